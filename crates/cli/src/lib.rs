@@ -1,0 +1,1 @@
+//! The pvcheck command.

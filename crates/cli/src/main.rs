@@ -1,0 +1,2 @@
+//! The pvcheck command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Checks over recorded facts, verdicts with evidence, gates and reports.

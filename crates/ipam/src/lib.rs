@@ -1,0 +1,1 @@
+//! Address arithmetic for Docker Swarm overlay networks.

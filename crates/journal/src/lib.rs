@@ -1,0 +1,1 @@
+//! What dockerd logged: records, known signatures, sources and scans.

@@ -1,0 +1,1 @@
+//! Real private Docker engines for tests and demos.

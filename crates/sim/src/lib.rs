@@ -1,0 +1,1 @@
+//! A model of a Swarm manager behind the Engine API.

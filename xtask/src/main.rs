@@ -1,0 +1,2 @@
+//! Development tasks: cargo xtask pvcheck, test, bench, lab.
+fn main() {}
