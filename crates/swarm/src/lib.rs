@@ -1,1 +1,60 @@
 //! A Docker Swarm through its Engine API: one connection, one snapshot, and every operation on it.
+//!
+//! Reading is [`Engine::snapshot`]: one look at engine, nodes, networks, services and tasks, in a fixed number of calls.
+//! What follows from it is pure: [`owners`] says who holds which address of a network, [`audit`] what every
+//! overlay's pool looks like. A [`census`] finds what no list names: the addresses that the allocator has given out and
+//! nobody owns.
+//!
+//! Writing goes through one module and takes a [`Permit`]. Everything made here carries the label
+//! [`RUN_LABEL`]; what does not carry it is only ever removed by [`remove_stacks`], on the caller's explicit word.
+//!
+//! This crate never prints, never decides a verdict, and never restarts anything.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use pvcheck_swarm::{Engine, Host, audit};
+//!
+//! let host: Host = "unix:///var/run/docker.sock".parse()?;
+//! let engine = Engine::connect(&host).await?;
+//! let snapshot = engine.snapshot().await?;
+//! for network in audit(&snapshot).networks {
+//!     println!("{}: {} of {} owned", network.name, network.owned.total(), network.usable);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod audit;
+mod census;
+mod churn;
+mod connection;
+mod engine;
+mod host;
+mod ids;
+mod owners;
+mod progress;
+mod removal;
+mod snapshot;
+mod stack;
+mod turn;
+mod waiting;
+mod wire;
+mod writes;
+
+pub use audit::{Audit, AuditedEngine, AuditedNetwork, Cause, OwnedCounts, Stuck, audit};
+pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
+pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, LeakRate, Order, churn};
+pub use connection::{CallError, CallErrorKind, Connection};
+pub use engine::{ConnectError, Engine};
+pub use host::{Host, HostError};
+pub use ids::{ConfigId, NetworkId, NodeId, RunId, SecretId, ServiceId, TaskId};
+pub use owners::{Owner, OwnerKind, Owners, owners};
+pub use progress::{Progress, Watcher, silent};
+pub use removal::{RemovalError, RemovalOptions, StackRemoval, remove_stacks, sweep_run};
+pub use snapshot::{
+    EndpointMode, EngineFacts, Network, Node, Runtime, Service, ServiceMode, Snapshot, Task, TaskState, Vip,
+};
+pub use stack::{DeployError, StackPlan, deploy, wait_running};
+pub use waiting::{VipWait, waiting_services};
+pub use writes::{Permit, RUN_LABEL, STACK_LABEL};

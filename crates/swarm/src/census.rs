@@ -1,0 +1,369 @@
+//! The census: asking the allocator for one turn of its ring, to learn which addresses are free.
+//!
+//! What is neither handed out nor owned is leaked. No other way sees it on engines before API 1.52: a leaked address
+//! belongs to no container, no task and no service.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::connection::CallError;
+use crate::engine::Engine;
+use crate::ids::{NetworkId, NodeId, RunId, ServiceId};
+use crate::owners::{Owners, owners};
+use crate::progress::{Progress, Watcher};
+use crate::snapshot::{Network, Snapshot, address};
+use crate::stack::poll;
+use crate::turn::Turn;
+use crate::waiting::waiting_services;
+use crate::wire;
+use crate::writes::{Permit, Writer};
+
+/// How the addresses were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CensusMethod {
+    /// Many tasks at once that no node can run.
+    Bulk,
+}
+
+/// What a census found: schema `pvcheck/v1`, kind `census`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Census {
+    /// Always `pvcheck/v1`.
+    pub schema: String,
+    /// Always `census`.
+    pub kind: String,
+    /// The network's name.
+    pub network: String,
+    /// Its subnets, separated by commas where there are several.
+    pub subnet: String,
+    /// Addresses that VIPs, tasks and load balancers can have.
+    pub usable: u64,
+    /// Addresses that were handed out to the census, each counted once: those that are free.
+    pub handed_out: u64,
+    /// Addresses with a known holder, load balancers whose address could be read among them.
+    pub owned: u64,
+    /// Load balancers that hold an address which nobody could name.
+    pub load_balancers: u64,
+    /// Addresses that nobody owns and that were not handed out; `null` unless the census is complete.
+    pub leaked: Option<u64>,
+    /// Which: as many as `leaked` says, and one more per unnamed load balancer, since nothing tells them apart.
+    pub leaked_addresses: Vec<Ipv4Addr>,
+    /// Addresses that are free and owned at once: somebody else may be given them (L3 in the docs).
+    pub free_and_owned: Vec<Ipv4Addr>,
+    /// How the addresses were asked for.
+    pub method: CensusMethod,
+    /// True iff the ring went round and its owners were known before and after.
+    pub complete: bool,
+    /// Why it is not complete.
+    pub reason: Option<String>,
+    /// How long it took.
+    pub elapsed_ms: u64,
+}
+
+/// The bounds of a census.
+#[derive(Clone, Debug)]
+pub struct CensusOptions {
+    /// When to stop, complete or not.
+    pub deadline: Duration,
+    /// The most addresses that are held at once; it is never more than a quarter of the pool.
+    pub most_held: u32,
+}
+
+impl Default for CensusOptions {
+    fn default() -> Self {
+        Self { deadline: Duration::from_mins(2), most_held: 4000 }
+    }
+}
+
+/// Why there was no census.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CensusError {
+    /// No overlay has this name.
+    #[error("there is no overlay network `{name}`{}", known(overlays))]
+    NoSuchNetwork {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        overlays: Vec<String>,
+    },
+    /// The network has no subnet.
+    #[error(
+        "network `{0}` is not allocated yet: Swarm gave it no subnet; see the manager's log for an overlap, or recreate it with another --subnet"
+    )]
+    NotAllocated(String),
+    /// A service waits for an address: a census would cost more of them.
+    #[error(
+        "service `{service}` waits for an address on {network}; a census now would lose more of them; remove or fix that service first"
+    )]
+    SomebodyWaits {
+        /// The waiting service.
+        service: String,
+        /// The network it waits on, by name or id.
+        network: String,
+    },
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+fn known(overlays: &[String]) -> String {
+    if overlays.is_empty() {
+        "; there is none at all".into()
+    } else {
+        format!("; there are {}", overlays.join(", "))
+    }
+}
+
+/// Counts and names the leaked addresses of one overlay.
+///
+/// It creates services labelled with `run` whose tasks can never be scheduled, reads the addresses they were given,
+/// and removes them again; no container starts and no other service is touched. A first turn that finds suspects is
+/// followed by a second, and only what both find is leaked.
+///
+/// # Errors
+/// When the network is not there or not allocated, when a VIP service waits for an address anywhere (see
+/// [`waiting_services`]), or when a call fails. After an error or a dropped future a census service may be left:
+/// [`crate::sweep_run`] takes it away.
+pub async fn census(
+    engine: &Engine,
+    permit: Permit,
+    name: &str,
+    options: &CensusOptions,
+    run: &RunId,
+    watch: Watcher<'_>,
+) -> Result<Census, CensusError> {
+    let started = Instant::now();
+    let before = engine.snapshot().await?;
+    let network = admit(&before, name)?.clone();
+    let prober = Prober {
+        engine,
+        writer: Writer::new(engine.connection(), permit),
+        network: &network,
+        options,
+        run,
+        watch,
+        started,
+    };
+
+    let first = prober.turn("looking").await?;
+    let mut facts = prober.facts(&before, &first).await?;
+    let mut turn = first;
+    if turn.is_complete() && !facts.suspects().is_empty() {
+        let again = engine.snapshot().await?;
+        let second = prober.turn("looking again at the suspects").await?;
+        let later = prober.facts(&again, &second).await?;
+        facts = facts.confirmed_by(later);
+        turn = second;
+    }
+    Ok(facts.into_census(&network, turn.is_complete(), started.elapsed()))
+}
+
+/// The network, if a census of it may begin.
+fn admit<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Network, CensusError> {
+    let Some(network) = snapshot.overlay(name) else {
+        let overlays = snapshot.overlays().iter().map(|n| n.name.clone()).collect();
+        return Err(CensusError::NoSuchNetwork { name: name.to_owned(), overlays });
+    };
+    if !network.is_allocated() {
+        return Err(CensusError::NotAllocated(network.name.clone()));
+    }
+    if let Some(wait) = waiting_services(snapshot).into_iter().next() {
+        let network = wait.network_name.unwrap_or_else(|| wait.network.to_string());
+        return Err(CensusError::SomebodyWaits { service: wait.service, network });
+    }
+    Ok(network)
+}
+
+struct Prober<'a> {
+    engine: &'a Engine,
+    writer: Writer<'a>,
+    network: &'a Network,
+    options: &'a CensusOptions,
+    run: &'a RunId,
+    watch: Watcher<'a>,
+    started: Instant,
+}
+
+impl Prober<'_> {
+    /// Batch after batch until the ring has gone round or the time is up.
+    async fn turn(&self, what: &str) -> Result<Turn, CallError> {
+        let usable = self.network.usable();
+        let mut turn = Turn::default();
+        let mut round = 0;
+        while !turn.is_complete() && self.started.elapsed() < self.options.deadline {
+            let wanted = turn.next_batch(usable, self.options.most_held);
+            let (given, exhausted) = self.batch(round, wanted).await?;
+            turn.push(&given, exhausted);
+            (self.watch)(Progress::Count {
+                what: format!("census of {}: {what}", self.network.name),
+                done: turn.seen().len() as u64,
+                total: usable,
+            });
+            round += 1;
+        }
+        Ok(turn)
+    }
+
+    /// Asks for `wanted` addresses, gives them back, and waits until they are free again.
+    /// The flag says that not all could be given.
+    async fn batch(&self, round: u32, wanted: u32) -> Result<(Vec<Ipv4Addr>, bool), CallError> {
+        let name = format!("pvcheck-census-{}-{round}", self.run);
+        let service = self.writer.create_probe(&name, &self.network.id, wanted, self.run).await?;
+        let given = self.wait_given(&service, wanted).await;
+        self.writer.remove_service(&service).await?;
+        let given = given?;
+        self.wait_gone(&service).await?;
+        let exhausted = given.len() < wanted as usize;
+        Ok((given, exhausted))
+    }
+
+    /// Waits until every task has its address, or until those that have none stay without for a while.
+    async fn wait_given(&self, service: &ServiceId, wanted: u32) -> Result<Vec<Ipv4Addr>, CallError> {
+        // The list shows a batch being served within milliseconds; a batch of thousands takes a second or two.
+        const SETTLED: Duration = Duration::from_secs(2);
+        let mut given: Vec<Ipv4Addr> = Vec::new();
+        let mut last_gain = Instant::now();
+        let path = format!("/tasks?filters=%7B%22service%22%3A%5B%22{service}%22%5D%7D");
+        loop {
+            let tasks: Vec<wire::Task> = self.engine.connection().get(&path).await?;
+            let now = addresses_on(&tasks, &self.network.id);
+            if given.len() < now.len() {
+                last_gain = Instant::now();
+            }
+            given = now;
+            if wanted as usize <= given.len() || SETTLED < last_gain.elapsed() {
+                return Ok(given);
+            }
+            poll().await;
+        }
+    }
+
+    /// Waits until the service's tasks are out of the store: only then are their addresses free.
+    async fn wait_gone(&self, service: &ServiceId) -> Result<(), CallError> {
+        let since = Instant::now();
+        while since.elapsed() < self.options.deadline {
+            // Filtered by service the list is empty as soon as the service is; the whole list is not.
+            let tasks: Vec<wire::Task> = self.engine.connection().get("/tasks").await?;
+            if !tasks.iter().any(|t| t.service_id == service.as_str()) {
+                break;
+            }
+            poll().await;
+        }
+        Ok(())
+    }
+
+    /// What a turn found, with the owners of before and of now.
+    async fn facts(&self, before: &Snapshot, turn: &Turn) -> Result<Look, CallError> {
+        let after = self.engine.snapshot().await?;
+        let local = self.local_load_balancer().await?;
+        let mut then = owners(before, self.network);
+        let mut now = owners(&after, self.network);
+        if let Some(address) = local {
+            then.name_load_balancer(&before.engine.node, address);
+            now.name_load_balancer(&after.engine.node, address);
+        }
+        Ok(Look::new(self.network, &then, &now, turn))
+    }
+
+    /// The address of this node's own load balancer, which the node alone can name.
+    async fn local_load_balancer(&self) -> Result<Option<Ipv4Addr>, CallError> {
+        // The full id is answered from the node's own copy of the network, the only one that lists endpoints.
+        match self.engine.connection().get::<wire::Network>(&format!("/networks/{}", self.network.id)).await {
+            Ok(network) => Ok(load_balancer_of(&network)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn addresses_on(tasks: &[wire::Task], network: &NetworkId) -> Vec<Ipv4Addr> {
+    let attached = tasks.iter().flat_map(|t| t.networks_attachments.iter().flatten());
+    let here = attached.filter(|a| a.network.id == network.as_str());
+    here.flat_map(|a| a.addresses.iter().flatten()).filter_map(|t| address(t)).collect()
+}
+
+/// libnetwork names the endpoint `NETWORK-endpoint` in the container `lb-NETWORK` (`ingress-sbox` for ingress).
+fn load_balancer_of(network: &wire::Network) -> Option<Ipv4Addr> {
+    let lb = |key: &str| key == format!("lb-{}", network.name) || key == format!("{}-sbox", network.name);
+    let endpoint = format!("{}-endpoint", network.name);
+    let found = network.containers.iter().find(|(key, c)| lb(key) && c.name == endpoint)?;
+    address(&found.1.ipv4_address)
+}
+
+/// What one turn and the owners around it say.
+struct Look {
+    usable: u64,
+    handed_out: BTreeSet<Ipv4Addr>,
+    owned: BTreeSet<Ipv4Addr>,
+    free_and_owned: BTreeSet<Ipv4Addr>,
+    unnamed: BTreeSet<NodeId>,
+    suspects: BTreeSet<Ipv4Addr>,
+}
+
+impl Look {
+    fn new(network: &Network, then: &Owners, now: &Owners, turn: &Turn) -> Self {
+        let (before, after) = (then.addresses(), now.addresses());
+        let owned: BTreeSet<_> = before.union(&after).copied().collect();
+        let held_throughout: BTreeSet<_> = before.intersection(&after).copied().collect();
+        let handed_out = turn.seen().clone();
+        let suspects = network
+            .pool_addresses()
+            .iter()
+            .filter(|a| !handed_out.contains(a) && !owned.contains(a))
+            .collect();
+        Self {
+            usable: network.usable(),
+            free_and_owned: handed_out.intersection(&held_throughout).copied().collect(),
+            unnamed: then.load_balancers.union(&now.load_balancers).cloned().collect(),
+            handed_out,
+            owned,
+            suspects,
+        }
+    }
+
+    fn suspects(&self) -> &BTreeSet<Ipv4Addr> {
+        &self.suspects
+    }
+
+    /// This look, its suspects cut down to those that a later one has too.
+    fn confirmed_by(mut self, later: Self) -> Self {
+        self.suspects = self.suspects.intersection(&later.suspects).copied().collect();
+        Self { suspects: self.suspects, ..later }
+    }
+
+    fn into_census(self, network: &Network, went_round: bool, elapsed: Duration) -> Census {
+        let unnamed = self.unnamed.len() as u64;
+        let serial = network.subnets.len() == 1;
+        let reason = match (went_round, serial) {
+            (false, _) => Some("the time was up before the ring had gone round".to_owned()),
+            // Pools are tried in random order (a Go map), so one repeated address ends only one of the rings.
+            (true, false) => Some("the network has several subnets, whose rings turn one by one".to_owned()),
+            (true, true) => None,
+        };
+        let complete = reason.is_none();
+        Census {
+            schema: "pvcheck/v1".into(),
+            kind: "census".into(),
+            network: network.name.clone(),
+            subnet: network.subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            usable: self.usable,
+            handed_out: self.handed_out.len() as u64,
+            owned: self.owned.len() as u64,
+            load_balancers: unnamed,
+            leaked: complete.then(|| (self.suspects.len() as u64).saturating_sub(unnamed)),
+            leaked_addresses: if complete { self.suspects.into_iter().collect() } else { Vec::new() },
+            free_and_owned: self.free_and_owned.into_iter().collect(),
+            method: CensusMethod::Bulk,
+            complete,
+            reason,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Where an engine is reached.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The address of a Docker engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Host {
+    /// A unix socket, `unix:///path`.
+    Unix(PathBuf),
+}
+
+/// Why a host address was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The path of `unix://` is not absolute.
+    #[error("engine address `{0}` has no absolute path; write it as unix:///var/run/docker.sock")]
+    NotAbsolute(String),
+    /// A scheme that is not served.
+    #[error(
+        "engine address `{0}` is not a unix socket; give unix:///PATH (forward a remote one with ssh -L)"
+    )]
+    Scheme(String),
+}
+
+impl Host {
+    /// Docker's default socket.
+    pub fn default_socket() -> Self {
+        Self::Unix(PathBuf::from("/var/run/docker.sock"))
+    }
+
+    /// The socket's path.
+    pub fn socket(&self) -> &Path {
+        match self {
+            Self::Unix(path) => path,
+        }
+    }
+}
+
+impl FromStr for Host {
+    type Err = HostError;
+
+    fn from_str(text: &str) -> Result<Self, HostError> {
+        let Some(path) = text.strip_prefix("unix://") else {
+            return Err(HostError::Scheme(text.to_owned()));
+        };
+        if !path.starts_with('/') {
+            return Err(HostError::NotAbsolute(text.to_owned()));
+        }
+        Ok(Self::Unix(PathBuf::from(path)))
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+impl TryFrom<String> for Host {
+    type Error = HostError;
+
+    fn try_from(text: String) -> Result<Self, HostError> {
+        text.parse()
+    }
+}
+
+impl From<Host> for String {
+    fn from(host: Host) -> Self {
+        host.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unix_address_survives_the_round_trip() {
+        let host: Host = "unix:///run/x.sock".parse().unwrap();
+        assert_eq!(host.socket(), Path::new("/run/x.sock"));
+        assert_eq!(host.to_string(), "unix:///run/x.sock");
+    }
+
+    #[test]
+    fn other_addresses_are_refused_with_the_mend() {
+        for bad in ["", "/var/run/docker.sock", "tcp://127.0.0.1:2375", "ssh://host", "unix//x"] {
+            assert!(matches!(bad.parse::<Host>(), Err(HostError::Scheme(_))), "{bad}");
+        }
+        assert!(matches!("unix://docker.sock".parse::<Host>(), Err(HostError::NotAbsolute(_))));
+    }
+}

@@ -1,0 +1,97 @@
+//! Names of things, one type each: mixing two must not compile.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Wraps an id as the Engine API gave it.
+            pub fn new(id: impl Into<String>) -> Self {
+                Self(id.into())
+            }
+
+            /// The id as the Engine API writes it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// Id of a Docker config object.
+    ConfigId
+);
+id!(
+    /// Id of a network: 25 characters for Swarm's own, 64 for a node-local one.
+    NetworkId
+);
+id!(
+    /// Id of a Swarm node.
+    NodeId
+);
+id!(
+    /// Id of a Docker secret.
+    SecretId
+);
+id!(
+    /// Id of a Swarm service.
+    ServiceId
+);
+id!(
+    /// Id of a Swarm task.
+    TaskId
+);
+
+/// Which run of pvcheck made something: the value of the label [`crate::RUN_LABEL`].
+///
+/// Twelve lower-case hex digits, unique per run; short enough to stand inside service names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// A new id, different from every other.
+    pub fn unique() -> Self {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        // The tail of a v7 uuid is the random part; its head is the time and nearly equal between runs.
+        Self(id[id.len() - 12..].to_owned())
+    }
+
+    /// The id as it stands in labels and names.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_differ_and_are_short() {
+        let (a, b) = (RunId::unique(), RunId::unique());
+        assert_ne!(a, b);
+        assert_eq!(a.as_str().len(), 12);
+        assert!(a.as_str().chars().all(|c| c.is_ascii_hexdigit()));
+    }
+}

@@ -1,0 +1,292 @@
+//! Removing stacks: in the order that leaks nothing, and in Docker's own for comparison.
+//!
+//! `docker stack rm` removes services, secrets, configs and networks without a pause. A task that ends after one of
+//! its networks is gone is never deallocated, and its addresses on its *other* networks stay taken until the allocator
+//! is rebuilt (swarmkit `manager/allocator/network.go`, `doTaskAlloc`; moby #37338, swarmkit #3230). Waiting for the
+//! tasks between services and networks is the whole cure.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::churn::Order;
+use crate::connection::CallError;
+use crate::engine::Engine;
+use crate::ids::{ConfigId, NetworkId, RunId, SecretId, ServiceId};
+use crate::progress::{Progress, Watcher};
+use crate::snapshot::{Snapshot, Task};
+use crate::stack::poll;
+use crate::wire;
+use crate::writes::{Permit, RUN_LABEL, STACK_LABEL, Writer};
+
+/// How a removal goes about it.
+#[derive(Clone, Debug)]
+pub struct RemovalOptions {
+    /// Which order.
+    pub order: Order,
+    /// How long tasks may take to stop before their networks are left in place.
+    pub patience: Duration,
+}
+
+impl Default for RemovalOptions {
+    fn default() -> Self {
+        Self { order: Order::Drained, patience: Duration::from_mins(2) }
+    }
+}
+
+/// What became of one stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRemoval {
+    /// The stack's name.
+    pub stack: String,
+    /// Services removed.
+    pub services: u64,
+    /// Networks removed.
+    pub networks: u64,
+    /// Secrets and configs removed.
+    pub stored: u64,
+    /// What is left, each with the reason; empty if the stack is gone.
+    pub left: Vec<String>,
+}
+
+/// Why stacks could not be removed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RemovalError {
+    /// No part of such a stack exists.
+    #[error("there is no stack `{name}`{}", known(stacks))]
+    NoSuchStack {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        stacks: Vec<String>,
+    },
+    /// A call failed; nothing was removed before.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+fn known(stacks: &[String]) -> String {
+    if stacks.is_empty() {
+        "; there is none at all".into()
+    } else {
+        format!("; there are {}", stacks.join(", "))
+    }
+}
+
+/// Everything of one stack, or of one run.
+#[derive(Debug, Default)]
+struct Parts {
+    name: String,
+    services: Vec<(ServiceId, String)>,
+    networks: Vec<(NetworkId, String)>,
+    secrets: Vec<(SecretId, String)>,
+    configs: Vec<(ConfigId, String)>,
+}
+
+impl Parts {
+    fn is_empty(&self) -> bool {
+        self.services.is_empty()
+            && self.networks.is_empty()
+            && self.secrets.is_empty()
+            && self.configs.is_empty()
+    }
+}
+
+/// Removes stacks by name, side by side. External networks are never touched: only what carries the stack's label is.
+///
+/// In [`Order::Drained`] a stack whose tasks do not stop in time keeps its networks, and says so in `left`.
+///
+/// # Errors
+/// When a name is unknown (nothing is removed then), or when the first look fails.
+pub async fn remove_stacks(
+    engine: &Engine,
+    permit: Permit,
+    names: &[String],
+    options: &RemovalOptions,
+    watch: Watcher<'_>,
+) -> Result<Vec<StackRemoval>, RemovalError> {
+    let snapshot = engine.snapshot().await?;
+    let stored = Stored::read(engine).await?;
+    let parts: Vec<Parts> = names.iter().map(|n| parts_of_stack(&snapshot, &stored, n)).collect();
+    if let Some(unknown) = parts.iter().find(|p| p.is_empty()) {
+        let name = unknown.name.clone();
+        return Err(RemovalError::NoSuchStack { name, stacks: snapshot.stacks() });
+    }
+    let remover = Remover { engine, writer: Writer::new(engine.connection(), permit), options, watch };
+    Ok(join_all(parts.iter().map(|p| remover.remove(p))).await)
+}
+
+/// Removes everything that carries the label of this run, and waits until it is gone. What is left is named.
+///
+/// # Errors
+/// When the first look fails.
+pub async fn sweep_run(
+    engine: &Engine,
+    permit: Permit,
+    run: &RunId,
+    patience: Duration,
+    watch: Watcher<'_>,
+) -> Result<StackRemoval, CallError> {
+    let snapshot = engine.snapshot().await?;
+    let stored = Stored::read(engine).await?;
+    let parts = parts_of_run(&snapshot, &stored, run);
+    let options = RemovalOptions { order: Order::Drained, patience };
+    let remover =
+        Remover { engine, writer: Writer::new(engine.connection(), permit), options: &options, watch };
+    Ok(remover.remove(&parts).await)
+}
+
+struct Remover<'a> {
+    engine: &'a Engine,
+    writer: Writer<'a>,
+    options: &'a RemovalOptions,
+    watch: Watcher<'a>,
+}
+
+impl Remover<'_> {
+    async fn remove(&self, parts: &Parts) -> StackRemoval {
+        let mut done =
+            StackRemoval { stack: parts.name.clone(), services: 0, networks: 0, stored: 0, left: Vec::new() };
+        for (id, name) in &parts.services {
+            count(&mut done.services, &mut done.left, "service", name, self.writer.remove_service(id).await);
+        }
+        let drained = match self.options.order {
+            Order::Drained => self.drain(parts).await,
+            Order::StackRm => Ok(()),
+        };
+        for (id, name) in &parts.secrets {
+            count(&mut done.stored, &mut done.left, "secret", name, self.writer.remove_secret(id).await);
+        }
+        for (id, name) in &parts.configs {
+            count(&mut done.stored, &mut done.left, "config", name, self.writer.remove_config(id).await);
+        }
+        for (id, name) in &parts.networks {
+            let outcome = match &drained {
+                Ok(()) => self.remove_network(id).await.map_err(|e| e.to_string()),
+                Err(why) => Err(why.clone()),
+            };
+            count(&mut done.networks, &mut done.left, "network", name, outcome);
+        }
+        done
+    }
+
+    /// Waits until the store holds no task of these services and no standalone container of these networks.
+    async fn drain(&self, parts: &Parts) -> Result<(), String> {
+        let since = Instant::now();
+        loop {
+            let now = self.engine.snapshot().await.map_err(|e| e.to_string())?;
+            let left = now.tasks.iter().filter(|t| holds_up(&now, t, parts)).count() as u64;
+            if left == 0 {
+                return Ok(());
+            }
+            if self.options.patience < since.elapsed() {
+                return Err(format!(
+                    "{left} task(s) still there after {} s, so it was left in place",
+                    self.options.patience.as_secs()
+                ));
+            }
+            (self.watch)(Progress::Step(format!("{}: waiting for {left} task(s) to stop", parts.name)));
+            poll().await;
+        }
+    }
+
+    /// Removes a network; where Swarm still counts a task on it, again until it does not.
+    async fn remove_network(&self, id: &NetworkId) -> Result<(), CallError> {
+        let since = Instant::now();
+        loop {
+            match self.writer.remove_network(id).await {
+                Err(e) if e.message().contains("in use") && since.elapsed() < self.options.patience => {
+                    poll().await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+fn count<E: ToString>(
+    done: &mut u64,
+    left: &mut Vec<String>,
+    what: &str,
+    name: &str,
+    outcome: Result<(), E>,
+) {
+    match outcome {
+        Ok(()) => *done += 1,
+        Err(error) => left.push(format!("{what} {name}: {}", error.to_string())),
+    }
+}
+
+/// True iff removing the networks now would lose this task's addresses.
+///
+/// Not only tasks of the services at hand count: somebody, an interrupted run perhaps, may have removed services of
+/// these networks a moment ago, and their tasks still stop.
+fn holds_up(now: &Snapshot, task: &Task, parts: &Parts) -> bool {
+    let Some(service) = &task.service else { return task.state.holds_addresses() && attached(task, parts) };
+    let removed_by_us = parts.services.iter().any(|(id, _)| id == service);
+    let orphan = now.service(service).is_none();
+    removed_by_us || (attached(task, parts) && (orphan || task.state.holds_addresses()))
+}
+
+fn attached(task: &Task, parts: &Parts) -> bool {
+    task.attachments.iter().any(|(id, _)| parts.networks.iter().any(|(n, _)| n == id))
+}
+
+/// Secrets and configs: names, ids and labels only.
+struct Stored {
+    secrets: Vec<wire::Stored>,
+    configs: Vec<wire::Stored>,
+}
+
+impl Stored {
+    async fn read(engine: &Engine) -> Result<Self, CallError> {
+        let secrets = engine.connection().get("/secrets").await?;
+        Ok(Self { secrets, configs: engine.connection().get("/configs").await? })
+    }
+}
+
+fn parts_of_stack(snapshot: &Snapshot, stored: &Stored, stack: &str) -> Parts {
+    parts(snapshot, stored, stack, STACK_LABEL, stack)
+}
+
+fn parts_of_run(snapshot: &Snapshot, stored: &Stored, run: &RunId) -> Parts {
+    parts(snapshot, stored, "pvcheck's own", RUN_LABEL, run.as_str())
+}
+
+fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &str, value: &str) -> Parts {
+    let ours = |stack: &Option<String>, run: &Option<String>| {
+        let have = if label == STACK_LABEL { stack } else { run };
+        have.as_deref() == Some(value)
+    };
+    let labelled = |s: &&wire::Stored| {
+        s.spec.labels.as_ref().and_then(|l| l.get(label)).is_some_and(|have| have == value)
+    };
+    let services = snapshot.services.iter().filter(|s| ours(&s.stack, &s.run));
+    // Right after a removal the list still shows this node's copy of a network: each id once.
+    let mut seen = BTreeSet::new();
+    let networks = snapshot.networks.iter().filter(|n| ours(&n.stack, &n.run) && n.scope == "swarm");
+    Parts {
+        name: name.to_owned(),
+        services: services.map(|s| (s.id.clone(), s.name.clone())).collect(),
+        networks: networks
+            .filter(|n| seen.insert(n.id.clone()))
+            .map(|n| (n.id.clone(), n.name.clone()))
+            .collect(),
+        secrets: stored
+            .secrets
+            .iter()
+            .filter(labelled)
+            .map(|s| (SecretId::new(&s.id), s.spec.name.clone()))
+            .collect(),
+        configs: stored
+            .configs
+            .iter()
+            .filter(labelled)
+            .map(|s| (ConfigId::new(&s.id), s.spec.name.clone()))
+            .collect(),
+    }
+}

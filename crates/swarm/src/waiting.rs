@@ -1,0 +1,53 @@
+//! Services that wait for an address.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::NetworkId;
+use crate::snapshot::{EndpointMode, Service, Snapshot};
+
+/// A VIP service that has no address on a network of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipWait {
+    /// The service's name.
+    pub service: String,
+    /// The network on which it waits.
+    pub network: NetworkId,
+    /// That network's name, if it is in the list.
+    pub network_name: Option<String>,
+    /// False iff that network itself has no subnet yet, so that nothing on it can be given.
+    pub network_allocated: bool,
+}
+
+/// Every VIP service that lacks an address, once per network that it lacks one on.
+///
+/// While there is one, each attempt of the allocator to serve it may lose addresses on its *other* networks (L2 in the
+/// docs), and an attempt follows every address that anybody gives back. So no census and no churn may run then.
+pub fn waiting_services(snapshot: &Snapshot) -> Vec<VipWait> {
+    snapshot.services.iter().flat_map(|service| waits_of(snapshot, service)).collect()
+}
+
+fn waits_of(snapshot: &Snapshot, service: &Service) -> Vec<VipWait> {
+    if service.endpoint == EndpointMode::Dnsrr {
+        return Vec::new();
+    }
+    let ingress = snapshot.networks.iter().find(|n| n.ingress && service.publishes_ingress).map(|n| &n.id);
+    let wanted = service.networks.iter().chain(ingress);
+    let without_vip = |id: &&NetworkId| {
+        let network = snapshot.networks.iter().find(|n| n.id == **id);
+        // A node-local network (`host`, a bridge) gives no VIP.
+        network.is_none_or(crate::snapshot::Network::is_overlay)
+            && !service.vips.iter().any(|v| v.network == **id && v.address.is_some())
+    };
+    wanted
+        .filter(without_vip)
+        .map(|id| {
+            let network = snapshot.networks.iter().find(|n| n.id == *id);
+            VipWait {
+                service: service.name.clone(),
+                network: id.clone(),
+                network_name: network.map(|n| n.name.clone()),
+                network_allocated: network.is_some_and(crate::snapshot::Network::is_allocated),
+            }
+        })
+        .collect()
+}

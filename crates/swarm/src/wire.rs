@@ -1,0 +1,292 @@
+//! The Engine API's JSON, as far as it is needed, read with tolerance: what is missing or null is empty, what is new
+//! is passed over. Environment, secrets' data, arguments and other labels are not even decoded.
+//!
+//! bollard's models are not used for reading: a task of theirs has no `NetworksAttachments`, and one unknown enum
+//! value fails a whole list.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Deserializer};
+
+/// `null` and absence alike are the type's default.
+fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
+}
+
+pub(crate) type Labels = Option<HashMap<String, String>>;
+
+#[derive(Deserialize)]
+pub(crate) struct Info {
+    #[serde(rename = "ServerVersion", default)]
+    pub(crate) server_version: String,
+    #[serde(rename = "SystemTime", default)]
+    pub(crate) system_time: String,
+    #[serde(rename = "Swarm", default, deserialize_with = "nullable")]
+    pub(crate) swarm: SwarmInfo,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct SwarmInfo {
+    #[serde(rename = "NodeID")]
+    pub(crate) node_id: String,
+    pub(crate) local_node_state: String,
+    pub(crate) control_available: bool,
+    pub(crate) remote_managers: Option<Vec<RemoteManager>>,
+    pub(crate) cluster: Option<Cluster>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct RemoteManager {
+    pub(crate) addr: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Cluster {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    pub(crate) default_addr_pool: Option<Vec<String>>,
+    pub(crate) subnet_size: Option<u8>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Node {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) spec: NodeSpec,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) description: NodeDescription,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) status: NodeStatus,
+    pub(crate) manager_status: Option<ManagerStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct NodeSpec {
+    pub(crate) role: String,
+    pub(crate) availability: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct NodeDescription {
+    pub(crate) hostname: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) engine: NodeEngine,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct NodeEngine {
+    pub(crate) engine_version: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct NodeStatus {
+    pub(crate) state: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ManagerStatus {
+    pub(crate) leader: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Network {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) driver: String,
+    pub(crate) scope: String,
+    pub(crate) ingress: bool,
+    pub(crate) attachable: bool,
+    pub(crate) internal: bool,
+    pub(crate) labels: Labels,
+    #[serde(rename = "IPAM", deserialize_with = "nullable")]
+    pub(crate) ipam: Ipam,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) containers: HashMap<String, NetworkContainer>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Ipam {
+    pub(crate) config: Option<Vec<IpamConfig>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IpamConfig {
+    #[serde(rename = "Subnet")]
+    pub(crate) subnet: String,
+    #[serde(rename = "Gateway")]
+    pub(crate) gateway: String,
+    #[serde(rename = "IPRange")]
+    pub(crate) ip_range: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NetworkContainer {
+    #[serde(rename = "Name")]
+    pub(crate) name: String,
+    #[serde(rename = "IPv4Address")]
+    pub(crate) ipv4_address: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Service {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) spec: ServiceSpec,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) endpoint: Endpoint,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ServiceSpec {
+    pub(crate) name: String,
+    pub(crate) labels: Labels,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) task_template: TaskTemplate,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) mode: Mode,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) endpoint_spec: EndpointSpec,
+    pub(crate) networks: Option<Vec<Attach>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct TaskTemplate {
+    pub(crate) networks: Option<Vec<Attach>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Attach {
+    pub(crate) target: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Mode {
+    pub(crate) replicated: Option<Replicated>,
+    pub(crate) global: Option<serde::de::IgnoredAny>,
+    pub(crate) replicated_job: Option<serde::de::IgnoredAny>,
+    pub(crate) global_job: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Replicated {
+    pub(crate) replicas: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct EndpointSpec {
+    pub(crate) mode: String,
+    pub(crate) ports: Option<Vec<Port>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Port {
+    pub(crate) publish_mode: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Endpoint {
+    #[serde(rename = "VirtualIPs")]
+    pub(crate) virtual_ips: Option<Vec<VirtualIp>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct VirtualIp {
+    #[serde(rename = "NetworkID")]
+    pub(crate) network_id: String,
+    #[serde(rename = "Addr")]
+    pub(crate) addr: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Task {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(rename = "ServiceID")]
+    pub(crate) service_id: String,
+    #[serde(rename = "NodeID")]
+    pub(crate) node_id: String,
+    pub(crate) slot: Option<u64>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) status: TaskStatus,
+    pub(crate) desired_state: String,
+    pub(crate) created_at: String,
+    pub(crate) networks_attachments: Option<Vec<Attachment>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct TaskStatus {
+    pub(crate) timestamp: String,
+    pub(crate) state: String,
+    pub(crate) err: String,
+    pub(crate) container_status: Option<ContainerStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ContainerStatus {
+    #[serde(rename = "ContainerID")]
+    pub(crate) container_id: String,
+    #[serde(rename = "PID")]
+    pub(crate) pid: i64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Attachment {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) network: AttachedNetwork,
+    pub(crate) addresses: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AttachedNetwork {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+}
+
+/// A secret or config: only what removal needs.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Stored {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(rename = "Spec", deserialize_with = "nullable")]
+    pub(crate) spec: StoredSpec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StoredSpec {
+    #[serde(rename = "Name")]
+    pub(crate) name: String,
+    #[serde(rename = "Labels")]
+    pub(crate) labels: Labels,
+}
