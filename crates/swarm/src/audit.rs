@@ -153,7 +153,7 @@ fn audit_network(snapshot: &Snapshot, network: &Network, waits: &[VipWait]) -> A
     AuditedNetwork {
         name: network.name.clone(),
         id: network.id.clone(),
-        subnets: network.subnets.clone(),
+        subnets: network.subnets(),
         usable,
         owned: counts(&owners),
         // Passive reading of the allocator needs Status.IPAM (API 1.52), which is not asked for here.
@@ -236,16 +236,4 @@ fn explain(snapshot: &Snapshot, network: &Network, task: &Task, waits: &[&VipWai
         (Cause::NetworkFull, format!("no address of {} could be given to it", network.name))
     };
     Stuck { service, task: task.id.clone(), state: task.state, since: task.since, reason, cause }
-}
-
-impl Network {
-    /// Addresses that VIPs, tasks and load balancers can have, over all its IPv4 subnets; 0 while not allocated.
-    pub fn usable(&self) -> u64 {
-        self.pool_addresses().count_u64()
-    }
-
-    /// The pool that dynamic addresses come from.
-    pub(crate) fn pool_addresses(&self) -> crate::turn::Pool {
-        crate::turn::Pool::of(self)
-    }
 }

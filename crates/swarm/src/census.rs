@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use pvcheck_ipam::{Capacity, CensusFacts, LeakReport, confirm, reconcile};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::connection::CallError;
 use crate::engine::Engine;
-use crate::ids::{NetworkId, NodeId, RunId, ServiceId};
+use crate::ids::{NetworkId, RunId, ServiceId};
 use crate::owners::{Owners, owners};
 use crate::progress::{Progress, Watcher};
 use crate::snapshot::{Network, Snapshot, address};
@@ -141,50 +142,49 @@ pub async fn census(
 ) -> Result<Census, CensusError> {
     let started = Instant::now();
     let before = engine.snapshot().await?;
-    let network = admit(&before, name)?.clone();
+    let (network, capacity) = admit(&before, name)?;
     let prober = Prober {
         engine,
         writer: Writer::new(engine.connection(), permit),
         network: &network,
+        capacity,
         options,
         run,
         watch,
         started,
     };
 
-    let first = prober.turn("looking").await?;
-    let mut facts = prober.facts(&before, &first).await?;
-    let mut turn = first;
-    if turn.is_complete() && !facts.suspects().is_empty() {
-        let again = engine.snapshot().await?;
-        let second = prober.turn("looking again at the suspects").await?;
-        let later = prober.facts(&again, &second).await?;
-        facts = facts.confirmed_by(later);
-        turn = second;
+    let mut turn = prober.turn("looking").await?;
+    let (mut report, between) = prober.settle(&before, &turn).await?;
+    if turn.is_complete() && report.load_balancers_unnamed < report.suspects.len() as u64 {
+        turn = prober.turn("looking again at the suspects").await?;
+        let (second, _) = prober.settle(&between, &turn).await?;
+        report = confirm(&report, &second);
     }
-    Ok(facts.into_census(&network, turn.is_complete(), started.elapsed()))
+    Ok(conclude(&network, report, turn.is_complete(), started.elapsed()))
 }
 
 /// The network, if a census of it may begin.
-fn admit<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Network, CensusError> {
+fn admit(snapshot: &Snapshot, name: &str) -> Result<(Network, Capacity), CensusError> {
     let Some(network) = snapshot.overlay(name) else {
         let overlays = snapshot.overlays().iter().map(|n| n.name.clone()).collect();
         return Err(CensusError::NoSuchNetwork { name: name.to_owned(), overlays });
     };
-    if !network.is_allocated() {
+    let Some(capacity) = network.capacity() else {
         return Err(CensusError::NotAllocated(network.name.clone()));
-    }
+    };
     if let Some(wait) = waiting_services(snapshot).into_iter().next() {
         let network = wait.network_name.unwrap_or_else(|| wait.network.to_string());
         return Err(CensusError::SomebodyWaits { service: wait.service, network });
     }
-    Ok(network)
+    Ok((network.clone(), capacity))
 }
 
 struct Prober<'a> {
     engine: &'a Engine,
     writer: Writer<'a>,
     network: &'a Network,
+    capacity: Capacity,
     options: &'a CensusOptions,
     run: &'a RunId,
     watch: Watcher<'a>,
@@ -194,7 +194,7 @@ struct Prober<'a> {
 impl Prober<'_> {
     /// Batch after batch until the ring has gone round or the time is up.
     async fn turn(&self, what: &str) -> Result<Turn, CallError> {
-        let usable = self.network.usable();
+        let usable = self.capacity.usable();
         let mut turn = Turn::default();
         let mut round = 0;
         while !turn.is_complete() && self.started.elapsed() < self.options.deadline {
@@ -259,17 +259,28 @@ impl Prober<'_> {
         Ok(())
     }
 
-    /// What a turn found, with the owners of before and of now.
-    async fn facts(&self, before: &Snapshot, turn: &Turn) -> Result<Look, CallError> {
+    /// What a turn amounts to, with the owners of before and of now; and the look that showed those of now.
+    async fn settle(&self, before: &Snapshot, turn: &Turn) -> Result<(LeakReport, Snapshot), CallError> {
         let after = self.engine.snapshot().await?;
         let local = self.local_load_balancer().await?;
-        let mut then = owners(before, self.network);
-        let mut now = owners(&after, self.network);
+        let (then, now) = (self.owners(before, local), self.owners(&after, local));
+        let report = reconcile(&CensusFacts {
+            capacity: self.capacity.clone(),
+            handed_out: turn.seen().clone(),
+            owned_before: then.addresses(),
+            owned_after: now.addresses(),
+            load_balancers_unnamed: then.load_balancers.union(&now.load_balancers).count() as u64,
+            busy: BTreeSet::new(),
+        });
+        Ok((report, after))
+    }
+
+    fn owners(&self, snapshot: &Snapshot, local: Option<Ipv4Addr>) -> Owners {
+        let mut owners = owners(snapshot, self.network);
         if let Some(address) = local {
-            then.name_load_balancer(&before.engine.node, address);
-            now.name_load_balancer(&after.engine.node, address);
+            owners.name_load_balancer(&snapshot.engine.node, address);
         }
-        Ok(Look::new(self.network, &then, &now, turn))
+        owners
     }
 
     /// The address of this node's own load balancer, which the node alone can name.
@@ -297,73 +308,30 @@ fn load_balancer_of(network: &wire::Network) -> Option<Ipv4Addr> {
     address(&found.1.ipv4_address)
 }
 
-/// What one turn and the owners around it say.
-struct Look {
-    usable: u64,
-    handed_out: BTreeSet<Ipv4Addr>,
-    owned: BTreeSet<Ipv4Addr>,
-    free_and_owned: BTreeSet<Ipv4Addr>,
-    unnamed: BTreeSet<NodeId>,
-    suspects: BTreeSet<Ipv4Addr>,
-}
-
-impl Look {
-    fn new(network: &Network, then: &Owners, now: &Owners, turn: &Turn) -> Self {
-        let (before, after) = (then.addresses(), now.addresses());
-        let owned: BTreeSet<_> = before.union(&after).copied().collect();
-        let held_throughout: BTreeSet<_> = before.intersection(&after).copied().collect();
-        let handed_out = turn.seen().clone();
-        let suspects = network
-            .pool_addresses()
-            .iter()
-            .filter(|a| !handed_out.contains(a) && !owned.contains(a))
-            .collect();
-        Self {
-            usable: network.usable(),
-            free_and_owned: handed_out.intersection(&held_throughout).copied().collect(),
-            unnamed: then.load_balancers.union(&now.load_balancers).cloned().collect(),
-            handed_out,
-            owned,
-            suspects,
-        }
-    }
-
-    fn suspects(&self) -> &BTreeSet<Ipv4Addr> {
-        &self.suspects
-    }
-
-    /// This look, its suspects cut down to those that a later one has too.
-    fn confirmed_by(mut self, later: Self) -> Self {
-        self.suspects = self.suspects.intersection(&later.suspects).copied().collect();
-        Self { suspects: self.suspects, ..later }
-    }
-
-    fn into_census(self, network: &Network, went_round: bool, elapsed: Duration) -> Census {
-        let unnamed = self.unnamed.len() as u64;
-        let serial = network.subnets.len() == 1;
-        let reason = match (went_round, serial) {
-            (false, _) => Some("the time was up before the ring had gone round".to_owned()),
-            // Pools are tried in random order (a Go map), so one repeated address ends only one of the rings.
-            (true, false) => Some("the network has several subnets, whose rings turn one by one".to_owned()),
-            (true, true) => None,
-        };
-        let complete = reason.is_none();
-        Census {
-            schema: "pvcheck/v1".into(),
-            kind: "census".into(),
-            network: network.name.clone(),
-            subnet: network.subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-            usable: self.usable,
-            handed_out: self.handed_out.len() as u64,
-            owned: self.owned.len() as u64,
-            load_balancers: unnamed,
-            leaked: complete.then(|| (self.suspects.len() as u64).saturating_sub(unnamed)),
-            leaked_addresses: if complete { self.suspects.into_iter().collect() } else { Vec::new() },
-            free_and_owned: self.free_and_owned.into_iter().collect(),
-            method: CensusMethod::Bulk,
-            complete,
-            reason,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        }
+/// A census as a value, from what its last turn settled.
+fn conclude(network: &Network, report: LeakReport, went_round: bool, elapsed: Duration) -> Census {
+    let reason = match (went_round, network.pools.len()) {
+        (false, _) => Some("the time was up before the ring had gone round".to_owned()),
+        (true, 1) => None,
+        // Pools are tried in random order (a Go map), so one repeated address ends only one of the rings.
+        (true, _) => Some("the network has several subnets, whose rings turn one by one".to_owned()),
+    };
+    let complete = reason.is_none();
+    Census {
+        schema: "pvcheck/v1".into(),
+        kind: "census".into(),
+        network: network.name.clone(),
+        subnet: network.subnets().iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        usable: report.usable,
+        handed_out: report.handed_out,
+        owned: report.owned,
+        load_balancers: report.load_balancers_unnamed,
+        leaked: complete.then_some(report.leaked),
+        leaked_addresses: if complete { report.suspects.into_iter().collect() } else { Vec::new() },
+        free_and_owned: report.free_and_owned.into_iter().collect(),
+        method: CensusMethod::Bulk,
+        complete,
+        reason,
+        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     }
 }

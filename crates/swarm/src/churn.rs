@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use pvcheck_ipam::{CyclesLeft, LeakRate};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -77,24 +78,6 @@ pub struct ChurnCounts {
     pub stacks: u64,
     /// Addresses leaked, where a census was taken and complete.
     pub leaked: Option<u64>,
-}
-
-/// Leaks per cycle, with a bound: see `pvcheck_ipam::LeakRate`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LeakRate {
-    /// Leaks per cycle as measured.
-    pub estimate: f64,
-    /// The rate that is not exceeded with 95 % confidence; for 0 in n cycles about 3/n.
-    pub upper95: f64,
-}
-
-/// Cycles until the pool is used up.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CyclesLeft {
-    /// At the measured rate; `null` where none was measured: for ever as far as that goes.
-    pub estimate: Option<f64>,
-    /// At the upper bound of the rate.
-    pub lower95: f64,
 }
 
 /// What a churn found: schema `pvcheck/v1`, kind `churn`.
@@ -340,7 +323,8 @@ impl Record {
         // A node that got its load balancer meanwhile holds one of these, and nobody can say which.
         let balancers = after.load_balancers.saturating_sub(before.load_balancers);
         let leaked = known.then(|| (leaked_addresses.len() as u64).saturating_sub(balancers));
-        let rate = leaked.map(|n| rate(n, cycles));
+        // No cycles, no rate: an empty churn proves nothing.
+        let rate = leaked.and_then(|n| LeakRate::new(n, cycles).ok());
         Churn {
             schema: "pvcheck/v1".into(),
             kind: "churn".into(),
@@ -358,19 +342,10 @@ impl Record {
             residue,
             strangers: self.strangers.into_iter().collect(),
             leak_per_cycle: rate,
-            cycles_to_exhaustion: rate.map(|r| CyclesLeft {
-                estimate: (0.0 < r.estimate).then(|| after.handed_out as f64 / r.estimate),
-                lower95: after.handed_out as f64 / r.upper95,
-            }),
+            cycles_to_exhaustion: rate.map(|r| r.cycles_left(after.handed_out)),
             removal_ms: u64::try_from(self.removal.as_millis()).unwrap_or(u64::MAX),
             census_before: before,
             census_after: after,
         }
     }
-}
-
-/// Placeholder until the crate of addresses offers it.
-fn rate(leaks: u64, cycles: u64) -> LeakRate {
-    let cycles = cycles.max(1) as f64;
-    LeakRate { estimate: leaks as f64 / cycles, upper95: (leaks as f64 + 3.0) / cycles }
 }

@@ -44,7 +44,7 @@ mod writes;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, Cause, OwnedCounts, Stuck, audit};
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
-pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, LeakRate, Order, churn};
+pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, Order, churn};
 pub use connection::{CallError, CallErrorKind, Connection};
 pub use engine::{ConnectError, Engine};
 pub use host::{Host, HostError};

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
-use pvcheck_ipam::Subnet;
+use pvcheck_ipam::{Capacity, Pool, Subnet};
 use serde::{Deserialize, Serialize};
 
 use crate::connection::CallError;
@@ -82,12 +82,8 @@ pub struct Network {
     pub attachable: bool,
     /// True iff it has no way out.
     pub internal: bool,
-    /// Its IPv4 subnets; none while it is not allocated.
-    pub subnets: Vec<Subnet>,
-    /// The range that dynamic addresses come from, if narrower than the subnet.
-    pub ip_range: Option<Subnet>,
-    /// The gateway of the first subnet.
-    pub gateway: Option<Ipv4Addr>,
+    /// Its IPv4 pools; none while it is not allocated.
+    pub pools: Vec<Pool>,
     /// The stack that it belongs to.
     pub stack: Option<String>,
     /// The run of pvcheck that made it.
@@ -299,7 +295,22 @@ impl Network {
 
     /// True iff Swarm has given it a subnet.
     pub fn is_allocated(&self) -> bool {
-        !self.subnets.is_empty()
+        !self.pools.is_empty()
+    }
+
+    /// Its IPv4 subnets; none while it is not allocated.
+    pub fn subnets(&self) -> Vec<Subnet> {
+        self.pools.iter().map(|p| p.subnet).collect()
+    }
+
+    /// What its pools can hand out; `None` while it is not allocated.
+    pub fn capacity(&self) -> Option<Capacity> {
+        Capacity::new(self.pools.clone()).ok()
+    }
+
+    /// Addresses that VIPs, tasks and load balancers can have, over all its pools; 0 while it is not allocated.
+    pub fn usable(&self) -> u64 {
+        self.capacity().map_or(0, |c| c.usable())
     }
 }
 
@@ -352,7 +363,6 @@ fn node(raw: wire::Node) -> Node {
 
 pub(crate) fn network(raw: wire::Network) -> Network {
     let pools = raw.ipam.config.unwrap_or_default();
-    let subnets: Vec<Subnet> = pools.iter().filter_map(|p| canonical(&p.subnet)).collect();
     Network {
         id: NetworkId::new(raw.id),
         name: raw.name,
@@ -361,12 +371,21 @@ pub(crate) fn network(raw: wire::Network) -> Network {
         ingress: raw.ingress,
         attachable: raw.attachable,
         internal: raw.internal,
-        subnets,
-        ip_range: pools.first().and_then(|p| canonical(&p.ip_range)),
-        gateway: pools.first().and_then(|p| address(&p.gateway)),
+        pools: pools.iter().filter_map(pool).collect(),
         stack: label(raw.labels.as_ref(), STACK_LABEL),
         run: label(raw.labels.as_ref(), RUN_LABEL),
     }
+}
+
+/// An IPv4 pool; `None` for an IPv6 one.
+fn pool(raw: &wire::IpamConfig) -> Option<Pool> {
+    let subnet = canonical(&raw.subnet)?;
+    let inside = |a: &Ipv4Addr| subnet.contains(*a);
+    Some(Pool {
+        subnet,
+        range: canonical(&raw.ip_range).filter(|r| inside(&r.first()) && inside(&r.last())),
+        gateway: address(&raw.gateway).filter(inside),
+    })
 }
 
 fn service(raw: wire::Service) -> Service {
@@ -476,7 +495,7 @@ mod tests {
     fn host_bits_and_ipv6_pools_are_read_for_what_they_are() {
         let raw = r#"{"Name":"p","Id":"x","Scope":"swarm","Driver":"overlay","IPAM":{"Config":[{"Subnet":"fd00::/64"},{"Subnet":"10.9.0.7/24","Gateway":"10.9.0.1"}]}}"#;
         let net = network(serde_json::from_str(raw).unwrap());
-        assert_eq!(net.subnets.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.9.0.0/24"]);
+        assert_eq!(net.subnets().iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.9.0.0/24"]);
     }
 
     proptest::proptest! {

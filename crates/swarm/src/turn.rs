@@ -3,50 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use pvcheck_ipam::Subnet;
-
-use crate::snapshot::Network;
-
-/// The addresses that VIPs, tasks and load balancers of a network can have.
-pub(crate) struct Pool {
-    subnets: Vec<Subnet>,
-    range: Option<Subnet>,
-    gateway: Option<Ipv4Addr>,
-}
-
-impl Pool {
-    pub(crate) fn of(network: &Network) -> Self {
-        Self { subnets: network.subnets.clone(), range: network.ip_range, gateway: network.gateway }
-    }
-
-    /// How many there are: 2^(32-prefix) - 3 per subnet, or what an `--ip-range` leaves of that.
-    pub(crate) fn count_u64(&self) -> u64 {
-        if self.range.is_some() {
-            return self.iter().count() as u64;
-        }
-        self.subnets.iter().map(|s| s.usable()).sum()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
-        self.subnets.iter().flat_map(|subnet| {
-            let gateway = self.gateway_of(*subnet);
-            let range = self.range.filter(|r| subnet.contains(r.first())).unwrap_or(*subnet);
-            let (first, last) = (u32::from(range.first()), u32::from(range.last()));
-            let reserved = move |a: &Ipv4Addr| {
-                let ends = *a == subnet.first() || *a == subnet.last();
-                *a == gateway || (ends && subnet.prefix() < 31)
-            };
-            (first..=last).map(Ipv4Addr::from).filter(move |a| !reserved(a))
-        })
-    }
-
-    /// The gateway as the engine says; else the first address after the network's own, which the allocator picks.
-    fn gateway_of(&self, subnet: Subnet) -> Ipv4Addr {
-        let second = u32::from(subnet.first()).saturating_add(u32::from(subnet.prefix() < 31));
-        self.gateway.filter(|g| subnet.contains(*g)).unwrap_or_else(|| Ipv4Addr::from(second))
-    }
-}
-
 /// What one turn of the ring has handed out so far.
 ///
 /// The allocator goes round serially (swarmkit #2324, since 17.10), so the first address that comes a second time says
@@ -87,7 +43,7 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
-    use pvcheck_ipam::Ring;
+    use pvcheck_ipam::{Ring, Subnet};
 
     use super::*;
 
@@ -133,17 +89,5 @@ mod tests {
         let mut ring = Ring::new(subnet);
         while ring.allocate().is_some() {}
         assert!(walk(&mut ring, subnet.usable()).0.is_empty());
-    }
-
-    #[test]
-    fn a_range_narrows_the_pool() {
-        let pool = Pool {
-            subnets: vec![Subnet::parse("10.9.0.0/24").unwrap()],
-            range: Some(Subnet::parse("10.9.0.0/28").unwrap()),
-            gateway: Some(Ipv4Addr::new(10, 9, 0, 1)),
-        };
-        // 16 addresses less network and gateway; the broadcast address lies outside of the range.
-        assert_eq!(pool.count_u64(), 14);
-        assert_eq!(pool.iter().next(), Some(Ipv4Addr::new(10, 9, 0, 2)));
     }
 }

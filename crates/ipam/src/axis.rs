@@ -1,0 +1,124 @@
+//! Blocks of one address family in an order in which overlaps are neighbours.
+
+use std::iter;
+
+/// No enclosing block.
+const NONE: u32 = u32::MAX;
+
+/// CIDR blocks, sorted by first address, the wider one first. Two such blocks are either apart or one lies
+/// inside the other, so the blocks inside a query are neighbours in this order, and the ones around it are a
+/// chain of at most one block per prefix length (and its equals).
+#[derive(Debug, Clone)]
+pub(crate) struct Axis<T> {
+    blocks: Vec<Block<T>>,
+    /// Blocks that no other one encloses: together all that is taken, ascending and apart.
+    roots: Vec<(T, T)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Block<T> {
+    first: T,
+    last: T,
+    /// What the block stands for.
+    id: u32,
+    /// Position of the narrowest block that is wider and encloses this one; the last of its equals.
+    up: u32,
+}
+
+impl<T: Copy + Ord> Axis<T> {
+    /// From `(first, last, id)`, in any order; `tie` orders equal blocks. At most 2^32 - 1 blocks.
+    pub(crate) fn new(
+        blocks: impl Iterator<Item = (T, T, u32)>,
+        tie: impl Fn(u32, u32) -> std::cmp::Ordering,
+    ) -> Self {
+        let mut blocks: Vec<_> =
+            blocks.map(|(first, last, id)| Block { first, last, id, up: NONE }).collect();
+        blocks.sort_unstable_by(|a, b| {
+            a.first.cmp(&b.first).then(b.last.cmp(&a.last)).then_with(|| tie(a.id, b.id))
+        });
+        let roots = link(&mut blocks);
+        Self { blocks, roots }
+    }
+
+    /// All that is taken, ascending and apart.
+    pub(crate) fn roots(&self) -> &[(T, T)] {
+        &self.roots
+    }
+
+    /// Whether no block shares an address with `first..=last`.
+    pub(crate) fn is_free(&self, first: T, last: T) -> bool {
+        let at = self.roots.partition_point(|root| root.1 < first);
+        self.roots.get(at).is_none_or(|root| root.0 > last)
+    }
+
+    /// Ids of all blocks that overlap a block: those around it, narrowest first, then its equals and those
+    /// inside, ascending.
+    pub(crate) fn overlapping(&self, first: T, last: T) -> impl Iterator<Item = u32> + '_ {
+        let inside = self
+            .blocks
+            .partition_point(|block| block.first < first || (block.first == first && block.last > last));
+        let rest = &self.blocks[inside..];
+        let end = rest.partition_point(|block| block.first <= last);
+        self.around(inside, first, last).chain(rest[..end].iter().map(|block| block.id))
+    }
+
+    /// Number of blocks that [`Axis::overlapping`] names.
+    pub(crate) fn count_overlapping(&self, first: T, last: T) -> usize {
+        self.overlapping(first, last).count()
+    }
+
+    /// Pairs of overlapping blocks, the narrower one (of equals the later one) first.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.blocks
+            .iter()
+            .enumerate()
+            .flat_map(|(at, block)| self.around(at, block.first, block.last).map(|other| (block.id, other)))
+    }
+
+    /// Ids of the blocks before position `at` that enclose a block which would stand there.
+    fn around(&self, at: usize, first: T, last: T) -> impl Iterator<Item = u32> + '_ {
+        let start = at.checked_sub(1);
+        iter::successors(start, |&at| {
+            usize::try_from(self.blocks[at].up).ok().filter(|_| self.blocks[at].up != NONE)
+        })
+        .filter(move |&at| self.blocks[at].first <= first && last <= self.blocks[at].last)
+        .flat_map(|at| self.equals_down(at))
+        .map(|block| block.id)
+    }
+
+    /// The block at a position and those before it that equal it.
+    fn equals_down(&self, at: usize) -> impl Iterator<Item = &Block<T>> + '_ {
+        let block = self.blocks[at];
+        self.blocks[..=at]
+            .iter()
+            .rev()
+            .take_while(move |other| other.first == block.first && other.last == block.last)
+    }
+}
+
+/// Sets `up` of sorted blocks and returns the roots.
+fn link<T: Copy + Ord>(blocks: &mut [Block<T>]) -> Vec<(T, T)> {
+    let mut roots = vec![];
+    let mut open: Vec<u32> = vec![];
+    for at in 0..blocks.len() {
+        let Block { first, last, .. } = blocks[at];
+        let top = |open: &[u32], blocks: &[Block<T>]| {
+            open.last().and_then(|top| usize::try_from(*top).ok()).map(|top| blocks[top])
+        };
+        while top(&open, blocks).is_some_and(|top| top.last < first) {
+            open.pop();
+        }
+        let equal = top(&open, blocks).filter(|top| top.first == first && top.last == last);
+        if let Some(equal) = equal {
+            blocks[at].up = equal.up;
+            open.pop();
+        } else {
+            blocks[at].up = open.last().copied().unwrap_or(NONE);
+            if open.is_empty() {
+                roots.push((first, last));
+            }
+        }
+        open.push(u32::try_from(at).unwrap_or(NONE));
+    }
+    roots
+}

@@ -1,0 +1,403 @@
+//! What a number of observed leaks says about the rate of leaking.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Leaks per cycle of deploy and remove, with exact one-sided 95 % Poisson bounds.
+///
+/// The bounds are those of Garwood (Biometrika 28, 1936): the rates at which an observation as extreme as the
+/// one made has a probability of exactly 5 %. Each holds with 95 % by itself, both together with 90 %. With
+/// 0 leaks in n cycles the upper bound is 2.9957/n ("rule of three"), the lower one 0.
+///
+/// Leaks are taken as independent. Where they come in lumps, such as one for each task of a stack, count lumps,
+/// or read the bounds as too narrow.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LeakRate {
+    /// Leaks that were seen.
+    pub leaks: u64,
+    /// Cycles that were run.
+    pub cycles: u64,
+    /// Leaks per cycle.
+    pub estimate: f64,
+    /// With 95 % confidence the rate is at least this.
+    pub lower95: f64,
+    /// With 95 % confidence the rate is at most this.
+    pub upper95: f64,
+}
+
+/// Why there is no rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RateError {
+    /// Without a cycle nothing is known.
+    #[error("no cycle was run, so nothing is known about the rate: run at least one")]
+    NoCycles,
+    /// More leaks than there are IPv4 addresses.
+    #[error("{leaks} leaks are more than IPv4 has addresses: check the count")]
+    TooMany {
+        /// The count given.
+        leaks: u64,
+    },
+}
+
+/// How many cycles the free addresses last. Whole cycles that fit, rounded down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CyclesLeft {
+    /// At the estimated rate; `None` if no leak was seen, which is not "for ever".
+    pub estimate: Option<u64>,
+    /// With 95 % confidence at least this many, that is at the upper bound of the rate.
+    pub lower95: u64,
+    /// With 95 % confidence at most this many; `None` if the rate may be 0.
+    pub upper95: Option<u64>,
+}
+
+/// [`CyclesLeft`] in days.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DaysLeft {
+    /// See [`CyclesLeft::estimate`].
+    pub estimate: Option<f64>,
+    /// See [`CyclesLeft::lower95`].
+    pub lower95: f64,
+    /// See [`CyclesLeft::upper95`].
+    pub upper95: Option<f64>,
+}
+
+/// Probability that is left outside each bound.
+const TAIL: f64 = 0.05;
+
+impl LeakRate {
+    /// The rate behind `leaks` leaks in `cycles` cycles.
+    ///
+    /// # Errors
+    ///
+    /// No cycles, or more than 2^32 leaks.
+    pub fn new(leaks: u64, cycles: u64) -> Result<Self, RateError> {
+        if cycles == 0 {
+            return Err(RateError::NoCycles);
+        }
+        if leaks > 1 << 32 {
+            return Err(RateError::TooMany { leaks });
+        }
+        let per_cycle = |mean: f64| mean / cycles as f64;
+        Ok(Self {
+            leaks,
+            cycles,
+            estimate: per_cycle(leaks as f64),
+            lower95: per_cycle(if leaks == 0 { 0.0 } else { gamma_quantile(leaks as f64, TAIL) }),
+            upper95: per_cycle(gamma_quantile(leaks as f64 + 1.0, 1.0 - TAIL)),
+        })
+    }
+
+    /// How many more cycles fit into `free` addresses.
+    pub fn cycles_left(&self, free: u64) -> CyclesLeft {
+        CyclesLeft {
+            estimate: cycles_at(free, self.estimate),
+            lower95: cycles_at(free, self.upper95).unwrap_or(u64::MAX),
+            upper95: cycles_at(free, self.lower95),
+        }
+    }
+
+    /// Chance of seeing no leak in `cycles` cycles if the true rate were `per_cycle`: how easily a clean run
+    /// could have missed it. A rate below 0 counts as 0.
+    pub fn chance_of_missing(per_cycle: f64, cycles: u64) -> f64 {
+        (-per_cycle.max(0.0) * cycles as f64).exp()
+    }
+
+    /// Clean cycles that it takes to show, with 95 % confidence, that the rate is below `per_cycle`; `None`
+    /// for a rate of 0 or less, which no number of cycles shows.
+    pub fn clean_cycles_needed(per_cycle: f64) -> Option<u64> {
+        let cycles = -TAIL.ln() / per_cycle;
+        (per_cycle > 0.0).then(|| to_count(cycles.ceil()))
+    }
+}
+
+impl CyclesLeft {
+    /// In days, at so many cycles a day; `None` unless that is a number above 0.
+    pub fn days(&self, cycles_per_day: f64) -> Option<DaysLeft> {
+        let days = |cycles: u64| cycles as f64 / cycles_per_day;
+        (cycles_per_day.is_finite() && cycles_per_day > 0.0).then(|| DaysLeft {
+            estimate: self.estimate.map(days),
+            lower95: days(self.lower95),
+            upper95: self.upper95.map(days),
+        })
+    }
+}
+
+/// What a bounded run of cycles allows to conclude, and what not; as data, and as sentences by `Display`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Conclusion {
+    /// What was seen.
+    pub rate: LeakRate,
+    /// Free addresses that the conclusion counts with.
+    pub free: u64,
+    /// How long they last.
+    pub cycles_left: CyclesLeft,
+    /// Leaks per cycle that were known before, for example from the run that failed.
+    pub known_rate: Option<f64>,
+    /// How likely this number of cycles would be without a leak if `known_rate` still held.
+    pub chance_of_missing: Option<f64>,
+    /// Clean cycles that would show a rate below `known_rate`.
+    pub cycles_needed: Option<u64>,
+}
+
+impl Conclusion {
+    /// Concludes from a rate, the free addresses, and the rate to compare with if one is known.
+    pub fn new(rate: LeakRate, free: u64, known_rate: Option<f64>) -> Self {
+        Self {
+            rate,
+            free,
+            cycles_left: rate.cycles_left(free),
+            known_rate,
+            chance_of_missing: known_rate.map(|known| LeakRate::chance_of_missing(known, rate.cycles)),
+            cycles_needed: known_rate.and_then(LeakRate::clean_cycles_needed),
+        }
+    }
+
+    /// Whether the run, being clean, excludes the known rate with 95 % confidence; `None` if no rate is
+    /// known.
+    pub fn excludes_known_rate(&self) -> Option<bool> {
+        self.known_rate.map(|known| self.rate.upper95 < known)
+    }
+
+    /// What was shown, one sentence each.
+    pub fn shows(&self) -> Vec<String> {
+        let LeakRate { leaks, cycles, upper95, lower95, .. } = self.rate;
+        let mut out = vec![format!(
+            "{leaks} leaked in {cycles} {}: with 95 % confidence at most {upper95:.4} a cycle",
+            if cycles == 1 { "cycle" } else { "cycles" }
+        )];
+        if leaks > 0 {
+            out.push(format!("the leak is real: with 95 % confidence at least {lower95:.4} a cycle"));
+        }
+        out.push(format!("{} free addresses last at least {} cycles", self.free, self.cycles_left.lower95));
+        if self.excludes_known_rate() == Some(true) {
+            out.push(format!("the known rate of {:.4} a cycle is excluded", self.known_rate.unwrap_or(0.0)));
+        }
+        out
+    }
+
+    /// What was not shown, one sentence each.
+    pub fn does_not_show(&self) -> Vec<String> {
+        let mut out = vec![];
+        if self.rate.leaks == 0 {
+            out.push("that the rate is zero: fewer leaks than the bound would not have been seen".to_owned());
+        }
+        if let (Some(false), Some(known), Some(chance), Some(needed)) =
+            (self.excludes_known_rate(), self.known_rate, self.chance_of_missing, self.cycles_needed)
+        {
+            let chance = 100.0 * chance;
+            out.push(format!(
+                "that the known rate of {known:.4} a cycle is gone: it gives a clean run of this length in \
+                 {chance:.1} % of cases, and {needed} clean cycles would exclude it"
+            ));
+        }
+        out.push("anything about other stacks, removal orders or concurrency than those that ran".to_owned());
+        out
+    }
+}
+
+impl fmt::Display for Conclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shown: {}. Not shown: {}", self.shows().join("; "), self.does_not_show().join("; "))
+    }
+}
+
+/// Whole cycles until `free` addresses have leaked; `None` at a rate of 0.
+fn cycles_at(free: u64, per_cycle: f64) -> Option<u64> {
+    (per_cycle > 0.0).then(|| to_count((free as f64 / per_cycle).floor()))
+}
+
+/// A float that is a count; too large ones saturate.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, as is wanted")]
+fn to_count(value: f64) -> u64 {
+    value as u64
+}
+
+/// The x with P(shape, x) = `probability`, by bisection. For a Poisson count k the upper bound is the quantile
+/// of shape k + 1, the lower one that of shape k.
+fn gamma_quantile(shape: f64, probability: f64) -> f64 {
+    let (mut low, mut high) = (0.0, shape + 10.0 * shape.sqrt() + 10.0);
+    for _ in 0..200 {
+        let middle = f64::midpoint(low, high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if gamma_p(shape, middle) < probability {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// Regularised lower incomplete gamma function P(shape, x), for shape >= 1 and x > 0. Series below the mean,
+/// continued fraction (modified Lentz) above; Abramowitz and Stegun 6.5.29 and 6.5.31.
+fn gamma_p(shape: f64, x: f64) -> f64 {
+    let scale = (shape * x.ln() - x - ln_gamma(shape)).exp();
+    if x < shape + 1.0 { (scale * series(shape, x)).min(1.0) } else { 1.0 - scale * fraction(shape, x) }
+}
+
+/// Steps after which both expansions have long converged: they need a few times the root of the shape.
+fn steps(shape: f64) -> u64 {
+    to_count(20.0 * shape.sqrt()) + 500
+}
+
+fn series(shape: f64, x: f64) -> f64 {
+    let mut term = 1.0 / shape;
+    let mut sum = term;
+    for step in 1..=steps(shape) {
+        term *= x / (shape + step as f64);
+        sum += term;
+        if term < sum * f64::EPSILON {
+            break;
+        }
+    }
+    sum
+}
+
+fn fraction(shape: f64, x: f64) -> f64 {
+    const TINY: f64 = 1e-300;
+    let nonzero = |value: f64| if value.abs() < TINY { TINY } else { value };
+    let mut partial = x + 1.0 - shape;
+    let mut ratio = 1.0 / TINY;
+    let mut inverse = 1.0 / nonzero(partial);
+    let mut value = inverse;
+    for step in 1..=steps(shape) {
+        let step = step as f64;
+        let numerator = -step * (step - shape);
+        partial += 2.0;
+        inverse = 1.0 / nonzero(numerator * inverse + partial);
+        ratio = nonzero(partial + numerator / ratio);
+        value *= ratio * inverse;
+        if (ratio * inverse - 1.0).abs() < f64::EPSILON {
+            break;
+        }
+    }
+    value
+}
+
+/// Logarithm of the gamma function for arguments from 1 on: shifted up to where Stirling's series (Abramowitz
+/// and Stegun 6.1.40) is exact to the last digits.
+fn ln_gamma(x: f64) -> f64 {
+    let mut shifted = x;
+    let mut product = 1.0;
+    while shifted < 15.0 {
+        product *= shifted;
+        shifted += 1.0;
+    }
+    let inverse = 1.0 / shifted;
+    let square = inverse * inverse;
+    let tail = inverse * (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1260.0 - square / 1680.0)));
+    let half_ln_two_pi = 0.5 * std::f64::consts::TAU.ln();
+    (shifted - 0.5) * shifted.ln() - shifted + half_ln_two_pi + tail - product.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn close(actual: f64, expected: f64) {
+        assert!((actual - expected).abs() <= expected.abs() * 1e-4, "{actual} is not {expected}");
+    }
+
+    /// Garwood's table, as printed in many textbooks (90 % two-sided, so 95 % each).
+    #[test]
+    fn bounds_of_the_printed_table() {
+        for (leaks, lower, upper) in [
+            (0, 0.0, 2.995_73),
+            (1, 0.051_293, 4.743_86),
+            (2, 0.355_36, 6.295_79),
+            (5, 1.970_15, 10.513_03),
+            (10, 5.425_41, 16.962_22),
+            (20, 13.254_65, 29.062_02),
+            (100, 84.139_1, 118.078_9),
+        ] {
+            let rate = LeakRate::new(leaks, 1).unwrap();
+            close(rate.lower95, lower);
+            close(rate.upper95, upper);
+        }
+    }
+
+    #[test]
+    fn zero_leaks_still_bound_the_rate() {
+        let rate = LeakRate::new(0, 40).unwrap();
+        assert!(rate.estimate.abs() < f64::EPSILON && rate.lower95.abs() < f64::EPSILON);
+        close(rate.upper95, 2.995_732_274 / 40.0);
+        let left = rate.cycles_left(65_000);
+        assert_eq!((left.estimate, left.upper95), (None, None));
+        assert_eq!(left.lower95, 867_901);
+        assert_eq!(left.days(23.0).unwrap().lower95.floor().to_string(), "37734");
+        assert_eq!(left.days(0.0), None);
+    }
+
+    /// The mission's host: 253 addresses in 11 days are 23 a day, and a /16 lasts about 7.8 years.
+    #[test]
+    fn the_rate_of_the_mission() {
+        let rate = LeakRate::new(253, 11).unwrap();
+        close(rate.estimate, 23.0);
+        let days = rate.cycles_left(65_533).days(1.0).unwrap();
+        close(days.estimate.unwrap(), 2_849.0);
+        assert!(days.lower95 < 2_849.0 && days.upper95.unwrap() > 2_849.0);
+        assert!(days.lower95 > 2_500.0 && days.upper95.unwrap() < 3_250.0);
+    }
+
+    #[test]
+    fn nothing_observed_is_no_rate() {
+        assert_eq!(LeakRate::new(0, 0), Err(RateError::NoCycles));
+        assert!(LeakRate::new(u64::MAX, 1).is_err());
+        let extreme = LeakRate::new(1 << 32, u64::MAX).unwrap();
+        assert!(extreme.lower95 < extreme.estimate && extreme.estimate < extreme.upper95);
+    }
+
+    #[test]
+    fn a_clean_run_says_what_it_shows_and_what_not() {
+        // Five clean cycles where one leak a cycle was known: excluded. One leak in twenty: not.
+        let rate = LeakRate::new(0, 5).unwrap();
+        let strong = Conclusion::new(rate, 250, Some(1.0));
+        assert_eq!(strong.excludes_known_rate(), Some(true));
+        assert_eq!(strong.cycles_needed, Some(3));
+        let weak = Conclusion::new(rate, 250, Some(0.05));
+        assert_eq!(weak.excludes_known_rate(), Some(false));
+        assert_eq!(weak.cycles_needed, Some(60));
+        close(weak.chance_of_missing.unwrap(), 0.778_80);
+        let text = weak.to_string();
+        assert!(text.contains("0 leaked in 5 cycles: with 95 % confidence at most 0.5991 a cycle"), "{text}");
+        assert!(text.contains("250 free addresses last at least 417 cycles"), "{text}");
+        assert!(text.contains("in 77.9 % of cases, and 60 clean cycles would exclude it"), "{text}");
+        assert!(text.contains("that the rate is zero"), "{text}");
+        let leaky = Conclusion::new(LeakRate::new(8, 8).unwrap(), 250, None).to_string();
+        assert!(leaky.contains("the leak is real") && !leaky.contains("rate is zero"), "{leaky}");
+        assert_eq!(LeakRate::clean_cycles_needed(0.0), None);
+    }
+
+    proptest! {
+        /// At the bounds the plain Poisson sum leaves exactly 5 % outside.
+        #[test]
+        fn bounds_leave_five_per_cent(leaks in 0_u64..60, cycles in 1_u64..1_000) {
+            let rate = LeakRate::new(leaks, cycles).unwrap();
+            let at_most = |mean: f64, k: u64| {
+                (0..=k).scan((-mean).exp(), |term, i| {
+                    let this = *term;
+                    *term *= mean / (i as f64 + 1.0);
+                    Some(this)
+                }).sum::<f64>()
+            };
+            prop_assert!((at_most(rate.upper95 * cycles as f64, leaks) - 0.05).abs() < 1e-9);
+            if let Some(below) = leaks.checked_sub(1) {
+                prop_assert!((1.0 - at_most(rate.lower95 * cycles as f64, below) - 0.05).abs() < 1e-9);
+            }
+        }
+
+        #[test]
+        fn bounds_enclose_the_estimate(leaks in 0_u64..=1 << 14, cycles in 1_u64.., free in 0_u64..=1 << 32) {
+            let rate = LeakRate::new(leaks, cycles).unwrap();
+            prop_assert!(rate.lower95 <= rate.estimate && rate.estimate < rate.upper95);
+            let left = rate.cycles_left(free);
+            prop_assert!(left.estimate.is_none_or(|estimate| left.lower95 <= estimate));
+            prop_assert!(left.upper95.is_none_or(|upper| left.lower95 <= upper));
+        }
+    }
+}
