@@ -1,1 +1,65 @@
-//! The pvcheck command.
+//! The face of pvcheck: arguments, progress, printing, exit codes. It decides nothing.
+//!
+//! [`main`] is the whole program; `cargo xtask pvcheck` calls it too, so that what the one shows is what the other does.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod face;
+mod failure;
+mod session;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::face::Face;
+
+/// Exit code of an interrupted command that has cleaned up.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the command line and gives its exit code: 0 pass or done, 1 a finding, 2 wrong usage, 3 unknown,
+/// 4 refused by a guardrail, 130 interrupted and cleaned up.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version go to stdout with code 0, usage errors to stderr with 2; a closed pipe is no error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let face = Face::new(&args.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return face.fail(&failure::Failure::unknown(format!("cannot start a runtime: {error}")));
+        }
+    };
+    let outcome = runtime.block_on(async {
+        // A task of its own keeps the command's large future off the main thread's stack.
+        Box::pin(run(&args, &face)).await
+    });
+    // What still waits for the disk or a name must not hold up the exit.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => face.fail(&failure),
+    }
+}
+
+async fn run(args: &Args, face: &Face) -> Result<u8, failure::Failure> {
+    match &args.command {
+        Command::Audit(a) => commands::audit::run(args, a, face).await,
+        Command::Boot(a) => commands::boot::run(args, a, face),
+        Command::Census(a) => commands::census::run(args, a, face).await,
+        Command::Churn(a) => commands::churn::run(args, a, face).await,
+        Command::Gate(a) => commands::gate::run(args, a, face).await,
+        Command::Journal(a) => commands::journal::run(args, a, face).await,
+        Command::Routes => commands::routes::run(args, face).await,
+        Command::Stack(a) => commands::stack::run(args, a, face).await,
+        Command::Sweep(a) => commands::sweep::run(args, a, face).await,
+    }
+}

@@ -1,2 +1,7 @@
-//! The pvcheck command.
-fn main() {}
+//! The `pvcheck` command. All of it is in the library, so that `cargo xtask pvcheck` runs the same face.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pvcheck_cli::main(std::env::args_os())
+}

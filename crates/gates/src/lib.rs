@@ -1,1 +1,43 @@
 //! Checks over recorded facts, verdicts with evidence, gates and reports.
+//!
+//! A gate runs in two steps. Collecting ([`collect_m1`], [`collect_m2`]) is where the world is asked and where anything
+//! can go wrong; what could not be seen is recorded as such. Judging ([`judge_m1`], [`judge_m2`]) is pure: the same
+//! facts give the same [`GateReport`], today or from a file a year from now.
+//!
+//! What could not be observed is `UNKNOWN`, which is never as good as `PASS`.
+//!
+//! ```
+//! use pvcheck_gates::{Config, GateReport, Verdict};
+//!
+//! let config = Config::parse("example.toml", r#"
+//!     [overlay]
+//!     name = "proxy"
+//!     subnet = "10.10.0.0/16"
+//! "#)?;
+//! assert_eq!(config.overlay.name, "proxy");
+//! // A gate without a single check has shown nothing.
+//! assert_eq!(GateReport::new("empty", &config, Vec::new()).verdict, Verdict::Unknown);
+//! # Ok::<(), pvcheck_gates::ConfigError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod canary;
+mod collect;
+mod config;
+mod m1;
+mod m2;
+mod observed;
+mod report;
+mod verdict;
+
+pub use canary::{CanaryFacts, CanaryFailure};
+pub use collect::{M2Order, Preflight, PreflightError, collect_m1, collect_m2, preflight};
+pub use config::{
+    CanaryConfig, ChurnConfig, Config, ConfigError, JournalConfig, OverlayConfig, RouteConfig, ServiceConfig,
+    TlsConfig,
+};
+pub use m1::{M1Facts, judge_m1};
+pub use m2::{ChurnOutcome, M2Facts, judge_m2};
+pub use observed::{Observed, Seen};
+pub use report::{Style, markdown, table};
+pub use verdict::{CheckReport, Evidence, GateReport, Verdict};

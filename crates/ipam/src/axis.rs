@@ -54,17 +54,21 @@ impl<T: Copy + Ord> Axis<T> {
     /// Ids of all blocks that overlap a block: those around it, narrowest first, then its equals and those
     /// inside, ascending.
     pub(crate) fn overlapping(&self, first: T, last: T) -> impl Iterator<Item = u32> + '_ {
-        let inside = self
-            .blocks
-            .partition_point(|block| block.first < first || (block.first == first && block.last > last));
-        let rest = &self.blocks[inside..];
-        let end = rest.partition_point(|block| block.first <= last);
-        self.around(inside, first, last).chain(rest[..end].iter().map(|block| block.id))
+        let (from, to) = self.inside(first, last);
+        self.around(from, first, last).chain(self.blocks[from..to].iter().map(|block| block.id))
     }
 
-    /// Number of blocks that [`Axis::overlapping`] names.
+    /// Number of blocks that [`Axis::overlapping`] names, without going through those inside.
     pub(crate) fn count_overlapping(&self, first: T, last: T) -> usize {
-        self.overlapping(first, last).count()
+        let (from, to) = self.inside(first, last);
+        self.around(from, first, last).count() + (to - from)
+    }
+
+    /// Positions of the blocks that equal a block or lie inside it.
+    fn inside(&self, first: T, last: T) -> (usize, usize) {
+        let before = |block: &Block<T>| block.first < first || (block.first == first && block.last > last);
+        let from = self.blocks.partition_point(before);
+        (from, from + self.blocks[from..].partition_point(|block| block.first <= last))
     }
 
     /// Pairs of overlapping blocks, the narrower one (of equals the later one) first.

@@ -361,9 +361,9 @@ mod tests {
         assert!(error.contains("10.0.1.1 is outside 10.0.0.0/24"), "{error}");
     }
 
-    /// The mission's host after its fix: 7 endpoints and 5 VIPs on a /16, 15 in use, 65,521 free.
+    /// The host of the incident after its fix: 7 endpoints and 5 VIPs on a /16, 15 in use, 65,521 free.
     #[test]
-    fn the_proxy_network_of_the_mission() {
+    fn the_proxy_network_of_the_incident() {
         let capacity = Capacity::of(subnet("10.10.0.0/16"));
         let owned = Usage { vips: 5, tasks: 6, load_balancers: 1, attachments: 0 };
         let status = AllocatorStatus { ips_in_use: 15, dynamic_available: 65_521 };
@@ -392,6 +392,7 @@ mod tests {
         assert_eq!(thresholds.judge(253, 64), Pressure::Ok);
         assert_eq!(thresholds.judge(253, 63), Pressure::High);
         assert_eq!(thresholds.judge(253, 0), Pressure::Full);
+        assert_eq!((thresholds.judge(100, 26), thresholds.judge(100, 25)), (Pressure::Ok, Pressure::High));
         assert_eq!(thresholds.judge(5, 3), Pressure::Ok);
         assert_eq!(thresholds.judge(5, 2), Pressure::High);
         assert_eq!(thresholds.judge(0, 0), Pressure::Full);

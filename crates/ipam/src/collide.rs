@@ -126,8 +126,8 @@ impl Index {
         })
     }
 
-    /// Number of reservations that [`Index::conflicts`] names.
-    pub(crate) fn count_conflicts(&self, subnet: Subnet) -> usize {
+    /// Number of reservations that [`Index::conflicts`] names, without going through those inside.
+    pub fn count_conflicts(&self, subnet: Subnet) -> usize {
         self.v4.count_overlapping(subnet.first().into(), subnet.last().into())
     }
 
@@ -201,6 +201,15 @@ mod tests {
     }
 
     #[test]
+    fn one_shared_address_at_either_end_is_enough() {
+        let ends = |net: &str| {
+            !Index::new(vec![reservation(net, "a")]).is_free(Subnet::parse("10.0.0.0/24").unwrap())
+        };
+        assert!(ends("10.0.0.0/32") && ends("10.0.0.255/32") && ends("10.0.0.0/8"));
+        assert!(!ends("9.255.255.255/32") && !ends("10.0.1.0/32"));
+    }
+
+    #[test]
     fn collisions_name_both_sides_and_pass_over_one_owner_twice() {
         let index = Index::new(vec![
             reservation("172.17.0.0/16", "docker0"),
@@ -224,7 +233,7 @@ mod tests {
 
     /// Small blocks at the two ends of the address space, so that overlaps and overflows occur.
     fn any_net() -> impl Strategy<Value = Subnet> {
-        (any::<bool>(), 0_u32..64, 24_u8..=32).prop_map(|(top, low, prefix)| {
+        (any::<bool>(), 0_u32..64, prop_oneof![24_u8..=32, 30_u8..=32]).prop_map(|(top, low, prefix)| {
             let base = if top { u32::MAX - 63 } else { 0 };
             Subnet::around(Ipv4Addr::from(base + low), prefix).unwrap()
         })

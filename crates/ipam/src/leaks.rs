@@ -65,7 +65,12 @@ impl LeakReport {
 
     /// The leaked addresses where they are known one by one; `None` where load balancers hide among them.
     pub fn leaked_addresses(&self) -> Option<&BTreeSet<Ipv4Addr>> {
-        (self.is_exact() || self.leaked == 0 && self.suspects.is_empty()).then_some(&self.suspects)
+        const NONE: &BTreeSet<Ipv4Addr> = &BTreeSet::new();
+        match (self.is_exact(), self.leaked) {
+            (true, _) => Some(&self.suspects),
+            (false, 0) => Some(NONE),
+            (false, _) => None,
+        }
     }
 }
 
@@ -164,6 +169,7 @@ mod tests {
         facts.load_balancers_unnamed = 5;
         let report = reconcile(&facts);
         assert_eq!((report.leaked, report.load_balancers_missing), (0, 2));
+        assert_eq!(report.leaked_addresses(), Some(&BTreeSet::new()), "all suspects are load balancers");
     }
 
     #[test]

@@ -1,4 +1,39 @@
-//! Address arithmetic for Docker Swarm overlay networks.
+//! Address arithmetic for Docker Swarm overlay networks: does it fit, does it collide, what has leaked, how long
+//! does it last.
+//!
+//! Everything here is a pure function of facts that others collected. It never does I/O, never reads a clock,
+//! never talks to an engine, and allocates IPv4 only, as Swarm does.
+//!
+//! ```
+//! use pvcheck_ipam::{Capacity, CensusFacts, Index, PlanRequest, Reservations, Subnet, plan_subnet, reconcile};
+//!
+//! // What has leaked: neither handed out in one turn of the serial allocator, nor owned by anybody.
+//! let proxy = Subnet::parse("10.0.1.0/28")?;
+//! let facts = CensusFacts {
+//!     capacity: Capacity::of(proxy),
+//!     handed_out: proxy.net().hosts().filter(|addr| addr.octets()[3] > 5).collect(),
+//!     owned_before: [[10, 0, 1, 2].into(), [10, 0, 1, 3].into()].into(),
+//!     owned_after: [[10, 0, 1, 2].into(), [10, 0, 1, 3].into()].into(),
+//!     load_balancers_unnamed: 0,
+//!     busy: [].into(),
+//! };
+//! let report = reconcile(&facts);
+//! assert_eq!((report.usable, report.leaked), (13, 2));
+//!
+//! // Where a larger network can go, and why not elsewhere.
+//! let taken = Reservations::from_json(
+//!     r#"[{"net": "10.0.0.0/24", "owner": "ingress", "source": "docker"},
+//!         {"net": "172.17.0.0/16", "owner": "docker0", "source": "docker"}]"#,
+//! )?;
+//! let request = PlanRequest {
+//!     prefer: vec![Subnet::parse("10.0.0.0/16")?, Subnet::parse("10.10.0.0/16")?],
+//!     ..PlanRequest::default()
+//! };
+//! let plan = plan_subnet(&request, &Index::new(taken.list))?;
+//! assert_eq!((plan.chosen.to_string().as_str(), plan.usable), ("10.10.0.0/16", 65_533));
+//! assert_eq!(plan.rejected[0].to_string(), "10.0.0.0/16 contains 10.0.0.0/24 of ingress (docker)");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod axis;
 mod bits;
@@ -7,10 +42,14 @@ mod collide;
 mod demand;
 mod fill;
 mod leaks;
+mod plan;
 mod rate;
+mod render;
 mod reservations;
 mod ring;
+mod space;
 mod subnet;
+mod workload;
 
 pub use capacity::{
     AllocatorStatus, Capacity, CapacityError, Occupancy, Pool, Pressure, Threshold, Thresholds, Usage,
@@ -21,7 +60,12 @@ pub use demand::{
 };
 pub use fill::{Filling, Misfit, UpdateRisk, Want};
 pub use leaks::{CensusFacts, LeakReport, confirm, reconcile};
+pub use plan::{
+    Conflict, Note, Plan, PlanError, PlanRequest, Reason, Rejection, Strategy, check_candidate, plan_subnet,
+};
 pub use rate::{Conclusion, CyclesLeft, DaysLeft, LeakRate, RateError};
+pub use render::{Declaration, NetworkName, NetworkNameError};
 pub use reservations::{Duplicate, Reservations, ReservationsError};
 pub use ring::{Ring, RingError};
 pub use subnet::{Overlap, Subnet, SubnetError};
+pub use workload::Workload;

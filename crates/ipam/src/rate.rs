@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Leaks per cycle of deploy and remove, with exact one-sided 95 % Poisson bounds.
 ///
-/// The bounds are those of Garwood (Biometrika 28, 1936): the rates at which an observation as extreme as the
+/// The bounds are the exact ones (Biometrika 28, 1936, page 437): the rates at which an observation as extreme as the
 /// one made has a probability of exactly 5 %. Each holds with 95 % by itself, both together with 90 %. With
 /// 0 leaks in n cycles the upper bound is 2.9957/n ("rule of three"), the lower one 0.
 ///
@@ -233,7 +233,7 @@ fn gamma_quantile(shape: f64, probability: f64) -> f64 {
 }
 
 /// Regularised lower incomplete gamma function P(shape, x), for shape >= 1 and x > 0. Series below the mean,
-/// continued fraction (modified Lentz) above; Abramowitz and Stegun 6.5.29 and 6.5.31.
+/// continued fraction above (https://dlmf.nist.gov, 8.11.4 and 8.9.2).
 fn gamma_p(shape: f64, x: f64) -> f64 {
     let scale = (shape * x.ln() - x - ln_gamma(shape)).exp();
     if x < shape + 1.0 { (scale * series(shape, x)).min(1.0) } else { 1.0 - scale * fraction(shape, x) }
@@ -278,8 +278,8 @@ fn fraction(shape: f64, x: f64) -> f64 {
     value
 }
 
-/// Logarithm of the gamma function for arguments from 1 on: shifted up to where Stirling's series (Abramowitz
-/// and Stegun 6.1.40) is exact to the last digits.
+/// Logarithm of the gamma function for arguments from 1 on: shifted up to where the asymptotic series
+/// (https://dlmf.nist.gov, 5.11.1) is exact to the last digits.
 fn ln_gamma(x: f64) -> f64 {
     let mut shifted = x;
     let mut product = 1.0;
@@ -303,7 +303,7 @@ mod tests {
         assert!((actual - expected).abs() <= expected.abs() * 1e-4, "{actual} is not {expected}");
     }
 
-    /// Garwood's table, as printed in many textbooks (90 % two-sided, so 95 % each).
+    /// The table that textbooks print (90 % two-sided, so 95 % each).
     #[test]
     fn bounds_of_the_printed_table() {
         for (leaks, lower, upper) in [
@@ -333,9 +333,9 @@ mod tests {
         assert_eq!(left.days(0.0), None);
     }
 
-    /// The mission's host: 253 addresses in 11 days are 23 a day, and a /16 lasts about 7.8 years.
+    /// The host of the incident: 253 addresses in 11 days are 23 a day, and a /16 lasts about 7.8 years.
     #[test]
-    fn the_rate_of_the_mission() {
+    fn the_rate_of_the_incident() {
         let rate = LeakRate::new(253, 11).unwrap();
         close(rate.estimate, 23.0);
         let days = rate.cycles_left(65_533).days(1.0).unwrap();

@@ -1,6 +1,7 @@
 //! The ring against what was measured, and against a plain set of free addresses.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
+
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 

@@ -1,1 +1,50 @@
-//! What dockerd logged: records, known signatures, sources and scans.
+//! What an engine logged about addresses: records, known signatures, sources and scans.
+//!
+//! An engine says why a task got no address in its log and nowhere else, and says it once. This crate reads that log (a
+//! file, saved journal entries, or the systemd journal), parses it without ever failing on a line, tells some sixty known
+//! signatures apart by their inner error, and counts them in a window: since a moment, since a [`Mark`], or since the
+//! engine's allocator was last made anew.
+//!
+//! What it promises: a line that cannot be parsed is counted and matched as a whole; lines that are missing make a scan
+//! incomplete instead of clean; memory does not grow with the log; no secret of the log gets into a [`Scan`].
+//!
+//! What it never does: judge. A scan is facts; zero exhaustion lines do not mean that no task waits. It writes nothing,
+//! talks to no engine, and knows nothing of networks but the ids that stand in the lines.
+//!
+//! ```
+//! use pvcheck_journal::{Catalogue, OwnNoise, Record, Window, scan};
+//!
+//! let line = r#"time="2026-06-13T05:38:00Z" level=error msg="Failed allocation for service 7x4qm2v9k1t8r3w6y5z0a1b2c" error="could not find an available IP while allocating VIP""#;
+//! let records = [Record::parse_line(line.as_bytes())];
+//! let scan = scan(&records, Window::OPEN, Catalogue::builtin(), &OwnNoise::none());
+//! assert_eq!(scan.exhaustion_count(), 1);
+//! assert_eq!(scan.matched[0].signature, "vip-exhausted");
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod catalogue;
+mod circumstances;
+mod entry;
+mod ids;
+mod logfmt;
+mod record;
+mod redact;
+mod scan;
+mod scanner;
+mod signature;
+mod source;
+mod window;
+
+pub use catalogue::{Catalogue, Subjects};
+pub use circumstances::{OwnNoise, RemovedNetworks};
+pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
+pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};
+pub use redact::redact;
+pub use scan::{Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
+pub use scanner::{Scanner, scan};
+pub use signature::{Class, Place, Rule, START_UP, Signature, Turn};
+#[cfg(feature = "journald")]
+pub use source::Directory;
+pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Records, Source, SourceError};
+pub use window::{Since, Window};

@@ -1,1 +1,55 @@
 //! Real private Docker engines for tests and demos.
+//!
+//! A [`Lab`] is one Swarm on engines of its own: each runs in network, process and mount namespaces of its own, from
+//! programs on PATH or from Debian's packages unpacked into a cache. Nothing of it touches the host's Docker, bridges,
+//! firewall or files; no registry is asked; nothing is installed; no system-wide engine is started. Taking a lab down,
+//! dropping it or panicking leaves no process, namespace, mount, cgroup or folder, and what a killed process left
+//! is found by its state file ([`Lab::down_stale`]).
+//!
+//! The library never prints: progress goes to a callback. It blocks; in an async test it holds one thread for the
+//! seconds that it takes.
+//!
+//! ```no_run
+//! use pvcheck_lab::{Lab, LabSpec, World};
+//!
+//! # fn main() -> Result<(), pvcheck_lab::LabError> {
+//! let spec = LabSpec { world: World::CcCi, ..LabSpec::default() };
+//! let lab = Lab::up(spec, &|progress| drop(progress.message))?;
+//! let listing = lab.command("docker").args(["service", "ls"]).output();
+//! assert!(listing.is_ok_and(|output| output.status.success()));
+//! lab.down()
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod api;
+mod apt;
+mod certificates;
+mod config;
+mod deploy;
+mod error;
+mod host;
+mod images;
+mod info;
+mod lab;
+mod mounts;
+mod network;
+mod probe;
+mod process;
+mod progress;
+mod sources;
+mod spec;
+mod state;
+mod status;
+mod teardown;
+mod tools;
+mod world;
+
+pub use error::LabError;
+pub use images::{BUSYBOX_IMAGE, CADDY_IMAGE, SERVE};
+pub use info::{EngineInfo, LabInfo, RouteInfo, Spare};
+pub use lab::Lab;
+pub use progress::{Progress, ProgressSink};
+pub use spec::{Cancel, LabName, LabSpec, MAX_ENGINES, Suite, World};
+pub use status::LabStatus;

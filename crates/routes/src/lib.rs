@@ -1,1 +1,63 @@
 //! Probing URLs through a router: HTTP/1.1 and 2, TLS facts, pinned addresses.
+//!
+//! A replica count says that a process runs; only a request that goes all the way through the router says that a
+//! route works. This crate makes that request and writes down what happened: [`Prober::probe`] turns a [`RouteSpec`]
+//! into a [`RouteFact`] and never fails, because a refused connection is a fact like a status is. What the fact
+//! means is decided apart from it, by the pure function [`judge`], so a verdict can be replayed from a file.
+//! [`Prober::watch`] repeats the probes and a [`Recorder`] sums up the outages.
+//!
+//! What it never does: follow a redirect, send a cookie or a credential, send a query over a connection whose
+//! certificate did not verify, obey a proxy variable, read more than [`BODY_LIMIT`] bytes of an answer, or outlive
+//! the deadline of its spec. Queries are cut from everything that is written down.
+//!
+//! ```
+//! use pvcheck_routes::{Prober, Roots, RouteSpec, RouteUrl, Verdict, judge};
+//! use std::time::Duration;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let mut spec = RouteSpec::new("dashboard", RouteUrl::parse("http://ci.example.net/")?);
+//! // As `curl --resolve` does: ask this address, whatever the name resolves to. Nothing listens there.
+//! spec.address = Some("127.0.0.1:9".parse()?);
+//! spec.deadline = Duration::from_secs(2);
+//!
+//! # let ca = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()])?;
+//! # let file = tempfile::NamedTempFile::new()?;
+//! # std::fs::write(file.path(), ca.cert.pem())?;
+//! # let ca_file = file.path();
+//! let prober = Prober::new(&Roots::Pem(ca_file.to_owned()))?;
+//! let fact = prober.probe(&spec, jiff::Timestamp::now()).await;
+//! assert_eq!(fact.status, None);
+//! assert_eq!(judge(&fact).verdict, Verdict::Fail);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod cert;
+mod exchange;
+mod fact;
+mod judge;
+mod probe;
+mod record;
+mod report;
+mod resolve;
+mod roots;
+mod spec;
+mod text;
+mod url;
+mod verify;
+mod watch;
+
+pub use exchange::BODY_LIMIT;
+pub use fact::{BodyFact, Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+pub use judge::{RouteVerdict, Verdict, judge};
+pub use probe::Prober;
+pub use record::{Outage, Recorder, RouteRecord, WatchSummary};
+pub use report::{RouteRow, RoutesReport};
+pub use roots::{Roots, RootsError};
+pub use spec::{HttpVersion, RouteSpec, SpecError};
+pub use url::{RouteUrl, Scheme, UrlError};
+pub use watch::WatchPlan;

@@ -1,1 +1,43 @@
-//! A model of a Swarm manager behind the Engine API.
+//! A model of a Swarm manager behind the Engine API: the engine for tests and for `--engine embedded`.
+//!
+//! [`Model`] is the pure core: nodes, networks, services and tasks, and an allocator that hands addresses out,
+//! loses and leaks them exactly as Docker Swarm's does. It has no I/O and no clock; time passes when it is told
+//! to, and the same calls give the same ids, addresses and log. [`Model::respond`] answers Engine API calls in
+//! process; [`Sim`] does so on a unix socket, in real time, with faults on demand.
+//!
+//! The crate never runs a container, never opens anything but its own unix socket, and knows nothing of what
+//! pvcheck concludes: it only behaves.
+
+mod agent;
+mod allocation;
+mod allocator;
+mod api;
+mod balancer;
+mod draft;
+mod engine_log;
+mod id;
+mod lookup;
+mod model;
+mod network_calls;
+mod node_calls;
+mod object;
+mod orchestrator;
+mod rebuild;
+mod refusal;
+mod server;
+mod service_calls;
+mod settings;
+mod spec;
+mod state;
+mod truth;
+pub mod world;
+
+pub use api::Response;
+pub use draft::{NetworkDraft, ServiceDraft};
+pub use id::{NetworkId, NodeId, ServiceId, TaskId};
+pub use model::Model;
+pub use refusal::Refusal;
+pub use server::{Fault, FaultRule, RequestRecord, Sim, SimOptions, StartError};
+pub use settings::{Engine, STOP_LABEL, Settings, Timings};
+pub use state::{Availability, Membership, TaskState};
+pub use truth::{NetworkTruth, Owner, OwnerKind, Truth};

@@ -5,6 +5,7 @@
 //! headers and body.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::net::UnixStream;
+use tokio::sync::RwLock;
 use tokio::time::timeout;
 
 use crate::host::Host;
@@ -30,6 +32,8 @@ pub struct Connection {
     /// Such as `1.41`; without it paths go unversioned, which is only right for `/_ping`.
     api: Option<String>,
     deadline: Duration,
+    /// Held for reading by every write under way, also by those whose caller has gone.
+    writes: Arc<RwLock<()>>,
 }
 
 /// A call to the engine that did not give what it should.
@@ -105,7 +109,7 @@ pub(crate) struct Answer {
 impl Connection {
     /// A connection without an API version yet; nothing is dialled.
     pub(crate) fn new(host: Host, deadline: Duration) -> Self {
-        Self { host, api: None, deadline }
+        Self { host, api: None, deadline, writes: Arc::default() }
     }
 
     /// The same connection, speaking this API version from now on.
@@ -159,17 +163,34 @@ impl Connection {
     }
 
     /// Waits for a call of bollard's under this connection's deadline and turns its error into ours.
-    pub(crate) async fn typed<T>(
+    ///
+    /// The call is a task of its own: if its caller is dropped half-way, it still comes to its end, and
+    /// [`Connection::settled`] waits for it. So nothing can be made behind the back of a sweep.
+    pub(crate) async fn typed<T: Send + 'static>(
         &self,
         method: Method,
         path: &str,
-        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+        call: impl Future<Output = Result<T, bollard::errors::Error>> + Send + 'static,
     ) -> Result<T, CallError> {
-        let outcome = match timeout(self.deadline, call).await {
-            Ok(outcome) => outcome.map_err(from_bollard),
-            Err(_) => Err(CallErrorKind::Deadline(self.deadline)),
+        let under_way = Arc::clone(&self.writes).read_owned().await;
+        let deadline = self.deadline;
+        let task = tokio::spawn(async move {
+            // bollard's futures are tens of kilobytes each; boxed they do not swell the task.
+            let outcome = timeout(deadline, Box::pin(call)).await;
+            drop(under_way);
+            outcome
+        });
+        let outcome = match task.await {
+            Ok(Ok(outcome)) => outcome.map_err(from_bollard),
+            Ok(Err(_)) => Err(CallErrorKind::Deadline(deadline)),
+            Err(error) => Err(transport(error)),
         };
         outcome.map_err(|kind| self.error(&method, path, kind))
+    }
+
+    /// Waits until no write is under way any more, abandoned ones included; at most one deadline long.
+    pub(crate) async fn settled(&self) {
+        drop(self.writes.write().await);
     }
 
     async fn attempt(

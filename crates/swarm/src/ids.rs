@@ -71,6 +71,11 @@ impl RunId {
         Self(id[id.len() - 12..].to_owned())
     }
 
+    /// The run that a label names, as it stands there.
+    pub fn from_label(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
     /// The id as it stands in labels and names.
     pub fn as_str(&self) -> &str {
         &self.0

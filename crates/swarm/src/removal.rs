@@ -94,6 +94,14 @@ impl Parts {
             && self.secrets.is_empty()
             && self.configs.is_empty()
     }
+
+    fn names(&self) -> Vec<String> {
+        let services = self.services.iter().map(|(_, n)| format!("service {n}"));
+        let networks = self.networks.iter().map(|(_, n)| format!("network {n}"));
+        let secrets = self.secrets.iter().map(|(_, n)| format!("secret {n}"));
+        let configs = self.configs.iter().map(|(_, n)| format!("config {n}"));
+        services.chain(networks).chain(secrets).chain(configs).collect()
+    }
 }
 
 /// Removes stacks by name, side by side. External networks are never touched: only what carries the stack's label is.
@@ -120,10 +128,10 @@ pub async fn remove_stacks(
     Ok(join_all(parts.iter().map(|p| remover.remove(p))).await)
 }
 
-/// Removes everything that carries the label of this run, and waits until it is gone. What is left is named.
+/// Removes everything that carries the label of this run, waits until no list shows it any more, and gives what is left.
 ///
 /// # Errors
-/// When the first look fails.
+/// When a look fails.
 pub async fn sweep_run(
     engine: &Engine,
     permit: Permit,
@@ -131,13 +139,47 @@ pub async fn sweep_run(
     patience: Duration,
     watch: Watcher<'_>,
 ) -> Result<StackRemoval, CallError> {
-    let snapshot = engine.snapshot().await?;
-    let stored = Stored::read(engine).await?;
-    let parts = parts_of_run(&snapshot, &stored, run);
+    let since = Instant::now();
+    // What an interrupted caller has asked for may still be on its way.
+    engine.connection().settled().await;
+    let parts = leftovers(engine, run).await?;
     let options = RemovalOptions { order: Order::Drained, patience };
     let remover =
         Remover { engine, writer: Writer::new(engine.connection(), permit), options: &options, watch };
-    Ok(remover.remove(&parts).await)
+    let mut swept = remover.remove(&parts).await;
+    loop {
+        // A node's own copy of a removed network stays in its list for a moment.
+        let left = leftovers(engine, run).await?;
+        if left.is_empty() || patience < since.elapsed() {
+            swept.left.extend(left.names());
+            return Ok(swept);
+        }
+        poll().await;
+    }
+}
+
+/// The runs of which something is left in the Swarm, each with the names of what is left.
+///
+/// # Errors
+/// When a look fails.
+pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<String>)>, CallError> {
+    let snapshot = engine.snapshot().await?;
+    let stored = Stored::read(engine).await?;
+    let mut runs: BTreeSet<String> = snapshot.services.iter().filter_map(|s| s.run.clone()).collect();
+    runs.extend(snapshot.networks.iter().filter_map(|n| n.run.clone()));
+    let stored_labels = stored.secrets.iter().chain(&stored.configs).filter_map(|s| s.spec.labels.as_ref());
+    runs.extend(stored_labels.filter_map(|l| l.get(RUN_LABEL).cloned()));
+    let named = |run: String| {
+        let run = RunId::from_label(run);
+        let names = parts_of_run(&snapshot, &stored, &run).names();
+        (run, names)
+    };
+    Ok(runs.into_iter().map(named).collect())
+}
+
+async fn leftovers(engine: &Engine, run: &RunId) -> Result<Parts, CallError> {
+    let snapshot = engine.snapshot().await?;
+    Ok(parts_of_run(&snapshot, &Stored::read(engine).await?, run))
 }
 
 struct Remover<'a> {

@@ -56,8 +56,8 @@ impl<'a> Writer<'a> {
             ..NetworkCreateRequest::default()
         };
         let docker = self.docker("/networks/create")?;
-        let created =
-            self.connection.typed(Method::POST, "/networks/create", docker.create_network(request)).await?;
+        let call = async move { docker.create_network(request).await };
+        let created = self.connection.typed(Method::POST, "/networks/create", call).await?;
         Ok(NetworkId::new(created.id))
     }
 
@@ -85,30 +85,38 @@ impl<'a> Writer<'a> {
     pub(crate) async fn remove_service(&self, id: &ServiceId) -> Result<(), CallError> {
         let path = format!("/services/{id}");
         let docker = self.docker(&path)?;
-        gone(self.connection.typed(Method::DELETE, &path, docker.delete_service(id.as_str())).await)
+        let id = id.clone();
+        let call = async move { docker.delete_service(id.as_str()).await };
+        gone(self.connection.typed(Method::DELETE, &path, call).await)
     }
 
     pub(crate) async fn remove_network(&self, id: &NetworkId) -> Result<(), CallError> {
         let path = format!("/networks/{id}");
         let docker = self.docker(&path)?;
-        gone(self.connection.typed(Method::DELETE, &path, docker.remove_network(id.as_str())).await)
+        let id = id.clone();
+        let call = async move { docker.remove_network(id.as_str()).await };
+        gone(self.connection.typed(Method::DELETE, &path, call).await)
     }
 
     pub(crate) async fn remove_secret(&self, id: &SecretId) -> Result<(), CallError> {
         let path = format!("/secrets/{id}");
         let docker = self.docker(&path)?;
-        gone(self.connection.typed(Method::DELETE, &path, docker.delete_secret(id.as_str())).await)
+        let id = id.clone();
+        let call = async move { docker.delete_secret(id.as_str()).await };
+        gone(self.connection.typed(Method::DELETE, &path, call).await)
     }
 
     pub(crate) async fn remove_config(&self, id: &ConfigId) -> Result<(), CallError> {
         let path = format!("/configs/{id}");
         let docker = self.docker(&path)?;
-        gone(self.connection.typed(Method::DELETE, &path, docker.delete_config(id.as_str())).await)
+        let id = id.clone();
+        let call = async move { docker.delete_config(id.as_str()).await };
+        gone(self.connection.typed(Method::DELETE, &path, call).await)
     }
 
     async fn create_service(&self, spec: ServiceSpec) -> Result<ServiceId, CallError> {
         let docker = self.docker("/services/create")?;
-        let call = docker.create_service(spec, None);
+        let call = async move { docker.create_service(spec, None).await };
         let created = self.connection.typed(Method::POST, "/services/create", call).await?;
         Ok(ServiceId::new(created.id.unwrap_or_default()))
     }

@@ -1,0 +1,322 @@
+//! What a unit says about itself.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    file::{Assignment, UnitFile, Warning},
+    name::{UnitName, UnitNameError},
+    span::Span,
+};
+
+/// `DefaultTimeoutStartSec=` as systemd is built. A host may set another in `system.conf`, which is not read here.
+const DEFAULT_TIMEOUT_START: Duration = Duration::from_secs(90);
+
+/// Where something was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The file, or the rule of systemd's that implies it.
+    pub source: String,
+    /// The line, from 1, where there is one.
+    pub line: Option<usize>,
+    /// What stands there, cut down to the point.
+    pub text: String,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{} ({}:{line})", self.text, self.source),
+            None => write!(f, "{} ({})", self.text, self.source),
+        }
+    }
+}
+
+/// Another unit that a unit names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The named unit.
+    pub unit: UnitName,
+    /// Where it is named.
+    pub evidence: Evidence,
+}
+
+/// One unit with its drop-ins applied: the settings that matter to the order and length of a start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Its name.
+    pub name: UnitName,
+    /// Other names of the same unit.
+    pub aliases: Vec<UnitName>,
+    /// Whether it is masked, so that it can never start.
+    pub masked: bool,
+    /// Units that must have started before this one begins, where both are started.
+    pub after: Vec<Reference>,
+    /// Units that begin only when this one has started, where both are started.
+    pub before: Vec<Reference>,
+    /// Units that are started with it, and without which it fails (`Requires=`, `Requisite=`, `BindsTo=`).
+    pub requires: Vec<Reference>,
+    /// Units that are started with it (`Wants=`, `Upholds=`).
+    pub wants: Vec<Reference>,
+    /// `Type=` of a service; `None` when not set, which means `simple`.
+    pub service_type: Option<String>,
+    /// `TimeoutStartSec=` or `TimeoutSec=` with where it stands; `None` when not set.
+    pub timeout_start: Option<(Span, Evidence)>,
+    /// `DefaultDependencies=`: whether systemd adds the usual order by itself.
+    pub default_dependencies: bool,
+    /// The command lines of `ExecStart=`. They may hold secrets: kept out of JSON, to be redacted before printing.
+    #[serde(skip)]
+    pub exec_start: Vec<String>,
+}
+
+impl Unit {
+    /// A unit from the text of its only file.
+    ///
+    /// # Errors
+    ///
+    /// When `name` is not a unit name. Odd lines are warnings.
+    pub fn parse(name: &str, text: &str) -> Result<(Self, Vec<Warning>), UnitNameError> {
+        let name: UnitName = name.parse()?;
+        let (file, mut warnings) = UnitFile::parse(name.as_str(), text);
+        let (unit, more) = Self::from_files(name, &[file]);
+        warnings.extend(more);
+        Ok((unit, warnings))
+    }
+
+    /// A unit from its file and then its drop-ins, in the order in which systemd applies them.
+    pub fn from_files(name: UnitName, files: &[UnitFile]) -> (Self, Vec<Warning>) {
+        let mut builder = Builder { unit: Self::empty(name), warnings: Vec::new() };
+        for file in files {
+            for assignment in &file.assignments {
+                builder.apply(&file.source, assignment);
+            }
+        }
+        (builder.unit, builder.warnings)
+    }
+
+    pub(crate) fn empty(name: UnitName) -> Self {
+        Self {
+            name,
+            aliases: Vec::new(),
+            masked: false,
+            after: Vec::new(),
+            before: Vec::new(),
+            requires: Vec::new(),
+            wants: Vec::new(),
+            service_type: None,
+            timeout_start: None,
+            default_dependencies: true,
+            exec_start: Vec::new(),
+        }
+    }
+
+    /// How long systemd lets this unit start before it gives up; `None` for ever, which is the default of
+    /// `Type=oneshot` (`systemd.service(5)`).
+    ///
+    /// It is an upper bound: what the unit runs may give up earlier by itself, and may even report success then.
+    pub fn start_bound(&self) -> Option<Duration> {
+        match &self.timeout_start {
+            Some((Span::Finite(limit), _)) => Some(*limit),
+            None if self.name.suffix() == "service" && self.service_type.as_deref() != Some("oneshot") => {
+                Some(DEFAULT_TIMEOUT_START)
+            }
+            Some((Span::Infinite, _)) | None => None,
+        }
+    }
+}
+
+struct Builder {
+    unit: Unit,
+    warnings: Vec<Warning>,
+}
+
+impl Builder {
+    fn apply(&mut self, source: &str, set: &Assignment) {
+        match (set.section.as_str(), set.key.as_str()) {
+            ("Unit", "After" | "Before" | "Requires" | "Requisite" | "BindsTo" | "Wants" | "Upholds") => {
+                self.references(source, set);
+            }
+            ("Unit", "DefaultDependencies") => self.default_dependencies(source, set),
+            ("Service", "Type") => {
+                self.unit.service_type = Some(set.value.clone()).filter(|value| !value.is_empty());
+            }
+            ("Service", "TimeoutStartSec" | "TimeoutSec") => self.timeout(source, set),
+            ("Service", "ExecStart") => self.exec_start(&set.value),
+            _ => {}
+        }
+    }
+
+    /// Dependencies only ever add up: an empty assignment does not reset them, other than with most lists
+    /// (`systemd.unit(5)`, the note on drop-ins).
+    fn references(&mut self, source: &str, set: &Assignment) {
+        if set.value.is_empty() {
+            let text = format!(
+                "{}= is empty: systemd does not reset dependencies, override the whole unit",
+                set.key
+            );
+            return self.warn(source, set, text);
+        }
+        for word in set.value.split_whitespace() {
+            match word.trim_matches(['"', '\'']).parse::<UnitName>() {
+                Ok(unit) => {
+                    let evidence = evidence(source, set, &format!("{}={unit}", set.key));
+                    self.list(&set.key).push(Reference { unit, evidence });
+                }
+                Err(error) => {
+                    self.warn(source, set, format!("{}= names no unit that is known here: {error}", set.key));
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, key: &str) -> &mut Vec<Reference> {
+        match key {
+            "After" => &mut self.unit.after,
+            "Before" => &mut self.unit.before,
+            "Wants" | "Upholds" => &mut self.unit.wants,
+            _ => &mut self.unit.requires,
+        }
+    }
+
+    fn default_dependencies(&mut self, source: &str, set: &Assignment) {
+        match set.value.to_ascii_lowercase().as_str() {
+            "1" | "yes" | "y" | "true" | "t" | "on" => self.unit.default_dependencies = true,
+            "0" | "no" | "n" | "false" | "f" | "off" => self.unit.default_dependencies = false,
+            _ => {
+                self.warn(
+                    source,
+                    set,
+                    "DefaultDependencies= is neither yes nor no: it is ignored".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// 0 means for ever, from the time when `infinity` could not be written (systemd, `config_parse_service_timeout`).
+    fn timeout(&mut self, source: &str, set: &Assignment) {
+        match set.value.parse() {
+            Ok(span) => {
+                let span = if span == Span::Finite(Duration::ZERO) { Span::Infinite } else { span };
+                let text = format!("{}={}", set.key, set.value);
+                self.unit.timeout_start = Some((span, evidence(source, set, &text)));
+            }
+            Err(error) => self.warn(source, set, format!("{}= is ignored: {error}", set.key)),
+        }
+    }
+
+    fn exec_start(&mut self, value: &str) {
+        if value.is_empty() {
+            self.unit.exec_start.clear();
+        } else {
+            self.unit.exec_start.push(value.to_owned());
+        }
+    }
+
+    fn warn(&mut self, source: &str, set: &Assignment, text: String) {
+        self.warnings.push(Warning { source: source.to_owned(), line: Some(set.line), text });
+    }
+}
+
+fn evidence(source: &str, set: &Assignment, text: &str) -> Evidence {
+    Evidence { source: source.to_owned(), line: Some(set.line), text: text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn unit(text: &str) -> Unit {
+        let (unit, warnings) = Unit::parse("a.service", text).unwrap();
+        assert_eq!(warnings, []);
+        unit
+    }
+
+    fn names(list: &[Reference]) -> Vec<&str> {
+        list.iter().map(|reference| reference.unit.as_str()).collect()
+    }
+
+    #[test]
+    fn repeated_keys_add_up() {
+        let unit = unit(
+            "[Unit]\nAfter=b.service c.target\nAfter=d.service\nBefore=e.service\nWants=f.service\nBindsTo=g.service",
+        );
+        assert_eq!(names(&unit.after), ["b.service", "c.target", "d.service"]);
+        assert_eq!(names(&unit.before), ["e.service"]);
+        assert_eq!((names(&unit.wants), names(&unit.requires)), (vec!["f.service"], vec!["g.service"]));
+        assert_eq!(unit.after[2].evidence.to_string(), "After=d.service (a.service:3)");
+    }
+
+    #[test]
+    fn an_empty_assignment_resets_commands_but_not_dependencies() {
+        let text = "[Unit]\nAfter=b.service\nAfter=\n[Service]\nExecStart=/bin/old\nExecStart=\nExecStart=/bin/new x";
+        let (unit, warnings) = Unit::parse("a.service", text).unwrap();
+        assert_eq!(unit.exec_start, ["/bin/new x"]);
+        assert_eq!(names(&unit.after), ["b.service"]);
+        assert!(warnings[0].to_string().contains("a.service:3: After= is empty"), "{warnings:?}");
+    }
+
+    #[test]
+    fn drop_ins_are_applied_in_order() {
+        let parse = |source, text| UnitFile::parse(source, text).0;
+        let files = [
+            parse("a.service", "[Service]\nTimeoutStartSec=900\nType=oneshot"),
+            parse("10.conf", "[Service]\nTimeoutStartSec=15min 1s\n[Unit]\nAfter=b.service"),
+        ];
+        let (unit, warnings) = Unit::from_files("a.service".parse().unwrap(), &files);
+        assert_eq!(warnings, []);
+        assert_eq!(unit.start_bound(), Some(Duration::from_secs(901)));
+        assert_eq!(unit.timeout_start.unwrap().1.to_string(), "TimeoutStartSec=15min 1s (10.conf:2)");
+        assert_eq!(unit.after[0].evidence.source, "10.conf");
+    }
+
+    #[test]
+    fn the_start_is_bounded_as_systemd_does() {
+        for (text, bound) in [
+            ("[Service]\nTimeoutStartSec=900", Some(900)),
+            ("[Service]\nTimeoutSec=5", Some(5)),
+            ("[Service]\nTimeoutStartSec=0", None),
+            ("[Service]\nTimeoutStartSec=infinity", None),
+            ("[Service]\nType=oneshot", None),
+            ("[Service]\nType=oneshot\nTimeoutStartSec=900", Some(900)),
+            ("[Service]\nType=notify", Some(90)),
+            ("", Some(90)),
+        ] {
+            assert_eq!(unit(text).start_bound(), bound.map(Duration::from_secs), "{text}");
+        }
+        let (target, _) = Unit::parse("a.target", "").unwrap();
+        assert_eq!(target.start_bound(), None);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_a_warning() {
+        let text =
+            "[Unit]\nAfter=%i.service ok.service\nDefaultDependencies=maybe\n[Service]\nTimeoutStartSec=soon";
+        let (unit, warnings) = Unit::parse("a.service", text).unwrap();
+        assert_eq!(names(&unit.after), ["ok.service"]);
+        assert!(unit.default_dependencies && unit.timeout_start.is_none());
+        assert_eq!(warnings.iter().map(|w| w.line.unwrap()).collect::<Vec<_>>(), [2, 3, 5]);
+    }
+
+    #[test]
+    fn commands_and_environment_stay_out_of_json() {
+        let unit = unit("[Service]\nExecStart=/bin/x --token s3cret\nEnvironment=T=s3cret");
+        assert!(!serde_json::to_string(&unit).unwrap().contains("s3cret"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(name in "[a-z%@]{0,3}\\.(service|target|conf)", bytes in any::<Vec<u8>>()) {
+            let _ = Unit::parse(&name, &String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn never_panics_on_likely_text(
+            text in r"(\[(Unit|Service)\]\n|(After|Before|Wants|Type|TimeoutStartSec|ExecStart)=[a-z0-9.% \\]{0,12}\n){0,20}",
+        ) {
+            prop_assert!(Unit::parse("a.service", &text).is_ok());
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Declared waits: what no unit file says.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::name::UnitName;
+
+/// The start of this unit waits until the URL answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// The waiting (gated) unit.
+    pub unit: UnitName,
+    /// What it waits for.
+    pub url: GateUrl,
+}
+
+/// This unit makes a host, or a part of it, answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serves {
+    /// The host name, compared without regard to case.
+    pub host: String,
+    /// The part of the host, such as `/hook`; `None` for all of it. Of several that match, the longest counts.
+    #[serde(default)]
+    pub path_prefix: Option<String>,
+    /// The unit that starts the service behind it. When several are declared for the same part, any one suffices.
+    pub unit: UnitName,
+    /// The unit that starts the router in front of it, where there is one. Without it nobody can tell whether a
+    /// probe of this host proves anything about the router.
+    #[serde(default)]
+    pub via: Option<UnitName>,
+}
+
+impl Serves {
+    /// How well this declaration fits: the length of the matching prefix; `None` when it does not fit.
+    pub(crate) fn fit(&self, url: &GateUrl) -> Option<usize> {
+        if !self.host.eq_ignore_ascii_case(&url.host) {
+            return None;
+        }
+        let prefix = self.path_prefix.as_deref().unwrap_or("").trim_end_matches('/');
+        let rest = url.path.strip_prefix(prefix)?;
+        // `/hook` covers `/hook` and `/hook/x`, not `/hooks`.
+        (rest.is_empty() || rest.starts_with('/')).then_some(prefix.len())
+    }
+
+    pub(crate) fn units(&self) -> impl Iterator<Item = &UnitName> {
+        std::iter::once(&self.unit).chain(&self.via)
+    }
+}
+
+impl fmt::Display for Serves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{} is served by {}", self.host, self.path_prefix.as_deref().unwrap_or(""), self.unit)?;
+        match &self.via {
+            Some(via) => write!(f, " through {via}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The `http` or `https` URL of a gate: scheme, host and path. Its port does not matter here, and its query is
+/// dropped, since it may hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GateUrl {
+    tls: bool,
+    host: String,
+    port: Option<u16>,
+    path: String,
+}
+
+impl GateUrl {
+    /// The host in lower case; an IPv6 address with its brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The path, `/` at least.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether it is asked over TLS.
+    pub fn tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The same way of asking at another place.
+    pub(crate) fn at(&self, host: &str, path: &str) -> Self {
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Self { tls: self.tls, host: host.to_ascii_lowercase(), port: None, path }
+    }
+}
+
+impl FromStr for GateUrl {
+    type Err = GateUrlError;
+
+    /// # Errors
+    ///
+    /// When the scheme is not `http` or `https`, when the host or port is missing or malformed, or when the URL
+    /// holds credentials.
+    fn from_str(text: &str) -> Result<Self, GateUrlError> {
+        parse(text).ok_or_else(|| {
+            let shown = text.split(['?', '#']).next().unwrap_or_default();
+            // Whatever precedes an `@` may be a password.
+            let shown = shown.rsplit('@').next().unwrap_or_default();
+            GateUrlError { given: shown.chars().filter(|c| !c.is_control()).take(80).collect() }
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<GateUrl> {
+    let (scheme, rest) = text.split_once("://")?;
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "http" => false,
+        "https" => true,
+        _ => return None,
+    };
+    let rest = rest.split(['?', '#']).next()?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host_end = authority.rfind(']').map_or_else(|| authority.find(':'), |end| Some(end + 1));
+    let (host, port) = authority.split_at(host_end.unwrap_or(authority.len()));
+    let port = match port.strip_prefix(':') {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
+        None if port.is_empty() => None,
+        _ => return None,
+    };
+    let valid = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b));
+    let clean = path.chars().all(|c| !c.is_control() && !c.is_whitespace());
+    let path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
+    (valid && clean).then(|| GateUrl { tls, host: host.to_ascii_lowercase(), port, path })
+}
+
+impl fmt::Display for GateUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(&self.path)
+    }
+}
+
+impl TryFrom<String> for GateUrl {
+    type Error = GateUrlError;
+
+    fn try_from(text: String) -> Result<Self, GateUrlError> {
+        text.parse()
+    }
+}
+
+impl From<GateUrl> for String {
+    fn from(url: GateUrl) -> Self {
+        url.to_string()
+    }
+}
+
+/// A text that is not the URL of a gate.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("gate URL `{given}` is not usable: write it as https://HOST/PATH, without user or password")]
+pub struct GateUrlError {
+    given: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn gate_urls_are_read() {
+        for (text, shown) in [
+            ("https://CI.example.net", "https://ci.example.net/"),
+            ("http://h:8080/a?token=s3cret#x", "http://h:8080/a"),
+            ("https://[::1]:443/", "https://[::1]:443/"),
+        ] {
+            assert_eq!(text.parse::<GateUrl>().unwrap().to_string(), shown);
+        }
+        for text in [
+            "",
+            "h/",
+            "ftp://h/",
+            "https://",
+            "https:///x",
+            "https://me:s3cret@h/",
+            "https://h:x/",
+            "https://h:99999/",
+        ] {
+            let error = text.parse::<GateUrl>().unwrap_err().to_string();
+            assert!(error.contains("https://HOST/PATH") && !error.contains("s3cret"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_longest_prefix_fits_best() {
+        let serves = |prefix: Option<&str>| Serves {
+            host: "CI.example.net".to_owned(),
+            path_prefix: prefix.map(str::to_owned),
+            unit: "a.service".parse().unwrap(),
+            via: None,
+        };
+        let url: GateUrl = "https://ci.example.net/hook/x".parse().unwrap();
+        assert_eq!(serves(None).fit(&url), Some(0));
+        assert_eq!(serves(Some("/")).fit(&url), Some(0));
+        assert_eq!(serves(Some("/hook")).fit(&url), Some(5));
+        assert_eq!(serves(Some("/hook/")).fit(&url), Some(5));
+        assert_eq!(serves(Some("/hoo")).fit(&url), None);
+        assert_eq!(serves(None).fit(&"https://other.example/".parse().unwrap()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in any::<String>(), likely in r"https?://[\PC]{0,20}") {
+            let _ = (text.parse::<GateUrl>(), likely.parse::<GateUrl>());
+        }
+
+        #[test]
+        fn what_is_shown_reads_back(text in "https?://[a-zA-Z0-9.-]{1,10}(:[0-9]{1,4})?(/[a-z]{0,4}){0,3}(\\?x)?") {
+            let url: GateUrl = text.parse().unwrap();
+            prop_assert_eq!(url.to_string().parse::<GateUrl>().unwrap(), url);
+        }
+    }
+}

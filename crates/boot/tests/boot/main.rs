@@ -1,0 +1,6 @@
+//! The analysis on the host that the mission is about, and on small worlds made up for one point each.
+
+#[cfg(test)]
+mod deadlocks;
+#[cfg(test)]
+mod reader;

@@ -1,0 +1,271 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use pvcheck_swarm::{Host, Order};
+
+/// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
+#[derive(Debug, Parser)]
+#[command(name = "pvcheck", version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// The engine: unix:///PATH of a manager's socket
+    #[arg(long, global = true, env = "DOCKER_HOST", value_name = "URL")]
+    pub(crate) host: Option<Host>,
+    /// What is expected of the Swarm [default: ./pvcheck.toml, where a command needs one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Run against the embedded engine, a model of a Swarm, instead of a real one
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) engine: Option<EngineKind>,
+    /// How the result is printed
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Output,
+    /// No progress on stderr
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Logs of pvcheck itself on stderr; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// An engine that is no real one.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum EngineKind {
+    /// A model of a Swarm manager with the cc-ci world on it
+    Embedded,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Table,
+    /// For scripts
+    Json,
+    /// For a file or a ticket; gates only
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Every overlay: capacity, who holds what, who waits and why; changes nothing
+    ///
+    /// Example: pvcheck audit proxy -o json
+    Audit(Audit),
+    /// Units that wait for what is ordered after them: deadlocks that systemd cannot see
+    ///
+    /// Example: pvcheck boot --units /etc/systemd/system --waits waits.json
+    Boot(Boot),
+    /// How many addresses of a network are leaked, and which; only probes
+    ///
+    /// Example: pvcheck census proxy
+    Census(Census),
+    /// A bounded proof: throwaway stacks deployed and removed, a census before and after
+    ///
+    /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
+    Churn(Churn),
+    /// Gates: checks with verdicts and evidence
+    Gate(Gate),
+    /// Known signatures in the engine's log
+    Journal(Journal),
+    /// Does each configured route answer as expected?
+    ///
+    /// Example: pvcheck routes --config cc-ci.toml
+    Routes,
+    /// Removal of stacks that leaks nothing
+    Stack(Stack),
+    /// Remove what earlier runs of pvcheck left, and nothing else
+    ///
+    /// Example: pvcheck sweep --apply
+    Sweep(Apply),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Audit {
+    /// Only these networks
+    pub(crate) networks: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Boot {
+    /// The folder of unit files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) units: PathBuf,
+    /// JSON with what units wait for and who serves it: {"waits":[{"unit","url"}],"serves":[{"host","unit"}]}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) waits: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Census {
+    /// The overlay's name
+    pub(crate) network: String,
+    /// When to stop, complete or not
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub(crate) deadline: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Churn {
+    /// The shared overlay's name
+    pub(crate) network: String,
+    /// Stacks at once
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) stacks: u32,
+    /// Tasks of each
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) replicas: u32,
+    /// Rounds
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// How the stacks are removed
+    #[arg(long, default_value = "drained", value_parser = order)]
+    pub(crate) order: Order,
+    /// Their image; it must be on the nodes or pullable [default: that of [churn] in the configuration]
+    #[arg(long)]
+    pub(crate) image: Option<String>,
+    /// Do it; without this the plan is printed and nothing touched
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// What they run
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Gate {
+    #[command(subcommand)]
+    pub(crate) what: GateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GateCommand {
+    /// The gates there are
+    List,
+    /// Run gates one after the other, as long as they pass
+    ///
+    /// Example: pvcheck gate run pvcheck.m1 pvcheck.m2 --config cc-ci.toml --apply --out reports
+    Run(GateRun),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GateRun {
+    /// Names of gates
+    #[arg(required = true, value_name = "GATE")]
+    pub(crate) gates: Vec<GateName>,
+    /// Let gates deploy and remove stacks of their own: pvcheck.m2 needs it
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// How throwaway stacks are removed
+    #[arg(long, default_value = "drained", value_parser = order)]
+    pub(crate) order: Order,
+    /// A folder for GATE.json, GATE.md and GATE.facts.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// A gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GateName {
+    /// The control plane and its routes
+    #[value(name = "pvcheck.m1")]
+    M1,
+    /// A canary through the router and a churn that must lose nothing
+    #[value(name = "pvcheck.m2")]
+    M2,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Journal {
+    #[command(subcommand)]
+    pub(crate) what: JournalCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Count and explain known signatures
+    ///
+    /// Example: pvcheck journal scan --since-engine-start --file /var/log/dockerd.log
+    Scan(Scan),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Scan {
+    /// From this time on, RFC 3339
+    #[arg(long, value_name = "TIME", conflicts_with = "since_engine_start")]
+    pub(crate) since: Option<jiff::Timestamp>,
+    /// From the engine's last start on
+    #[arg(long)]
+    pub(crate) since_engine_start: bool,
+    /// A file that the engine logs to
+    #[arg(long, value_name = "FILE", conflicts_with = "unit")]
+    pub(crate) file: Option<PathBuf>,
+    /// A unit of the systemd journal
+    #[arg(long, value_name = "UNIT", default_value = "docker.service")]
+    pub(crate) unit: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Stack {
+    #[command(subcommand)]
+    pub(crate) what: StackCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StackCommand {
+    /// Remove stacks: services, wait for their tasks, then networks, secrets and configs
+    ///
+    /// Example: pvcheck stack rm ghos-bdd2f3 --apply
+    Rm(StackRm),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StackRm {
+    /// Names of stacks
+    #[arg(required = true, value_name = "STACK")]
+    pub(crate) stacks: Vec<String>,
+    /// How long tasks may take to stop before a stack's networks are left in place
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Do it; without this only what would be removed is said
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Apply {
+    /// Do it; without this only what would be removed is said
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+fn order(text: &str) -> Result<Order, String> {
+    match text {
+        "drained" => Ok(Order::Drained),
+        "stack-rm" => Ok(Order::StackRm),
+        _ => Err("give `drained` or `stack-rm`".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,58 @@
+//! `pvcheck boot`.
+
+use std::fmt::Write as _;
+
+use pvcheck_boot::{BootReport, Serves, Wait, analyse, read_units};
+use serde::Deserialize;
+
+use crate::args::{self, Args};
+use crate::face::Face;
+use crate::failure::Failure;
+
+/// What no unit file says: who waits for which URL, and who serves it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    waits: Vec<Wait>,
+    serves: Vec<Serves>,
+}
+
+pub(crate) fn run(_: &Args, asked: &args::Boot, face: &Face) -> Result<u8, Failure> {
+    let path = asked.waits.display();
+    let text = std::fs::read_to_string(&asked.waits)
+        .map_err(|e| Failure::usage(format!("cannot read {path}: {e}; name another with --waits FILE")))?;
+    let declared: Declared = serde_json::from_str(&text)
+        .map_err(|e| Failure::usage(format!("{path}:{}:{}: {e}", e.line(), e.column())))?;
+    let units = read_units(&[&asked.units]).map_err(Failure::usage)?;
+    let report = analyse(&units.units, &declared.waits, &declared.serves);
+    face.done();
+    for warning in &units.warnings {
+        face.note(&format!("pvcheck: {warning}"));
+    }
+    face.result(&report, || table(&report))?;
+    Ok(match report.deadlock_free() {
+        Some(true) => 0,
+        Some(false) => 1,
+        None => 3,
+    })
+}
+
+fn table(report: &BootReport) -> String {
+    let mut text = format!(
+        "{} units, {} waits, {} deadlocks\n",
+        report.units,
+        report.waits.len(),
+        report.deadlocks.len()
+    );
+    for deadlock in &report.deadlocks {
+        for link in &deadlock.chain {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {} -> {}  ({})", link.from, link.to, link.evidence);
+        }
+        let _ = writeln!(text, "  bound: {}", deadlock.bound_reason);
+        for remedy in deadlock.remedies.iter().filter(|r| r.breaks_cycle) {
+            let _ = writeln!(text, "  way out: {}", remedy.change);
+        }
+    }
+    text
+}

@@ -1,0 +1,52 @@
+//! `pvcheck census`.
+
+use pvcheck_swarm::{Census, CensusOptions, Permit, RunId, census};
+
+use crate::args::{self, Args};
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::session::{Session, guarded};
+
+pub(crate) async fn run(args: &Args, asked: &args::Census, face: &Face) -> Result<u8, Failure> {
+    let session = Session::open(args).await?;
+    // A census makes nothing that lasts and starts no container; asking for one is leave enough.
+    let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+    let options = CensusOptions { deadline: asked.deadline, ..CensusOptions::default() };
+    let work = async {
+        Ok(census(&session.engine, permit, &asked.network, &options, &run, &|p| face.show(p)).await?)
+    };
+    let found = guarded(&session.engine, permit, &run, face, work).await?;
+    face.done();
+    face.result(&found, || text(&found))?;
+    Ok(match found.leaked {
+        None => 3,
+        Some(leaked) => u8::from(0 < leaked || !found.free_and_owned.is_empty()),
+    })
+}
+
+fn text(c: &Census) -> String {
+    let leaked = c.leaked.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let mut lines = vec![format!(
+        "{} {}: {} usable = {} free + {} owned + {} load balancers elsewhere + {leaked} leaked",
+        c.network, c.subnet, c.usable, c.handed_out, c.owned, c.load_balancers
+    )];
+    let list = |addresses: &[std::net::Ipv4Addr]| {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    if !c.leaked_addresses.is_empty() {
+        lines.push(format!("leaked: {}", list(&c.leaked_addresses)));
+    }
+    if 0 < c.load_balancers {
+        lines.push(format!(
+            "  {} of these are load balancers of other nodes, which no manager names",
+            c.load_balancers
+        ));
+    }
+    if !c.free_and_owned.is_empty() {
+        lines.push(format!("free and owned at once: {}", list(&c.free_and_owned)));
+    }
+    if let Some(reason) = &c.reason {
+        lines.push(format!("not complete: {reason}"));
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,108 @@
+//! `pvcheck churn`.
+
+use std::time::Duration;
+
+use pvcheck_gates::ChurnConfig;
+use pvcheck_swarm::{CensusOptions, Churn, ChurnPlan, Permit, RunId, churn};
+
+use crate::args::{self, Args};
+use crate::commands::many;
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::session::{Session, config, guarded};
+
+/// Addresses that must stay free at the peak where no configuration says otherwise.
+const RESERVE: u64 = 16;
+
+pub(crate) async fn run(args: &Args, asked: &args::Churn, face: &Face) -> Result<u8, Failure> {
+    let plan = plan(args, asked)?;
+    let session = Session::open(args).await?;
+    if !asked.apply {
+        let snapshot = session.engine.snapshot().await?;
+        if snapshot.overlay(&plan.network).is_none() {
+            return Err(Failure::usage(format!("there is no overlay network `{}`", plan.network)));
+        }
+        face.done();
+        face.print(&said(&plan))?;
+        return Ok(0);
+    }
+    let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+    let work = async { Ok(churn(&session.engine, permit, &plan, &run, &|p| face.show(p)).await?) };
+    let done = guarded(&session.engine, permit, &run, face, work).await?;
+    face.done();
+    face.result(&done, || text(&done))?;
+    Ok(match done.leaked {
+        _ if !done.residue.is_empty() || !done.errors.is_empty() => 1,
+        None => 3,
+        Some(_) if !done.strangers.is_empty() => 3,
+        Some(leaked) => u8::from(0 < leaked),
+    })
+}
+
+fn plan(args: &Args, asked: &args::Churn) -> Result<ChurnPlan, Failure> {
+    let (image, command) = if let Some(image) = &asked.image {
+        (image.clone(), asked.command.clone())
+    } else {
+        let configured = config(args)?.churn;
+        let ChurnConfig { image, command, .. } = configured.ok_or_else(|| {
+            Failure::usage("which image? give --image IMAGE, or [churn] in the configuration")
+        })?;
+        (image, if asked.command.is_empty() { command } else { asked.command.clone() })
+    };
+    Ok(ChurnPlan {
+        network: asked.network.clone(),
+        stacks: asked.stacks,
+        replicas: asked.replicas,
+        rounds: asked.rounds,
+        order: asked.order,
+        image,
+        command,
+        reserve: RESERVE,
+        patience: Duration::from_mins(1),
+        census: CensusOptions::default(),
+    })
+}
+
+fn said(plan: &ChurnPlan) -> String {
+    format!(
+        "would deploy and remove {} with {} each on {} and a private network, {}, order {}, with a census before and after;\n\
+         at the peak that takes {} addresses of {}. Nothing was touched; add --apply to do it.\n",
+        many(plan.stacks as usize, "stack"),
+        many(plan.replicas as usize, "task"),
+        plan.network,
+        many(plan.rounds as usize, "round"),
+        plan.order.as_str(),
+        u64::from(plan.stacks) * (1 + u64::from(plan.replicas)),
+        plan.network
+    )
+}
+
+fn text(c: &Churn) -> String {
+    let leaked = c.leaked.map_or_else(|| "an unknown number".to_owned(), |n| n.to_string());
+    let mut lines = vec![format!(
+        "{}: {} leaked in {} cycles, order {} (owned before {}, deployed {}, after {})",
+        c.network,
+        leaked,
+        c.cycles,
+        c.order.as_str(),
+        c.baseline.owned,
+        c.deployed.owned,
+        c.removed.owned
+    )];
+    if !c.leaked_addresses.is_empty() {
+        let list = c.leaked_addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+        lines.push(format!("leaked: {}", list.join(" ")));
+    }
+    if let (Some(rate), Some(left)) = (&c.leak_per_cycle, &c.cycles_to_exhaustion) {
+        lines.push(format!(
+            "per cycle {:.2}, with 95 % confidence at most {:.2}: the free addresses last at least {} cycles",
+            rate.estimate, rate.upper95, left.lower95
+        ));
+    }
+    let complaints = c.errors.iter().chain(&c.residue);
+    lines.extend(complaints.map(|line| format!("left: {line}")));
+    if !c.strangers.is_empty() {
+        lines.push(format!("stacks of others came or went meanwhile: {}", c.strangers.join(", ")));
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,136 @@
+//! `pvcheck gate`.
+
+use std::path::Path;
+
+use pvcheck_gates::{ChurnOutcome, M2Facts};
+use pvcheck_gates::{
+    Config, GateReport, M2Order, Preflight, Seen, Verdict, collect_m1, collect_m2, judge_m1, judge_m2,
+    markdown, preflight, table,
+};
+use pvcheck_swarm::{Permit, RunId};
+use serde::Serialize;
+
+use crate::args::{self, Args, GateCommand, GateName, Output};
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::session::{Session, config, guarded};
+
+const GATES: &str = "pvcheck.m1  the control plane and its routes; changes nothing\n\
+                     pvcheck.m2  a canary through the router and a churn that must lose nothing; needs --apply\n";
+
+pub(crate) async fn run(args: &Args, asked: &args::Gate, face: &Face) -> Result<u8, Failure> {
+    match &asked.what {
+        GateCommand::List => {
+            face.done();
+            face.print(GATES)?;
+            Ok(0)
+        }
+        GateCommand::Run(run) => run_gates(args, run, face).await,
+    }
+}
+
+async fn run_gates(args: &Args, asked: &args::GateRun, face: &Face) -> Result<u8, Failure> {
+    if asked.gates.contains(&GateName::M2) && !asked.apply {
+        return Err(Failure::usage("gate pvcheck.m2 deploys stacks of its own; add --apply to let it"));
+    }
+    let config = config(args)?;
+    let session = Session::open(args).await?;
+    let ready = preflight(&session.engine, &config).await?;
+    let runner = Runner { session: &session, config: &config, ready: &ready, asked, face };
+    let mut reports = Vec::new();
+    let mut code = 0;
+    for gate in &asked.gates {
+        let report = match gate {
+            GateName::M1 => runner.m1().await?,
+            GateName::M2 => {
+                let (report, refused) = runner.m2().await?;
+                code = if refused { 4 } else { code };
+                report
+            }
+        };
+        if face.output() != Output::Json {
+            let rendered = if face.output() == Output::Table {
+                table(&report, Face::style())
+            } else {
+                markdown(&report)
+            };
+            face.print(&rendered)?;
+        }
+        let verdict = report.verdict;
+        reports.push(report);
+        if verdict != Verdict::Pass {
+            code = if code == 4 { 4 } else { verdict.exit_code() };
+            break;
+        }
+    }
+    face.done();
+    print_json(&reports, face)?;
+    let missing = asked.gates.len() - reports.len();
+    if 0 < missing {
+        face.note(&format!("pvcheck: {missing} later gate(s) not begun, because this one did not pass"));
+    }
+    Ok(code)
+}
+
+/// One gate is one object, several are a list.
+fn print_json(reports: &[GateReport], face: &Face) -> Result<(), Failure> {
+    match (face.output(), reports) {
+        (Output::Json, [one]) => face.result(one, String::new),
+        (Output::Json, many) => face.result(&many, String::new),
+        _ => Ok(()),
+    }
+}
+
+struct Runner<'a> {
+    session: &'a Session,
+    config: &'a Config,
+    ready: &'a Preflight,
+    asked: &'a args::GateRun,
+    face: &'a Face,
+}
+
+impl Runner<'_> {
+    async fn m1(&self) -> Result<GateReport, Failure> {
+        let facts = collect_m1(&self.session.engine, self.config, self.ready, &|p| self.face.show(p)).await;
+        let report = judge_m1(self.config, &facts);
+        self.save(&report, &facts)?;
+        Ok(report)
+    }
+
+    /// The report, and whether a guardrail kept the churn from beginning.
+    async fn m2(&self) -> Result<(GateReport, bool), Failure> {
+        let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+        let asked = M2Order { order: self.asked.order };
+        let engine = &self.session.engine;
+        let watch = |p| self.face.show(p);
+        let work =
+            async { Ok(collect_m2(engine, permit, self.config, self.ready, asked, &run, &watch).await?) };
+        let facts = guarded(engine, permit, &run, self.face, work).await?;
+        let report = judge_m2(self.config, &facts);
+        self.save(&report, &facts)?;
+        Ok((report, was_refused(&facts)))
+    }
+
+    fn save<F: Serialize>(&self, report: &GateReport, facts: &F) -> Result<(), Failure> {
+        let Some(out) = &self.asked.out else { return Ok(()) };
+        write(out, &format!("{}.json", report.gate), &pretty(report)?)?;
+        write(out, &format!("{}.facts.json", report.gate), &pretty(facts)?)?;
+        write(out, &format!("{}.md", report.gate), &markdown(report))
+    }
+}
+
+fn was_refused(facts: &M2Facts) -> bool {
+    let routes_down = matches!((&facts.canary.seen, &facts.churn.seen), (Seen::Unknown(_), Seen::Unknown(_)));
+    routes_down || matches!(facts.churn.known(), Some(ChurnOutcome::Refused(_)))
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {
+    let path = folder.join(name);
+    let failed = |e: std::io::Error| Failure::not_done(format!("cannot write {}: {e}", path.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    std::fs::write(&path, text).map_err(failed)
+}
+
+fn pretty<T: Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(Failure::unknown)
+}

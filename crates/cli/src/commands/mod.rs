@@ -1,0 +1,31 @@
+//! One file per command: read what is asked for, call the crate that owns it, print.
+
+pub(crate) mod audit;
+pub(crate) mod boot;
+pub(crate) mod census;
+pub(crate) mod churn;
+pub(crate) mod gate;
+pub(crate) mod journal;
+pub(crate) mod routes;
+pub(crate) mod stack;
+pub(crate) mod sweep;
+
+use pvcheck_sim::{Sim, SimOptions, world};
+
+use crate::failure::Failure;
+
+/// A model of a Swarm with the cc-ci world on it.
+pub(crate) async fn embedded() -> Result<Sim, Failure> {
+    let model =
+        world::cc_ci().map_err(|e| Failure::unknown(format!("the embedded engine's world: {e:?}")))?;
+    // Binding a socket and starting a thread block for a moment only, but they block.
+    tokio::task::spawn_blocking(move || Sim::start(model, SimOptions::default()))
+        .await
+        .map_err(Failure::unknown)?
+        .map_err(Failure::unknown)
+}
+
+/// `n thing` or `n things`.
+pub(crate) fn many(n: usize, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}

@@ -1,0 +1,41 @@
+//! `pvcheck routes`.
+
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+
+use jiff::Timestamp;
+use pvcheck_routes::{Prober, RoutesReport, Verdict};
+
+use crate::args::Args;
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::session::config;
+
+/// Routes that are asked at once.
+const SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
+
+pub(crate) async fn run(args: &Args, face: &Face) -> Result<u8, Failure> {
+    let config = config(args)?;
+    let prober = Prober::new(&config.roots()).map_err(Failure::usage)?;
+    let facts = prober.probe_all(&config.route_specs(), Timestamp::now(), SIDE_BY_SIDE).await;
+    let report = RoutesReport::new(facts);
+    face.done();
+    face.result(&report, || text(&report))?;
+    Ok(match report.verdict() {
+        Verdict::Pass => 0,
+        Verdict::Fail => 1,
+        Verdict::Unknown => 3,
+    })
+}
+
+fn text(report: &RoutesReport) -> String {
+    report.routes.iter().fold(String::new(), |mut text, row| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<7} {:<12} {}  {}  ({} ms)",
+            row.verdict.verdict, row.fact.name, row.fact.url, row.verdict.reason, row.fact.timing_ms.total
+        );
+        text
+    })
+}

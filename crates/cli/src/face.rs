@@ -1,0 +1,139 @@
+//! stdout is the result and nothing else; everything else goes to stderr.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use pvcheck_gates::Style;
+use pvcheck_swarm::Progress;
+use serde::Serialize;
+
+use crate::args::{Global, Output};
+use crate::failure::Failure;
+
+/// How often a count is said where there is no terminal to redraw.
+const SAY_EVERY: Duration = Duration::from_secs(1);
+
+/// Where results, progress and errors go.
+pub(crate) struct Face {
+    output: Output,
+    progress: Option<ProgressBar>,
+    said: Mutex<(String, Option<Instant>)>,
+    quiet: bool,
+}
+
+impl Face {
+    pub(crate) fn new(global: &Global) -> Self {
+        log_to_stderr(global.verbose);
+        let bar = (!global.quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { output: global.output, progress: bar, said: Mutex::default(), quiet: global.quiet }
+    }
+
+    /// Shows a step: on a terminal in place, else as a line, each step once and counts once a second.
+    pub(crate) fn show(&self, progress: Progress) {
+        let (text, is_count) = match progress {
+            Progress::Step(text) => (text, false),
+            Progress::Count { what, done, total } => (format!("{what}: {done} of {total}"), true),
+            _ => return,
+        };
+        if let Some(bar) = &self.progress {
+            bar.set_message(text);
+        } else if !self.quiet && self.is_news(&text, is_count) {
+            self.note(&text);
+        }
+    }
+
+    fn is_news(&self, text: &str, is_count: bool) -> bool {
+        let Ok(mut said) = self.said.lock() else { return true };
+        let too_soon = said.1.is_some_and(|at| at.elapsed() < SAY_EVERY);
+        if said.0 == text || (is_count && too_soon) {
+            return false;
+        }
+        *said = (text.to_owned(), Some(Instant::now()));
+        true
+    }
+
+    /// A line for the person in front of it.
+    pub(crate) fn note(&self, line: &str) {
+        self.paused(|| {
+            // A stderr that cannot be written has nobody behind it.
+            let _ = writeln!(anstream::stderr(), "{line}");
+        });
+    }
+
+    /// Prints a result: its JSON, or the text made for people.
+    pub(crate) fn result<T: Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        let printed = match self.output {
+            Output::Json => serde_json::to_string_pretty(value).map_err(Failure::unknown)? + "\n",
+            Output::Table | Output::Markdown => text(),
+        };
+        self.print(&printed)
+    }
+
+    /// Prints to stdout as it is. A reader that has gone away is no error.
+    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        let written = self.paused(|| {
+            let mut out = anstream::stdout();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        match written {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::unknown(error)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn output(&self) -> Output {
+        self.output
+    }
+
+    /// Colour is decided by the stream: anstream takes it out where it does not belong.
+    pub(crate) fn style() -> Style {
+        Style::Coloured
+    }
+
+    /// The one line of an error, and its exit code.
+    pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
+        self.done();
+        self.note(&format!("pvcheck: {}", failure.line.replace('\n', " ")));
+        ExitCode::from(failure.code)
+    }
+
+    /// Clears the progress.
+    pub(crate) fn done(&self) {
+        if let Some(bar) = &self.progress {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn paused<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.progress {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+/// bollard prints payloads at debug level, environment and secrets included: it never gets below info.
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = format!("{level},bollard=info,hyper=info,h2=info,rustls=info");
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A second call in one process (xtask) keeps the first's.
+    let _ = subscriber.try_init();
+}

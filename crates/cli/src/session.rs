@@ -1,0 +1,89 @@
+//! A command's connection, its configuration, and what happens when it is interrupted.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pvcheck_gates::Config;
+use pvcheck_sim::Sim;
+use pvcheck_swarm::{Engine, Host, Permit, RunId, sweep_run};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::INTERRUPTED;
+use crate::args::{Args, EngineKind};
+use crate::face::Face;
+use crate::failure::Failure;
+
+/// An engine to talk to; an embedded one ends with the session.
+pub(crate) struct Session {
+    pub(crate) engine: Engine,
+    _embedded: Option<Sim>,
+}
+
+impl Session {
+    pub(crate) async fn open(args: &Args) -> Result<Self, Failure> {
+        let (host, embedded) = match args.global.engine {
+            Some(EngineKind::Embedded) => {
+                let sim = crate::commands::embedded().await?;
+                (sim.host().parse::<Host>().map_err(Failure::unknown)?, Some(sim))
+            }
+            None => (args.global.host.clone().unwrap_or_else(Host::default_socket), None),
+        };
+        Ok(Self { engine: Engine::connect(&host).await?, _embedded: embedded })
+    }
+}
+
+/// The configuration that was named, or `./pvcheck.toml`.
+pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
+    let path = args.global.config.as_deref().unwrap_or(Path::new("pvcheck.toml"));
+    Ok(Config::load(path)?)
+}
+
+/// Runs something that makes things in the Swarm. However it ends, what it made is swept: after an error, and after
+/// Ctrl-C, a hang-up or a termination, which end it with code 130.
+pub(crate) async fn guarded<T>(
+    engine: &Engine,
+    permit: Permit,
+    run: &RunId,
+    face: &Face,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let outcome = tokio::select! {
+        outcome = Box::pin(work) => outcome,
+        name = interrupted() => Err(Failure { code: INTERRUPTED, line: format!("interrupted ({name}); everything of this run was removed") }),
+    };
+    if let Err(failure) = outcome {
+        return Err(cleaned(engine, permit, run, face, failure).await);
+    }
+    outcome
+}
+
+async fn cleaned(engine: &Engine, permit: Permit, run: &RunId, face: &Face, failure: Failure) -> Failure {
+    face.note("pvcheck: cleaning up");
+    let swept = sweep_run(engine, permit, run, Duration::from_mins(1), &|p| face.show(p)).await;
+    let left = match swept {
+        Ok(removed) if removed.left.is_empty() => return failure,
+        Ok(removed) => removed.left.join("; "),
+        Err(error) => error.to_string(),
+    };
+    Failure::not_done(format!(
+        "{}; but this is left, run `pvcheck sweep --apply`: {left}",
+        failure.line.replace("; everything of this run was removed", "")
+    ))
+}
+
+/// Waits for the first signal that asks to end, and gives its name.
+async fn interrupted() -> &'static str {
+    let wait = async |kind, name| match signal(kind) {
+        Ok(mut stream) => {
+            stream.recv().await;
+            name
+        }
+        // Without a handler the signal ends the process as it always did.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        name = wait(SignalKind::interrupt(), "Ctrl-C") => name,
+        name = wait(SignalKind::terminate(), "terminated") => name,
+        name = wait(SignalKind::hangup(), "hung up") => name,
+    }
+}

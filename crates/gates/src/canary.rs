@@ -1,0 +1,119 @@
+//! The canary: one real stack, deployed through the router and removed.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pvcheck_routes::{Prober, RouteFact, RouteSpec, Verdict, judge};
+use pvcheck_swarm::{
+    Engine, NetworkId, Permit, Progress, RemovalOptions, RunId, Snapshot, StackPlan, Watcher, deploy,
+    remove_stacks, wait_running,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::config::CanaryConfig;
+
+/// How long a router may take to notice a new service.
+const ROUTER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the canary may take to run.
+const START_PATIENCE: Duration = Duration::from_mins(1);
+
+/// What was seen of the canary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryFacts {
+    /// Its stack.
+    pub stack: String,
+    /// Why it did not run, if it did not.
+    pub failure: Option<CanaryFailure>,
+    /// Its tasks' addresses on the overlay.
+    pub addresses: Vec<Ipv4Addr>,
+    /// The last answer of its route; `None` if it was never asked.
+    pub route: Option<RouteFact>,
+    /// What is left of it.
+    pub left: Vec<String>,
+}
+
+/// Why a canary did not run, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("{0}")]
+#[serde(transparent)]
+pub struct CanaryFailure(pub String);
+
+/// Deploys, reaches and removes a canary. Nothing is an error: what goes wrong is a fact.
+pub(crate) async fn fly(
+    engine: &Engine,
+    permit: Permit,
+    config: &CanaryConfig,
+    shared: &NetworkId,
+    prober: &Prober,
+    run: &RunId,
+    watch: Watcher<'_>,
+) -> CanaryFacts {
+    let stack = format!("pvcheck-canary-{run}");
+    let mut facts = CanaryFacts {
+        stack: stack.clone(),
+        failure: None,
+        addresses: Vec::new(),
+        route: None,
+        left: Vec::new(),
+    };
+    watch(Progress::Step(format!("canary: deploying {stack}")));
+    match start(engine, permit, config, shared, &stack, run).await {
+        Ok(snapshot) => {
+            facts.addresses = addresses(&snapshot, &stack, shared);
+            watch(Progress::Step("canary: asking for it through the router".into()));
+            match config.spec(&stack) {
+                Ok(spec) => facts.route = Some(reach(prober, &spec).await),
+                Err(why) => facts.failure = Some(CanaryFailure(why)),
+            }
+        }
+        Err(why) => facts.failure = Some(CanaryFailure(why)),
+    }
+    watch(Progress::Step("canary: removing it".into()));
+    facts.left = match remove_stacks(engine, permit, &[stack], &RemovalOptions::default(), watch).await {
+        Ok(removed) => removed.into_iter().flat_map(|r| r.left).collect(),
+        Err(error) => vec![error.to_string()],
+    };
+    facts
+}
+
+async fn start(
+    engine: &Engine,
+    permit: Permit,
+    config: &CanaryConfig,
+    shared: &NetworkId,
+    stack: &str,
+    run: &RunId,
+) -> Result<Snapshot, String> {
+    let plan = StackPlan {
+        name: stack.to_owned(),
+        image: config.image.clone(),
+        command: config.command.clone(),
+        replicas: 1,
+        shared: shared.clone(),
+        private: true,
+        labels: config.labels_for(stack),
+    };
+    deploy(engine, permit, &plan, run).await.map_err(|e| e.to_string())?;
+    wait_running(engine, &[plan], START_PATIENCE).await.map_err(|e| e.to_string())
+}
+
+fn addresses(snapshot: &Snapshot, stack: &str, shared: &NetworkId) -> Vec<Ipv4Addr> {
+    let service = snapshot.service_named(&format!("{stack}_app"));
+    let tasks = service.into_iter().flat_map(|s| snapshot.running_tasks(&s.id));
+    let here = tasks.flat_map(|t| &t.attachments).filter(|(id, _)| id == shared);
+    here.flat_map(|(_, addresses)| addresses).copied().collect()
+}
+
+/// Asks until the answer is the expected one or the router's time is up; the last answer counts.
+async fn reach(prober: &Prober, spec: &RouteSpec) -> RouteFact {
+    let since = Instant::now();
+    loop {
+        let fact = prober.probe(spec, Timestamp::now()).await;
+        if judge(&fact).verdict == Verdict::Pass || ROUTER_PATIENCE < since.elapsed() {
+            return fact;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

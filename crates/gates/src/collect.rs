@@ -1,0 +1,222 @@
+//! Asking the world: the only part of a gate that can go wrong.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pvcheck_journal::{
+    Catalogue, Journalctl, Limits, Mark, ReadFrom, Scan, Scanner, Since, Source, SourceError,
+};
+use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict as RouteVerdict, judge};
+use pvcheck_swarm::{
+    CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, Engine, NetworkId, Order, Permit,
+    Progress, RunId, Watcher, churn, sweep_run,
+};
+use thiserror::Error;
+
+use crate::canary;
+use crate::config::{CanaryConfig, ChurnConfig, Config};
+use crate::m1::M1Facts;
+use crate::m2::{ChurnOutcome, M2Facts};
+use crate::observed::Observed;
+
+/// Routes that are asked at once.
+const SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
+/// The unit that writes the engine's log where nothing else is configured.
+const DOCKER_UNIT: &str = "docker.service";
+
+/// What was found in order before a gate begins.
+pub struct Preflight {
+    prober: Prober,
+    source: Source,
+    overlay: NetworkId,
+}
+
+/// Why a gate cannot begin. Nothing was touched.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PreflightError {
+    /// The configured overlay does not exist, or has no subnet.
+    #[error(transparent)]
+    Overlay(CensusError),
+    /// The trusted certificates cannot be read.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// The engine's log cannot be read.
+    #[error(transparent)]
+    Journal(#[from] SourceError),
+    /// The gate deploys something that is not configured.
+    #[error("the configuration has no [{0}], which gate pvcheck.m2 needs; add it (see examples/cc-ci.toml)")]
+    NotConfigured(&'static str),
+    /// The engine failed a call.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+impl PreflightError {
+    /// 2 where the configuration is to be mended, 3 where something could not be observed.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Overlay(CensusError::NoSuchNetwork { .. }) | Self::Roots(_) | Self::NotConfigured(_) => 2,
+            Self::Overlay(_) | Self::Journal(_) | Self::Call(_) => 3,
+        }
+    }
+}
+
+/// Looks whether a gate can run at all, without touching anything.
+///
+/// # Errors
+/// When the overlay is not there, or the trusted certificates cannot be read.
+pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
+    let snapshot = engine.snapshot().await?;
+    let name = &config.overlay.name;
+    let overlay = snapshot.overlay(name).ok_or_else(|| {
+        let overlays = snapshot.overlays().iter().map(|n| n.name.clone()).collect();
+        PreflightError::Overlay(CensusError::NoSuchNetwork { name: name.clone(), overlays })
+    })?;
+    if !overlay.is_allocated() {
+        return Err(PreflightError::Overlay(CensusError::NotAllocated(name.clone())));
+    }
+    let prober = Prober::new(&config.roots())?;
+    Ok(Preflight { prober, source: journal_source(config), overlay: overlay.id.clone() })
+}
+
+fn journal_source(config: &Config) -> Source {
+    match config.log_file() {
+        Some(file) => Source::File(file),
+        None => Source::Journalctl(Journalctl::unit(config.journal.unit.as_deref().unwrap_or(DOCKER_UNIT))),
+    }
+}
+
+/// Looks at the Swarm, its routes and its log, side by side. It only reads.
+pub async fn collect_m1(engine: &Engine, config: &Config, ready: &Preflight, watch: Watcher<'_>) -> M1Facts {
+    watch(Progress::Step("looking at the Swarm, its routes and its log".into()));
+    let scanner = Scanner::since(Catalogue::builtin(), Since::EngineStart, None);
+    let limits = Limits::default();
+    let (snapshot, routes, journal) = tokio::join!(
+        Observed::look("engine API", engine.snapshot()),
+        look_at_routes(config, ready),
+        Observed::look("engine log", ready.source.scan(&ReadFrom::Beginning, &limits, scanner)),
+    );
+    M1Facts { snapshot, routes, journal }
+}
+
+async fn look_at_routes(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
+    let specs = config.route_specs();
+    let probes = ready.prober.probe_all(&specs, Timestamp::now(), SIDE_BY_SIDE);
+    Observed::look("routes", async { Ok::<_, std::convert::Infallible>(probes.await) }).await
+}
+
+/// What gate `pvcheck.m2` is told beyond its configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct M2Order {
+    /// In which order the throwaway stacks are removed.
+    pub order: Order,
+}
+
+/// Deploys the canary and the throwaway stacks, removes them, and records what was seen.
+///
+/// Everything made carries the label of `run`. A dropped future leaves things behind: sweep the run then.
+///
+/// # Errors
+/// Only before anything is touched: when canary or churn are not configured, or the log cannot be read.
+pub async fn collect_m2(
+    engine: &Engine,
+    permit: Permit,
+    config: &Config,
+    ready: &Preflight,
+    asked: M2Order,
+    run: &RunId,
+    watch: Watcher<'_>,
+) -> Result<M2Facts, PreflightError> {
+    let canary = config.canary.as_ref().ok_or(PreflightError::NotConfigured("canary"))?;
+    let throwaway = config.churn.as_ref().ok_or(PreflightError::NotConfigured("churn"))?;
+    let mark = ready.source.mark(&Limits::default()).await?;
+    watch(Progress::Step("asking the core routes".into()));
+    let routes = look_at_routes(config, ready).await;
+    let deployer = Deployer { engine, permit, config, ready, run, watch };
+    let (canary, churn) = if let Some(down) = first_down(&routes) {
+        let why = format!("not begun: core route {down} is down; mend the routing first");
+        (Observed::not_looked("canary", &why), Observed::not_looked("churn", &why))
+    } else {
+        (deployer.fly(canary).await, deployer.churn(throwaway, asked).await)
+    };
+    let residue = deployer.sweep().await;
+    let journal = deployer.scan_since(&mark).await;
+    Ok(M2Facts { routes, canary, churn, journal, residue })
+}
+
+/// The first core route that does not answer as it should: then nothing may be deployed.
+fn first_down(routes: &Observed<Vec<RouteFact>>) -> Option<String> {
+    let facts = routes.known()?;
+    facts.iter().find(|f| judge(f).verdict != RouteVerdict::Pass).map(|f| f.name.clone())
+}
+
+struct Deployer<'a> {
+    engine: &'a Engine,
+    permit: Permit,
+    config: &'a Config,
+    ready: &'a Preflight,
+    run: &'a RunId,
+    watch: Watcher<'a>,
+}
+
+impl Deployer<'_> {
+    async fn fly(&self, canary: &CanaryConfig) -> Observed<canary::CanaryFacts> {
+        let flight = canary::fly(
+            self.engine,
+            self.permit,
+            canary,
+            &self.ready.overlay,
+            &self.ready.prober,
+            self.run,
+            self.watch,
+        );
+        Observed::look("canary", async { Ok::<_, std::convert::Infallible>(flight.await) }).await
+    }
+
+    async fn churn(&self, throwaway: &ChurnConfig, asked: M2Order) -> Observed<ChurnOutcome> {
+        let plan = ChurnPlan {
+            network: self.config.overlay.name.clone(),
+            stacks: throwaway.stacks,
+            replicas: throwaway.replicas,
+            rounds: throwaway.rounds,
+            order: asked.order,
+            image: throwaway.image.clone(),
+            command: throwaway.command.clone(),
+            reserve: self.config.overlay.min_free,
+            patience: Duration::from_mins(1),
+            census: CensusOptions::default(),
+        };
+        let run = async {
+            let outcome = churn(self.engine, self.permit, &plan, self.run, self.watch).await;
+            Ok::<_, std::convert::Infallible>(churn_outcome(outcome))
+        };
+        Observed::look("churn", run).await
+    }
+
+    /// Sweeps the run and names what is left.
+    async fn sweep(&self) -> Observed<Vec<String>> {
+        let sweep = sweep_run(self.engine, self.permit, self.run, Duration::from_mins(1), self.watch);
+        Observed::look("engine API", async { sweep.await.map(|removed| removed.left) }).await
+    }
+
+    async fn scan_since(&self, mark: &Mark) -> Observed<Scan> {
+        let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None);
+        let limits = Limits::default();
+        let from = ReadFrom::Mark(mark.clone());
+        let scan = self.ready.source.scan(&from, &limits, scanner);
+        Observed::look("engine log", scan).await
+    }
+}
+
+fn churn_outcome(outcome: Result<Churn, ChurnError>) -> ChurnOutcome {
+    match outcome {
+        Ok(churn) => ChurnOutcome::Done(Box::new(churn)),
+        Err(
+            refusal @ (ChurnError::TooLittleRoom { .. }
+            | ChurnError::Census(CensusError::SomebodyWaits { .. })),
+        ) => ChurnOutcome::Refused(refusal.to_string()),
+        Err(error) => ChurnOutcome::Failed(error.to_string()),
+    }
+}

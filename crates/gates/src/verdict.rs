@@ -1,0 +1,130 @@
+//! Verdicts, and what they rest on.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// What is to be thought of a check or a gate. The order is that of concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// Observed, and as it should be.
+    Pass,
+    /// Not observed. Never as good as a pass.
+    Unknown,
+    /// Observed, and not as it should be.
+    Fail,
+}
+
+impl Verdict {
+    /// The process's exit code for it: 0, 1 or 3.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// The worst of many; none at all are unknown.
+    pub fn worst(verdicts: impl IntoIterator<Item = Self>) -> Self {
+        verdicts.into_iter().max().unwrap_or(Self::Unknown)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "PASS",
+            Self::Unknown => "UNKNOWN",
+            Self::Fail => "FAIL",
+        })
+    }
+}
+
+/// Something that was seen, in the words of who said it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Who said it: the engine's API, a route, a log.
+    pub source: String,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// What was seen.
+    pub text: String,
+}
+
+/// One check of a gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// Its id, such as `overlay.subnet` or `route.dashboard`.
+    pub id: String,
+    /// What it is about, for a person.
+    pub title: String,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Why, in one line.
+    pub reason: String,
+    /// True iff the gate cannot pass without it.
+    pub required: bool,
+    /// What the verdict rests on.
+    pub evidence: Vec<Evidence>,
+    /// How long it took to observe what it is about.
+    pub elapsed_ms: u64,
+}
+
+/// A gate's outcome: schema `pvcheck/v1`, kind `gate`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateReport {
+    /// Always `pvcheck/v1`.
+    pub schema: String,
+    /// Always `gate`.
+    pub kind: String,
+    /// The gate's name, such as `pvcheck.m1`.
+    pub gate: String,
+    /// The worst verdict of its required checks.
+    pub verdict: Verdict,
+    /// When the last of its evidence was seen; the epoch if there is none.
+    pub at: Timestamp,
+    /// SHA-256 of the configuration that it ran with, in hex.
+    pub config_digest: String,
+    /// Its checks, in order.
+    pub checks: Vec<CheckReport>,
+}
+
+impl GateReport {
+    /// Sums up checks. Without a required check the verdict is unknown.
+    pub fn new(gate: &str, config: &Config, checks: Vec<CheckReport>) -> Self {
+        let evidence = checks.iter().flat_map(|c| &c.evidence).map(|e| e.at);
+        Self {
+            schema: "pvcheck/v1".into(),
+            kind: "gate".into(),
+            gate: gate.into(),
+            verdict: Verdict::worst(checks.iter().filter(|c| c.required).map(|c| c.verdict)),
+            at: evidence.max().unwrap_or(Timestamp::UNIX_EPOCH),
+            config_digest: config.digest().to_owned(),
+            checks,
+        }
+    }
+
+    /// The checks that are not passed, required or not.
+    pub fn open(&self) -> impl Iterator<Item = &CheckReport> {
+        self.checks.iter().filter(|c| c.verdict != Verdict::Pass)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_is_worse_than_pass_and_fail_is_worst() {
+        use Verdict::{Fail, Pass, Unknown};
+        assert_eq!(Verdict::worst([Pass, Pass]), Pass);
+        assert_eq!(Verdict::worst([Pass, Unknown]), Unknown);
+        assert_eq!(Verdict::worst([Unknown, Fail, Pass]), Fail);
+        assert_eq!(Verdict::worst([]), Unknown);
+    }
+}

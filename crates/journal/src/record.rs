@@ -1,0 +1,230 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{entry, logfmt, redact};
+
+/// The longest line that is looked at, in bytes; the rest of a longer one is cut and counted in [`Record::cut_bytes`].
+pub const MAX_LINE_BYTES: usize = 64 * 1024;
+
+/// One line of the engine's log.
+///
+/// Whatever was read becomes a record: what could not be understood is [`Form::Unparsed`], with the whole line as its
+/// message. `Debug` and `Serialize` redact secrets ([`redact()`](crate::redact())); the fields themselves are verbatim.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Record {
+    /// The engine's own time where it wrote one, else the journal's; `None` if the line has neither.
+    pub at: Option<Timestamp>,
+    /// The engine's level, or the journal's priority for a line without one.
+    pub level: Level,
+    /// logrus' `msg`, unescaped. The whole line where the line has no structure.
+    #[serde(serialize_with = "redact::text")]
+    pub message: String,
+    /// logrus' `error` field, unescaped: what actually went wrong, while `message` says during what.
+    #[serde(serialize_with = "redact::option")]
+    pub error: Option<String>,
+    /// All other fields (`module`, `node.id`, `service.id`, …), unescaped.
+    #[serde(serialize_with = "redact::map")]
+    pub fields: BTreeMap<String, String>,
+    /// The journal's cursor, where the record comes from a journal.
+    pub cursor: Option<String>,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// How it could be read.
+    pub form: Form,
+    /// Bytes of the line beyond [`MAX_LINE_BYTES`], which were not looked at.
+    pub cut_bytes: u64,
+    /// The line as it was written; for a journal's record its message.
+    #[serde(serialize_with = "redact::text")]
+    pub raw: String,
+}
+
+impl Record {
+    /// Reads one line of a text log: logrus' text format, bare or after a syslog or journal prefix, or its JSON format
+    /// (`dockerd --log-format json`). Never fails; see [`Form::Unparsed`].
+    pub fn parse_line(line: &[u8]) -> Self {
+        let (kept, cut) = cut_at(line, MAX_LINE_BYTES);
+        let text = String::from_utf8_lossy(kept);
+        let mut record = logfmt::record(text.trim_end_matches(['\r', '\n']));
+        record.cut_bytes = cut;
+        record
+    }
+
+    /// Reads one line of `journalctl -o json`. `MESSAGE` may be text or an array of bytes (systemd, "Journal JSON
+    /// Format"). Never fails; see [`Form::Unparsed`].
+    pub fn parse_entry(line: &[u8]) -> Self {
+        entry::record(line)
+    }
+
+    /// A record without structure: the text is its message.
+    pub(crate) fn bare(form: Form, text: &str) -> Self {
+        Self {
+            at: None,
+            level: Level::Unknown,
+            message: text.to_owned(),
+            error: None,
+            fields: BTreeMap::new(),
+            cursor: None,
+            origin: Origin::Engine,
+            form,
+            cut_bytes: 0,
+            raw: text.to_owned(),
+        }
+    }
+
+    /// What decides about the record: its `error` if it has one, else its message. The message alone is ambiguous:
+    /// `Failed allocation for service` is logged for an exhausted network and for a missing ingress network alike
+    /// (swarmkit `manager/allocator/network.go`).
+    pub fn inner(&self) -> &str {
+        self.error.as_deref().unwrap_or(&self.message)
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("at", &self.at)
+            .field("level", &self.level)
+            .field("origin", &self.origin)
+            .field("form", &self.form)
+            .field("raw", &redact(&self.raw))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Cuts to at most `max` bytes: what is kept, and how many bytes were cut.
+pub(crate) fn cut_at(line: &[u8], max: usize) -> (&[u8], u64) {
+    let kept = &line[..line.len().min(max)];
+    (kept, (line.len() - kept.len()) as u64)
+}
+
+/// logrus' levels, gravest first.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// The engine is about to die.
+    Panic,
+    /// The engine exits.
+    Fatal,
+    /// An error.
+    Error,
+    /// A warning.
+    Warning,
+    /// Information.
+    Info,
+    /// Only with `debug: true` in the engine's configuration.
+    Debug,
+    /// Only with `log-level: trace`.
+    Trace,
+    /// The line does not say.
+    Unknown,
+}
+
+impl Level {
+    /// Reads logrus' spelling (`warning` and `warn` are the same); anything else is [`Level::Unknown`].
+    pub fn from_logrus(text: &str) -> Self {
+        match text {
+            "panic" => Self::Panic,
+            "fatal" => Self::Fatal,
+            "error" => Self::Error,
+            "warning" | "warn" => Self::Warning,
+            "info" => Self::Info,
+            "debug" => Self::Debug,
+            "trace" => Self::Trace,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Reads a syslog priority, 0 to 7 (RFC 5424, 6.2.1).
+    pub fn from_priority(priority: u8) -> Self {
+        match priority {
+            0 | 1 => Self::Panic,
+            2 => Self::Fatal,
+            3 => Self::Error,
+            4 => Self::Warning,
+            5 | 6 => Self::Info,
+            7 => Self::Debug,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// True iff it is an error or worse. `Unknown` is not.
+    pub fn is_error(self) -> bool {
+        self <= Self::Error
+    }
+}
+
+/// Who wrote a line. Only the engine's and systemd's lines are ever matched: with the `journald` logging driver the
+/// output of *containers* stands in the engine's unit too, and other programs that log with logrus look the same.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// dockerd, or the containerd that it started; also a line that names nobody.
+    Engine,
+    /// systemd or journald, about the engine's unit.
+    Systemd,
+    /// A container or another program.
+    Other,
+}
+
+impl Origin {
+    /// From a syslog identifier such as `dockerd`, `docker` or `systemd`.
+    pub(crate) fn from_ident(ident: &str) -> Self {
+        match ident {
+            "docker" | "containerd" | "docker.dockerd" => Self::Engine,
+            "systemd" | "systemd-journald" => Self::Systemd,
+            _ if ident.starts_with("dockerd") => Self::Engine,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How a line could be read.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// logrus' text format.
+    Text,
+    /// logrus' JSON format.
+    Json,
+    /// A journal entry, or a line after a syslog prefix, that is not logrus'.
+    Plain,
+    /// None of these: the whole line is the message. It is counted, and matched like any other.
+    Unparsed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_and_json_of_a_record_hide_secrets() {
+        let line = br#"time="2026-06-13T05:38:00Z" level=error msg="join failed" error="bad SWMTKN-1-canary" token=canary2"#;
+        let record = Record::parse_line(line);
+        assert_eq!(record.error.as_deref(), Some("bad SWMTKN-1-canary"));
+        for text in [format!("{record:?}"), serde_json::to_string(&record).unwrap()] {
+            assert!(!text.contains("canary"), "{text}");
+            assert!(text.contains("join failed"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_longer_line_is_cut_and_noted() {
+        let mut line = b"level=error msg=\"".to_vec();
+        line.resize(MAX_LINE_BYTES + 10, b'x');
+        let record = Record::parse_line(&line);
+        assert_eq!((record.cut_bytes, record.raw.len()), (10, MAX_LINE_BYTES));
+        assert_eq!(record.form, Form::Text);
+    }
+
+    #[test]
+    fn levels_are_ordered_by_gravity() {
+        assert!(Level::from_logrus("fatal").is_error());
+        assert!(!Level::from_logrus("warn").is_error());
+        assert!(!Level::from_logrus("loud").is_error());
+        assert_eq!(Level::from_priority(3), Level::Error);
+        assert_eq!(Level::from_priority(200), Level::Unknown);
+    }
+}

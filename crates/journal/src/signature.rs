@@ -1,0 +1,198 @@
+use serde::{Deserialize, Serialize};
+
+use crate::record::Origin;
+
+/// One known thing that an engine logs: how it is recognised, what it means and what to do about it.
+///
+/// Ids and classes are part of the JSON that scripts read; they are never renamed.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Signature {
+    /// A short name in kebab case, unique in the catalogue.
+    pub id: &'static str,
+    /// What kind of thing it is.
+    pub class: Class,
+    /// Where it is logged.
+    pub place: Place,
+    /// Any of these matches. Empty: it is reached through another signature's [`Turn`] only.
+    pub rules: &'static [Rule],
+    /// When the record is another signature after all.
+    pub turn: Turn,
+    /// What it means, one sentence.
+    pub meaning: &'static str,
+    /// What to do, one sentence.
+    pub remedy: &'static str,
+    /// Where the fact is from: upstream file, issue, or a measurement on a real engine.
+    pub source: &'static str,
+}
+
+impl Signature {
+    pub(crate) const fn new(id: &'static str, class: Class, place: Place, rules: &'static [Rule]) -> Self {
+        Self { id, class, place, rules, turn: Turn::Never, meaning: "", remedy: "", source: "" }
+    }
+
+    pub(crate) const fn says(
+        mut self,
+        meaning: &'static str,
+        remedy: &'static str,
+        source: &'static str,
+    ) -> Self {
+        (self.meaning, self.remedy, self.source) = (meaning, remedy, source);
+        self
+    }
+
+    pub(crate) const fn turns(mut self, turn: Turn) -> Self {
+        self.turn = turn;
+        self
+    }
+}
+
+/// What kind of thing a signature is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Class {
+    /// A Swarm network has no address left for somebody who asked.
+    Exhaustion,
+    /// A pool of one node only (a bridge, a legacy overlay) has no address left; nothing of the Swarm's.
+    LocalExhaustion,
+    /// The address pools that networks are cut from, or the VXLAN ids, are used up.
+    PoolsExhausted,
+    /// Something waits for an address for another reason than a full network.
+    NotAllocated,
+    /// An address was lost to the allocator, or very likely was.
+    Leak,
+    /// The trace that a removal leaves when tasks were still stopping. Its count is not the count of leaked addresses.
+    LeakFootprint,
+    /// One address in two hands, or an allocator that disagrees with the Swarm's store.
+    Duplicate,
+    /// Two writers met in a node's own store, or a node could not remove its copy of a network.
+    Race,
+    /// A node keeps networks or endpoints that the Swarm has given up.
+    Stale,
+    /// The engine died of a bug.
+    Crash,
+    /// Lines are missing here, so that a count is a lower bound.
+    Gap,
+    /// A removal that the engine refused, which is safe.
+    Refusal,
+    /// A node was given up and its addresses come back.
+    NodeLost,
+    /// The engine started: its in-memory allocator is new, if it leads.
+    EngineStart,
+    /// The engine stopped in order.
+    EngineStop,
+    /// The leadership moved or was taken: the leader's allocator is new.
+    LeaderChange,
+    /// Known and harmless.
+    Noise,
+}
+
+impl Class {
+    /// True iff it is something that somebody should look into. Footprints, refusals, markers and noise are not, nor is a
+    /// gap, which makes a scan incomplete instead.
+    pub fn is_finding(self) -> bool {
+        match self {
+            Self::Exhaustion
+            | Self::LocalExhaustion
+            | Self::PoolsExhausted
+            | Self::NotAllocated
+            | Self::Leak
+            | Self::Duplicate
+            | Self::Race
+            | Self::Stale
+            | Self::Crash => true,
+            Self::LeakFootprint
+            | Self::Gap
+            | Self::Refusal
+            | Self::NodeLost
+            | Self::EngineStart
+            | Self::EngineStop
+            | Self::LeaderChange
+            | Self::Noise => false,
+        }
+    }
+}
+
+/// Which engine logs it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// The manager that leads: the allocator runs there only.
+    Leader,
+    /// Any manager.
+    Manager,
+    /// The node that the task or the network is on.
+    Node,
+}
+
+/// When a record that matched is another signature after all, given here by its id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Turn {
+    /// Never.
+    Never,
+    /// None of the networks that the record names was removed recently, and it is known which were.
+    IfNetworkIsOld(&'static str),
+    /// The engine started less than [`START_UP`] before.
+    IfStartingUp(&'static str),
+}
+
+/// How long after its start an engine still tidies up what the last run left.
+pub const START_UP: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// A pattern: everything that it asks for must be there. Texts are compared without regard to ASCII case.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Rule {
+    /// Texts that the record's `error` must contain, or its message where it has no `error`.
+    pub inner: &'static [&'static str],
+    /// Texts that the message must contain.
+    pub message: &'static [&'static str],
+    /// The whole message, spaces around it aside and case regarded.
+    pub exact: Option<&'static str>,
+    /// Texts that neither may contain.
+    pub without: &'static [&'static str],
+    /// Who must have written it; `None` for the engine or systemd.
+    pub origin: Option<Origin>,
+}
+
+impl Rule {
+    const EMPTY: Self = Self { inner: &[], message: &[], exact: None, without: &[], origin: None };
+
+    pub(crate) const fn inner(inner: &'static [&'static str]) -> Self {
+        Self { inner, ..Self::EMPTY }
+    }
+
+    pub(crate) const fn message(message: &'static [&'static str]) -> Self {
+        Self { message, ..Self::EMPTY }
+    }
+
+    pub(crate) const fn exact(exact: &'static str) -> Self {
+        Self { exact: Some(exact), ..Self::EMPTY }
+    }
+
+    pub(crate) const fn during(mut self, message: &'static [&'static str]) -> Self {
+        self.message = message;
+        self
+    }
+
+    pub(crate) const fn without(mut self, without: &'static [&'static str]) -> Self {
+        self.without = without;
+        self
+    }
+
+    pub(crate) const fn by(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The lower, the earlier the rule is tried: the inner error decides, the message is only the context.
+    pub(crate) fn rank(&self) -> u8 {
+        match (self.inner, self.exact) {
+            ([_, ..], _) => 0,
+            ([], Some(_)) => 1,
+            ([], None) => 2,
+        }
+    }
+}

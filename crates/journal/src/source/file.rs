@@ -1,0 +1,100 @@
+use std::fs::Metadata;
+use std::io::{self, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use super::error::SourceError;
+use super::mark::{Mark, hash};
+use super::{Limits, ReadFrom, Reading, Sink, lines};
+use crate::record::{MAX_LINE_BYTES, Record};
+use crate::scan::Incomplete;
+
+/// How much of a file's end a mark remembers.
+const TAIL_BYTES: usize = 256;
+
+pub(super) async fn read(
+    path: &Path,
+    parse: fn(&[u8]) -> Option<Record>,
+    from: &ReadFrom,
+    limits: &Limits,
+    reading: &mut Reading,
+    sink: &mut Sink<'_>,
+) -> Result<(), SourceError> {
+    let failed = |error| SourceError::of_file(path, error);
+    let (mut file, metadata) = open(path).await?;
+    let mut start = 0;
+    if let ReadFrom::Mark(mark) = from {
+        let Mark::Offset { offset_bytes, .. } = mark else {
+            return Err(SourceError::WrongMark { source_name: reading.source.clone() });
+        };
+        match moved(&mut file, &metadata, mark).await.map_err(failed)? {
+            Some(reason) => reading.incomplete.push(reason),
+            None => start = *offset_bytes,
+        }
+    }
+    file.seek(SeekFrom::Start(start)).await.map_err(failed)?;
+    // What the engine writes from now on belongs to the next reading.
+    let input = file.take(metadata.len().saturating_sub(start));
+    lines::pour(input, parse, limits, reading, sink).await.map_err(failed)
+}
+
+pub(super) async fn mark(path: &Path) -> Result<Mark, SourceError> {
+    let failed = |error| SourceError::of_file(path, error);
+    let (mut file, metadata) = open(path).await?;
+    let size = metadata.len();
+    let first = size.saturating_sub((MAX_LINE_BYTES + TAIL_BYTES) as u64);
+    let end = range(&mut file, first, size).await.map_err(failed)?;
+    // A line that is still being written is new; one longer than any that is looked at is cut in two.
+    let whole = end.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+    let kept = whole.unwrap_or(if first == 0 { 0 } else { end.len() });
+    let tail = &end[..kept];
+    let tail = &tail[tail.len().saturating_sub(TAIL_BYTES)..];
+    Ok(Mark::Offset {
+        offset_bytes: first + kept as u64,
+        inode: metadata.ino(),
+        device: metadata.dev(),
+        tail_bytes: tail.len() as u64,
+        tail_hash: hash(tail),
+    })
+}
+
+/// Why the mark's place is no longer where it was, if it is not.
+async fn moved(file: &mut File, metadata: &Metadata, mark: &Mark) -> io::Result<Option<Incomplete>> {
+    let Mark::Offset { offset_bytes, inode, device, tail_bytes, tail_hash } = mark else { return Ok(None) };
+    if (metadata.ino(), metadata.dev()) != (*inode, *device) {
+        return Ok(Some(Incomplete::Rotated));
+    }
+    let cut = Incomplete::Truncated { mark_bytes: *offset_bytes, size_bytes: metadata.len() };
+    if metadata.len() < *offset_bytes {
+        return Ok(Some(cut));
+    }
+    // A mark may come from a file; what it claims of its tail is not trusted with memory.
+    let tail_bytes = (*tail_bytes).min(TAIL_BYTES as u64);
+    let tail = range(file, offset_bytes.saturating_sub(tail_bytes), *offset_bytes).await?;
+    Ok((hash(&tail) != *tail_hash).then_some(cut))
+}
+
+async fn range(file: &mut File, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(from)).await?;
+    let mut bytes = Vec::new();
+    file.take(to.saturating_sub(from)).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+async fn open(path: &Path) -> Result<(File, Metadata), SourceError> {
+    let failed = |error| SourceError::of_file(path, error);
+    // Asked before opening: opening a pipe waits until somebody writes to it.
+    let kind = tokio::fs::metadata(path).await.map_err(failed)?.file_type();
+    if kind.is_dir() {
+        return Err(SourceError::IsDirectory { path: path.to_owned() });
+    }
+    if !kind.is_file() {
+        return Err(SourceError::NotRegular { path: path.to_owned() });
+    }
+    let file = File::open(path).await.map_err(failed)?;
+    let metadata = file.metadata().await.map_err(failed)?;
+    Ok((file, metadata))
+}

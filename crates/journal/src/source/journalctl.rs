@@ -1,0 +1,203 @@
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+use super::error::SourceError;
+use super::mark::Mark;
+use super::{Limits, ReadFrom, Reading, Sink, lines};
+use crate::entry;
+use crate::record::Record;
+use crate::redact::redact;
+use crate::scan::Incomplete;
+
+const STDERR_BYTES: u64 = 8 * 1024;
+
+/// The systemd journal, read by `journalctl -o json`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Journalctl {
+    /// The program; `journalctl` is looked for on the PATH.
+    pub program: PathBuf,
+    /// The engine's unit.
+    pub unit: String,
+    /// More arguments, such as `--directory=DIR` or `--machine=NAME`.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+impl Journalctl {
+    /// The journal of that unit of this host.
+    pub fn unit(unit: impl Into<String>) -> Self {
+        Self { program: "journalctl".into(), unit: unit.into(), args: Vec::new() }
+    }
+
+    /// With another program in the place of `journalctl`.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let mut words = format!("journal of unit {}", self.unit);
+        for arg in &self.args {
+            words.push(' ');
+            words.push_str(arg);
+        }
+        redact(&words).into_owned()
+    }
+
+    pub(super) async fn mark(&self, limits: &Limits) -> Result<Mark, SourceError> {
+        let mut reading = Reading { source: self.describe(), ..Reading::default() };
+        let mut mark = Mark::Empty;
+        let mut sink = |record: Record| {
+            if let Some(cursor) = record.cursor {
+                mark = Mark::Cursor { cursor };
+            }
+            ControlFlow::Continue(())
+        };
+        let args = ["--lines=1".to_owned()];
+        let read = self.run(&args, limits, &mut reading, &mut sink);
+        match tokio::time::timeout(limits.deadline, read).await {
+            Ok(done) => done.map(|()| mark),
+            Err(_) => Err(SourceError::NoMark {
+                source_name: self.describe(),
+                after_ms: u64::try_from(limits.deadline.as_millis()).unwrap_or(u64::MAX),
+            }),
+        }
+    }
+
+    pub(super) async fn read(
+        &self,
+        from: &ReadFrom,
+        limits: &Limits,
+        reading: &mut Reading,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), SourceError> {
+        match from {
+            ReadFrom::Beginning | ReadFrom::Mark(Mark::Empty) => self.run(&[], limits, reading, sink).await,
+            // Whole seconds, as every version takes them; what is too early is dropped by the caller.
+            ReadFrom::Time(at) => {
+                self.run(&[format!("--since=@{}", at.as_second())], limits, reading, sink).await
+            }
+            ReadFrom::Mark(Mark::Cursor { cursor }) => self.after(cursor, limits, reading, sink).await,
+            ReadFrom::Mark(Mark::Offset { .. }) => {
+                Err(SourceError::WrongMark { source_name: self.describe() })
+            }
+        }
+    }
+
+    /// `--after-cursor` takes the nearest entry where the one of the cursor is gone, and does not say so. So the marked
+    /// entry itself is asked for: it comes first if it is still there.
+    async fn after(
+        &self,
+        cursor: &str,
+        limits: &Limits,
+        reading: &mut Reading,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), SourceError> {
+        let (mut is_first, mut is_gone, mut marked) = (true, false, 0);
+        let mut rest = |record: Record| {
+            let is_marked = std::mem::take(&mut is_first) && record.cursor.as_deref() == Some(cursor);
+            if is_marked {
+                marked = 1;
+                return ControlFlow::Continue(());
+            }
+            is_gone = marked == 0;
+            sink(record)
+        };
+        let done = self.run(&[format!("--cursor={cursor}")], limits, reading, &mut rest).await;
+        is_gone |= marked == 0;
+        reading.records -= marked;
+        if is_gone {
+            reading.incomplete.push(Incomplete::MarkGone);
+        }
+        done
+    }
+
+    async fn run(
+        &self,
+        args: &[String],
+        limits: &Limits,
+        reading: &mut Reading,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), SourceError> {
+        let not_run = |source| SourceError::Program { program: self.program.clone(), source };
+        let mut child = self.command(args).spawn().map_err(not_run)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+            return Err(not_run(io::ErrorKind::BrokenPipe.into()));
+        };
+        let before = reading.incomplete.len();
+        let said = tokio::spawn(first_bytes(stderr));
+        lines::pour(stdout, lines::entry, limits, reading, sink).await.map_err(not_run)?;
+        if before < reading.incomplete.len() {
+            // It may still be writing, and nobody reads on: dropping the child kills it.
+            said.abort();
+            return Ok(());
+        }
+        let said = said.await.unwrap_or_default();
+        self.judge(&mut child, &said, reading).await
+    }
+
+    fn command(&self, args: &[String]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg(format!("--unit={}", self.unit))
+            .args(["--output=json", "--all", "--no-pager"])
+            .arg(format!("--output-fields={}", entry::FIELDS))
+            .args(args)
+            .args(&self.args)
+            // The hints on stderr are looked for in English.
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Zero records are believed only from a journalctl that ended well and saw everything.
+    async fn judge(&self, child: &mut Child, said: &[u8], reading: &mut Reading) -> Result<(), SourceError> {
+        let said = String::from_utf8_lossy(said);
+        let not_run = |source| SourceError::Program { program: self.program.clone(), source };
+        let status = child.wait().await.map_err(not_run)?;
+        // systemd src/shared/journal-util.c: said where the user sees the own messages only, or no file at all.
+        let is_hidden =
+            ["not seeing messages from other users", "insufficient permissions", "Permission denied"]
+                .iter()
+                .any(|hint| said.contains(hint));
+        if is_hidden && reading.records == 0 {
+            return Err(SourceError::JournalNotAllowed { unit: self.unit.clone() });
+        }
+        if is_hidden {
+            reading.incomplete.push(Incomplete::NotAllowed);
+        }
+        if status.success() {
+            return Ok(());
+        }
+        let message = redact(said.lines().next().unwrap_or("it said nothing")).into_owned();
+        if reading.records == 0 {
+            return Err(SourceError::Journalctl {
+                program: self.program.clone(),
+                status: status.to_string(),
+                message,
+            });
+        }
+        reading.incomplete.push(Incomplete::Failed { error: message });
+        Ok(())
+    }
+}
+
+/// Keeps the beginning and reads the rest too, so that the program never waits for a full pipe.
+async fn first_bytes(mut input: impl AsyncRead + Unpin) -> Vec<u8> {
+    let mut kept = Vec::new();
+    // What cannot be read of stderr is no reason to lose the records.
+    let _ = (&mut input).take(STDERR_BYTES).read_to_end(&mut kept).await;
+    let _ = tokio::io::copy(&mut input, &mut tokio::io::sink()).await;
+    kept
+}

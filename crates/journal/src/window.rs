@@ -1,0 +1,73 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A span of time, both ends included; `None` is open.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Window {
+    /// The first moment inside.
+    pub from: Option<Timestamp>,
+    /// The last moment inside.
+    pub to: Option<Timestamp>,
+}
+
+impl Window {
+    /// All of time.
+    pub const OPEN: Self = Self { from: None, to: None };
+
+    /// From one moment to another, both included.
+    pub const fn between(from: Timestamp, to: Timestamp) -> Self {
+        Self { from: Some(from), to: Some(to) }
+    }
+
+    /// From a moment on.
+    pub const fn since(from: Timestamp) -> Self {
+        Self { from: Some(from), to: None }
+    }
+
+    /// True iff the moment is inside. An unknown moment is inside of the open window only.
+    pub fn contains(&self, at: Option<Timestamp>) -> bool {
+        match at {
+            Some(at) => self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at <= to),
+            None => *self == Self::OPEN,
+        }
+    }
+}
+
+/// Where a scan begins.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Since {
+    /// With the first record.
+    #[default]
+    Beginning,
+    /// At a moment.
+    At(Timestamp),
+    /// With the last start of the engine that the records show.
+    EngineStart,
+    /// With the last start of the engine or the last change of leadership, whichever is later: since then the leader's
+    /// allocator has its present state, and every earlier leak is healed.
+    AllocatorStart,
+}
+
+impl Since {
+    /// True iff the beginning must be found in the records.
+    pub(crate) fn is_sought(self) -> bool {
+        matches!(self, Self::EngineStart | Self::AllocatorStart)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ends_are_inside_and_the_unknown_is_in_the_open_only() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let window = Window::between(at(10), at(20));
+        let inside = [9, 10, 20, 21].map(|second| window.contains(Some(at(second))));
+        assert_eq!(inside, [false, true, true, false]);
+        assert!(!window.contains(None) && !Window::since(at(1)).contains(None));
+        assert!(Window::OPEN.contains(None) && Window::OPEN.contains(Some(at(0))));
+    }
+}

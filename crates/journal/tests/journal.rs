@@ -1,0 +1,179 @@
+//! A real journal, made by `systemd-journal-remote` and read by the real `journalctl` and by libsystemd. Where these programs
+//! are missing nothing is tested, and that is said.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests: a panic is the failure, a print the skip"
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+#[cfg(feature = "journald")]
+use pvcheck_journal::Directory;
+use pvcheck_journal::{
+    Catalogue, Incomplete, Journalctl, Limits, Mark, ReadFrom, Records, Scan, Scanner, Since, Source, Window,
+};
+use tempfile::TempDir;
+
+const VIP: &str = r#"level=error msg="Failed allocation for service svc4qm2v9k1t8r3w6y5z0a1b2" error="could not find an available IP while allocating VIP""#;
+
+fn limits() -> Limits {
+    Limits { deadline: Duration::from_secs(30), ..Limits::default() }
+}
+
+/// One entry in systemd's export format; `second` orders them.
+fn entry(second: u64, fields: &[(&str, &str)]) -> String {
+    let mut text = format!(
+        "__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={second}000000\n",
+        1_781_329_080_000_000 + second * 1_000_000
+    );
+    text.push_str(
+        "_BOOT_ID=0123456789abcdef0123456789abcdef\n_MACHINE_ID=0123456789abcdef0123456789abcdef\n",
+    );
+    for (key, value) in fields {
+        writeln!(text, "{key}={value}").unwrap();
+    }
+    text + "\n"
+}
+
+fn engine(second: u64, message: &str) -> String {
+    let fields = [
+        ("SYSLOG_IDENTIFIER", "dockerd"),
+        ("_SYSTEMD_UNIT", "docker.service"),
+        ("PRIORITY", "6"),
+        ("MESSAGE", message),
+    ];
+    entry(second, &fields)
+}
+
+/// Some of everything: an exhausted start, systemd's start, an exhausted line after it, a container that quotes it, another
+/// unit.
+fn export() -> String {
+    let unit = ("_SYSTEMD_UNIT", "docker.service");
+    let container = [
+        ("SYSLOG_IDENTIFIER", "dockerd"),
+        unit,
+        ("CONTAINER_ID", "3f4e5d6c7b8a"),
+        ("PRIORITY", "3"),
+        ("MESSAGE", VIP),
+    ];
+    let systemd = [
+        ("SYSLOG_IDENTIFIER", "systemd"),
+        ("_PID", "1"),
+        ("_UID", "0"),
+        ("UNIT", "docker.service"),
+        ("MESSAGE", "Starting docker.service - Docker Application Container Engine..."),
+    ];
+    let other = [("_SYSTEMD_UNIT", "other.service"), ("MESSAGE", VIP)];
+    [
+        engine(1, VIP),
+        entry(2, &systemd),
+        engine(3, "level=info msg=\"Starting up\""),
+        engine(4, VIP),
+        entry(5, &container),
+        entry(6, &other),
+        engine(7, "level=info msg=last"),
+    ]
+    .concat()
+}
+
+/// A directory with a journal, or `None` if it cannot be made here.
+fn journal() -> Option<TempDir> {
+    let remote = ["/lib/systemd/systemd-journal-remote", "/usr/lib/systemd/systemd-journal-remote"]
+        .into_iter()
+        .find(|path| Path::new(path).exists());
+    let has_journalctl = Command::new("journalctl").arg("--version").output().is_ok();
+    let (Some(remote), true) = (remote, has_journalctl) else {
+        println!("not tested: systemd-journal-remote or journalctl is missing");
+        return None;
+    };
+    let dir = TempDir::new().unwrap();
+    let text = dir.path().join("export");
+    fs::write(&text, export()).unwrap();
+    let made =
+        Command::new(remote).arg("-o").arg(dir.path().join("all.journal")).arg(&text).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    fs::remove_file(text).unwrap();
+    Some(dir)
+}
+
+/// All ways to read it that are built in.
+fn sources(dir: &Path) -> Vec<Source> {
+    let mut journalctl = Journalctl::unit("docker");
+    journalctl.args.push(format!("--directory={}", dir.display()));
+    vec![
+        Source::Journalctl(journalctl),
+        #[cfg(feature = "journald")]
+        Source::Directory(Directory { path: Some(dir.to_owned()), unit: "docker".into() }),
+    ]
+}
+
+async fn read(source: &Source, from: ReadFrom) -> Records {
+    let mut records = Vec::new();
+    let each = |record| {
+        records.push(record);
+        std::ops::ControlFlow::Continue(())
+    };
+    let reading = source.each(&from, &limits(), each).await.unwrap();
+    Records { records, reading }
+}
+
+async fn scan(source: &Source, since: Since) -> Scan {
+    let scanner = Scanner::since(Catalogue::builtin(), since, None);
+    source.scan(&ReadFrom::Beginning, &limits(), scanner).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_real_journal_is_scanned_alike_by_every_reader() {
+    let Some(dir) = journal() else { return };
+    let sources = sources(dir.path());
+    let expected = read(&sources[0], ReadFrom::Beginning).await;
+    assert_eq!(expected.records.len(), 6, "the other unit's entry is not there");
+    assert!(expected.records.iter().all(|record| record.at.is_some() && record.cursor.is_some()));
+    for source in &sources {
+        assert_eq!(read(source, ReadFrom::Beginning).await.records, expected.records, "{source:?}");
+        let all = scan(source, Since::Beginning).await;
+        assert_eq!(
+            (all.exhaustion_count(), all.complete),
+            (2, true),
+            "a container's line is not the engine's"
+        );
+        let since_start = scan(source, Since::EngineStart).await;
+        assert_eq!((since_start.exhaustion_count(), since_start.start_found), (1, Some(true)));
+        assert_eq!(since_start.window, Window::since("2026-06-13T05:38:03Z".parse().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn a_real_journal_is_read_from_a_time_and_from_a_mark() {
+    let Some(dir) = journal() else { return };
+    for source in sources(dir.path()) {
+        let late = read(&source, ReadFrom::Time("2026-06-13T05:38:04Z".parse().unwrap())).await;
+        assert_eq!(late.records.len(), 3, "{source:?}");
+        let mark = source.mark(&limits()).await.unwrap();
+        assert!(read(&source, ReadFrom::Mark(mark)).await.records.is_empty());
+        let all = read(&source, ReadFrom::Beginning).await.records;
+        let cursor = all[3].cursor.clone().unwrap();
+        let new = read(&source, ReadFrom::Mark(Mark::Cursor { cursor: cursor.clone() })).await;
+        assert_eq!((&new.records[..], new.reading.incomplete.len()), (&all[4..], 0), "{source:?}");
+        // An entry that no longer exists, at the time of one that does.
+        let gone = cursor.replace(";x=", ";x=f");
+        let new = read(&source, ReadFrom::Mark(Mark::Cursor { cursor: gone })).await;
+        assert_eq!(new.reading.incomplete, [Incomplete::MarkGone], "{source:?}");
+    }
+}
+
+#[cfg(feature = "journald")]
+#[tokio::test]
+async fn a_directory_that_is_not_there_is_an_error_with_the_mend() {
+    let source =
+        Source::Directory(Directory { path: Some("/nonexistent/journal".into()), unit: "docker".into() });
+    let text = source.read(None, &limits()).await.unwrap_err().to_string();
+    assert!(text.starts_with("cannot read journal of unit docker in /nonexistent/journal: "), "{text}");
+    assert!(source.mark(&limits()).await.is_err());
+}

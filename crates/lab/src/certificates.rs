@@ -1,0 +1,49 @@
+//! A certificate authority that lives as long as its lab, and the router's certificate.
+
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+
+use crate::LabError;
+
+/// PEM texts. The authority's own key is thrown away.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificates {
+    pub(crate) ca: String,
+    pub(crate) leaf: String,
+    pub(crate) leaf_key: String,
+}
+
+/// Makes an authority and a certificate for `names`, valid from yesterday (clocks differ) for 90 days.
+pub(crate) fn make(names: &[String]) -> Result<Certificates, LabError> {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let ca_key = KeyPair::generate()?;
+    let mut ca_params = params("pvcheck lab authority", Vec::new(), today)?;
+    ca_params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let ca = ca_params.self_signed(&ca_key)?;
+
+    let leaf_key = KeyPair::generate()?;
+    let subject = names.first().map_or("pvcheck lab", String::as_str);
+    let mut leaf_params = params(subject, names.to_vec(), today)?;
+    leaf_params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf_params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    leaf_params.use_authority_key_identifier_extension = true;
+    let leaf = leaf_params.signed_by(&leaf_key, &Issuer::new(ca_params, ca_key))?;
+    Ok(Certificates { ca: ca.pem(), leaf: leaf.pem(), leaf_key: leaf_key.serialize_pem() })
+}
+
+fn params(subject: &str, names: Vec<String>, today: Date) -> Result<CertificateParams, LabError> {
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, subject);
+    // A date of the calendar has a month of 1 to 12 and a day of 1 to 31.
+    let midnight = |date: Date| {
+        date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())
+    };
+    params.not_before = midnight(today.saturating_sub(1.day()));
+    params.not_after = midnight(today.saturating_add(90.days()));
+    Ok(params)
+}

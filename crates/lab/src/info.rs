@@ -1,0 +1,78 @@
+//! The facts about a lab, as printed by `lab up` and `lab list`.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{LabName, World};
+
+/// What a lab is and how to reach it. Index `n` of `hosts`, `namespaces`, `addresses` and `logs` is manager `n`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabInfo {
+    /// The lab's name.
+    pub name: LabName,
+    /// Engine sockets of the managers, `unix://…`.
+    pub hosts: Vec<String>,
+    /// Network namespaces of the managers, as `ip netns list` shows them.
+    pub namespaces: Vec<String>,
+    /// Addresses that the managers advertise.
+    pub addresses: Vec<String>,
+    /// Engines that have joined no Swarm.
+    pub spares: Vec<Spare>,
+    /// The namespace with the bridge between several engines; None with one engine.
+    pub bridge: Option<String>,
+    /// The engine that was found.
+    pub engine: EngineInfo,
+    /// What was started on the Swarm.
+    pub world: World,
+    /// The certificate authority of the world's router (PEM); None in an empty world.
+    pub ca: Option<PathBuf>,
+    /// A pvcheck.toml for this world; None in an empty world.
+    pub config: Option<PathBuf>,
+    /// What the world's router answers when all is well.
+    pub routes: Vec<RouteInfo>,
+    /// Log files of the managers' engines.
+    pub log: Vec<PathBuf>,
+    /// When the lab was begun.
+    pub created: Timestamp,
+}
+
+/// An engine that has joined no Swarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spare {
+    /// Its socket, `unix://…`.
+    pub host: String,
+    /// Its network namespace.
+    pub namespace: String,
+    /// Its address on the lab's bridge.
+    pub address: String,
+    /// Its log file.
+    pub log: PathBuf,
+}
+
+/// Which engine a lab runs. Version and API are unknown until the first engine is up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineInfo {
+    /// The engine's version, as it says itself.
+    pub version: Option<String>,
+    /// The newest API version that it speaks.
+    pub api: Option<String>,
+    /// The suite that it was unpacked from; None for an engine found on PATH.
+    pub suite: Option<String>,
+}
+
+/// A route through the world's router.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteInfo {
+    /// Short name.
+    pub name: String,
+    /// URL, with a name that only this lab knows.
+    pub url: String,
+    /// Where to connect to, inside the lab's namespace.
+    pub address: String,
+    /// HTTP statuses that are right.
+    pub expected: Vec<u16>,
+    /// The service whose route it is.
+    pub service: String,
+}

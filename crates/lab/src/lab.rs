@@ -1,0 +1,352 @@
+//! The lab itself.
+
+use std::{
+    mem,
+    path::PathBuf,
+    process::{Child, Command},
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, World,
+    deploy::{self, WorldFiles, side_by_side},
+    host::{Host, Started, search_path},
+    images::{self, Images},
+    network::{self, Plan, namespace_file},
+    process::ProcessId,
+    progress::{Context, ProgressSink},
+    spec::Cancel,
+    state::{self, State},
+    teardown, tools, world,
+};
+
+/// Private engines that form a Swarm. Dropping it takes it down, also while unwinding from a panic; what a killed process
+/// left behind is taken down by [`Lab::down_stale`].
+#[derive(Debug)]
+pub struct Lab {
+    state: State,
+    dir: PathBuf,
+    /// Our children, one per engine; empty when attached.
+    watchers: Vec<Child>,
+    /// Whether dropping takes it down.
+    owned: bool,
+}
+
+impl Lab {
+    /// Whether a lab can be made here.
+    ///
+    /// # Errors
+    ///
+    /// Says what is missing: root, a helper of the system, or a way to an engine. A test that needs a lab prints it
+    /// and counts as not run.
+    pub fn available() -> Result<(), LabError> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(LabError::NotRoot);
+        }
+        state::place()?;
+        tools::check_system()
+    }
+
+    /// Makes a lab and answers when every engine is up and, in a world, every task runs and every route answers as it
+    /// should. Blocks for 3 to 20 seconds, and for a download at the first time; `progress` is called from
+    /// several threads.
+    ///
+    /// # Errors
+    ///
+    /// Whatever was made before an error is taken down again.
+    pub fn up(spec: LabSpec, progress: ProgressSink<'_>) -> Result<Self, LabError> {
+        Self::available()?;
+        let engines = spec.engines()?;
+        let context = Context::new(progress, &spec.cancel);
+        let mut lab = Self::claim(&spec, engines)?;
+        lab.build(context, &spec)?;
+        lab.state.ready = true;
+        lab.state.save()?;
+        Ok(lab)
+    }
+
+    /// The lab of this name, made by this or another process. Dropping it leaves it as it is.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or its state file cannot be read.
+    pub fn attach(name: &LabName) -> Result<Self, LabError> {
+        let state = State::load(name)?;
+        Ok(Self { dir: state.dir()?, state, watchers: Vec::new(), owned: false })
+    }
+
+    /// Every lab on this machine, by name.
+    ///
+    /// # Errors
+    ///
+    /// When the folder of labs cannot be listed.
+    pub fn list() -> Result<Vec<LabStatus>, LabError> {
+        Ok(state::names()?.into_iter().map(|name| LabStatus::of(&name)).collect())
+    }
+
+    /// Takes down every lab whose owner is gone without having left it to stay, and those whose engines are gone.
+    /// Answers their names.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; the other labs are taken down all the same.
+    pub fn down_stale() -> Result<Vec<LabName>, LabError> {
+        let mut names = Vec::new();
+        let mut first = None;
+        for status in Self::list()?.into_iter().filter(|status| status.stale) {
+            match Self::down_named(&status.name) {
+                Ok(()) => names.push(status.name),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        first.map_or(Ok(names), Err)
+    }
+
+    /// Takes down the lab of this name, whoever made it, even half way up.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such lab, or something of it is left.
+    pub fn down_named(name: &LabName) -> Result<(), LabError> {
+        match State::load(name) {
+            Ok(state) => teardown::remove(&state),
+            // Killed before the state was written: nothing but the folder exists.
+            Err(LabError::NotFound { .. } | LabError::State { .. }) if state::names()?.contains(name) => {
+                teardown::remove(&Self::blank(&LabSpec::default(), name, crate::spec::MAX_ENGINES)?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the lab down.
+    ///
+    /// # Errors
+    ///
+    /// Names whatever is left of it.
+    pub fn down(mut self) -> Result<(), LabError> {
+        self.take_down()
+    }
+
+    /// Leaves the lab up after this process; `attach` and `down_named` find it by its name.
+    ///
+    /// # Errors
+    ///
+    /// When the state file cannot be written; the lab is then taken down.
+    pub fn keep(mut self) -> Result<LabInfo, LabError> {
+        self.state.kept = true;
+        self.state.save()?;
+        self.owned = false;
+        Ok(self.state.info.clone())
+    }
+
+    /// Facts about the lab.
+    pub fn info(&self) -> &LabInfo {
+        &self.state.info
+    }
+
+    /// A command that will run in the first manager's network namespace, with DOCKER_HOST set and the engine's programs
+    /// and this program's own folder first on PATH. Its process is the program's own: nothing stands between.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        self.command_on(0, program)
+    }
+
+    /// As [`Lab::command`], for manager `manager`, counted from 0; spares follow after the managers. An index beyond
+    /// means the last engine.
+    pub fn command_on(&self, manager: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let host = self.host(manager);
+        let mut net = std::ffi::OsString::from("--net=");
+        net.push(namespace_file(self.namespace(manager)));
+        let mut command = Command::new("nsenter");
+        command.arg(net).arg("--").arg(program);
+        command.env("DOCKER_HOST", host.url()).env("PATH", search_path(&self.state.programs));
+        command.env("PVCHECK_LAB", self.state.info.name.as_str());
+        for other in
+            ["DOCKER_API_VERSION", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY"]
+        {
+            command.env_remove(other);
+        }
+        command
+    }
+
+    /// Runs `work` on a thread of its own in the network namespace of a manager: sockets that it opens are in there. An
+    /// async runtime for it is to be made inside.
+    ///
+    /// # Errors
+    ///
+    /// When the namespace is gone.
+    pub fn inside<T: Send>(&self, manager: usize, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        network::inside(self.namespace(manager), work)
+    }
+
+    /// Stops a manager's engine and its containers, as a service manager would, and leaves it down.
+    ///
+    /// # Errors
+    ///
+    /// When it does not stop within a minute.
+    pub fn stop_engine(&self, manager: usize) -> Result<(), LabError> {
+        let host = self.host(manager);
+        let anchor = self.state.anchors.get(host.index).copied();
+        let gone = || LabError::EngineEnded {
+            manager: host.index,
+            log_tail: "its first process is gone".to_owned(),
+        };
+        host.halt(Context::new(&|_| {}, &Cancel::default()), anchor.ok_or_else(gone)?)
+    }
+
+    /// Starts a stopped engine again and answers when it does.
+    ///
+    /// # Errors
+    ///
+    /// When it ends at once or does not answer within a minute.
+    pub fn start_engine(&self, manager: usize) -> Result<(), LabError> {
+        self.host(manager).resume(Context::new(&|_| {}, &Cancel::default()))
+    }
+
+    fn host(&self, index: usize) -> Host {
+        Host::new(&self.dir, index.min(self.engines().saturating_sub(1)))
+    }
+
+    fn engines(&self) -> usize {
+        self.state.info.hosts.len() + self.state.info.spares.len()
+    }
+
+    /// Namespaces are in the order of the engines; the bridge's comes last.
+    fn namespace(&self, index: usize) -> &str {
+        let index = index.min(self.engines().saturating_sub(1));
+        self.state.namespaces.get(index).map_or("", String::as_str)
+    }
+
+    /// The folder and the state file, before anything else exists.
+    fn claim(spec: &LabSpec, engines: usize) -> Result<Self, LabError> {
+        let name = spec.name.clone().unwrap_or_else(LabName::random);
+        let dir = state::claim(&name)?;
+        let state = Self::blank(spec, &name, engines)?;
+        let lab = Self { state, dir, watchers: Vec::new(), owned: true };
+        lab.state.save()?;
+        Ok(lab)
+    }
+
+    fn blank(spec: &LabSpec, name: &LabName, engines: usize) -> Result<State, LabError> {
+        let dir = state::place()?.join(name.as_str());
+        let plan = Plan::new(name, engines);
+        let hosts: Vec<Host> = (0..engines).map(|index| Host::new(&dir, index)).collect();
+        let managers = &hosts[..spec.managers.min(engines)];
+        let spare = |host: &Host| crate::Spare {
+            host: host.url(),
+            namespace: plan.engines[host.index].clone(),
+            address: plan.address(host.index),
+            log: host.log(),
+        };
+        let info = LabInfo {
+            name: name.clone(),
+            hosts: managers.iter().map(Host::url).collect(),
+            namespaces: plan.engines[..managers.len()].to_vec(),
+            addresses: managers.iter().map(|host| plan.address(host.index)).collect(),
+            spares: hosts[managers.len()..].iter().map(spare).collect(),
+            bridge: plan.bridge.clone(),
+            engine: EngineInfo::default(),
+            world: spec.world,
+            ca: None,
+            config: None,
+            routes: Vec::new(),
+            log: managers.iter().map(Host::log).collect(),
+            created: Timestamp::now(),
+        };
+        Ok(State {
+            cgroup: format!("/pvcheck-lab/{name}"),
+            namespaces: plan.all(),
+            info,
+            owner: ProcessId::own(),
+            kept: false,
+            ready: false,
+            anchors: Vec::new(),
+            programs: Vec::new(),
+        })
+    }
+
+    fn build(&mut self, context: Context<'_>, spec: &LabSpec) -> Result<(), LabError> {
+        let tools = tools::find(context, spec.suite)?;
+        let images = images::make(context, &tools)?;
+        self.state.programs.clone_from(&tools.programs);
+        self.state.info.engine.suite.clone_from(&tools.suite);
+
+        let plan = Plan::new(&self.state.info.name, self.engines());
+        plan.make(context)?;
+        let hosts: Vec<Host> = (0..self.engines()).map(|index| self.host(index)).collect();
+        context.say(format!("starting {} engine(s)", hosts.len()));
+        for host in &hosts {
+            let namespace = &plan.engines[host.index];
+            let Started { watcher, anchor } =
+                host.start(context, &self.state.info.name, namespace, &tools, &self.state.cgroup)?;
+            self.watchers.push(watcher);
+            self.state.anchors.push(anchor);
+            self.state.save()?;
+        }
+        side_by_side(&hosts, |host| host.wait_up(context))?;
+        let (version, api) = hosts[0].api().version()?;
+        context.say(format!("engine {version} is up (API {api})"));
+        self.state.info.engine.version = Some(version);
+        self.state.info.engine.api = Some(api);
+        self.populate(context, spec, &hosts, &plan, &images)
+    }
+
+    /// Forms the Swarm while the images are imported, then starts the world.
+    fn populate(
+        &mut self,
+        context: Context<'_>,
+        spec: &LabSpec,
+        hosts: &[Host],
+        plan: &Plan,
+        images: &Images,
+    ) -> Result<(), LabError> {
+        let world = spec.world == World::CcCi;
+        let managers = &hosts[..spec.managers];
+        let node = std::thread::scope(|scope| {
+            let import = scope.spawn(|| side_by_side(hosts, |host| import_images(host, images, world)));
+            let node = deploy::form_swarm(context, managers, plan);
+            import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            node
+        })?;
+        context.say(format!("{} manager(s) ready, images imported", managers.len()));
+        if !world {
+            return Ok(());
+        }
+        let routes = world::routes();
+        let files = WorldFiles::write(&self.dir, &hosts[0].log(), &routes)?;
+        deploy::cc_ci(context, &hosts[0].api(), &node, &plan.engines[0], &files, &routes)?;
+        self.state.info.ca = Some(files.ca);
+        self.state.info.config = Some(files.config);
+        self.state.info.routes = routes;
+        Ok(())
+    }
+
+    fn take_down(&mut self) -> Result<(), LabError> {
+        self.owned = false;
+        let mut watchers = mem::take(&mut self.watchers);
+        for watcher in &mut watchers {
+            // Already gone is as good.
+            let _ = watcher.kill();
+        }
+        for watcher in &mut watchers {
+            let _ = watcher.wait();
+        }
+        teardown::remove(&self.state)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.owned {
+            // Nobody can be told here; what is left is found again by its state file.
+            let _ = self.take_down();
+        }
+    }
+}
+
+fn import_images(host: &Host, images: &Images, world: bool) -> Result<(), LabError> {
+    let api = host.api();
+    api.import(&images.busybox, "pvcheck-lab/busybox", "1")?;
+    // Only the first node runs the router.
+    if world && host.index == 0 { api.import(&images.caddy, "pvcheck-lab/caddy", "1") } else { Ok(()) }
+}

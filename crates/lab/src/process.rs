@@ -1,0 +1,252 @@
+//! Processes: which one is meant, who lives in which namespace, and running helpers.
+
+use std::{
+    fs,
+    io::{self, Read, Seek},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+use crate::{LabError, progress::Context};
+
+/// A process for good: its id and its start time, since ids are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessId {
+    pub(crate) pid: u32,
+    /// Field 22 of /proc/PID/stat (proc(5)): clock ticks between boot and the start.
+    pub(crate) start_ticks: u64,
+}
+
+impl ProcessId {
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        Some(Self { pid, start_ticks: Stat::of(pid)?.start_ticks })
+    }
+
+    /// This process.
+    pub(crate) fn own() -> Option<Self> {
+        Self::of(std::process::id())
+    }
+
+    /// Whether it still runs; a zombie does not.
+    pub(crate) fn is_alive(self) -> bool {
+        Stat::of(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && stat.state != 'Z')
+    }
+
+    /// Sends a signal, if it is still that process.
+    pub(crate) fn signal(self, signal: Signal) {
+        if self.is_alive()
+            && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
+        {
+            // It may end in between, which is as good.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+/// What is needed of /proc/PID/stat.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) state: char,
+    pub(crate) parent: u32,
+    pub(crate) start_ticks: u64,
+}
+
+impl Stat {
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The program's name may hold spaces and parentheses, so the fields are counted from the last one (proc(5)).
+    fn parse(text: &str) -> Option<Self> {
+        let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
+        Some(Self {
+            state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
+            start_ticks: fields.get(19)?.parse().ok()?,
+        })
+    }
+}
+
+/// Every process id there is at this moment.
+pub(crate) fn all() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The children of a process.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+    all().into_iter().filter(|pid| Stat::of(*pid).is_some_and(|stat| stat.parent == parent)).collect()
+}
+
+/// This process and those that it descends from.
+pub(crate) fn own_line() -> Vec<u32> {
+    let mut line = vec![std::process::id()];
+    while let Some(parent) = line.last().and_then(|pid| Stat::of(*pid)).map(|stat| stat.parent) {
+        if parent == 0 || line.contains(&parent) {
+            break;
+        }
+        line.push(parent);
+    }
+    line
+}
+
+/// Identifies a namespace: device and inode of its file (namespaces(7)).
+pub(crate) fn namespace_id(file: &Path) -> Option<(u64, u64)> {
+    let meta = fs::metadata(file).ok()?;
+    Some((meta.dev(), meta.ino()))
+}
+
+/// Processes whose network namespace is one of `namespaces`.
+pub(crate) fn inside(namespaces: &[(u64, u64)]) -> Vec<ProcessId> {
+    let lives_there = |pid: &u32| {
+        namespace_id(Path::new(&format!("/proc/{pid}/ns/net"))).is_some_and(|id| namespaces.contains(&id))
+    };
+    all().into_iter().filter(lives_there).filter_map(ProcessId::of).collect()
+}
+
+/// Processes in a cgroup or below it, in any hierarchy (cgroups(7): `ID:CONTROLLERS:PATH` per line).
+pub(crate) fn in_cgroup(cgroup: &str) -> Vec<ProcessId> {
+    let below = |line: &str| {
+        let path = line.splitn(3, ':').nth(2).and_then(|path| path.strip_prefix(cgroup));
+        path.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let member = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.lines().any(below))
+    };
+    all().into_iter().filter(member).filter_map(ProcessId::of).filter(|found| found.is_alive()).collect()
+}
+
+/// The file of a program that is there to be run.
+pub(crate) fn on_path(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0)
+}
+
+/// Runs a helper to its end and gives back its stdout. It is killed when the caller gives up or after `limit`.
+pub(crate) fn run(context: Context<'_>, command: &mut Command, limit: Duration) -> Result<String, LabError> {
+    let (status, output, errors) = run_any(context, command, limit)?;
+    if status.success() {
+        return Ok(output);
+    }
+    Err(LabError::Command {
+        command: describe(command),
+        status: status.to_string(),
+        stderr: tail(&errors, 400).trim().to_owned(),
+    })
+}
+
+/// As [`run`], with any exit status: the status, stdout and stderr.
+pub(crate) fn run_any(
+    context: Context<'_>,
+    command: &mut Command,
+    limit: Duration,
+) -> Result<(ExitStatus, String, String), LabError> {
+    let program = || Path::new(command.get_program()).to_owned();
+    let failed = LabError::io("run", program());
+    // Files rather than pipes: nothing blocks on a pipe that nobody reads, and no thread is needed to read two.
+    let (output, errors) = match (tempfile::tempfile(), tempfile::tempfile()) {
+        (Ok(output), Ok(errors)) => (output, errors),
+        (Err(source), _) | (_, Err(source)) => return Err(failed(source)),
+    };
+    let spawned = output
+        .try_clone()
+        .and_then(|out| Ok((out, errors.try_clone()?)))
+        .and_then(|(out, err)| command.stdin(Stdio::null()).stdout(out).stderr(err).spawn());
+    let mut child = spawned.map_err(failed)?;
+    let ended = context.wait(&format!("`{}` ends", describe(command)), limit, || match child.try_wait() {
+        Ok(Some(status)) => Ok(status),
+        Ok(None) => Err(crate::progress::Wait::Not("it still runs".to_owned())),
+        Err(source) => {
+            Err(LabError::Io { action: "wait for", path: command.get_program().into(), source }.into())
+        }
+    });
+    if ended.is_err() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    Ok((ended?, contents(output), contents(errors)))
+}
+
+fn contents(mut file: fs::File) -> String {
+    let mut bytes = Vec::new();
+    let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
+    drop::<io::Result<usize>>(read);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn describe(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
+    tail(&words.join(" "), 300).to_owned()
+}
+
+/// At most the last `bytes` bytes of a text, from a character's start.
+pub(crate) fn tail(text: &str, bytes: usize) -> &str {
+    let mut from = text.len().saturating_sub(bytes);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Cancel;
+
+    #[test]
+    fn stat_with_a_nasty_name() {
+        let text = "42 (a) R (b) S 7 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
+        assert_eq!(Stat::parse(text), Some(Stat { state: 'S', parent: 7, start_ticks: 12345 }));
+        assert_eq!(Stat::parse("42 (a"), None);
+    }
+
+    #[test]
+    fn this_process_is_alive_and_another_start_time_is_another_process() {
+        let own = ProcessId::own().unwrap();
+        assert!(own.is_alive());
+        assert!(!ProcessId { start_ticks: own.start_ticks + 1, ..own }.is_alive());
+        assert!(own_line().contains(&std::process::id()));
+        assert!(1 < own_line().len());
+    }
+
+    #[test]
+    fn helpers_answer_and_fail_with_their_words() {
+        let cancel = Cancel::default();
+        let context = Context::new(&|_| {}, &cancel);
+        let limit = Duration::from_secs(20);
+        let shell = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            command
+        };
+        assert_eq!(run(context, &mut shell("echo yes"), limit).unwrap(), "yes\n");
+        let error = run(context, &mut shell("echo no >&2; exit 3"), limit).unwrap_err().to_string();
+        assert!(error.contains("no") && error.contains('3'), "{error}");
+        let late = run(context, &mut shell("exec sleep 60"), Duration::from_millis(20));
+        assert!(matches!(late, Err(LabError::Timeout { .. })));
+        assert!(matches!(
+            run(context, &mut Command::new("no-such-program-x"), limit),
+            Err(LabError::Io { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".{0,80}", bytes in 0usize..100) {
+            let _ = Stat::parse(&text);
+            prop_assert!(tail(&text, bytes).len() <= bytes);
+        }
+    }
+}

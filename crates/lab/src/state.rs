@@ -1,0 +1,193 @@
+//! The state file: what a lab is made of, written before the first thing is made, so that any other process can find
+//! it, use it and take it down.
+
+use std::{
+    env, fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{LabError, LabInfo, LabName, process::ProcessId};
+
+const FILE: &str = "lab.json";
+
+/// Longest path of a unix socket (unix(7): 108 bytes with the final zero).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// The longest socket path below a lab's folder that an engine makes.
+const DEEPEST_SOCKET: &str = "m0/exec/containerd/containerd-debug.sock.ttrpc";
+
+/// Everything needed to take a lab down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) info: LabInfo,
+    /// The process that takes the lab down when it is done with it.
+    pub(crate) owner: Option<ProcessId>,
+    /// Whether the owner has left it to stay.
+    pub(crate) kept: bool,
+    /// Whether it came up to the end.
+    pub(crate) ready: bool,
+    /// Every network namespace, also the bridge's.
+    pub(crate) namespaces: Vec<String>,
+    /// The first process of each engine's process namespace: when it dies, the kernel ends all others in it.
+    pub(crate) anchors: Vec<ProcessId>,
+    /// Cgroup path of all containers, below each hierarchy's root.
+    pub(crate) cgroup: String,
+    /// What is put before PATH.
+    pub(crate) programs: Vec<PathBuf>,
+}
+
+impl State {
+    pub(crate) fn dir(&self) -> Result<PathBuf, LabError> {
+        Ok(place()?.join(self.info.name.as_str()))
+    }
+
+    /// Writes the file in one step: a reader sees the old or the new one.
+    pub(crate) fn save(&self) -> Result<(), LabError> {
+        let file = self.dir()?.join(FILE);
+        let fresh = file.with_extension("json.new");
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|source| LabError::State { path: file.clone(), source })?;
+        fs::write(&fresh, text).map_err(LabError::io("write", &fresh))?;
+        fs::rename(&fresh, &file).map_err(LabError::io("write", &file))
+    }
+
+    pub(crate) fn load(name: &LabName) -> Result<Self, LabError> {
+        let file = place()?.join(name.as_str()).join(FILE);
+        match fs::read(&file) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map_err(|source| LabError::State { path: file, source })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(LabError::NotFound { name: name.to_string() })
+            }
+            Err(source) => Err(LabError::Io { action: "read", path: file, source }),
+        }
+    }
+
+    /// Whether nobody will take this lab down: its owner is gone and did not leave it to stay, or its engines are gone.
+    pub(crate) fn is_stale(&self) -> bool {
+        let owned = self.owner.is_some_and(ProcessId::is_alive);
+        let running = self.anchors.iter().any(|anchor| anchor.is_alive());
+        !owned && !(self.kept && running)
+    }
+}
+
+/// Names of all labs that have a folder, also of those whose state cannot be read.
+pub(crate) fn names() -> Result<Vec<LabName>, LabError> {
+    let place = place()?;
+    let entries = match fs::read_dir(&place) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(LabError::Io { action: "list", path: place, source }),
+    };
+    let mut names: Vec<LabName> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The folder that holds one folder per lab: PVCHECK_LAB_DIR, else /var/tmp/pvcheck-lab.
+pub(crate) fn place() -> Result<PathBuf, LabError> {
+    let place = env::var_os("PVCHECK_LAB_DIR")
+        .filter(|dir| !dir.is_empty())
+        .map_or_else(|| PathBuf::from("/var/tmp/pvcheck-lab"), PathBuf::from);
+    check_place(&place)?;
+    Ok(place)
+}
+
+fn check_place(place: &Path) -> Result<(), LabError> {
+    let fault = |reason| Err(LabError::Place { path: place.to_owned(), reason });
+    let deepest = place.join("abcdefghijk").join(DEEPEST_SOCKET);
+    if !place.is_absolute() {
+        fault("is not absolute")
+    } else if place.starts_with("/run") || place.starts_with("/var/run") {
+        // The engines see a /run of their own.
+        fault("is below /run")
+    } else if SOCKET_PATH_MAX < deepest.as_os_str().len() {
+        fault("is too long for unix sockets below it")
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes the folder of a new lab.
+pub(crate) fn claim(name: &LabName) -> Result<PathBuf, LabError> {
+    let place = place()?;
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(&place).map_err(LabError::io("make", &place))?;
+    let meta = fs::symlink_metadata(&place).map_err(LabError::io("look at", &place))?;
+    // /var/tmp is open to everybody: a folder or link that somebody else put there is not used.
+    if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(LabError::Place { path: place, reason: "is not a folder of root's" });
+    }
+    let dir = place.join(name.as_str());
+    match fs::DirBuilder::new().mode(0o755).create(&dir) {
+        Ok(()) => Ok(dir),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(LabError::NameTaken { name: name.to_string() })
+        }
+        Err(source) => Err(LabError::Io { action: "make", path: dir, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EngineInfo, World};
+
+    fn state() -> State {
+        State {
+            info: LabInfo {
+                name: "t".parse().unwrap(),
+                hosts: vec!["unix:///x/m0/docker.sock".into()],
+                namespaces: vec!["pvl-t-0".into()],
+                addresses: vec!["127.0.0.1".into()],
+                spares: Vec::new(),
+                bridge: None,
+                engine: EngineInfo::default(),
+                world: World::CcCi,
+                ca: None,
+                config: None,
+                routes: Vec::new(),
+                log: Vec::new(),
+                created: "2026-11-21T08:00:00Z".parse().unwrap(),
+            },
+            owner: None,
+            kept: false,
+            ready: false,
+            namespaces: vec!["pvl-t-0".into()],
+            anchors: Vec::new(),
+            cgroup: "/pvcheck-lab/t".into(),
+            programs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn round_trip() {
+        let text = serde_json::to_string(&state()).unwrap();
+        assert!(text.contains("\"world\":\"cc-ci\"") && text.contains("\"version\":null"), "{text}");
+        assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state());
+    }
+
+    #[test]
+    fn stale_is_what_nobody_takes_down() {
+        let own = ProcessId::own().unwrap();
+        let gone = ProcessId { start_ticks: own.start_ticks + 1, ..own };
+        let with = |owner, kept, anchor| State { owner: Some(owner), kept, anchors: vec![anchor], ..state() };
+        assert!(!with(own, false, own).is_stale(), "its owner runs");
+        assert!(!with(own, false, gone).is_stale(), "its owner is still making it");
+        assert!(with(gone, false, own).is_stale(), "its owner was killed");
+        assert!(!with(gone, true, own).is_stale(), "it was left to stay");
+        assert!(with(gone, true, gone).is_stale(), "the machine was restarted");
+    }
+
+    #[test]
+    fn places() {
+        assert!(check_place(Path::new("/var/tmp/pvcheck-lab")).is_ok());
+        for bad in ["relative", "/run/lab", "/var/run/lab", &format!("/{}", "x".repeat(60))] {
+            assert!(matches!(check_place(Path::new(bad)), Err(LabError::Place { .. })), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What a probe saw.
+
+use std::{fmt, net::SocketAddr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::spec::HttpVersion;
+
+/// Everything one probe saw of one route. What was not seen is `None`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteFact {
+    /// The route's name in its spec.
+    pub name: String,
+    /// What was asked for, without its query.
+    pub url: String,
+    /// When the probe began, by the caller's clock; certificates are judged at this time.
+    pub at: Timestamp,
+    /// The address that answered, or the last one tried.
+    pub address: Option<SocketAddr>,
+    /// Whether `address` was pinned by the spec rather than looked up.
+    pub pinned: bool,
+    /// The HTTP version that was spoken.
+    pub http: Option<HttpVersion>,
+    /// The status of the answer, 100 to 999 as sent.
+    pub status: Option<u16>,
+    /// The statuses that the spec calls fine.
+    pub expected: Vec<u16>,
+    /// What TLS showed; `None` over plain HTTP, and when no handshake finished.
+    pub tls: Option<TlsFact>,
+    /// How long each phase took.
+    pub timing_ms: TimingMs,
+    /// What of the body was read.
+    pub body: Option<BodyFact>,
+    /// Where a redirect points, without its query. It is never followed.
+    pub location: Option<String>,
+    /// Why there is no whole answer; `None` when there is one.
+    pub failure: Option<Failure>,
+}
+
+/// What a TLS handshake showed of the server. Read before anybody judges the certificate, so it is there for bad ones too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFact {
+    /// `1.2` or `1.3`.
+    pub version: Option<String>,
+    /// What ALPN settled on, such as `h2`.
+    pub alpn: Option<String>,
+    /// The subject of the server's certificate.
+    pub subject: Option<String>,
+    /// The names that the certificate is for, at most 100 of them.
+    pub sans: Vec<String>,
+    /// Who issued it.
+    pub issuer: Option<String>,
+    /// When it ends.
+    pub not_after: Option<Timestamp>,
+    /// Whole days from [`RouteFact::at`] to `not_after`, rounded down; negative once it has ended.
+    pub days_left: Option<i64>,
+    /// Whether the chain, the time and the name are all right.
+    pub verified: bool,
+    /// Why not.
+    pub verify_error: Option<VerifyError>,
+}
+
+/// Why a certificate is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyError {
+    /// The sort of fault, which decides the mend.
+    pub kind: VerifyErrorKind,
+    /// The verifier's own words.
+    pub text: String,
+}
+
+/// The faults of certificates that have a mend of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum VerifyErrorKind {
+    /// Its time is over.
+    Expired,
+    /// Its time has not begun: a wrong clock, as a rule.
+    NotYetValid,
+    /// Anything else.
+    Other,
+    /// No chain leads to a known CA.
+    UnknownIssuer,
+    /// It is for other names.
+    WrongName,
+}
+
+/// The length of each phase in milliseconds; `None` for a phase that was not needed or not finished.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimingMs {
+    /// The name look-up.
+    pub resolve: Option<u64>,
+    /// The TCP connection.
+    pub connect: Option<u64>,
+    /// The TLS handshake.
+    pub tls: Option<u64>,
+    /// From sending the request to the head of the answer.
+    pub first_byte: Option<u64>,
+    /// Everything, the body included, whether it ended well or not.
+    pub total: u64,
+}
+
+/// What of an answer's body was read before it was dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyFact {
+    /// Bytes read.
+    pub bytes: u64,
+    /// Whether that was all of it.
+    pub complete: bool,
+    /// Whether it is, byte for byte, what Go's `http.NotFound` writes. Traefik answers so when no rule matches the
+    /// request, and so may a service written in Go: an expected 404 with this body proves little about the service.
+    pub go_not_found: bool,
+}
+
+/// Why a probe has no whole answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Where it ended.
+    pub phase: Phase,
+    /// For [`Phase::Deadline`]: what was being done when the time was up.
+    pub during: Option<Phase>,
+    /// What happened, in words.
+    pub text: String,
+}
+
+impl Failure {
+    pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Self {
+        Self { phase, during: None, text: crate::text::printable(&text.into(), 500) }
+    }
+}
+
+/// The steps of a probe, and the two ways to end outside of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// The TCP connection.
+    Connect,
+    /// No step: the time was up.
+    Deadline,
+    /// Request and answer.
+    Http,
+    /// No step: this machine could not ask, so nothing is known about the route.
+    Local,
+    /// The name look-up.
+    Resolve,
+    /// The TLS handshake.
+    Tls,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connecting",
+            Self::Deadline => "waiting",
+            Self::Http => "waiting for the answer",
+            Self::Local => "asking from this machine",
+            Self::Resolve => "looking the name up",
+            Self::Tls => "the TLS handshake",
+        })
+    }
+}

@@ -1,0 +1,345 @@
+//! What a fact means. Pure: the same fact always gets the same verdict.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    fact::{Failure, Phase, RouteFact, TlsFact, VerifyErrorKind},
+    text::printable,
+};
+
+/// Below this many days a certificate's end is mentioned, though it does not fail the route. Automatic renewal
+/// usually happens with 30 days left, so 14 means that it has been failing for two weeks.
+const DAYS_WORTH_A_WORD: i64 = 14;
+
+/// How many of a certificate's names a reason lists.
+const NAMES_SHOWN: usize = 8;
+
+/// What is to be thought of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// It answers as expected.
+    Pass,
+    /// It could not be observed. Never as good as a pass.
+    Unknown,
+    /// It does not answer, or not as expected.
+    Fail,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "PASS",
+            Self::Unknown => "UNKNOWN",
+            Self::Fail => "FAIL",
+        })
+    }
+}
+
+/// A verdict and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteVerdict {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// One line; for a failure it names what to look at or mend.
+    pub reason: String,
+}
+
+/// Passes a route whose status is an expected one and whose certificate verified.
+///
+/// A route that does not answer fails whatever is expected of it: no list of statuses makes silence healthy.
+/// Unknown is only what says nothing about the route: no resolver, or a fact without the parts that a verdict needs.
+pub fn judge(fact: &RouteFact) -> RouteVerdict {
+    let (verdict, reason) = weigh(fact);
+    RouteVerdict { verdict, reason }
+}
+
+fn weigh(fact: &RouteFact) -> (Verdict, String) {
+    // First the certificate: it is the cause to mend even when something else went wrong after it.
+    if let Some(tls) = fact.tls.as_ref().filter(|tls| !tls.verified) {
+        return (Verdict::Fail, bad_certificate(&host(&fact.url), tls));
+    }
+    if let Some(failure) = &fact.failure {
+        return (failure_verdict(failure), no_answer(failure, fact.status));
+    }
+    let Some(status) = fact.status else {
+        return (Verdict::Unknown, "neither a status nor a failure was recorded".to_owned());
+    };
+    if fact.tls.is_none() && fact.url.starts_with("https:") {
+        return (Verdict::Unknown, "no certificate was recorded for a TLS route".to_owned());
+    }
+    if fact.expected.is_empty() {
+        return (Verdict::Unknown, format!("answered {status}, but no status is declared as expected"));
+    }
+    if fact.expected.contains(&status) {
+        (Verdict::Pass, as_expected(status, fact))
+    } else {
+        (Verdict::Fail, other_status(status, fact))
+    }
+}
+
+fn failure_verdict(failure: &Failure) -> Verdict {
+    match (failure.phase, failure.during) {
+        (Phase::Local, _) | (Phase::Deadline, Some(Phase::Resolve)) => Verdict::Unknown,
+        _ => Verdict::Fail,
+    }
+}
+
+fn no_answer(failure: &Failure, status: Option<u16>) -> String {
+    let step = match failure.phase {
+        Phase::Connect => "no connection",
+        Phase::Deadline => "no whole answer",
+        Phase::Http => "connected, but no whole HTTP answer",
+        Phase::Local => "could not be asked from here",
+        Phase::Resolve => "no address",
+        Phase::Tls => "connected, but no TLS session",
+    };
+    let seen = status.map(|status| format!(" (status {status} was seen)")).unwrap_or_default();
+    format!("{step}: {}{seen}", failure.text)
+}
+
+fn bad_certificate(host: &str, tls: &TlsFact) -> String {
+    let error = tls.verify_error.as_ref();
+    let text = error.map_or("no reason was recorded", |error| error.text.as_str());
+    if is_traefik_default(tls) {
+        return format!(
+            "the router offers Traefik's built-in default certificate for {host}, so it has none for that name: \
+             check the route's TLS resolver and the certificate's issuance ({text})"
+        );
+    }
+    match error.map(|error| error.kind) {
+        Some(VerifyErrorKind::WrongName) => format!(
+            "the certificate is not for {host}: it is for {}: add {host} to it, or mend the route's certificate rule",
+            names(&tls.sans)
+        ),
+        Some(VerifyErrorKind::Expired) => {
+            format!("the certificate ended {}: renew it, and see why it was not renewed by itself", end(tls))
+        }
+        Some(VerifyErrorKind::NotYetValid) => {
+            format!(
+                "the certificate's time has not begun ({text}): check the clocks of this machine and its issuer"
+            )
+        }
+        Some(VerifyErrorKind::UnknownIssuer) => format!(
+            "the certificate was issued by {}, which no trusted CA vouches for: send the whole chain, or give its \
+             CA file",
+            tls.issuer.as_deref().unwrap_or("an unreadable issuer")
+        ),
+        _ => format!("the certificate is not accepted: {text}"),
+    }
+}
+
+/// Traefik makes this certificate at its start and offers it where nothing better matches (Traefik documentation,
+/// HTTPS & TLS, "Default Certificate"; the subject is set in its `pkg/tls/generate`).
+fn is_traefik_default(tls: &TlsFact) -> bool {
+    tls.subject.as_deref().is_some_and(|subject| subject.contains("TRAEFIK DEFAULT CERT"))
+}
+
+fn names(sans: &[String]) -> String {
+    if sans.is_empty() {
+        return "no name at all".to_owned();
+    }
+    let shown: Vec<String> = sans.iter().take(NAMES_SHOWN).map(|san| printable(san, 80)).collect();
+    match sans.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn end(tls: &TlsFact) -> String {
+    match (tls.not_after, tls.days_left) {
+        (Some(end), Some(days)) => format!("at {end}, {} days ago", -days),
+        _ => "at an unreadable time".to_owned(),
+    }
+}
+
+fn as_expected(status: u16, fact: &RouteFact) -> String {
+    let mut reason = format!("{status} as expected");
+    if status == 404 && fact.body.as_ref().is_some_and(|body| body.go_not_found) {
+        reason.push_str(
+            ", but with the very body that a router without a matching rule sends: a path that only the service \
+             answers would prove more",
+        );
+    }
+    let days = fact.tls.as_ref().and_then(|tls| tls.days_left);
+    if let Some(days) = days.filter(|days| *days < DAYS_WORTH_A_WORD) {
+        reason = format!("{reason}; the certificate ends in {days} days");
+    }
+    reason
+}
+
+fn other_status(status: u16, fact: &RouteFact) -> String {
+    let expected: Vec<String> = fact.expected.iter().map(ToString::to_string).collect();
+    let hint = match status {
+        404 => {
+            ": the router answers, but no rule matches or nothing lives at this path (is the service at 0 replicas?)"
+        }
+        502..=504 => ": the router answers, the service behind it does not",
+        _ => "",
+    };
+    let redirect = match &fact.location {
+        Some(location) => format!(" (redirects to {})", printable(location, 200)),
+        None => String::new(),
+    };
+    format!("answered {status}{redirect} instead of {}{hint}", expected.join(" or "))
+}
+
+fn host(url: &str) -> String {
+    crate::url::RouteUrl::parse(url).map_or_else(|_| url.to_owned(), |url| url.host().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fact::{BodyFact, TimingMs, VerifyError},
+        spec::HttpVersion,
+    };
+
+    fn healthy() -> RouteFact {
+        RouteFact {
+            name: "dashboard".to_owned(),
+            url: "https://ci.example.net/".to_owned(),
+            at: "2026-06-13T05:38:02Z".parse().unwrap(),
+            address: Some("127.0.0.1:443".parse().unwrap()),
+            pinned: true,
+            http: Some(HttpVersion::Http2),
+            status: Some(200),
+            expected: vec![200],
+            tls: Some(TlsFact {
+                version: Some("1.3".to_owned()),
+                alpn: Some("h2".to_owned()),
+                subject: Some("CN=ci.example.net".to_owned()),
+                sans: vec!["ci.example.net".to_owned()],
+                issuer: Some("CN=CA".to_owned()),
+                not_after: Some("2026-08-13T00:00:00Z".parse().unwrap()),
+                days_left: Some(60),
+                verified: true,
+                verify_error: None,
+            }),
+            timing_ms: TimingMs::default(),
+            body: Some(BodyFact { bytes: 2, complete: true, go_not_found: false }),
+            location: None,
+            failure: None,
+        }
+    }
+
+    /// The healthy fact with one thing changed.
+    fn with(change: impl FnOnce(&mut RouteFact)) -> (Verdict, String) {
+        let mut fact = healthy();
+        change(&mut fact);
+        let verdict = judge(&fact);
+        (verdict.verdict, verdict.reason)
+    }
+
+    fn with_bad_certificate(kind: VerifyErrorKind, change: impl FnOnce(&mut TlsFact)) -> (Verdict, String) {
+        with(|fact| {
+            let tls = fact.tls.as_mut().unwrap();
+            tls.verified = false;
+            tls.verify_error = Some(VerifyError { kind, text: "the verifier's words".to_owned() });
+            change(tls);
+        })
+    }
+
+    #[test]
+    fn the_healthy_fact_passes() {
+        assert_eq!(with(|_| ()), (Verdict::Pass, "200 as expected".to_owned()));
+    }
+
+    #[test]
+    fn the_statuses_of_the_mission_are_fine_where_expected_only() {
+        for status in [303, 404] {
+            assert_eq!(with(|f| (f.status, f.expected) = (Some(status), vec![status])).0, Verdict::Pass);
+            assert_eq!(with(|f| f.status = Some(status)).0, Verdict::Fail);
+        }
+    }
+
+    #[test]
+    fn silence_is_never_acceptable() {
+        for phase in [Phase::Connect, Phase::Tls, Phase::Http, Phase::Deadline, Phase::Resolve] {
+            let silent = |f: &mut RouteFact| {
+                f.status = None;
+                f.expected = vec![0, 200];
+                f.failure = Some(Failure::new(phase, "refused"));
+            };
+            let (verdict, reason) = with(silent);
+            assert_eq!(verdict, Verdict::Fail, "{phase:?}");
+            assert!(reason.ends_with("refused"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn an_expected_status_with_a_body_that_never_came_fails() {
+        let (verdict, reason) = with(|f| f.failure = Some(Failure::new(Phase::Deadline, "time was up")));
+        assert_eq!(verdict, Verdict::Fail);
+        assert!(reason.contains("status 200 was seen"), "{reason}");
+    }
+
+    #[test]
+    fn what_says_nothing_about_the_route_is_unknown() {
+        let local = |f: &mut RouteFact| f.failure = Some(Failure::new(Phase::Local, "no resolver"));
+        let slow_resolver = |f: &mut RouteFact| {
+            f.failure = Some(Failure { during: Some(Phase::Resolve), ..Failure::new(Phase::Deadline, "up") });
+        };
+        assert_eq!(with(local).0, Verdict::Unknown);
+        assert_eq!(with(slow_resolver).0, Verdict::Unknown);
+        assert_eq!(with(|f| f.status = None).0, Verdict::Unknown);
+        assert_eq!(with(|f| f.tls = None).0, Verdict::Unknown);
+        assert_eq!(with(|f| f.expected.clear()).0, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_bad_certificate_fails_an_expected_status_and_names_the_mend() {
+        let wrong = with_bad_certificate(VerifyErrorKind::WrongName, |tls| {
+            tls.sans = (0..10).map(|i| format!("n{i}.example")).collect();
+        });
+        assert_eq!(wrong.0, Verdict::Fail);
+        for part in ["not for ci.example.net", "n0.example", "n7.example and 2 more", "add ci.example.net"] {
+            assert!(wrong.1.contains(part), "{}", wrong.1);
+        }
+        let expired = with_bad_certificate(VerifyErrorKind::Expired, |tls| {
+            tls.not_after = Some("2026-06-11T00:00:00Z".parse().unwrap());
+            tls.days_left = Some(-3);
+        });
+        assert!(expired.1.contains("2026-06-11T00:00:00Z, 3 days ago: renew"), "{}", expired.1);
+        let unknown = with_bad_certificate(VerifyErrorKind::UnknownIssuer, |_| ());
+        assert!(unknown.1.contains("issued by CN=CA") && unknown.1.contains("CA file"), "{}", unknown.1);
+        let young = with_bad_certificate(VerifyErrorKind::NotYetValid, |_| ());
+        assert!(young.1.contains("clocks"), "{}", young.1);
+        let other = with_bad_certificate(VerifyErrorKind::Other, |_| ());
+        assert!(other.1.ends_with("the verifier's words"), "{}", other.1);
+    }
+
+    #[test]
+    fn traefiks_own_certificate_is_recognised() {
+        let (verdict, reason) = with_bad_certificate(VerifyErrorKind::UnknownIssuer, |tls| {
+            tls.subject = Some("CN=TRAEFIK DEFAULT CERT".to_owned());
+        });
+        assert_eq!(verdict, Verdict::Fail);
+        assert!(reason.contains("Traefik's built-in default certificate for ci.example.net"), "{reason}");
+    }
+
+    #[test]
+    fn weak_passes_say_so() {
+        let weak = with(|f| {
+            (f.status, f.expected) = (Some(404), vec![404]);
+            f.body.as_mut().unwrap().go_not_found = true;
+        });
+        assert_eq!(weak.0, Verdict::Pass);
+        assert!(weak.1.contains("router without a matching rule"), "{}", weak.1);
+        let ending = with(|f| f.tls.as_mut().unwrap().days_left = Some(13));
+        assert_eq!(ending, (Verdict::Pass, "200 as expected; the certificate ends in 13 days".to_owned()));
+        assert_eq!(with(|f| f.tls.as_mut().unwrap().days_left = Some(14)).1, "200 as expected");
+    }
+
+    #[test]
+    fn a_verdict_replays_from_json() {
+        let fact = healthy();
+        let text = serde_json::to_string(&fact).unwrap();
+        let back: RouteFact = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, fact);
+        assert_eq!(judge(&back), judge(&fact));
+    }
+}

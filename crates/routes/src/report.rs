@@ -1,0 +1,57 @@
+//! The JSON form of kind `routes`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    fact::RouteFact,
+    judge::{RouteVerdict, Verdict, judge},
+};
+
+pub(crate) const SCHEMA: &str = "pvcheck/v1";
+
+/// Facts with their verdicts, as scripts read them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutesReport {
+    /// `pvcheck/v1`.
+    pub schema: String,
+    /// `routes`.
+    pub kind: String,
+    /// When the first probe began; `None` without a probe.
+    pub at: Option<Timestamp>,
+    /// One row per fact, in their order.
+    pub routes: Vec<RouteRow>,
+}
+
+impl RoutesReport {
+    /// Judges the facts.
+    pub fn new(facts: impl IntoIterator<Item = RouteFact>) -> Self {
+        let routes: Vec<RouteRow> = facts.into_iter().map(RouteRow::new).collect();
+        let at = routes.iter().map(|row| row.fact.at).min();
+        Self { schema: SCHEMA.to_owned(), kind: "routes".to_owned(), at, routes }
+    }
+
+    /// The worst of the verdicts; no routes at all are unknown.
+    pub fn verdict(&self) -> Verdict {
+        let worst = self.routes.iter().map(|row| row.verdict.verdict).max();
+        worst.unwrap_or(Verdict::Unknown)
+    }
+}
+
+/// A fact and its verdict, side by side in one JSON object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteRow {
+    /// What was seen.
+    #[serde(flatten)]
+    pub fact: RouteFact,
+    /// What it means: `verdict` and `reason`.
+    #[serde(flatten)]
+    pub verdict: RouteVerdict,
+}
+
+impl RouteRow {
+    fn new(fact: RouteFact) -> Self {
+        let verdict = judge(&fact);
+        Self { fact, verdict }
+    }
+}

@@ -1,0 +1,182 @@
+//! Which CAs are trusted, and the one place that names the cryptography provider.
+
+use std::{fs::File, io, io::Read, path::Path, path::PathBuf, sync::Arc};
+
+use rustls::{RootCertStore, client::WebPkiServerVerifier, crypto::CryptoProvider};
+use rustls_pki_types::{CertificateDer, pem, pem::PemObject};
+use thiserror::Error;
+
+/// The largest CA file that is read. Distributions' bundles are about 230 kB.
+const CA_FILE_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Whose certificates are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// The CAs of this PEM file and no others, as `curl --cacert` does.
+    Pem(PathBuf),
+    /// The CAs that the system trusts.
+    System,
+}
+
+/// A trust store that cannot be used: a matter of configuration, found before anything is probed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RootsError {
+    /// The file could not be read.
+    #[error("CA file {} cannot be read: check the path and its permissions", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is no CA bundle.
+    #[error("CA file {} is larger than {limit_bytes} bytes: give a file that holds CA certificates only", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What would have been read.
+        limit_bytes: u64,
+    },
+    /// The file holds no certificate.
+    #[error("CA file {} holds no certificate: it needs at least one PEM block BEGIN CERTIFICATE", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A block of the file is not PEM.
+    #[error("CA file {} is not valid PEM at its certificate number {number}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Which block, from 1.
+        number: usize,
+        /// Why.
+        source: pem::Error,
+    },
+    /// A block of the file is PEM, but not a certificate that can be trusted.
+    #[error("CA file {} has an unusable certificate, number {number}: {reason}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Which block, from 1.
+        number: usize,
+        /// Why, in the verifier's words.
+        reason: String,
+    },
+    /// The system has no CA at all, as in a minimal container.
+    #[error("no CA certificate was found on this system ({detail}): install its CA bundle or give a CA file")]
+    NoSystemRoots {
+        /// What was tried.
+        detail: String,
+    },
+    /// The verifier refuses the store.
+    #[error("the trusted CA certificates cannot be used: {0}")]
+    Verifier(String),
+}
+
+/// A loaded trust store.
+pub(crate) struct Trust {
+    pub(crate) verifier: Arc<WebPkiServerVerifier>,
+    pub(crate) provider: Arc<CryptoProvider>,
+    /// What was odd about the system's store, though it is usable.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Trust {
+    pub(crate) fn load(roots: &Roots) -> Result<Self, RootsError> {
+        let (store, warnings) = match roots {
+            Roots::Pem(path) => (pem_store(path)?, Vec::new()),
+            Roots::System => system_store()?,
+        };
+        let provider = provider();
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
+            .build()
+            .map_err(|error| RootsError::Verifier(error.to_string()))?;
+        Ok(Self { verifier, provider, warnings })
+    }
+}
+
+/// The cryptography behind TLS. The only place that knows which one it is, so that it can be swapped.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn pem_store(path: &Path) -> Result<RootCertStore, RootsError> {
+    let bytes = read_bounded(path)?;
+    let mut store = RootCertStore::empty();
+    for (index, block) in CertificateDer::pem_slice_iter(&bytes).enumerate() {
+        let number = index + 1;
+        let certificate =
+            block.map_err(|source| RootsError::Pem { path: path.to_owned(), number, source })?;
+        store.add(certificate).map_err(|error| {
+            let reason = error.to_string();
+            RootsError::Certificate { path: path.to_owned(), number, reason }
+        })?;
+    }
+    if store.is_empty() { Err(RootsError::Empty { path: path.to_owned() }) } else { Ok(store) }
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, RootsError> {
+    let fault = |source| RootsError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(fault)?;
+    file.take(CA_FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;
+    if bytes.len() as u64 > CA_FILE_LIMIT_BYTES {
+        return Err(RootsError::TooLarge { path: path.to_owned(), limit_bytes: CA_FILE_LIMIT_BYTES });
+    }
+    Ok(bytes)
+}
+
+/// One unreadable certificate among hundreds is a warning: refusing them all would make the probe less able, not safer.
+fn system_store() -> Result<(RootCertStore, Vec<String>), RootsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut warnings: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+    let mut store = RootCertStore::empty();
+    let (_, ignored) = store.add_parsable_certificates(found.certs);
+    if ignored > 0 {
+        warnings.push(format!("{ignored} of the system's CA certificates cannot be used"));
+    }
+    if store.is_empty() {
+        let detail = if warnings.is_empty() { "no bundle".to_owned() } else { warnings.join("; ") };
+        return Err(RootsError::NoSystemRoots { detail });
+    }
+    Ok((store, warnings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(content: &[u8]) -> Result<Trust, RootsError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        Trust::load(&Roots::Pem(file.path().to_owned()))
+    }
+
+    #[test]
+    fn a_ca_file_is_loaded() {
+        let ca = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
+        assert!(load(ca.cert.pem().as_bytes()).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn bad_ca_files_are_told_apart() {
+        let missing = Roots::Pem("/nonexistent/ca.pem".into());
+        assert!(matches!(Trust::load(&missing), Err(RootsError::Read { .. })));
+        assert!(matches!(load(b""), Err(RootsError::Empty { .. })));
+        assert!(matches!(load(b"no certificate in here"), Err(RootsError::Empty { .. })));
+        let cut = b"-----BEGIN CERTIFICATE-----\nAAAA\n";
+        assert!(matches!(load(cut), Err(RootsError::Pem { number: 1, .. })));
+        let junk = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(matches!(load(junk), Err(RootsError::Certificate { number: 1, .. })));
+        let limit = usize::try_from(CA_FILE_LIMIT_BYTES).unwrap();
+        assert!(matches!(load(&vec![b'x'; limit + 1]), Err(RootsError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn the_message_names_the_file_and_the_mend() {
+        let error = load(b"").err().unwrap().to_string();
+        assert!(error.contains("CA file /") && error.contains("BEGIN CERTIFICATE"), "{error}");
+    }
+}

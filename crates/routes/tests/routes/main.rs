@@ -1,0 +1,11 @@
+//! Probes against servers on loopback, each with the exact verdict it deserves.
+
+// The attribute tells clippy that these are tests: a panic is how a helper of theirs reports a fault.
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod watch;

@@ -1,0 +1,164 @@
+//! Servers on loopback that answer, lie, stall and break off on purpose.
+
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use pvcheck_routes::{Prober, Roots, RouteSpec, RouteUrl};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::{ServerConfig, SupportedProtocolVersion, pki_types::PrivateKeyDer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+
+/// The name that good certificates are for.
+pub(crate) const HOST: &str = "ci.example.net";
+
+/// A time at which good certificates are good.
+pub(crate) fn now() -> jiff::Timestamp {
+    "2026-06-13T05:38:02Z".parse().unwrap()
+}
+
+/// A certification authority of a test's own.
+pub(crate) struct Ca {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Ca {
+    pub(crate) fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// A prober that trusts this CA and no other.
+    pub(crate) fn prober(&self) -> Prober {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &self.pem).unwrap();
+        Prober::new(&Roots::Pem(file.path().to_owned())).unwrap()
+    }
+
+    /// A certificate for the names, good from 2026-01-01 to the end of 2026-08-12.
+    pub(crate) fn leaf(&self, names: &[&str]) -> Leaf {
+        self.leaf_until(names, (2026, 8, 13))
+    }
+
+    pub(crate) fn leaf_until(&self, names: &[&str], (year, month, day): (i32, u8, u8)) -> Leaf {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "leaf");
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(year, month, day);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Leaf { der: certificate.der().to_vec(), key: key.serialize_der() }
+    }
+}
+
+/// A server certificate with its key.
+pub(crate) struct Leaf {
+    der: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Leaf {
+    /// A TLS server that offers these protocols by ALPN.
+    pub(crate) fn offering(&self, alpn: &[&str]) -> TlsAcceptor {
+        self.with_versions(alpn, rustls::DEFAULT_VERSIONS)
+    }
+
+    pub(crate) fn with_versions(
+        &self,
+        alpn: &[&str],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = PrivateKeyDer::Pkcs8(self.key.clone().into());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.der.clone().into()], key)
+            .unwrap();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+/// A spec for a path of `HOST`, pinned to the server.
+pub(crate) fn spec(scheme: &str, path: &str, server: SocketAddr) -> RouteSpec {
+    let url = RouteUrl::parse(&format!("{scheme}://{HOST}{path}")).unwrap();
+    let mut spec = RouteSpec::new("route", url);
+    spec.address = Some(server);
+    spec.deadline = Duration::from_secs(20);
+    spec
+}
+
+/// A server that does with each connection what it is told; it ends with the test's runtime.
+pub(crate) async fn raw<F, Fut>(serve: F) -> SocketAddr
+where
+    F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    address
+}
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// A server that speaks TLS where it has an acceptor, and HTTP/2 where ALPN says so.
+pub(crate) async fn http<F>(tls: Option<TlsAcceptor>, answer: F) -> SocketAddr
+where
+    F: Fn(Request<Incoming>) -> Answer + Clone + Send + Sync + 'static,
+{
+    raw(move |tcp| {
+        let (tls, answer) = (tls.clone(), answer.clone());
+        async move {
+            let Some(acceptor) = tls else { return serve(tcp, false, answer).await };
+            // A client may well break the handshake off; that is what some tests are about.
+            if let Ok(stream) = acceptor.accept(tcp).await {
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                serve(stream, http2, answer).await;
+            }
+        }
+    })
+    .await
+}
+
+pub(crate) async fn serve<T, F>(io: T, http2: bool, answer: F)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    F: Fn(Request<Incoming>) -> Answer + Clone + Send + Sync + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = answer(request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    // Clients go away as they please; how a connection ends is none of the server's business here.
+    if http2 {
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        drop(builder.serve_connection(TokioIo::new(io), service).await);
+    } else {
+        let builder = hyper::server::conn::http1::Builder::new();
+        drop(builder.serve_connection(TokioIo::new(io), service).await);
+    }
+}
+
+pub(crate) fn status(code: u16) -> Answer {
+    Response::builder().status(code).body(Full::from("ok")).unwrap()
+}

@@ -1,0 +1,273 @@
+//! Tasks on their way: scheduler, agents and reaper.
+
+use std::time::Duration;
+
+use crate::id::{NodeId, TaskId};
+use crate::model::{Event, Model};
+use crate::object::{Node, Slot, Task, Work};
+use crate::spec::Constraint;
+use crate::state::TaskState;
+
+/// States from a node's acceptance to the running container, with the agent's message at each.
+const PATH: [(TaskState, &str); 6] = [
+    (TaskState::Assigned, "scheduler assigned task to node"),
+    (TaskState::Accepted, "accepted"),
+    (TaskState::Preparing, "preparing"),
+    (TaskState::Ready, "prepared"),
+    (TaskState::Starting, "starting"),
+    (TaskState::Running, "started"),
+];
+
+/// How often an agent looks whether its load balancer's address has come.
+const ATTACHMENT_POLL: Duration = Duration::from_millis(100);
+
+impl Model {
+    /// Lets a running task fail, as a crashing container does; the service replaces it. `false` if there is no
+    /// such running task.
+    pub fn fail_task(&mut self, id: &TaskId, error: &str) -> bool {
+        let running = self.tasks.get(id).is_some_and(|task| task.state == TaskState::Running);
+        if running {
+            self.end_task(id, TaskState::Failed, error);
+            self.run();
+        }
+        running
+    }
+
+    /// The scheduler: a node for a task that has its addresses, the one with the fewest tasks.
+    pub(crate) fn place_task(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        if task.state != TaskState::Pending || !task.is_wanted() {
+            return;
+        }
+        if task.node.is_none() {
+            let Some(node) = self.best_node(task) else {
+                let count = self.nodes.len();
+                let nodes = if count == 1 { "node" } else { "nodes" };
+                let error =
+                    format!("no suitable node (scheduling constraints not satisfied on {count} {nodes})");
+                self.set_task_state(id, TaskState::Pending, "pending task scheduling", &error);
+                return;
+            };
+            if let Some(task) = self.tasks.get_mut(id) {
+                task.node = Some(node);
+            }
+        }
+        self.set_task_state(id, TaskState::Assigned, PATH[0].1, "");
+        self.count_task(id);
+        self.schedule(self.step_time(), Event::Step(id.clone()));
+    }
+
+    /// Looks again for nodes for all tasks that have none.
+    pub(crate) fn place_all(&mut self) {
+        let pending = self.tasks.values().filter(|task| task.state == TaskState::Pending && task.is_wanted());
+        let ids: Vec<TaskId> = pending.map(|task| task.id.clone()).collect();
+        for id in ids {
+            self.schedule(self.settings.timings.schedule, Event::Schedule(id));
+        }
+    }
+
+    fn best_node(&self, task: &Task) -> Option<NodeId> {
+        let constraints = task.service().and_then(|id| self.services.get(id)).map(|s| &s.spec.constraints);
+        let meets = |node: &&Node| {
+            node.takes_tasks()
+                && constraints.is_none_or(|list| list.iter().all(|c| node_meets(node, c.as_ref())))
+        };
+        let fitting = self.nodes.values().filter(meets);
+        fitting.min_by_key(|node| (node.load, node.meta.seq)).map(|node| node.id.clone())
+    }
+
+    /// The agent: one state further, unless the node is down or the task has to wait.
+    pub(crate) fn step_task(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let Some(at) = PATH.iter().position(|(state, _)| *state == task.state) else { return };
+        let down = task
+            .node
+            .as_ref()
+            .and_then(|node| self.nodes.get(node))
+            .is_none_or(|node| node.down_since.is_some());
+        if down || task.stopping || !task.is_wanted() {
+            return;
+        }
+        if task.state == TaskState::Preparing && !self.has_balancers(id) {
+            self.wait_for_balancer(id);
+            return;
+        }
+        if task.state == TaskState::Ready && task.desired == TaskState::Ready {
+            return;
+        }
+        let Some((state, message)) = PATH.get(at + 1) else { return };
+        self.set_task_state(id, *state, message, "");
+        if *state == TaskState::Running {
+            self.on_running(id);
+        } else {
+            self.schedule(self.step_time(), Event::Step(id.clone()));
+            self.on_progress(id);
+        }
+    }
+
+    fn wait_for_balancer(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        if task.since + self.settings.timings.attachment_wait <= self.now {
+            let error = "node is missing network attachments, ip addresses may be exhausted";
+            self.end_task(id, TaskState::Rejected, error);
+        } else {
+            self.schedule(ATTACHMENT_POLL, Event::Step(id.clone()));
+        }
+    }
+
+    fn on_running(&mut self, id: &TaskId) {
+        let container = self.ids.hex();
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.container_id.get_or_insert(container);
+        }
+        self.on_progress(id);
+    }
+
+    fn step_time(&self) -> Duration {
+        self.settings.timings.start / 5
+    }
+
+    /// Changes what is wanted of a task, and starts what follows from it.
+    pub(crate) fn desire(&mut self, id: &TaskId, desired: TaskState) {
+        let Some(task) = self.tasks.get(id) else { return };
+        // The desired state never goes back (swarmkit `manager/dispatcher`).
+        if desired <= task.desired {
+            return;
+        }
+        let meta = self.touched(task.meta);
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        task.meta = meta;
+        task.desired = desired;
+        let state = task.state;
+        if desired <= TaskState::Running {
+            if state == TaskState::Ready {
+                self.schedule(self.step_time(), Event::Step(id.clone()));
+            }
+        } else if !state.is_live() {
+            self.reap_later(id);
+        } else if TaskState::Assigned <= state {
+            self.stop_task(id);
+        } else if desired == TaskState::Remove {
+            self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
+        } else {
+            self.end_task(id, TaskState::Shutdown, "");
+        }
+    }
+
+    /// Tells the agent to stop a task; on a down node nobody hears it.
+    pub(crate) fn stop_task(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let down = task
+            .node
+            .as_ref()
+            .and_then(|node| self.nodes.get(node))
+            .is_some_and(|node| node.down_since.is_some());
+        if down || task.stopping {
+            return;
+        }
+        let delay = task.stop;
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.stopping = true;
+        }
+        self.schedule(delay, Event::Stopped(id.clone()));
+    }
+
+    pub(crate) fn on_stopped(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        let node = task.node.as_ref().and_then(|node| self.nodes.get(node));
+        if node.is_some_and(|node| node.down_since.is_some()) {
+            task.stopping = false;
+        } else if task.state.is_live() {
+            self.end_task(id, TaskState::Shutdown, "");
+        }
+    }
+
+    /// A task reaches a final state: its addresses are released, and its service looks what to do.
+    pub(crate) fn end_task(&mut self, id: &TaskId, state: TaskState, error: &str) {
+        let message = match state {
+            TaskState::Shutdown => "shutdown",
+            TaskState::Rejected => "preparing",
+            TaskState::Orphaned => "orphaned",
+            _ => "started",
+        };
+        self.set_task_state(id, state, message, error);
+        self.release_task(id);
+        self.reap_later(id);
+        let Some(service) = self.tasks.get(id).and_then(|task| task.service().cloned()) else { return };
+        self.orchestrate(&service);
+        self.on_progress(id);
+    }
+
+    fn reap_later(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        if task.desired == TaskState::Remove {
+            self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
+        } else if let Work::Service { service, slot, .. } = &task.work {
+            let (service, slot) = (service.clone(), slot.clone());
+            self.trim_history(&service, &slot);
+        }
+    }
+
+    /// Keeps the newest finished tasks of a slot.
+    fn trim_history(&mut self, service: &crate::id::ServiceId, slot: &Slot) {
+        let Some(ids) = self.service_tasks.get(service) else { return };
+        let finished = ids.iter().filter_map(|id| self.tasks.get(id));
+        let finished =
+            finished.filter(|task| task.slot() == Some(slot) && !task.state.is_live() && !task.is_wanted());
+        let mut old: Vec<(u64, TaskId)> = finished.map(|task| (task.meta.seq, task.id.clone())).collect();
+        old.sort();
+        let excess = old.len().saturating_sub(self.settings.task_history);
+        for (_, id) in old.into_iter().take(excess) {
+            self.schedule(self.settings.timings.reap, Event::Reap(id));
+        }
+    }
+
+    /// The store forgets a task; one that still held addresses releases them now.
+    pub(crate) fn forget_task(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        if task.state.is_live() {
+            self.release_task(id);
+        }
+        let Some(task) = self.tasks.remove(id) else { return };
+        if let Some(service) = task.service()
+            && let Some(ids) = self.service_tasks.get_mut(service)
+        {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.service_tasks.remove(service);
+            }
+        }
+    }
+
+    pub(crate) fn set_task_state(
+        &mut self,
+        id: &TaskId,
+        state: TaskState,
+        message: &'static str,
+        error: &str,
+    ) {
+        let Some(meta) = self.tasks.get(id).map(|task| task.meta) else { return };
+        let meta = self.touched(meta);
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.meta = meta;
+            task.state = state;
+            task.since = self.now;
+            task.message = message;
+            error.clone_into(&mut task.error);
+        }
+    }
+}
+
+/// Whether a node meets a placement constraint; nothing meets one that cannot be read.
+pub(crate) fn node_meets(node: &Node, constraint: Option<&Constraint>) -> bool {
+    let Some(Constraint { key, equal, value }) = constraint else { return false };
+    let label =
+        key.strip_prefix("node.labels.").map(|label| node.labels.get(label).map_or("", String::as_str));
+    let actual = match key.as_str() {
+        "node.id" => Some(node.id.as_str()),
+        "node.hostname" => Some(node.hostname.as_str()),
+        "node.role" => Some(if node.manager { "manager" } else { "worker" }),
+        _ => label,
+    };
+    actual.is_some_and(|actual| (actual == value) == *equal)
+}

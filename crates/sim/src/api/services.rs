@@ -1,0 +1,107 @@
+//! Services, secrets and configs as JSON.
+
+use serde_json::{Value, json};
+
+use super::Call;
+use super::filters::Filters;
+use crate::id::ServiceId;
+use crate::model::Model;
+use crate::object::{Blob, BlobKind, Meta, Service, Update};
+use crate::refusal::Refusal;
+use crate::spec::Mode;
+
+impl Model {
+    pub(super) fn services_json(&self, call: &Call<'_>) -> Result<Value, Refusal> {
+        let filters = Filters::of(call, &["id", "label", "mode", "name", "runtime"])?;
+        let mode = |service: &Service| match service.spec.mode {
+            Mode::Global => "global",
+            Mode::Replicated(_) => "replicated",
+        };
+        let passes = |service: &&Service| {
+            filters.passes("name", |name| service.spec.name.starts_with(name))
+                && filters.passes("id", |id| service.id.as_str().starts_with(id))
+                && filters.passes("mode", |wanted| wanted == mode(service))
+                && filters.passes_labels(&service.spec.labels)
+        };
+        let services = self.services.values().filter(passes);
+        Ok(Value::Array(services.map(|service| self.service_json(&service.id)).collect()))
+    }
+
+    pub(super) fn service_json(&self, id: &ServiceId) -> Value {
+        let Some(service) = self.services.get(id) else { return Value::Null };
+        let mut value = self.meta_json(id.as_str(), service.meta);
+        value["Spec"] = service.raw.clone();
+        if let Some(previous) = &service.previous {
+            value["PreviousSpec"] = previous.clone();
+        }
+        value["Endpoint"] = endpoint_json(service);
+        if let Some(update) = &service.update {
+            value["UpdateStatus"] = self.update_json(update);
+        }
+        value
+    }
+
+    fn update_json(&self, update: &Update) -> Value {
+        let mut value = json!({"State": "updating", "StartedAt": self.at(update.started).to_string(), "Message": "update in progress"});
+        if let Some(task) = &update.paused_by {
+            value["State"] = json!("paused");
+            value["Message"] =
+                json!(format!("update paused due to failure or early termination of task {task}"));
+        } else if let Some(completed) = update.completed {
+            value["State"] = json!("completed");
+            value["CompletedAt"] = json!(self.at(completed).to_string());
+            value["Message"] = json!("update completed");
+        }
+        value
+    }
+
+    pub(super) fn blobs_json(&self, call: &Call<'_>, kind: BlobKind) -> Result<Value, Refusal> {
+        let filters = Filters::of(call, &["id", "label", "name"])?;
+        let passes = |blob: &&Blob| {
+            filters.passes("name", |name| blob.name.starts_with(name))
+                && filters.passes("id", |id| blob.id.starts_with(id))
+                && filters.passes_labels(&blob.labels)
+        };
+        let blobs = self.blobs(kind).values().filter(passes);
+        Ok(Value::Array(blobs.map(|blob| self.blob_json(kind, blob)).collect()))
+    }
+
+    /// A secret never shows its data.
+    pub(super) fn blob_json(&self, kind: BlobKind, blob: &Blob) -> Value {
+        let mut value = self.meta_json(&blob.id, blob.meta);
+        value["Spec"] = json!({"Name": blob.name, "Labels": blob.labels});
+        if kind == BlobKind::Config {
+            value["Spec"]["Data"] = blob.data.clone();
+        }
+        value
+    }
+
+    pub(super) fn meta_json(&self, id: &str, meta: Meta) -> Value {
+        json!({
+            "ID": id,
+            "Version": {"Index": meta.index},
+            "CreatedAt": self.at(meta.created).to_string(),
+            "UpdatedAt": self.at(meta.updated).to_string(),
+        })
+    }
+}
+
+/// A service that the allocator never wrote has an empty endpoint: that is how one without a VIP looks.
+fn endpoint_json(service: &Service) -> Value {
+    if !service.committed {
+        return json!({"Spec": {}});
+    }
+    let spec = service.endpoint_spec();
+    let mut value = json!({"Spec": if spec.is_null() { json!({}) } else { spec.clone() }});
+    if let Some(ports) = spec["Ports"].as_array().filter(|ports| !ports.is_empty()) {
+        value["Ports"] = json!(ports);
+    }
+    if !service.vips.is_empty() {
+        let vips = service.vips.iter().map(|vip| {
+            let addr = vip.addr.map(|addr| format!("{addr}/{}", vip.prefix)).unwrap_or_default();
+            json!({"NetworkID": vip.network, "Addr": addr})
+        });
+        value["VirtualIPs"] = Value::Array(vips.collect());
+    }
+    value
+}

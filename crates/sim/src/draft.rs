@@ -1,0 +1,160 @@
+//! Builders for the bodies of `POST /networks/create` and `POST /services/create`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::settings::STOP_LABEL;
+
+/// Body of a network to create.
+///
+/// ```
+/// use pvcheck_sim::NetworkDraft;
+///
+/// let body = NetworkDraft::overlay("proxy").subnet("10.10.0.0/24").attachable().json();
+/// assert_eq!(body["IPAM"]["Config"][0]["Subnet"], "10.10.0.0/24");
+/// ```
+#[derive(Debug, Clone)]
+pub struct NetworkDraft(Value);
+
+impl NetworkDraft {
+    /// An overlay whose subnet comes from the Swarm's pool.
+    pub fn overlay(name: &str) -> Self {
+        Self(json!({"Name": name, "Driver": "overlay", "Labels": {}}))
+    }
+
+    /// A bridge of this node only.
+    pub fn bridge(name: &str) -> Self {
+        Self(json!({"Name": name, "Driver": "bridge", "Labels": {}}))
+    }
+
+    /// With this subnet.
+    #[must_use]
+    pub fn subnet(mut self, subnet: &str) -> Self {
+        self.0["IPAM"] = json!({"Driver": "default", "Config": [{"Subnet": subnet}]});
+        self
+    }
+
+    /// Containers may be attached by hand.
+    #[must_use]
+    pub fn attachable(mut self) -> Self {
+        self.0["Attachable"] = json!(true);
+        self
+    }
+
+    /// With a label.
+    #[must_use]
+    pub fn label(mut self, key: &str, value: &str) -> Self {
+        self.0["Labels"][key] = json!(value);
+        self
+    }
+
+    /// The body.
+    pub fn json(self) -> Value {
+        self.0
+    }
+}
+
+/// Body of a service to create: one replica, VIP mode, no network, until told otherwise.
+///
+/// ```
+/// use pvcheck_sim::ServiceDraft;
+///
+/// let body = ServiceDraft::new("web").on("proxy").replicas(3).json();
+/// assert_eq!(body["Mode"]["Replicated"]["Replicas"], 3);
+/// ```
+#[derive(Debug, Clone)]
+pub struct ServiceDraft(Value);
+
+impl ServiceDraft {
+    /// A service of this name.
+    pub fn new(name: &str) -> Self {
+        Self(json!({
+            "Name": name,
+            "Labels": {},
+            "TaskTemplate": {"ContainerSpec": {"Image": "sim/busybox:1"}, "Networks": [], "Placement": {}},
+            "Mode": {"Replicated": {"Replicas": 1}},
+            "EndpointSpec": {"Mode": "vip"},
+        }))
+    }
+
+    /// On this network, after those named before.
+    #[must_use]
+    pub fn on(mut self, network: &str) -> Self {
+        if let Some(networks) = self.0["TaskTemplate"]["Networks"].as_array_mut() {
+            networks.push(json!({"Target": network}));
+        }
+        self
+    }
+
+    /// With this many replicas.
+    #[must_use]
+    pub fn replicas(mut self, replicas: u64) -> Self {
+        self.0["Mode"] = json!({"Replicated": {"Replicas": replicas}});
+        self
+    }
+
+    /// One task on every node.
+    #[must_use]
+    pub fn global(mut self) -> Self {
+        self.0["Mode"] = json!({"Global": {}});
+        self
+    }
+
+    /// Without VIPs.
+    #[must_use]
+    pub fn dnsrr(mut self) -> Self {
+        self.0["EndpointSpec"]["Mode"] = json!("dnsrr");
+        self
+    }
+
+    /// Publishes a port in mode `ingress` or `host`.
+    #[must_use]
+    pub fn publish(mut self, published: u16, target: u16, mode: &str) -> Self {
+        let port =
+            json!({"Protocol": "tcp", "TargetPort": target, "PublishedPort": published, "PublishMode": mode});
+        match self.0["EndpointSpec"]["Ports"].as_array_mut() {
+            Some(ports) => ports.push(port),
+            None => self.0["EndpointSpec"]["Ports"] = json!([port]),
+        }
+        self
+    }
+
+    /// With a placement constraint such as `node.labels.disk==ssd`.
+    #[must_use]
+    pub fn constraint(mut self, constraint: &str) -> Self {
+        self.0["TaskTemplate"]["Placement"] = json!({"Constraints": [constraint]});
+        self
+    }
+
+    /// With a label of the service.
+    #[must_use]
+    pub fn label(mut self, key: &str, value: &str) -> Self {
+        self.0["Labels"][key] = json!(value);
+        self
+    }
+
+    /// As part of a stack.
+    #[must_use]
+    pub fn stack(self, stack: &str) -> Self {
+        self.label("com.docker.stack.namespace", stack)
+    }
+
+    /// Tasks take this long to stop.
+    #[must_use]
+    pub fn stops_in(self, time: Duration) -> Self {
+        self.label(STOP_LABEL, &time.as_millis().to_string())
+    }
+
+    /// New tasks start before old ones stop when the service is updated.
+    #[must_use]
+    pub fn start_first(mut self) -> Self {
+        self.0["UpdateConfig"] = json!({"Parallelism": 1, "Order": "start-first"});
+        self
+    }
+
+    /// The body.
+    pub fn json(self) -> Value {
+        self.0
+    }
+}

@@ -1,0 +1,94 @@
+//! The engine's log, as logrus writes it.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+/// A bounded buffer of log lines. Each line has a number that never repeats, so that a reader can go on where
+/// it stopped although old lines were dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineLog {
+    lines: VecDeque<String>,
+    dropped: u64,
+    capacity: usize,
+}
+
+impl EngineLog {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { lines: VecDeque::new(), dropped: 0, capacity }
+    }
+
+    /// Appends `time="…" level=… msg="…" key="…"…`; values are quoted where logrus quotes them.
+    pub(crate) fn write(&mut self, at: Timestamp, level: &str, msg: &str, fields: &[(&str, &str)]) {
+        let mut line = format!("time=\"{at:.9}\" level={level}");
+        for (key, value) in std::iter::once(&("msg", msg)).chain(fields) {
+            // Writing to a String cannot fail.
+            let _ = if needs_quotes(value) {
+                write!(line, " {key}={value:?}")
+            } else {
+                write!(line, " {key}={value}")
+            };
+        }
+        self.lines.push_back(line);
+        while self.lines.len() > self.capacity {
+            self.lines.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
+    /// Number of the line that will be written next.
+    pub(crate) fn end(&self) -> u64 {
+        self.dropped + self.lines.len() as u64
+    }
+
+    /// The lines from number `from` on that are still kept.
+    pub(crate) fn since(&self, from: u64) -> impl Iterator<Item = &str> {
+        let skip = usize::try_from(from.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
+        self.lines.iter().skip(skip).map(String::as_str)
+    }
+}
+
+/// logrus `TextFormatter.needsQuoting`: anything but these characters, and the empty text, is quoted.
+fn needs_quotes(value: &str) -> bool {
+    value.is_empty()
+        || !value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | '@' | '^' | '+'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_logrus_text() {
+        let mut log = EngineLog::new(10);
+        log.write(
+            Timestamp::UNIX_EPOCH,
+            "error",
+            "Failed allocation",
+            &[("error", "no \"ip\""), ("module", "node")],
+        );
+        let expected = "time=\"1970-01-01T00:00:00.000000000Z\" level=error msg=\"Failed allocation\" \
+                        error=\"no \\\"ip\\\"\" module=node";
+        assert_eq!(log.lines().collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn old_lines_drop_but_numbers_go_on() {
+        let mut log = EngineLog::new(2);
+        for text in ["a", "b", "c"] {
+            log.write(Timestamp::UNIX_EPOCH, "info", text, &[]);
+        }
+        assert_eq!(log.end(), 3);
+        assert_eq!(log.lines().count(), 2);
+        assert_eq!(log.since(2).count(), 1);
+        assert_eq!(log.since(0).count(), 2, "line 0 is gone");
+        assert_eq!(log.since(99).count(), 0);
+    }
+}

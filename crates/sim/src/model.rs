@@ -1,0 +1,303 @@
+//! The model: its parts, its time, and its agenda.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::allocator::Allocator;
+use crate::engine_log::EngineLog;
+use crate::id::{IdGen, NetworkId, NodeId, ServiceId, TaskId};
+use crate::object::{Blob, BlobKind, LocalNetwork, Meta, Network, Node, Service, Task};
+use crate::settings::Settings;
+use crate::state::Membership;
+
+/// Something that happens by itself later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The allocator learns of a network.
+    NetworkCreated(NetworkId),
+    /// Allocator and orchestrator learn of a service or of its change.
+    ServiceChanged { service: ServiceId, created: bool },
+    /// The scheduler looks for a node.
+    Schedule(TaskId),
+    /// The agent brings a task one state further.
+    Step(TaskId),
+    /// The container has ended after it was told to.
+    Stopped(TaskId),
+    /// The store forgets a task.
+    Reap(TaskId),
+    /// The node has been down for too long, if it is down since then.
+    NodeLost { node: NodeId, since: Duration },
+}
+
+/// A Swarm manager, its nodes and its tasks: pure, with a time of its own that moves only when it is told to.
+///
+/// Calls take effect at the present moment; what takes time (a container that stops, a retry) happens in
+/// [`Model::advance`], in the order of its time, so the result does not depend on the size of the steps.
+///
+/// ```
+/// use std::time::Duration;
+/// use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
+///
+/// let mut model = Model::new();
+/// model.create_network(&NetworkDraft::overlay("shared").json())?;
+/// model.create_network(&NetworkDraft::overlay("private").json())?;
+/// let stack = ServiceDraft::new("app").on("private").on("shared").replicas(3);
+/// model.create_service(stack.json())?;
+/// model.advance(Duration::from_secs(1));
+///
+/// // What `docker stack rm` does: the network goes while the tasks still stop.
+/// model.remove_service("app")?;
+/// model.remove_network("private")?;
+/// model.advance(Duration::from_secs(1));
+/// assert_eq!(model.truth().leaked("shared").map(<[_]>::len), Some(3));
+/// # Ok::<(), pvcheck_sim::Refusal>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub(crate) settings: Settings,
+    pub(crate) now: Duration,
+    pub(crate) ids: IdGen,
+    pub(crate) index: u64,
+    pub(crate) seq: u64,
+    agenda: BTreeMap<(Duration, u64), Event>,
+    pub(crate) cluster: Cluster,
+    pub(crate) networks: BTreeMap<NetworkId, Network>,
+    pub(crate) services: BTreeMap<ServiceId, Service>,
+    pub(crate) tasks: BTreeMap<TaskId, Task>,
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
+    pub(crate) configs: BTreeMap<String, Blob>,
+    pub(crate) secrets: BTreeMap<String, Blob>,
+    /// Tasks by service, also of services that are gone.
+    pub(crate) service_tasks: BTreeMap<ServiceId, BTreeSet<TaskId>>,
+    /// Live tasks by node and network.
+    pub(crate) node_uses: BTreeMap<(NodeId, NetworkId), u64>,
+    pub(crate) local_networks: Vec<LocalNetwork>,
+    /// This node's copies of removed networks, kept while a task of this node uses them.
+    pub(crate) stale_networks: BTreeMap<NetworkId, Network>,
+    pub(crate) allocator: Allocator,
+    pub(crate) last_retry: Duration,
+    pub(crate) next_vxlan: u64,
+    /// Index of the pool's subnet behind the last one handed out.
+    pub(crate) next_subnet: u64,
+    /// Updates that failed after they had released live addresses (L3).
+    pub(crate) failed_updates: u64,
+    log: EngineLog,
+}
+
+/// The Swarm as a whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    pub(crate) id: String,
+    pub(crate) meta: Meta,
+    pub(crate) membership: Membership,
+    /// The node whose engine answers the calls.
+    pub(crate) local: NodeId,
+    pub(crate) leader: NodeId,
+    pub(crate) term: u64,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Model {
+    /// A fresh Swarm of one manager with its ingress network, on engine 20.10.24.
+    pub fn new() -> Self {
+        Self::with_settings(Settings::default())
+    }
+
+    /// A fresh Swarm of one manager with its ingress network.
+    pub fn with_settings(settings: Settings) -> Self {
+        let mut ids = IdGen::default();
+        let local = NodeId::new(ids.object());
+        let meta = Meta { seq: 0, index: 1, created: Duration::ZERO, updated: Duration::ZERO };
+        let cluster = Cluster {
+            id: ids.object(),
+            meta,
+            membership: Membership::Manager,
+            local: local.clone(),
+            leader: local.clone(),
+            term: 2,
+        };
+        let log = EngineLog::new(settings.log_lines);
+        let mut model = Self {
+            settings,
+            now: Duration::ZERO,
+            ids,
+            index: 10,
+            seq: 0,
+            agenda: BTreeMap::new(),
+            cluster,
+            networks: BTreeMap::new(),
+            services: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            service_tasks: BTreeMap::new(),
+            node_uses: BTreeMap::new(),
+            local_networks: Vec::new(),
+            stale_networks: BTreeMap::new(),
+            allocator: Allocator::default(),
+            last_retry: Duration::ZERO,
+            next_vxlan: 4096,
+            next_subnet: 0,
+            failed_updates: 0,
+            log,
+        };
+        model.log_leadership();
+        model.add_local_networks();
+        model.add_node_as(&local, true);
+        model.add_ingress();
+        model.run();
+        model
+    }
+
+    /// The settings. Times can be changed while the model runs; what is on its way keeps its time.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Time since the model began.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, by: Duration) {
+        self.advance_to(self.now.saturating_add(by));
+    }
+
+    /// Lets time pass until `then`; nothing happens if that is not later than now.
+    pub fn advance_to(&mut self, then: Duration) {
+        while let Some((&(due, _), _)) = self.agenda.first_key_value()
+            && due <= then
+        {
+            self.now = self.now.max(due);
+            self.run();
+        }
+        self.now = self.now.max(then);
+    }
+
+    /// When something will next happen by itself; `None` if the Swarm is at rest.
+    pub fn next_event(&self) -> Option<Duration> {
+        self.agenda.first_key_value().map(|(&(due, _), _)| due)
+    }
+
+    /// The engine's log, oldest line first: the logrus text that dockerd writes. The oldest lines are dropped
+    /// beyond [`Settings::log_lines`].
+    pub fn log(&self) -> impl Iterator<Item = &str> {
+        self.log.lines()
+    }
+
+    /// The lines from number `from` on, and the number to go on with. Lines are numbered from 0.
+    pub fn log_since(&self, from: u64) -> (impl Iterator<Item = &str>, u64) {
+        (self.log.since(from), self.log.end())
+    }
+
+    /// Makes this engine a manager, a worker, or no member of a Swarm. Nothing else changes.
+    pub fn set_membership(&mut self, membership: Membership) {
+        self.cluster.membership = membership;
+    }
+
+    /// What this engine is to its Swarm.
+    pub fn membership(&self) -> Membership {
+        self.cluster.membership
+    }
+
+    /// Does what is due now, until nothing more is, and then lets the allocator commit.
+    pub(crate) fn run(&mut self) {
+        loop {
+            while let Some(entry) = self.agenda.first_entry() {
+                if self.now < entry.key().0 {
+                    break;
+                }
+                let event = entry.remove();
+                self.handle_event(event);
+            }
+            if !self.commit() {
+                break;
+            }
+        }
+    }
+
+    pub(crate) fn schedule(&mut self, after: Duration, event: Event) {
+        self.seq += 1;
+        self.agenda.insert((self.now.saturating_add(after), self.seq), event);
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::NetworkCreated(id) => self.on_network_created(&id),
+            Event::ServiceChanged { service, created } => self.on_service_changed(&service, created),
+            Event::Schedule(id) => self.place_task(&id),
+            Event::Step(id) => self.step_task(&id),
+            Event::Stopped(id) => self.on_stopped(&id),
+            Event::Reap(id) => self.forget_task(&id),
+            Event::NodeLost { node, since } => self.on_node_lost(&node, since),
+        }
+    }
+
+    pub(crate) fn new_meta(&mut self) -> Meta {
+        self.seq += 1;
+        self.index += 1;
+        Meta { seq: self.seq, index: self.index, created: self.now, updated: self.now }
+    }
+
+    /// What an object's meta becomes when it is written again.
+    pub(crate) fn touched(&mut self, meta: Meta) -> Meta {
+        self.index += 1;
+        Meta { index: self.index, updated: self.now, ..meta }
+    }
+
+    /// The wall clock's time at a time of the model.
+    pub(crate) fn at(&self, time: Duration) -> Timestamp {
+        let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+        self.settings.epoch.checked_add(time).unwrap_or(Timestamp::MAX)
+    }
+
+    pub(crate) fn blobs(&self, kind: BlobKind) -> &BTreeMap<String, Blob> {
+        match kind {
+            BlobKind::Config => &self.configs,
+            BlobKind::Secret => &self.secrets,
+        }
+    }
+
+    pub(crate) fn blobs_mut(&mut self, kind: BlobKind) -> &mut BTreeMap<String, Blob> {
+        match kind {
+            BlobKind::Config => &mut self.configs,
+            BlobKind::Secret => &mut self.secrets,
+        }
+    }
+
+    /// Logs an error of the manager, as the allocator does.
+    pub(crate) fn log_error(&mut self, msg: &str, error: Option<&str>) {
+        let at = self.at(self.now);
+        let node = self.cluster.leader.as_str();
+        let mut fields = Vec::with_capacity(3);
+        fields.extend(error.map(|error| ("error", error)));
+        fields.extend([("module", "node"), ("node.id", node)]);
+        self.log.write(at, "error", msg, &fields);
+    }
+
+    /// The line that marks a new leader, and with it the end of every leak before it.
+    pub(crate) fn log_leadership(&mut self) {
+        let at = self.at(self.now);
+        let leader = self.cluster.leader.as_str();
+        let raft = leader.get(..16).unwrap_or(leader);
+        let term = self.cluster.term;
+        let fields = [("module", "raft"), ("node.id", leader)];
+        self.log.write(at, "info", &format!("{raft} became leader at term {term}"), &fields);
+        let text = format!("raft.node: {raft} elected leader {raft} at term {term}");
+        self.log.write(at, "info", &text, &fields);
+    }
+}

@@ -1,0 +1,337 @@
+//! Creating and removing networks, and attaching containers by hand.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use pvcheck_ipam::Subnet;
+use serde_json::{Value, json};
+
+use crate::id::{NetworkId, NodeId, TaskId};
+use crate::model::{Event, Model};
+use crate::object::{LocalNetwork, Network, NetworkRequest, Task, Work, attachment_template};
+use crate::refusal::Refusal;
+use crate::spec;
+use crate::state::TaskState;
+
+/// Widest subnet that the model takes: a pool's bits live in memory.
+const SHORTEST_PREFIX: u8 = 8;
+
+impl Model {
+    /// Creates a network from the body of `POST /networks/create` and returns its id. A subnet that overlaps
+    /// is no reason to refuse: the network then stays unallocated, as on a real Swarm.
+    ///
+    /// # Errors
+    ///
+    /// The engine's refusals, among them [`Refusal::NetworkNameTaken`].
+    pub fn create_network(&mut self, body: &Value) -> Result<String, Refusal> {
+        let name = spec::text(&body["Name"]);
+        if name.is_empty() || name.trim() != name {
+            return Err(Refusal::Internal(format!("invalid name: {name}")));
+        }
+        let taken = self.networks.values().any(|network| network.request.name == name)
+            || self.local_networks.iter().any(|network| network.name == name);
+        if taken {
+            return Err(Refusal::NetworkNameTaken(name.to_owned()));
+        }
+        let driver = spec::text(&body["Driver"]);
+        if driver != "overlay" {
+            return self.create_local_network(name, driver, body);
+        }
+        self.require_manager()?;
+        let request = read_request(body)?;
+        if request.ingress && self.ingress().is_some() {
+            let text = "ingress network is already present".to_owned();
+            return Err(Refusal::InvalidArgument(text));
+        }
+        Ok(self.insert_network(request).to_string())
+    }
+
+    fn insert_network(&mut self, request: NetworkRequest) -> NetworkId {
+        let id = NetworkId::new(self.ids.object());
+        let meta = self.new_meta();
+        let network = Network { id: id.clone(), meta, request, state: None, copy: Arc::new(Value::Null) };
+        self.networks.insert(id.clone(), network);
+        self.schedule(self.settings.timings.allocation, Event::NetworkCreated(id.clone()));
+        self.run();
+        id
+    }
+
+    fn create_local_network(&mut self, name: &str, driver: &str, body: &Value) -> Result<String, Refusal> {
+        let driver = if driver.is_empty() { "bridge" } else { driver };
+        if driver != "bridge" {
+            return Err(Refusal::NotFound { kind: "plugin", term: format!("\"{driver}\"") });
+        }
+        let subnet = match subnet_field(body, "Subnet")? {
+            Some(subnet) => Some(subnet),
+            None => self.free_local_subnet(),
+        };
+        let labels = spec::labels(&body["Labels"]);
+        Ok(self.insert_local_network(name, driver, subnet, labels, false))
+    }
+
+    /// The next free one of the engine's local pools, 172.17.0.0/16 to 172.31.0.0/16.
+    fn free_local_subnet(&self) -> Option<Subnet> {
+        let mut pools = (17..=31).filter_map(|second| Subnet::around(Ipv4Addr::new(172, second, 0, 0), 16));
+        let taken = |pool: &Subnet| {
+            self.local_networks
+                .iter()
+                .filter_map(|network| network.subnet)
+                .any(|used| used.overlap(pool).is_some())
+        };
+        pools.find(|pool| !taken(pool))
+    }
+
+    fn insert_local_network(
+        &mut self,
+        name: &str,
+        driver: &str,
+        subnet: Option<Subnet>,
+        labels: BTreeMap<String, String>,
+        predefined: bool,
+    ) -> String {
+        let id = self.ids.hex();
+        self.local_networks.push(LocalNetwork {
+            id: id.clone(),
+            name: name.to_owned(),
+            driver: driver.to_owned(),
+            subnet,
+            labels,
+            created: self.now,
+            predefined,
+        });
+        id
+    }
+
+    /// The networks that every engine has, and the gateway bridge that Swarm adds.
+    pub(crate) fn add_local_networks(&mut self) {
+        for (name, driver) in
+            [("none", "null"), ("host", "host"), ("bridge", "bridge"), ("docker_gwbridge", "bridge")]
+        {
+            let subnet = if driver == "bridge" { self.free_local_subnet() } else { None };
+            self.insert_local_network(name, driver, subnet, BTreeMap::new(), name != "docker_gwbridge");
+        }
+    }
+
+    pub(crate) fn add_ingress(&mut self) {
+        self.insert_network(NetworkRequest {
+            name: "ingress".to_owned(),
+            labels: BTreeMap::new(),
+            subnet: None,
+            range: None,
+            gateway: None,
+            options: BTreeMap::new(),
+            internal: false,
+            attachable: false,
+            ingress: true,
+        });
+    }
+
+    /// Removes a network. Refused while a service names it, or while a task on it both is wanted and lives;
+    /// a task that still stops is no obstacle, and loses its addresses on all other networks to L1.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NetworkInUse`] (400; swarmkit `manager/controlapi/network.go`, `removeNetwork`),
+    /// [`Refusal::NotFound`] and the like.
+    pub fn remove_network(&mut self, term: &str) -> Result<(), Refusal> {
+        if let Some(at) =
+            self.local_networks.iter().position(|network| network.name == term || network.id == term)
+        {
+            return self.remove_local_network(at);
+        }
+        self.require_manager()?;
+        let id = self.network_id(term)?;
+        self.check_unused(&id)?;
+        let Some(network) = self.networks.remove(&id) else { return Ok(()) };
+        self.drop_balancers(&id);
+        if self.allocator.pools.remove(&id).is_some() {
+            self.allocator.freed = true;
+        } else {
+            let error = format!("could not get networker state for network {id}");
+            self.log_error(&format!("Failed during network free for network {id}"), Some(&error));
+        }
+        self.allocator.waiting_networks.remove(&network.meta.seq);
+        if self.node_uses.contains_key(&(self.cluster.local.clone(), id.clone())) {
+            self.stale_networks.insert(id, network);
+        }
+        self.run();
+        Ok(())
+    }
+
+    fn remove_local_network(&mut self, at: usize) -> Result<(), Refusal> {
+        if self.local_networks[at].predefined {
+            return Err(Refusal::Predefined(self.local_networks[at].name.clone()));
+        }
+        self.local_networks.remove(at);
+        Ok(())
+    }
+
+    fn check_unused(&self, id: &NetworkId) -> Result<(), Refusal> {
+        let ingress = self.networks.get(id).is_some_and(|network| network.request.ingress);
+        let uses = |service: &&crate::object::Service| {
+            if ingress { service.spec.needs_ingress() } else { service.networks.contains(id) }
+        };
+        if let Some(service) = self.services.values().find(uses) {
+            return Err(if ingress {
+                Refusal::IngressInUse(service.id.to_string())
+            } else {
+                Refusal::NetworkInUse {
+                    network: id.to_string(),
+                    kind: "service",
+                    user: service.id.to_string(),
+                }
+            });
+        }
+        let blocks = |task: &&Task| task.is_wanted() && task.state.is_live() && task.wants.contains(id);
+        match self.tasks.values().find(blocks) {
+            Some(task) => Err(Refusal::NetworkInUse {
+                network: id.to_string(),
+                kind: "task",
+                user: task.id.to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Attaches a container of a node to an attachable network by hand (`docker run --network`): a task
+    /// without a service, which waits for an address if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotAttachable`], and what the look-ups refuse.
+    pub fn attach_container(&mut self, name: &str, network: &str, node: &str) -> Result<TaskId, Refusal> {
+        let network = self.network_id(network)?;
+        let node = self.node_id(node)?;
+        if !self.networks.get(&network).is_some_and(|network| network.request.attachable) {
+            return Err(Refusal::NotAttachable(network.to_string()));
+        }
+        let id = self.insert_attachment(name, &network, node);
+        self.run();
+        Ok(id)
+    }
+
+    fn insert_attachment(&mut self, name: &str, network: &NetworkId, node: NodeId) -> TaskId {
+        let id = TaskId::new(self.ids.object());
+        let container = self.ids.hex();
+        let meta = self.new_meta();
+        let task = Task {
+            id: id.clone(),
+            meta,
+            work: Work::Attached { container: name.to_owned() },
+            labels: BTreeMap::new(),
+            template: Arc::new(attachment_template(&container, network)),
+            endpoint_spec: Arc::new(Value::Null),
+            wants: vec![network.clone()],
+            attachments: Vec::new(),
+            node: Some(node),
+            state: TaskState::New,
+            since: self.now,
+            message: "created",
+            error: String::new(),
+            desired: TaskState::Running,
+            container_id: Some(container),
+            stop: self.settings.timings.stop,
+            counted: false,
+            stopping: false,
+        };
+        self.tasks.insert(id.clone(), task);
+        self.allocator.new_tasks.insert(meta.seq, id.clone());
+        id
+    }
+
+    /// Ends an attached container; its task vanishes at once. `false` if the id names none.
+    pub fn detach_container(&mut self, id: &TaskId) -> bool {
+        let attached = self.tasks.get(id).is_some_and(|task| task.service().is_none());
+        if attached {
+            self.forget_task(id);
+            self.run();
+        }
+        attached
+    }
+
+    /// The network as tasks carry it (moby `api/types/swarm.Network`).
+    pub(crate) fn network_copy(&self, id: &NetworkId) -> Value {
+        let Some(network) = self.networks.get(id) else { return Value::Null };
+        let request = &network.request;
+        let mut spec = json!({"Name": request.name, "Labels": request.labels,
+            "DriverConfiguration": if request.ingress { json!({}) } else { json!({"Name": "overlay"}) }});
+        for (key, on) in
+            [("Internal", request.internal), ("Attachable", request.attachable), ("Ingress", request.ingress)]
+        {
+            if on {
+                spec[key] = json!(true);
+            }
+        }
+        let configs = network
+            .state
+            .as_ref()
+            .map(|state| json!([{"Subnet": state.subnet.to_string(), "Gateway": state.gateway.to_string()}]));
+        let driver = if request.ingress { json!({}) } else { json!({"Name": "default"}) };
+        spec["IPAMOptions"] = json!({"Driver": driver});
+        if request.subnet.is_some()
+            && let Some(configs) = &configs
+        {
+            spec["IPAMOptions"]["Configs"] = configs.clone();
+        }
+        spec["Scope"] = json!("swarm");
+        json!({
+            "ID": id.as_str(),
+            "Version": {"Index": network.meta.index},
+            "CreatedAt": self.at(network.meta.created).to_string(),
+            "UpdatedAt": self.at(network.meta.updated).to_string(),
+            "Spec": spec,
+            "DriverState": {"Name": "overlay", "Options": network_options(network)},
+            "IPAMOptions": {"Driver": {"Name": "default"}, "Configs": configs},
+        })
+    }
+}
+
+/// The driver's options once it is allocated: those that were given and the VXLAN id.
+pub(crate) fn network_options(network: &Network) -> Value {
+    let mut options = json!(network.request.options);
+    if let Some(state) = &network.state {
+        options["com.docker.network.driver.overlay.vxlanid_list"] = json!(state.vxlan_id.to_string());
+    }
+    options
+}
+
+fn read_request(body: &Value) -> Result<NetworkRequest, Refusal> {
+    let configs = body["IPAM"]["Config"].as_array().map_or(0, Vec::len);
+    if 1 < configs {
+        return Err(Refusal::InvalidArgument("the embedded engine models one subnet per network".to_owned()));
+    }
+    let gateway = spec::text(&body["IPAM"]["Config"][0]["Gateway"]);
+    let gateway = match gateway {
+        "" => None,
+        text => Some(text.parse().map_err(|_| Refusal::Internal(format!("invalid gateway address {text}")))?),
+    };
+    Ok(NetworkRequest {
+        name: spec::text(&body["Name"]).to_owned(),
+        labels: spec::labels(&body["Labels"]),
+        subnet: subnet_field(body, "Subnet")?,
+        range: subnet_field(body, "IPRange")?,
+        gateway,
+        options: spec::labels(&body["Options"]),
+        internal: body["Internal"].as_bool().unwrap_or(false),
+        attachable: body["Attachable"].as_bool().unwrap_or(false),
+        ingress: body["Ingress"].as_bool().unwrap_or(false),
+    })
+}
+
+/// A subnet of the body; host bits are cut off, as the engine does.
+fn subnet_field(body: &Value, field: &str) -> Result<Option<Subnet>, Refusal> {
+    let text = spec::text(&body["IPAM"]["Config"][0][field]);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let bad = || Refusal::Internal(format!("Invalid subnet {text} : invalid CIDR address: {text}"));
+    let (addr, prefix) = text.split_once('/').ok_or_else(bad)?;
+    let addr: Ipv4Addr = addr.parse().map_err(|_| bad())?;
+    let subnet = Subnet::around(addr, prefix.parse().map_err(|_| bad())?).ok_or_else(bad)?;
+    if subnet.prefix() < SHORTEST_PREFIX {
+        let text = format!("the embedded engine models subnets from /{SHORTEST_PREFIX} on");
+        return Err(Refusal::InvalidArgument(text));
+    }
+    Ok(Some(subnet))
+}

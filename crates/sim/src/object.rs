@@ -1,0 +1,270 @@
+//! The objects of a Swarm, as the manager's store keeps them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pvcheck_ipam::Subnet;
+use serde_json::{Value, json};
+
+use crate::id::{NetworkId, NodeId, ServiceId, TaskId};
+use crate::spec::{Order, ServiceSpec};
+use crate::state::{Availability, TaskState};
+
+/// Raft index and times of an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Meta {
+    /// Order of creation.
+    pub(crate) seq: u64,
+    pub(crate) index: u64,
+    pub(crate) created: Duration,
+    pub(crate) updated: Duration,
+}
+
+/// What was asked for when a network was created.
+#[derive(Debug, Clone)]
+pub(crate) struct NetworkRequest {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) subnet: Option<Subnet>,
+    pub(crate) range: Option<Subnet>,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) options: BTreeMap<String, String>,
+    pub(crate) internal: bool,
+    pub(crate) attachable: bool,
+    pub(crate) ingress: bool,
+}
+
+/// What the allocator gave to a network.
+#[derive(Debug, Clone)]
+pub(crate) struct NetworkState {
+    pub(crate) subnet: Subnet,
+    pub(crate) gateway: Ipv4Addr,
+    pub(crate) vxlan_id: u64,
+}
+
+/// A swarm-scoped network. `state` is absent while it is unallocated.
+#[derive(Debug, Clone)]
+pub(crate) struct Network {
+    pub(crate) id: NetworkId,
+    pub(crate) meta: Meta,
+    pub(crate) request: NetworkRequest,
+    pub(crate) state: Option<NetworkState>,
+    /// The network as tasks carry it.
+    pub(crate) copy: Arc<Value>,
+}
+
+/// A network of this node only.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalNetwork {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) driver: String,
+    pub(crate) subnet: Option<Subnet>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) created: Duration,
+    pub(crate) predefined: bool,
+}
+
+/// A virtual address of a service. Without an address it only marks the network as wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Vip {
+    pub(crate) network: NetworkId,
+    pub(crate) addr: Option<Ipv4Addr>,
+    pub(crate) prefix: u8,
+}
+
+/// Progress of a rolling update.
+#[derive(Debug, Clone)]
+pub(crate) struct Update {
+    pub(crate) started: Duration,
+    pub(crate) completed: Option<Duration>,
+    /// The new task that failed; the update stops there, which is the default failure action.
+    pub(crate) paused_by: Option<TaskId>,
+    pub(crate) waiting: BTreeSet<Slot>,
+    pub(crate) active: Vec<SlotUpdate>,
+}
+
+impl Update {
+    pub(crate) fn is_going(&self) -> bool {
+        self.completed.is_none() && self.paused_by.is_none()
+    }
+}
+
+/// A slot whose task is being replaced.
+#[derive(Debug, Clone)]
+pub(crate) struct SlotUpdate {
+    pub(crate) new: TaskId,
+    pub(crate) old: Vec<TaskId>,
+    pub(crate) order: Order,
+}
+
+/// A service. `committed` tells whether the allocator has written the endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) id: ServiceId,
+    pub(crate) meta: Meta,
+    pub(crate) spec: ServiceSpec,
+    pub(crate) raw: Value,
+    pub(crate) previous: Option<Value>,
+    pub(crate) template: Arc<Value>,
+    /// Swarm networks of the specification, in its order.
+    pub(crate) networks: Vec<NetworkId>,
+    pub(crate) vips: Vec<Vip>,
+    pub(crate) committed: bool,
+    pub(crate) update: Option<Update>,
+}
+
+impl Service {
+    /// The part of the specification whose change makes new tasks, beside the template.
+    pub(crate) fn endpoint_spec(&self) -> &Value {
+        &self.raw["EndpointSpec"]
+    }
+}
+
+/// The place of a task in its service: a number, or a node where the service is global.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Slot {
+    Number(u64),
+    Node(NodeId),
+}
+
+/// A task's place on a network.
+#[derive(Debug, Clone)]
+pub(crate) struct Attachment {
+    pub(crate) network: NetworkId,
+    pub(crate) copy: Arc<Value>,
+    pub(crate) addr: Ipv4Addr,
+    pub(crate) prefix: u8,
+}
+
+/// What a task runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    /// A container that somebody started and attached by hand.
+    Attached {
+        container: String,
+    },
+    Service {
+        service: ServiceId,
+        name: String,
+        slot: Slot,
+    },
+}
+
+/// A task.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) id: TaskId,
+    pub(crate) meta: Meta,
+    pub(crate) work: Work,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) template: Arc<Value>,
+    pub(crate) endpoint_spec: Arc<Value>,
+    /// Networks that it needs, the ingress network first.
+    pub(crate) wants: Vec<NetworkId>,
+    /// Empty until it has its addresses; kept after they were released, as the engine does.
+    pub(crate) attachments: Vec<Attachment>,
+    pub(crate) node: Option<NodeId>,
+    pub(crate) state: TaskState,
+    pub(crate) since: Duration,
+    pub(crate) message: &'static str,
+    pub(crate) error: String,
+    pub(crate) desired: TaskState,
+    pub(crate) container_id: Option<String>,
+    pub(crate) stop: Duration,
+    /// Whether the node's networks count it.
+    pub(crate) counted: bool,
+    /// Whether a stop is on the way.
+    pub(crate) stopping: bool,
+}
+
+impl Task {
+    pub(crate) fn service(&self) -> Option<&ServiceId> {
+        match &self.work {
+            Work::Attached { .. } => None,
+            Work::Service { service, .. } => Some(service),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> Option<&Slot> {
+        match &self.work {
+            Work::Attached { .. } => None,
+            Work::Service { slot, .. } => Some(slot),
+        }
+    }
+
+    /// The container's name: `SERVICE.SLOT.TASK`, or what the user chose.
+    pub(crate) fn name(&self) -> String {
+        match &self.work {
+            Work::Attached { container } => container.clone(),
+            Work::Service { name, slot: Slot::Number(number), .. } => format!("{name}.{number}.{}", self.id),
+            Work::Service { name, slot: Slot::Node(node), .. } => format!("{name}.{node}.{}", self.id),
+        }
+    }
+
+    /// Whether it is wanted to run.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.desired <= TaskState::Running
+    }
+}
+
+/// A node.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) meta: Meta,
+    pub(crate) hostname: String,
+    pub(crate) addr: Ipv4Addr,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) manager: bool,
+    pub(crate) availability: Availability,
+    pub(crate) down_since: Option<Duration>,
+    /// Live tasks on it.
+    pub(crate) load: u64,
+    /// Its load balancers' addresses; `None` where there was no address to have.
+    pub(crate) balancers: BTreeMap<NetworkId, Option<Ipv4Addr>>,
+}
+
+impl Node {
+    pub(crate) fn takes_tasks(&self) -> bool {
+        self.down_since.is_none() && self.availability == Availability::Active
+    }
+}
+
+/// A secret or a config.
+#[derive(Debug, Clone)]
+pub(crate) struct Blob {
+    pub(crate) id: String,
+    pub(crate) meta: Meta,
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) data: Value,
+}
+
+/// Which of the two stores of [`Blob`]s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlobKind {
+    Config,
+    Secret,
+}
+
+impl BlobKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+/// The template of a task that stands for an attached container.
+pub(crate) fn attachment_template(container: &str, network: &NetworkId) -> Value {
+    json!({
+        "NetworkAttachmentSpec": {"ContainerID": container},
+        "Networks": [{"Target": network.as_str()}],
+        "ForceUpdate": 0,
+        "Runtime": "attachment",
+    })
+}

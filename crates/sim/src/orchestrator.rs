@@ -1,0 +1,235 @@
+//! Services to tasks: replicas, restarts and rolling updates (swarmkit `manager/orchestrator`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::agent::node_meets;
+use crate::id::{NodeId, ServiceId, TaskId};
+use crate::model::Model;
+use crate::object::{Slot, SlotUpdate, Task, Update, Work};
+use crate::spec::{Mode, Order};
+use crate::state::TaskState;
+
+impl Model {
+    /// Brings a service's tasks to what its specification wants: replaces the ended, removes the superfluous,
+    /// creates the missing.
+    pub(crate) fn orchestrate(&mut self, id: &ServiceId) {
+        let Some(service) = self.services.get(id) else { return };
+        let mut slots = self.live_slots(id);
+        let wanted: BTreeSet<Slot> = match service.spec.mode {
+            Mode::Global => self.eligible_nodes(id).into_iter().map(Slot::Node).collect(),
+            Mode::Replicated(replicas) => wanted_numbers(&slots, replicas),
+        };
+        for (slot, tasks) in slots.iter().filter(|(slot, _)| !wanted.contains(slot)) {
+            let end = if matches!(slot, Slot::Node(_)) { TaskState::Shutdown } else { TaskState::Remove };
+            for task in tasks {
+                self.desire(task, end);
+            }
+        }
+        for slot in wanted {
+            let tasks = slots.remove(&slot).unwrap_or_default();
+            self.keep_slot(id, slot, &tasks);
+        }
+    }
+
+    /// One slot and its wanted tasks: an ended one becomes history, and a slot without a live one gets one.
+    fn keep_slot(&mut self, id: &ServiceId, slot: Slot, tasks: &[TaskId]) {
+        let gone = |id: &&TaskId| {
+            self.tasks.get(*id).is_none_or(|task| !task.state.is_live() || self.is_displaced(task))
+        };
+        let ended: Vec<TaskId> = tasks.iter().filter(gone).cloned().collect();
+        for task in &ended {
+            self.desire(task, TaskState::Shutdown);
+        }
+        if ended.len() == tasks.len() {
+            self.create_task(id, slot, TaskState::Running);
+        }
+    }
+
+    /// Whether the task's node gave it up: drained, or down.
+    fn is_displaced(&self, task: &Task) -> bool {
+        let node = task.node.as_ref().and_then(|node| self.nodes.get(node));
+        task.node.is_some()
+            && node.is_none_or(|node| {
+                node.down_since.is_some() || node.availability == crate::state::Availability::Drain
+            })
+    }
+
+    /// Slots with a task that is wanted, and those tasks.
+    fn live_slots(&self, id: &ServiceId) -> BTreeMap<Slot, Vec<TaskId>> {
+        let mut slots: BTreeMap<Slot, Vec<TaskId>> = BTreeMap::new();
+        for task in self.tasks_of(id).filter(|task| task.is_wanted()) {
+            if let Some(slot) = task.slot() {
+                slots.entry(slot.clone()).or_default().push(task.id.clone());
+            }
+        }
+        slots
+    }
+
+    fn tasks_of(&self, id: &ServiceId) -> impl Iterator<Item = &Task> {
+        self.service_tasks.get(id).into_iter().flatten().filter_map(|task| self.tasks.get(task))
+    }
+
+    fn slot_tasks(&self, id: &ServiceId, slot: &Slot) -> Vec<&Task> {
+        self.tasks_of(id).filter(|task| task.slot() == Some(slot)).collect()
+    }
+
+    fn eligible_nodes(&self, id: &ServiceId) -> Vec<NodeId> {
+        let Some(service) = self.services.get(id) else { return Vec::new() };
+        let meets = |node: &&crate::object::Node| {
+            node.takes_tasks() && service.spec.constraints.iter().all(|c| node_meets(node, c.as_ref()))
+        };
+        self.nodes.values().filter(meets).map(|node| node.id.clone()).collect()
+    }
+
+    fn create_task(&mut self, service_id: &ServiceId, slot: Slot, desired: TaskState) -> Option<TaskId> {
+        let id = TaskId::new(self.ids.object());
+        let meta = self.new_meta();
+        let service = self.services.get(service_id)?;
+        let stop = service.spec.stop.unwrap_or(self.settings.timings.stop);
+        let ingress = service.spec.needs_ingress().then(|| self.ingress()).flatten();
+        let node = if let Slot::Node(node) = &slot { Some(node.clone()) } else { None };
+        let task = Task {
+            id: id.clone(),
+            meta,
+            work: Work::Service { service: service_id.clone(), name: service.spec.name.clone(), slot },
+            labels: service.spec.labels.clone(),
+            template: Arc::clone(&service.template),
+            endpoint_spec: Arc::new(service.endpoint_spec().clone()),
+            wants: ingress.into_iter().chain(service.networks.iter().cloned()).collect(),
+            attachments: Vec::new(),
+            node,
+            state: TaskState::New,
+            since: self.now,
+            message: "created",
+            error: String::new(),
+            desired,
+            container_id: None,
+            stop,
+            counted: false,
+            stopping: false,
+        };
+        self.tasks.insert(id.clone(), task);
+        self.service_tasks.entry(service_id.clone()).or_default().insert(id.clone());
+        self.allocator.new_tasks.insert(meta.seq, id.clone());
+        Some(id)
+    }
+
+    /// Begins a rolling update of the slots whose tasks are not made from the present specification.
+    pub(crate) fn start_update(&mut self, id: &ServiceId) {
+        let outdated = self.tasks_of(id).filter(|task| task.is_wanted() && self.is_outdated(id, task));
+        let dirty: BTreeSet<Slot> = outdated.filter_map(|task| task.slot().cloned()).collect();
+        let Some(service) = self.services.get_mut(id) else { return };
+        if dirty.is_empty() {
+            return;
+        }
+        service.update = Some(Update {
+            started: self.now,
+            completed: None,
+            paused_by: None,
+            waiting: dirty,
+            active: Vec::new(),
+        });
+        self.step_update(id);
+    }
+
+    fn is_outdated(&self, id: &ServiceId, task: &Task) -> bool {
+        let Some(service) = self.services.get(id) else { return false };
+        task.template != service.template || *task.endpoint_spec != *service.endpoint_spec()
+    }
+
+    /// A task moved on; its service's update may go on.
+    pub(crate) fn on_progress(&mut self, id: &TaskId) {
+        if let Some(service) = self.tasks.get(id).and_then(|task| task.service().cloned()) {
+            self.step_update(&service);
+        }
+    }
+
+    fn step_update(&mut self, id: &ServiceId) {
+        while let Some(service) = self.services.get_mut(id) {
+            let (parallelism, order) = (service.spec.parallelism, service.spec.order);
+            let Some(update) = service.update.as_mut().filter(|update| update.is_going()) else { return };
+            let active = std::mem::take(&mut update.active);
+            let going: Vec<SlotUpdate> = active.into_iter().filter(|one| self.step_slot(id, one)).collect();
+            let Some(update) = self.services.get_mut(id).and_then(|service| service.update.as_mut()) else {
+                return;
+            };
+            update.active = going;
+            if update.active.is_empty() && update.waiting.is_empty() {
+                update.completed = Some(self.now);
+            }
+            let room = parallelism == 0 || (update.active.len() as u64) < parallelism;
+            if !room || !update.is_going() {
+                return;
+            }
+            let Some(slot) = update.waiting.pop_first() else { return };
+            self.begin_slot(id, slot, order);
+        }
+    }
+
+    /// Creates the new task of a slot; with stop-first the old one is told to stop at once.
+    fn begin_slot(&mut self, id: &ServiceId, slot: Slot, order: Order) {
+        let outdated =
+            self.slot_tasks(id, &slot).into_iter().filter(|t| t.is_wanted() && self.is_outdated(id, t));
+        let old: Vec<TaskId> = outdated.map(|task| task.id.clone()).collect();
+        if old.is_empty() {
+            return;
+        }
+        let desired = if order == Order::StartFirst { TaskState::Running } else { TaskState::Ready };
+        let Some(new) = self.create_task(id, slot, desired) else { return };
+        let one = SlotUpdate { new, old: old.clone(), order };
+        if let Some(update) = self.services.get_mut(id).and_then(|service| service.update.as_mut()) {
+            update.active.push(one);
+        }
+        if order == Order::StopFirst {
+            for task in &old {
+                self.desire(task, TaskState::Shutdown);
+            }
+        }
+    }
+
+    /// Brings one slot's update on; `false` if it is done, or given up because the new task failed.
+    fn step_slot(&mut self, service: &ServiceId, one: &SlotUpdate) -> bool {
+        let Some(new) = self.tasks.get(&one.new) else { return false };
+        let runs = new.state == TaskState::Running;
+        if matches!(new.state, TaskState::Failed | TaskState::Rejected) {
+            self.pause_update(service, &one.new);
+        }
+        if !new_is_wanted(self.tasks.get(&one.new)) {
+            return false;
+        }
+        if one.order == Order::StopFirst && !runs {
+            let ended = |id: &TaskId| self.tasks.get(id).is_none_or(|task| !task.state.is_live());
+            if one.old.iter().all(ended) {
+                self.desire(&one.new, TaskState::Running);
+            }
+        } else if runs {
+            for task in &one.old {
+                self.desire(task, TaskState::Shutdown);
+            }
+        }
+        !runs
+    }
+
+    fn pause_update(&mut self, service: &ServiceId, task: &TaskId) {
+        if let Some(update) = self.services.get_mut(service).and_then(|service| service.update.as_mut()) {
+            update.paused_by = Some(task.clone());
+        }
+    }
+}
+
+fn new_is_wanted(task: Option<&Task>) -> bool {
+    task.is_some_and(|task| task.is_wanted() && task.state.is_live())
+}
+
+/// The numbers that a replicated service keeps: the lowest ones in use, then the lowest free ones.
+fn wanted_numbers(slots: &BTreeMap<Slot, Vec<TaskId>>, replicas: u64) -> BTreeSet<Slot> {
+    let limit = usize::try_from(replicas).unwrap_or(usize::MAX);
+    let mut wanted: BTreeSet<Slot> = slots.keys().take(limit).cloned().collect();
+    let mut number = 1;
+    while wanted.len() < limit {
+        wanted.insert(Slot::Number(number));
+        number += 1;
+    }
+    wanted
+}

@@ -1,0 +1,162 @@
+//! A new leader's allocator: built from what the store knows, so whatever leaked is free again
+//! (swarmkit `manager/allocator/network.go`, `doNetworkInit`).
+
+use std::collections::BTreeSet;
+
+use pvcheck_ipam::Ring;
+
+use crate::allocator::{Allocator, Pool};
+use crate::id::{NetworkId, NodeId, ServiceId, TaskId};
+use crate::model::{Event, Model};
+use crate::state::TaskState;
+
+impl Model {
+    /// What a change of leadership does: the allocator is built anew. Nothing restarts, and every leak is
+    /// reclaimed. Also the first half of what an engine restart does.
+    pub fn rebuild_allocator(&mut self) {
+        self.cluster.term += 1;
+        self.log_leadership();
+        self.allocator = Allocator::default();
+        self.restore_networks();
+        self.restore_balancers();
+        self.restore_services();
+        self.restore_tasks();
+        self.sync_all_nodes();
+        self.allocate_the_rest();
+        self.run();
+    }
+
+    /// Restarts this node's engine: the allocator is built anew if the node leads, and every container of the
+    /// node fails and is replaced.
+    pub fn restart_engine(&mut self) {
+        if self.cluster.leader == self.cluster.local {
+            self.rebuild_allocator();
+        }
+        let local = &self.cluster.local;
+        let running = |id: &&TaskId| {
+            let Some(task) = self.tasks.get(*id) else { return false };
+            task.node.as_ref() == Some(local) && task.state == TaskState::Running && task.service().is_some()
+        };
+        let ids: Vec<TaskId> = self.tasks.keys().filter(running).cloned().collect();
+        for id in ids {
+            self.end_task(&id, TaskState::Failed, "engine restarted");
+        }
+        self.run();
+    }
+
+    fn restore_networks(&mut self) {
+        for (id, network) in &self.networks {
+            let Some(state) = &network.state else {
+                self.allocator.waiting_networks.insert(network.meta.seq, id.clone());
+                continue;
+            };
+            let ring = Ring::with_gateway(state.subnet, network.request.range, state.gateway);
+            let mut ring = ring.unwrap_or_else(|_| Ring::new(state.subnet));
+            // Restored addresses do not move the cursor, so the lowest gaps are handed out next.
+            ring.rebuild([]);
+            self.allocator.pools.insert(id.clone(), Pool { ring, held: BTreeSet::new() });
+        }
+    }
+
+    fn restore_balancers(&mut self) {
+        for node in self.nodes.values_mut() {
+            for (network, addr) in &mut node.balancers {
+                *addr = addr.filter(|addr| self.allocator.restore_address(network, *addr));
+            }
+        }
+    }
+
+    /// Services that had VIPs get them back; one of which a network is full loses them again (L3).
+    fn restore_services(&mut self) {
+        let mut ids: Vec<(u64, ServiceId)> = Vec::new();
+        for (id, service) in &self.services {
+            ids.push((service.meta.seq, id.clone()));
+        }
+        ids.sort();
+        for (seq, id) in ids {
+            let Some(service) = self.services.get(&id) else { continue };
+            if service.vips.is_empty() || service.spec.dnsrr {
+                self.allocator.waiting_services.insert(seq, id);
+            } else {
+                self.restore_service(&id);
+            }
+        }
+    }
+
+    /// Tasks that live get their addresses back, except those of which a network is gone: their other
+    /// addresses can be handed out again while they still use them.
+    fn restore_tasks(&mut self) {
+        let mut ids: Vec<(u64, TaskId)> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.state.is_live())
+            .map(|(id, task)| (task.meta.seq, id.clone()))
+            .collect();
+        ids.sort();
+        for (seq, id) in ids {
+            let Some(task) = self.tasks.get(&id) else { continue };
+            if task.attachments.is_empty() {
+                if task.state == TaskState::New {
+                    self.allocator.new_tasks.insert(seq, id);
+                } else {
+                    self.allocator.tasks.insert(id);
+                }
+                continue;
+            }
+            let attachments = task.attachments.clone();
+            let gone = attachments.iter().find(|attachment| !self.networks.contains_key(&attachment.network));
+            let result = match gone {
+                Some(gone) => {
+                    Err(format!("failed to retrieve network {} while allocating task {id}", gone.network))
+                }
+                None => self.allocator.restore_task(&attachments).map_err(|error| error.to_string()),
+            };
+            match result {
+                Ok(()) => drop(self.allocator.tasks.insert(id)),
+                Err(error) => {
+                    self.log_error(&format!("failed allocating task {id} during init"), Some(&error));
+                }
+            }
+        }
+    }
+
+    /// The second pass: what had nothing yet.
+    fn allocate_the_rest(&mut self) {
+        for id in std::mem::take(&mut self.allocator.waiting_networks).into_values() {
+            self.on_network_created(&id);
+        }
+        for id in std::mem::take(&mut self.allocator.waiting_services).into_values() {
+            self.allocate_at_init(&id);
+        }
+    }
+
+    /// Makes another node the leader, which builds its allocator anew.
+    pub(crate) fn lead(&mut self, node: &NodeId) {
+        self.cluster.leader = node.clone();
+        self.rebuild_allocator();
+    }
+
+    /// The ingress network, if there is one.
+    pub(crate) fn ingress(&self) -> Option<NetworkId> {
+        self.networks.values().find(|network| network.request.ingress).map(|network| network.id.clone())
+    }
+
+    /// A node that stays down for too long: its tasks give their addresses up.
+    pub(crate) fn on_node_lost(&mut self, id: &NodeId, since: std::time::Duration) {
+        let lost = self.nodes.get(id).is_some_and(|node| node.down_since == Some(since));
+        if lost {
+            self.orphan_tasks(id);
+        }
+    }
+
+    pub(crate) fn orphan_tasks(&mut self, id: &NodeId) {
+        let on_it = self.tasks.values().filter(|task| task.node.as_ref() == Some(id) && task.state.is_live());
+        let ids: Vec<TaskId> = on_it.map(|task| task.id.clone()).collect();
+        for task in ids {
+            self.end_task(&task, TaskState::Orphaned, "");
+            if self.tasks.get(&task).is_some_and(|task| task.service().is_none()) {
+                self.schedule(self.settings.timings.reap, Event::Reap(task));
+            }
+        }
+    }
+}

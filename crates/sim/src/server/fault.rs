@@ -1,0 +1,88 @@
+//! Faults of the connection and of the engine, to be switched on while it runs.
+
+use std::time::Duration;
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The connection ends without an answer; the call has been carried out.
+    Cut,
+    /// The connection ends after this many bytes of the body.
+    CutBody {
+        /// Bytes that still come.
+        after_bytes: usize,
+    },
+    /// The answer comes later; nothing else changes.
+    Delay(Duration),
+    /// The call is not carried out, and this status is answered with a message.
+    Fail {
+        /// The HTTP status; one that HTTP does not know becomes 500.
+        status: u16,
+    },
+    /// The body is whole for HTTP and not for JSON: only its first half comes, as if that were all.
+    Lie,
+    /// Headers and a part of the body come, then nothing more.
+    StallBody {
+        /// Bytes that still come.
+        after_bytes: usize,
+    },
+    /// Nothing comes at all; the call has been carried out.
+    StallHeaders,
+}
+
+/// A fault and the calls that it is for.
+///
+/// ```
+/// use pvcheck_sim::{Fault, FaultRule};
+///
+/// // The next two lists of tasks fail.
+/// let rule = FaultRule::new(Fault::Fail { status: 500 }).method("GET").path("/tasks").times(2);
+/// # let _ = rule;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultRule {
+    fault: Fault,
+    method: Option<String>,
+    path: Option<String>,
+    left: Option<u32>,
+}
+
+impl FaultRule {
+    /// A fault for all calls, until it is removed.
+    pub fn new(fault: Fault) -> Self {
+        Self { fault, method: None, path: None, left: None }
+    }
+
+    /// Only for calls with this method.
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Self {
+        self.method = Some(method.to_owned());
+        self
+    }
+
+    /// Only for calls whose path and query contain this.
+    #[must_use]
+    pub fn path(mut self, part: &str) -> Self {
+        self.path = Some(part.to_owned());
+        self
+    }
+
+    /// Only for the next so many calls that fit.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.left = Some(times);
+        self
+    }
+
+    /// The fault for this call, if the rule is for it; counts the use.
+    pub(super) fn take(&mut self, method: &str, target: &str) -> Option<Fault> {
+        let fits = self.method.as_ref().is_none_or(|wanted| wanted == method)
+            && self.path.as_ref().is_none_or(|part| target.contains(part.as_str()));
+        if !fits || self.left == Some(0) {
+            return None;
+        }
+        self.left = self.left.map(|left| left - 1);
+        Some(self.fault)
+    }
+}

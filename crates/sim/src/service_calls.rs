@@ -1,0 +1,231 @@
+//! Creating, updating and removing services, secrets and configs.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::id::{NetworkId, ServiceId, TaskId};
+use crate::model::{Event, Model};
+use crate::object::{Blob, BlobKind, Service};
+use crate::refusal::Refusal;
+use crate::spec::{self, ServiceSpec};
+use crate::state::{Membership, TaskState};
+
+/// First port that Swarm chooses by itself.
+const FIRST_DYNAMIC_PORT: u64 = 30_000;
+
+impl Model {
+    /// Creates a service from the body of `POST /services/create` and returns its id.
+    ///
+    /// # Errors
+    ///
+    /// The engine's refusals, among them [`Refusal::ServiceNameTaken`] and [`Refusal::NoTarget`].
+    pub fn create_service(&mut self, body: Value) -> Result<ServiceId, Refusal> {
+        self.require_manager()?;
+        let parsed = ServiceSpec::read(&body)?;
+        if self.services.values().any(|service| service.spec.name == parsed.name) {
+            return Err(Refusal::ServiceNameTaken(parsed.name));
+        }
+        let (parsed, raw, networks) = self.admit(parsed, body, None)?;
+        let id = ServiceId::new(self.ids.object());
+        let meta = self.new_meta();
+        let service = Service {
+            id: id.clone(),
+            meta,
+            template: Arc::new(spec::template(&raw)),
+            spec: parsed,
+            raw,
+            previous: None,
+            networks,
+            vips: Vec::new(),
+            committed: false,
+            update: None,
+        };
+        self.services.insert(id.clone(), service);
+        let event = Event::ServiceChanged { service: id.clone(), created: true };
+        self.schedule(self.settings.timings.allocation, event);
+        self.run();
+        Ok(id)
+    }
+
+    /// Replaces a service's specification; `version` is the index that the caller has read.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::OutOfSequence`] if the service changed since, and the refusals of a creation.
+    pub fn update_service(&mut self, term: &str, version: u64, body: Value) -> Result<(), Refusal> {
+        self.require_manager()?;
+        let id = self.service_id(term)?;
+        let Some(old) = self.services.get(&id) else { return Err(Refusal::not_found("service", term)) };
+        let parsed = ServiceSpec::read(&body)?;
+        if old.meta.index != version {
+            return Err(Refusal::OutOfSequence);
+        }
+        if old.spec.name != parsed.name {
+            return Err(Refusal::InvalidArgument("renaming services is not supported".to_owned()));
+        }
+        let meta = old.meta;
+        let (parsed, raw, networks) = self.admit(parsed, body, Some(&id))?;
+        let meta = self.touched(meta);
+        if let Some(service) = self.services.get_mut(&id) {
+            service.meta = meta;
+            service.template = Arc::new(spec::template(&raw));
+            service.spec = parsed;
+            service.previous = Some(std::mem::replace(&mut service.raw, raw));
+            service.networks = networks;
+        }
+        let event = Event::ServiceChanged { service: id, created: false };
+        self.schedule(self.settings.timings.allocation, event);
+        self.run();
+        Ok(())
+    }
+
+    /// Goes back to the specification before the last update.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::FailedPrecondition`] if there was none, and the refusals of an update.
+    pub fn roll_back_service(&mut self, term: &str, version: u64) -> Result<(), Refusal> {
+        let id = self.service_id(term)?;
+        let previous = self.services.get(&id).and_then(|service| service.previous.clone());
+        let no_spec = || Refusal::FailedPrecondition(format!("service {term} does not have a previous spec"));
+        self.update_service(term, version, previous.ok_or_else(no_spec)?)
+    }
+
+    /// Sets the number of replicas: an update of what the service has now.
+    ///
+    /// # Errors
+    ///
+    /// The refusals of an update.
+    pub fn scale_service(&mut self, term: &str, replicas: u64) -> Result<(), Refusal> {
+        self.change_service(term, |raw| {
+            raw["Mode"] = serde_json::json!({"Replicated": {"Replicas": replicas}});
+        })
+    }
+
+    /// Updates a service with its present specification, changed.
+    ///
+    /// # Errors
+    ///
+    /// The refusals of an update.
+    pub fn change_service(&mut self, term: &str, change: impl FnOnce(&mut Value)) -> Result<(), Refusal> {
+        let id = self.service_id(term)?;
+        let Some(service) = self.services.get(&id) else { return Err(Refusal::not_found("service", term)) };
+        let (mut raw, version) = (service.raw.clone(), service.meta.index);
+        change(&mut raw);
+        self.update_service(id.as_str(), version, raw)
+    }
+
+    /// Removes a service. Its tasks are told to stop and to vanish; they keep their addresses until they have
+    /// stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] and the like.
+    pub fn remove_service(&mut self, term: &str) -> Result<(), Refusal> {
+        self.require_manager()?;
+        let id = self.service_id(term)?;
+        let Some(service) = self.services.remove(&id) else { return Ok(()) };
+        self.allocator.waiting_services.remove(&service.meta.seq);
+        self.allocator.services.remove(&id);
+        // What the store shows is released, whoever holds it now (L3).
+        let mut vips = service.vips;
+        let unreleased = self.allocator.release_vips(&mut vips);
+        self.log_unreleased(&unreleased);
+        self.allocator.freed = true;
+        let tasks: Vec<TaskId> = self.service_tasks.get(&id).into_iter().flatten().cloned().collect();
+        for task in tasks {
+            self.desire(&task, TaskState::Remove);
+        }
+        self.run();
+        Ok(())
+    }
+
+    /// Checks a specification against the Swarm: its networks, then its ports.
+    fn admit(
+        &self,
+        mut parsed: ServiceSpec,
+        mut raw: Value,
+        own: Option<&ServiceId>,
+    ) -> Result<(ServiceSpec, Value, Vec<NetworkId>), Refusal> {
+        let mut networks = Vec::new();
+        let mut names = Vec::new();
+        for target in &parsed.targets {
+            let local =
+                self.local_networks.iter().find(|network| network.name == *target || network.id == *target);
+            match (self.network_id(target), local) {
+                (Ok(id), _) => {
+                    names.push(id.to_string());
+                    networks.push(id);
+                }
+                (Err(_), Some(local)) if local.predefined => names.push(local.id.clone()),
+                (Err(_), Some(local)) => return Err(Refusal::NotSwarmScoped(local.name.clone())),
+                (Err(_), None) => return Err(Refusal::NoTarget(target.clone())),
+            }
+        }
+        self.assign_ports(&mut parsed, &mut raw, own)?;
+        Ok((parsed, spec::stored(raw, &names), networks))
+    }
+
+    /// Chooses ports where the specification leaves them open, and refuses those that another service has.
+    fn assign_ports(
+        &self,
+        parsed: &mut ServiceSpec,
+        raw: &mut Value,
+        own: Option<&ServiceId>,
+    ) -> Result<(), Refusal> {
+        let mut taken = std::collections::BTreeMap::new();
+        for service in self.services.values().filter(|service| Some(&service.id) != own) {
+            for port in service.spec.ports.iter().filter(|port| port.ingress) {
+                taken.insert((port.published, port.protocol.clone()), service);
+            }
+        }
+        for (at, port) in parsed.ports.iter_mut().enumerate().filter(|(_, port)| port.ingress) {
+            if port.published == 0 {
+                let free = |number: &u64| !taken.contains_key(&(*number, port.protocol.clone()));
+                let chosen = (FIRST_DYNAMIC_PORT + at as u64..=65_535).find(free);
+                port.published = chosen.ok_or_else(|| Refusal::Internal("no free ports".to_owned()))?;
+                raw["EndpointSpec"]["Ports"][at]["PublishedPort"] = port.published.into();
+            } else if let Some(other) = taken.get(&(port.published, port.protocol.clone())) {
+                let text = format!(
+                    "port '{}' is already in use by service '{}' ({}) as an ingress port",
+                    port.published, other.spec.name, other.id
+                );
+                return Err(Refusal::InvalidArgument(text));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn create_blob(&mut self, kind: BlobKind, body: &Value) -> Result<String, Refusal> {
+        self.require_manager()?;
+        let name = spec::text(&body["Name"]).to_owned();
+        if name.is_empty() {
+            return Err(Refusal::InvalidArgument("meta: name must be provided".to_owned()));
+        }
+        if self.blobs(kind).values().any(|blob| blob.name == name) {
+            return Err(Refusal::ObjectNameTaken { kind: kind.name(), name });
+        }
+        let id = self.ids.object();
+        let meta = self.new_meta();
+        let labels = spec::labels(&body["Labels"]);
+        let blob = Blob { id: id.clone(), meta, name, labels, data: body["Data"].clone() };
+        self.blobs_mut(kind).insert(id.clone(), blob);
+        Ok(id)
+    }
+
+    pub(crate) fn remove_blob(&mut self, kind: BlobKind, term: &str) -> Result<(), Refusal> {
+        self.require_manager()?;
+        let id = self.blob(kind, term)?.id.clone();
+        self.blobs_mut(kind).remove(&id);
+        Ok(())
+    }
+
+    pub(crate) fn require_manager(&self) -> Result<(), Refusal> {
+        match self.cluster.membership {
+            Membership::Manager => Ok(()),
+            Membership::Worker => Err(Refusal::Worker),
+            Membership::Inactive => Err(Refusal::Inactive),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! A service's specification, as the model understands it. The raw JSON is kept beside it and given back
+//! unchanged, so a client's unknown fields survive.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::refusal::Refusal;
+use crate::settings::STOP_LABEL;
+
+/// A bound of the model, not of Swarm: its tasks live in memory.
+const MOST_REPLICAS: u64 = 100_000;
+
+/// How many tasks a service has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Global,
+    Replicated(u64),
+}
+
+/// Order of the steps of a rolling update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    StartFirst,
+    StopFirst,
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Port {
+    pub(crate) published: u64,
+    pub(crate) protocol: String,
+    pub(crate) ingress: bool,
+}
+
+/// `key == value` or `key != value`; `None` for what does not have that form, which no node meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Constraint {
+    pub(crate) key: String,
+    pub(crate) equal: bool,
+    pub(crate) value: String,
+}
+
+/// What the model needs to know of a specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceSpec {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Names or ids, as written.
+    pub(crate) targets: Vec<String>,
+    pub(crate) mode: Mode,
+    pub(crate) dnsrr: bool,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) constraints: Vec<Option<Constraint>>,
+    pub(crate) stop: Option<Duration>,
+    /// Tasks that are updated at once; 0 is all.
+    pub(crate) parallelism: u64,
+    pub(crate) order: Order,
+}
+
+impl ServiceSpec {
+    /// Reads a specification and refuses what the engine refuses.
+    pub(crate) fn read(raw: &Value) -> Result<Self, Refusal> {
+        let invalid = |text: &str| Refusal::InvalidArgument(text.to_owned());
+        let template = &raw["TaskTemplate"];
+        if text(&template["ContainerSpec"]["Image"]).is_empty() {
+            return Err(invalid("ContainerSpec: image reference must be provided"));
+        }
+        let spec = Self {
+            name: text(&raw["Name"]).to_owned(),
+            labels: labels(&raw["Labels"]),
+            targets: targets(raw),
+            mode: mode(&raw["Mode"])?,
+            dnsrr: text(&raw["EndpointSpec"]["Mode"]).eq_ignore_ascii_case("dnsrr"),
+            ports: items(&raw["EndpointSpec"]["Ports"]).map(port).collect(),
+            constraints: items(&template["Placement"]["Constraints"]).map(|c| constraint(text(c))).collect(),
+            stop: stop(raw),
+            parallelism: raw["UpdateConfig"]["Parallelism"].as_u64().unwrap_or(1),
+            order: order(&raw["UpdateConfig"]["Order"]),
+        };
+        if spec.name.is_empty() {
+            return Err(invalid("meta: name must be provided"));
+        }
+        if items(&raw["EndpointSpec"]["Ports"]).any(|port| !port.is_object()) {
+            return Err(invalid("EndpointSpec: a port is no object"));
+        }
+        if spec.dnsrr && spec.needs_ingress() {
+            return Err(invalid(
+                "EndpointSpec: port published with ingress mode can't be used with dnsrr mode",
+            ));
+        }
+        Ok(spec)
+    }
+
+    /// Whether a port is published through the routing mesh (swarmkit `IsIngressNetworkNeeded`).
+    pub(crate) fn needs_ingress(&self) -> bool {
+        self.ports.iter().any(|port| port.ingress)
+    }
+}
+
+/// The specification as the engine stores it: absent parts that it fills in, networks named by id.
+pub(crate) fn stored(mut raw: Value, networks: &[String]) -> Value {
+    raw = fill(raw, "Labels", json!({}));
+    let template = raw["TaskTemplate"].take();
+    let mut template = fill(fill(template, "ForceUpdate", json!(0)), "Runtime", json!("container"));
+    let attachments =
+        if raw["Networks"].is_array() { raw["Networks"].take() } else { template["Networks"].take() };
+    template["Networks"] = renamed(attachments, networks);
+    if networks.is_empty() {
+        drop_field(&mut template, "Networks");
+    }
+    raw["TaskTemplate"] = template;
+    drop_field(&mut raw, "Networks");
+    raw = fill(raw, "Mode", json!({"Replicated": {"Replicas": 1}}));
+    if raw["EndpointSpec"].is_object() {
+        raw["EndpointSpec"] = fill(raw["EndpointSpec"].take(), "Mode", json!("vip"));
+    }
+    raw
+}
+
+/// The part of a stored specification that tasks are made from and compared with.
+pub(crate) fn template(stored: &Value) -> Value {
+    let mut template = stored["TaskTemplate"].clone();
+    // Tasks of containers do not repeat it (moby `daemon/cluster/convert/task.go`).
+    drop_field(&mut template, "Runtime");
+    template
+}
+
+/// The labels of an object of strings; what is not a string is passed over.
+pub(crate) fn labels(raw: &Value) -> BTreeMap<String, String> {
+    let pairs = raw.as_object().into_iter().flat_map(Map::iter);
+    pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// The text of a JSON string; empty for anything else.
+pub(crate) fn text(raw: &Value) -> &str {
+    raw.as_str().unwrap_or_default()
+}
+
+fn items(raw: &Value) -> impl Iterator<Item = &Value> {
+    raw.as_array().into_iter().flatten()
+}
+
+fn drop_field(object: &mut Value, key: &str) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove(key);
+    }
+}
+
+fn fill(mut object: Value, key: &str, value: Value) -> Value {
+    if object[key].is_null() {
+        object[key] = value;
+    }
+    object
+}
+
+fn renamed(attachments: Value, networks: &[String]) -> Value {
+    let Value::Array(mut list) = attachments else { return Value::Array(Vec::new()) };
+    for (attachment, id) in list.iter_mut().zip(networks) {
+        attachment["Target"] = json!(id);
+    }
+    Value::Array(list)
+}
+
+/// Networks of the template, or else those of the older place beside it.
+fn targets(raw: &Value) -> Vec<String> {
+    let list = if raw["Networks"].is_array() { &raw["Networks"] } else { &raw["TaskTemplate"]["Networks"] };
+    items(list).map(|attachment| text(&attachment["Target"]).to_owned()).collect()
+}
+
+fn mode(raw: &Value) -> Result<Mode, Refusal> {
+    if raw["Global"].is_object() {
+        return Ok(Mode::Global);
+    }
+    if raw["ReplicatedJob"].is_object() || raw["GlobalJob"].is_object() {
+        return Err(Refusal::InvalidArgument("the embedded engine does not model job services".to_owned()));
+    }
+    match raw["Replicated"]["Replicas"].as_u64().unwrap_or(1) {
+        replicas if replicas <= MOST_REPLICAS => Ok(Mode::Replicated(replicas)),
+        _ => Err(Refusal::InvalidArgument(format!(
+            "the embedded engine models up to {MOST_REPLICAS} replicas"
+        ))),
+    }
+}
+
+fn port(raw: &Value) -> Port {
+    let protocol = text(&raw["Protocol"]);
+    Port {
+        published: raw["PublishedPort"].as_u64().unwrap_or(0),
+        protocol: if protocol.is_empty() { "tcp" } else { protocol }.to_owned(),
+        ingress: text(&raw["PublishMode"]) != "host",
+    }
+}
+
+fn constraint(raw: &str) -> Option<Constraint> {
+    let (equal, (key, value)) = match raw.split_once("!=") {
+        Some(parts) => (false, parts),
+        None => (true, raw.split_once("==")?),
+    };
+    Some(Constraint { key: key.trim().to_owned(), equal, value: value.trim().to_owned() })
+}
+
+fn stop(raw: &Value) -> Option<Duration> {
+    let places = [&raw["Labels"], &raw["TaskTemplate"]["ContainerSpec"]["Labels"]];
+    let ms = places.into_iter().find_map(|labels| labels[STOP_LABEL].as_str()?.parse().ok())?;
+    Some(Duration::from_millis(ms))
+}
+
+fn order(raw: &Value) -> Order {
+    if text(raw) == "start-first" { Order::StartFirst } else { Order::StopFirst }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draft::ServiceDraft;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_draft_is_read_back() {
+        let raw = ServiceDraft::new("web")
+            .on("a")
+            .on("b")
+            .publish(80, 8080, "ingress")
+            .constraint("node.role != manager")
+            .stops_in(Duration::from_secs(3))
+            .json();
+        let spec = ServiceSpec::read(&raw).unwrap();
+        assert_eq!(spec.targets, ["a", "b"]);
+        assert!(spec.needs_ingress() && !spec.dnsrr);
+        assert_eq!(spec.stop, Some(Duration::from_secs(3)));
+        let expected = Constraint { key: "node.role".into(), equal: false, value: "manager".into() };
+        assert_eq!(spec.constraints, [Some(expected)]);
+    }
+
+    #[test]
+    fn refusals_are_the_engines() {
+        let refused = |raw: Value| ServiceSpec::read(&raw).unwrap_err().to_string();
+        assert!(refused(json!({"Name": "x"})).ends_with("ContainerSpec: image reference must be provided"));
+        let dnsrr = ServiceDraft::new("x").dnsrr().publish(80, 80, "ingress").json();
+        assert!(refused(dnsrr).ends_with("port published with ingress mode can't be used with dnsrr mode"));
+        let mut job = ServiceDraft::new("x").json();
+        job["Mode"] = json!({"ReplicatedJob": {}});
+        assert!(refused(job).ends_with("does not model job services"));
+    }
+
+    #[test]
+    fn stored_specs_name_networks_by_id_and_keep_unknown_fields() {
+        let mut raw = ServiceDraft::new("web").on("proxy").json();
+        raw["TaskTemplate"]["Networks"][0]["Aliases"] = json!(["w"]);
+        raw["Future"] = json!(7);
+        let stored = stored(raw, &["id1".to_owned()]);
+        assert_eq!(stored["TaskTemplate"]["Networks"], json!([{"Target": "id1", "Aliases": ["w"]}]));
+        assert_eq!(stored["Future"], 7);
+        assert_eq!(stored["TaskTemplate"]["Runtime"], "container");
+        assert!(template(&stored).get("Runtime").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(name in ".*", networks in prop::collection::vec(".*", 0..3), constraint in ".*",
+                                number in any::<u64>(), kind in 0..4) {
+            let odd = match kind { 0 => json!(number), 1 => json!(null), 2 => json!([[name]]), _ => json!("x") };
+            let mut raw = json!({"Name": name, "Networks": networks, "Mode": odd, "EndpointSpec": odd,
+                "Labels": odd, "UpdateConfig": odd,
+                "TaskTemplate": {"ContainerSpec": {"Image": "i"}, "Networks": odd,
+                                 "Placement": {"Constraints": [constraint, odd]}}});
+            let _ = ServiceSpec::read(&raw);
+            raw["TaskTemplate"] = odd.clone();
+            let _ = ServiceSpec::read(&raw);
+            let _ = ServiceSpec::read(&odd);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! States of tasks, nodes and of the engine's membership.
+
+use serde::{Deserialize, Serialize};
+
+/// State of a task, in Swarm's order (swarmkit `api/types.proto`, `TaskState`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TaskState {
+    /// Created; waits for addresses.
+    New,
+    /// Has its addresses; waits for a node.
+    Pending,
+    /// Has a node.
+    Assigned,
+    /// The node knows of it.
+    Accepted,
+    /// The node prepares it.
+    Preparing,
+    /// Prepared; as a desired state: wait here until told to run.
+    Ready,
+    /// The container starts.
+    Starting,
+    /// The container runs.
+    Running,
+    /// Ended by itself, successfully.
+    Complete,
+    /// Was told to stop, and has.
+    Shutdown,
+    /// Ended by itself, with an error.
+    Failed,
+    /// The node could not prepare it.
+    Rejected,
+    /// As a desired state: stop, then vanish.
+    Remove,
+    /// Its node is gone.
+    Orphaned,
+}
+
+impl TaskState {
+    /// All states, in order.
+    pub const ALL: [Self; 14] = [
+        Self::New,
+        Self::Pending,
+        Self::Assigned,
+        Self::Accepted,
+        Self::Preparing,
+        Self::Ready,
+        Self::Starting,
+        Self::Running,
+        Self::Complete,
+        Self::Shutdown,
+        Self::Failed,
+        Self::Rejected,
+        Self::Remove,
+        Self::Orphaned,
+    ];
+
+    /// The word that the Engine API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Pending => "pending",
+            Self::Assigned => "assigned",
+            Self::Accepted => "accepted",
+            Self::Preparing => "preparing",
+            Self::Ready => "ready",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Complete => "complete",
+            Self::Shutdown => "shutdown",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Remove => "remove",
+            Self::Orphaned => "orphaned",
+        }
+    }
+
+    /// The state of this name, whatever its case; `None` for other words.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a task in this observed state holds its addresses: up to and with `Running`. Later states keep
+    /// showing addresses that they no longer hold (swarmkit `manager/allocator/network.go`, `doTaskAlloc`).
+    pub fn is_live(self) -> bool {
+        self <= Self::Running
+    }
+}
+
+/// What this engine is to a Swarm; decides whether cluster calls are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Membership {
+    /// A manager: all calls work.
+    Manager,
+    /// A worker: cluster calls answer 503.
+    Worker,
+    /// Not in a Swarm: cluster calls answer 503 with another text.
+    Inactive,
+}
+
+/// Whether a node takes tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// Takes new tasks.
+    Active,
+    /// Keeps its tasks, takes no new ones.
+    Pause,
+    /// Gives its tasks up.
+    Drain,
+}
+
+impl Availability {
+    /// The word that the Engine API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pause => "pause",
+            Self::Drain => "drain",
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What is really so: who owns which address, what is leaked. No engine tells this; tests compare with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use pvcheck_ipam::Subnet;
+use serde::{Deserialize, Serialize};
+
+use crate::id::NetworkId;
+use crate::model::Model;
+use crate::object::Network;
+
+/// Who owns an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OwnerKind {
+    /// A container that was attached by hand.
+    Attachment,
+    /// A node's load balancer.
+    LoadBalancer,
+    /// A task of a service.
+    Task,
+    /// A service.
+    Vip,
+}
+
+/// An address and its owner.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owner {
+    /// The address.
+    pub addr: Ipv4Addr,
+    /// What kind of owner.
+    pub kind: OwnerKind,
+    /// The owner's id: of the service, task or node.
+    pub id: String,
+}
+
+/// The state of one network's addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkTruth {
+    /// Id of the network.
+    pub id: NetworkId,
+    /// Name of the network.
+    pub name: String,
+    /// Its subnet; `None` while it is unallocated.
+    pub subnet: Option<Subnet>,
+    /// Addresses that the allocator counts as used, with network, broadcast and gateway; `None` while the
+    /// network is unallocated.
+    pub in_use: Option<u64>,
+    /// Addresses that can be handed out; `None` while the network is unallocated.
+    pub free: Option<u64>,
+    /// Every owner, by address.
+    pub owners: Vec<Owner>,
+    /// Addresses that the allocator holds and nobody owns, ascending.
+    pub leaked: Vec<Ipv4Addr>,
+    /// Addresses with more than one owner, ascending.
+    pub duplicates: Vec<Ipv4Addr>,
+    /// Addresses that somebody owns and the allocator does not hold, ascending: they will be given again.
+    pub lost: Vec<Ipv4Addr>,
+}
+
+/// The state of all swarm networks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Truth {
+    /// By order of creation.
+    pub networks: Vec<NetworkTruth>,
+    /// Updates that released live VIPs because another network was full (L3).
+    pub failed_updates: u64,
+}
+
+impl Truth {
+    /// The network of this name or id.
+    pub fn network(&self, term: &str) -> Option<&NetworkTruth> {
+        self.networks.iter().find(|network| network.name == term || network.id.as_str() == term)
+    }
+
+    /// The leaked addresses of the network of this name or id; `None` if there is no such network.
+    pub fn leaked(&self, term: &str) -> Option<&[Ipv4Addr]> {
+        self.network(term).map(|network| network.leaked.as_slice())
+    }
+}
+
+impl Model {
+    /// Who owns what at this moment, and what is leaked.
+    pub fn truth(&self) -> Truth {
+        let mut owners = self.owners();
+        let mut networks: Vec<&Network> = self.networks.values().collect();
+        networks.sort_by_key(|network| network.meta.seq);
+        let networks = networks.into_iter().map(|network| {
+            let owners = owners.remove(&network.id).unwrap_or_default();
+            self.network_truth(network, owners)
+        });
+        Truth { networks: networks.collect(), failed_updates: self.failed_updates }
+    }
+
+    fn network_truth(&self, network: &Network, mut owners: Vec<Owner>) -> NetworkTruth {
+        owners.sort();
+        let owned: BTreeSet<Ipv4Addr> = owners.iter().map(|owner| owner.addr).collect();
+        let pool = self.allocator.pools.get(&network.id);
+        let held = pool.map(|pool| pool.held.clone()).unwrap_or_default();
+        let twice = owners.windows(2).filter(|pair| pair[0].addr == pair[1].addr).map(|pair| pair[0].addr);
+        let duplicates: BTreeSet<Ipv4Addr> = twice.collect();
+        NetworkTruth {
+            id: network.id.clone(),
+            name: network.request.name.clone(),
+            subnet: network.state.as_ref().map(|state| state.subnet),
+            in_use: pool.map(|pool| pool.ring.in_use()),
+            free: pool.map(|pool| pool.ring.free()),
+            leaked: held.difference(&owned).copied().collect(),
+            lost: owned.difference(&held).copied().collect(),
+            duplicates: duplicates.into_iter().collect(),
+            owners,
+        }
+    }
+
+    fn owners(&self) -> BTreeMap<NetworkId, Vec<Owner>> {
+        let mut owners: BTreeMap<NetworkId, Vec<Owner>> = BTreeMap::new();
+        let mut add = |network: &NetworkId, addr: Ipv4Addr, kind: OwnerKind, id: &str| {
+            owners.entry(network.clone()).or_default().push(Owner { addr, kind, id: id.to_owned() });
+        };
+        for service in self.services.values() {
+            for vip in &service.vips {
+                if let Some(addr) = vip.addr {
+                    add(&vip.network, addr, OwnerKind::Vip, service.id.as_str());
+                }
+            }
+        }
+        for task in self.tasks.values().filter(|task| task.state.is_live()) {
+            let kind = if task.service().is_some() { OwnerKind::Task } else { OwnerKind::Attachment };
+            for attachment in &task.attachments {
+                add(&attachment.network, attachment.addr, kind, task.id.as_str());
+            }
+        }
+        for node in self.nodes.values() {
+            for (network, addr) in &node.balancers {
+                if let Some(addr) = addr {
+                    add(network, *addr, OwnerKind::LoadBalancer, node.id.as_str());
+                }
+            }
+        }
+        owners
+    }
+}

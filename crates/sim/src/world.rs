@@ -1,0 +1,90 @@
+//! Worlds to start from.
+
+use std::time::Duration;
+
+use pvcheck_ipam::Subnet;
+
+use crate::draft::{NetworkDraft, ServiceDraft};
+use crate::model::Model;
+use crate::refusal::Refusal;
+
+/// Long enough for every task of a fresh world to run.
+const SETTLE: Duration = Duration::from_secs(2);
+/// Network of [`Model::with`].
+const SHARED: &str = "shared";
+
+impl Model {
+    /// A Swarm with `services` running VIP services `svc-1`, `svc-2`, … of `replicas` tasks each, all on the
+    /// attachable network `shared`: a /16, or the wider subnet that holds them.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the first call that failed: more addresses than a /8 has, or replicas than the model takes.
+    pub fn with(services: u64, replicas: u64) -> Result<Self, Refusal> {
+        let mut model = Self::new();
+        let needed = replicas.saturating_add(1).saturating_mul(services).saturating_add(1);
+        let fits = |prefix: &u8| {
+            Subnet::around([11, 0, 0, 0].into(), *prefix).is_some_and(|subnet| needed <= subnet.usable())
+        };
+        let prefix = (8..=16).rev().find(fits);
+        let prefix =
+            prefix.ok_or_else(|| Refusal::InvalidArgument(format!("{needed} addresses do not fit a /8")))?;
+        model.create_network(
+            &NetworkDraft::overlay(SHARED).subnet(&format!("11.0.0.0/{prefix}")).attachable().json(),
+        )?;
+        for number in 1..=services {
+            model.create_service(
+                ServiceDraft::new(&format!("svc-{number}")).on(SHARED).replicas(replicas).json(),
+            )?;
+        }
+        model.advance(SETTLE);
+        Ok(model)
+    }
+}
+
+/// A CI host in small: one manager, ingress 10.0.0.0/24, the attachable overlay `proxy` 10.10.0.0/24,
+/// and seven stacks of nine services, all running, with the addresses that were seen on the host after its
+/// network had been renewed: the router at .2 without a VIP, the load balancer at .3, then a VIP and a task
+/// each for five services.
+///
+/// # Errors
+///
+/// None while the model accepts its own drafts; a refusal would be a defect of this crate.
+pub fn cc_ci() -> Result<Model, Refusal> {
+    let mut model = Model::new();
+    model.create_network(&NetworkDraft::overlay("proxy").subnet("10.10.0.0/24").attachable().json())?;
+    let on_proxy = [
+        ("drone_ci_commoninternet_net_app", "drone"),
+        ("warm-keycloak_ci_commoninternet_net_app", "warm-keycloak"),
+        ("ccci-bridge_app", "ccci-bridge"),
+        ("ccci-dashboard_app", "ccci-dashboard"),
+        ("ccci-reports_app", "ccci-reports"),
+    ];
+    let off_proxy = [
+        ("traefik_ci_commoninternet_net_socket-proxy", "traefik"),
+        ("warm-keycloak_ci_commoninternet_net_db", "warm-keycloak"),
+        ("backups_ci_commoninternet_net_app", "backups"),
+    ];
+    let stacks = ["backups", "traefik", "warm-keycloak"];
+    for stack in stacks {
+        let internal = NetworkDraft::overlay(&format!("{stack}_internal"));
+        model.create_network(&internal.label("com.docker.stack.namespace", stack).json())?;
+    }
+    let router = ServiceDraft::new("traefik_ci_commoninternet_net_app").stack("traefik").on("proxy");
+    let router = router.on("traefik_internal").dnsrr().publish(80, 80, "host").publish(443, 443, "host");
+    model.create_service(router.json())?;
+    model.advance(SETTLE);
+    for (name, stack) in on_proxy {
+        let mut service = ServiceDraft::new(name).stack(stack).on("proxy");
+        if stack == "warm-keycloak" {
+            service = service.on("warm-keycloak_internal");
+        }
+        model.create_service(service.json())?;
+    }
+    for (name, stack) in off_proxy {
+        let service = ServiceDraft::new(name).stack(stack).on(&format!("{stack}_internal"));
+        model.create_service(service.json())?;
+    }
+    model.advance(SETTLE);
+    Ok(model)
+}
