@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use pvcheck_lab::{Cancel, Lab, LabError, LabInfo, LabName, LabSpec, Progress, Suite, World};
+use pvcheck_lab::{Cancel, Lab, LabError, LabName, LabSpec, Progress, Suite, World};
 use serde::Serialize;
 use tokio::{
     runtime,
@@ -18,10 +18,10 @@ use tokio::{
 };
 
 /// Exit code of what could not be tried here.
-const NOT_TESTED: u8 = 3;
+pub(crate) const NOT_TESTED: u8 = 3;
 
 /// Exit code after an interruption, when everything is cleaned up.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What to do with labs.
 #[derive(Debug, Subcommand)]
@@ -87,7 +87,7 @@ pub(crate) struct Exec {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => up(args),
-        Command::Down(args) => down(args),
+        Command::Down(args) => down(&args),
         Command::List => print(&Lab::list()?).map(|()| ExitCode::SUCCESS),
         Command::Exec(args) => exec(&args),
     }
@@ -104,7 +104,8 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
         cancel: Cancel::default(),
     };
     match up_unless_interrupted(spec, quiet)? {
-        Ok(info) => {
+        Ok(lab) => {
+            let info = lab.keep()?;
             // A lab that nobody has heard of would stay for ever.
             print(&info).or_else(|error| Lab::down_named(&info.name).map_err(Into::into).and(Err(error)))?;
             Ok(ExitCode::SUCCESS)
@@ -119,7 +120,7 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
 }
 
 /// The lab comes up on a thread of its own while this one listens for signals; a signal makes it stop and clean up.
-fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Result<Result<LabInfo, LabError>> {
+pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Result<Result<Lab, LabError>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -148,7 +149,7 @@ fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Result<Result<La
     })
 }
 
-fn make(spec: LabSpec, quiet: bool) -> Result<LabInfo, LabError> {
+fn make(spec: LabSpec, quiet: bool) -> Result<Lab, LabError> {
     let cancel = spec.cancel.clone();
     let progress = |progress: Progress| {
         if !quiet {
@@ -160,10 +161,10 @@ fn make(spec: LabSpec, quiet: bool) -> Result<LabInfo, LabError> {
         lab.down()?;
         return Err(LabError::Cancelled);
     }
-    lab.keep()
+    Ok(lab)
 }
 
-fn down(args: Down) -> anyhow::Result<ExitCode> {
+fn down(args: &Down) -> anyhow::Result<ExitCode> {
     for name in &args.names {
         Lab::down_named(name)?;
     }
@@ -190,7 +191,7 @@ fn print(value: &impl Serialize) -> anyhow::Result<()> {
     stdout.flush().map_err(Into::into)
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // Progress that cannot be shown is no reason to stop.
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -5,6 +5,7 @@ use std::{io::Write, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 mod lab;
+mod pvcheck;
 
 /// Development tasks of pvcheck
 #[derive(Debug, Parser)]
@@ -16,13 +17,22 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// A real Swarm checked end to end: lab up, gates pvcheck.m1 and pvcheck.m2, reports, lab down
+    ///
+    /// Example: cargo xtask pvcheck --order stack-rm
+    Pvcheck(pvcheck::Pvcheck),
     /// Private engines: start, list, use and remove them
     #[command(subcommand)]
     Lab(lab::Command),
 }
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == pvcheck::INSIDE) {
+        return pvcheck::inside(words);
+    }
     let result = match Args::parse().task {
+        Task::Pvcheck(args) => pvcheck::run(&args),
         Task::Lab(command) => lab::run(command),
     };
     result.unwrap_or_else(|error| {

@@ -53,11 +53,23 @@ fn sum(text: &str) -> Option<Duration> {
 /// One number with its unit, and what follows it.
 fn part(text: &str) -> Option<(Duration, &str)> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let whole: u64 = text[..digits_end].parse().ok()?;
+    // `.5s` is fine, a unit alone is not.
+    let whole: u64 = match &text[..digits_end] {
+        "" if text.starts_with('.') => 0,
+        digits => digits.parse().ok()?,
+    };
     let (tenths, rest) = fraction(&text[digits_end..])?;
+    let blank = rest.starts_with(char::is_whitespace);
     let rest = rest.trim_start();
     let unit_end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+    // As systemd, which wants no `0.1.2.3` (`parse_time`): without a unit there is a blank or the end.
+    if unit_end == 0 && !blank && !rest.is_empty() {
+        return None;
+    }
     let unit = unit_micros(&rest[..unit_end])?;
+    if whole >= u64::MAX / unit {
+        return None;
+    }
     let micros = u128::from(whole) * u128::from(unit);
     let (numerator, denominator) = tenths;
     let micros = micros + u128::from(numerator) * u128::from(unit) / u128::from(denominator);
@@ -137,6 +149,8 @@ mod tests {
             ("1y 12month", 63_115_200_000),
             ("3M", 7_889_400_000),
             ("1week", 604_800_000),
+            ("1h.5s", 3_600_500),
+            ("5 6", 11_000),
             ("5000us", 5),
         ] {
             assert_eq!(text.parse(), Ok(Span::Finite(Duration::from_millis(millis))), "{text}");
@@ -146,9 +160,19 @@ mod tests {
 
     #[test]
     fn what_is_not_a_span_is_refused() {
-        for text in
-            ["", "  ", "min", "-5", "5 parsecs", "1.h", "1.", "99999999999999999999", "600000y", "5 infinity"]
-        {
+        for text in [
+            "",
+            "  ",
+            "min",
+            "-5",
+            "5 parsecs",
+            "1.h",
+            "1.",
+            "99999999999999999999",
+            "600000y",
+            "584542y",
+            "5 infinity",
+        ] {
             assert!(text.parse::<Span>().unwrap_err().to_string().contains("15min"), "{text}");
         }
     }

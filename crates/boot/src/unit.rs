@@ -158,6 +158,10 @@ impl Builder {
             return self.warn(source, set, text);
         }
         for word in set.value.split_whitespace() {
+            // Specifiers such as %i belong to instances, which are not expanded.
+            if word.contains('%') && self.unit.name.stem().ends_with('@') {
+                continue;
+            }
             match word.trim_matches(['"', '\'']).parse::<UnitName>() {
                 Ok(unit) => {
                     let evidence = evidence(source, set, &format!("{}={unit}", set.key));
@@ -298,6 +302,12 @@ mod tests {
         assert_eq!(names(&unit.after), ["ok.service"]);
         assert!(unit.default_dependencies && unit.timeout_start.is_none());
         assert_eq!(warnings.iter().map(|w| w.line.unwrap()).collect::<Vec<_>>(), [2, 3, 5]);
+    }
+
+    #[test]
+    fn a_template_may_speak_of_its_instances() {
+        let (unit, warnings) = Unit::parse("a@.service", "[Unit]\nAfter=b@%i.service c.service").unwrap();
+        assert_eq!((names(&unit.after), warnings), (vec!["c.service"], vec![]));
     }
 
     #[test]

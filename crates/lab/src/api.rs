@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::LabError;
 
 /// Longest silence of an engine within one call.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// One engine behind a unix socket. Requests are HTTP/1.0: one connection each, answered without chunks.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Time for one step of apt: an index or a download of some 70 MB over a slow line.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// The machine's own suite (os-release(5)), for example `bookworm`.
 pub(crate) fn own_suite() -> Option<String> {

@@ -170,7 +170,7 @@ fn wait_routes(
                 match prober.status(route) {
                     Ok(status) if route.expected.contains(&status) => Ok(()),
                     Ok(status) => Err(Wait::Not(format!("it answers {status}"))),
-                    Err(error) => Err(Wait::Not(error)),
+                    Err(error) => Err(Wait::Not(error.to_string())),
                 }
             })?;
         }

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Time for an engine to come up or to stop.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The anchor's work. `$BB` is busybox. What the engine writes to /run, /etc and /opt (sockets, key.json, containerd's
 /// folder for plugins) stays in the mount namespace.

@@ -147,7 +147,7 @@ fn script(file: &Path, text: &str) -> Result<(), LabError> {
 fn pack(context: Context<'_>, root: &Path, tar: &Path) -> Result<(), LabError> {
     let mut command = Command::new("tar");
     command.arg("-C").arg(root).args(["--owner=0", "--group=0", "--numeric-owner", "-cf"]).arg(tar).arg(".");
-    run(context, &mut command, Duration::from_secs(120))?;
+    run(context, &mut command, Duration::from_mins(2))?;
     fs::remove_dir_all(root).map_err(LabError::io("remove", root))
 }
 

@@ -9,11 +9,12 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, World,
+    EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, World,
     deploy::{self, WorldFiles, side_by_side},
     host::{Host, Started, search_path},
     images::{self, Images},
     network::{self, Plan, namespace_file},
+    probe::Prober,
     process::ProcessId,
     progress::{Context, ProgressSink},
     spec::Cancel,
@@ -55,11 +56,12 @@ impl Lab {
     /// # Errors
     ///
     /// Whatever was made before an error is taken down again.
-    pub fn up(spec: LabSpec, progress: ProgressSink<'_>) -> Result<Self, LabError> {
+    pub fn up(mut spec: LabSpec, progress: ProgressSink<'_>) -> Result<Self, LabError> {
         Self::available()?;
         let engines = spec.engines()?;
         let context = Context::new(progress, &spec.cancel);
-        let mut lab = Self::claim(&spec, engines)?;
+        let name = spec.name.take().unwrap_or_else(LabName::random);
+        let mut lab = Self::claim(&spec, &name, engines)?;
         lab.build(context, &spec)?;
         lab.state.ready = true;
         lab.state.save()?;
@@ -179,6 +181,20 @@ impl Lab {
         network::inside(self.namespace(manager), work)
     }
 
+    /// Asks a route of the world once, verifying the router's certificate, and answers the HTTP status. Takes at most
+    /// some seconds.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or the lab has no world.
+    pub fn ask(&self, route: &RouteInfo) -> Result<u16, LabError> {
+        let none = || LabError::io("ask", &route.url);
+        let ca =
+            self.state.info.ca.as_ref().ok_or_else(|| none()(std::io::ErrorKind::NotConnected.into()))?;
+        let prober = Prober::new(&std::fs::read_to_string(ca).map_err(LabError::io("read", ca))?)?;
+        self.inside(0, || prober.status(route))?.map_err(none())
+    }
+
     /// Stops a manager's engine and its containers, as a service manager would, and leaves it down.
     ///
     /// # Errors
@@ -218,10 +234,9 @@ impl Lab {
     }
 
     /// The folder and the state file, before anything else exists.
-    fn claim(spec: &LabSpec, engines: usize) -> Result<Self, LabError> {
-        let name = spec.name.clone().unwrap_or_else(LabName::random);
-        let dir = state::claim(&name)?;
-        let state = Self::blank(spec, &name, engines)?;
+    fn claim(spec: &LabSpec, name: &LabName, engines: usize) -> Result<Self, LabError> {
+        let dir = state::claim(name)?;
+        let state = Self::blank(spec, name, engines)?;
         let lab = Self { state, dir, watchers: Vec::new(), owned: true };
         lab.state.save()?;
         Ok(lab)

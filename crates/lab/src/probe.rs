@@ -43,11 +43,7 @@ impl Prober {
     }
 
     /// The status of one GET, or why there is none. The certificate is verified.
-    pub(crate) fn status(&self, route: &RouteInfo) -> Result<u16, String> {
-        self.get(route).map_err(|error| error.to_string())
-    }
-
-    fn get(&self, route: &RouteInfo) -> io::Result<u16> {
+    pub(crate) fn status(&self, route: &RouteInfo) -> io::Result<u16> {
         let (host, path) = split_url(&route.url).ok_or_else(|| io::Error::other("no https URL"))?;
         let address: SocketAddr = route.address.parse().map_err(io::Error::other)?;
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;

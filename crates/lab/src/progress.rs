@@ -101,7 +101,7 @@ mod tests {
         assert!(matches!(failed, Err(LabError::NotRoot)));
 
         cancel.cancel();
-        let gone = context.wait::<()>("x", Duration::from_secs(60), || Err(Wait::Not(String::new())));
+        let gone = context.wait::<()>("x", Duration::from_mins(1), || Err(Wait::Not(String::new())));
         assert!(matches!(gone, Err(LabError::Cancelled)));
     }
 }

@@ -71,7 +71,7 @@ impl State {
     pub(crate) fn is_stale(&self) -> bool {
         let owned = self.owner.is_some_and(ProcessId::is_alive);
         let running = self.anchors.iter().any(|anchor| anchor.is_alive());
-        !owned && !(self.kept && running)
+        !(owned || self.kept && running)
     }
 }
 

@@ -148,7 +148,7 @@ impl<'a> Cache<'a> {
         fs::create_dir_all(&dir).map_err(LabError::io("make", &dir))?;
         let path = dir.join("lock");
         let lock = fs::File::create(&path).map_err(LabError::io("open", &path))?;
-        context.wait("another lab has filled the cache", Duration::from_secs(1800), || {
+        context.wait("another lab has filled the cache", Duration::from_mins(30), || {
             flock(&lock, FlockOperation::NonBlockingLockExclusive)
                 .map_err(|error| Wait::Not(format!("{} is locked ({error})", path.display())))
         })?;
@@ -304,7 +304,7 @@ fn check_libraries(context: Context<'_>, kits: &[Kit]) -> Result<(), LabError> {
 pub(crate) fn ldd(context: Context<'_>, program: &Path, libraries: &[PathBuf]) -> Result<String, LabError> {
     let mut command = Command::new("ldd");
     command.arg(program).env("LD_LIBRARY_PATH", join(libraries)).env("LC_ALL", "C");
-    let (_, output, _) = run_any(context, &mut command, Duration::from_secs(60))?;
+    let (_, output, _) = run_any(context, &mut command, Duration::from_mins(1))?;
     Ok(output)
 }
 

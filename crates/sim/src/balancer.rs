@@ -92,19 +92,25 @@ impl Model {
         ingress.clone().into_iter().chain(used).collect()
     }
 
-    /// `deallocateNodeAttachments`: what happens on every node when a network is removed.
-    pub(crate) fn drop_balancers(&mut self, network: &NetworkId) {
-        let mut missing = Vec::new();
+    /// `deallocateNodeAttachments`: what happens on every node when a network is removed. Returns the nodes that
+    /// had a place on it.
+    pub(crate) fn drop_balancers(&mut self, network: &NetworkId) -> Vec<NodeId> {
+        let (mut had, mut missing) = (Vec::new(), Vec::new());
         for (id, node) in &mut self.nodes {
             match node.balancers.remove(network) {
-                Some(Some(addr)) => self.allocator.release_address(network, addr),
-                Some(None) => {}
+                Some(addr) => {
+                    had.push(id.clone());
+                    if let Some(addr) = addr {
+                        self.allocator.release_address(network, addr);
+                    }
+                }
                 None => missing.push(id.clone()),
             }
         }
         for node in missing {
             self.log_error(&format!("Failed to find network {network} on node {node}"), None);
         }
+        had
     }
 
     /// Whether the node has its load balancer on all networks of the task.

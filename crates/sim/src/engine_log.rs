@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-
-use jiff::Timestamp;
+use std::time::Duration;
 
 /// A bounded buffer of log lines. Each line has a number that never repeats, so that a reader can go on where
 /// it stopped although old lines were dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct EngineLog {
-    lines: VecDeque<String>,
+    /// Model time and the line without its time.
+    lines: VecDeque<(Duration, String)>,
     dropped: u64,
     capacity: usize,
 }
@@ -19,9 +19,9 @@ impl EngineLog {
         Self { lines: VecDeque::new(), dropped: 0, capacity }
     }
 
-    /// Appends `time="…" level=… msg="…" key="…"…`; values are quoted where logrus quotes them.
-    pub(crate) fn write(&mut self, at: Timestamp, level: &str, msg: &str, fields: &[(&str, &str)]) {
-        let mut line = format!("time=\"{at:.9}\" level={level}");
+    /// Appends `level=… msg="…" key="…"…`; values are quoted where logrus quotes them.
+    pub(crate) fn write(&mut self, at: Duration, level: &str, msg: &str, fields: &[(&str, &str)]) {
+        let mut line = format!("level={level}");
         for (key, value) in std::iter::once(&("msg", msg)).chain(fields) {
             // Writing to a String cannot fail.
             let _ = if needs_quotes(value) {
@@ -30,15 +30,11 @@ impl EngineLog {
                 write!(line, " {key}={value}")
             };
         }
-        self.lines.push_back(line);
+        self.lines.push_back((at, line));
         while self.lines.len() > self.capacity {
             self.lines.pop_front();
             self.dropped += 1;
         }
-    }
-
-    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
     }
 
     /// Number of the line that will be written next.
@@ -47,9 +43,9 @@ impl EngineLog {
     }
 
     /// The lines from number `from` on that are still kept.
-    pub(crate) fn since(&self, from: u64) -> impl Iterator<Item = &str> {
+    pub(crate) fn since(&self, from: u64) -> impl Iterator<Item = (Duration, &str)> {
         let skip = usize::try_from(from.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
-        self.lines.iter().skip(skip).map(String::as_str)
+        self.lines.iter().skip(skip).map(|(at, line)| (*at, line.as_str()))
     }
 }
 
@@ -68,25 +64,19 @@ mod tests {
     #[test]
     fn lines_are_logrus_text() {
         let mut log = EngineLog::new(10);
-        log.write(
-            Timestamp::UNIX_EPOCH,
-            "error",
-            "Failed allocation",
-            &[("error", "no \"ip\""), ("module", "node")],
-        );
-        let expected = "time=\"1970-01-01T00:00:00.000000000Z\" level=error msg=\"Failed allocation\" \
-                        error=\"no \\\"ip\\\"\" module=node";
-        assert_eq!(log.lines().collect::<Vec<_>>(), [expected]);
+        let at = Duration::from_secs(3);
+        log.write(at, "error", "Failed allocation", &[("error", "no \"ip\""), ("module", "node")]);
+        let expected = "level=error msg=\"Failed allocation\" error=\"no \\\"ip\\\"\" module=node";
+        assert_eq!(log.since(0).collect::<Vec<_>>(), [(at, expected)]);
     }
 
     #[test]
     fn old_lines_drop_but_numbers_go_on() {
         let mut log = EngineLog::new(2);
         for text in ["a", "b", "c"] {
-            log.write(Timestamp::UNIX_EPOCH, "info", text, &[]);
+            log.write(Duration::ZERO, "info", text, &[]);
         }
         assert_eq!(log.end(), 3);
-        assert_eq!(log.lines().count(), 2);
         assert_eq!(log.since(2).count(), 1);
         assert_eq!(log.since(0).count(), 2, "line 0 is gone");
         assert_eq!(log.since(99).count(), 0);

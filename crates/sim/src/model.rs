@@ -57,6 +57,8 @@ pub(crate) enum Event {
 #[derive(Debug, Clone)]
 pub struct Model {
     pub(crate) settings: Settings,
+    /// The wall clock's time at model time 0.
+    epoch: Timestamp,
     pub(crate) now: Duration,
     pub(crate) ids: IdGen,
     pub(crate) index: u64,
@@ -126,6 +128,7 @@ impl Model {
         let log = EngineLog::new(settings.log_lines);
         let mut model = Self {
             settings,
+            epoch: Timestamp::UNIX_EPOCH,
             now: Duration::ZERO,
             ids,
             index: 10,
@@ -193,15 +196,27 @@ impl Model {
         self.agenda.first_key_value().map(|(&(due, _), _)| due)
     }
 
+    /// Sets what the wall clock shows now; until then the model began at the Unix epoch. All times in answers
+    /// and in the log move with it, also those of the past.
+    pub fn set_clock(&mut self, now: Timestamp) {
+        let elapsed = SignedDuration::try_from(self.now).unwrap_or(SignedDuration::ZERO);
+        self.epoch = now.checked_sub(elapsed).unwrap_or(now);
+        self.refresh_network_copies();
+    }
+
     /// The engine's log, oldest line first: the logrus text that dockerd writes. The oldest lines are dropped
     /// beyond [`Settings::log_lines`].
-    pub fn log(&self) -> impl Iterator<Item = &str> {
-        self.log.lines()
+    pub fn log(&self) -> impl Iterator<Item = String> {
+        self.log.since(0).map(|(time, line)| self.log_line(time, line))
     }
 
     /// The lines from number `from` on, and the number to go on with. Lines are numbered from 0.
-    pub fn log_since(&self, from: u64) -> (impl Iterator<Item = &str>, u64) {
-        (self.log.since(from), self.log.end())
+    pub fn log_since(&self, from: u64) -> (impl Iterator<Item = String>, u64) {
+        (self.log.since(from).map(|(time, line)| self.log_line(time, line)), self.log.end())
+    }
+
+    fn log_line(&self, time: Duration, line: &str) -> String {
+        format!("time=\"{:.9}\" {line}", self.at(time))
     }
 
     /// Makes this engine a manager, a worker, or no member of a Swarm. Nothing else changes.
@@ -262,7 +277,7 @@ impl Model {
     /// The wall clock's time at a time of the model.
     pub(crate) fn at(&self, time: Duration) -> Timestamp {
         let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
-        self.settings.epoch.checked_add(time).unwrap_or(Timestamp::MAX)
+        self.epoch.checked_add(time).unwrap_or(Timestamp::MAX)
     }
 
     pub(crate) fn blobs(&self, kind: BlobKind) -> &BTreeMap<String, Blob> {
@@ -281,23 +296,21 @@ impl Model {
 
     /// Logs an error of the manager, as the allocator does.
     pub(crate) fn log_error(&mut self, msg: &str, error: Option<&str>) {
-        let at = self.at(self.now);
         let node = self.cluster.leader.as_str();
         let mut fields = Vec::with_capacity(3);
         fields.extend(error.map(|error| ("error", error)));
         fields.extend([("module", "node"), ("node.id", node)]);
-        self.log.write(at, "error", msg, &fields);
+        self.log.write(self.now, "error", msg, &fields);
     }
 
     /// The line that marks a new leader, and with it the end of every leak before it.
     pub(crate) fn log_leadership(&mut self) {
-        let at = self.at(self.now);
         let leader = self.cluster.leader.as_str();
         let raft = leader.get(..16).unwrap_or(leader);
         let term = self.cluster.term;
         let fields = [("module", "raft"), ("node.id", leader)];
-        self.log.write(at, "info", &format!("{raft} became leader at term {term}"), &fields);
+        self.log.write(self.now, "info", &format!("{raft} became leader at term {term}"), &fields);
         let text = format!("raft.node: {raft} elected leader {raft} at term {term}");
-        self.log.write(at, "info", &text, &fields);
+        self.log.write(self.now, "info", &text, &fields);
     }
 }

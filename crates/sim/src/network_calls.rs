@@ -144,7 +144,7 @@ impl Model {
         let id = self.network_id(term)?;
         self.check_unused(&id)?;
         let Some(network) = self.networks.remove(&id) else { return Ok(()) };
-        self.drop_balancers(&id);
+        let nodes = self.drop_balancers(&id);
         if self.allocator.pools.remove(&id).is_some() {
             self.allocator.freed = true;
         } else {
@@ -154,6 +154,10 @@ impl Model {
         self.allocator.waiting_networks.remove(&network.meta.seq);
         if self.node_uses.contains_key(&(self.cluster.local.clone(), id.clone())) {
             self.stale_networks.insert(id, network);
+        }
+        // Writing a node makes the allocator look at it again, which fails where a task still stops.
+        for node in nodes {
+            self.sync_node(&node);
         }
         self.run();
         Ok(())
@@ -248,6 +252,22 @@ impl Model {
             self.run();
         }
         attached
+    }
+
+    /// Brings the copies that tasks carry up to date, where times in them changed.
+    pub(crate) fn refresh_network_copies(&mut self) {
+        let copies = self.networks.keys().map(|id| (id.clone(), Arc::new(self.network_copy(id))));
+        let copies: BTreeMap<NetworkId, Arc<Value>> = copies.collect();
+        for attachment in self.tasks.values_mut().flat_map(|task| &mut task.attachments) {
+            if let Some(copy) = copies.get(&attachment.network) {
+                attachment.copy = Arc::clone(copy);
+            }
+        }
+        for (id, copy) in copies {
+            if let Some(network) = self.networks.get_mut(&id) {
+                network.copy = copy;
+            }
+        }
     }
 
     /// The network as tasks carry it (moby `api/types/swarm.Network`).

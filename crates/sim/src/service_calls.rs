@@ -174,6 +174,9 @@ impl Model {
         raw: &mut Value,
         own: Option<&ServiceId>,
     ) -> Result<(), Refusal> {
+        if !parsed.needs_ingress() {
+            return Ok(());
+        }
         let mut taken = std::collections::BTreeMap::new();
         for service in self.services.values().filter(|service| Some(&service.id) != own) {
             for port in service.spec.ports.iter().filter(|port| port.ingress) {

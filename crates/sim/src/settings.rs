@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use pvcheck_ipam::Subnet;
 
 /// An engine release, as far as it shows in answers and behaviour.
@@ -102,8 +101,6 @@ pub struct Settings {
     pub task_history: usize,
     /// Log lines that are kept; older ones are dropped.
     pub log_lines: usize,
-    /// The wall clock's time at model time 0.
-    pub epoch: Timestamp,
 }
 
 impl Default for Settings {
@@ -117,7 +114,6 @@ impl Default for Settings {
             ipam_traps: true,
             task_history: 5,
             log_lines: 20_000,
-            epoch: Timestamp::UNIX_EPOCH,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Worlds to start from.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pvcheck_ipam::Subnet;
@@ -12,6 +13,8 @@ use crate::refusal::Refusal;
 const SETTLE: Duration = Duration::from_secs(2);
 /// Network of [`Model::with`].
 const SHARED: &str = "shared";
+/// Its network address: beside the pool that Swarm takes its own from.
+const SHARED_FROM: Ipv4Addr = Ipv4Addr::new(11, 0, 0, 0);
 
 impl Model {
     /// A Swarm with `services` running VIP services `svc-1`, `svc-2`, … of `replicas` tasks each, all on the
@@ -23,14 +26,10 @@ impl Model {
     pub fn with(services: u64, replicas: u64) -> Result<Self, Refusal> {
         let mut model = Self::new();
         let needed = replicas.saturating_add(1).saturating_mul(services).saturating_add(1);
-        let fits = |prefix: &u8| {
-            Subnet::around([11, 0, 0, 0].into(), *prefix).is_some_and(|subnet| needed <= subnet.usable())
-        };
-        let prefix = (8..=16).rev().find(fits);
-        let prefix =
-            prefix.ok_or_else(|| Refusal::InvalidArgument(format!("{needed} addresses do not fit a /8")))?;
+        let prefix = prefix_for(needed)
+            .ok_or_else(|| Refusal::InvalidArgument(format!("{needed} addresses do not fit a /8")))?;
         model.create_network(
-            &NetworkDraft::overlay(SHARED).subnet(&format!("11.0.0.0/{prefix}")).attachable().json(),
+            &NetworkDraft::overlay(SHARED).subnet(&format!("{SHARED_FROM}/{prefix}")).attachable().json(),
         )?;
         for number in 1..=services {
             model.create_service(
@@ -87,4 +86,25 @@ pub fn cc_ci() -> Result<Model, Refusal> {
     }
     model.advance(SETTLE);
     Ok(model)
+}
+
+/// The narrowest prefix up to 16 that has room for so many addresses.
+fn prefix_for(needed: u64) -> Option<u8> {
+    let fits =
+        |prefix: &u8| Subnet::around(SHARED_FROM, *prefix).is_some_and(|subnet| needed <= subnet.usable());
+    (8..=16).rev().find(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_grows_with_the_need() {
+        for (needed, prefix) in
+            [(0, Some(16)), (65_533, Some(16)), (65_534, Some(15)), (16_777_213, Some(8)), (16_777_214, None)]
+        {
+            assert_eq!(prefix_for(needed), prefix, "{needed}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::connection::CallError;
 use crate::engine::Engine;
 use crate::ids::{ConfigId, NetworkId, RunId, SecretId, ServiceId};
 use crate::progress::{Progress, Watcher};
-use crate::snapshot::{Snapshot, Task};
+use crate::snapshot::{Snapshot, Task, read_services, read_tasks};
 use crate::stack::poll;
 use crate::wire;
 use crate::writes::{Permit, RUN_LABEL, STACK_LABEL, Writer};
@@ -216,12 +216,12 @@ impl Remover<'_> {
         done
     }
 
-    /// Waits until the store holds no task of these services and no standalone container of these networks.
+    /// Waits until the store holds no task of these services and none that stops on these networks.
     async fn drain(&self, parts: &Parts) -> Result<(), String> {
         let since = Instant::now();
+        let mut said = 0;
         loop {
-            let now = self.engine.snapshot().await.map_err(|e| e.to_string())?;
-            let left = now.tasks.iter().filter(|t| holds_up(&now, t, parts)).count() as u64;
+            let left = self.holding_up(parts).await.map_err(|e| e.to_string())?;
             if left == 0 {
                 return Ok(());
             }
@@ -231,9 +231,21 @@ impl Remover<'_> {
                     self.options.patience.as_secs()
                 ));
             }
-            (self.watch)(Progress::Step(format!("{}: waiting for {left} task(s) to stop", parts.name)));
+            if left != said {
+                said = left;
+                (self.watch)(Progress::Step(format!("{}: waiting for {left} task(s) to stop", parts.name)));
+            }
             poll().await;
         }
+    }
+
+    /// How many tasks would lose addresses if the networks were removed now.
+    async fn holding_up(&self, parts: &Parts) -> Result<u64, CallError> {
+        let tasks = read_tasks(self.engine).await?;
+        // After the tasks: a service that is made in between is not taken for one that is gone.
+        let services = read_services(self.engine).await?;
+        let alive: BTreeSet<_> = services.into_iter().map(|s| s.id).collect();
+        Ok(tasks.iter().filter(|t| holds_up(&alive, t, parts)).count() as u64)
     }
 
     /// Removes a network; where Swarm still counts a task on it, again until it does not.
@@ -267,10 +279,10 @@ fn count<E: ToString>(
 ///
 /// Not only tasks of the services at hand count: somebody, an interrupted run perhaps, may have removed services of
 /// these networks a moment ago, and their tasks still stop.
-fn holds_up(now: &Snapshot, task: &Task, parts: &Parts) -> bool {
+fn holds_up(alive: &BTreeSet<ServiceId>, task: &Task, parts: &Parts) -> bool {
     let Some(service) = &task.service else { return task.state.holds_addresses() && attached(task, parts) };
     let removed_by_us = parts.services.iter().any(|(id, _)| id == service);
-    let orphan = now.service(service).is_none();
+    let orphan = !alive.contains(service);
     removed_by_us || (attached(task, parts) && (orphan || task.state.holds_addresses()))
 }
 

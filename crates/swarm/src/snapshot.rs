@@ -319,20 +319,29 @@ pub(crate) async fn read_snapshot(engine: &Engine) -> Result<Snapshot, CallError
     let info: wire::Info = connection.get("/info").await?;
     let nodes: Vec<wire::Node> = connection.get("/nodes").await?;
     let networks: Vec<wire::Network> = connection.get("/networks").await?;
-    let services: Vec<wire::Service> = connection.get("/services").await?;
-    let tasks: Vec<wire::Task> = connection.get("/tasks").await?;
-    // Without the filter the list has containers only: moby daemon/cluster/tasks.go, GetTasks.
-    let attached: Vec<wire::Task> =
-        connection.get("/tasks?filters=%7B%22runtime%22%3A%5B%22attachment%22%5D%7D").await?;
-    let containers = tasks.into_iter().map(|t| task(t, Runtime::Container));
-    let attached = attached.into_iter().map(|t| task(t, Runtime::Attachment));
     Ok(Snapshot {
         engine: engine_facts(info, engine.api()),
         nodes: nodes.into_iter().map(node).collect(),
         networks: networks.into_iter().map(network).collect(),
-        services: services.into_iter().map(service).collect(),
-        tasks: containers.chain(attached).collect(),
+        services: read_services(engine).await?,
+        tasks: read_tasks(engine).await?,
     })
+}
+
+/// Every service, in one call.
+pub(crate) async fn read_services(engine: &Engine) -> Result<Vec<Service>, CallError> {
+    let services: Vec<wire::Service> = engine.connection().get("/services").await?;
+    Ok(services.into_iter().map(service).collect())
+}
+
+/// Every task of both runtimes, in two calls.
+pub(crate) async fn read_tasks(engine: &Engine) -> Result<Vec<Task>, CallError> {
+    let containers: Vec<wire::Task> = engine.connection().get("/tasks").await?;
+    // Without the filter the list has containers only: moby daemon/cluster/tasks.go, GetTasks.
+    let attachments = "/tasks?filters=%7B%22runtime%22%3A%5B%22attachment%22%5D%7D";
+    let attached: Vec<wire::Task> = engine.connection().get(attachments).await?;
+    let containers = containers.into_iter().map(|t| task(t, Runtime::Container));
+    Ok(containers.chain(attached.into_iter().map(|t| task(t, Runtime::Attachment))).collect())
 }
 
 fn engine_facts(info: wire::Info, api: &str) -> EngineFacts {

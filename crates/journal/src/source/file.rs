@@ -68,10 +68,8 @@ async fn moved(file: &mut File, metadata: &Metadata, mark: &Mark) -> io::Result<
         return Ok(Some(Incomplete::Rotated));
     }
     let cut = Incomplete::Truncated { mark_bytes: *offset_bytes, size_bytes: metadata.len() };
-    if metadata.len() < *offset_bytes {
-        return Ok(Some(cut));
-    }
-    // A mark may come from a file; what it claims of its tail is not trusted with memory.
+    // Of a file that is shorter now less is read, so that the hash differs too. A mark may come from a file: what it claims
+    // of its tail is not trusted with memory.
     let tail_bytes = (*tail_bytes).min(TAIL_BYTES as u64);
     let tail = range(file, offset_bytes.saturating_sub(tail_bytes), *offset_bytes).await?;
     Ok((hash(&tail) != *tail_hash).then_some(cut))

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -234,9 +234,7 @@ fn listen(socket: &Path) -> Result<UnixListener, StartError> {
 
 fn running(mut model: Model, log: Option<File>) -> Running {
     let base = model.now();
-    let elapsed = SignedDuration::try_from(base).unwrap_or(SignedDuration::ZERO);
-    let now = Timestamp::now();
-    model.settings_mut().epoch = now.checked_sub(elapsed).unwrap_or(now);
+    model.set_clock(Timestamp::now());
     Running { model, started: Instant::now(), base, log, logged: 0 }
 }
 

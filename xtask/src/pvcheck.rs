@@ -1,0 +1,141 @@
+//! `cargo xtask pvcheck`: a real Swarm, checked end to end.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use pvcheck_lab::{Cancel, Lab, LabError, LabSpec, Suite, World};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::lab;
+
+/// The word by which this program runs as `pvcheck` itself, inside a lab's namespace.
+pub(crate) const INSIDE: &str = "as-pvcheck";
+
+/// Arguments of `pvcheck`.
+#[derive(Args, Debug)]
+pub(crate) struct Pvcheck {
+    /// How throwaway stacks are removed: drained (leaks nothing) or stack-rm (as `docker stack rm`, which leaks)
+    #[arg(long, default_value = "drained", value_parser = ["drained", "stack-rm"])]
+    order: String,
+    /// Debian suite of the engine: bookworm, trixie or sid [default: the engine on PATH, else this machine's suite]
+    #[arg(long, value_name = "SUITE", conflicts_with = "host")]
+    engine: Option<Suite>,
+    /// Run the same gates on this Swarm instead of a lab; needs --config
+    #[arg(long, value_name = "URL", requires = "config")]
+    host: Option<String>,
+    /// What is expected of that Swarm
+    #[arg(long, value_name = "FILE", requires = "host")]
+    config: Option<PathBuf>,
+    /// Leave the lab up and say its name
+    #[arg(long, conflicts_with = "host")]
+    keep: bool,
+    /// Where the reports go
+    #[arg(long, value_name = "DIR", default_value = "target/pvcheck")]
+    out: PathBuf,
+}
+
+/// Runs both gates and gives their exit code.
+pub(crate) fn run(args: &Pvcheck) -> anyhow::Result<ExitCode> {
+    if let (Some(host), Some(config)) = (&args.host, &args.config) {
+        let arguments = gate_arguments(args, host, config)?;
+        return Ok(pvcheck_cli::main(std::iter::once("pvcheck".into()).chain(arguments)));
+    }
+    let spec = LabSpec {
+        managers: 1,
+        spares: 0,
+        suite: args.engine,
+        name: None,
+        world: World::CcCi,
+        cancel: Cancel::default(),
+    };
+    match lab::up_unless_interrupted(spec, false)? {
+        Ok(lab) => in_lab(lab, args),
+        Err(LabError::Cancelled) => Ok(ExitCode::from(lab::INTERRUPTED)),
+        Err(error @ LabError::SuiteNotOffered { .. }) => {
+            lab::say(&error.to_string());
+            Ok(ExitCode::from(lab::NOT_TESTED))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn in_lab(lab: Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
+    let outcome = gates_in(&lab, args);
+    if args.keep && outcome.is_ok() {
+        let info = lab.keep()?;
+        lab::say(&format!("lab {} stays up; `cargo xtask lab down {}` removes it", info.name, info.name));
+        return outcome;
+    }
+    lab::say("taking the lab down");
+    lab.down()?;
+    outcome
+}
+
+/// Runs the gates as a process of its own in the lab's namespace: the routes are there.
+fn gates_in(lab: &Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
+    let info = lab.info();
+    let host = info.hosts.first().context("the lab has no engine")?;
+    let config = info.config.as_deref().context("the lab's world has no configuration")?;
+    let mut command = lab.command(std::env::current_exe().context("cannot find this program")?);
+    command.arg(INSIDE).args(gate_arguments(args, host, config)?);
+    let code = wait_forwarding(&mut command)?;
+    lab::say(&format!("reports: {}", args.out.display()));
+    Ok(ExitCode::from(code))
+}
+
+fn gate_arguments(args: &Pvcheck, host: &str, config: &Path) -> anyhow::Result<Vec<OsString>> {
+    // The process in the lab may stand elsewhere.
+    let out = std::path::absolute(&args.out).context("cannot resolve --out")?;
+    let words =
+        ["gate", "run", "pvcheck.m1", "pvcheck.m2", "--apply", "--order", &args.order, "--host", host];
+    let mut arguments: Vec<OsString> = words.iter().map(Into::into).collect();
+    arguments.extend(["--config".into(), config.into(), "--out".into(), out.into()]);
+    Ok(arguments)
+}
+
+/// Waits for the gates. A signal is passed on to them, and they end when they have cleaned up.
+fn wait_forwarding(command: &mut Command) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before the start, so that no signal finds this process without a handler.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut child = command.spawn().context("cannot run the gates in the lab")?;
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {
+                    if let Some(status) = child.try_wait()? {
+                        return Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(lab::INTERRUPTED));
+                    }
+                }
+                Some(()) = interrupt.recv() => pass_on(&child)?,
+                Some(()) = terminate.recv() => pass_on(&child)?,
+                Some(()) = hangup.recv() => pass_on(&child)?,
+            }
+        }
+    })
+}
+
+/// Asks the gates to clean up and end. Ctrl-C on a terminal has reached them already; a second one does no harm.
+fn pass_on(child: &Child) -> anyhow::Result<()> {
+    let raw = i32::try_from(child.id()).context("a process id out of range")?;
+    let Some(pid) = rustix::process::Pid::from_raw(raw) else { bail!("a process without an id") };
+    match rustix::process::kill_process(pid, rustix::process::Signal::TERM) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error).context("cannot reach the gates"),
+    }
+}
+
+/// Becomes `pvcheck`: the arguments after [`INSIDE`].
+pub(crate) fn inside(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    // Whoever reads along sees the words before a long step, not after it.
+    let _ = std::io::stderr().flush();
+    pvcheck_cli::main(std::iter::once("pvcheck".into()).chain(arguments))
+}
