@@ -1,1 +1,155 @@
-//! The workspace's tests on real engines.
+//! What the tests on real engines share: getting a lab or saying aloud why not, and the docker client inside it.
+//!
+//! A test that cannot have its engine leaves a note in the folder `PVCHECK_NOT_RUN`, which `cargo xtask test` lists at its
+//! end. With `PVCHECK_REQUIRE_ENGINE=1` it fails instead.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
+use pvcheck_swarm::Host;
+use serde_json::Value;
+
+/// What a test gives back: any error fails it with its text.
+pub type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// A lab for a test, or `None` after saying aloud why there is none.
+///
+/// # Panics
+/// When there is none although `PVCHECK_REQUIRE_ENGINE` is set, or when an engine that is there does not come up.
+pub fn lab(test: &str, suite: Option<Suite>, world: World) -> Option<Lab> {
+    lab_of(test, LabSpec { suite, world, ..LabSpec::default() })
+}
+
+/// As [`lab`], with everything to be said about it.
+///
+/// # Panics
+/// As [`lab`].
+pub fn lab_of(test: &str, spec: LabSpec) -> Option<Lab> {
+    match Lab::up(spec, &|_| {}) {
+        Ok(lab) => Some(lab),
+        Err(error @ (LabError::NotRoot | LabError::NoEngine { .. } | LabError::SuiteNotOffered { .. })) => {
+            not_run(test, &error.to_string());
+            None
+        }
+        Err(error) => panic!("{test}: the lab did not come up: {error}"),
+    }
+}
+
+/// Notes that a test was not run.
+///
+/// # Panics
+/// When it had to be: `PVCHECK_REQUIRE_ENGINE` is set.
+pub fn not_run(test: &str, why: &str) {
+    let required = std::env::var_os("PVCHECK_REQUIRE_ENGINE").is_some_and(|value| value != "0");
+    assert!(!required, "{test} could not be run, and an engine is required: {why}");
+    if let Some(folder) = std::env::var_os("PVCHECK_NOT_RUN") {
+        let note = PathBuf::from(folder).join(test);
+        std::fs::write(&note, why).unwrap_or_else(|e| panic!("cannot write {}: {e}", note.display()));
+    }
+}
+
+/// The address of a lab's first engine.
+///
+/// # Panics
+/// When the lab names none, or one that cannot be read.
+pub fn host(lab: &Lab) -> Host {
+    let hosts = &lab.info().hosts;
+    hosts.first().expect("a lab has an engine").parse().expect("a lab's engine has a unix socket")
+}
+
+/// Runs the docker client in a lab and gives what it printed.
+///
+/// # Errors
+/// When it cannot be run or does not end with 0.
+pub fn docker(lab: &Lab, words: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
+    text(lab.command("docker").args(words))
+}
+
+/// Runs a command and gives what it printed.
+///
+/// # Errors
+/// When it cannot be run or does not end with 0.
+pub fn text(command: &mut Command) -> Result<String, Box<dyn std::error::Error>> {
+    let Output { status, stdout, stderr } = command.output()?;
+    if !status.success() {
+        return Err(format!("{command:?} ended with {status}: {}", String::from_utf8_lossy(&stderr)).into());
+    }
+    Ok(String::from_utf8(stdout)?.trim().to_owned())
+}
+
+/// As [`docker`], for commands that print JSON: one document, or one per line.
+///
+/// # Errors
+/// As [`docker`], or when it is no JSON.
+pub fn docker_json(lab: &Lab, words: &[&str]) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
+    let printed = docker(lab, words)?;
+    Ok(serde_json::Deserializer::from_str(&printed).into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Every address of a network as the docker client tells it: what `network inspect -v` lists of services' VIPs, their
+/// tasks and this node's endpoints, and what `service inspect` lists as the services' endpoints.
+///
+/// # Errors
+/// As [`docker_json`].
+pub fn addresses_by_docker(
+    lab: &Lab,
+    network: &str,
+) -> Result<BTreeSet<Ipv4Addr>, Box<dyn std::error::Error>> {
+    let documents = docker_json(lab, &["network", "inspect", "-v", network])?;
+    let inspected = documents.first().and_then(|list| list.get(0)).ok_or("nothing was inspected")?;
+    let id = inspected["Id"].as_str().unwrap_or_default().to_owned();
+    let mut found = BTreeSet::new();
+    let mut take = |value: &Value| {
+        found.extend(
+            value.as_str().and_then(|t| t.split('/').next()).and_then(|t| t.parse::<Ipv4Addr>().ok()),
+        );
+    };
+    for container in inspected["Containers"].as_object().into_iter().flatten() {
+        take(&container.1["IPv4Address"]);
+    }
+    for service in inspected["Services"].as_object().into_iter().flatten() {
+        take(&service.1["VIP"]);
+        for task in service.1["Tasks"].as_array().into_iter().flatten() {
+            take(&task["EndpointIP"]);
+        }
+    }
+    let services = docker(lab, &["service", "ls", "-q"])?;
+    let words: Vec<&str> = ["service", "inspect"].into_iter().chain(services.lines()).collect();
+    for service in docker_json(lab, &words)?.iter().filter_map(Value::as_array).flatten() {
+        for vip in service["Endpoint"]["VirtualIPs"].as_array().into_iter().flatten() {
+            if vip["NetworkID"].as_str() == Some(&id) {
+                take(&vip["Addr"]);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The program `cargo xtask` runs, built before the tests by `cargo xtask test`, else now.
+///
+/// # Errors
+/// When it cannot be built or found.
+pub fn xtask() -> Result<PathBuf, Box<dyn std::error::Error>> {
+    built("xtask", "xtask")
+}
+
+/// The `pvcheck` program, likewise.
+///
+/// # Errors
+/// When it cannot be built or found.
+pub fn pvcheck() -> Result<PathBuf, Box<dyn std::error::Error>> {
+    built("pvcheck-cli", "pvcheck")
+}
+
+fn built(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    text(Command::new(cargo).args(["build", "--quiet", "--package", package]))?;
+    // target/debug/deps/TEST-hash stands one folder below the programs.
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(|deps| deps.parent()).ok_or("no target folder")?;
+    let path = folder.join(program);
+    if path.exists() { Ok(path) } else { Err(format!("{} was not built", path.display()).into()) }
+}

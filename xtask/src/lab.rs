@@ -17,6 +17,9 @@ use tokio::{
     sync::oneshot,
 };
 
+/// Exit code of wrong arguments, as clap has it.
+const USAGE: u8 = 2;
+
 /// Exit code of what could not be tried here.
 pub(crate) const NOT_TESTED: u8 = 3;
 
@@ -114,6 +117,10 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
         Err(error @ LabError::SuiteNotOffered { .. }) => {
             say(&format!("{error}"));
             Ok(ExitCode::from(NOT_TESTED))
+        }
+        Err(error @ LabError::EngineCount { .. }) => {
+            say(&format!("error: {error}"));
+            Ok(ExitCode::from(USAGE))
         }
         Err(error) => Err(error.into()),
     }

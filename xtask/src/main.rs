@@ -4,8 +4,11 @@ use std::{io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod lab;
 mod pvcheck;
+mod readme;
+mod test;
 
 /// Development tasks of pvcheck
 #[derive(Debug, Parser)]
@@ -21,6 +24,10 @@ enum Task {
     ///
     /// Example: cargo xtask pvcheck --order stack-rm
     Pvcheck(pvcheck::Pvcheck),
+    /// Format, clippy, docs, unit and property tests, tests on real engines, README's examples
+    Test(test::Test),
+    /// Speed, as a ratio against what a user would do instead
+    Bench(bench::Bench),
     /// Private engines: start, list, use and remove them
     #[command(subcommand)]
     Lab(lab::Command),
@@ -33,6 +40,8 @@ fn main() -> ExitCode {
     }
     let result = match Args::parse().task {
         Task::Pvcheck(args) => pvcheck::run(&args),
+        Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Lab(command) => lab::run(command),
     };
     result.unwrap_or_else(|error| {

@@ -39,12 +39,15 @@ pub(crate) struct Apt<'a> {
     context: Context<'a>,
     root: PathBuf,
     suite: String,
+    /// What apt complained about while it fetched the index. It succeeds without one when no server answers.
+    complaints: String,
 }
 
 impl<'a> Apt<'a> {
     /// Fetches the index of `suite` into `root`.
     pub(crate) fn open(context: Context<'a>, root: &Path, own: &str, suite: &str) -> Result<Self, LabError> {
-        let apt = Self { context, root: root.to_owned(), suite: suite.to_owned() };
+        let mut apt =
+            Self { context, root: root.to_owned(), suite: suite.to_owned(), complaints: String::new() };
         for dir in ["lists/partial", "cache/archives/partial", "sources", "debs"] {
             let dir = root.join(dir);
             fs::create_dir_all(&dir).map_err(LabError::io("make", &dir))?;
@@ -62,7 +65,7 @@ impl<'a> Apt<'a> {
         for (index, file) in files.iter().enumerate() {
             apt.write(&format!("sources/s{index}.{}", file.ending), &file.text)?;
         }
-        apt.update()?;
+        apt.complaints = apt.update()?;
         Ok(apt)
     }
 
@@ -71,16 +74,26 @@ impl<'a> Apt<'a> {
         fs::write(&file, text).map_err(LabError::io("write", &file))
     }
 
-    fn update(&self) -> Result<(), LabError> {
+    /// What it said on stderr.
+    fn update(&self) -> Result<String, LabError> {
         let mut update = self.command("apt-get");
         update.args(["-q", "update"]);
         let (status, _, errors) = run_any(self.context, &mut update, LIMIT)?;
         if status.success() {
-            Ok(())
+            Ok(errors)
         } else if errors.contains("does not have a Release file") {
             Err(self.not_offered())
         } else {
-            run(self.context, &mut update, LIMIT).map(drop)
+            Err(self.no_index(&errors, &status.to_string()))
+        }
+    }
+
+    fn no_index(&self, errors: &str, status: &str) -> LabError {
+        LabError::Command {
+            command: format!("apt-get update, for suite {}", self.suite),
+            status: status.to_owned(),
+            // The first complaint is the cause; those after it are its consequences.
+            stderr: errors.lines().next().unwrap_or("no reason given").to_owned(),
         }
     }
 
@@ -100,7 +113,12 @@ impl<'a> Apt<'a> {
         let asked: Vec<&str> = needed.iter().chain(wished).copied().collect();
         let offered = self.offered(&asked)?;
         if !needed.iter().all(|package| offered.iter().any(|have| have == package)) {
-            return Err(self.not_offered());
+            let unreachable = self.complaints.contains("Failed to fetch");
+            return Err(if unreachable {
+                self.no_index(&self.complaints, "no index")
+            } else {
+                self.not_offered()
+            });
         }
         let debs = self.root.join("debs");
         let mut download = self.command("apt-get");

@@ -85,6 +85,8 @@ pub struct Model {
     pub(crate) next_subnet: u64,
     /// Updates that failed after they had released live addresses (L3).
     pub(crate) failed_updates: u64,
+    /// Live tasks whose addresses a new leader did not restore.
+    pub(crate) unrestored_tasks: u64,
     log: EngineLog,
 }
 
@@ -150,6 +152,7 @@ impl Model {
             next_vxlan: 4096,
             next_subnet: 0,
             failed_updates: 0,
+            unrestored_tasks: 0,
             log,
         };
         model.log_leadership();

@@ -50,10 +50,10 @@ impl Model {
                 self.allocator.waiting_networks.insert(network.meta.seq, id.clone());
                 continue;
             };
+            // The gateway is restored by name and leaves the cursor at the start, as all restored addresses do, so
+            // the lowest gaps are handed out next.
             let ring = Ring::with_gateway(state.subnet, network.request.range, state.gateway);
-            let mut ring = ring.unwrap_or_else(|_| Ring::new(state.subnet));
-            // Restored addresses do not move the cursor, so the lowest gaps are handed out next.
-            ring.rebuild([]);
+            let ring = ring.unwrap_or_else(|_| Ring::new(state.subnet));
             self.allocator.pools.insert(id.clone(), Pool { ring, held: BTreeSet::new() });
         }
     }
@@ -114,6 +114,7 @@ impl Model {
             match result {
                 Ok(()) => drop(self.allocator.tasks.insert(id)),
                 Err(error) => {
+                    self.unrestored_tasks += 1;
                     self.log_error(&format!("failed allocating task {id} during init"), Some(&error));
                 }
             }

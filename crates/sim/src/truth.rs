@@ -67,6 +67,9 @@ pub struct Truth {
     pub networks: Vec<NetworkTruth>,
     /// Updates that released live VIPs because another network was full (L3).
     pub failed_updates: u64,
+    /// Live tasks that a new leader passed over because a network of theirs was gone or an address taken: what
+    /// they use on their other networks can be given again.
+    pub unrestored_tasks: u64,
 }
 
 impl Truth {
@@ -91,7 +94,11 @@ impl Model {
             let owners = owners.remove(&network.id).unwrap_or_default();
             self.network_truth(network, owners)
         });
-        Truth { networks: networks.collect(), failed_updates: self.failed_updates }
+        Truth {
+            networks: networks.collect(),
+            failed_updates: self.failed_updates,
+            unrestored_tasks: self.unrestored_tasks,
+        }
     }
 
     fn network_truth(&self, network: &Network, mut owners: Vec<Owner>) -> NetworkTruth {

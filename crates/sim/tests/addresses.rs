@@ -445,6 +445,23 @@ fn nodes_have_a_balancer_each_and_down_nodes_keep_theirs() {
 }
 
 #[test]
+fn a_node_that_comes_back_stops_what_it_was_told_to_stop_meanwhile() {
+    let mut model = Model::new();
+    network(&mut model, "net", "10.90.0.0/24");
+    let worker = model.add_node(false);
+    let draft = ServiceDraft::new("app").on("net").constraint("node.role==worker").replicas(2);
+    service(&mut model, draft);
+    model.set_node_down(worker.as_str(), true).expect("there");
+    model.remove_service("app").expect("there");
+    model.advance(Duration::from_hours(1));
+    assert_eq!(count(&model, "net", OwnerKind::Task), 2, "nobody stopped them");
+    model.set_node_down(worker.as_str(), false).expect("there");
+    model.advance(SECOND);
+    assert_eq!(truth(&model, "net").in_use, Some(3));
+    assert_eq!(tasks(&mut model).len(), 0);
+}
+
+#[test]
 fn demoting_the_leader_reclaims_leaks_and_restarts_nothing() {
     let mut model = Model::new();
     network(&mut model, "shared", "10.90.0.0/24");

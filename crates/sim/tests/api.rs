@@ -239,6 +239,21 @@ fn services_and_tasks_look_like_the_engines() {
 }
 
 #[test]
+fn setting_the_clock_moves_all_times() {
+    let mut model = world();
+    let text = |model: &mut Model, target: &str| {
+        String::from_utf8(model.respond("GET", target, b"").body).expect("text")
+    };
+    let targets = ["/tasks", "/services", "/networks", "/networks/net", "/nodes", "/info"];
+    assert!(targets.iter().all(|target| text(&mut model, target).contains("\"1970-01-01T")), "before");
+    model.set_clock("2026-06-13T05:38:02Z".parse().expect("a time"));
+    for target in targets {
+        assert!(!text(&mut model, target).contains("\"1970-01-01T"), "{target}");
+    }
+    assert!(model.log().all(|line| line.starts_with("time=\"2026-06-13T05:38:0")));
+}
+
+#[test]
 fn a_service_lives_through_the_api() {
     let mut model = world();
     let body = ServiceDraft::new("api").on("net").json();

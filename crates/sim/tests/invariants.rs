@@ -16,17 +16,32 @@ enum Step {
     Attach(usize),
     Availability(usize, Availability),
     CreateNetwork(usize),
-    CreateService { number: usize, on: Vec<usize>, replicas: u64, dnsrr: bool, publish: bool, stuck: bool },
+    CreateService {
+        number: usize,
+        on: Vec<usize>,
+        replicas: u64,
+        dnsrr: bool,
+        publish: bool,
+        stuck: bool,
+    },
     Demote,
     Detach(usize),
     Down(usize, bool),
     Fail(usize),
-    MoveService { number: usize, on: Vec<usize> },
+    MoveService {
+        number: usize,
+        on: Vec<usize>,
+    },
     Rebuild,
     RemoveNetwork(usize),
     RemoveService(usize),
     Restart,
     Scale(usize, u64),
+    /// The service, and at once its networks: what `docker stack rm` does.
+    StackRemove {
+        number: usize,
+        networks: Vec<usize>,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,19 +51,20 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_usize).prop_map(Step::Attach),
         1 => (0..3_usize, prop::sample::select(vec![Availability::Active, Availability::Drain, Availability::Pause]))
             .prop_map(|(node, availability)| Step::Availability(node, availability)),
-        4 => (0..4_usize).prop_map(Step::CreateNetwork),
+        8 => (0..4_usize).prop_map(Step::CreateNetwork),
         6 => (0..6_usize, on(), 0..5_u64, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
             |(number, on, replicas, dnsrr, publish, stuck)| Step::CreateService { number, on, replicas, dnsrr, publish, stuck }),
         1 => Just(Step::Demote),
         1 => (0..3_usize).prop_map(Step::Detach),
         1 => (0..3_usize, any::<bool>()).prop_map(|(node, down)| Step::Down(node, down)),
         1 => (0..9_usize).prop_map(Step::Fail),
-        3 => (0..6_usize, on()).prop_map(|(number, on)| Step::MoveService { number, on }),
+        6 => (0..6_usize, on()).prop_map(|(number, on)| Step::MoveService { number, on }),
         1 => Just(Step::Rebuild),
-        4 => (0..4_usize).prop_map(Step::RemoveNetwork),
-        4 => (0..6_usize).prop_map(Step::RemoveService),
+        1 => (0..4_usize).prop_map(Step::RemoveNetwork),
+        2 => (0..6_usize).prop_map(Step::RemoveService),
+        4 => (0..6_usize, on()).prop_map(|(number, networks)| Step::StackRemove { number, networks }),
         1 => Just(Step::Restart),
-        2 => (0..6_usize, 0..6_u64).prop_map(|(number, replicas)| Step::Scale(number, replicas)),
+        3 => (0..6_usize, 0..9_u64).prop_map(|(number, replicas)| Step::Scale(number, replicas)),
     ]
 }
 
@@ -107,14 +123,32 @@ fn act(model: &mut Model, step: &Step, attached: &mut Vec<TaskId>) {
         Step::RemoveService(number) => drop(model.remove_service(&format!("s{number}"))),
         Step::Restart => model.restart_engine(),
         Step::Scale(number, replicas) => drop(model.scale_service(&format!("s{number}"), *replicas)),
+        Step::StackRemove { number, networks } => {
+            drop(model.remove_service(&format!("s{number}")));
+            for at in networks {
+                drop(model.remove_network(NETWORKS[*at].0));
+            }
+        }
     }
 }
 
-/// Every address in use is owned or leaked, and none is owned twice unless the engine's own faults did it: a failed
-/// update (L3), or a rebuild while a task of a removed network still stopped. Both first show an address as lost.
-fn check(model: &Model, lost_before: &mut bool) -> Result<(), TestCaseError> {
+/// Several nodes, and all networks.
+fn world(nodes: usize) -> Model {
+    let mut model = Model::new();
+    for number in 1..nodes {
+        model.add_node(number == 1);
+    }
+    for at in 0..NETWORKS.len() {
+        act(&mut model, &Step::CreateNetwork(at), &mut Vec::new());
+    }
+    model
+}
+
+/// Every address in use is owned or leaked, and none is owned twice or given away under its owner unless one of the
+/// engine's own two faults did it: a failed update (L3), or a new leader that passed over a live task.
+fn check(model: &Model) -> Result<(), TestCaseError> {
     let truth = model.truth();
-    *lost_before |= truth.networks.iter().any(|network| !network.lost.is_empty());
+    let sound = truth.failed_updates == 0 && truth.unrestored_tasks == 0;
     for network in &truth.networks {
         let Some(in_use) = network.in_use else {
             prop_assert!(network.subnet.is_none());
@@ -124,13 +158,10 @@ fn check(model: &Model, lost_before: &mut bool) -> Result<(), TestCaseError> {
         owned.dedup();
         let held = owned.len() - network.lost.len() + network.leaked.len();
         prop_assert_eq!(in_use, 3 + held as u64, "{}", network.name);
-        let size = network.subnet.map_or(0, |subnet| subnet.size_addrs());
+        let size = network.subnet.map_or(0, pvcheck_ipam::Subnet::size_addrs);
         prop_assert_eq!(in_use + network.free.unwrap_or(0), size);
-        prop_assert!(network.duplicates.is_empty() || *lost_before, "{:?}", network);
+        prop_assert!(!sound || (network.duplicates.is_empty() && network.lost.is_empty()), "{:?}", network);
     }
-    prop_assert!(
-        truth.failed_updates > 0 || *lost_before || truth.networks.iter().all(|n| n.lost.is_empty())
-    );
     Ok(())
 }
 
@@ -138,15 +169,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_address_is_accounted_for(steps in prop::collection::vec(step(), 1..60), nodes in 1..4_usize) {
-        let mut model = Model::new();
-        for number in 1..nodes {
-            model.add_node(number == 1);
-        }
-        let (mut attached, mut lost) = (Vec::new(), false);
+    fn every_address_is_accounted_for(steps in prop::collection::vec(step(), 1..80), nodes in 1..4_usize) {
+        let mut model = world(nodes);
+        let mut attached = Vec::new();
         for step in &steps {
             act(&mut model, step, &mut attached);
-            check(&model, &mut lost)?;
+            check(&model)?;
         }
         // With everything removed in the right order and a new leader, nothing is left but the ingress.
         for at in 0..3 {
@@ -158,10 +186,11 @@ proptest! {
         for id in attached {
             model.detach_container(&id);
         }
-        model.advance(Duration::from_secs(60));
+        model.advance(Duration::from_mins(1));
         prop_assert_eq!(model.respond("GET", "/tasks", b"").value(), json!([]));
+        // Leaks may be left; a new leader takes them back.
         model.rebuild_allocator();
-        check(&model, &mut lost)?;
+        check(&model)?;
         for network in model.truth().networks {
             let fresh = if network.name == "ingress" { 3 + nodes as u64 } else { 3 };
             prop_assert!(network.in_use.is_none_or(|in_use| in_use == fresh), "{:?}", network);
@@ -170,7 +199,7 @@ proptest! {
 
     #[test]
     fn the_size_of_the_steps_does_not_matter(steps in prop::collection::vec(step(), 1..25), slice in 1..50_u64) {
-        let (mut whole, mut sliced) = (Model::new(), Model::new());
+        let (mut whole, mut sliced) = (world(2), world(2));
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for step in &steps {
             act(&mut whole, step, &mut first);

@@ -1,0 +1,202 @@
+//! The audit: its JSON, and what it finds.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
+use pvcheck_swarm::{Audit, AuditedNetwork, Cause, audit};
+use serde_json::Value;
+
+use crate::support::*;
+
+async fn audited(model: Model) -> Audit {
+    let sim = start(model);
+    let report = audit(&connect(&sim).await.snapshot().await.expect("a healthy engine"));
+    assert_eq!(writes(&sim), [] as [&str; 0]);
+    report
+}
+
+fn on<'a>(report: &'a Audit, name: &str) -> &'a AuditedNetwork {
+    report.networks.iter().find(|n| n.name == name).expect("a network of the test")
+}
+
+/// A /28 that six services fill, and a seventh that waits.
+fn seven_on_a_28() -> Model {
+    let mut model = with_shared("10.90.0.0/28");
+    for n in 1..=7 {
+        service(&mut model, ServiceDraft::new(&format!("s{n}")).on("shared"));
+    }
+    model
+}
+
+/// A network `full` without a free address.
+fn full(model: &mut Model) {
+    network(model, "full", "10.91.0.0/29");
+    service(model, ServiceDraft::new("filler").on("full").constraint("node.labels.no==1").replicas(4));
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+fn assert_has(value: &Value, promised: &[&str]) {
+    for key in promised {
+        assert!(keys(value).contains(key), "`{key}` is promised: {value}");
+    }
+}
+
+#[tokio::test]
+async fn the_json_is_what_scripts_rely_on() {
+    let mut model = seven_on_a_28();
+    leak(&mut model, "ingress-is-not-touched-by-this", 0);
+    let report = serde_json::to_value(audited(model).await).unwrap();
+    assert_has(&report, &["schema", "kind", "engine", "networks"]);
+    assert_eq!((&report["schema"], &report["kind"]), (&"pvcheck/v1".into(), &"audit".into()));
+    let engine = &report["engine"];
+    assert_eq!((&engine["version"], &engine["api"]), (&"20.10.24".into(), &"1.41".into()));
+    assert_eq!((&engine["managers"], &engine["nodes"]), (&1.into(), &1.into()));
+    let networks = report["networks"].as_array().unwrap();
+    assert_eq!(networks[0]["name"], "ingress", "ingress comes first");
+    for network in networks {
+        let promised = [
+            "name", "id", "subnets", "usable", "owned", "in_use", "leaked", "free", "pressure", "duplicates",
+            "stuck",
+        ];
+        assert_has(network, &promised);
+        assert!(network["name"].is_string() && network["id"].is_string());
+        assert!(network["usable"].is_u64() && network["subnets"].is_array());
+        for owned in ["vips", "tasks", "load_balancers", "attachments"] {
+            assert!(network["owned"][owned].is_u64(), "{owned}");
+        }
+        for unmeasured in ["in_use", "leaked", "free"] {
+            assert!(network[unmeasured].is_null(), "{unmeasured} cannot be known from lists: {network}");
+        }
+        assert!(["ok", "high", "full", "unknown"].contains(&network["pressure"].as_str().unwrap()));
+    }
+    let stuck = &networks[1]["stuck"][0];
+    assert_has(stuck, &["service", "task", "state", "since", "reason", "cause"]);
+    assert_eq!((&stuck["service"], &stuck["state"]), (&"s7".into(), &"new".into()));
+    assert!(stuck["since"].as_str().unwrap().ends_with('Z'), "RFC 3339 in UTC: {stuck}");
+}
+
+#[tokio::test]
+async fn an_audit_reads_back_from_json() {
+    let report = audited(seven_on_a_28()).await;
+    let text = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<Audit>(&text).unwrap(), report);
+}
+
+#[tokio::test]
+async fn the_ci_host_is_healthy_and_not_called_ok() {
+    let report = audited(cc_ci()).await;
+    for network in &report.networks {
+        assert_eq!((network.stuck.len(), network.duplicates.len()), (0, 0), "{}", network.name);
+        assert_eq!(network.missing_vips, [] as [&str; 0], "{}", network.name);
+        assert_eq!(network.pressure, "unknown", "leaks are not seen, so nothing is known to be well");
+    }
+    let proxy = on(&report, "proxy");
+    assert_eq!((proxy.usable, proxy.owned.vips, proxy.owned.tasks, proxy.owned.load_balancers), (253, 5, 6, 1));
+}
+
+#[tokio::test]
+async fn a_service_that_waits_is_named_with_its_task() {
+    let report = audited(seven_on_a_28()).await;
+    let shared = on(&report, "shared");
+    assert_eq!(shared.pressure, "full");
+    assert_eq!(shared.missing_vips, ["s7"]);
+    assert_eq!(shared.stuck.len(), 1);
+    assert_eq!((shared.stuck[0].service.as_str(), shared.stuck[0].cause), ("s7", Cause::VipPending));
+    assert_eq!(on(&report, "ingress").stuck, []);
+}
+
+#[tokio::test]
+async fn a_task_without_an_address_is_stuck_though_its_service_has_a_vip() {
+    let mut model = with_shared("10.90.0.0/28");
+    // 13 usable: a VIP, a load balancer, and eleven of the twelve tasks.
+    service(&mut model, ServiceDraft::new("wide").on("shared").replicas(12));
+    let report = audited(model).await;
+    let shared = on(&report, "shared");
+    assert_eq!((shared.pressure.as_str(), shared.missing_vips.len()), ("full", 0));
+    assert_eq!(shared.stuck.len(), 1);
+    assert_eq!((shared.stuck[0].service.as_str(), shared.stuck[0].cause), ("wide", Cause::NetworkFull));
+}
+
+#[tokio::test]
+async fn what_was_made_a_moment_ago_is_not_stuck_yet() {
+    let mut model = with_shared("10.90.0.0/28");
+    service(&mut model, ServiceDraft::new("wide").on("shared").replicas(11));
+    model.scale_service("wide", 12).unwrap();
+    model.advance(Duration::from_secs(1));
+    assert_eq!(on(&audited(model).await, "shared").stuck, []);
+}
+
+#[tokio::test]
+async fn four_fifths_are_high() {
+    for (replicas, pressure) in [(8, "unknown"), (9, "high"), (11, "full")] {
+        let mut model = with_shared("10.90.0.0/28");
+        service(&mut model, ServiceDraft::new("wide").on("shared").replicas(replicas));
+        assert_eq!(on(&audited(model).await, "shared").pressure, pressure, "{replicas} + 2 of 13");
+    }
+}
+
+#[tokio::test]
+async fn an_unallocated_network_is_reported_and_its_subnet_unknown() {
+    let mut model = with_shared("10.90.0.0/24");
+    model.create_network(&NetworkDraft::overlay("clash").subnet("10.90.0.0/16").json()).unwrap();
+    service(&mut model, ServiceDraft::new("app").on("clash"));
+    model.advance(Duration::from_secs(10));
+    let report = audited(model).await;
+    let clash = on(&report, "clash");
+    assert_eq!((clash.subnets.len(), clash.usable, clash.pressure.as_str()), (0, 0, "unknown"));
+    assert_eq!(clash.missing_vips, ["app"]);
+    assert_eq!(clash.stuck[0].cause, Cause::NetworkNotAllocated);
+    assert!(clash.notes[0].contains("no subnet"), "{:?}", clash.notes);
+}
+
+/// L3: an update that adds a full network frees the live VIP, which is then given again.
+#[tokio::test]
+async fn an_address_in_two_hands_is_reported() {
+    let mut model = with_shared("10.90.0.0/28");
+    full(&mut model);
+    service(&mut model, ServiceDraft::new("app").on("shared"));
+    let both = serde_json::json!([{"Target": "shared"}, {"Target": "full"}]);
+    model.change_service("app", |raw| raw["TaskTemplate"]["Networks"] = both).unwrap();
+    model.advance(SETTLE);
+    for n in 0..11 {
+        service(&mut model, ServiceDraft::new(&format!("n{n}")).on("shared").replicas(0));
+    }
+    let duplicates = model.truth().network("shared").unwrap().duplicates.clone();
+    assert_eq!(duplicates, [Ipv4Addr::new(10, 90, 0, 2)], "the model shows L3");
+    let report = audited(model).await;
+    assert_eq!(on(&report, "shared").duplicates, duplicates);
+    assert_eq!(on(&report, "full").duplicates, []);
+    assert_eq!(on(&report, "full").missing_vips, ["app"]);
+}
+
+/// A network with room is not to blame for a task that waits for a full one.
+#[tokio::test]
+async fn only_the_full_one_of_two_networks_is_called_full() {
+    for draft in [ServiceDraft::new("app"), ServiceDraft::new("app").dnsrr()] {
+        let mut model = with_shared("10.90.0.0/24");
+        full(&mut model);
+        service(&mut model, draft.on("shared").on("full"));
+        model.advance(Duration::from_secs(10));
+        let report = audited(model).await;
+        assert_eq!(on(&report, "full").pressure, "full");
+        assert_eq!(on(&report, "full").stuck.len(), 1);
+        let shared = on(&report, "shared");
+        assert_ne!(shared.pressure, "full", "{:?}", shared.stuck);
+        assert!(shared.stuck.iter().all(|s| s.cause != Cause::NetworkFull), "{:?}", shared.stuck);
+    }
+}
+
+/// Nor for one that waits for a network without a subnet.
+#[tokio::test]
+async fn a_network_beside_an_unallocated_one_is_not_called_full() {
+    let mut model = with_shared("10.90.0.0/24");
+    model.create_network(&NetworkDraft::overlay("clash").subnet("10.90.0.0/16").json()).unwrap();
+    service(&mut model, ServiceDraft::new("app").on("clash").on("shared"));
+    model.advance(Duration::from_secs(10));
+    let report = audited(model).await;
+    assert_ne!(on(&report, "shared").pressure, "full", "{:?}", on(&report, "shared").stuck);
+}

@@ -1,0 +1,11 @@
+//! Every operation against the embedded engine, whose model knows what is really so.
+
+mod audit;
+mod census;
+mod churn;
+mod connect;
+mod faults;
+mod look;
+mod removal;
+mod secrets;
+mod support;

@@ -1,0 +1,121 @@
+//! `cargo xtask pvcheck` as a whole: it passes, it shows the leak of `stack rm`, and an interruption leaves nothing.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use pvcheck_lab::Lab;
+use pvcheck_tests::{Outcome, not_run, text, xtask};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// True after saying aloud why nothing can be run.
+fn cannot(test: &str) -> bool {
+    match Lab::available() {
+        Ok(()) => false,
+        Err(why) => {
+            not_run(test, &why.to_string());
+            true
+        }
+    }
+}
+
+#[test]
+fn both_gates_pass() -> Outcome {
+    if cannot("pvcheck::both_gates_pass") {
+        return Ok(());
+    }
+    let before = traces()?;
+    let out = tempfile::tempdir()?;
+    let output = Command::new(xtask()?).arg("pvcheck").arg("--out").arg(out.path()).output()?;
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{table}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(table.lines().filter(|l| l.starts_with("PASS    pvcheck.m")).count(), 2, "{table}");
+    for gate in ["pvcheck.m1", "pvcheck.m2"] {
+        let report: Value = serde_json::from_slice(&std::fs::read(out.path().join(format!("{gate}.json")))?)?;
+        assert_eq!((report["kind"].as_str(), report["verdict"].as_str()), (Some("gate"), Some("PASS")));
+        assert!(report["checks"].as_array().is_some_and(|checks| 8 < checks.len()));
+        let markdown = std::fs::read_to_string(out.path().join(format!("{gate}.md")))?;
+        assert!(markdown.starts_with(&format!("# {gate}: PASS\n")), "{markdown}");
+    }
+    assert_eq!(traces()?, before, "something is left");
+    Ok(())
+}
+
+#[test]
+fn stack_rm_fails_and_names_what_leaked() -> Outcome {
+    if cannot("pvcheck::stack_rm_fails") {
+        return Ok(());
+    }
+    let before = traces()?;
+    let out = tempfile::tempdir()?;
+    let output =
+        Command::new(xtask()?).args(["pvcheck", "--order", "stack-rm", "--out"]).arg(out.path()).output()?;
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{table}{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&std::fs::read(out.path().join("pvcheck.m2.json"))?)?;
+    let checks = report["checks"].as_array().ok_or("no checks")?;
+    let failed: Vec<&Value> = checks.iter().filter(|c| c["verdict"] == "FAIL").collect();
+    assert_eq!(failed.len(), 1, "{failed:#?}");
+    assert_eq!(failed[0]["id"], "churn.leaks");
+    let reason = failed[0]["reason"].as_str().unwrap_or_default();
+    // Five stacks of one task each.
+    assert!(reason.starts_with("5 addresses of proxy leaked"), "{reason}");
+    let named: BTreeSet<&str> = reason.split([' ', ',', ';']).filter(|w| w.starts_with("10.10.0.")).collect();
+    assert_eq!(named.len(), 5, "{reason}");
+    assert_eq!(traces()?, before, "something is left");
+    Ok(())
+}
+
+#[test]
+fn an_interruption_leaves_nothing() -> Outcome {
+    if cannot("pvcheck::an_interruption") {
+        return Ok(());
+    }
+    // Once while the lab comes up, once with stacks on their way, once while they stop.
+    for moment in ["starting 9 services", "deploying 5 stacks", "removing 5 stacks"] {
+        let before = traces()?;
+        let out = tempfile::tempdir()?;
+        let mut child = Command::new(xtask()?)
+            .args(["pvcheck", "--out"])
+            .arg(out.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();
+        let mut seen = Vec::new();
+        let mut sent = false;
+        for line in lines {
+            let line = line?;
+            if !sent && line.contains(moment) {
+                let pid = Pid::from_raw(i32::try_from(child.id())?).ok_or("no pid")?;
+                kill_process(pid, Signal::INT)?;
+                sent = true;
+            }
+            seen.push(line);
+        }
+        let status = child.wait()?;
+        assert!(sent, "the moment `{moment}` never came: {seen:#?}");
+        assert_eq!(status.code(), Some(130), "{moment}: {seen:#?}");
+        assert_eq!(traces()?, before, "{moment}: something is left; {seen:#?}");
+    }
+    Ok(())
+}
+
+/// Everything that a lab might leave behind, seen with other eyes than the lab's: its namespaces, and whatever is
+/// mounted or runs in the folder of labs.
+fn traces() -> Result<BTreeSet<String>, Box<dyn std::error::Error>> {
+    let mut found = BTreeSet::new();
+    let namespaces = text(Command::new("ip").args(["netns", "list"]))?;
+    let names = namespaces.lines().filter_map(|l| l.split_whitespace().next());
+    found.extend(names.filter(|n| n.starts_with("pvl-")).map(|n| format!("namespace {n}")));
+    for line in std::fs::read_to_string("/proc/self/mountinfo")?.lines() {
+        let place = line.split_whitespace().nth(4).unwrap_or_default();
+        if place.contains("pvcheck-lab") || place.contains("/pvl-") {
+            found.insert(format!("mount {place}"));
+        }
+    }
+    let processes = text(Command::new("ps").args(["-eo", "args"]))?;
+    found.extend(processes.lines().filter(|l| l.contains("pvcheck-lab/")).map(|l| format!("process {l}")));
+    Ok(found)
+}

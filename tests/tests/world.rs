@@ -1,0 +1,122 @@
+//! The mission's host in small, on a real engine: both gates, the audit against the docker client, a broken service.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use pvcheck_lab::{Lab, World};
+use pvcheck_tests::{Outcome, addresses_by_docker, docker, lab, pvcheck};
+use serde_json::Value;
+
+#[test]
+fn the_world_passes_and_what_breaks_is_named() -> Outcome {
+    let Some(lab) = lab("world", None, World::CcCi) else { return Ok(()) };
+    let config = lab.info().config.clone().ok_or("the world has no configuration")?;
+    let config = config.to_str().ok_or("a path that is no text")?;
+    let m1 = ["gate", "run", "pvcheck.m1", "--config", config, "-o", "json"];
+
+    let (code, report) = run(&lab, &m1)?;
+    assert_eq!((code, verdict(&report)), (0, "PASS"), "{report:#}");
+    let healthy = verdicts(&report);
+    assert!(healthy.values().all(|v| v == "PASS"), "{healthy:?}");
+
+    audit_agrees_with_docker(&lab)?;
+    census_adds_up(&lab)?;
+
+    docker(&lab, &["service", "scale", "--detach", "ccci-dashboard_app=0"])?;
+    let broken =
+        until(&lab, &m1, |v| v["service.ccci-dashboard_app"] == "FAIL" && v["route.dashboard"] == "FAIL")?;
+    let changed: BTreeSet<&str> =
+        broken.iter().filter(|(id, v)| healthy[*id] != **v).map(|(id, _)| id.as_str()).collect();
+    assert_eq!(changed, BTreeSet::from(["service.ccci-dashboard_app", "route.dashboard"]), "{broken:?}");
+
+    // The hard stop: with a core route down nothing is deployed, and the exit code says that a guardrail refused.
+    let (code, report) =
+        run(&lab, &["gate", "run", "pvcheck.m2", "--apply", "--config", config, "-o", "json"])?;
+    assert_eq!(code, 4, "{report:#}");
+    assert_eq!(verdicts(&report)["routes.before"], "FAIL");
+    assert_eq!(verdicts(&report)["churn.leaks"], "UNKNOWN");
+
+    docker(&lab, &["service", "scale", "--detach", "ccci-dashboard_app=1"])?;
+    until(&lab, &m1, |v| v.values().all(|v| v == "PASS"))?;
+    lab.down()?;
+    Ok(())
+}
+
+/// The owned addresses are, one by one, those that the docker client names.
+fn audit_agrees_with_docker(lab: &Lab) -> Outcome {
+    let (code, audit) = run(lab, &["audit", "-o", "json"])?;
+    assert_eq!((code, audit["kind"].as_str()), (0, Some("audit")));
+    assert_eq!(audit["networks"][0]["name"], "ingress", "ingress comes first");
+    let proxy = audit["networks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|n| n["name"] == "proxy")
+        .ok_or("no proxy")?;
+    assert_eq!(proxy["usable"], 253);
+    for unmeasured in ["in_use", "leaked", "free"] {
+        assert!(proxy[unmeasured].is_null(), "{unmeasured} was not measured");
+    }
+    let owned = &proxy["owned"];
+    let kinds = ["vips", "tasks", "load_balancers", "attachments"].map(|k| owned[k].as_u64().unwrap_or(999));
+    assert_eq!(kinds, [5, 6, 1, 0], "as on the mission's host: the router has no VIP of its own");
+    let ours: BTreeSet<Ipv4Addr> = proxy["owners"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|o| o["address"].as_str()?.parse().ok())
+        .collect();
+    let theirs = addresses_by_docker(lab, "proxy")?;
+    // Beside what the manager names, the client sees this node's own load balancer.
+    assert_eq!(theirs.difference(&ours).count(), 1, "theirs {theirs:?} ours {ours:?}");
+    assert_eq!(ours.difference(&theirs).count(), 0, "theirs {theirs:?} ours {ours:?}");
+    Ok(())
+}
+
+fn census_adds_up(lab: &Lab) -> Outcome {
+    let (code, census) = run(lab, &["census", "proxy", "-o", "json"])?;
+    let number = |field: &str| census[field].as_u64().unwrap_or_else(|| panic!("{field} in {census:#}"));
+    assert_eq!((code, census["kind"].as_str()), (0, Some("census")));
+    assert_eq!(census["method"], "bulk");
+    assert_eq!(census["complete"], true);
+    assert_eq!(number("usable"), 253);
+    assert_eq!(number("leaked"), 0);
+    assert_eq!(number("handed_out") + number("owned") + number("load_balancers"), 253, "{census:#}");
+    Ok(())
+}
+
+fn run(lab: &Lab, words: &[&str]) -> Result<(i32, Value), Box<dyn std::error::Error>> {
+    let output = lab.command(pvcheck()?).args(words).arg("--quiet").output()?;
+    let code = output.status.code().ok_or("ended by a signal")?;
+    let document = serde_json::from_slice(&output.stdout)
+        .map_err(|e| format!("{e}: code {code}, {}", String::from_utf8_lossy(&output.stderr)))?;
+    Ok((code, document))
+}
+
+fn verdict(report: &Value) -> &str {
+    report["verdict"].as_str().unwrap_or_default()
+}
+
+fn verdicts(report: &Value) -> BTreeMap<String, String> {
+    let checks = report["checks"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    checks.map(|check| (text(&check["id"]), text(&check["verdict"]))).collect()
+}
+
+/// Runs a gate until its verdicts are as wanted, for at most half a minute: the router needs a moment to notice.
+fn until(
+    lab: &Lab,
+    words: &[&str],
+    wanted: impl Fn(&BTreeMap<String, String>) -> bool,
+) -> Result<BTreeMap<String, String>, Box<dyn std::error::Error>> {
+    let since = Instant::now();
+    loop {
+        let (_, report) = run(lab, words)?;
+        let verdicts = verdicts(&report);
+        if wanted(&verdicts) {
+            return Ok(verdicts);
+        }
+        assert!(since.elapsed() < Duration::from_secs(30), "never came to it: {verdicts:?}");
+    }
+}
