@@ -19,9 +19,9 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 /// Says aloud why nothing is tested, and returns.
 macro_rules! needs_a_lab {
-    () => {
+    ($test:literal) => {
         if let Err(reason) = Lab::available() {
-            eprintln!("not tested: {reason}");
+            pvcheck_tests::not_run(concat!("lab::", $test), &reason.to_string());
             return Ok(());
         }
     };
@@ -29,7 +29,7 @@ macro_rules! needs_a_lab {
 
 #[test]
 fn up_exec_stop_start_down_leaves_nothing() -> Outcome {
-    needs_a_lab!();
+    needs_a_lab!("up_exec_stop_start_down_leaves_nothing");
     let name: LabName = "tst-basic".parse()?;
     let lab = Lab::up(LabSpec { name: Some(name.clone()), ..LabSpec::default() }, &|_| {})?;
     assert!(!left_of("tst-basic").is_empty(), "a lab that is up is seen by the search for what is left");
@@ -63,7 +63,7 @@ fn up_exec_stop_start_down_leaves_nothing() -> Outcome {
 
 #[test]
 fn the_world_answers_and_a_missing_service_shows_at_once() -> Outcome {
-    needs_a_lab!();
+    needs_a_lab!("the_world_answers_and_a_missing_service_shows_at_once");
     let spec = LabSpec { name: Some("tst-world".parse()?), world: World::CcCi, ..LabSpec::default() };
     let lab = Lab::up(spec, &|_| {})?;
     let services =
@@ -103,7 +103,7 @@ fn the_world_answers_and_a_missing_service_shows_at_once() -> Outcome {
 
 #[test]
 fn three_managers_and_a_spare() -> Outcome {
-    needs_a_lab!();
+    needs_a_lab!("three_managers_and_a_spare");
     let name: LabName = "tst-three".parse()?;
     let lab = Lab::up(LabSpec { managers: 3, spares: 1, name: Some(name), ..LabSpec::default() }, &|_| {})?;
     let nodes =
@@ -120,7 +120,7 @@ fn three_managers_and_a_spare() -> Outcome {
 
 #[test]
 fn a_panic_leaves_nothing() -> Outcome {
-    needs_a_lab!();
+    needs_a_lab!("a_panic_leaves_nothing");
     let spec = LabSpec { name: Some("tst-panic".parse()?), ..LabSpec::default() };
     let lab = Lab::up(spec, &|_| {})?;
     let panicked = catch_unwind(AssertUnwindSafe(move || {
@@ -133,7 +133,7 @@ fn a_panic_leaves_nothing() -> Outcome {
 
 #[test]
 fn a_panic_on_the_way_up_leaves_nothing() -> Outcome {
-    needs_a_lab!();
+    needs_a_lab!("a_panic_on_the_way_up_leaves_nothing");
     let spec = LabSpec { name: Some("tst-midway".parse()?), ..LabSpec::default() };
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         Lab::up(spec, &|progress| assert!(!progress.message.contains(" is up "), "on purpose"))
@@ -145,7 +145,7 @@ fn a_panic_on_the_way_up_leaves_nothing() -> Outcome {
 
 #[test]
 fn an_interrupt_at_any_step_leaves_nothing() -> Outcome {
-    needs_a_lab!();
+    needs_a_lab!("an_interrupt_at_any_step_leaves_nothing");
     for (step, signal) in ["starting 1 engine", "engine ", "1 manager", "starting 9", "tasks run"]
         .into_iter()
         .zip(SIGNALS.iter().cycle())
@@ -161,7 +161,7 @@ fn an_interrupt_at_any_step_leaves_nothing() -> Outcome {
 
 #[test]
 fn what_a_killed_process_left_is_found_and_removed() -> Outcome {
-    needs_a_lab!();
+    needs_a_lab!("what_a_killed_process_left_is_found_and_removed");
     for step in ["starting 1 engine", "starting 9"] {
         let (mut child, _stderr) = up_until("tst-kill", step)?;
         send(&child, "KILL")?;
@@ -178,7 +178,7 @@ fn what_a_killed_process_left_is_found_and_removed() -> Outcome {
 
 #[test]
 fn the_command_line_keeps_a_lab_until_it_is_taken_down() -> Outcome {
-    needs_a_lab!();
+    needs_a_lab!("the_command_line_keeps_a_lab_until_it_is_taken_down");
     let xtask = xtask()?;
     let facts = output(Command::new(xtask).args(["lab", "up", "--quiet", "--name", "tst-cli"]))?;
     let facts: serde_json::Value = serde_json::from_str(&facts)?;

@@ -73,6 +73,25 @@ impl Scan {
     }
 }
 
+/// A scan as scripts read it: schema `pvcheck/v1`, kind `journal-scan`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ScanReport {
+    /// Always `pvcheck/v1`.
+    pub schema: String,
+    /// Always `journal-scan`.
+    pub kind: String,
+    /// The scan.
+    #[serde(flatten)]
+    pub scan: Scan,
+}
+
+impl ScanReport {
+    /// Puts a scan into its envelope.
+    pub fn new(scan: Scan) -> Self {
+        Self { schema: "pvcheck/v1".to_owned(), kind: "journal-scan".to_owned(), scan }
+    }
+}
+
 /// One signature that was seen.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Matched {

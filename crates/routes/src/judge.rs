@@ -50,7 +50,8 @@ pub struct RouteVerdict {
 /// Passes a route whose status is an expected one and whose certificate verified.
 ///
 /// A route that does not answer fails whatever is expected of it: no list of statuses makes silence healthy.
-/// Unknown is only what says nothing about the route: no resolver, or a fact without the parts that a verdict needs.
+/// Unknown is only what says nothing about the route: no resolver, a certificate for other names (so something else may
+/// have answered), or a fact without the parts that a verdict needs.
 pub fn judge(fact: &RouteFact) -> RouteVerdict {
     let (verdict, reason) = weigh(fact);
     RouteVerdict { verdict, reason }
@@ -59,7 +60,7 @@ pub fn judge(fact: &RouteFact) -> RouteVerdict {
 fn weigh(fact: &RouteFact) -> (Verdict, String) {
     // First the certificate: it is the cause to mend even when something else went wrong after it.
     if let Some(tls) = fact.tls.as_ref().filter(|tls| !tls.verified) {
-        return (Verdict::Fail, bad_certificate(&host(&fact.url), tls));
+        return (certificate_verdict(tls), bad_certificate(&host(&fact.url), tls));
     }
     if let Some(failure) = &fact.failure {
         return (failure_verdict(failure), no_answer(failure, fact.status));
@@ -77,6 +78,14 @@ fn weigh(fact: &RouteFact) -> (Verdict, String) {
         (Verdict::Pass, as_expected(status, fact))
     } else {
         (Verdict::Fail, other_status(status, fact))
+    }
+}
+
+/// A certificate for other names does not show that the route is bad: what answered is not known to be the route at all.
+fn certificate_verdict(tls: &TlsFact) -> Verdict {
+    match tls.verify_error.as_ref().map(|error| error.kind) {
+        Some(VerifyErrorKind::WrongName) if !is_traefik_default(tls) => Verdict::Unknown,
+        _ => Verdict::Fail,
     }
 }
 
@@ -295,7 +304,7 @@ mod tests {
         let wrong = with_bad_certificate(VerifyErrorKind::WrongName, |tls| {
             tls.sans = (0..10).map(|i| format!("n{i}.example")).collect();
         });
-        assert_eq!(wrong.0, Verdict::Fail);
+        assert_eq!(wrong.0, Verdict::Unknown);
         for part in ["not for ci.example.net", "n0.example", "n7.example and 2 more", "add ci.example.net"] {
             assert!(wrong.1.contains(part), "{}", wrong.1);
         }

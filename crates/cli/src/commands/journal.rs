@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_journal::{Catalogue, Journalctl, Limits, ReadFrom, Scanner, Since, Source};
+use pvcheck_journal::{Catalogue, Journalctl, Limits, ReadFrom, ScanReport, Scanner, Since, Source};
 
 use crate::args::{self, Args, JournalCommand};
 use crate::face::Face;
@@ -23,7 +23,9 @@ pub(crate) async fn run(_: &Args, asked: &args::Journal, face: &Face) -> Result<
     let scanner = Scanner::since(Catalogue::builtin(), since, None);
     let scan = source.scan(&from, &Limits::default(), scanner).await.map_err(Failure::unknown)?;
     face.done();
-    face.result(&scan, || text(&scan))?;
+    let report = ScanReport::new(scan);
+    let scan = &report.scan;
+    face.result(&report, || text(scan))?;
     let found = scan.findings().next().is_some();
     Ok(if found {
         1

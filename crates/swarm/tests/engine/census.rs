@@ -1,0 +1,248 @@
+//! The census against what the model knows: address for address, or not at all.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use pvcheck_sim::{Membership, Model, NetworkDraft, OwnerKind, ServiceDraft, Sim};
+use pvcheck_swarm::{Census, CensusError, CensusMethod, CensusOptions, Order, census, silent};
+use serde_json::json;
+
+use crate::support::*;
+
+async fn taken(sim: &Sim, name: &str) -> Result<Census, CensusError> {
+    let engine = connect(sim).await;
+    census(&engine, permit(), name, &CensusOptions::default(), &run("census"), &silent).await
+}
+
+/// `shared` with so many services of one task, and so many leaked addresses.
+fn world(subnet: &str, services: u64, leaks: u64) -> Model {
+    let mut model = with_shared(subnet);
+    for n in 0..services {
+        service(&mut model, ServiceDraft::new(&format!("s{n}")).on("shared"));
+    }
+    leak(&mut model, "shared", leaks);
+    model
+}
+
+/// Takes a census, compares it with the truth, and the world after it with the world before.
+async fn assert_exact(subnet: &str, services: u64, leaks: u64) {
+    let sim = start(world(subnet, services, leaks));
+    let (before, others) = (truth(&sim, "shared"), objects(&sim));
+    assert_eq!(before.leaked.len() as u64, leaks, "the world is as it was meant");
+    let found = taken(&sim, "shared").await.expect("nothing is in its way");
+    let shown = format!("{subnet}, {services} services, {leaks} leaks: {found:?}");
+    assert_eq!((found.complete, found.reason.as_ref()), (true, None), "{shown}");
+    assert_eq!(found.leaked, Some(leaks), "{shown}");
+    assert_eq!(found.leaked_addresses, before.leaked, "{shown}");
+    assert_eq!(Some(found.handed_out), before.free, "{shown}");
+    assert_eq!(found.owned, before.owners.len() as u64, "{shown}");
+    assert_eq!((found.load_balancers, found.method), (0, CensusMethod::Bulk), "{shown}");
+    assert_eq!(found.usable, found.handed_out + found.owned + leaks, "{shown}");
+    assert_eq!((found.network.as_str(), found.subnet.as_str()), ("shared", subnet));
+    assert_eq!(found.free_and_owned, [] as [Ipv4Addr; 0]);
+    assert_eq!(truth(&sim, "shared"), before, "it gave everything back");
+    assert_eq!(objects(&sim), others, "and left nothing");
+}
+
+#[tokio::test]
+async fn every_leak_is_named_and_nothing_else() {
+    join_all([
+        assert_exact("10.90.0.0/24", 0, 0),
+        assert_exact("10.90.0.0/24", 4, 0),
+        assert_exact("10.90.0.0/24", 4, 9),
+        assert_exact("10.90.0.0/28", 1, 0),
+        assert_exact("10.90.0.0/28", 1, 4),
+        assert_exact("10.90.0.0/28", 0, 5),
+        // A batch that cannot be served whole: the census has to notice that the pool is at its end.
+        assert_exact("10.90.0.0/28", 3, 4),
+        // Nothing free at all.
+        assert_exact("10.90.0.0/28", 6, 0),
+        assert_exact("10.90.0.0/29", 1, 2),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn attached_containers_and_stopping_tasks_are_owners() {
+    let mut model = world("10.90.0.0/24", 2, 3);
+    model.attach_container("by-hand", "shared", "self").expect("attachable");
+    let dying = ServiceDraft::new("dying").on("shared").replicas(3).stops_in(Duration::from_hours(1));
+    service(&mut model, dying);
+    model.remove_service("dying").expect("there");
+    model.advance(SETTLE);
+    let sim = start(model);
+    let before = truth(&sim, "shared");
+    let found = taken(&sim, "shared").await.unwrap();
+    assert_eq!((found.leaked, &found.leaked_addresses), (Some(3), &before.leaked));
+    assert_eq!(found.owned, before.owners.len() as u64);
+}
+
+#[tokio::test]
+async fn load_balancers_of_other_nodes_are_counted_and_not_called_leaks() {
+    let mut model = with_shared("10.90.0.0/24");
+    model.add_node(false);
+    model.add_node(false);
+    service(&mut model, ServiceDraft::new("spread").on("shared").replicas(6));
+    leak(&mut model, "shared", 4);
+    let sim = start(model);
+    let before = truth(&sim, "shared");
+    let local = sim.with_model(|model| model.node_id("self").expect("there")).to_string();
+    let elsewhere = before.owners.iter().filter(|o| o.kind == OwnerKind::LoadBalancer && o.id != local);
+    let elsewhere: BTreeSet<Ipv4Addr> = elsewhere.map(|o| o.addr).collect();
+    assert_eq!(elsewhere.len(), 2);
+    let found = taken(&sim, "shared").await.unwrap();
+    assert_eq!((found.load_balancers, found.leaked), (2, Some(4)));
+    let suspects: BTreeSet<Ipv4Addr> = before.leaked.iter().copied().chain(elsewhere).collect();
+    assert_eq!(found.leaked_addresses.iter().copied().collect::<BTreeSet<_>>(), suspects);
+}
+
+#[tokio::test]
+async fn it_makes_services_of_its_own_and_touches_no_other() {
+    let sim = start(world("10.90.0.0/24", 4, 2));
+    taken(&sim, "shared").await.unwrap();
+    let writes = writes(&sim);
+    let (made, removed): (Vec<_>, Vec<_>) = writes.iter().partition(|w| w.ends_with("/services/create"));
+    assert!(4 < made.len() && made.len() == removed.len(), "{writes:?}");
+    let deletes_a_service = |w: &&String| w.starts_with("DELETE /v1.41/services/");
+    assert!(removed.iter().all(|w| deletes_a_service(w)), "{writes:?}");
+}
+
+#[tokio::test]
+async fn its_json_is_what_scripts_rely_on() {
+    let sim = start(world("10.90.0.0/28", 1, 2));
+    let json = serde_json::to_value(taken(&sim, "shared").await.unwrap()).unwrap();
+    assert_eq!((&json["schema"], &json["kind"]), (&json!("pvcheck/v1"), &json!("census")));
+    assert_eq!((&json["network"], &json["subnet"]), (&json!("shared"), &json!("10.90.0.0/28")));
+    for count in ["usable", "handed_out", "owned", "load_balancers", "leaked", "elapsed_ms"] {
+        assert!(json[count].is_u64(), "{count}: {json}");
+    }
+    let leaked = sim.with_model(|model| json!(model.truth().leaked("shared")));
+    assert_eq!(json["leaked_addresses"], leaked);
+    assert_eq!((&json["method"], &json["complete"]), (&json!("bulk"), &json!(true)));
+    assert!(json["reason"].is_null());
+}
+
+#[tokio::test]
+async fn out_of_time_is_unknown_and_not_zero() {
+    let sim = start(world("10.90.0.0/24", 1, 0));
+    let engine = connect(&sim).await;
+    let options = CensusOptions { deadline: Duration::from_millis(1), ..CensusOptions::default() };
+    let found = census(&engine, permit(), "shared", &options, &run("short"), &silent).await.unwrap();
+    assert_eq!((found.complete, found.leaked, found.leaked_addresses.len()), (false, None, 0));
+    assert!(found.reason.as_deref().is_some_and(|r| r.contains("time was up")), "{found:?}");
+    assert!(serde_json::to_value(&found).unwrap()["leaked"].is_null());
+    assert_eq!(objects(&sim).0, BTreeSet::new(), "cut short, it still tidies up");
+}
+
+#[tokio::test]
+async fn it_never_holds_more_than_its_share() {
+    let sim = start(world("10.90.0.0/24", 1, 0));
+    let engine = connect(&sim).await;
+    let options = CensusOptions { most_held: 10, ..CensusOptions::default() };
+    let least = std::sync::Mutex::new(u64::MAX);
+    let watch = |_| {
+        // Between batches everything is given back; in a batch at most ten are gone.
+        let free = truth(&sim, "shared").free.expect("allocated");
+        let mut least = least.lock().expect("no panic before");
+        *least = free.min(*least);
+    };
+    let taken = census(&engine, permit(), "shared", &options, &run("modest"), &watch).await.unwrap();
+    assert_eq!((taken.complete, taken.leaked), (true, Some(0)));
+    assert!(*least.lock().unwrap() + 10 >= taken.handed_out);
+    let asked = sim.requests().iter().filter(|r| r.method == "POST").count() as u64;
+    assert!(taken.handed_out / 10 <= asked, "{asked} batches of at most ten");
+}
+
+/// While somebody waits, every address that a census gives back costs that somebody more (L2).
+#[tokio::test]
+async fn it_is_refused_while_a_service_waits_and_nothing_is_made() {
+    let mut model = world("10.90.0.0/28", 6, 0);
+    service(&mut model, ServiceDraft::new("seventh").on("shared"));
+    network(&mut model, "other", "10.91.0.0/24");
+    let sim = start(model);
+    for name in ["shared", "other", "ingress"] {
+        let error = taken(&sim, name).await.unwrap_err();
+        assert!(matches!(&error, CensusError::SomebodyWaits { service, network }
+            if service == "seventh" && network == "shared"), "{error:?}");
+        assert_one_line(&error);
+        assert!(error.to_string().contains("seventh") && error.to_string().contains("shared"), "{error}");
+        assert_eq!(writes(&sim), [] as [&str; 0], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_is_not_there_is_refused_with_what_there_is() {
+    let sim = start(cc_ci());
+    for name in ["prox", "", "docker_gwbridge", "bridge"] {
+        let error = taken(&sim, name).await.unwrap_err();
+        assert!(matches!(&error, CensusError::NoSuchNetwork { .. }), "{error:?}");
+        assert_one_line(&error);
+        assert!(error.to_string().contains("ingress, backups_internal, proxy"), "{error}");
+        assert_eq!(writes(&sim), [] as [&str; 0], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_network_without_a_subnet_is_refused_with_the_mend() {
+    let mut model = with_shared("10.90.0.0/24");
+    model.create_network(&NetworkDraft::overlay("clash").subnet("10.90.0.0/16").json()).unwrap();
+    model.advance(SETTLE);
+    let sim = start(model);
+    let error = taken(&sim, "clash").await.unwrap_err();
+    assert!(matches!(&error, CensusError::NotAllocated(name) if name == "clash"), "{error:?}");
+    assert_one_line(&error);
+    assert!(error.to_string().contains("--subnet"), "{error}");
+    assert_eq!(writes(&sim), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_manager_that_is_demoted_half_way_is_an_error() {
+    let sim = start(world("10.90.0.0/24", 1, 0));
+    let engine = connect(&sim).await;
+    let demote = |_| sim.with_model(|model| model.set_membership(Membership::Worker));
+    let options = CensusOptions::default();
+    let error = census(&engine, permit(), "shared", &options, &run("demoted"), &demote).await.unwrap_err();
+    assert!(matches!(&error, CensusError::Call(call) if call.status() == Some(503)), "{error:?}");
+    assert_one_line(&error);
+}
+
+/// Others deploy and remove all the time: whatever the census says then, it calls nothing leaked that is not.
+#[tokio::test]
+async fn a_busy_pool_yields_no_false_leak() {
+    let sim = start(world("10.90.0.0/24", 2, 3));
+    let really: BTreeSet<Ipv4Addr> = truth(&sim, "shared").leaked.into_iter().collect();
+    let done = AtomicBool::new(false);
+    let engine = connect(&sim).await;
+    let others = async {
+        for n in 0.. {
+            let name = format!("stranger-{n}");
+            let draft = ServiceDraft::new(&name).on("shared").replicas(2);
+            sim.with_model(|model| model.create_service(draft.json())).expect("a fresh name");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            sim.with_model(|model| model.remove_service(&name)).expect("there");
+            if done.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    };
+    let taking = async {
+        let options = CensusOptions::default();
+        let found = census(&engine, permit(), "shared", &options, &run("busy"), &silent).await;
+        done.store(true, Ordering::Relaxed);
+        found
+    };
+    match futures_util::future::join(taking, others).await.0 {
+        Ok(found) => {
+            let named: BTreeSet<Ipv4Addr> = found.leaked_addresses.iter().copied().collect();
+            assert!(named.is_subset(&really), "{found:?} but really {really:?}");
+            assert!(found.leaked.is_none_or(|n| n <= really.len() as u64), "{found:?}");
+        }
+        // A service that was just made has no address yet, and counts as waiting.
+        Err(error) => assert!(matches!(error, CensusError::SomebodyWaits { .. }), "{error:?}"),
+    }
+    until("everybody has gone", || tasks(&sim) == 2).await;
+    assert_eq!(truth(&sim, "shared").leaked.into_iter().collect::<BTreeSet<_>>(), really, "{:?}", Order::Drained);
+}

@@ -1,0 +1,259 @@
+//! The churn: its numbers against the truth, its refusals, and what is left when it is dropped.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use pvcheck_sim::{Availability, Model, NetworkDraft, ServiceDraft, Sim};
+use pvcheck_swarm::{
+    Census, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, DeployError, Engine, Order, Progress,
+    RunId, churn, silent, sweep_run,
+};
+use serde_json::json;
+
+use crate::support::*;
+
+fn plan(network: &str, order: Order) -> ChurnPlan {
+    ChurnPlan {
+        network: network.into(),
+        stacks: 2,
+        replicas: 1,
+        rounds: 1,
+        order,
+        image: "sim/busybox:1".into(),
+        command: Vec::new(),
+        reserve: 4,
+        patience: PATIENCE,
+        census: CensusOptions::default(),
+    }
+}
+
+/// A network that is nearly as small as can be, so that a census of it is short.
+fn small() -> Model {
+    let mut model = with_shared("10.90.0.0/27");
+    service(&mut model, ServiceDraft::new("resident").on("shared"));
+    model
+}
+
+async fn churned(engine: &Engine, plan: &ChurnPlan, run: &RunId) -> Churn {
+    churn(engine, permit(), plan, run, &silent).await.expect("nothing is in its way")
+}
+
+#[tokio::test]
+async fn a_drained_churn_loses_nothing_and_its_numbers_are_the_truth() {
+    let sim = start(small());
+    let (before, others) = (truth(&sim, "shared"), objects(&sim));
+    let plan = ChurnPlan { stacks: 3, replicas: 2, rounds: 2, ..plan("shared", Order::Drained) };
+    let done = churned(&connect(&sim).await, &plan, &run("drained")).await;
+    assert_eq!((done.leaked, done.cycles, done.leaked_addresses.len()), (Some(0), 6, 0), "{done:?}");
+    assert_eq!((done.errors.len(), done.residue.len(), done.strangers.len()), (0, 0, 0), "{done:?}");
+    let owned = before.owners.len() as u64;
+    assert_eq!((done.baseline.owned, done.removed.owned), (owned, owned));
+    // A VIP and two tasks for each of three stacks.
+    assert_eq!((done.deployed.owned, done.deployed.tasks), (owned + 9, 1 + 6));
+    assert_eq!((done.baseline.stacks, done.deployed.stacks, done.removed.stacks), (0, 3, 0));
+    let rate = done.leak_per_cycle.expect("counted");
+    assert!(rate.estimate.abs() < f64::EPSILON && 0.0 < rate.upper95, "{rate:?}");
+    let left = done.cycles_to_exhaustion.expect("counted");
+    assert!(left.estimate.is_none() && 0 < left.lower95, "none seen is not for ever: {left:?}");
+    assert_eq!(truth(&sim, "shared"), before);
+    assert_eq!(objects(&sim), others);
+}
+
+#[tokio::test]
+async fn dockers_order_is_caught_with_every_address() {
+    let mut model = small();
+    model.settings_mut().timings.stop = Duration::from_millis(400);
+    let sim = start(model);
+    let plan = ChurnPlan { stacks: 3, replicas: 2, ..plan("shared", Order::StackRm) };
+    let done = churned(&connect(&sim).await, &plan, &run("stackrm")).await;
+    let really = truth(&sim, "shared").leaked;
+    assert_eq!((really.len(), done.leaked), (6, Some(6)), "one per task: {done:?}");
+    assert_eq!(done.leaked_addresses, really);
+    assert_eq!((done.baseline.leaked, done.deployed.leaked, done.removed.leaked), (Some(0), None, Some(6)));
+    let rate = done.leak_per_cycle.expect("counted");
+    assert!((rate.estimate - 2.0).abs() < f64::EPSILON, "{rate:?}");
+    assert!(done.residue.is_empty() && objects(&sim).0.is_empty());
+}
+
+#[tokio::test]
+async fn leaks_of_before_are_not_the_churns() {
+    let mut model = small();
+    leak(&mut model, "shared", 3);
+    let sim = start(model);
+    let done = churned(&connect(&sim).await, &plan("shared", Order::Drained), &run("old")).await;
+    assert_eq!((done.baseline.leaked, done.removed.leaked, done.leaked), (Some(3), Some(3), Some(0)));
+    assert_eq!(done.leaked_addresses, [] as [std::net::Ipv4Addr; 0]);
+}
+
+#[tokio::test]
+async fn the_json_is_what_scripts_rely_on() {
+    let sim = start(small());
+    let done = churned(&connect(&sim).await, &plan("shared", Order::StackRm), &run("json")).await;
+    let json = serde_json::to_value(&done).unwrap();
+    assert_eq!((&json["schema"], &json["kind"]), (&json!("pvcheck/v1"), &json!("churn")));
+    assert_eq!(json["order"], "stack-rm");
+    for count in ["stacks", "rounds", "cycles", "leaked", "removal_ms"] {
+        assert!(json[count].is_u64(), "{count}: {json}");
+    }
+    for list in ["errors", "residue"] {
+        assert!(json[list].is_array(), "{list}: {json}");
+    }
+    for moment in ["baseline", "deployed", "removed"] {
+        assert!(json[moment]["owned"].is_u64() && json[moment]["tasks"].is_u64(), "{moment}: {json}");
+    }
+    assert!(json["deployed"]["leaked"].is_null(), "no census was taken then");
+    assert!(json["leak_per_cycle"]["estimate"].is_number() && json["leak_per_cycle"]["upper95"].is_number());
+    assert!(json["cycles_to_exhaustion"]["lower95"].is_u64());
+    assert_eq!(serde_json::from_value::<Churn>(json).unwrap(), done);
+}
+
+/// A census that was cut short makes everything that rests on it unknown.
+#[tokio::test]
+async fn without_a_whole_census_nothing_is_claimed() {
+    let sim = start(small());
+    let census = CensusOptions { deadline: Duration::from_millis(1), ..CensusOptions::default() };
+    let plan = ChurnPlan { census, reserve: 0, ..plan("shared", Order::Drained) };
+    match churn(&connect(&sim).await, permit(), &plan, &run("blind"), &silent).await {
+        Ok(done) => {
+            let Census { complete, .. } = done.census_before;
+            assert!(!complete);
+            assert_eq!((done.leaked, done.leak_per_cycle, done.cycles_to_exhaustion), (None, None, None));
+            assert_eq!((done.baseline.leaked, done.removed.leaked), (None, None));
+        }
+        Err(error) => assert!(matches!(error, ChurnError::TooLittleRoom { .. }), "{error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn stacks_of_others_that_come_meanwhile_are_named() {
+    let sim = start(small());
+    let watch = |progress: Progress| {
+        if matches!(&progress, Progress::Step(step) if step.starts_with("churn round")) {
+            let draft = ServiceDraft::new("guest_app").stack("guest").on("shared").replicas(0);
+            sim.with_model(|model| drop(model.create_service(draft.json()).expect("once")));
+        }
+    };
+    let engine = connect(&sim).await;
+    let plan = plan("shared", Order::Drained);
+    let done = churn(&engine, permit(), &plan, &run("watched"), &watch).await.unwrap();
+    assert_eq!(done.strangers, ["guest"]);
+    assert!(sim.with_model(|model| model.service_id("guest_app").is_ok()), "and left alone");
+}
+
+#[tokio::test]
+async fn too_little_room_is_refused_with_the_numbers_and_nothing_is_deployed() {
+    let sim = start(small());
+    let engine = connect(&sim).await;
+    let plan = ChurnPlan { stacks: 8, replicas: 2, ..plan("shared", Order::Drained) };
+    let error = churn(&engine, permit(), &plan, &run("greedy"), &silent).await.unwrap_err();
+    assert!(
+        matches!(error, ChurnError::TooLittleRoom { free: 26, needed: 24, left: 2, reserve: 4, .. }),
+        "{error:?}"
+    );
+    assert_one_line(&error);
+    assert!(error.to_string().contains("fewer stacks"), "{error}");
+    assert!(!writes(&sim).iter().any(|w| w.contains("/networks/create")), "no stack was begun");
+    assert_eq!(objects(&sim).0, BTreeSet::new());
+}
+
+/// Each node that runs a throwaway task takes an address for its load balancer as well.
+#[tokio::test]
+async fn load_balancers_that_will_come_count_as_needed() {
+    let mut model = with_shared("10.90.0.0/28");
+    model.add_node(false);
+    model.add_node(false);
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    // 4 × (VIP + 2 tasks) = 12 of 13, and three load balancers: more than there is.
+    let patience = Duration::from_millis(500);
+    let plan = ChurnPlan { stacks: 4, replicas: 2, reserve: 0, patience, ..plan("shared", Order::Drained) };
+    let error = churn(&engine, permit(), &plan, &run("lbs"), &silent).await.unwrap_err();
+    assert!(matches!(error, ChurnError::TooLittleRoom { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_churn_needs_its_network() {
+    let mut model = small();
+    model.create_network(&NetworkDraft::overlay("clash").subnet("10.90.0.0/24").json()).unwrap();
+    model.advance(SETTLE);
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    for (name, is_right) in [
+        ("nope", (|e| matches!(e, CensusError::NoSuchNetwork { .. })) as fn(&CensusError) -> bool),
+        ("clash", |e| matches!(e, CensusError::NotAllocated(_))),
+    ] {
+        let plan = plan(name, Order::Drained);
+        let error = churn(&engine, permit(), &plan, &run("lost"), &silent).await.unwrap_err();
+        assert!(matches!(&error, ChurnError::Census(e) if is_right(e)), "{error:?}");
+        assert_one_line(&error);
+    }
+    assert_eq!(writes(&sim), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn stacks_that_never_run_are_an_error_that_names_the_service_and_the_cause() {
+    let mut model = small();
+    model.remove_service("resident").unwrap();
+    model.advance(SETTLE);
+    model.set_availability("self", Availability::Drain).unwrap();
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let plan = ChurnPlan { patience: Duration::from_millis(300), ..plan("shared", Order::Drained) };
+    let error = churn(&engine, permit(), &plan, &run("drain"), &silent).await.unwrap_err();
+    let ChurnError::Deploy(DeployError::NotRunning { service, state, .. }) = &error else {
+        panic!("{error:?}");
+    };
+    assert!(service.starts_with("pvcheck-throwaway-drain-"), "{service}");
+    assert_eq!(state, "pending");
+    assert_one_line(&error);
+    assert!(error.to_string().contains("no suitable node"), "{error}");
+    let swept = sweep_run(&engine, permit(), &run("drain"), PATIENCE, &silent).await.unwrap();
+    assert_eq!((swept.left.len(), objects(&sim).0.len()), (0, 0));
+}
+
+/// Drops a churn when so many requests were made, sweeps, and looks what is left.
+async fn dropped_after(requests: usize, order: Order) {
+    let mut model = cc_ci();
+    network(&mut model, "shared", "10.90.0.0/27");
+    let sim = start(model);
+    let (before, others) = (truth(&sim, "shared"), objects(&sim));
+    let engine = connect(&sim).await;
+    let run = RunId::unique();
+    let plan = plan("shared", order);
+    tokio::select! {
+        done = churn(&engine, permit(), &plan, &run, &silent) => drop(done.expect("nothing is in its way")),
+        () = reached(&sim, requests) => {}
+    }
+    let swept = sweep_run(&engine, permit(), &run, PATIENCE, &silent).await.expect("a healthy engine");
+    let shown = format!("{order:?} dropped after {requests} requests");
+    assert_eq!(swept.left, [] as [&str; 0], "{shown}");
+    assert_eq!(objects(&sim), others, "{shown}");
+    until("all tasks are gone", || truth(&sim, "shared").owners.is_empty()).await;
+    if order == Order::Drained {
+        assert_eq!(truth(&sim, "shared"), before, "{shown}");
+    }
+}
+
+async fn reached(sim: &Sim, requests: usize) {
+    while sim.requests().len() < requests {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn requests_of_a_whole_churn() -> usize {
+    let sim = start(with_shared("10.90.0.0/27"));
+    let engine = connect(&sim).await;
+    churned(&engine, &plan("shared", Order::Drained), &RunId::unique()).await;
+    sim.requests().len()
+}
+
+#[tokio::test]
+async fn a_dropped_churn_leaves_nothing_behind_a_sweep() {
+    let all = requests_of_a_whole_churn().await;
+    // Fixed points, spread over the whole run in no order that it could be in step with.
+    let at = |seed: usize| 1 + (seed * 7919 + 13) % all;
+    let drained = join_all((0..6).map(|seed| dropped_after(at(seed), Order::Drained)));
+    let stack_rm = join_all((6..10).map(|seed| dropped_after(at(seed), Order::StackRm)));
+    join(drained, stack_rm).await;
+}

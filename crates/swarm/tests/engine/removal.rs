@@ -1,0 +1,212 @@
+//! Removing stacks and sweeping runs: what goes, what stays, what is lost.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
+use pvcheck_swarm::{
+    Engine, NetworkId, Order, RUN_LABEL, RemovalError, RemovalOptions, RunId, STACK_LABEL, StackPlan,
+    StackRemoval, deploy, leftover_runs, remove_stacks, silent, sweep_run, wait_running,
+};
+use serde_json::json;
+
+use crate::support::*;
+
+fn plans(shared: &NetworkId, stacks: u32, replicas: u32) -> Vec<StackPlan> {
+    let plan = |n| StackPlan {
+        name: format!("stack-{n}"),
+        image: "sim/busybox:1".into(),
+        command: Vec::new(),
+        replicas,
+        shared: shared.clone(),
+        private: true,
+        labels: Vec::new(),
+    };
+    (0..stacks).map(plan).collect()
+}
+
+async fn deployed(sim: &Sim, engine: &Engine, stacks: u32, replicas: u32) -> Vec<String> {
+    let shared = sim.with_model(|model| model.network_id("shared").expect("there"));
+    let plans = plans(&NetworkId::new(shared.as_str()), stacks, replicas);
+    for plan in &plans {
+        deploy(engine, permit(), plan, &run("deployed")).await.expect("a healthy engine");
+    }
+    let snapshot = wait_running(engine, &plans, PATIENCE).await.expect("there is room");
+    let running = snapshot.services.iter().map(|s| snapshot.running_tasks(&s.id).count()).sum::<usize>();
+    assert_eq!(running, (stacks * replicas) as usize);
+    plans.into_iter().map(|p| p.name).collect()
+}
+
+async fn removed(engine: &Engine, names: &[String], order: Order, patience: Duration) -> Vec<StackRemoval> {
+    let options = RemovalOptions { order, patience };
+    remove_stacks(engine, permit(), names, &options, &silent).await.expect("the stacks are there")
+}
+
+/// Deploys and removes so many stacks, and gives what `shared` lost.
+async fn lost(stacks: u32, replicas: u32, order: Order) -> usize {
+    let mut model = with_shared("10.90.0.0/24");
+    // Long against the calls of a removal, so that the outcome depends on the order alone.
+    model.settings_mut().timings.stop = Duration::from_millis(700);
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let names = deployed(&sim, &engine, stacks, replicas).await;
+    for done in removed(&engine, &names, order, PATIENCE).await {
+        assert_eq!((done.services, done.networks, done.left.as_slice()), (1, 1, [].as_slice()), "{done:?}");
+    }
+    until("all tasks are gone", || tasks(&sim) == 0).await;
+    let truth = truth(&sim, "shared");
+    assert_eq!(truth.owners, [], "nobody is left");
+    assert_eq!(truth.in_use, Some(3 + truth.leaked.len() as u64));
+    assert_eq!(objects(&sim).0, BTreeSet::new());
+    truth.leaked.len()
+}
+
+#[tokio::test]
+async fn dockers_order_leaks_one_address_per_task_and_the_drained_one_none() {
+    let cases = [(1, 1), (1, 3), (4, 3)];
+    let leaking = join_all(cases.map(|(k, r)| lost(k, r, Order::StackRm))).await;
+    assert_eq!(leaking, [1, 3, 12]);
+    let drained = join_all(cases.map(|(k, r)| lost(k, r, Order::Drained))).await;
+    assert_eq!(drained, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_slow_stopper_keeps_its_network_and_says_so() {
+    let mut model = with_shared("10.90.0.0/24");
+    for (stack, stop) in [("slow", Duration::from_hours(1)), ("fast", Duration::from_millis(20))] {
+        let internal = format!("{stack}_internal");
+        model.create_network(&NetworkDraft::overlay(&internal).label(STACK_LABEL, stack).json()).unwrap();
+        let app = ServiceDraft::new(&format!("{stack}_app")).stack(stack).on(&internal).on("shared");
+        service(&mut model, app.replicas(2).stops_in(stop));
+    }
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let patience = Duration::from_millis(300);
+    let since = Instant::now();
+    let done = removed(&engine, &["slow".into(), "fast".into()], Order::Drained, patience).await;
+    assert!(patience <= since.elapsed() && since.elapsed() < PATIENCE);
+    assert_eq!((done[0].stack.as_str(), done[0].services, done[0].networks), ("slow", 1, 0));
+    assert_eq!(done[0].left.len(), 1);
+    let why = &done[0].left[0];
+    assert!(why.contains("network slow_internal") && why.contains("2 task(s)"), "{why}");
+    assert_eq!((done[1].networks, done[1].left.len()), (1, 0), "one stack does not hold up the other");
+    assert!(sim.with_model(|model| model.network_id("slow_internal").is_ok()));
+    assert_eq!(truth(&sim, "shared").leaked, []);
+}
+
+#[tokio::test]
+async fn an_unknown_stack_is_refused_before_anything_is_removed() {
+    let sim = start(cc_ci());
+    let engine = connect(&sim).await;
+    let names = ["drone".to_owned(), "dorne".to_owned()];
+    let error = remove_stacks(&engine, permit(), &names, &RemovalOptions::default(), &silent).await.unwrap_err();
+    assert!(matches!(&error, RemovalError::NoSuchStack { name, .. } if name == "dorne"), "{error:?}");
+    assert_one_line(&error);
+    assert!(error.to_string().contains("traefik"), "it says what there is: {error}");
+    assert_eq!(writes(&sim), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_stack_goes_with_its_secrets_and_configs_and_external_networks_stay() {
+    let mut model = cc_ci();
+    for (kind, stack) in [("secrets", "drone"), ("configs", "drone"), ("secrets", "traefik")] {
+        stored(&mut model, kind, &format!("{stack}-{kind}"), STACK_LABEL, stack);
+    }
+    let sim = start(model);
+    let before = objects(&sim).1;
+    let engine = connect(&sim).await;
+    let done = removed(&engine, &["drone".into()], Order::Drained, PATIENCE).await;
+    assert_eq!((done[0].services, done[0].networks, done[0].stored), (1, 0, 2), "{done:?}");
+    let gone: Vec<String> = before.difference(&objects(&sim).1).cloned().collect();
+    assert_eq!(gone.len(), 3, "{gone:?}");
+    assert!(gone.iter().all(|what| what.contains("drone")), "{gone:?}");
+    assert_eq!(truth(&sim, "proxy").leaked, []);
+}
+
+fn stored(model: &mut Model, kind: &str, name: &str, label: &str, value: &str) {
+    let body = json!({"Name": name, "Labels": {label: value}, "Data": "c3dhcm0="}).to_string();
+    let answer = model.respond("POST", &format!("/{kind}/create"), body.as_bytes());
+    assert_eq!(answer.status, 201, "{}", answer.value());
+}
+
+/// Two runs' leftovers beside the CI host, some with the labels of its stacks.
+fn littered() -> Model {
+    let mut model = cc_ci();
+    for (own, net) in [("aaaaaaaaaaaa", "a"), ("bbbbbbbbbbbb", "b")] {
+        let overlay = NetworkDraft::overlay(&format!("{net}_internal")).label(RUN_LABEL, own);
+        model.create_network(&overlay.label(STACK_LABEL, "traefik").json()).expect("fresh");
+        model.advance(SETTLE);
+        let app = ServiceDraft::new(&format!("{net}_app")).on(&format!("{net}_internal")).on("proxy");
+        service(&mut model, app.label(RUN_LABEL, own).stack("traefik"));
+        stored(&mut model, "secrets", &format!("{net}-secret"), RUN_LABEL, own);
+        stored(&mut model, "configs", &format!("{net}-config"), RUN_LABEL, own);
+        model.create_network(&NetworkDraft::bridge(&format!("{net}-bridge")).json()).expect("fresh");
+    }
+    stored(&mut model, "secrets", "theirs", "org.example.run", "aaaaaaaaaaaa");
+    service(&mut model, ServiceDraft::new("a_lookalike").on("proxy").label("org.pvcheck.runs", "aaaaaaaaaaaa"));
+    model
+}
+
+#[tokio::test]
+async fn a_sweep_removes_what_is_labelled_and_nothing_else() {
+    let sim = start(littered());
+    let engine = connect(&sim).await;
+    let (ours, others) = objects(&sim);
+    assert_eq!(ours.len(), 8, "{ours:?}");
+    let done = sweep_run(&engine, permit(), &run("aaaaaaaaaaaa"), PATIENCE, &silent).await.unwrap();
+    assert_eq!((done.services, done.networks, done.stored, done.left.len()), (1, 1, 2, 0), "{done:?}");
+    let (left, untouched) = objects(&sim);
+    assert_eq!(untouched, others, "others keep everything");
+    assert_eq!(left, ours.iter().filter(|what| what.contains(" b")).cloned().collect(), "as do other runs");
+    assert_eq!(truth(&sim, "proxy").leaked, [], "and nothing was lost");
+}
+
+#[tokio::test]
+async fn a_sweep_of_nothing_changes_nothing() {
+    let sim = start(cc_ci());
+    let engine = connect(&sim).await;
+    let done = sweep_run(&engine, permit(), &RunId::unique(), PATIENCE, &silent).await.unwrap();
+    assert_eq!((done.services, done.networks, done.stored, done.left.len()), (0, 0, 0, 0));
+    assert_eq!(writes(&sim), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn leftovers_are_listed_by_run_with_their_names() {
+    let sim = start(littered());
+    let found = leftover_runs(&connect(&sim).await).await.unwrap();
+    let listed: Vec<_> = found.iter().map(|(run, names)| (run.as_str(), names.len())).collect();
+    assert_eq!(listed, [("aaaaaaaaaaaa", 4), ("bbbbbbbbbbbb", 4)]);
+    for name in ["service a_app", "network a_internal", "secret a-secret", "config a-config"] {
+        assert!(found[0].1.contains(&name.to_owned()), "{name}: {:?}", found[0].1);
+    }
+}
+
+#[tokio::test]
+async fn what_the_engine_refuses_to_remove_is_left_and_named() {
+    let sim = start(littered());
+    let engine = connect(&sim).await;
+    sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("DELETE").path("/secrets/"));
+    let patience = Duration::from_millis(500);
+    let done = sweep_run(&engine, permit(), &run("aaaaaaaaaaaa"), patience, &silent).await.unwrap();
+    assert!(done.left.iter().any(|l| l.contains("secret a-secret") && l.contains("500")), "{done:?}");
+    assert_eq!((done.services, done.networks, done.stored), (1, 1, 1), "the rest goes all the same");
+}
+
+/// What is not there any more is removed.
+#[tokio::test]
+async fn somebody_elses_removal_half_way_is_no_error() {
+    let sim = start(littered());
+    let engine = connect(&sim).await;
+    let interfere = |_| {
+        sim.with_model(|model| {
+            // Each may be gone already; then there is nothing to do.
+            drop(model.remove_service("a_app"));
+            drop(model.respond("DELETE", "/secrets/a-secret", b""));
+            drop(model.respond("DELETE", "/configs/a-config", b""));
+        });
+    };
+    let done = sweep_run(&engine, permit(), &run("aaaaaaaaaaaa"), PATIENCE, &interfere).await.unwrap();
+    assert_eq!(done.left, [] as [&str; 0]);
+    assert!(objects(&sim).0.iter().all(|what| what.contains(" b")));
+}
