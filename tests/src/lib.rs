@@ -144,12 +144,15 @@ pub fn pvcheck() -> Result<PathBuf, Box<dyn std::error::Error>> {
     built("pvcheck-cli", "pvcheck")
 }
 
+/// Cargo names the programs of a test's own package only, so it is asked where it put the others.
 fn built(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    text(Command::new(cargo).args(["build", "--quiet", "--package", package]))?;
-    // target/debug/deps/TEST-hash stands one folder below the programs.
-    let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(|deps| deps.parent()).ok_or("no target folder")?;
-    let path = folder.join(program);
-    if path.exists() { Ok(path) } else { Err(format!("{} was not built", path.display()).into()) }
+    let words = ["build", "--quiet", "--package", package, "--message-format", "json"];
+    let messages = text(Command::new(cargo).current_dir(env!("CARGO_MANIFEST_DIR")).args(words))?;
+    let of_program = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let named = message["target"]["name"].as_str() == Some(program);
+        named.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+    };
+    messages.lines().find_map(of_program).ok_or_else(|| format!("cargo built no program {program}").into())
 }

@@ -7,15 +7,13 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStderr, Command, Stdio},
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use pvcheck_lab::{Lab, LabError, LabName, LabSpec, World};
-
-type Outcome = Result<(), Box<dyn Error>>;
+use pvcheck_tests::{Outcome, text, xtask};
 
 /// Says aloud why nothing is tested, and returns.
 macro_rules! needs_a_lab {
@@ -37,7 +35,7 @@ fn up_exec_stop_start_down_leaves_nothing() -> Outcome {
     let info = lab.info().clone();
     assert_eq!(info.hosts.len(), 1);
     assert!(info.engine.version.is_some() && info.engine.api.is_some());
-    let state = output(lab.command("docker").args(["info", "--format", "{{.Swarm.LocalNodeState}}"]))?;
+    let state = text(lab.command("docker").args(["info", "--format", "{{.Swarm.LocalNodeState}}"]))?;
     assert_eq!(state, "active");
     let code = lab.command("sh").args(["-c", "test \"$PVCHECK_LAB\" = tst-basic && exit 7"]).status()?;
     assert_eq!(code.code(), Some(7), "the exit code is the command's own");
@@ -67,7 +65,7 @@ fn the_world_answers_and_a_missing_service_shows_at_once() -> Outcome {
     let spec = LabSpec { name: Some("tst-world".parse()?), world: World::CcCi, ..LabSpec::default() };
     let lab = Lab::up(spec, &|_| {})?;
     let services =
-        output(lab.command("docker").args(["service", "ls", "--format", "{{.Name}} {{.Replicas}}"]))?;
+        text(lab.command("docker").args(["service", "ls", "--format", "{{.Name}} {{.Replicas}}"]))?;
     assert_eq!(services.lines().filter(|line| line.ends_with(" 1/1")).count(), 9, "{services}");
     for route in &lab.info().routes {
         assert!(route.expected.contains(&lab.ask(route)?), "{route:?}");
@@ -75,12 +73,7 @@ fn the_world_answers_and_a_missing_service_shows_at_once() -> Outcome {
 
     let dashboard = lab.info().routes.iter().find(|route| route.name == "dashboard").ok_or("no dashboard")?;
     let others = || lab.info().routes.iter().filter(|route| route.name != "dashboard");
-    output(lab.command("docker").args([
-        "service",
-        "scale",
-        "--detach",
-        &format!("{}=0", dashboard.service),
-    ]))?;
+    text(lab.command("docker").args(["service", "scale", "--detach", &format!("{}=0", dashboard.service)]))?;
     let gone = await_status(&lab, dashboard, |status| status != 200)?;
     assert!([404, 502, 503].contains(&gone), "{gone}");
     let asked = Instant::now();
@@ -89,12 +82,7 @@ fn the_world_answers_and_a_missing_service_shows_at_once() -> Outcome {
     for route in others() {
         assert!(route.expected.contains(&lab.ask(route)?), "the others are not touched: {route:?}");
     }
-    output(lab.command("docker").args([
-        "service",
-        "scale",
-        "--detach",
-        &format!("{}=1", dashboard.service),
-    ]))?;
+    text(lab.command("docker").args(["service", "scale", "--detach", &format!("{}=1", dashboard.service)]))?;
     await_status(&lab, dashboard, |status| status == 200)?;
     lab.down()?;
     assert_eq!(left_of("tst-world"), Vec::<String>::new());
@@ -107,11 +95,11 @@ fn three_managers_and_a_spare() -> Outcome {
     let name: LabName = "tst-three".parse()?;
     let lab = Lab::up(LabSpec { managers: 3, spares: 1, name: Some(name), ..LabSpec::default() }, &|_| {})?;
     let nodes =
-        output(lab.command_on(2, "docker").args(["node", "ls", "--format", "{{.Hostname}} {{.Status}}"]))?;
+        text(lab.command_on(2, "docker").args(["node", "ls", "--format", "{{.Hostname}} {{.Status}}"]))?;
     let mut nodes: Vec<&str> = nodes.lines().collect();
     nodes.sort_unstable();
     assert_eq!(nodes, ["tst-three-m0 Ready", "tst-three-m1 Ready", "tst-three-m2 Ready"]);
-    let spare = output(lab.command_on(3, "docker").args(["info", "--format", "{{.Swarm.LocalNodeState}}"]))?;
+    let spare = text(lab.command_on(3, "docker").args(["info", "--format", "{{.Swarm.LocalNodeState}}"]))?;
     assert_eq!(spare, "inactive");
     drop(lab);
     assert_eq!(left_of("tst-three"), Vec::<String>::new());
@@ -180,17 +168,16 @@ fn what_a_killed_process_left_is_found_and_removed() -> Outcome {
 fn the_command_line_keeps_a_lab_until_it_is_taken_down() -> Outcome {
     needs_a_lab!("the_command_line_keeps_a_lab_until_it_is_taken_down");
     let xtask = xtask()?;
-    let facts = output(Command::new(xtask).args(["lab", "up", "--quiet", "--name", "tst-cli"]))?;
+    let facts = text(Command::new(&xtask).args(["lab", "up", "--quiet", "--name", "tst-cli"]))?;
     let facts: serde_json::Value = serde_json::from_str(&facts)?;
     assert_eq!(facts["name"], "tst-cli");
     assert_eq!(facts["namespaces"][0], "pvl-tst-cli-0");
-    let code = Command::new(xtask).args(["lab", "exec", "tst-cli", "--", "sh", "-c", "exit 9"]).status()?;
+    let code = Command::new(&xtask).args(["lab", "exec", "tst-cli", "--", "sh", "-c", "exit 9"]).status()?;
     assert_eq!(code.code(), Some(9));
-    let listed: serde_json::Value =
-        serde_json::from_str(&output(Command::new(xtask).args(["lab", "list"]))?)?;
+    let listed: serde_json::Value = serde_json::from_str(&text(Command::new(&xtask).args(["lab", "list"]))?)?;
     let own = listed.as_array().and_then(|labs| labs.iter().find(|lab| lab["name"] == "tst-cli"));
     assert_eq!(own.map(|lab| lab["stale"] == false), Some(true), "its owner has ended, but left it to stay");
-    output(Command::new(xtask).args(["lab", "down", "tst-cli"]))?;
+    text(Command::new(&xtask).args(["lab", "down", "tst-cli"]))?;
     assert_eq!(left_of("tst-cli"), Vec::<String>::new());
     Ok(())
 }
@@ -217,7 +204,7 @@ fn up_until(name: &str, step: &str) -> Result<(Child, BufReader<ChildStderr>), B
 }
 
 fn send(child: &Child, signal: &str) -> Outcome {
-    output(Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())])).map(drop)
+    text(Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())])).map(drop)
 }
 
 fn await_status(
@@ -236,37 +223,6 @@ fn await_status(
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// Stdout of a command that must succeed, trimmed.
-fn output(command: &mut Command) -> Result<String, Box<dyn Error>> {
-    let output = command.output()?;
-    if output.status.success() {
-        return Ok(String::from_utf8(output.stdout)?.trim().to_owned());
-    }
-    Err(format!("{command:?}: {} {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
-}
-
-/// The xtask program, built once. Cargo names the programs of a test's own package only.
-fn xtask() -> Result<&'static Path, Box<dyn Error>> {
-    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| build_xtask().map_err(|error| error.to_string()));
-    program.as_deref().map_err(|error| error.clone().into())
-}
-
-fn build_xtask() -> Result<PathBuf, Box<dyn Error>> {
-    let messages = output(Command::new(env!("CARGO")).current_dir(env!("CARGO_MANIFEST_DIR")).args([
-        "build",
-        "--package",
-        "xtask",
-        "--message-format",
-        "json",
-    ]))?;
-    let program = messages.lines().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message["executable"].as_str()?))
-    });
-    program.ok_or_else(|| "cargo named no program".into())
 }
 
 /// Every trace of a lab on this machine.
