@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, World};
-use pvcheck_tests::{Outcome, addresses_by_docker, docker, lab, pvcheck};
+use pvcheck_tests::{Outcome, addresses_by_docker, docker, lab, pvcheck, text, xtask};
 use serde_json::Value;
 
 #[test]
@@ -39,6 +39,13 @@ fn the_world_passes_and_what_breaks_is_named() -> Outcome {
 
     docker(&lab, &["service", "scale", "--detach", "ccci-dashboard_app=1"])?;
     until(&lab, &m1, |v| v.values().all(|v| v == "PASS"))?;
+
+    // The same two gates on a Swarm that is there already, by the same command.
+    let out = tempfile::tempdir()?;
+    let host = lab.info().hosts.first().ok_or("no engine")?;
+    let words = ["pvcheck", "--host", host, "--config", config, "--out"];
+    let table = text(lab.command(xtask()?).args(words).arg(out.path()))?;
+    assert!(table.contains("pvcheck.m2 (9 pass, 0 fail, 0 unknown)"), "{table}");
     lab.down()?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{lab, readme};
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub(crate) struct Test {
-    /// Only the steps whose name contains this: format, clippy, docs, unit, engine, readme
+    /// Only the steps whose name contains this: format, clippy, docs, unit, journald, engine, readme
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
 }
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
         run: |p| p.cargo(&["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")]),
     },
     Step { name: "unit", run: |p| p.cargo(&["test", "--workspace", "--exclude", "pvcheck-tests"], &[]) },
+    Step { name: "journald", run: journald },
     Step { name: "engine", run: engine },
     Step { name: "readme", run: |p| readme::run(&p.root) },
 ];
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Test) -> anyhow::Result<ExitCode> {
     let wanted = |step: &&Step| args.only.as_ref().is_none_or(|only| step.name.contains(only.as_str()));
     let steps: Vec<&Step> = STEPS.iter().filter(wanted).collect();
     if steps.is_empty() {
-        bail!("no step has that name; give format, clippy, docs, unit, engine or readme");
+        bail!("no step has that name; give format, clippy, docs, unit, journald, engine or readme");
     }
     let begun = Instant::now();
     for (n, step) in steps.iter().enumerate() {
@@ -73,6 +74,19 @@ pub(crate) fn run(args: &Test) -> anyhow::Result<ExitCode> {
         lab::say(&format!("NOT RUN: {line}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The reader of the systemd journal, which needs libsystemd to build.
+fn journald(places: &Places) -> anyhow::Result<()> {
+    let probe = Command::new("pkg-config").args(["--exists", "libsystemd"]).status();
+    if probe.is_ok_and(|status| status.success()) {
+        return places.cargo(&["test", "--package", "pvcheck-journal", "--features", "journald"], &[]);
+    }
+    let why = "libsystemd is not here; install libsystemd-dev and pkg-config";
+    if std::env::var_os("PVCHECK_REQUIRE_ENGINE").is_some_and(|value| value != "0") {
+        bail!("{why}");
+    }
+    std::fs::write(places.not_run.join("journald"), why).context("cannot write to target/not-run")
 }
 
 /// The tests on real engines. They start labs of their own, so they go one after the other.

@@ -66,7 +66,7 @@ impl PreflightError {
 /// Looks whether a gate can run at all, without touching anything.
 ///
 /// # Errors
-/// When the overlay is not there, or the trusted certificates cannot be read.
+/// When the engine fails a call, the overlay is not there or not allocated, or the trusted certificates cannot be read.
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
     let snapshot = engine.snapshot().await?;
     let name = &config.overlay.name;

@@ -92,7 +92,7 @@ fn one_owner_each(snapshot: &Snapshot, network: &Network) -> Finding {
         complaints.push(format!("{who} has {}, which is outside of {}", owner.address, network.name));
     }
     let counts = format!(
-        "{} owned: {} VIPs, {} tasks, {} load balancers, {} attachments",
+        "{} owned: VIPs {}, tasks {}, load balancers {}, attachments {}",
         owners.total(),
         owners.count(OwnerKind::Vip),
         owners.count(OwnerKind::Task),
@@ -262,12 +262,12 @@ pub(crate) fn exhaustion_check(id: &str, title: &str, journal: &Observed<Scan>) 
     journal.check(id, title, |scan| {
         let found = scan.exhaustion_count();
         let window = format!("{}: {} records in the window, {} read", scan.source, scan.records, scan.read);
-        let finding = if 0 < found {
-            Finding::fail(format!("{found} records say that a network has no address left"))
-        } else if scan.complete {
-            Finding::pass(format!("no such record among {}", scan.records))
-        } else {
-            Finding::unknown("parts of the log are missing, so none found means nothing")
+        let finding = match scan.doubt() {
+            _ if 0 < found => {
+                Finding::fail(format!("{found} records say that a network has no address left"))
+            }
+            Some(doubt) => Finding::unknown(doubt),
+            None => Finding::pass(format!("no such record among {}", scan.records)),
         };
         finding.evidence(window).evidences(samples(scan))
     })

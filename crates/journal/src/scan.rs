@@ -57,6 +57,27 @@ impl Scan {
         self.count(Class::Exhaustion)
     }
 
+    /// Whether finding nothing means that there was nothing: lines were read, none of the window's is missing, and the
+    /// log goes back to where the scan was to begin. An empty or rotated log says nothing.
+    pub fn is_conclusive(&self) -> bool {
+        self.complete && 0 < self.read && self.start_found != Some(false)
+    }
+
+    /// Why it is not conclusive, in words; `None` if it is.
+    pub fn doubt(&self) -> Option<String> {
+        if self.is_conclusive() {
+            return None;
+        }
+        let reasons = self.incomplete.iter().map(ToString::to_string);
+        Some(match (reasons.collect::<Vec<_>>().join(", "), self.read) {
+            (_, 0) => "the log is empty, so none found means nothing; name the log of this engine".to_owned(),
+            (none, _) if none.is_empty() => {
+                "the log does not go back to the engine's start, so none found means nothing".to_owned()
+            }
+            (reasons, _) => format!("parts of the log are missing ({reasons}), so none found means nothing"),
+        })
+    }
+
     /// How many records in the window are of that class, our own left out.
     pub fn count(&self, class: Class) -> u64 {
         self.matched.iter().filter(|matched| matched.class == class).map(|matched| matched.count).sum()

@@ -67,6 +67,13 @@ pub struct ChurnPlan {
     pub census: CensusOptions,
 }
 
+impl ChurnPlan {
+    /// Addresses of the shared network that a round takes at its peak: one VIP and its tasks per stack.
+    pub fn peak_addresses(&self) -> u64 {
+        u64::from(self.stacks) * (1 + u64::from(self.replicas))
+    }
+}
+
 /// Counts on the shared network at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChurnCounts {
@@ -206,9 +213,9 @@ fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Network, CensusErr
     })
 }
 
-/// One VIP and its tasks per stack, and at worst a load balancer on every node that has none yet.
+/// Refuses a churn whose peak would leave less than the reserve.
 fn room(plan: &ChurnPlan, network: &Network, census: &Census) -> Result<(), ChurnError> {
-    let needed = u64::from(plan.stacks) * (1 + u64::from(plan.replicas));
+    let needed = plan.peak_addresses();
     let free = census.handed_out;
     let left = free.saturating_sub(needed);
     if plan.reserve <= left {

@@ -51,7 +51,10 @@ pub use host::{Host, HostError};
 pub use ids::{ConfigId, NetworkId, NodeId, RunId, SecretId, ServiceId, TaskId};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use progress::{Progress, Watcher, silent};
-pub use removal::{RemovalError, RemovalOptions, StackRemoval, leftover_runs, remove_stacks, sweep_run};
+pub use removal::{
+    RemovalError, RemovalOptions, RemovalPlan, StackRemoval, leftover_runs, plan_removal, remove_stacks,
+    sweep_run,
+};
 pub use snapshot::{
     EndpointMode, EngineFacts, Network, Node, Runtime, Service, ServiceMode, Snapshot, Task, TaskState, Vip,
 };

@@ -52,6 +52,21 @@ pub struct StackRemoval {
     pub left: Vec<String>,
 }
 
+/// What a removal would take away, as of one look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovalPlan {
+    /// The stack's name.
+    pub stack: String,
+    /// Its services.
+    pub services: Vec<String>,
+    /// Its own networks; external ones are not among them.
+    pub networks: Vec<String>,
+    /// Its secrets.
+    pub secrets: Vec<String>,
+    /// Its configs.
+    pub configs: Vec<String>,
+}
+
 /// Why stacks could not be removed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -95,6 +110,19 @@ impl Parts {
             && self.configs.is_empty()
     }
 
+    fn plan(&self) -> RemovalPlan {
+        fn names<T>(parts: &[(T, String)]) -> Vec<String> {
+            parts.iter().map(|(_, name)| name.clone()).collect()
+        }
+        RemovalPlan {
+            stack: self.name.clone(),
+            services: names(&self.services),
+            networks: names(&self.networks),
+            secrets: names(&self.secrets),
+            configs: names(&self.configs),
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         let services = self.services.iter().map(|(_, n)| format!("service {n}"));
         let networks = self.networks.iter().map(|(_, n)| format!("network {n}"));
@@ -102,6 +130,15 @@ impl Parts {
         let configs = self.configs.iter().map(|(_, n)| format!("config {n}"));
         services.chain(networks).chain(secrets).chain(configs).collect()
     }
+}
+
+/// Says what [`remove_stacks`] would remove, and touches nothing.
+///
+/// # Errors
+/// When a name is unknown, or when the look fails.
+pub async fn plan_removal(engine: &Engine, names: &[String]) -> Result<Vec<RemovalPlan>, RemovalError> {
+    let parts = parts_of_stacks(engine, names).await?;
+    Ok(parts.iter().map(Parts::plan).collect())
 }
 
 /// Removes stacks by name, side by side. External networks are never touched: only what carries the stack's label is.
@@ -117,15 +154,23 @@ pub async fn remove_stacks(
     options: &RemovalOptions,
     watch: Watcher<'_>,
 ) -> Result<Vec<StackRemoval>, RemovalError> {
+    let parts = parts_of_stacks(engine, names).await?;
+    let remover = Remover { engine, writer: Writer::new(engine.connection(), permit), options, watch };
+    Ok(join_all(parts.iter().map(|p| remover.remove(p))).await)
+}
+
+/// The parts of each stack; an unknown name is an error.
+async fn parts_of_stacks(engine: &Engine, names: &[String]) -> Result<Vec<Parts>, RemovalError> {
     let snapshot = engine.snapshot().await?;
     let stored = Stored::read(engine).await?;
     let parts: Vec<Parts> = names.iter().map(|n| parts_of_stack(&snapshot, &stored, n)).collect();
-    if let Some(unknown) = parts.iter().find(|p| p.is_empty()) {
-        let name = unknown.name.clone();
-        return Err(RemovalError::NoSuchStack { name, stacks: snapshot.stacks() });
+    match parts.iter().find(|p| p.is_empty()) {
+        Some(unknown) => {
+            let name = unknown.name.clone();
+            Err(RemovalError::NoSuchStack { name, stacks: snapshot.stacks() })
+        }
+        None => Ok(parts),
     }
-    let remover = Remover { engine, writer: Writer::new(engine.connection(), permit), options, watch };
-    Ok(join_all(parts.iter().map(|p| remover.remove(p))).await)
 }
 
 /// Removes everything that carries the label of this run, waits until no list shows it any more, and gives what is left.
@@ -200,11 +245,9 @@ impl Remover<'_> {
             Order::Drained => self.drain(parts).await,
             Order::StackRm => Ok(()),
         };
-        for (id, name) in &parts.secrets {
-            count(&mut done.stored, &mut done.left, "secret", name, self.writer.remove_secret(id).await);
-        }
-        for (id, name) in &parts.configs {
-            count(&mut done.stored, &mut done.left, "config", name, self.writer.remove_config(id).await);
+        // Docker's own order has the networks last; without the wait before them that does not help.
+        if self.options.order == Order::StackRm {
+            self.remove_stored(parts, &mut done).await;
         }
         for (id, name) in &parts.networks {
             let outcome = match &drained {
@@ -213,7 +256,19 @@ impl Remover<'_> {
             };
             count(&mut done.networks, &mut done.left, "network", name, outcome);
         }
+        if self.options.order == Order::Drained {
+            self.remove_stored(parts, &mut done).await;
+        }
         done
+    }
+
+    async fn remove_stored(&self, parts: &Parts, done: &mut StackRemoval) {
+        for (id, name) in &parts.secrets {
+            count(&mut done.stored, &mut done.left, "secret", name, self.writer.remove_secret(id).await);
+        }
+        for (id, name) in &parts.configs {
+            count(&mut done.stored, &mut done.left, "config", name, self.writer.remove_config(id).await);
+        }
     }
 
     /// Waits until the store holds no task of these services and none that stops on these networks.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use pvcheck_gates::ChurnConfig;
-use pvcheck_swarm::{CensusOptions, Churn, ChurnPlan, Permit, RunId, churn};
+use pvcheck_swarm::{CensusOptions, Churn, ChurnPlan, Order, Permit, RunId, churn};
+use serde::Serialize;
 
 use crate::args::{self, Args};
-use crate::commands::many;
+use crate::commands::{Envelope, many};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::session::{Session, config, guarded};
@@ -23,7 +24,8 @@ pub(crate) async fn run(args: &Args, asked: &args::Churn, face: &Face) -> Result
             return Err(Failure::usage(format!("there is no overlay network `{}`", plan.network)));
         }
         face.done();
-        face.print(&said(&plan))?;
+        let planned = Envelope::new("churn-plan", Planned::of(&plan));
+        face.result(&planned, || said(&plan))?;
         return Ok(0);
     }
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
@@ -63,16 +65,40 @@ fn plan(args: &Args, asked: &args::Churn) -> Result<ChurnPlan, Failure> {
     })
 }
 
+/// What a churn would do, as JSON.
+#[derive(Serialize)]
+struct Planned<'a> {
+    network: &'a str,
+    order: Order,
+    stacks: u32,
+    replicas: u32,
+    rounds: u32,
+    peak_addresses: u64,
+}
+
+impl<'a> Planned<'a> {
+    fn of(plan: &'a ChurnPlan) -> Self {
+        Self {
+            network: &plan.network,
+            order: plan.order,
+            stacks: plan.stacks,
+            replicas: plan.replicas,
+            rounds: plan.rounds,
+            peak_addresses: plan.peak_addresses(),
+        }
+    }
+}
+
 fn said(plan: &ChurnPlan) -> String {
     format!(
         "would deploy and remove {} with {} each on {} and a private network, {}, order {}, with a census before and after;\n\
          at the peak that takes {} addresses of {}. Nothing was touched; add --apply to do it.\n",
-        many(plan.stacks as usize, "stack"),
-        many(plan.replicas as usize, "task"),
+        many(plan.stacks.into(), "stack"),
+        many(plan.replicas.into(), "task"),
         plan.network,
-        many(plan.rounds as usize, "round"),
+        many(plan.rounds.into(), "round"),
         plan.order.as_str(),
-        u64::from(plan.stacks) * (1 + u64::from(plan.replicas)),
+        plan.peak_addresses(),
         plan.network
     )
 }

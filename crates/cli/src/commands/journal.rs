@@ -29,7 +29,7 @@ pub(crate) async fn run(_: &Args, asked: &args::Journal, face: &Face) -> Result<
     let found = scan.findings().next().is_some();
     Ok(if found {
         1
-    } else if scan.complete {
+    } else if scan.is_conclusive() {
         0
     } else {
         3
@@ -51,8 +51,8 @@ fn text(scan: &pvcheck_journal::Scan) -> String {
         );
     }
     let _ = writeln!(text, "   {:>6} other errors", scan.unclassified_errors);
-    if !scan.complete {
-        text.push_str("parts of the log are missing: none found means nothing\n");
+    if let Some(doubt) = scan.doubt() {
+        text += &format!("{doubt}\n");
     }
     text
 }

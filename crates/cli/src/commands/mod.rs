@@ -11,6 +11,7 @@ pub(crate) mod stack;
 pub(crate) mod sweep;
 
 use pvcheck_sim::{Sim, SimOptions, world};
+use serde::Serialize;
 
 use crate::failure::Failure;
 
@@ -25,7 +26,22 @@ pub(crate) async fn embedded() -> Result<Sim, Failure> {
         .map_err(Failure::unknown)
 }
 
+/// A result of a command as scripts read it: `schema`, `kind`, and its own fields.
+#[derive(Serialize)]
+pub(crate) struct Envelope<T> {
+    schema: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    pub(crate) body: T,
+}
+
+impl<T> Envelope<T> {
+    pub(crate) fn new(kind: &'static str, body: T) -> Self {
+        Self { schema: "pvcheck/v1", kind, body }
+    }
+}
+
 /// `n thing` or `n things`.
-pub(crate) fn many(n: usize, thing: &str) -> String {
+pub(crate) fn many(n: u64, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }

@@ -1,63 +1,70 @@
 //! `pvcheck stack rm`.
 
-use pvcheck_swarm::{Order, Permit, RemovalOptions, Snapshot, remove_stacks};
+use pvcheck_swarm::{Order, Permit, RemovalOptions, RemovalPlan, StackRemoval, plan_removal, remove_stacks};
+use serde::Serialize;
 
 use crate::args::{self, Args, StackCommand, StackRm};
-use crate::commands::many;
+use crate::commands::{Envelope, many};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::session::Session;
 
+/// What is printed as JSON: a plan without `--apply`, else what was done.
+#[derive(Serialize)]
+struct Report<T> {
+    applied: bool,
+    stacks: Vec<T>,
+}
+
 pub(crate) async fn run(args: &Args, asked: &args::Stack, face: &Face) -> Result<u8, Failure> {
     let StackCommand::Rm(asked) = &asked.what;
     let session = Session::open(args).await?;
-    if !asked.apply {
-        let snapshot = session.engine.snapshot().await?;
-        face.done();
-        face.print(&plan(&snapshot, asked)?)?;
-        return Ok(0);
-    }
+    if asked.apply { apply(&session, asked, face).await } else { plan(&session, asked, face).await }
+}
+
+async fn plan(session: &Session, asked: &StackRm, face: &Face) -> Result<u8, Failure> {
+    let stacks = plan_removal(&session.engine, &asked.stacks).await?;
+    face.done();
+    let report = Envelope::new("stack-rm", Report { applied: false, stacks });
+    face.result(&report, || {
+        let lines: String = report.body.stacks.iter().map(planned).collect();
+        lines + "Nothing was touched; add --apply to do it.\n"
+    })?;
+    Ok(0)
+}
+
+fn planned(plan: &RemovalPlan) -> String {
+    let listed = |what: &str, names: &[String]| {
+        let rows = names.iter().map(|n| format!("  {what} {n}\n"));
+        rows.collect::<String>()
+    };
+    format!(
+        "{}: would remove, in this order\n{}  (wait until their tasks are gone)\n{}{}{}",
+        plan.stack,
+        listed("service", &plan.services),
+        listed("network", &plan.networks),
+        listed("secret", &plan.secrets),
+        listed("config", &plan.configs)
+    )
+}
+
+async fn apply(session: &Session, asked: &StackRm, face: &Face) -> Result<u8, Failure> {
     let options = RemovalOptions { order: Order::Drained, patience: asked.timeout };
     let permit = Permit::granted_by_operator();
-    let removed = remove_stacks(&session.engine, permit, &asked.stacks, &options, &|p| face.show(p)).await?;
+    let stacks = remove_stacks(&session.engine, permit, &asked.stacks, &options, &|p| face.show(p)).await?;
     face.done();
-    face.result(&removed, || {
-        let line = |r: &pvcheck_swarm::StackRemoval| {
-            let counts = format!(
-                "{}: removed {}, {}, {}",
-                r.stack,
-                many(count(r.services), "service"),
-                many(count(r.networks), "network"),
-                many(count(r.stored), "secret or config")
-            );
-            let left: String = r.left.iter().map(|l| format!("\n  left: {l}")).collect();
-            format!("{counts}{left}\n")
-        };
-        removed.iter().map(line).collect()
-    })?;
-    Ok(u8::from(removed.iter().any(|r| !r.left.is_empty())))
+    let report = Envelope::new("stack-rm", Report { applied: true, stacks });
+    face.result(&report, || report.body.stacks.iter().map(done).collect())?;
+    Ok(u8::from(report.body.stacks.iter().any(|r| !r.left.is_empty())))
 }
 
-fn count(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
-}
-
-fn plan(snapshot: &Snapshot, asked: &StackRm) -> Result<String, Failure> {
-    let known = snapshot.stacks();
-    if let Some(name) = asked.stacks.iter().find(|s| !known.contains(s)) {
-        return Err(Failure::usage(format!("there is no stack `{name}`; there are {}", known.join(", "))));
-    }
-    let line = |stack: &String| {
-        let services =
-            snapshot.services.iter().filter(|s| s.stack.as_ref() == Some(stack)).map(|s| s.name.clone());
-        let networks =
-            snapshot.networks.iter().filter(|n| n.stack.as_ref() == Some(stack)).map(|n| n.name.clone());
-        format!(
-            "{stack}: would remove services {:?}, wait for their tasks, then remove networks {:?}, secrets and configs\n",
-            services.collect::<Vec<_>>(),
-            networks.collect::<Vec<_>>()
-        )
-    };
-    let lines: String = asked.stacks.iter().map(line).collect();
-    Ok(lines + "Nothing was touched; add --apply to do it.\n")
+fn done(removal: &StackRemoval) -> String {
+    let left: String = removal.left.iter().map(|l| format!("  left: {l}\n")).collect();
+    format!(
+        "{}: removed {}, {}, {}\n{left}",
+        removal.stack,
+        many(removal.services, "service"),
+        many(removal.networks, "network"),
+        many(removal.stored, "secret or config")
+    )
 }

@@ -2,40 +2,58 @@
 
 use std::time::Duration;
 
-use pvcheck_swarm::{Permit, leftover_runs, sweep_run};
+use pvcheck_swarm::{Permit, RunId, leftover_runs, sweep_run};
+use serde::Serialize;
 
 use crate::args::{self, Args};
+use crate::commands::Envelope;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::session::Session;
 
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Report {
+    applied: bool,
+    runs: Vec<Swept>,
+}
+
+/// One run of which something was found.
+#[derive(Serialize)]
+struct Swept {
+    run: RunId,
+    found: Vec<String>,
+    left: Vec<String>,
+}
+
 pub(crate) async fn run(args: &Args, asked: &args::Apply, face: &Face) -> Result<u8, Failure> {
     let session = Session::open(args).await?;
-    let runs = leftover_runs(&session.engine).await?;
-    let mut lines = String::new();
-    let mut left = false;
-    for (run, names) in &runs {
-        if asked.apply {
+    let mut runs = Vec::new();
+    for (run, found) in leftover_runs(&session.engine).await? {
+        let left = if asked.apply {
             let permit = Permit::granted_by_operator();
-            let swept =
-                sweep_run(&session.engine, permit, run, Duration::from_mins(1), &|p| face.show(p)).await?;
-            left |= !swept.left.is_empty();
-            let rest: String = swept.left.iter().map(|l| format!("\n  left: {l}")).collect();
-            lines += &format!(
-                "run {run}: removed {} of {}{rest}\n",
-                names.len().saturating_sub(swept.left.len()),
-                names.len()
-            );
+            sweep_run(&session.engine, permit, &run, Duration::from_mins(1), &|p| face.show(p)).await?.left
         } else {
-            lines += &format!("run {run}: would remove {}\n", names.join(", "));
-        }
+            found.clone()
+        };
+        runs.push(Swept { run, found, left });
     }
     face.done();
-    if runs.is_empty() {
-        lines.push_str("nothing of pvcheck is left\n");
-    } else if !asked.apply {
-        lines.push_str("Nothing was touched; add --apply to do it.\n");
+    let report = Envelope::new("sweep", Report { applied: asked.apply, runs });
+    face.result(&report, || text(&report.body))?;
+    Ok(u8::from(asked.apply && report.body.runs.iter().any(|r| !r.left.is_empty())))
+}
+
+fn text(report: &Report) -> String {
+    if report.runs.is_empty() {
+        return "nothing of pvcheck is left\n".into();
     }
-    face.result(&runs, || lines)?;
-    Ok(u8::from(left))
+    let line = |run: &Swept| {
+        let what = if report.applied { "found" } else { "would remove" };
+        let found = run.found.iter().map(|f| format!("  {what} {f}\n"));
+        let left = run.left.iter().filter(|_| report.applied).map(|l| format!("  left: {l}\n"));
+        format!("run {}\n{}", run.run, found.chain(left).collect::<String>())
+    };
+    let lines: String = report.runs.iter().map(line).collect();
+    if report.applied { lines } else { lines + "Nothing was touched; add --apply to do it.\n" }
 }
