@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::ids::{NetworkId, RunId, ServiceId};
 use crate::owners::{Owners, owners};
 use crate::progress::{Progress, Watcher};
-use crate::snapshot::{Network, Snapshot, address};
+use crate::snapshot::{Network, Snapshot, Task, address};
 use crate::stack::poll;
 use crate::turn::Turn;
 use crate::waiting::waiting_services;
@@ -124,9 +124,10 @@ fn known(overlays: &[String]) -> String {
 
 /// Counts and names the leaked addresses of one overlay.
 ///
-/// It creates services labelled with `run` whose tasks can never be scheduled, reads the addresses they were given,
+/// It first waits until no task of the network is stopping: such a task may lose its address when it ends, and its
+/// node's load balancer comes and goes with it. Then it creates services labelled with `run` whose tasks can never be scheduled, reads the addresses they were given,
 /// and removes them again; no container starts and no other service is touched. A first turn that finds suspects is
-/// followed by a second, and only what both find is leaked.
+/// followed by a second, and only what both find is leaked. A turn during which tasks began to stop is made again.
 ///
 /// # Errors
 /// When the network is not there or not allocated, when a VIP service waits for an address anywhere (see
@@ -154,14 +155,7 @@ pub async fn census(
         started,
     };
 
-    let mut turn = prober.turn("looking").await?;
-    let (mut report, between) = prober.settle(&before, &turn).await?;
-    if turn.is_complete() && report.load_balancers_unnamed < report.suspects.len() as u64 {
-        turn = prober.turn("looking again at the suspects").await?;
-        let (second, _) = prober.settle(&between, &turn).await?;
-        report = confirm(&report, &second);
-    }
-    Ok(conclude(&network, report, turn.is_complete(), started.elapsed()))
+    prober.count(before).await
 }
 
 /// The network, if a census of it may begin.
@@ -173,11 +167,19 @@ fn admit(snapshot: &Snapshot, name: &str) -> Result<(Network, Capacity), CensusE
     let Some(capacity) = network.capacity() else {
         return Err(CensusError::NotAllocated(network.name.clone()));
     };
-    if let Some(wait) = waiting_services(snapshot).into_iter().next() {
-        let network = wait.network_name.unwrap_or_else(|| wait.network.to_string());
-        return Err(CensusError::SomebodyWaits { service: wait.service, network });
-    }
+    refuse_while_somebody_waits(snapshot)?;
     Ok((network.clone(), capacity))
+}
+
+/// Each address that a census gives back would let the allocator try such a service again, and lose more.
+fn refuse_while_somebody_waits(look: &Snapshot) -> Result<(), CensusError> {
+    match waiting_services(look).into_iter().next() {
+        None => Ok(()),
+        Some(wait) => {
+            let network = wait.network_name.unwrap_or_else(|| wait.network.to_string());
+            Err(CensusError::SomebodyWaits { service: wait.service, network })
+        }
+    }
 }
 
 struct Prober<'a> {
@@ -192,6 +194,82 @@ struct Prober<'a> {
 }
 
 impl Prober<'_> {
+    /// Turn after turn until one shows that nothing is leaked, or two agree on what is, or the time is up.
+    async fn count(&self, first_look: Snapshot) -> Result<Census, CensusError> {
+        let mut before = self.wait_calm(first_look).await?;
+        let mut first: Option<LeakReport> = None;
+        loop {
+            let turn =
+                self.turn(if first.is_some() { "looking again at the suspects" } else { "looking" }).await?;
+            let (report, after) = self.settle(&before, &turn).await?;
+            let doubt = self.doubt(&turn, &before, &after, &report);
+            match (doubt, first.take()) {
+                (Some(doubt), _) if !turn.is_complete() || self.cannot_go_on() => {
+                    return Ok(self.conclude(report, Some(doubt)));
+                }
+                (Some(_), _) => before = self.wait_calm(after).await?,
+                (None, Some(earlier)) => return Ok(self.conclude(confirm(&earlier, &report), None)),
+                (None, None) if report.suspects.len() as u64 == report.load_balancers_unnamed => {
+                    return Ok(self.conclude(report, None));
+                }
+                (None, None) => (before, first) = (after, Some(report)),
+            }
+        }
+    }
+
+    /// Looks until no task of the network is stopping any more, or the time is up.
+    async fn wait_calm(&self, mut look: Snapshot) -> Result<Snapshot, CensusError> {
+        let mut said = 0;
+        loop {
+            refuse_while_somebody_waits(&look)?;
+            let stopping = self.stopping(&look);
+            if stopping == 0 || self.cannot_go_on() {
+                return Ok(look);
+            }
+            if stopping != said {
+                said = stopping;
+                let name = &self.network.name;
+                (self.watch)(Progress::Step(format!(
+                    "census of {name}: waiting for {stopping} task(s) to stop"
+                )));
+            }
+            poll().await;
+            look = self.engine.snapshot().await?;
+        }
+    }
+
+    /// Tasks that hold an address of the network and are to stop.
+    fn stopping(&self, look: &Snapshot) -> usize {
+        let here = |t: &&Task| t.attachments.iter().any(|(id, _)| *id == self.network.id);
+        let stopping = |t: &&Task| t.state.holds_addresses() && !t.desired.holds_addresses();
+        look.tasks.iter().filter(here).filter(stopping).count()
+    }
+
+    /// Why this turn does not settle the matter; `None` if it does.
+    fn doubt(&self, turn: &Turn, before: &Snapshot, after: &Snapshot, report: &LeakReport) -> Option<String> {
+        let nodes = |look| owners(look, self.network).load_balancers;
+        if !turn.is_complete() {
+            Some("the time was up before the ring had gone round".to_owned())
+        } else if 1 < self.network.pools.len() {
+            // Pools are tried in random order (a Go map), so one repeated address ends only one of the rings.
+            Some("the network has several subnets, whose rings turn one by one".to_owned())
+        } else if 0 < self.stopping(after) || nodes(before) != nodes(after) {
+            Some("tasks of the network kept stopping, or moved between nodes".to_owned())
+        } else if 0 < report.load_balancers_missing {
+            Some(format!(
+                "{} nodes lack the load balancer that they should have",
+                report.load_balancers_missing
+            ))
+        } else {
+            None
+        }
+    }
+
+    /// True iff another turn would not help, or there is no time for one.
+    fn cannot_go_on(&self) -> bool {
+        self.options.deadline <= self.started.elapsed() || 1 < self.network.pools.len()
+    }
+
     /// Batch after batch until the ring has gone round or the time is up.
     async fn turn(&self, what: &str) -> Result<Turn, CallError> {
         let usable = self.capacity.usable();
@@ -283,6 +361,29 @@ impl Prober<'_> {
         owners
     }
 
+    /// A census as a value.
+    fn conclude(&self, report: LeakReport, doubt: Option<String>) -> Census {
+        let complete = doubt.is_none();
+        let subnets = self.network.subnets();
+        Census {
+            schema: "pvcheck/v1".into(),
+            kind: "census".into(),
+            network: self.network.name.clone(),
+            subnet: subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            usable: report.usable,
+            handed_out: report.handed_out,
+            owned: report.owned,
+            load_balancers: report.load_balancers_unnamed,
+            leaked: complete.then_some(report.leaked),
+            leaked_addresses: if complete { report.suspects.into_iter().collect() } else { Vec::new() },
+            free_and_owned: report.free_and_owned.into_iter().collect(),
+            method: CensusMethod::Bulk,
+            complete,
+            reason: doubt,
+            elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
     /// The address of this node's own load balancer, which the node alone can name.
     async fn local_load_balancer(&self) -> Result<Option<Ipv4Addr>, CallError> {
         // The full id is answered from the node's own copy of the network, the only one that lists endpoints.
@@ -306,32 +407,4 @@ fn load_balancer_of(network: &wire::Network) -> Option<Ipv4Addr> {
     let endpoint = format!("{}-endpoint", network.name);
     let found = network.containers.iter().find(|(key, c)| lb(key) && c.name == endpoint)?;
     address(&found.1.ipv4_address)
-}
-
-/// A census as a value, from what its last turn settled.
-fn conclude(network: &Network, report: LeakReport, went_round: bool, elapsed: Duration) -> Census {
-    let reason = match (went_round, network.pools.len()) {
-        (false, _) => Some("the time was up before the ring had gone round".to_owned()),
-        (true, 1) => None,
-        // Pools are tried in random order (a Go map), so one repeated address ends only one of the rings.
-        (true, _) => Some("the network has several subnets, whose rings turn one by one".to_owned()),
-    };
-    let complete = reason.is_none();
-    Census {
-        schema: "pvcheck/v1".into(),
-        kind: "census".into(),
-        network: network.name.clone(),
-        subnet: network.subnets().iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-        usable: report.usable,
-        handed_out: report.handed_out,
-        owned: report.owned,
-        load_balancers: report.load_balancers_unnamed,
-        leaked: complete.then_some(report.leaked),
-        leaked_addresses: if complete { report.suspects.into_iter().collect() } else { Vec::new() },
-        free_and_owned: report.free_and_owned.into_iter().collect(),
-        method: CensusMethod::Bulk,
-        complete,
-        reason,
-        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-    }
 }
