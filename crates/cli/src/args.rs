@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use pvcheck_swarm::{Host, Order};
+use pvcheck_swarm::Order;
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
 #[derive(Debug, Parser)]
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 pub(crate) struct Global {
     /// The engine: unix:///PATH of a manager's socket
     #[arg(long, global = true, env = "DOCKER_HOST", value_name = "URL")]
-    pub(crate) host: Option<Host>,
+    pub(crate) host: Option<String>,
     /// What is expected of the Swarm [default: ./pvcheck.toml, where a command needs one]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -76,14 +76,20 @@ pub(crate) enum Command {
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
     Churn(Churn),
     /// Gates: checks with verdicts and evidence
+    ///
+    /// Example: pvcheck gate run pvcheck.m1 --config cc-ci.toml
     Gate(Gate),
     /// Known signatures in the engine's log
+    ///
+    /// Example: pvcheck journal scan --since-engine-start
     Journal(Journal),
     /// Does each configured route answer as expected?
     ///
     /// Example: pvcheck routes --config cc-ci.toml
     Routes,
     /// Removal of stacks that leaks nothing
+    ///
+    /// Example: pvcheck stack rm ghos-bdd2f3 --apply
     Stack(Stack),
     /// Remove what earlier runs of pvcheck left, and nothing else
     ///
@@ -152,6 +158,8 @@ pub(crate) struct Gate {
 #[derive(Debug, Subcommand)]
 pub(crate) enum GateCommand {
     /// The gates there are
+    ///
+    /// Example: pvcheck gate list
     List,
     /// Run gates one after the other, as long as they pass
     ///

@@ -10,6 +10,7 @@ mod failure;
 mod session;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -25,11 +26,7 @@ const INTERRUPTED: u8 = 130;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
-        Err(error) => {
-            // Help and version go to stdout with code 0, usage errors to stderr with 2; a closed pipe is no error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return refused(&error),
     };
     let face = Face::new(&args.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -48,6 +45,24 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => face.fail(&failure),
     }
+}
+
+/// Help and version go to stdout with code 0. A usage error is one line on stderr, with code 2.
+fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed pipe is no error.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let parts = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let telling =
+        parts.filter(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let line = telling.collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    // A stderr that cannot be written has nobody behind it.
+    let _ = writeln!(anstream::stderr(), "pvcheck: {line}; see `pvcheck --help`");
+    ExitCode::from(2)
 }
 
 async fn run(args: &Args, face: &Face) -> Result<u8, failure::Failure> {

@@ -26,9 +26,17 @@ impl Session {
                 let sim = crate::commands::embedded().await?;
                 (sim.host().parse::<Host>().map_err(Failure::unknown)?, Some(sim))
             }
-            None => (args.global.host.clone().unwrap_or_else(Host::default_socket), None),
+            None => (host(args)?, None),
         };
         Ok(Self { engine: Engine::connect(&host).await?, _embedded: embedded })
+    }
+}
+
+/// The engine's address: `--host`, else DOCKER_HOST, else Docker's own socket. Commands that need no engine never look.
+fn host(args: &Args) -> Result<Host, Failure> {
+    match args.global.host.as_deref() {
+        None | Some("") => Ok(Host::default_socket()),
+        Some(text) => text.parse().map_err(Failure::usage),
     }
 }
 
@@ -58,7 +66,9 @@ pub(crate) async fn guarded<T>(
 }
 
 async fn cleaned(engine: &Engine, permit: Permit, run: &RunId, face: &Face, failure: Failure) -> Failure {
-    face.note("pvcheck: cleaning up");
+    if failure.code == INTERRUPTED {
+        face.note("pvcheck: interrupted, cleaning up");
+    }
     let swept = sweep_run(engine, permit, run, Duration::from_mins(1), &|p| face.show(p)).await;
     let left = match swept {
         Ok(removed) if removed.left.is_empty() => return failure,

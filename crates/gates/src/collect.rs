@@ -10,7 +10,7 @@ use pvcheck_journal::{
 use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict as RouteVerdict, judge};
 use pvcheck_swarm::{
     CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, Engine, NetworkId, Order, Permit,
-    Progress, RunId, Watcher, churn, sweep_run,
+    Progress, RunId, VipWait, Watcher, churn, sweep_run, waiting_services,
 };
 use thiserror::Error;
 
@@ -70,10 +70,7 @@ impl PreflightError {
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
     let snapshot = engine.snapshot().await?;
     let name = &config.overlay.name;
-    let overlay = snapshot.overlay(name).ok_or_else(|| {
-        let overlays = snapshot.overlays().iter().map(|n| n.name.clone()).collect();
-        PreflightError::Overlay(CensusError::NoSuchNetwork { name: name.clone(), overlays })
-    })?;
+    let overlay = snapshot.named_overlay(name).map_err(|e| PreflightError::Overlay(e.into()))?;
     if !overlay.is_allocated() {
         return Err(PreflightError::Overlay(CensusError::NotAllocated(name.clone())));
     }
@@ -135,8 +132,8 @@ pub async fn collect_m2(
     watch(Progress::Step("asking the core routes".into()));
     let routes = look_at_routes(config, ready).await;
     let deployer = Deployer { engine, permit, config, ready, run, watch };
-    let (canary, churn) = if let Some(down) = first_down(&routes) {
-        let why = format!("not begun: core route {down} is down; mend the routing first");
+    let waits = waiting_services(&engine.snapshot().await?);
+    let (canary, churn) = if let Some(why) = hard_stop(&routes, &waits) {
         (Observed::not_looked("canary", &why), Observed::not_looked("churn", &why))
     } else {
         (deployer.fly(canary).await, deployer.churn(throwaway, asked).await)
@@ -146,10 +143,16 @@ pub async fn collect_m2(
     Ok(M2Facts { routes, canary, churn, journal, residue })
 }
 
-/// The first core route that does not answer as it should: then nothing may be deployed.
-fn first_down(routes: &Observed<Vec<RouteFact>>) -> Option<String> {
-    let facts = routes.known()?;
-    facts.iter().find(|f| judge(f).verdict != RouteVerdict::Pass).map(|f| f.name.clone())
+/// Why nothing may be deployed, if so: a core route that is down, or a service that waits for an address, because each
+/// attempt to serve it may lose another one.
+fn hard_stop(routes: &Observed<Vec<RouteFact>>, waits: &[VipWait]) -> Option<String> {
+    let facts = routes.known().map_or(&[][..], Vec::as_slice);
+    if let Some(down) = facts.iter().find(|f| judge(f).verdict != RouteVerdict::Pass) {
+        return Some(format!("not begun: core route {} is down; mend the routing first", down.name));
+    }
+    let wait = waits.first()?;
+    let network = wait.network_name.as_deref().unwrap_or(wait.network.as_str());
+    Some(format!("not begun: service {} waits for an address on {network}; mend that first", wait.service))
 }
 
 struct Deployer<'a> {

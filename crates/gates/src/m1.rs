@@ -124,7 +124,11 @@ fn headroom(config: &Config, snapshot: &Snapshot, network: &Network) -> Finding 
 fn nobody_waits(snapshot: &Snapshot) -> Finding {
     let waits = waiting_services(snapshot).into_iter().map(|w| {
         let network = w.network_name.unwrap_or_else(|| w.network.to_string());
-        let why = if w.network_allocated { "which is full" } else { "which has no subnet" };
+        let why = match (w.network_allocated, w.only_here) {
+            (false, _) => "which has no subnet",
+            (true, true) => "which is full",
+            (true, false) => "nor on another one",
+        };
         format!("{} has no virtual address on {network}, {why}", w.service)
     });
     let stuck = audit(snapshot).networks.into_iter().flat_map(|n| n.stuck);

@@ -147,6 +147,9 @@ fn leaks(churn: &Churn) -> Finding {
     let Some(leaked) = churn.leaked else {
         return Finding::unknown("without two complete censuses a leak cannot be counted");
     };
+    if churn.cycles == 0 {
+        return Finding::unknown("no stack was deployed, which proves nothing");
+    }
     if !churn.strangers.is_empty() {
         return Finding::unknown(format!(
             "stacks of others came or went meanwhile ({}), so {leaked} leaked addresses may not be ours; run it again in a quiet window",

@@ -124,6 +124,8 @@ pub enum Cause {
     NetworkFull,
     /// The network has no subnet.
     NetworkNotAllocated,
+    /// It lacks an address on several networks, at least one of which is full or not allocated.
+    OneOfSeveral,
     /// Its service has no VIP on this network yet.
     VipPending,
 }
@@ -179,8 +181,8 @@ fn counts(owners: &Owners) -> OwnedCounts {
 }
 
 fn pressure(network: &Network, owners: &Owners, waits: &[&VipWait], stuck: &[Stuck]) -> &'static str {
-    let full =
-        waits.iter().any(|w| w.network_allocated) || stuck.iter().any(|s| s.cause == Cause::NetworkFull);
+    let full = waits.iter().any(|w| w.network_allocated && w.only_here)
+        || stuck.iter().any(|s| s.cause == Cause::NetworkFull);
     let usable = network.usable();
     if full || (network.is_allocated() && usable <= owners.total()) {
         "full"
@@ -232,8 +234,21 @@ fn explain(snapshot: &Snapshot, network: &Network, task: &Task, waits: &[&VipWai
         (Cause::NetworkNotAllocated, format!("network {} has no subnet", network.name))
     } else if waits.iter().any(|w| w.service == service) {
         (Cause::VipPending, format!("service {service} has no virtual address on {} yet", network.name))
+    } else if lacks_elsewhere(snapshot, network, task) {
+        // Addresses are given on all networks of a task or on none, so one of several is to blame.
+        (
+            Cause::OneOfSeveral,
+            format!("it has no address on {} nor on another network of its service", network.name),
+        )
     } else {
         (Cause::NetworkFull, format!("no address of {} could be given to it", network.name))
     };
     Stuck { service, task: task.id.clone(), state: task.state, since: task.since, reason, cause }
+}
+
+/// Whether the task lacks an address on another network of its service, too.
+fn lacks_elsewhere(snapshot: &Snapshot, network: &Network, task: &Task) -> bool {
+    let service = task.service.as_ref().and_then(|id| snapshot.service(id));
+    let has = |id: &NetworkId| task.attachments.iter().any(|(on, a)| on == id && !a.is_empty());
+    service.is_some_and(|s| s.networks.iter().any(|id| *id != network.id && !has(id)))
 }

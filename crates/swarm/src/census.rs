@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::ids::{NetworkId, RunId, ServiceId};
 use crate::owners::{Owners, owners};
 use crate::progress::{Progress, Watcher};
-use crate::snapshot::{Network, Snapshot, Task, address};
+use crate::snapshot::{Network, NoSuchNetwork, Snapshot, Task, address};
 use crate::stack::poll;
 use crate::turn::Turn;
 use crate::waiting::waiting_services;
@@ -87,13 +87,8 @@ impl Default for CensusOptions {
 #[non_exhaustive]
 pub enum CensusError {
     /// No overlay has this name.
-    #[error("there is no overlay network `{name}`{}", known(overlays))]
-    NoSuchNetwork {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        overlays: Vec<String>,
-    },
+    #[error(transparent)]
+    NoSuchNetwork(#[from] NoSuchNetwork),
     /// The network has no subnet.
     #[error(
         "network `{0}` is not allocated yet: Swarm gave it no subnet; see the manager's log for an overlap, or recreate it with another --subnet"
@@ -114,20 +109,12 @@ pub enum CensusError {
     Call(#[from] CallError),
 }
 
-fn known(overlays: &[String]) -> String {
-    if overlays.is_empty() {
-        "; there is none at all".into()
-    } else {
-        format!("; there are {}", overlays.join(", "))
-    }
-}
-
 /// Counts and names the leaked addresses of one overlay.
 ///
 /// It first waits until no task of the network is stopping: such a task may lose its address when it ends, and its
 /// node's load balancer comes and goes with it. Then it creates services labelled with `run` whose tasks can never be scheduled, reads the addresses they were given,
 /// and removes them again; no container starts and no other service is touched. A first turn that finds suspects is
-/// followed by a second, and only what both find is leaked. A turn during which tasks began to stop is made again.
+/// followed by more, until one takes none off: only what all of them find is leaked. A turn during which tasks began to stop is made again.
 ///
 /// # Errors
 /// When the network is not there or not allocated, when a VIP service waits for an address anywhere (see
@@ -160,10 +147,7 @@ pub async fn census(
 
 /// The network, if a census of it may begin.
 fn admit(snapshot: &Snapshot, name: &str) -> Result<(Network, Capacity), CensusError> {
-    let Some(network) = snapshot.overlay(name) else {
-        let overlays = snapshot.overlays().iter().map(|n| n.name.clone()).collect();
-        return Err(CensusError::NoSuchNetwork { name: name.to_owned(), overlays });
-    };
+    let network = snapshot.named_overlay(name)?;
     let Some(capacity) = network.capacity() else {
         return Err(CensusError::NotAllocated(network.name.clone()));
     };
@@ -194,25 +178,35 @@ struct Prober<'a> {
 }
 
 impl Prober<'_> {
-    /// Turn after turn until one shows that nothing is leaked, or two agree on what is, or the time is up.
+    /// Turn after turn until one shows that nothing is leaked, or one takes no suspect off those of the turns before, or
+    /// the time is up.
     async fn count(&self, first_look: Snapshot) -> Result<Census, CensusError> {
         let mut before = self.wait_calm(first_look).await?;
-        let mut first: Option<LeakReport> = None;
+        let mut suspected: Option<LeakReport> = None;
         loop {
-            let turn =
-                self.turn(if first.is_some() { "looking again at the suspects" } else { "looking" }).await?;
+            let turn = self
+                .turn(if suspected.is_some() { "looking again at the suspects" } else { "looking" })
+                .await?;
             let (report, after) = self.settle(&before, &turn).await?;
             let doubt = self.doubt(&turn, &before, &after, &report);
-            match (doubt, first.take()) {
+            match (doubt, suspected.take()) {
                 (Some(doubt), _) if !turn.is_complete() || self.cannot_go_on() => {
                     return Ok(self.conclude(report, Some(doubt)));
                 }
                 (Some(_), _) => before = self.wait_calm(after).await?,
-                (None, Some(earlier)) => return Ok(self.conclude(confirm(&earlier, &report), None)),
-                (None, None) if report.suspects.len() as u64 == report.load_balancers_unnamed => {
-                    return Ok(self.conclude(report, None));
+                (None, earlier) => {
+                    let agreed = earlier.as_ref().map_or(report.clone(), |earlier| confirm(earlier, &report));
+                    let stable = earlier.is_some_and(|earlier| earlier.suspects == agreed.suspects);
+                    if stable || agreed.suspects.len() as u64 == agreed.load_balancers_unnamed {
+                        return Ok(self.conclude(agreed, None));
+                    }
+                    if self.cannot_go_on() {
+                        let doubt =
+                            "each turn took suspects off: somebody else uses the network too much".to_owned();
+                        return Ok(self.conclude(agreed, Some(doubt)));
+                    }
+                    (before, suspected) = (after, Some(agreed));
                 }
-                (None, None) => (before, first) = (after, Some(report)),
             }
         }
     }
@@ -277,8 +271,7 @@ impl Prober<'_> {
         let mut round = 0;
         while !turn.is_complete() && self.started.elapsed() < self.options.deadline {
             let wanted = turn.next_batch(usable, self.options.most_held);
-            let (given, exhausted) = self.batch(round, wanted).await?;
-            turn.push(&given, exhausted);
+            self.batch(round, wanted, &mut turn).await?;
             (self.watch)(Progress::Count {
                 what: format!("census of {}: {what}", self.network.name),
                 done: turn.seen().len() as u64,
@@ -290,16 +283,17 @@ impl Prober<'_> {
     }
 
     /// Asks for `wanted` addresses, gives them back, and waits until they are free again.
-    /// The flag says that not all could be given.
-    async fn batch(&self, round: u32, wanted: u32) -> Result<(Vec<Ipv4Addr>, bool), CallError> {
+    async fn batch(&self, round: u32, wanted: u32, turn: &mut Turn) -> Result<(), CallError> {
         let name = format!("pvcheck-census-{}-{round}", self.run);
         let service = self.writer.create_probe(&name, &self.network.id, wanted, self.run).await?;
         let given = self.wait_given(&service, wanted).await;
         self.writer.remove_service(&service).await?;
         let given = given?;
-        self.wait_gone(&service).await?;
+        let others = self.wait_gone(&service).await?;
         let exhausted = given.len() < wanted as usize;
-        Ok((given, exhausted))
+        turn.push(&given, exhausted);
+        turn.saw_busy(others);
+        Ok(())
     }
 
     /// Waits until every task has its address, or until those that have none stay without for a while.
@@ -323,18 +317,23 @@ impl Prober<'_> {
         }
     }
 
-    /// Waits until the service's tasks are out of the store: only then are their addresses free.
-    async fn wait_gone(&self, service: &ServiceId) -> Result<(), CallError> {
+    /// Waits until the service's tasks are out of the store: only then are their addresses free. Gives the addresses that
+    /// other tasks were seen with meanwhile.
+    async fn wait_gone(&self, service: &ServiceId) -> Result<BTreeSet<Ipv4Addr>, CallError> {
         let since = Instant::now();
+        let mut others = BTreeSet::new();
         while since.elapsed() < self.options.deadline {
             // Filtered by service the list is empty as soon as the service is; the whole list is not.
             let tasks: Vec<wire::Task> = self.engine.connection().get("/tasks").await?;
-            if !tasks.iter().any(|t| t.service_id == service.as_str()) {
+            let (ours, theirs): (Vec<_>, Vec<_>) =
+                tasks.into_iter().partition(|t| t.service_id == service.as_str());
+            others.extend(addresses_on(&theirs, &self.network.id));
+            if ours.is_empty() {
                 break;
             }
             poll().await;
         }
-        Ok(())
+        Ok(others)
     }
 
     /// What a turn amounts to, with the owners of before and of now; and the look that showed those of now.
@@ -348,7 +347,7 @@ impl Prober<'_> {
             owned_before: then.addresses(),
             owned_after: now.addresses(),
             load_balancers_unnamed: then.load_balancers.union(&now.load_balancers).count() as u64,
-            busy: BTreeSet::new(),
+            busy: turn.busy().clone(),
         });
         Ok((report, after))
     }

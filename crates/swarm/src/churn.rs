@@ -18,7 +18,7 @@ use crate::ids::{NetworkId, RunId};
 use crate::owners::owners;
 use crate::progress::{Progress, Watcher};
 use crate::removal::{RemovalError, RemovalOptions, StackRemoval, remove_stacks, sweep_run};
-use crate::snapshot::{Network, Snapshot};
+use crate::snapshot::{Network, Node, Snapshot};
 use crate::stack::{DeployError, StackPlan, deploy, wait_running};
 use crate::writes::Permit;
 
@@ -182,8 +182,8 @@ pub async fn churn(
 ) -> Result<Churn, ChurnError> {
     let before = census(engine, permit, &plan.network, &plan.census, run, watch).await?;
     let start = engine.snapshot().await?;
-    let network = find(&start, &plan.network)?.clone();
-    room(plan, &network, &before)?;
+    let network = start.named_overlay(&plan.network).map_err(CensusError::from)?.clone();
+    room(plan, &start, &network, &before)?;
 
     let mut record = Record::default();
     let mut deployed = counts(&start, &network, None);
@@ -206,19 +206,16 @@ pub async fn churn(
     Ok(record.conclude(plan, &network, ends, swept.left, before, after))
 }
 
-fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Network, CensusError> {
-    snapshot.overlay(name).ok_or_else(|| CensusError::NoSuchNetwork {
-        name: name.to_owned(),
-        overlays: snapshot.overlays().iter().map(|n| n.name.clone()).collect(),
-    })
-}
-
-/// Refuses a churn whose peak would leave less than the reserve.
-fn room(plan: &ChurnPlan, network: &Network, census: &Census) -> Result<(), ChurnError> {
-    let needed = plan.peak_addresses();
+/// Refuses a churn whose peak would leave less than the reserve: the stacks themselves, and a load balancer on each node
+/// that has none yet and may get a task.
+fn room(plan: &ChurnPlan, look: &Snapshot, network: &Network, census: &Census) -> Result<(), ChurnError> {
+    let balanced = owners(look, network).load_balancers;
+    let may_come = |n: &&Node| n.availability == "active" && n.state == "ready" && !balanced.contains(&n.id);
+    let tasks = u64::from(plan.stacks) * u64::from(plan.replicas);
+    let needed = plan.peak_addresses() + (look.nodes.iter().filter(may_come).count() as u64).min(tasks);
     let free = census.handed_out;
     let left = free.saturating_sub(needed);
-    if plan.reserve <= left {
+    if needed.saturating_add(plan.reserve) <= free {
         return Ok(());
     }
     Err(ChurnError::TooLittleRoom {

@@ -264,10 +264,21 @@ fn transport(error: impl std::fmt::Display) -> CallErrorKind {
 fn from_bollard(error: bollard::errors::Error) -> CallErrorKind {
     match error {
         bollard::errors::Error::DockerResponseServerError { status_code, message } => {
-            CallErrorKind::Refused { status: status_code, message }
+            CallErrorKind::Refused { status: status_code, message: without_values(&message) }
         }
         other => transport(other),
     }
+}
+
+/// An engine's error with the value of every `NAME=VALUE` and every join token taken out: it may quote a container's
+/// environment or its command line.
+pub(crate) fn without_values(error: &str) -> String {
+    let word = |word: &str| match word.split_once('=') {
+        Some((name, value)) if !value.is_empty() => format!("{name}=[redacted]"),
+        _ if word.contains("SWMTKN-") || word.contains("SWMKEY-") => "[redacted]".to_owned(),
+        _ => word.to_owned(),
+    };
+    error.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// The `message` of an error answer; the body itself (shortened) where it has none.
@@ -276,10 +287,11 @@ fn engine_message(body: &[u8]) -> String {
     struct Message {
         message: String,
     }
-    serde_json::from_slice::<Message>(body).map_or_else(
+    let message = serde_json::from_slice::<Message>(body).map_or_else(
         |_| String::from_utf8_lossy(body).trim().chars().take(300).collect(),
         |m| m.message.trim().to_owned(),
-    )
+    );
+    without_values(&message)
 }
 
 #[cfg(test)]
@@ -293,6 +305,12 @@ mod tests {
         let versioned = plain.with_api("1.41".into());
         assert_eq!(versioned.versioned("/info"), "/v1.41/info");
         assert_eq!(versioned.versioned("/v1.41/info"), "/v1.41/info");
+    }
+
+    #[test]
+    fn an_error_keeps_no_value_and_no_token() {
+        let told = without_values("cannot start: env DB_PASSWORD=hunter2: join --token SWMTKN-1-abc at = x");
+        assert_eq!(told, "cannot start: env DB_PASSWORD=[redacted] join --token [redacted] at = x");
     }
 
     #[test]

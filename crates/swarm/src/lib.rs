@@ -56,7 +56,8 @@ pub use removal::{
     sweep_run,
 };
 pub use snapshot::{
-    EndpointMode, EngineFacts, Network, Node, Runtime, Service, ServiceMode, Snapshot, Task, TaskState, Vip,
+    EndpointMode, EngineFacts, Network, NoSuchNetwork, Node, Runtime, Service, ServiceMode, Snapshot, Task,
+    TaskState, Vip,
 };
 pub use stack::{DeployError, StackPlan, deploy, wait_running};
 pub use waiting::{VipWait, waiting_services};

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 use pvcheck_ipam::{Capacity, Pool, Subnet};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use crate::connection::CallError;
+use crate::connection::{CallError, without_values};
 use crate::engine::Engine;
 use crate::ids::{NetworkId, NodeId, ServiceId, TaskId};
 use crate::wire;
@@ -238,12 +239,22 @@ pub struct Task {
     pub desired: TaskState,
     /// Since when it is in its state, by the Swarm's clocks.
     pub since: Option<Timestamp>,
-    /// What went wrong with it, in the engine's words; empty if nothing did.
+    /// What went wrong with it, in the engine's words without values of variables; empty if nothing did.
     pub error: String,
     /// Its container and that container's process, once it runs.
     pub container: Option<(String, i64)>,
     /// Each network that it is attached to, with the addresses given to it there.
     pub attachments: Vec<(NetworkId, Vec<Ipv4Addr>)>,
+}
+
+/// No overlay has this name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no overlay network `{name}`; there are {}", overlays.join(", "))]
+pub struct NoSuchNetwork {
+    /// What was asked for.
+    pub name: String,
+    /// What there is; `ingress` at least, unless it was removed.
+    pub overlays: Vec<String>,
 }
 
 impl Snapshot {
@@ -255,6 +266,17 @@ impl Snapshot {
     }
 
     /// The overlay of this name or id.
+    ///
+    /// # Errors
+    /// When there is none; the error names those that there are.
+    pub fn named_overlay(&self, name_or_id: &str) -> Result<&Network, NoSuchNetwork> {
+        self.overlay(name_or_id).ok_or_else(|| NoSuchNetwork {
+            name: name_or_id.to_owned(),
+            overlays: self.overlays().iter().map(|n| n.name.clone()).collect(),
+        })
+    }
+
+    /// The overlay of this name or id, if there is one.
     pub fn overlay(&self, name_or_id: &str) -> Option<&Network> {
         self.overlays().into_iter().find(|n| n.name == name_or_id || n.id.as_str() == name_or_id)
     }
@@ -442,7 +464,7 @@ fn task(raw: wire::Task, runtime: Runtime) -> Task {
         state: TaskState::parse(&raw.status.state),
         desired: TaskState::parse(&raw.desired_state),
         since: raw.status.timestamp.parse().or_else(|_| raw.created_at.parse()).ok(),
-        error: raw.status.err,
+        error: without_values(&raw.status.err),
         container: raw
             .status
             .container_status

@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     seen: BTreeSet<Ipv4Addr>,
+    busy: BTreeSet<Ipv4Addr>,
     complete: bool,
 }
 
@@ -20,6 +21,16 @@ impl Turn {
         self.seen.extend(batch);
         // Where not all could be served, this batch has just been given everything that was free.
         self.complete |= came_again || exhausted;
+    }
+
+    /// Takes addresses that others were seen with while the turn went on.
+    pub(crate) fn saw_busy(&mut self, others: impl IntoIterator<Item = Ipv4Addr>) {
+        self.busy.extend(others);
+    }
+
+    /// Addresses that others were seen with.
+    pub(crate) fn busy(&self) -> &BTreeSet<Ipv4Addr> {
+        &self.busy
     }
 
     pub(crate) fn is_complete(&self) -> bool {

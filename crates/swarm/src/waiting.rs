@@ -16,6 +16,9 @@ pub struct VipWait {
     pub network_name: Option<String>,
     /// False iff that network itself has no subnet yet, so that nothing on it can be given.
     pub network_allocated: bool,
+    /// True iff it waits on no other network: then this one is to blame. Addresses are given on all networks of a
+    /// service or on none (cnmallocator `AllocateService`), so one that waits on several has been refused by at least one.
+    pub only_here: bool,
 }
 
 /// Every VIP service that lacks an address, once per network that it lacks one on.
@@ -38,15 +41,17 @@ fn waits_of(snapshot: &Snapshot, service: &Service) -> Vec<VipWait> {
         network.is_none_or(crate::snapshot::Network::is_overlay)
             && !service.vips.iter().any(|v| v.network == **id && v.address.is_some())
     };
-    wanted
-        .filter(without_vip)
+    let lacking: Vec<_> = wanted.filter(without_vip).collect();
+    lacking
+        .iter()
         .map(|id| {
-            let network = snapshot.networks.iter().find(|n| n.id == *id);
+            let network = snapshot.networks.iter().find(|n| n.id == **id);
             VipWait {
                 service: service.name.clone(),
-                network: id.clone(),
+                network: (*id).clone(),
                 network_name: network.map(|n| n.name.clone()),
                 network_allocated: network.is_some_and(crate::snapshot::Network::is_allocated),
+                only_here: lacking.len() == 1,
             }
         })
         .collect()

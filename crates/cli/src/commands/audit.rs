@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_swarm::{Audit, AuditedNetwork, CensusError, Snapshot, audit};
+use pvcheck_swarm::{Audit, AuditedNetwork, Snapshot, audit};
 
 use crate::args::{self, Args};
 use crate::face::Face;
@@ -27,9 +27,8 @@ fn keep(report: &mut Audit, names: &[String], snapshot: &Snapshot) -> Result<(),
     if names.is_empty() {
         return Ok(());
     }
-    if let Some(name) = names.iter().find(|n| snapshot.overlay(n).is_none()) {
-        let overlays = report.networks.iter().map(|n| n.name.clone()).collect();
-        return Err(CensusError::NoSuchNetwork { name: name.clone(), overlays }.into());
+    for name in names {
+        snapshot.named_overlay(name).map_err(Failure::usage)?;
     }
     report.networks.retain(|n| names.iter().any(|name| *name == n.name || name == n.id.as_str()));
     Ok(())

@@ -20,9 +20,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Churn, face: &Face) -> Result
     let session = Session::open(args).await?;
     if !asked.apply {
         let snapshot = session.engine.snapshot().await?;
-        if snapshot.overlay(&plan.network).is_none() {
-            return Err(Failure::usage(format!("there is no overlay network `{}`", plan.network)));
-        }
+        snapshot.named_overlay(&plan.network).map_err(Failure::usage)?;
         face.done();
         let planned = Envelope::new("churn-plan", Planned::of(&plan));
         face.result(&planned, || said(&plan))?;

@@ -11,18 +11,48 @@ use pvcheck_swarm::{Permit, RunId};
 use serde::Serialize;
 
 use crate::args::{self, Args, GateCommand, GateName, Output};
+use crate::commands::Envelope;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::session::{Session, config, guarded};
 
-const GATES: &str = "pvcheck.m1  the control plane and its routes; changes nothing\n\
-                     pvcheck.m2  a canary through the router and a churn that must lose nothing; needs --apply\n";
+/// The gates that come with pvcheck.
+const GATES: [Listed; 2] = [
+    Listed { name: "pvcheck.m1", about: "the control plane and its routes", changes_something: false },
+    Listed {
+        name: "pvcheck.m2",
+        about: "a canary through the router and a churn that must lose nothing",
+        changes_something: true,
+    },
+];
+
+/// A gate in the list.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    about: &'static str,
+    changes_something: bool,
+}
+
+impl Listed {
+    fn line(&self) -> String {
+        let needs = if self.changes_something { "needs --apply" } else { "changes nothing" };
+        format!("{}  {}; {needs}\n", self.name, self.about)
+    }
+}
+
+/// The list as JSON.
+#[derive(Serialize)]
+struct List {
+    gates: &'static [Listed],
+}
 
 pub(crate) async fn run(args: &Args, asked: &args::Gate, face: &Face) -> Result<u8, Failure> {
     match &asked.what {
         GateCommand::List => {
             face.done();
-            face.print(GATES)?;
+            let list = Envelope::new("gates", List { gates: &GATES });
+            face.result(&list, || GATES.iter().map(Listed::line).collect())?;
             Ok(0)
         }
         GateCommand::Run(run) => run_gates(args, run, face).await,

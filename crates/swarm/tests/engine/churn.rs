@@ -83,7 +83,7 @@ async fn leaks_of_before_are_not_the_churns() {
     let sim = start(model);
     let done = churned(&connect(&sim).await, &plan("shared", Order::Drained), &run("old")).await;
     assert_eq!((done.baseline.leaked, done.removed.leaked, done.leaked), (Some(3), Some(3), Some(0)));
-    assert_eq!(done.leaked_addresses, [] as [std::net::Ipv4Addr; 0]);
+    assert_eq!(done.leaked_addresses, NO_ADDRESS);
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn a_churn_needs_its_network() {
         assert!(matches!(&error, ChurnError::Census(e) if is_right(e)), "{error:?}");
         assert_one_line(&error);
     }
-    assert_eq!(writes(&sim), [] as [&str; 0]);
+    assert_eq!(writes(&sim), NOTHING);
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn dropped_after(requests: usize, order: Order) {
     }
     let swept = sweep_run(&engine, permit(), &run, PATIENCE, &silent).await.expect("a healthy engine");
     let shown = format!("{order:?} dropped after {requests} requests");
-    assert_eq!(swept.left, [] as [&str; 0], "{shown}");
+    assert_eq!(swept.left, NOTHING, "{shown}");
     assert_eq!(objects(&sim), others, "{shown}");
     until("all tasks are gone", || truth(&sim, "shared").owners.is_empty()).await;
     if order == Order::Drained {

@@ -39,9 +39,12 @@ async fn a_manager_is_spoken_to_in_the_older_of_both_versions() {
 async fn a_worker_names_the_managers_it_knows() {
     let sim = member(Membership::Worker);
     let error = refused(&sim.host()).await;
-    assert!(matches!(&error, ConnectError::Worker { managers, .. } if managers == &["192.0.2.1:2377"]), "{error:?}");
+    assert!(
+        matches!(&error, ConnectError::Worker { managers, .. } if managers == &["192.0.2.1:2377"]),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("is a worker") && error.to_string().contains("--host"), "{error}");
-    assert_eq!(writes(&sim), [] as [&str; 0]);
+    assert_eq!(writes(&sim), NOTHING);
 }
 
 #[tokio::test]
@@ -57,9 +60,12 @@ async fn no_socket_nobody_behind_it_and_no_socket_at_all() {
     let path = |name: &str| dir.path().join(name);
     drop(std::os::unix::net::UnixListener::bind(path("dead.sock")).unwrap());
     std::fs::write(path("file"), "no socket").unwrap();
-    for (name, why) in
-        [("missing.sock", "no such socket"), ("dead.sock", "nobody listens"), ("file", "nobody listens"), ("file/x", "")]
-    {
+    for (name, why) in [
+        ("missing.sock", "no such socket"),
+        ("dead.sock", "nobody listens"),
+        ("file", "nobody listens"),
+        ("file/x", ""),
+    ] {
         let error = refused(&format!("unix://{}", path(name).display())).await;
         assert!(matches!(&error, ConnectError::NoSocket { path: p, .. } if *p == path(name)), "{error:?}");
         assert!(error.to_string().contains(why) && error.to_string().contains("--host"), "{error}");
@@ -86,5 +92,8 @@ async fn a_server_that_is_no_engine_is_an_error() {
     });
     let error = refused(&format!("unix://{}", socket.display())).await;
     served.await.unwrap();
-    assert!(matches!(&error, ConnectError::Call(call) if matches!(call.kind, CallErrorKind::Transport(_))), "{error:?}");
+    assert!(
+        matches!(&error, ConnectError::Call(call) if matches!(call.kind, CallErrorKind::Transport(_))),
+        "{error:?}"
+    );
 }

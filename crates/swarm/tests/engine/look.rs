@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pvcheck_sim::{Model, NetworkTruth, ServiceDraft, Sim};
 use pvcheck_swarm::{Network, Owner, OwnerKind, Owners, Snapshot, audit, leftover_runs, owners};
+use serde_json::Value;
 
 use crate::support::*;
 
@@ -93,9 +94,11 @@ fn motley() -> Model {
     let dying = ServiceDraft::new("dying").on("proxy").replicas(2).stops_in(Duration::from_hours(1));
     service(&mut model, dying);
     model.remove_service("dying").expect("there");
-    let running = list(&mut model, "tasks").into_iter().find(|t| t["Status"]["State"] == "running");
-    let id = running.and_then(|t| t["ID"].as_str().map(str::to_owned)).expect("something runs");
-    let id = model.task_id(&id).expect("just listed");
+    let everywhere = model.service_id("everywhere").expect("just made").to_string();
+    let running = |t: &Value| t["ServiceID"] == everywhere.as_str() && t["Status"]["State"] == "running";
+    let running = list(&mut model, "tasks").into_iter().find(running).expect("it runs");
+    let id = running["ID"].as_str().expect("an id");
+    let id = model.task_id(id).expect("just listed");
     assert!(model.fail_task(&id, "exit 1"), "its history keeps an address that it no longer has");
     model.set_node_down(&third, true).expect("there");
     leak(&mut model, "proxy", 3);
@@ -116,7 +119,7 @@ async fn a_look_is_six_reads_whatever_the_size() {
         let sim = start(model);
         let engine = connect(&sim).await;
         engine.snapshot().await.unwrap();
-        assert_eq!(writes(&sim), [] as [&str; 0]);
+        assert_eq!(writes(&sim), NOTHING);
         let targets: Vec<String> = sim.requests().into_iter().map(|r| r.target).collect();
         assert_eq!(targets.len(), 6, "{targets:?}");
         assert!(targets.iter().all(|t| t.starts_with("/v1.41/")), "{targets:?}");
@@ -131,7 +134,7 @@ async fn reading_never_writes() {
     audit(&engine.snapshot().await.unwrap());
     leftover_runs(&engine).await.unwrap();
     assert!(8 < sim.requests().len());
-    assert_eq!(writes(&sim), [] as [&str; 0]);
+    assert_eq!(writes(&sim), NOTHING);
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    CensusOptions, ChurnPlan, Order, RemovalOptions, RunId, StackPlan, audit, census, churn, deploy, leftover_runs,
-    owners, remove_stacks, silent, sweep_run, wait_running,
+    CensusOptions, ChurnPlan, Order, RemovalOptions, RunId, StackPlan, audit, census, churn, deploy,
+    leftover_runs, owners, remove_stacks, silent, sweep_run, wait_running,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -23,7 +23,8 @@ fn planted() -> Model {
     model.create_network(&internal.label("org.example.token", TOKEN).json()).expect("fresh");
     model.advance(SETTLE);
     let app = ServiceDraft::new("vault_app").stack("vault").on("vault_internal").on("shared");
-    let mut app = app.label("traefik.basicauth.users", &format!("admin:{CANARY}")).label("token", TOKEN).json();
+    let mut app =
+        app.label("traefik.basicauth.users", &format!("admin:{CANARY}")).label("token", TOKEN).json();
     let container = &mut app["TaskTemplate"]["ContainerSpec"];
     container["Env"] = json!([format!("DB_PASSWORD={CANARY}"), format!("JOIN={TOKEN}")]);
     container["Args"] = json!(["--token", TOKEN]);
@@ -46,7 +47,10 @@ fn planted() -> Model {
 fn assert_silent(what: &str, value: &(impl Serialize + std::fmt::Debug)) {
     let json = serde_json::to_string(value).expect("plain data");
     for (form, text) in [("JSON", json), ("Debug", format!("{value:?}"))] {
-        assert!(!text.contains(CANARY) && !text.contains("SWMTKN"), "{what} tells a secret as {form}: {text}");
+        assert!(
+            !text.contains(CANARY) && !text.contains("SWMTKN"),
+            "{what} tells a secret as {form}: {text}"
+        );
     }
 }
 
@@ -58,7 +62,8 @@ fn assert_error_silent(error: &(impl std::error::Error + 'static)) {
 #[tokio::test]
 async fn no_result_tells_a_secret() {
     let sim = start(planted());
-    let answered = sim.with_model(|model| list(model, "services")).iter().any(|s| s.to_string().contains(CANARY));
+    let answered =
+        sim.with_model(|model| list(model, "services")).iter().any(|s| s.to_string().contains(CANARY));
     assert!(answered, "the engine itself does tell them");
     let engine = connect(&sim).await;
     let run = RunId::unique();
@@ -116,7 +121,8 @@ async fn no_error_tells_a_secret() {
         labels: vec![("token".into(), TOKEN.into())],
     };
     deploy(&engine, permit(), &plan, &run).await.unwrap();
-    let late = wait_running(&engine, std::slice::from_ref(&plan), Duration::from_millis(100)).await.unwrap_err();
+    let late =
+        wait_running(&engine, std::slice::from_ref(&plan), Duration::from_millis(100)).await.unwrap_err();
     assert_error_silent(&late);
     let twice = deploy(&engine, permit(), &plan, &run).await.unwrap_err();
     assert_eq!(twice.status(), Some(409));
@@ -135,7 +141,8 @@ async fn a_task_that_failed_does_not_tell_a_secret_either() {
     sim.with_model(|model| {
         let tasks = list(model, "tasks");
         let id = model.task_id(tasks[0]["ID"].as_str().expect("an id")).expect("there");
-        let error = format!("starting container failed: env DB_PASSWORD={CANARY}: docker swarm join --token {TOKEN}");
+        let error =
+            format!("starting container failed: env DB_PASSWORD={CANARY}: docker swarm join --token {TOKEN}");
         assert!(model.fail_task(&id, &error), "it ran");
     });
     let engine = connect(&sim).await;

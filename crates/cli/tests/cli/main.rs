@@ -1,0 +1,6 @@
+//! The command as users and scripts meet it: exit codes, streams, formats, and what an interruption leaves.
+
+mod interrupt;
+mod output;
+mod refusal;
+mod support;

@@ -1,0 +1,273 @@
+//! What comes out when things go right: JSON and only JSON where it was asked for, exit codes, reports, help.
+
+use pvcheck_sim::ServiceDraft;
+use serde_json::Value;
+
+use crate::support::*;
+
+/// Asks for JSON, and gives it.
+fn json_of(rig: &Rig, args: &[&str], code: i32) -> Value {
+    let done = rig.run(&[args, &["-o", "json"]].concat());
+    assert_eq!(done.code, Some(code), "{done:?}");
+    done.json()
+}
+
+fn assert_kind(value: &Value, kind: &str) {
+    assert_eq!((&value["schema"], &value["kind"]), (&"pvcheck/v1".into(), &kind.into()), "{value}");
+}
+
+#[test]
+fn the_embedded_engine_needs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let audit = Done::of(bare(dir.path(), &["--engine", "embedded", "audit", "-o", "json"]));
+    assert_eq!(audit.code, Some(0), "{audit:?}");
+    let audit = audit.json();
+    assert_kind(&audit, "audit");
+    let proxy = audit["networks"].as_array().unwrap().iter().find(|n| n["name"] == "proxy").unwrap();
+    assert_eq!((&proxy["subnets"][0], &proxy["usable"]), (&"10.10.0.0/24".into(), &253.into()));
+    let census = Done::of(bare(dir.path(), &["--engine", "embedded", "census", "proxy", "-o", "json"]));
+    assert_eq!(census.code, Some(0), "{census:?}");
+    let census = census.json();
+    assert_kind(&census, "census");
+    assert_eq!((&census["leaked"], &census["complete"]), (&0.into(), &true.into()));
+}
+
+#[test]
+fn audit_json() {
+    let rig = Rig::new(waiting());
+    let report = json_of(&rig, &["audit"], 1);
+    assert_kind(&report, "audit");
+    let one = json_of(&rig, &["audit", "proxy"], 0);
+    assert_eq!(one["networks"].as_array().unwrap().len(), 1, "{one}");
+    assert_eq!(rig.writes(), [] as [&str; 0]);
+}
+
+#[test]
+fn census_json_and_exit_code() {
+    let mut model = cc_ci();
+    overlay(&mut model, "shared", "10.90.0.0/28");
+    let clean = Rig::new(model.clone());
+    assert_eq!(json_of(&clean, &["census", "shared"], 0)["leaked"], 0);
+    leak(&mut model, "shared", 2);
+    let leaking = Rig::new(model);
+    let found = json_of(&leaking, &["census", "shared"], 1);
+    assert_kind(&found, "census");
+    let really = leaking.sim.with_model(|model| serde_json::json!(model.truth().leaked("shared")));
+    assert_eq!(found["leaked_addresses"], really);
+    let cut = json_of(&leaking, &["census", "shared", "--deadline", "1ms"], 3);
+    assert_eq!((&cut["complete"], &cut["leaked"]), (&false.into(), &Value::Null));
+    assert_eq!(leaking.objects().0.len(), 0);
+}
+
+#[test]
+fn churn_json_and_exit_code() {
+    let mut model = cc_ci();
+    overlay(&mut model, "shared", "10.90.0.0/27");
+    model.settings_mut().timings.stop = std::time::Duration::from_millis(300);
+    let rig = Rig::new(model);
+    let churn = ["churn", "shared", "--image", "sim/busybox:1", "--stacks", "2", "--apply"];
+    let drained = json_of(&rig, &churn, 0);
+    assert_kind(&drained, "churn");
+    assert_eq!((&drained["leaked"], &drained["cycles"]), (&0.into(), &2.into()));
+    let leaking = json_of(&rig, &[&churn[..], &["--order", "stack-rm"]].concat(), 1);
+    assert_eq!((&leaking["leaked"], &leaking["order"]), (&2.into(), &"stack-rm".into()));
+    assert_eq!(rig.objects().0.len(), 0);
+}
+
+#[test]
+fn a_churn_without_room_is_refused() {
+    let mut model = cc_ci();
+    overlay(&mut model, "small", "10.90.0.0/28");
+    let rig = Rig::new(model);
+    let done = rig.run(&["-q", "churn", "small", "--image", "sim/busybox:1", "--stacks", "9", "--apply"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(4), ""), "{done:?}");
+    assert!(done.stderr.contains("fewer stacks"), "{done:?}");
+    assert!(!rig.writes().iter().any(|w| w.contains("/networks/")), "{:?}", rig.writes());
+}
+
+/// What would be done is a result like another.
+#[test]
+fn plan_json() {
+    let rig = Rig::new(cc_ci());
+    for args in [
+        &["churn", "proxy", "--image", "sim/busybox:1"] as &[&str],
+        &["stack", "rm", "drone"],
+        &["sweep"],
+        &["gate", "list"],
+    ] {
+        let plan = json_of(&rig, args, 0);
+        assert!(plan["schema"] == "pvcheck/v1" && plan["kind"].is_string(), "{plan}");
+    }
+    assert_eq!(rig.writes(), [] as [&str; 0]);
+}
+
+#[test]
+fn journal_json() {
+    let rig = Rig::new(waiting());
+    let scan = json_of(&rig, &["journal", "scan", "--file", "engine.log"], 1);
+    assert_kind(&scan, "journal-scan");
+    assert!(scan["records"].is_u64() && scan["matched"].is_array() && scan["unclassified_errors"].is_u64());
+}
+
+#[test]
+fn routes_json() {
+    let rig = Rig::new(cc_ci()).configured();
+    let routes = json_of(&rig, &["routes"], 0);
+    assert_kind(&routes, "routes");
+    assert_eq!(
+        (&routes["routes"][0]["name"], &routes["routes"][0]["status"]),
+        (&"dashboard".into(), &200.into())
+    );
+    rig.edit("[canary]", "expect = [303]\n[canary]");
+    assert_eq!(json_of(&rig, &["routes"], 1)["routes"][0]["verdict"], "FAIL");
+    assert_eq!(rig.sim.requests(), [], "routes need no engine");
+}
+
+#[test]
+fn boot_json() {
+    let rig = Rig::new(cc_ci());
+    std::fs::create_dir(rig.path("units")).unwrap();
+    rig.file("units/docker.service", "[Service]\nExecStart=/usr/bin/true\n");
+    rig.file("waits.json", r#"{"waits":[],"serves":[]}"#);
+    let done = rig.run(&["boot", "--units", "units", "--waits", "waits.json", "-o", "json"]);
+    assert!(matches!(done.code, Some(0 | 3)), "{done:?}");
+    assert_kind(&done.json(), "boot");
+}
+
+#[test]
+fn gate_json_one_is_an_object_and_several_are_a_list() {
+    let rig = Rig::new(cc_ci()).configured();
+    let one = json_of(&rig, &["gate", "run", "pvcheck.m1"], 0);
+    assert_kind(&one, "gate");
+    assert_eq!((&one["gate"], &one["verdict"]), (&"pvcheck.m1".into(), &"PASS".into()));
+    assert_eq!(rig.writes(), [] as [&str; 0], "m1 only reads");
+    let both = json_of(&rig, &["gate", "run", "pvcheck.m1", "pvcheck.m2", "--apply", "--out", "reports"], 0);
+    let verdicts: Vec<_> = both.as_array().unwrap().iter().map(|g| (&g["gate"], &g["verdict"])).collect();
+    assert_eq!(verdicts, [(&"pvcheck.m1".into(), &"PASS".into()), (&"pvcheck.m2".into(), &"PASS".into())]);
+    for gate in ["pvcheck.m1", "pvcheck.m2"] {
+        for form in ["json", "facts.json"] {
+            let text = std::fs::read_to_string(rig.path(&format!("reports/{gate}.{form}"))).unwrap();
+            serde_json::from_str::<Value>(&text).unwrap();
+        }
+        let markdown = std::fs::read_to_string(rig.path(&format!("reports/{gate}.md"))).unwrap();
+        assert!(markdown.starts_with(&format!("# {gate}: PASS")), "{markdown}");
+    }
+    assert_eq!(rig.objects().0.len(), 0);
+}
+
+#[test]
+fn gate_exit_codes_follow_the_verdict_and_later_gates_are_not_begun() {
+    let mut model = cc_ci();
+    model.scale_service("ccci-dashboard_app", 0).unwrap();
+    model.advance(SETTLE);
+    let rig = Rig::new(model).configured();
+    let failed = rig.run(&["gate", "run", "pvcheck.m1", "pvcheck.m2", "--apply"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(
+        failed.stdout.contains("FAIL") && failed.stdout.contains("service.ccci-dashboard_app"),
+        "{failed:?}"
+    );
+    assert!(failed.stderr.contains("1 later gate(s) not begun"), "{failed:?}");
+    assert_eq!(rig.writes(), [] as [&str; 0]);
+
+    let rig = Rig::new(cc_ci()).configured();
+    rig.edit("engine.log", "nope.log");
+    let unknown = rig.run(&["gate", "run", "pvcheck.m1"]);
+    assert_eq!(unknown.code, Some(3), "{unknown:?}");
+    assert!(unknown.stdout.contains("UNKNOWN"), "{unknown:?}");
+}
+
+#[test]
+fn m2_behind_a_broken_core_route_is_refused() {
+    let rig = Rig::new(cc_ci()).configured();
+    rig.edit("[canary]", "expect = [303]\n[canary]");
+    let done = rig.run(&["gate", "run", "pvcheck.m2", "--apply"]);
+    assert_eq!(done.code, Some(4), "{done:?}");
+    assert_eq!(rig.writes(), [] as [&str; 0]);
+}
+
+#[test]
+fn tables_are_plain_where_nobody_looks() {
+    let rig = Rig::new(waiting()).configured();
+    for args in
+        [&["audit"] as &[&str], &["gate", "run", "pvcheck.m1"], &["routes"], &["census", "backups_internal"]]
+    {
+        let done = rig.run(args);
+        assert!(!done.stdout.contains('\x1b') && !done.stderr.contains('\x1b'), "{done:?}");
+    }
+    let markdown = rig.run(&["gate", "run", "pvcheck.m1", "-o", "markdown"]);
+    assert!(markdown.stdout.starts_with("# pvcheck.m1: FAIL"), "{markdown:?}");
+}
+
+#[test]
+fn quiet_says_nothing_beside_the_result() {
+    let mut model = cc_ci();
+    overlay(&mut model, "shared", "10.90.0.0/28");
+    let rig = Rig::new(model);
+    let done = rig.run(&["-q", "census", "shared"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    let loud = rig.run(&["census", "shared"]);
+    assert!(loud.stderr.contains("census of shared"), "{loud:?}");
+    assert_eq!(loud.stdout, done.stdout, "progress is not the result");
+}
+
+#[test]
+fn nothing_is_removed_without_apply() {
+    let mut model = cc_ci();
+    let orphan = ServiceDraft::new("pvcheck-x").on("proxy").label("org.pvcheck.run", "aaaaaaaaaaaa");
+    service(&mut model, orphan);
+    let rig = Rig::new(model);
+    let before = rig.objects();
+    for args in [&["sweep"] as &[&str], &["stack", "rm", "drone"]] {
+        let done = rig.run(args);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert!(done.stdout.contains("Nothing was touched; add --apply"), "{done:?}");
+    }
+    assert_eq!((rig.writes().len(), rig.objects()), (0, before));
+    let swept = rig.run(&["sweep", "--apply"]);
+    assert_eq!(swept.code, Some(0), "{swept:?}");
+    let (ours, others) = rig.objects();
+    assert!(ours.is_empty() && others.contains("services drone_ci_commoninternet_net_app"), "{others:?}");
+    let removed = json_of(&rig, &["stack", "rm", "drone", "--apply"], 0);
+    let drone = &removed["stacks"][0];
+    assert_eq!((&drone["stack"], &drone["services"]), (&"drone".into(), &1.into()), "{removed}");
+    assert!(!rig.objects().1.contains("services drone_ci_commoninternet_net_app"));
+}
+
+#[test]
+fn every_help_has_an_example() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in [
+        "audit",
+        "boot",
+        "census",
+        "churn",
+        "gate list",
+        "gate run",
+        "journal scan",
+        "routes",
+        "stack rm",
+        "sweep",
+    ] {
+        let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let done = Done::of(bare(dir.path(), &args));
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+        let example = format!("Example: pvcheck {command}");
+        assert!(
+            done.stdout.contains(&example),
+            "`pvcheck {command} --help` has no `{example}`: {}",
+            done.stdout
+        );
+    }
+}
+
+#[test]
+fn help_and_version_are_results() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["--help"] as &[&str], &["--version"], &["help"], &["gate", "--help"], &["stack", "--help"]]
+    {
+        let done = Done::of(bare(dir.path(), args));
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+        assert!(!done.stdout.is_empty());
+    }
+}

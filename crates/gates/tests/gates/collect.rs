@@ -1,0 +1,225 @@
+//! Collecting: what is looked at, what is refused before anything is touched, and what is recorded when a look fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pvcheck_gates::{
+    ChurnOutcome, Config, M1Facts, M2Facts, M2Order, PreflightError, Seen, Verdict, collect_m1, collect_m2,
+    judge_m1, judge_m2, preflight,
+};
+use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
+use pvcheck_swarm::{Engine, Order, Permit, RunId, silent};
+use tempfile::TempDir;
+
+use crate::support::*;
+
+use Verdict::{Fail, Pass, Unknown};
+
+/// A Swarm with its log file, a router before it, and the configuration that is true of both.
+pub(crate) struct World {
+    pub(crate) sim: Arc<Sim>,
+    pub(crate) engine: Engine,
+    pub(crate) config: Config,
+    dir: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new(model: Model) -> Self {
+        Self::with(model, |text| text).await
+    }
+
+    /// A world whose configuration was changed.
+    async fn with(model: Model, change: impl FnOnce(String) -> String) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("engine.log");
+        std::fs::write(&log, QUIET_LOG.join("\n") + "\n").expect("a fresh file");
+        let sim = Arc::new(start_logging(model, &log));
+        let router = router(Arc::clone(&sim)).await;
+        let authority =
+            rcgen::generate_simple_self_signed(vec!["ca.test".to_owned()]).expect("a certificate");
+        std::fs::write(dir.path().join("ca.pem"), authority.cert.pem()).expect("a fresh file");
+        let text = format!(
+            r#"
+[overlay]
+name = "proxy"
+subnet = "10.10.0.0/24"
+[tls]
+ca = "ca.pem"
+[journal]
+file = "engine.log"
+[[service]]
+name = "ccci-dashboard_app"
+overlay = true
+[[route]]
+name = "dashboard"
+url = "http://dashboard.test/"
+address = "{router}"
+[canary]
+image = "sim/busybox:1"
+url = "http://{{stack}}.test/"
+address = "{router}"
+labels = {{ "router.host" = "{{stack}}.test" }}
+[churn]
+image = "sim/busybox:1"
+stacks = 2
+"#
+        );
+        std::fs::write(dir.path().join("pvcheck.toml"), change(text)).expect("a fresh file");
+        let config = Config::load(&dir.path().join("pvcheck.toml")).expect("a sound configuration");
+        let engine = connect(&sim).await;
+        Self { sim, engine, config, dir }
+    }
+
+    fn writes(&self) -> Vec<String> {
+        let requests = self.sim.requests().into_iter().filter(|r| r.method != "GET");
+        requests.map(|r| format!("{} {}", r.method, r.target)).collect()
+    }
+}
+
+async fn m1_run(world: &World) -> M1Facts {
+    let ready = preflight(&world.engine, &world.config).await.expect("ready");
+    collect_m1(&world.engine, &world.config, &ready, &silent).await
+}
+
+pub(crate) async fn m2_run(world: &World, order: Order) -> Result<M2Facts, PreflightError> {
+    let ready = preflight(&world.engine, &world.config).await?;
+    let permit = Permit::granted_by_operator();
+    let run = RunId::unique();
+    collect_m2(&world.engine, permit, &world.config, &ready, M2Order { order }, &run, &silent).await
+}
+
+#[tokio::test]
+async fn m1_only_reads_and_passes_on_a_healthy_world() {
+    let world = World::new(cc_ci()).await;
+    let facts = m1_run(&world).await;
+    assert_open(&judge_m1(&world.config, &facts), &[]);
+    assert_eq!(world.writes(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn m1_sees_the_incident_in_the_engine_and_in_its_log() {
+    let mut model = cc_ci();
+    model.create_network(&NetworkDraft::overlay("full").subnet("10.91.0.0/29").json()).unwrap();
+    let filler = ServiceDraft::new("filler").on("full").constraint("node.labels.no==1").replicas(4);
+    model.create_service(filler.json()).unwrap();
+    let world = World::new(model).await;
+    world.sim.with_model(|model| model.create_service(ServiceDraft::new("late").on("full").json())).unwrap();
+    let report = judge_m1(&world.config, &m1_run(&world).await);
+    assert_open(&report, &[("swarm.waiting", Fail), ("journal.exhaustion", Fail)]);
+    assert_eq!(world.writes().len(), 0, "and did nothing about it");
+}
+
+#[tokio::test]
+async fn m1_records_a_look_that_failed_as_unknown_with_its_reason() {
+    let world = World::new(cc_ci()).await;
+    let ready = preflight(&world.engine, &world.config).await.unwrap();
+    std::fs::remove_file(world.dir.path().join("engine.log")).unwrap();
+    world.sim.inject(FaultRule::new(Fault::Fail { status: 500 }).path("/services"));
+    let facts = collect_m1(&world.engine, &world.config, &ready, &silent).await;
+    let report = judge_m1(&world.config, &facts);
+    let verdicts: Vec<Verdict> = report.checks.iter().map(|c| c.verdict).collect();
+    assert_eq!(
+        verdicts,
+        [Unknown, Unknown, Unknown, Unknown, Unknown, Pass, Unknown],
+        "only the route is known"
+    );
+    assert!(reason(&report, "overlay.subnet").contains("500"));
+    assert!(reason(&report, "journal.exhaustion").contains("no such file"));
+    assert_eq!(report.verdict.exit_code(), 3);
+}
+
+#[tokio::test]
+async fn m2_deploys_nothing_while_a_core_route_is_down() {
+    let world =
+        World::with(cc_ci(), |text| text.replacen("http://dashboard.test/", "http://gone.test/", 1)).await;
+    let facts = m2_run(&world, Order::Drained).await.unwrap();
+    assert_eq!(world.writes(), [] as [&str; 0]);
+    let report = judge_m2(&world.config, &facts);
+    let expected = [
+        ("routes.before", Fail),
+        ("canary.deploy", Unknown),
+        ("canary.route", Unknown),
+        ("canary.removal", Unknown),
+        ("churn.census", Unknown),
+        ("churn.leaks", Unknown),
+        ("churn.removal", Unknown),
+    ];
+    assert_open(&report, &expected);
+    assert!(reason(&report, "churn.leaks").contains("core route dashboard is down"));
+}
+
+#[tokio::test]
+async fn m2_takes_no_census_while_somebody_waits() {
+    let mut model = cc_ci();
+    model.create_network(&NetworkDraft::overlay("full").subnet("10.91.0.0/29").json()).unwrap();
+    let filler = ServiceDraft::new("filler").on("full").constraint("node.labels.no==1").replicas(4);
+    model.create_service(filler.json()).unwrap();
+    model.create_service(ServiceDraft::new("late").on("full").json()).unwrap();
+    model.advance(SETTLE);
+    let world = World::new(model).await;
+    let facts = m2_run(&world, Order::Drained).await.unwrap();
+    assert!(
+        matches!(facts.churn.known(), Some(ChurnOutcome::Refused(why)) if why.contains("late")),
+        "{:?}",
+        facts.churn
+    );
+    let report = judge_m2(&world.config, &facts);
+    assert_open(&report, &["churn.census", "churn.leaks", "churn.removal"].map(|id| (id, Unknown)));
+}
+
+async fn refused(world: &World) -> PreflightError {
+    let error = match preflight(&world.engine, &world.config).await {
+        Err(error) => error,
+        Ok(_) => m2_run(world, Order::Drained).await.expect_err("something is missing"),
+    };
+    assert!(!error.to_string().contains('\n'), "{error}");
+    assert_eq!(world.writes(), [] as [&str; 0], "nothing was touched");
+    error
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said_before_anything_is_touched() {
+    type Change = fn(String) -> String;
+    let cases: [(Change, u8, &str); 5] = [
+        (|t| t.replacen("\"proxy\"", "\"prox\"", 1), 2, "`prox`"),
+        (|t| t.replacen("\"proxy\"", "\"clash\"", 1), 3, "`clash`"),
+        (|t| t.replacen("ca.pem", "nope.pem", 1), 2, "nope.pem"),
+        (|t| t.replacen("engine.log", "nope.log", 1), 3, "nope.log"),
+        (|t| t.split("[churn]").next().unwrap_or_default().to_owned(), 2, "[churn]"),
+    ];
+    for (change, code, names) in cases {
+        let mut model = cc_ci();
+        model.create_network(&NetworkDraft::overlay("clash").subnet("10.10.0.0/16").json()).unwrap();
+        model.advance(SETTLE);
+        let world = World::with(model, change).await;
+        let error = refused(&world).await;
+        assert_eq!(error.exit_code(), code, "{error:?}");
+        assert!(error.to_string().contains(names), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn m2_needs_a_canary() {
+    let cut = |text: String| {
+        let (head, rest) = text.split_once("[canary]").expect("there");
+        let (_, churn) = rest.split_once("[churn]").expect("there");
+        format!("{head}[churn]{churn}")
+    };
+    let error = refused(&World::with(cc_ci(), cut).await).await;
+    assert!(matches!(error, PreflightError::NotConfigured("canary")), "{error:?}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+/// An engine that goes away half-way leaves facts, not a panic.
+#[tokio::test]
+async fn m2_records_an_engine_that_fails_half_way() {
+    let world = World::new(cc_ci()).await;
+    world.sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("POST").path("/services/create"));
+    let facts = m2_run(&world, Order::Drained).await.unwrap();
+    let report = judge_m2(&world.config, &facts);
+    assert!(open(&report).contains(&("canary.deploy", Fail)), "{:?}", open(&report));
+    assert!(reason(&report, "canary.deploy").contains("500"));
+    assert!(matches!(facts.churn.known(), Some(ChurnOutcome::Failed(why)) if why.contains("500")));
+    assert!(matches!(&facts.residue.seen, Seen::Known(left) if left.is_empty()), "{:?}", facts.residue);
+    assert!(Duration::from_millis(facts.canary.elapsed_ms) < Duration::from_secs(20));
+}

@@ -1,0 +1,233 @@
+//! A healthy world, its facts, and a router that knows what runs.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pvcheck_gates::{Config, GateReport, M1Facts, Observed, Seen, Verdict};
+use pvcheck_journal::{Catalogue, Record, Scan, Scanner, Since};
+use pvcheck_routes::{BodyFact, HttpVersion, RouteFact, TimingMs, TlsFact};
+use pvcheck_sim::{Model, Sim, SimOptions, Timings};
+use pvcheck_swarm::{Engine, Snapshot};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use Verdict::Pass;
+
+/// Model time in which everything settles.
+pub(crate) const SETTLE: Duration = Duration::from_secs(5);
+/// Every service of the world, and whether it is on the overlay under test.
+pub(crate) const SERVICES: [(&str, bool); 9] = [
+    ("traefik_ci_commoninternet_net_app", true),
+    ("drone_ci_commoninternet_net_app", true),
+    ("warm-keycloak_ci_commoninternet_net_app", true),
+    ("ccci-bridge_app", true),
+    ("ccci-dashboard_app", true),
+    ("ccci-reports_app", true),
+    ("traefik_ci_commoninternet_net_socket-proxy", false),
+    ("warm-keycloak_ci_commoninternet_net_db", false),
+    ("backups_ci_commoninternet_net_app", false),
+];
+/// Every route of the configuration, and the status that is fine there.
+pub(crate) const ROUTES: [(&str, u16); 3] = [("dashboard", 200), ("drone", 303), ("bridge", 404)];
+/// What the engine logs when nothing is wrong.
+pub(crate) const QUIET_LOG: [&str; 3] = [
+    r#"time="2026-06-13T05:30:00.000000000Z" level=info msg="Starting up""#,
+    r#"time="2026-06-13T05:30:01.000000000Z" level=info msg="API listen on /var/run/docker.sock""#,
+    r#"time="2026-06-13T05:30:02.000000000Z" level=info msg="Daemon has completed initialization""#,
+];
+/// What it logs when a network is full.
+pub(crate) const EXHAUSTED: &str = r#"time="2026-06-13T05:31:00.000000000Z" level=error msg="Failed allocation for service 7x4qm2v9k1t8r3w6y5z0a1b2c" error="could not find an available IP while allocating VIP" module=node node.id=abc"#;
+
+pub(crate) fn at() -> Timestamp {
+    "2026-06-13T05:38:02Z".parse().expect("a time")
+}
+
+pub(crate) fn quick() -> Timings {
+    Timings {
+        schedule: Duration::from_millis(2),
+        start: Duration::from_millis(10),
+        stop: Duration::from_millis(20),
+        reap: Duration::from_millis(10),
+        ..Timings::default()
+    }
+}
+
+/// The CI host in small, with quick times from now on.
+pub(crate) fn cc_ci() -> Model {
+    let mut model = pvcheck_sim::world::cc_ci().expect("the model takes its own drafts");
+    model.settings_mut().timings = quick();
+    model
+}
+
+/// What is expected of that host.
+pub(crate) fn config_text() -> String {
+    let mut text = "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/24\"\nmin_free = 64\n".to_owned();
+    for (name, overlay) in SERVICES {
+        text += &format!("[[service]]\nname = \"{name}\"\noverlay = {overlay}\n");
+    }
+    for (name, status) in ROUTES {
+        text += &format!(
+            "[[route]]\nname = \"{name}\"\nurl = \"https://{name}.example.net/\"\naddress = \"127.0.0.1:443\"\n\
+             expect = [{status}]\nservice = \"ccci-{name}_app\"\n"
+        );
+    }
+    text
+}
+
+pub(crate) fn config() -> Config {
+    Config::parse("cc-ci.toml", &config_text()).expect("a sound configuration")
+}
+
+/// The configuration with one text in the place of another.
+pub(crate) fn config_with(old: &str, new: &str) -> Config {
+    let text = config_text();
+    assert!(text.contains(old), "`{old}` is in the configuration");
+    Config::parse("cc-ci.toml", &text.replacen(old, new, 1)).expect("a sound configuration")
+}
+
+pub(crate) fn known<T>(source: &str, value: T) -> Observed<T> {
+    Observed { source: source.into(), at: at(), elapsed_ms: 7, seen: Seen::Known(value) }
+}
+
+pub(crate) fn unknown<T>(source: &str, why: &str) -> Observed<T> {
+    Observed { source: source.into(), at: at(), elapsed_ms: 7, seen: Seen::Unknown(why.into()) }
+}
+
+/// What was seen, to be broken.
+pub(crate) fn of<T>(observed: &mut Observed<T>) -> &mut T {
+    match &mut observed.seen {
+        Seen::Known(value) => value,
+        Seen::Unknown(why) => panic!("not seen: {why}"),
+    }
+}
+
+/// A route that answers as it should.
+pub(crate) fn route(name: &str, status: u16) -> RouteFact {
+    let host = format!("{name}.example.net");
+    RouteFact {
+        name: name.into(),
+        url: format!("https://{host}/"),
+        at: at(),
+        address: Some("127.0.0.1:443".parse().expect("an address")),
+        pinned: true,
+        http: Some(HttpVersion::Http2),
+        status: Some(status),
+        expected: vec![status],
+        tls: Some(TlsFact {
+            version: Some("1.3".into()),
+            alpn: Some("h2".into()),
+            subject: Some(format!("CN={host}")),
+            sans: vec![host],
+            issuer: Some("CN=CA".into()),
+            not_after: Some("2026-08-13T00:00:00Z".parse().expect("a time")),
+            days_left: Some(60),
+            verified: true,
+            verify_error: None,
+        }),
+        timing_ms: TimingMs { total: 12, ..TimingMs::default() },
+        body: Some(BodyFact { bytes: 2, complete: true, go_not_found: false }),
+        location: None,
+        failure: None,
+    }
+}
+
+pub(crate) fn routes() -> Vec<RouteFact> {
+    ROUTES.map(|(name, status)| route(name, status)).to_vec()
+}
+
+/// A scan of these lines, since the engine's start.
+pub(crate) fn scan(lines: &[&str]) -> Scan {
+    let mut scanner =
+        Scanner::since(Catalogue::builtin(), Since::EngineStart, None).source("file engine.log");
+    for line in lines {
+        scanner.push(&Record::parse_line(line.as_bytes()));
+    }
+    scanner.finish()
+}
+
+pub(crate) fn start(model: Model) -> Sim {
+    Sim::start(model, SimOptions::default()).expect("a socket in a temporary directory")
+}
+
+pub(crate) fn start_logging(model: Model, log: &Path) -> Sim {
+    let options = SimOptions { log_file: Some(log.to_owned()), ..SimOptions::default() };
+    Sim::start(model, options).expect("a socket in a temporary directory")
+}
+
+pub(crate) async fn connect(sim: &Sim) -> Engine {
+    let engine = Engine::connect(&sim.host().parse().expect("absolute")).await.expect("a manager");
+    sim.clear_requests();
+    engine
+}
+
+pub(crate) async fn look(model: Model) -> Snapshot {
+    connect(&start(model)).await.snapshot().await.expect("a healthy engine")
+}
+
+/// The facts of this world, with healthy routes and a quiet log.
+pub(crate) async fn facts(model: Model) -> M1Facts {
+    M1Facts {
+        snapshot: known("engine API", look(model).await),
+        routes: known("routes", routes()),
+        journal: known("engine log", scan(&QUIET_LOG)),
+    }
+}
+
+/// The checks that are not passed, each with its verdict.
+pub(crate) fn open(report: &GateReport) -> Vec<(&str, Verdict)> {
+    report.open().map(|check| (check.id.as_str(), check.verdict)).collect()
+}
+
+/// Exactly these are not passed; each says why in one line, and the gate is as bad as the worst.
+pub(crate) fn assert_open(report: &GateReport, expected: &[(&str, Verdict)]) {
+    assert_eq!(open(report), expected, "{:#?}", report.open().collect::<Vec<_>>());
+    let worst = expected.iter().map(|(_, verdict)| *verdict).max().unwrap_or(Pass);
+    assert_eq!(report.verdict, worst);
+    for check in &report.checks {
+        assert!(!check.reason.is_empty() && !check.reason.contains('\n'), "{check:?}");
+    }
+}
+
+/// The reason of one check.
+pub(crate) fn reason<'a>(report: &'a GateReport, id: &str) -> &'a str {
+    let check = report.checks.iter().find(|check| check.id == id);
+    &check.unwrap_or_else(|| panic!("no check {id}")).reason
+}
+
+/// A router on loopback: 200 for `dashboard.test` and for hosts that a running service claims by its label
+/// `router.host`, else 404. It ends with the test's runtime.
+pub(crate) async fn router(sim: Arc<Sim>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer(stream, Arc::clone(&sim)));
+        }
+    });
+    address
+}
+
+async fn answer(mut stream: TcpStream, sim: Arc<Sim>) {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|w| w == b"\r\n\r\n") {
+        match stream.read_buf(&mut request).await {
+            Ok(n) if 0 < n => {}
+            _ => return,
+        }
+    }
+    let text = String::from_utf8_lossy(&request).to_lowercase();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
+    let claimed = host == "dashboard.test"
+        || sim.with_model(|model| {
+            let services = model.respond("GET", "/services", b"").value();
+            let claims = |s: &serde_json::Value| s["Spec"]["Labels"]["router.host"] == host.as_str();
+            services.as_array().is_some_and(|all| all.iter().any(claims))
+        });
+    let status = if claimed { "200 OK" } else { "404 Not Found" };
+    let text = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    // A client that has gone away needs no answer.
+    let _ = stream.write_all(text.as_bytes()).await;
+}
