@@ -167,7 +167,7 @@ async fn m2_deploys_nothing_while_somebody_waits() {
         "each address given back would let the allocator lose another one"
     );
     let report = judge_m2(&world.config, &facts);
-    let open = report.open().filter(|c| c.id.starts_with("c")).map(|c| (c.id.as_str(), c.verdict));
+    let open = report.open().filter(|c| c.id.starts_with('c')).map(|c| (c.id.as_str(), c.verdict));
     let all =
         ["canary.deploy", "canary.route", "canary.removal", "churn.census", "churn.leaks", "churn.removal"];
     assert_eq!(open.collect::<Vec<_>>(), all.map(|id| (id, Unknown)));
