@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use pvcheck_lab::{Cancel, Lab, LabError, LabSpec, Suite, World};
+use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::lab;
@@ -45,14 +45,7 @@ pub(crate) fn run(args: &Pvcheck) -> anyhow::Result<ExitCode> {
         let arguments = gate_arguments(args, host, config)?;
         return Ok(pvcheck_cli::main(std::iter::once("pvcheck".into()).chain(arguments)));
     }
-    let spec = LabSpec {
-        managers: 1,
-        spares: 0,
-        suite: args.engine,
-        name: None,
-        world: World::CcCi,
-        cancel: Cancel::default(),
-    };
+    let spec = LabSpec { suite: args.engine, world: World::CcCi, ..LabSpec::default() };
     match lab::up_unless_interrupted(spec, false)? {
         Ok(lab) => in_lab(lab, args),
         Err(LabError::Cancelled) => Ok(ExitCode::from(lab::INTERRUPTED)),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pvcheck_journal::{
     Catalogue, Journalctl, Limits, Mark, ReadFrom, Scan, Scanner, Since, Source, SourceError,
 };
-use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict as RouteVerdict, judge};
+use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict, judge};
 use pvcheck_swarm::{
     CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, Engine, NetworkId, Order, Permit,
     Progress, RunId, VipWait, Watcher, churn, sweep_run, waiting_services,
@@ -147,7 +147,7 @@ pub async fn collect_m2(
 /// attempt to serve it may lose another one.
 fn hard_stop(routes: &Observed<Vec<RouteFact>>, waits: &[VipWait]) -> Option<String> {
     let facts = routes.known().map_or(&[][..], Vec::as_slice);
-    if let Some(down) = facts.iter().find(|f| judge(f).verdict != RouteVerdict::Pass) {
+    if let Some(down) = facts.iter().find(|f| judge(f).verdict != Verdict::Pass) {
         return Some(format!("not begun: core route {} is down; mend the routing first", down.name));
     }
     let wait = waits.first()?;

@@ -39,5 +39,6 @@ pub use config::{
 pub use m1::{M1Facts, judge_m1};
 pub use m2::{ChurnOutcome, M2Facts, judge_m2};
 pub use observed::{Observed, Seen};
+pub use pvcheck_routes::Verdict;
 pub use report::{Style, markdown, table};
-pub use verdict::{CheckReport, Evidence, GateReport, Verdict};
+pub use verdict::{CheckReport, Evidence, GateReport};

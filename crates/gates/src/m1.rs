@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pvcheck_journal::Scan;
-use pvcheck_routes::{RouteFact, judge};
+use pvcheck_routes::{RouteFact, Verdict, judge};
 use pvcheck_swarm::{
     EndpointMode, Network, OwnerKind, Service, ServiceMode, Snapshot, Task, audit, owners, waiting_services,
 };
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, RouteConfig, ServiceConfig};
 use crate::observed::{Finding, Observed};
-use crate::verdict::{CheckReport, GateReport, Verdict};
+use crate::verdict::{CheckReport, GateReport};
 
 /// What the gate rests on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -226,19 +226,11 @@ pub(crate) fn route_checks(routes: &[RouteConfig], facts: &Observed<Vec<RouteFac
 fn route_finding(route: &RouteConfig, fact: &RouteFact) -> Finding {
     let judged = judge(fact);
     let behind = route.service.as_ref().map(|s| format!(" (behind it: {s})")).unwrap_or_default();
-    let reason = match verdict(judged.verdict) {
+    let reason = match judged.verdict {
         Verdict::Pass => judged.reason,
         _ => format!("{}{behind}", judged.reason),
     };
-    Finding::new(verdict(judged.verdict), reason).evidence(route_evidence(fact))
-}
-
-pub(crate) fn verdict(of_route: pvcheck_routes::Verdict) -> Verdict {
-    match of_route {
-        pvcheck_routes::Verdict::Pass => Verdict::Pass,
-        pvcheck_routes::Verdict::Unknown => Verdict::Unknown,
-        pvcheck_routes::Verdict::Fail => Verdict::Fail,
-    }
+    Finding::new(judged.verdict, reason).evidence(route_evidence(fact))
 }
 
 pub(crate) fn route_evidence(fact: &RouteFact) -> String {

@@ -3,15 +3,15 @@
 use std::net::Ipv4Addr;
 
 use pvcheck_journal::{Class, Matched, Scan};
-use pvcheck_routes::{RouteFact, judge};
+use pvcheck_routes::{RouteFact, Verdict, judge};
 use pvcheck_swarm::{Census, Churn};
 use serde::{Deserialize, Serialize};
 
 use crate::canary::CanaryFacts;
 use crate::config::Config;
-use crate::m1::{route_evidence, samples, verdict};
+use crate::m1::{route_evidence, samples};
 use crate::observed::{Finding, Observed};
-use crate::verdict::{CheckReport, GateReport, Verdict};
+use crate::verdict::{CheckReport, GateReport};
 
 /// What the gate rests on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ pub fn judge_m2(config: &Config, facts: &M2Facts) -> GateReport {
 fn core_routes(facts: &M2Facts) -> CheckReport {
     facts.routes.check("routes.before", "Every core route answers before anything is deployed", |routes| {
         let judged: Vec<_> = routes.iter().map(|r| (r, judge(r))).collect();
-        let worst = Verdict::worst(judged.iter().map(|(_, j)| verdict(j.verdict)));
-        let down = judged.iter().filter(|(_, j)| verdict(j.verdict) != Verdict::Pass);
+        let worst = Verdict::worst(judged.iter().map(|(_, j)| j.verdict));
+        let down = judged.iter().filter(|(_, j)| j.verdict != Verdict::Pass);
         let down: Vec<_> = down.map(|(r, j)| format!("{}: {}", r.name, j.reason)).collect();
         let reason = if down.is_empty() {
             format!("{} routes answer as expected", routes.len())
@@ -82,7 +82,7 @@ fn canary_checks(config: &Config, canary: &Observed<CanaryFacts>) -> Vec<CheckRe
         None => Finding::unknown("it did not run, so it was not asked"),
         Some(fact) => {
             let judged = judge(fact);
-            Finding::new(verdict(judged.verdict), judged.reason).evidence(route_evidence(fact))
+            Finding::new(judged.verdict, judged.reason).evidence(route_evidence(fact))
         }
     });
     let removal = canary.check("canary.removal", "It is removed without a rest", |c| {

@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use pvcheck_routes::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::{CheckReport, Evidence, Verdict};
+use crate::verdict::{CheckReport, Evidence};
 
 /// Seen, or not and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::verdict::{CheckReport, GateReport, Verdict};
+use pvcheck_routes::Verdict;
+
+use crate::verdict::{CheckReport, GateReport};
 
 /// How a table is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,49 +1,10 @@
 //! Verdicts, and what they rest on.
 
-use std::fmt;
-
 use jiff::Timestamp;
+use pvcheck_routes::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-
-/// What is to be thought of a check or a gate. The order is that of concern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Verdict {
-    /// Observed, and as it should be.
-    Pass,
-    /// Not observed. Never as good as a pass.
-    Unknown,
-    /// Observed, and not as it should be.
-    Fail,
-}
-
-impl Verdict {
-    /// The process's exit code for it: 0, 1 or 3.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Pass => 0,
-            Self::Fail => 1,
-            Self::Unknown => 3,
-        }
-    }
-
-    /// The worst of many; none at all are unknown.
-    pub fn worst(verdicts: impl IntoIterator<Item = Self>) -> Self {
-        verdicts.into_iter().max().unwrap_or(Self::Unknown)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pass => "PASS",
-            Self::Unknown => "UNKNOWN",
-            Self::Fail => "FAIL",
-        })
-    }
-}
 
 /// Something that was seen, in the words of who said it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

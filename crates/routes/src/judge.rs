@@ -16,7 +16,7 @@ const DAYS_WORTH_A_WORD: i64 = 14;
 /// How many of a certificate's names a reason lists.
 const NAMES_SHOWN: usize = 8;
 
-/// What is to be thought of a route.
+/// What is to be thought of a route, or of anything that was looked at. The order is that of concern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
@@ -26,6 +26,22 @@ pub enum Verdict {
     Unknown,
     /// It does not answer, or not as expected.
     Fail,
+}
+
+impl Verdict {
+    /// The process's exit code for it: 0, 1 or 3.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// The worst of many; none at all are unknown.
+    pub fn worst(verdicts: impl IntoIterator<Item = Self>) -> Self {
+        verdicts.into_iter().max().unwrap_or(Self::Unknown)
+    }
 }
 
 impl fmt::Display for Verdict {

@@ -33,8 +33,7 @@ impl RoutesReport {
 
     /// The worst of the verdicts; no routes at all are unknown.
     pub fn verdict(&self) -> Verdict {
-        let worst = self.routes.iter().map(|row| row.verdict.verdict).max();
-        worst.unwrap_or(Verdict::Unknown)
+        Verdict::worst(self.routes.iter().map(|row| row.verdict.verdict))
     }
 }
 

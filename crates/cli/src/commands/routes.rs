@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
-use pvcheck_routes::{Prober, RoutesReport, Verdict};
+use pvcheck_routes::{Prober, RoutesReport};
 
 use crate::args::Args;
 use crate::face::Face;
@@ -21,11 +21,7 @@ pub(crate) async fn run(args: &Args, face: &Face) -> Result<u8, Failure> {
     let report = RoutesReport::new(facts);
     face.done();
     face.result(&report, || text(&report))?;
-    Ok(match report.verdict() {
-        Verdict::Pass => 0,
-        Verdict::Fail => 1,
-        Verdict::Unknown => 3,
-    })
+    Ok(report.verdict().exit_code())
 }
 
 fn text(report: &RoutesReport) -> String {
