@@ -396,6 +396,8 @@ mod tests {
         assert_eq!(thresholds.judge(5, 3), Pressure::Ok);
         assert_eq!(thresholds.judge(5, 2), Pressure::High);
         assert_eq!(thresholds.judge(0, 0), Pressure::Full);
+        let words = [Pressure::Unknown, Pressure::Ok, Pressure::High, Pressure::Full].map(|p| p.to_string());
+        assert_eq!(words, ["unknown", "ok", "high", "full"]);
         let early = Thresholds { full: Threshold { used_percent: 100, free_addrs: 20 }, ..thresholds };
         assert_eq!(early.judge(65_533, 20), Pressure::Full);
     }
