@@ -26,7 +26,7 @@ enum Task {
     Pvcheck(pvcheck::Pvcheck),
     /// Format, clippy, docs, unit and property tests, tests on real engines, README's examples
     Test(test::Test),
-    /// Speed, as a ratio against what a user would do instead
+    /// Speed, as a ratio against what a user would do instead: `audit` [default] or `ipam`
     Bench(bench::Bench),
     /// Private engines: start, list, use and remove them
     #[command(subcommand)]
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().task {
         Task::Pvcheck(args) => pvcheck::run(&args),
         Task::Test(args) => test::run(&args),
-        Task::Bench(args) => bench::run(&args),
+        Task::Bench(args) => bench::run(args),
         Task::Lab(command) => lab::run(command),
     };
     result.unwrap_or_else(|error| {

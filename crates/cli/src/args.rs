@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use pvcheck_ipam::Strategy;
 use pvcheck_swarm::Order;
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
@@ -83,6 +84,13 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck journal scan --since-engine-start
     Journal(Journal),
+    /// A subnet that collides with nothing, and why the others do; changes nothing
+    ///
+    /// Looked at are the Swarm's overlays, the engine's own networks, and the addresses and routes (all tables) of the
+    /// network namespace that pvcheck itself runs in: run it on the engine's host. Other nodes are listed as not seen.
+    ///
+    /// Example: pvcheck plan-subnet --prefer 10.10.0.0/16 --name proxy
+    PlanSubnet(Box<PlanSubnet>),
     /// Does each configured route answer as expected?
     ///
     /// Example: pvcheck routes --config cc-ci.toml
@@ -101,6 +109,12 @@ pub(crate) enum Command {
 pub(crate) struct Audit {
     /// Only these networks
     pub(crate) networks: Vec<String>,
+    /// Keep what was seen in a file that only its owner may read, for `--snapshot`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Judge a look that `--save` kept, without an engine
+    #[arg(long, value_name = "FILE", conflicts_with = "save")]
+    pub(crate) snapshot: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -224,6 +238,47 @@ pub(crate) struct Scan {
     pub(crate) unit: String,
 }
 
+/// Subnets are texts here, for their errors are to be one line with the mend.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanSubnet {
+    /// Prefix length [default: that of the first --prefer, or what the workload needs, else 16]
+    #[arg(long, value_name = "LENGTH")]
+    pub(crate) prefix: Option<String>,
+    /// Take this one if it is suitable; may be repeated, best first
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) prefer: Vec<String>,
+    /// Look only in these [default: the private ranges of RFC 1918]
+    #[arg(long, value_name = "CIDR", num_args = 1..)]
+    pub(crate) allow: Vec<String>,
+    /// Do not look in these
+    #[arg(long, value_name = "CIDR", num_args = 1..)]
+    pub(crate) deny: Vec<String>,
+    /// VIP services that the network has to hold
+    #[arg(long, value_name = "N")]
+    pub(crate) services: Option<u64>,
+    /// Tasks of each service
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "services")]
+    pub(crate) replicas: u64,
+    /// Nodes, each of which takes an address [default: as many as the Swarm has, else 1]
+    #[arg(long, value_name = "N", requires = "services")]
+    pub(crate) nodes: Option<u64>,
+    /// Growth to leave room for: 100 is twice as much
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, requires = "services")]
+    pub(crate) growth: u64,
+    /// Which free subnet is taken: first-fit, best-fit (keeps large blocks whole), room-to-grow (its sibling is free too)
+    #[arg(long, default_value = "first-fit", value_parser = strategy)]
+    pub(crate) strategy: Strategy,
+    /// Plan from a JSON list of {"net", "owner", "source"}, without an engine
+    #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
+    pub(crate) reservations: Option<PathBuf>,
+    /// Plan from a look that `pvcheck audit --save FILE` kept, without an engine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// The network's name, for the lines that declare it
+    #[arg(long, value_name = "NETWORK", default_value = "NETWORK")]
+    pub(crate) name: String,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Stack {
     #[command(subcommand)]
@@ -263,6 +318,15 @@ fn order(text: &str) -> Result<Order, String> {
         "drained" => Ok(Order::Drained),
         "stack-rm" => Ok(Order::StackRm),
         _ => Err("give `drained` or `stack-rm`".into()),
+    }
+}
+
+fn strategy(text: &str) -> Result<Strategy, String> {
+    match text {
+        "first-fit" => Ok(Strategy::FirstFit),
+        "best-fit" => Ok(Strategy::BestFit),
+        "room-to-grow" => Ok(Strategy::RoomToGrow),
+        _ => Err("give `first-fit`, `best-fit` or `room-to-grow`".into()),
     }
 }
 

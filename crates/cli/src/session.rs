@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pvcheck_gates::Config;
 use pvcheck_sim::Sim;
-use pvcheck_swarm::{Engine, Host, Permit, RunId, sweep_run};
+use pvcheck_swarm::{Engine, Host, Look, Permit, RunId, sweep_run};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::INTERRUPTED;
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// An engine to talk to; an embedded one ends with the session.
 pub(crate) struct Session {
     pub(crate) engine: Engine,
-    _embedded: Option<Sim>,
+    embedded: Option<Sim>,
 }
 
 impl Session {
@@ -28,7 +28,16 @@ impl Session {
             }
             None => (host(args)?, None),
         };
-        Ok(Self { engine: Engine::connect(&host).await?, _embedded: embedded })
+        Ok(Self { engine: Engine::connect(&host).await?, embedded })
+    }
+
+    /// The Swarm and the host. An embedded engine has no host: what this machine has is none of its business.
+    pub(crate) async fn look(&self) -> Result<Look, Failure> {
+        if self.embedded.is_none() {
+            return Ok(Look::take(&self.engine).await?);
+        }
+        let host_unknown = Some("the embedded engine has no host".to_owned());
+        Ok(Look { snapshot: self.engine.snapshot().await?, host: None, host_unknown })
     }
 }
 

@@ -126,3 +126,15 @@ fn link<T: Copy + Ord>(blocks: &mut [Block<T>]) -> Vec<(T, T)> {
     }
     roots
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_ascending_and_apart() {
+        let blocks = [(8, 8), (3, 3), (2, 3), (4, 7), (4, 4), (3, 3), (7, 7)];
+        let numbered = (0_u32..).zip(blocks).map(|(id, (first, last))| (first, last, id));
+        assert_eq!(Axis::<u32>::new(numbered, |a, b| a.cmp(&b)).roots(), [(2, 3), (4, 7), (8, 8)]);
+    }
+}

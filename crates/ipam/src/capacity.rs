@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(usable(&[named]), 64, "the gateway lies outside the range");
         assert_eq!(usable(&[Pool::new(subnet("10.0.0.0/28")), ranged]), 76);
         let two = Capacity::new(vec![Pool::new(subnet("10.0.0.0/28")), ranged]).unwrap();
-        assert_eq!(two.reserved(), 6);
+        assert_eq!((two.reserved(), two.pools()), (6, &[Pool::new(subnet("10.0.0.0/28")), ranged][..]));
         // The last quarter of the subnet holds the broadcast address and then the gateway.
         let tail = Pool { range: Some(subnet("10.1.0.192/26")), ..Pool::new(subnet("10.1.0.0/24")) };
         assert_eq!(usable(&[tail]), 62);
@@ -396,6 +396,8 @@ mod tests {
         assert_eq!(thresholds.judge(5, 3), Pressure::Ok);
         assert_eq!(thresholds.judge(5, 2), Pressure::High);
         assert_eq!(thresholds.judge(0, 0), Pressure::Full);
+        let words = [Pressure::Unknown, Pressure::Ok, Pressure::High, Pressure::Full].map(|p| p.to_string());
+        assert_eq!(words, ["unknown", "ok", "high", "full"]);
         let early = Thresholds { full: Threshold { used_percent: 100, free_addrs: 20 }, ..thresholds };
         assert_eq!(early.judge(65_533, 20), Pressure::Full);
     }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::axis::Axis;
+use crate::space::first_free_within;
 use crate::subnet::{Overlap, Subnet};
 
 /// A network or address that is taken: an overlay, a bridge, a host's address or route, a VPN range, or what
@@ -104,6 +105,14 @@ impl Index {
         self.v4.is_free(subnet.first().into(), subnet.last().into())
     }
 
+    /// The lowest subnet of `prefix` bits in `within` of which no address is reserved; `None` if there is none,
+    /// or if `prefix` is above 32 or shorter than that of `within`. O(b log(n / b)) for b such subnets that are
+    /// not free, and allocates nothing.
+    pub fn first_free(&self, within: Subnet, prefix: u8) -> Option<Subnet> {
+        let bits = 32_u32.checked_sub(prefix.into())?;
+        first_free_within(within, self.taken(), 1 << bits)
+    }
+
     /// Every reservation that shares addresses with the candidate, and how the candidate lies to it: first
     /// those around it from the narrowest on, then those equal to it and inside it, by address.
     pub fn conflicts(
@@ -198,6 +207,9 @@ mod tests {
         assert_eq!(conflicts("fd12::1/128"), [pair("fd00::/8", Overlap::Inside)]);
         assert_eq!(conflicts("11.0.0.0/8"), []);
         assert!(index.is_free(Subnet::parse("192.168.0.0/16").unwrap()));
+        assert_eq!((index.len(), index.is_empty()), (7, false));
+        let empty = Index::new(vec![]);
+        assert_eq!((empty.len(), empty.is_empty()), (0, true));
     }
 
     #[test]
@@ -258,6 +270,17 @@ mod tests {
             expected.sort();
             prop_assert_eq!(index.is_free(asked), expected.is_empty());
             prop_assert_eq!(found, expected);
+        }
+
+        /// Every block of the size is tried, from the lowest on.
+        #[test]
+        fn first_free_agrees_with_every_block_in_turn(
+            held in prop::collection::vec(any_net(), 0..30), within in any_net(), prefix in 24_u8..=34,
+        ) {
+            let index = index(&held);
+            let blocks = within.net().subnets(prefix).into_iter().flatten().map(Subnet::canonical);
+            let expected = blocks.into_iter().find(|block| held.iter().all(|net| net.overlap(block).is_none()));
+            prop_assert_eq!(index.first_free(within, prefix), expected);
         }
 
         #[test]

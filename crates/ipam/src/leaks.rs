@@ -198,6 +198,11 @@ mod tests {
         let both = confirm(&reconcile(&first), &reconcile(&second));
         assert_eq!(both.suspects, hosts([4, 5, 6]));
         assert_eq!((both.leaked, both.load_balancers_unnamed, both.handed_out), (2, 1, 7));
+        // Four load balancers stood both times, and only three suspects are left for them.
+        first.load_balancers_unnamed = 4;
+        second.load_balancers_unnamed = 4;
+        let both = confirm(&reconcile(&first), &reconcile(&second));
+        assert_eq!((both.leaked, both.load_balancers_missing), (0, 1));
     }
 
     #[test]

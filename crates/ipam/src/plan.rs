@@ -109,6 +109,18 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// One word for it, the same as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Collides => "collides",
+            Self::SiblingTaken => "sibling_taken",
+            Self::NotAllowed => "not_allowed",
+            Self::OtherPrefix { .. } => "other_prefix",
+        }
+    }
+}
+
 /// A reservation in the way of a candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
@@ -419,7 +431,8 @@ impl fmt::Display for Note {
                  overlays as long as this network exists, and may serve it to another one while it does not"
             ),
             Self::Unseen { nodes } => {
-                write!(f, "{nodes} nodes were not looked at: their own addresses and routes may collide")
+                let were = if *nodes == 1 { "node was" } else { "nodes were" };
+                write!(f, "{nodes} {were} not looked at: own addresses and routes there may collide")
             }
             Self::ManyVips { services } => write!(
                 f,

@@ -146,6 +146,7 @@ mod tests {
         #[test]
         fn a_name_never_leaves_its_word(text in "\\PC{0,12}") {
             if let Ok(name) = text.parse::<NetworkName>() {
+                prop_assert_eq!(name.as_str(), &text);
                 let command = Declaration { name, ..proxy() }.docker_command();
                 prop_assert_eq!(command.split_whitespace().count(), 9);
                 prop_assert!(!command.contains(['\'', '"', '$', '`', ';', '&', '|', '\\']));

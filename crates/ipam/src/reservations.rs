@@ -94,20 +94,25 @@ impl Reservations {
     pub fn from_json(text: &str) -> Result<Self, ReservationsError> {
         let text = text.trim_start_matches('\u{feff}');
         let entries: Vec<Entry<'_>> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
-        let mut reservations = Self::default();
-        let mut first_at: HashMap<Reservation, usize> = HashMap::with_capacity(entries.len());
-        for (at, Entry { net, owner, source }) in entries.into_iter().enumerate() {
-            let entry = at + 1;
-            let item = Reservation { net: parse_net(entry, &net)?, owner, source };
-            let first = *first_at.entry(item.clone()).or_insert(entry);
-            if first == entry {
-                reservations.list.push(item);
-            } else {
-                reservations.duplicates.push(Duplicate { entry, first });
-            }
-        }
-        Ok(reservations)
+        let named = entries.into_iter().zip(1..).map(|(Entry { net, owner, source }, entry)| {
+            Ok(Reservation { net: parse_net(entry, &net)?, owner, source })
+        });
+        let all: Vec<Reservation> = named.collect::<Result<_, _>>()?;
+        let duplicates = duplicates(&all);
+        let mut left_out = duplicates.iter().map(|duplicate| duplicate.entry).peekable();
+        let kept = all.into_iter().zip(1..).filter(|(_, entry)| left_out.next_if_eq(entry).is_none());
+        Ok(Self { list: kept.map(|(item, _)| item).collect(), duplicates })
     }
+}
+
+/// Entries that repeat an earlier one, ascending.
+fn duplicates(all: &[Reservation]) -> Vec<Duplicate> {
+    let mut first_at = HashMap::with_capacity(all.len());
+    let repeats = all.iter().zip(1..).filter_map(|(item, entry)| {
+        let first = *first_at.entry(item).or_insert(entry);
+        (first != entry).then_some(Duplicate { entry, first })
+    });
+    repeats.collect()
 }
 
 /// The reader's message without its place, which stands in front here, and cut where it repeats foreign text.

@@ -58,13 +58,10 @@ impl Space {
         })
     }
 
-    /// The lowest free aligned block of `size` addresses. `taken` is ascending and apart; O(n), without
-    /// allocation.
+    /// The lowest free aligned block of `size` addresses. `taken` is ascending and apart. As [`first_gap`], for
+    /// each range.
     pub(crate) fn first_free(&self, taken: &[(u32, u32)], size: u64) -> Option<Subnet> {
-        self.free_ranges(taken).find_map(|(first, last)| {
-            let start = first.next_multiple_of(size);
-            (start + size <= last + 1).then(|| subnet_at(start, size)).flatten()
-        })
+        self.ranges.iter().find_map(|range| first_gap(*range, taken, size))
     }
 
     /// The lowest block of `size` addresses in the smallest free block that has room for it, so that the
@@ -90,6 +87,42 @@ impl Space {
     fn free_ranges<'a>(&'a self, taken: &'a [(u32, u32)]) -> impl Iterator<Item = (u64, u64)> + 'a {
         self.ranges.iter().flat_map(move |range| gaps(*range, taken))
     }
+}
+
+/// The lowest free aligned block of `size` addresses in a subnet. `taken` is ascending and apart.
+pub(crate) fn first_free_within(within: Subnet, taken: &[(u32, u32)], size: u64) -> Option<Subnet> {
+    first_gap(bounds(within), taken, size)
+}
+
+/// The lowest aligned block of `size` addresses of a range that nothing taken touches.
+///
+/// Looks at one taken range for each block that is not free and leaps over the others, O(b log(n / b)) for b
+/// such blocks among n, without allocation.
+fn first_gap((first, last): (u64, u64), taken: &[(u32, u32)], size: u64) -> Option<Subnet> {
+    let mut rest = taken;
+    let mut start = first.next_multiple_of(size);
+    while start + size <= last + 1 {
+        rest = leap(rest, start);
+        match rest.first() {
+            Some((begin, end)) if u64::from(*begin) < start + size => {
+                start = (u64::from(*end) + 1).next_multiple_of(size);
+            }
+            _ => return subnet_at(start, size),
+        }
+    }
+    None
+}
+
+/// `taken` without the ranges that end before an address. The steps double until they are too wide, so that
+/// near places cost little and far ones no more than a search by halves.
+fn leap(taken: &[(u32, u32)], addr: u64) -> &[(u32, u32)] {
+    let before = |range: &(u32, u32)| u64::from(range.1) < addr;
+    let mut width = 1;
+    while taken.get(width - 1).is_some_and(before) {
+        width *= 2;
+    }
+    let near = &taken[..width.min(taken.len())];
+    &taken[near.partition_point(before)..]
 }
 
 /// Subnets as ranges that are ascending, apart and not adjacent.

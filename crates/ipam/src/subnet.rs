@@ -285,17 +285,14 @@ fn split(text: &str) -> Result<(Ipv4Addr, &str), SubnetError> {
     }
 }
 
-/// A plain decimal number of 0 to 32; no sign, no leading zero, as the engine reads it (Go's
+/// A plain decimal number of 0 to 255; no sign, no leading zero, as the engine reads it (Go's
 /// `netip.ParsePrefix`).
 fn parse_prefix(text: &str, address: Ipv4Addr, prefix: &str) -> Result<u8, SubnetError> {
     let digits = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || (prefix.len() > 1 && prefix.starts_with('0')) {
         return Err(SubnetError::PrefixSyntax { given: quoted(text), address });
     }
-    match prefix.parse::<u8>() {
-        Ok(number) if number <= 32 => Ok(number),
-        _ => Err(prefix_range(text, address, prefix)),
-    }
+    prefix.parse().map_err(|_| prefix_range(text, address, prefix))
 }
 
 fn prefix_range(text: &str, address: Ipv4Addr, prefix: &str) -> SubnetError {
@@ -380,6 +377,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<Subnet>(&json).unwrap(), subnet("10.10.0.0/16"));
         let error = serde_json::from_str::<Subnet>("\"10.0.0.7/24\"").unwrap_err().to_string();
         assert!(error.contains("write 10.0.0.0/24"), "{error}");
+        let error = serde_json::from_str::<Subnet>("7").unwrap_err().to_string();
+        assert!(error.contains("expected an IPv4 subnet such as \"10.10.0.0/16\""), "{error}");
     }
 
     proptest! {

@@ -58,6 +58,8 @@ mod tests {
         assert_eq!(prefix(84, 1, 1, 0), Some(24));
         assert_eq!(prefix(84, 1, 2, 0), Some(23));
         assert_eq!(prefix(0, 0, 0, 0), Some(30));
+        // Without replicas a service is a VIP, and nothing of it is updated.
+        assert_eq!((prefix(13, 0, 0, 0), prefix(14, 0, 0, 0)), (Some(28), Some(27)));
         assert_eq!(prefix(u64::MAX, u64::MAX, u64::MAX, u64::MAX), None);
     }
 

@@ -164,6 +164,62 @@ fn bad_requests_get_one_line_with_the_mend() {
 }
 
 #[test]
+fn no_room_to_grow_names_the_largest_block_where_nothing_of_the_size_is_free() {
+    let half = vec![subnet("10.5.0.0/17")];
+    let request = PlanRequest {
+        prefix: Some(16),
+        allow: half,
+        strategy: Strategy::RoomToGrow,
+        ..PlanRequest::default()
+    };
+    assert_eq!(
+        plan_subnet(&request, &host()).unwrap_err().to_string(),
+        "no free /16 with a free sibling in the allowed subnets: the largest free block is 10.5.0.0/17, so \
+         allow more or ask for less"
+    );
+}
+
+#[test]
+fn every_rival_of_a_sibling_is_named() {
+    let items = [("10.0.0.0/30", "a"), ("10.0.0.8/30", "b")]
+        .map(|(net, owner)| Reservation::new(subnet(net).net(), owner, "test"));
+    let request = PlanRequest { prefix: Some(28), strategy: Strategy::RoomToGrow, ..PlanRequest::default() };
+    let index = Index::new(items.to_vec());
+    let rejection = check_candidate(&request, &index, subnet("10.0.0.16/28")).unwrap().unwrap();
+    assert_eq!(
+        rejection.to_string(),
+        "10.0.0.16/28 is free, but its sibling is not allowed or not free: 10.0.0.0/30 of a (test), \
+         10.0.0.8/30 of b (test)"
+    );
+}
+
+#[test]
+fn a_workload_may_fill_its_prefix_to_the_last_address() {
+    let workload = Workload { services: 4, replicas: 1, nodes: 1, growth_percent: 0 };
+    let request = PlanRequest { prefix: Some(28), workload: Some(workload), ..PlanRequest::default() };
+    let found = plan_subnet(&request, &host()).unwrap();
+    assert_eq!((found.needed, found.usable), (Some(13), 13));
+}
+
+#[test]
+fn notes_say_what_to_know() {
+    let noted = |services| {
+        let request = PlanRequest {
+            workload: Some(Workload { services, replicas: 1, nodes: 1, growth_percent: 0 }),
+            default_pools: vec![subnet("10.0.0.0/8")],
+            not_seen: vec!["a".into(), "b".into()],
+            ..PlanRequest::default()
+        };
+        plan_subnet(&request, &host()).unwrap().notes.iter().map(Note::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(noted(250).len(), 2, "250 VIP services are not too many yet");
+    let [pool, unseen, vips] = &noted(251)[..] else { panic!("three things are to be known") };
+    assert!(pool.starts_with("it overlaps the Swarm's default address pool 10.0.0.0/8: "), "{pool}");
+    assert!(unseen.starts_with("2 nodes were not looked at: "), "{unseen}");
+    assert!(vips.starts_with("251 VIP services are slow"), "{vips}");
+}
+
+#[test]
 fn no_room_says_who_is_in_the_way() {
     let request =
         PlanRequest { prefix: Some(16), allow: vec![subnet("172.16.0.0/14")], ..PlanRequest::default() };
@@ -208,7 +264,8 @@ fn a_million_reservations_are_planned() {
     let wide = check_candidate(&PlanRequest { prefix: Some(9), ..request }, &index, subnet("10.0.0.0/9"))
         .unwrap()
         .unwrap();
-    assert_eq!(wide.conflicts.len() as u64 + wide.conflicts_unlisted, 1 << 19);
+    assert_eq!((wide.conflicts.len(), wide.conflicts_unlisted), (256, (1 << 19) - 256));
+    assert!(wide.to_string().ends_with(", and 524032 more"));
 }
 
 fn small_net() -> impl Generator<Value = Subnet> {

@@ -5,6 +5,9 @@
 //! overlay's pool looks like. A [`census`] finds what no list names: the addresses that the allocator has given out and
 //! nobody owns.
 //!
+//! What a new subnet must not overlap is pure too: [`reservations`], of a snapshot and of the [`HostFacts`] that are
+//! read from this process's network namespace. A [`Look`] is both in one file.
+//!
 //! Writing goes through one module and takes a [`Permit`]. Everything made here carries the label
 //! [`RUN_LABEL`]; what does not carry it is only ever removed by [`remove_stacks`], on the caller's explicit word.
 //!
@@ -31,10 +34,14 @@ mod churn;
 mod connection;
 mod engine;
 mod host;
+mod hostfacts;
 mod ids;
+mod look;
+mod netlink;
 mod owners;
 mod progress;
 mod removal;
+mod reserve;
 mod snapshot;
 mod stack;
 mod turn;
@@ -48,13 +55,16 @@ pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, Order, churn};
 pub use connection::{CallError, CallErrorKind, Connection};
 pub use engine::{ConnectError, Engine};
 pub use host::{Host, HostError};
+pub use hostfacts::{HostAddress, HostFacts, HostFactsError, HostRoute, RouteKind, RouteOrigin};
 pub use ids::{ConfigId, NetworkId, NodeId, RunId, SecretId, ServiceId, TaskId};
+pub use look::{Look, LookError};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use progress::{Progress, Watcher, silent};
 pub use removal::{
     RemovalError, RemovalOptions, RemovalPlan, StackRemoval, leftover_runs, plan_removal, remove_stacks,
     sweep_run,
 };
+pub use reserve::{default_pools, not_seen, reservations};
 pub use snapshot::{
     EndpointMode, EngineFacts, Network, NoSuchNetwork, Node, Runtime, Service, ServiceMode, Snapshot, Task,
     TaskState, Vip,

@@ -85,6 +85,9 @@ pub struct Network {
     pub internal: bool,
     /// Its IPv4 pools; none while it is not allocated.
     pub pools: Vec<Pool>,
+    /// The bridge interface that it is on the asked engine's host; `None` for other drivers.
+    #[serde(default)]
+    pub bridge: Option<String>,
     /// The stack that it belongs to.
     pub stack: Option<String>,
     /// The run of pvcheck that made it.
@@ -393,8 +396,10 @@ fn node(raw: wire::Node) -> Node {
 }
 
 pub(crate) fn network(raw: wire::Network) -> Network {
+    let bridge = bridge(&raw);
     let pools = raw.ipam.config.unwrap_or_default();
     Network {
+        bridge,
         id: NetworkId::new(raw.id),
         name: raw.name,
         driver: raw.driver,
@@ -406,6 +411,18 @@ pub(crate) fn network(raw: wire::Network) -> Network {
         stack: label(raw.labels.as_ref(), STACK_LABEL),
         run: label(raw.labels.as_ref(), RUN_LABEL),
     }
+}
+
+/// The name of a bridge network's interface: as its option says, else `br-` and twelve characters of its id
+/// (moby `daemon/libnetwork/drivers/bridge`). The two that the engine makes itself have names of their own.
+fn bridge(raw: &wire::Network) -> Option<String> {
+    let given = raw.options.bridge_name.clone().filter(|name| !name.is_empty());
+    let usual = || match raw.name.as_str() {
+        "bridge" => "docker0".to_owned(),
+        "docker_gwbridge" => raw.name.clone(),
+        _ => format!("br-{}", raw.id.chars().take(12).collect::<String>()),
+    };
+    (raw.driver == "bridge").then(|| given.unwrap_or_else(usual))
 }
 
 /// An IPv4 pool; `None` for an IPv6 one.

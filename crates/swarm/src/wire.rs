@@ -112,7 +112,17 @@ pub(crate) struct Network {
     #[serde(rename = "IPAM", deserialize_with = "nullable")]
     pub(crate) ipam: Ipam,
     #[serde(deserialize_with = "nullable")]
+    pub(crate) options: NetworkOptions,
+    #[serde(deserialize_with = "nullable")]
     pub(crate) containers: HashMap<String, NetworkContainer>,
+}
+
+/// The one driver option that is needed; others are not even decoded.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NetworkOptions {
+    #[serde(rename = "com.docker.network.bridge.name")]
+    pub(crate) bridge_name: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

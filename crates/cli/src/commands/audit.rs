@@ -7,11 +7,11 @@ use pvcheck_swarm::{Audit, AuditedNetwork, Snapshot, audit};
 use crate::args::{self, Args};
 use crate::face::Face;
 use crate::failure::Failure;
+use crate::files;
 use crate::session::Session;
 
 pub(crate) async fn run(args: &Args, asked: &args::Audit, face: &Face) -> Result<u8, Failure> {
-    let session = Session::open(args).await?;
-    let snapshot = session.engine.snapshot().await?;
+    let snapshot = look(args, asked).await?;
     face.done();
     let mut report = audit(&snapshot);
     keep(&mut report, &asked.networks, &snapshot)?;
@@ -21,6 +21,20 @@ pub(crate) async fn run(args: &Args, asked: &args::Audit, face: &Face) -> Result
         .iter()
         .any(|n| !n.duplicates.is_empty() || !n.stuck.is_empty() || n.pressure == "full");
     Ok(u8::from(found))
+}
+
+/// A new look, kept if that was asked for, or one that was kept.
+async fn look(args: &Args, asked: &args::Audit) -> Result<Snapshot, Failure> {
+    if let Some(path) = &asked.snapshot {
+        return Ok(files::load(path)?.snapshot);
+    }
+    let session = Session::open(args).await?;
+    let Some(path) = &asked.save else {
+        return Ok(session.engine.snapshot().await?);
+    };
+    let look = session.look().await?;
+    files::save(&look, path)?;
+    Ok(look.snapshot)
 }
 
 fn keep(report: &mut Audit, names: &[String], snapshot: &Snapshot) -> Result<(), Failure> {

@@ -1,0 +1,130 @@
+//! `pvcheck plan-subnet`.
+
+mod report;
+
+use pvcheck_ipam::{
+    Index, NetworkName, PlanError, PlanRequest, Reservation, Reservations, Subnet, Workload, plan_subnet,
+};
+use pvcheck_swarm::{Look, default_pools, not_seen, reservations};
+
+use self::report::Report;
+use crate::args::{self, Args};
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::files;
+use crate::session::Session;
+
+/// What is planned where nothing says how large: room for the mission's growth, and for renewal.
+const DEFAULT_PREFIX: u8 = 16;
+
+/// What is taken, and who said so.
+struct Known {
+    list: Vec<Reservation>,
+    default_pools: Vec<Subnet>,
+    not_seen: Vec<String>,
+    nodes: Option<u64>,
+    /// `engine`, `snapshot` or `reservations`.
+    source: &'static str,
+}
+
+pub(crate) async fn run(args: &Args, asked: &args::PlanSubnet, face: &Face) -> Result<u8, Failure> {
+    let name: NetworkName = asked.name.parse().map_err(|e| Failure::usage(format!("--name: {e}")))?;
+    let mut request = request(asked)?;
+    // What cannot be planned on an empty host cannot be planned at all, and nobody need be asked.
+    refuse_bad(plan_subnet(&request, &Index::new(Vec::new())).err())?;
+    let known = known(args, asked, face).await?;
+    face.done();
+    request.default_pools = known.default_pools;
+    request.not_seen = known.not_seen;
+    if let (Some(workload), None, Some(nodes)) = (&mut request.workload, asked.nodes, known.nodes) {
+        workload.nodes = nodes;
+    }
+    let index = Index::new(known.list);
+    let planned = plan_subnet(&request, &index);
+    let report = match &planned {
+        Ok(plan) => Report::of_plan(plan, name),
+        Err(error) => Report::of_no_room(error, &request.not_seen).ok_or_else(|| Failure::usage(error))?,
+    };
+    let report = report.with_facts(&index, known.source);
+    face.result(&report, || report.table())?;
+    Ok(u8::from(planned.is_err()))
+}
+
+fn refuse_bad(error: Option<PlanError>) -> Result<(), Failure> {
+    match error {
+        None | Some(PlanError::NoRoom { .. }) => Ok(()),
+        Some(bad) => Err(Failure::usage(bad)),
+    }
+}
+
+fn request(asked: &args::PlanSubnet) -> Result<PlanRequest, Failure> {
+    let prefer = subnets("--prefer", &asked.prefer)?;
+    let workload = asked.services.map(|services| Workload {
+        services,
+        replicas: asked.replicas,
+        nodes: asked.nodes.unwrap_or(1),
+        growth_percent: asked.growth,
+    });
+    let given = asked.prefix.as_deref().map(prefix).transpose()?;
+    let sized = workload.is_some() || !prefer.is_empty();
+    Ok(PlanRequest {
+        prefix: given.or_else(|| (!sized).then_some(DEFAULT_PREFIX)),
+        workload,
+        prefer,
+        allow: subnets("--allow", &asked.allow)?,
+        deny: subnets("--deny", &asked.deny)?,
+        strategy: asked.strategy,
+        ..PlanRequest::default()
+    })
+}
+
+fn prefix(text: &str) -> Result<u8, Failure> {
+    let digits = text.strip_prefix('/').unwrap_or(text);
+    digits.parse().map_err(|_| {
+        Failure::usage(format!("--prefix: {text:?} is no prefix length: write 1 to 30, for example 16"))
+    })
+}
+
+fn subnets(option: &str, texts: &[String]) -> Result<Vec<Subnet>, Failure> {
+    let parse = |text: &String| Subnet::parse(text).map_err(|e| Failure::usage(format!("{option}: {e}")));
+    texts.iter().map(parse).collect()
+}
+
+async fn known(args: &Args, asked: &args::PlanSubnet, face: &Face) -> Result<Known, Failure> {
+    if let Some(path) = &asked.reservations {
+        let read = Reservations::from_json(&files::read(path, "--reservations")?)
+            .map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+        if let [first, more @ ..] = read.duplicates.as_slice() {
+            let more =
+                if more.is_empty() { String::new() } else { format!(" (and {} more like it)", more.len()) };
+            face.note(&format!("pvcheck: {}: {first}{more}", path.display()));
+        }
+        let (default_pools, not_seen, nodes) = (Vec::new(), Vec::new(), None);
+        return Ok(Known { list: read.list, default_pools, not_seen, nodes, source: "reservations" });
+    }
+    if let Some(path) = &asked.snapshot {
+        return Ok(of_look(&files::load(path)?, "snapshot", face));
+    }
+    Ok(of_look(&Session::open(args).await?.look().await?, "engine", face))
+}
+
+fn of_look(look: &Look, source: &'static str, face: &Face) -> Known {
+    let Look { snapshot, host, host_unknown } = look;
+    let lacking = host.as_ref().map(|host| host.lacks(snapshot)).unwrap_or_default();
+    if let Some(reason) = host_unknown {
+        face.note(&format!("pvcheck: the host's addresses and routes are not known: {reason}"));
+    } else if !lacking.is_empty() {
+        face.note(&format!(
+            "pvcheck: this host has no address on the engine's networks {}: it is in another network namespace; run \
+             pvcheck where the engine runs",
+            lacking.join(", ")
+        ));
+    }
+    Known {
+        list: reservations(snapshot, host.as_ref()),
+        default_pools: default_pools(snapshot),
+        not_seen: not_seen(snapshot, host.as_ref()),
+        nodes: Some(snapshot.nodes.len() as u64),
+        source,
+    }
+}
