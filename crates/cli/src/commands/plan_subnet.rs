@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::session::Session;
 
-/// What is planned where nothing says how large: room for the mission's growth, and for renewal.
+/// What is planned where nothing says how large: 65,533 addresses, and no cost by itself (the mask is harmless).
 const DEFAULT_PREFIX: u8 = 16;
 
 /// What is taken, and who said so.
