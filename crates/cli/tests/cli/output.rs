@@ -245,6 +245,7 @@ fn every_help_has_an_example() {
         "gate list",
         "gate run",
         "journal scan",
+        "plan-subnet",
         "routes",
         "stack rm",
         "sweep",
