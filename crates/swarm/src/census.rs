@@ -3,7 +3,6 @@
 //! What is neither handed out nor owned is leaked. No other way sees it on engines before API 1.52: a leaked address
 //! belongs to no container, no task and no service.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use crate::engine::Engine;
 use crate::ids::{NetworkId, RunId, ServiceId};
 use crate::owners::{Owners, owners};
 use crate::progress::{Progress, Watcher};
-use crate::snapshot::{Network, NoSuchNetwork, Snapshot, Task, address};
+use crate::snapshot::{Network, NoSuchNetwork, Snapshot, Task, address, read_tasks};
 use crate::stack::poll;
 use crate::turn::Turn;
 use crate::waiting::waiting_services;
@@ -232,11 +231,14 @@ impl Prober<'_> {
         }
     }
 
-    /// Tasks that hold an address of the network and are to stop.
+    /// How many tasks hold an address of the network and are to stop.
     fn stopping(&self, look: &Snapshot) -> usize {
-        let here = |t: &&Task| t.attachments.iter().any(|(id, _)| *id == self.network.id);
-        let stopping = |t: &&Task| t.state.holds_addresses() && !t.desired.holds_addresses();
-        look.tasks.iter().filter(here).filter(stopping).count()
+        look.tasks.iter().filter(|t| self.is_stopping(t)).count()
+    }
+
+    fn is_stopping(&self, task: &Task) -> bool {
+        let here = task.attachments.iter().any(|(id, _)| *id == self.network.id);
+        here && task.state.holds_addresses() && !task.desired.holds_addresses()
     }
 
     /// Why this turn does not settle the matter; `None` if it does.
@@ -247,7 +249,7 @@ impl Prober<'_> {
         } else if 1 < self.network.pools.len() {
             // Pools are tried in random order (a Go map), so one repeated address ends only one of the rings.
             Some("the network has several subnets, whose rings turn one by one".to_owned())
-        } else if 0 < self.stopping(after) || nodes(before) != nodes(after) {
+        } else if turn.is_restless() || 0 < self.stopping(after) || nodes(before) != nodes(after) {
             Some("tasks of the network kept stopping, or moved between nodes".to_owned())
         } else if 0 < report.load_balancers_missing {
             Some(format!(
@@ -289,11 +291,9 @@ impl Prober<'_> {
         let given = self.wait_given(&service, wanted).await;
         self.writer.remove_service(&service).await?;
         let given = given?;
-        let others = self.wait_gone(&service).await?;
         let exhausted = given.len() < wanted as usize;
         turn.push(&given, exhausted);
-        turn.saw_busy(others);
-        Ok(())
+        self.wait_gone(&service, turn).await
     }
 
     /// Waits until every task has its address, or until those that have none stay without for a while.
@@ -317,23 +317,24 @@ impl Prober<'_> {
         }
     }
 
-    /// Waits until the service's tasks are out of the store: only then are their addresses free. Gives the addresses that
-    /// other tasks were seen with meanwhile.
-    async fn wait_gone(&self, service: &ServiceId) -> Result<BTreeSet<Ipv4Addr>, CallError> {
+    /// Waits until the service's tasks are out of the store: only then are their addresses free. Meanwhile it notes what
+    /// others hold, and whether some of them stop.
+    async fn wait_gone(&self, service: &ServiceId, turn: &mut Turn) -> Result<(), CallError> {
         let since = Instant::now();
-        let mut others = BTreeSet::new();
         while since.elapsed() < self.options.deadline {
             // Filtered by service the list is empty as soon as the service is; the whole list is not.
-            let tasks: Vec<wire::Task> = self.engine.connection().get("/tasks").await?;
-            let (ours, theirs): (Vec<_>, Vec<_>) =
-                tasks.into_iter().partition(|t| t.service_id == service.as_str());
-            others.extend(addresses_on(&theirs, &self.network.id));
+            let (ours, others): (Vec<_>, Vec<_>) =
+                read_tasks(self.engine).await?.into_iter().partition(|t| t.service.as_ref() == Some(service));
+            // A task that has ended still lists its address, and a leaked one is just such an address.
+            let holding = others.iter().filter(|t| t.state.holds_addresses());
+            turn.saw_busy(holding.flat_map(|t| addresses_of(t, &self.network.id)));
+            turn.saw_stopping(others.iter().any(|t| self.is_stopping(t)));
             if ours.is_empty() {
                 break;
             }
             poll().await;
         }
-        Ok(others)
+        Ok(())
     }
 
     /// What a turn amounts to, with the owners of before and of now; and the look that showed those of now.
@@ -392,6 +393,11 @@ impl Prober<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+fn addresses_of(task: &Task, network: &NetworkId) -> impl Iterator<Item = Ipv4Addr> {
+    let here = task.attachments.iter().filter(move |(id, _)| id == network);
+    here.flat_map(|(_, addresses)| addresses).copied()
 }
 
 fn addresses_on(tasks: &[wire::Task], network: &NetworkId) -> Vec<Ipv4Addr> {

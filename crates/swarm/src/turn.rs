@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 pub(crate) struct Turn {
     seen: BTreeSet<Ipv4Addr>,
     busy: BTreeSet<Ipv4Addr>,
+    restless: bool,
     complete: bool,
 }
 
@@ -26,6 +27,16 @@ impl Turn {
     /// Takes addresses that others were seen with while the turn went on.
     pub(crate) fn saw_busy(&mut self, others: impl IntoIterator<Item = Ipv4Addr>) {
         self.busy.extend(others);
+    }
+
+    /// Notes whether tasks of others were seen stopping while the turn went on.
+    pub(crate) fn saw_stopping(&mut self, stopping: bool) {
+        self.restless |= stopping;
+    }
+
+    /// True iff some were: then an address may have been lost in its middle.
+    pub(crate) fn is_restless(&self) -> bool {
+        self.restless
     }
 
     /// Addresses that others were seen with.

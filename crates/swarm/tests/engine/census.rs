@@ -99,6 +99,27 @@ async fn tasks_that_are_just_stopping_are_not_called_leaked() {
     );
 }
 
+/// A task that has ended stays in the list for a moment, with the address that it has lost.
+#[tokio::test]
+async fn ended_tasks_that_are_still_listed_hide_no_leak() {
+    let mut model = with_shared("10.90.0.0/28");
+    service(&mut model, ServiceDraft::new("stays").on("shared"));
+    network(&mut model, "own", "10.91.0.0/24");
+    service(&mut model, ServiceDraft::new("gone").on("own").on("shared").replicas(3));
+    let reap = Duration::from_millis(600);
+    model.settings_mut().timings.reap = reap;
+    model.remove_service("gone").expect("there");
+    model.remove_network("own").expect("no wanted task is on it");
+    model.advance(reap / 2);
+    let leaked = model.truth().leaked("shared").expect("there").to_vec();
+    assert_eq!(leaked.len(), 3, "they have ended");
+    let sim = start(model);
+    assert!(3 < tasks(&sim), "and are still listed");
+    let found = taken(&sim, "shared").await.unwrap();
+    assert!(found.complete, "{found:?}");
+    assert_eq!(found.leaked_addresses, leaked, "{found:?}");
+}
+
 #[tokio::test]
 async fn tasks_that_never_stop_make_it_unknown_or_are_owners() {
     let sim = dying(Duration::from_hours(1));
