@@ -1,5 +1,6 @@
 //! Free blocks of addresses.
 
+use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 
 use crate::subnet::Subnet;
@@ -54,7 +55,7 @@ impl Space {
         self.ranges.iter().filter_map(move |(first, last)| {
             let start = first.next_multiple_of(size);
             let count = (last + 1).checked_sub(start)? / size;
-            (count > 0).then_some((start, count))
+            Some((start, count))
         })
     }
 
@@ -79,7 +80,7 @@ impl Space {
     /// The largest free block, the lowest of several.
     pub(crate) fn largest_free(&self, taken: &[(u32, u32)]) -> Option<Subnet> {
         let blocks = self.free_ranges(taken).flat_map(|(first, last)| whole_blocks(first, last));
-        let (first, size) = blocks.min_by_key(|(first, size)| (u64::MAX - size, *first))?;
+        let (first, size) = blocks.min_by_key(|(first, size)| (Reverse(*size), *first))?;
         subnet_at(first, size)
     }
 
