@@ -1,5 +1,6 @@
 //! Free blocks of addresses.
 
+use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 
 use crate::subnet::Subnet;
@@ -54,7 +55,7 @@ impl Space {
         self.ranges.iter().filter_map(move |(first, last)| {
             let start = first.next_multiple_of(size);
             let count = (last + 1).checked_sub(start)? / size;
-            (count > 0).then_some((start, count))
+            Some((start, count))
         })
     }
 
@@ -79,7 +80,7 @@ impl Space {
     /// The largest free block, the lowest of several.
     pub(crate) fn largest_free(&self, taken: &[(u32, u32)]) -> Option<Subnet> {
         let blocks = self.free_ranges(taken).flat_map(|(first, last)| whole_blocks(first, last));
-        let (first, size) = blocks.min_by_key(|(first, size)| (u64::MAX - size, *first))?;
+        let (first, size) = blocks.min_by_key(|(first, size)| (Reverse(*size), *first))?;
         subnet_at(first, size)
     }
 
@@ -118,7 +119,7 @@ fn first_gap((first, last): (u64, u64), taken: &[(u32, u32)], size: u64) -> Opti
 fn leap(taken: &[(u32, u32)], addr: u64) -> &[(u32, u32)] {
     let before = |range: &(u32, u32)| u64::from(range.1) < addr;
     let mut width = 1;
-    while taken.get(width - 1).is_some_and(before) {
+    while taken.get(width).is_some_and(before) {
         width *= 2;
     }
     let near = &taken[..width.min(taken.len())];
@@ -216,6 +217,35 @@ mod tests {
         assert_eq!(space.first_free(&low, 1), Some(Subnet::host(Ipv4Addr::BROADCAST)));
         assert_eq!(space.first_free(&[(0, u32::MAX)], 1), None);
         assert!(Space::new(&[all], &[all]).is_empty());
+    }
+
+    /// The last address of what is taken may be the first of what is asked about.
+    #[test]
+    fn one_shared_address_is_enough() {
+        assert_eq!(gaps((5, 9), &[(4_u32, 5), (9, 9)]).collect::<Vec<_>>(), [(6, 8)]);
+        for (taken, free) in [((0, 0), 4), ((3, 3), 4), ((4, 4), 0), ((0, 4), 8), ((8, 8), 0)] {
+            assert_eq!(first_gap((0, 15), &[taken], 4), subnet_at(free, 4), "{taken:?}");
+        }
+        assert_eq!(first_gap((4, 7), &[(0, 3), (4, 4)], 2), subnet_at(6, 2));
+    }
+
+    #[test]
+    fn far_places_are_leapt_to() {
+        let taken: Vec<_> = (0..1_000).map(|at| (2 * at, 2 * at)).collect();
+        for addr in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 511, 512, 513, 1_997, 1_998, 1_999, 5_000] {
+            let expected = taken.iter().filter(|range| u64::from(range.0) >= addr).count();
+            assert_eq!(leap(&taken, addr).len(), expected, "{addr}");
+        }
+    }
+
+    #[test]
+    fn neighbours_that_are_allowed_make_one_range() {
+        let halves = ["10.0.0.0/25", "10.0.0.128/25", "10.0.1.0/24", "10.0.1.7/32", "10.0.1.7/32"];
+        let halves = halves.map(|text| Subnet::parse(text).unwrap());
+        let whole = Subnet::parse("10.0.0.0/23").unwrap();
+        let space = Space::new(&halves, &[]);
+        assert!(space.holds(whole));
+        assert_eq!((space.first_free(&[], 512), space.ranges.len()), (Some(whole), 1));
     }
 
     proptest! {
