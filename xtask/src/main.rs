@@ -26,7 +26,7 @@ enum Task {
     Pvcheck(pvcheck::Pvcheck),
     /// Format, clippy, docs, unit and property tests, tests on real engines, README's examples
     Test(test::Test),
-    /// Speed, as a ratio against what a user would do instead: `audit` [default] or `ipam`
+    /// Speed, as a ratio against what a user would do instead: `audit`, the default, or `ipam`
     Bench(bench::Bench),
     /// Private engines: start, list, use and remove them
     #[command(subcommand)]
