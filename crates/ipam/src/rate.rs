@@ -400,4 +400,14 @@ mod tests {
             prop_assert!(left.upper95.is_none_or(|upper| left.lower95 <= upper));
         }
     }
+
+    #[test]
+    fn a_known_rate_is_called_excluded_only_where_it_is() {
+        let says = |known| {
+            let rate = LeakRate::new(0, 5).unwrap();
+            Conclusion::new(rate, 200, Some(known)).shows().iter().any(|s| s.contains("is excluded"))
+        };
+        // 0 in 5 cycles bounds the rate by 3/5.
+        assert_eq!([0.1, 0.5, 0.7, 1.0].map(says), [false, false, true, true]);
+    }
 }
