@@ -51,6 +51,12 @@ pub fn not_run(test: &str, why: &str) {
     }
 }
 
+/// True where the long rounds are wanted: `cargo xtask test --long`, or `PVCHECK_LONG=1`. Each test has a short round
+/// that shows the same thing on less.
+pub fn long() -> bool {
+    std::env::var_os("PVCHECK_LONG").is_some_and(|value| value != "0")
+}
+
 /// The address of a lab's first engine.
 ///
 /// # Panics

@@ -15,8 +15,9 @@ struct Example {
 
 /// Runs every example that needs no engine of its own, and compares what it prints with what stands there.
 ///
-/// Only lines that begin with `$ pvcheck --engine embedded` are run: the others change a machine.
-pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
+/// Only lines that begin with `$ pvcheck --engine embedded` are run: the others change a machine. `program` is this
+/// program's path, asked for before anything was built: cargo may have put another file in its place since.
+pub(crate) fn run(root: &Path, program: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(root.join("README.md")).context("cannot read README.md")?;
     let examples: Vec<_> =
         examples(&text).into_iter().filter(|e| e.command.starts_with("pvcheck --engine embedded")).collect();
@@ -24,22 +25,21 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         bail!("README.md has no example that runs on the embedded engine");
     }
     for example in &examples {
-        try_out(root, example)?;
+        try_out(root, program, example)?;
     }
     crate::lab::say(&format!("{} examples of README.md hold", examples.len()));
     Ok(())
 }
 
-fn try_out(root: &Path, example: &Example) -> anyhow::Result<()> {
+fn try_out(root: &Path, program: &Path, example: &Example) -> anyhow::Result<()> {
     let words: Vec<&str> = example.command.split_whitespace().skip(1).collect();
-    let program = std::env::current_exe().context("cannot find this program")?;
     let output = Command::new(program)
         .arg(crate::pvcheck::INSIDE)
         .args(words)
         .arg("--quiet")
         .current_dir(root)
         .output()
-        .context("cannot run an example")?;
+        .with_context(|| format!("cannot run {}", program.display()))?;
     let printed = String::from_utf8_lossy(&output.stdout);
     // An empty block promises only that the command runs.
     let same = example.output.trim().is_empty() || printed.trim_end() == example.output.trim_end();

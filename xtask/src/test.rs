@@ -16,6 +16,9 @@ pub(crate) struct Test {
     /// Only the steps whose name contains this: format, clippy, docs, unit, journald, engine, readme
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// The long rounds of the engine tests as well: every kill, every size, every suite
+    #[arg(long)]
+    long: bool,
 }
 
 /// One step: its name, and what it runs.
@@ -37,14 +40,18 @@ const STEPS: &[Step] = &[
     Step { name: "unit", run: |p| p.cargo(&["test", "--workspace", "--exclude", "pvcheck-tests"], &[]) },
     Step { name: "journald", run: journald },
     Step { name: "engine", run: engine },
-    Step { name: "readme", run: |p| readme::run(&p.root) },
+    Step { name: "readme", run: |p| readme::run(&p.root, &p.program) },
 ];
 
 /// Where things are.
 struct Places {
     root: PathBuf,
+    /// This program.
+    program: PathBuf,
     /// Tests that could not be run leave a note here: a file by the test's name with the reason in it.
     not_run: PathBuf,
+    /// Whether the engine tests go their long rounds.
+    long: bool,
 }
 
 /// Runs the steps in order, stops at the first that fails, and lists what was not run.
@@ -55,7 +62,8 @@ pub(crate) fn run(args: &Test) -> anyhow::Result<ExitCode> {
         std::fs::remove_dir_all(&not_run).context("cannot clear target/not-run")?;
     }
     std::fs::create_dir_all(&not_run).context("cannot make target/not-run")?;
-    let places = Places { root, not_run };
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let places = Places { root, program, not_run, long: args.long };
     let wanted = |step: &&Step| args.only.as_ref().is_none_or(|only| step.name.contains(only.as_str()));
     let steps: Vec<&Step> = STEPS.iter().filter(wanted).collect();
     if steps.is_empty() {
@@ -100,6 +108,9 @@ impl Places {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = Command::new(cargo);
         command.args(words).current_dir(&self.root).env("PVCHECK_NOT_RUN", &self.not_run);
+        if self.long {
+            command.env("PVCHECK_LONG", "1");
+        }
         command.envs(environment.iter().copied());
         let status = command.status().context("cannot run cargo")?;
         if !status.success() {
