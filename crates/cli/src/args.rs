@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use pvcheck_ipam::Strategy;
+use pvcheck_ipam::{Strategy, Threshold};
 use pvcheck_swarm::Order;
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
@@ -103,6 +103,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck sweep --apply
     Sweep(Apply),
+    /// Why does a service or a task not run? The chain to its cause, and what to do; changes nothing
+    ///
+    /// Example: pvcheck why shop_app
+    Why(Why),
 }
 
 #[derive(Debug, clap::Args)]
@@ -114,6 +118,19 @@ pub(crate) struct Audit {
     pub(crate) save: Option<PathBuf>,
     /// Judge a look that `--save` kept, without an engine
     #[arg(long, value_name = "FILE", conflicts_with = "save")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// From when on the pressure is high: used per cent such as 80%, or at most so many free [default: 75%, or 2 free]
+    #[arg(long, value_name = "PERCENT|COUNT", value_parser = threshold)]
+    pub(crate) high: Option<Threshold>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Why {
+    /// A service's name, or the id of a service or task, or its beginning
+    #[arg(value_name = "SERVICE|TASK")]
+    pub(crate) subject: String,
+    /// Judge a look that `pvcheck audit --save` kept, without an engine
+    #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
 }
 
@@ -321,6 +338,21 @@ fn order(text: &str) -> Result<Order, String> {
     }
 }
 
+/// `80%` is a share that is used, `20` a number that is free.
+fn threshold(text: &str) -> Result<Threshold, String> {
+    let wrong = || "give used per cent from 1% to 100%, or a number of free addresses such as 20".to_owned();
+    match text.strip_suffix('%') {
+        Some(percent) => match percent.parse() {
+            Ok(used_percent @ 1..=100) => Ok(Threshold { used_percent, free_addrs: 0 }),
+            _ => Err(wrong()),
+        },
+        None => {
+            let free_addrs = text.parse().map_err(|_| wrong())?;
+            Ok(Threshold { used_percent: 100, free_addrs })
+        }
+    }
+}
+
 fn strategy(text: &str) -> Result<Strategy, String> {
     match text {
         "first-fit" => Ok(Strategy::FirstFit),
@@ -335,6 +367,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn thresholds_in_per_cent_and_absolute() {
+        assert_eq!(threshold("80%"), Ok(Threshold { used_percent: 80, free_addrs: 0 }));
+        assert_eq!(threshold("20"), Ok(Threshold { used_percent: 100, free_addrs: 20 }));
+        for wrong in ["0%", "101%", "%", "", "-1", "80 %", "x"] {
+            assert!(threshold(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_definition_is_sound() {
