@@ -183,6 +183,9 @@ fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
             .link(task_link(task, "it is not allocated"));
     }
     let fact = match task.state {
+        TaskState::Ready if waits_for_older(case, task) => {
+            "it is prepared, and waits for the task before it, which never had an address and so never stops: Swarm gives up waiting after a minute"
+        }
         TaskState::Pending => "it has its addresses, and the scheduler has found no node for it",
         TaskState::Ready => "it is prepared, and waits to be started, as after a failure or in an update",
         _ => "it has its addresses, and its node is still at it: a large image, a volume, a slow start",
@@ -200,6 +203,13 @@ fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
         )];
     }
     decision
+}
+
+/// An update waits until the old task has stopped, for a minute at most (swarmkit `restart.DefaultOldTaskTimeout`).
+fn waits_for_older(case: &Case<'_>, task: &Task) -> bool {
+    let same_slot = |t: &&Task| t.service == task.service && t.slot == task.slot && t.id != task.id;
+    let mut others = case.rooms.snapshot.tasks.iter().filter(same_slot);
+    others.any(|t| t.state == TaskState::New && !t.is_wanted())
 }
 
 fn task_link(task: &Task, fact: &str) -> Link {

@@ -86,7 +86,7 @@ pub(crate) fn freed<'a>(rooms: &Rooms<'a>, service: &Service) -> Vec<&'a Network
 pub(crate) fn findings(rooms: &Rooms<'_>, duplicates: &[(&Network, Vec<Duplicate>)]) -> Vec<Finding> {
     let waiting: BTreeSet<&str> = rooms.waits.iter().map(|w| w.service.as_str()).collect();
     let services = || rooms.snapshot.services.iter().filter(|s| waiting.contains(s.name.as_str()));
-    let lose = services().filter_map(|s| losing(rooms, s).map(|l| losing_finding(s, &l)));
+    let lose = services().filter_map(|s| losing(rooms, s).map(|l| losing_finding(rooms, s, &l)));
     let freed = services().filter_map(|s| freed_finding(rooms, s));
     let same = duplicates.iter().flat_map(|(network, all)| all.iter().map(|d| same_finding(network, d)));
     lose.chain(freed).chain(same).collect()
@@ -96,13 +96,19 @@ fn names(networks: &[&Network]) -> Vec<String> {
     networks.iter().map(|n| n.name.clone()).collect()
 }
 
-fn losing_finding(service: &Service, losing: &Losing<'_>) -> Finding {
+fn losing_finding(rooms: &Rooms<'_>, service: &Service, losing: &Losing<'_>) -> Finding {
     let networks = if losing.on.is_empty() { &losing.perhaps } else { &losing.on };
+    let name = &service.name;
+    let first = if freed(rooms, service).is_empty() {
+        format!("remove {name} before anything else")
+    } else {
+        format!("take the last update of {name} back before anything else")
+    };
     Finding {
         kind: FindingKind::RetriesLoseAddresses,
-        service: Some(service.name.clone()),
+        service: Some(name.clone()),
         networks: names(networks),
-        text: format!("{}; remove {} before anything else", losing.words(&service.name), service.name),
+        text: format!("{}; {first}", losing.words(name)),
     }
 }
 

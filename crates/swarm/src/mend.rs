@@ -15,13 +15,17 @@ pub(crate) fn mend(case: &Case<'_>, decision: &Decision<'_>) -> Vec<Mend> {
         Verdict::Address | Verdict::VipPending => {
             steps.extend(stop_losing(case));
             match &decision.network {
-                Some(network) => steps.extend(make_room(case, network)),
+                Some(network) => {
+                    steps.extend(make_room(case, network));
+                    steps.extend(count_lost(case));
+                }
                 None => steps.extend(tell_apart(case, &decision.candidates)),
             }
         }
         Verdict::Network => {
             steps.extend(stop_losing(case));
             steps.extend(decision.network.iter().flat_map(|n| give_subnet(case, n)));
+            steps.extend(count_lost(case));
         }
         _ => steps.extend(decision.mend.iter().cloned()),
     }
@@ -48,20 +52,34 @@ fn stop_losing(case: &Case<'_>) -> Option<Mend> {
         let flags: String = added.iter().map(|n| format!("--network-rm {n} ")).collect();
         return Some(step(
             format!(
-                "first take the update back: it freed the virtual address on {networks} that the service still uses, and each retry loses one more there"
+                "first take the update back: it freed the virtual address on {networks} that the service still uses"
             ),
             format!("docker service update {flags}{}", service.name),
         ));
     }
     let losing = losing(case.rooms, service)?;
+    let (networks, may) =
+        if losing.on.is_empty() { (losing.perhaps, "may lose") } else { (losing.on, "loses") };
+    let networks = networks.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(" and ");
     Some(step(
         format!(
-            "first remove {} itself, and deploy it again at the end: {}",
-            service.name,
-            losing.words(&service.name)
+            "first remove {}, and deploy it again at the end: each attempt to serve it {may} an address on {networks}",
+            service.name
         ),
         removal(service),
     ))
+}
+
+/// What the attempts so far have lost elsewhere: only a census knows, and only once nobody waits any more.
+fn count_lost(case: &Case<'_>) -> Vec<Mend> {
+    let Some(losing) = case.service.and_then(|s| losing(case.rooms, s)) else { return Vec::new() };
+    let networks = losing.on.iter().chain(&losing.perhaps);
+    networks
+        .map(|n| {
+            let what = format!("once nobody waits: count what the attempts have lost on {}", n.name);
+            step(what, format!("pvcheck census {}", n.name))
+        })
+        .collect()
 }
 
 fn removal(service: &Service) -> String {
