@@ -10,7 +10,7 @@ use crate::findings::{Finding, findings};
 use crate::holders::{Duplicate, Holder, NodeShare, duplicates, ended_tasks, holders, shares};
 use crate::ids::NetworkId;
 use crate::owners::{Owner, OwnerKind, Owners, owners};
-use crate::room::{Full, Rooms, leaked_when_full};
+use crate::room::{Full, Rooms, leaked_when_full, unsure};
 use crate::snapshot::{Network, Snapshot};
 use crate::status::Statuses;
 use crate::stuck::{Cause, Stuck, stuck};
@@ -222,7 +222,7 @@ impl Taken {
             (Some(status), _) => Self::counted(network, owners, status),
             (None, Some(_)) => Self {
                 in_use: Some(network.usable()),
-                leaked: Some(leaked_when_full(network, owners)),
+                leaked: leaked_when_full(rooms.snapshot, network, owners),
                 free: Some(0),
                 beyond: 0,
             },
@@ -282,6 +282,12 @@ fn notes(
             "{} addresses more have an owner than the allocator counts as taken: a failed update freed them, or a node \
              lacks its load balancer",
             taken.beyond
+        ));
+    }
+    let balancers = unsure(rooms.snapshot, network, owners);
+    if full.is_some() && 0 < balancers {
+        notes.push(format!(
+            "{balancers} of the load balancers counted here may have got no address: no task of their nodes has started"
         ));
     }
     if taken.leaked.is_none() && 0 == taken.beyond {

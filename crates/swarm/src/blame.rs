@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::holders::{Holder, holders};
 use crate::ids::NetworkId;
 use crate::owners::{OwnerKind, owners};
-use crate::room::{Rooms, leaked_when_full};
+use crate::room::{Rooms, leaked_when_full, unsure};
 use crate::snapshot::Network;
 
 /// A network that somebody waits on, and who holds it.
@@ -23,7 +23,7 @@ pub struct WaitedOn {
     /// How many of them have a known owner, each counted once.
     pub owned: u64,
     /// How many are taken and have none. Where nothing is free that is `usable` less `owned`, without any probing;
-    /// `null` where it is not known that nothing is free.
+    /// `null` where it is not known that nothing is free, or who has what.
     pub leaked: Option<u64>,
     /// How many are free; `null` where that is not known.
     pub free: Option<u64>,
@@ -31,6 +31,9 @@ pub struct WaitedOn {
     pub holders: Vec<Holder>,
     /// Load balancers: one for each node that runs a task there, on `ingress` one for each node.
     pub load_balancers: u64,
+    /// Those of them that may have got no address, since no task of their node has started: while there are any, `leaked` may
+    /// be `null`.
+    pub load_balancers_unsure: u64,
     /// Standalone containers.
     pub attachments: u64,
     /// How it is known that nothing is free; `null` where it is not known, or not so.
@@ -91,7 +94,7 @@ pub(crate) fn waited_on(rooms: &Rooms<'_>, network: &Network, because: Option<&s
             let leaked = status.ips_in_use.saturating_sub(reserved).checked_sub(owners.total());
             (leaked, Some(status.dynamic_available))
         }
-        None if because.is_some() => (Some(leaked_when_full(network, &owners)), Some(0)),
+        None if because.is_some() => (leaked_when_full(rooms.snapshot, network, &owners), Some(0)),
         None => (None, None),
     };
     WaitedOn {
@@ -104,6 +107,7 @@ pub(crate) fn waited_on(rooms: &Rooms<'_>, network: &Network, because: Option<&s
         free,
         holders: holders(rooms.snapshot, &owners),
         load_balancers: owners.count(OwnerKind::LoadBalancer),
+        load_balancers_unsure: unsure(rooms.snapshot, network, &owners),
         attachments: owners.count(OwnerKind::Attachment),
         full_because: because,
     }

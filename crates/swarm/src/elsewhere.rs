@@ -12,10 +12,15 @@ const SLOW: SignedDuration = SignedDuration::from_secs(30);
 /// A task that was asked about by itself, where its own state settles the matter.
 pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a>> {
     match task.state {
-        TaskState::Running if task.is_wanted() => match down_node(case, task) {
-            None => Some(Decision::new(Verdict::Running, format!("{} runs", case.name()), Some(task))),
-            Some(host) => Some(on_down_node(case, task, &host)),
-        },
+        state
+            if state.holds_addresses()
+                && let Some(host) = down_node(case, task) =>
+        {
+            Some(on_down_node(case, task, &host))
+        }
+        TaskState::Running if task.is_wanted() => {
+            Some(Decision::new(Verdict::Running, format!("{} runs", case.name()), Some(task)))
+        }
         TaskState::Complete | TaskState::Shutdown | TaskState::Remove => {
             let summary = format!("{} has ended, as wanted, and holds no address", case.name());
             Some(
@@ -38,11 +43,11 @@ pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a
 /// Everything has its addresses: does it run, and if not, what says so?
 pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     let tasks: Vec<&Task> = case.tasks().collect();
-    let down = tasks.iter().find_map(|t| down_node(case, t).map(|host| (*t, host)));
-    if let Some(service) = case.service.filter(|_| case.task.is_none()) {
-        if let Some(done) = as_wanted(case, service, &tasks, down.is_some()) {
-            return done;
-        }
+    let down = tasks.iter().filter(|t| t.is_wanted()).find_map(|t| down_node(case, t).map(|host| (*t, host)));
+    if let Some(service) = case.service.filter(|_| case.task.is_none())
+        && let Some(done) = as_wanted(case, service, &tasks, down.is_some())
+    {
+        return done;
     }
     let wanted = || tasks.iter().copied().filter(|t| t.is_wanted() && t.state != TaskState::Running);
     if let Some(task) = wanted().find(|t| t.state == TaskState::Pending && !t.error.is_empty()) {
@@ -92,7 +97,7 @@ fn as_wanted<'a>(
 }
 
 fn down_node(case: &Case<'_>, task: &Task) -> Option<String> {
-    let id = task.node.as_ref().filter(|_| task.state.holds_addresses() && task.is_wanted())?;
+    let id = task.node.as_ref().filter(|_| task.state.holds_addresses())?;
     let node = case.rooms.snapshot.nodes.iter().find(|n| n.id == *id)?;
     (node.state == "down").then(|| node.hostname.clone())
 }

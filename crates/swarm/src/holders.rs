@@ -73,13 +73,12 @@ pub fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
             tasks: 0,
             stopping: 0,
         });
-        match owner.kind {
-            OwnerKind::Vip => holder.vips += 1,
-            _ => {
-                holder.tasks += 1;
-                let task = owner.task.as_ref().and_then(|id| tasks.get(id));
-                holder.stopping += u64::from(task.is_some_and(|t| !t.is_wanted()));
-            }
+        if owner.kind == OwnerKind::Vip {
+            holder.vips += 1;
+        } else {
+            holder.tasks += 1;
+            let task = owner.task.as_ref().and_then(|id| tasks.get(id));
+            holder.stopping += u64::from(task.is_some_and(|t| !t.is_wanted()));
         }
     }
     let mut holders: Vec<Holder> = by_name.into_values().collect();

@@ -1,8 +1,10 @@
 //! Has a network an address left? What can be known of it without asking for one.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ids::{NetworkId, TaskId};
+use crate::ids::{NetworkId, NodeId, TaskId};
 use crate::owners::Owners;
 use crate::snapshot::{EndpointMode, Network, Service, Snapshot, Task, TaskState};
 use crate::status::Statuses;
@@ -12,7 +14,7 @@ use crate::waiting::{VipWait, waiting_services};
 pub(crate) const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 /// How long a node waits for its load balancer's address before it rejects the task (moby
 /// `waitNodeAttachmentsTimeout`).
-pub(crate) const BALANCER_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+const BALANCER_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 /// What the node then says (moby `daemon/cluster/executor/container/adapter.go`).
 const BALANCER_MISSING: &str = "node is missing network attachments, ip addresses may be exhausted";
 
@@ -133,11 +135,32 @@ impl<'a> Rooms<'a> {
     }
 }
 
-/// What is allocated to nobody we know, on a network on which nothing is free: that is leaked.
-///
-/// Every node that runs a task there is taken to have its load balancer. Where one lacks it, one address more is leaked.
-pub(crate) fn leaked_when_full(network: &Network, owners: &Owners) -> u64 {
-    network.usable().saturating_sub(owners.total())
+/// What is given out and owned by nobody, on a network on which nothing is free; `None` while it is not sure which nodes have
+/// their load balancer there, unless that makes no difference.
+pub(crate) fn leaked_when_full(snapshot: &Snapshot, network: &Network, owners: &Owners) -> Option<u64> {
+    let most =
+        network.usable().saturating_sub(owners.total().saturating_sub(unsure(snapshot, network, owners)));
+    let least = network.usable().saturating_sub(owners.total());
+    (least == most).then_some(least)
+}
+
+/// How many of the load balancers counted on this network may have got no address. One that a node lacks keeps its tasks from
+/// being prepared, so a node with a task that is further has it; on `ingress` nodes get theirs when they join.
+pub(crate) fn unsure(snapshot: &Snapshot, network: &Network, owners: &Owners) -> u64 {
+    if network.ingress {
+        return 0;
+    }
+    let prepared = |t: &Task| (TaskState::Ready..=TaskState::Running).contains(&t.state);
+    let here = |t: &Task| t.attachments.iter().any(|(id, a)| *id == network.id && !a.is_empty());
+    let sure: BTreeSet<&NodeId> =
+        snapshot.tasks.iter().filter(|t| prepared(t) && here(t)).filter_map(|t| t.node.as_ref()).collect();
+    owners.load_balancers.iter().filter(|node| !sure.contains(node)).count() as u64
+}
+
+/// How long a task that is being prepared is given before its node is taken to lack its load balancer: the node's own patience,
+/// and less where the addresses do not suffice for all that are counted.
+pub(crate) fn balancer_patience(network: &Network, owners: &Owners) -> SignedDuration {
+    if network.usable() < owners.total() { PATIENCE } else { BALANCER_PATIENCE }
 }
 
 pub(crate) fn lacked_balancer(task: &Task) -> bool {
@@ -160,7 +183,7 @@ pub(crate) fn overlays_wanted<'a>(snapshot: &'a Snapshot, service: &Service) -> 
     let ingress = snapshot.networks.iter().find(|n| n.ingress && mesh);
     let wanted = service.networks.iter().filter_map(by_id).filter(|n| !n.ingress);
     let mut networks: Vec<&Network> = wanted.chain(ingress).filter(|n| n.is_overlay()).collect();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     networks.retain(|n| seen.insert(n.id.clone()));
     networks
 }

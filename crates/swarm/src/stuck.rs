@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TaskId;
 use crate::owners::Owners;
-use crate::room::{BALANCER_PATIENCE, Lack, Rooms, has_waited, overlays_of};
+use crate::room::{Lack, Rooms, balancer_patience, has_waited, overlays_of};
 use crate::snapshot::{Network, Snapshot, Task, TaskState};
 
 /// A task that waits for an address.
@@ -66,7 +66,7 @@ pub(crate) fn stuck(rooms: &Rooms<'_>, network: &Network, owners: &Owners) -> Ve
             && t.state == TaskState::Preparing
             && t.is_wanted()
             && is_on(rooms.snapshot, t, network)
-            && has_waited(rooms.snapshot, t.since, BALANCER_PATIENCE) == Some(true)
+            && has_waited(rooms.snapshot, t.since, balancer_patience(network, owners)) == Some(true)
     });
     let preparing = preparing.map(|t| {
         let name = &network.name;
@@ -75,7 +75,7 @@ pub(crate) fn stuck(rooms: &Rooms<'_>, network: &Network, owners: &Owners) -> Ve
             t,
             Cause::BalancerMissing,
             format!(
-                "it has been preparing for over 30 s, and nothing is free on {name} for its node's load balancer"
+                "it has been preparing for long, and nothing is free on {name} for its node's load balancer"
             ),
         )
     });

@@ -8,8 +8,9 @@ use crate::elsewhere;
 use crate::findings::{Finding, findings};
 use crate::ids::TaskId;
 use crate::mend;
+use crate::owners::owners;
 use crate::room::{
-    BALANCER_PATIENCE, Full, Rooms, has_waited, lacked_balancer, overlays_of, overlays_wanted,
+    Full, Rooms, balancer_patience, has_waited, lacked_balancer, overlays_of, overlays_wanted,
 };
 use crate::snapshot::{Network, Service, ServiceMode, Snapshot, Task, TaskState};
 use crate::status::Statuses;
@@ -238,10 +239,12 @@ fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     let asked = case.task.filter(|t| lacked_balancer(t));
     let rejected = asked.or_else(|| case.rooms.without_balancer().find(|t| case.is_about(t)));
     let preparing = case.tasks().find(|t| {
-        let slow = has_waited(snapshot, t.since, BALANCER_PATIENCE) == Some(true);
-        t.state == TaskState::Preparing && t.is_wanted() && case.is_about(t) && slow
+        let slow = |n: &Network| {
+            let patience = balancer_patience(n, &owners(snapshot, n));
+            has_waited(snapshot, t.since, patience) == Some(true)
+        };
+        t.state == TaskState::Preparing && t.is_wanted() && full_ones(case.rooms, t).into_iter().any(slow)
     });
-    let preparing = preparing.filter(|t| 0 < full_ones(case.rooms, t).len());
     let task = rejected.or(preparing)?;
     let full = full_ones(case.rooms, task);
     let on = if full.is_empty() { overlays_of(snapshot, task) } else { full };
@@ -261,7 +264,7 @@ fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
 fn full_ones<'a>(rooms: &Rooms<'a>, task: &Task) -> Vec<&'a Network> {
     let mut networks = overlays_of(rooms.snapshot, task);
     networks.retain(|n| {
-        let full = rooms.full(n, &crate::owners::owners(rooms.snapshot, n));
+        let full = rooms.full(n, &owners(rooms.snapshot, n));
         full.is_some_and(|f| !matches!(f, Full::BalancerMissing(_)))
     });
     networks
