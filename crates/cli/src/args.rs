@@ -341,16 +341,14 @@ fn order(text: &str) -> Result<Order, String> {
 /// `80%` is a share that is used, `20` a number that is free.
 fn threshold(text: &str) -> Result<Threshold, String> {
     let wrong = || "give used per cent from 1% to 100%, or a number of free addresses such as 20".to_owned();
-    match text.strip_suffix('%') {
-        Some(percent) => match percent.parse() {
+    if let Some(percent) = text.strip_suffix('%') {
+        return match percent.parse() {
             Ok(used_percent @ 1..=100) => Ok(Threshold { used_percent, free_addrs: 0 }),
             _ => Err(wrong()),
-        },
-        None => {
-            let free_addrs = text.parse().map_err(|_| wrong())?;
-            Ok(Threshold { used_percent: 100, free_addrs })
-        }
+        };
     }
+    let free_addrs = text.parse().map_err(|_| wrong())?;
+    Ok(Threshold { used_percent: 100, free_addrs })
 }
 
 fn strategy(text: &str) -> Result<Strategy, String> {

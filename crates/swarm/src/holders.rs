@@ -64,7 +64,7 @@ pub fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
     let stacks: HashMap<&str, &Option<String>> =
         snapshot.services.iter().map(|s| (s.name.as_str(), &s.stack)).collect();
     let mut by_name: BTreeMap<&str, Holder> = BTreeMap::new();
-    for owner in &owners.named {
+    for owner in owners.named.iter().filter(|o| o.kind != OwnerKind::Attachment) {
         let Some(name) = owner.service.as_deref() else { continue };
         let holder = by_name.entry(name).or_insert_with(|| Holder {
             service: name.to_owned(),

@@ -4,3 +4,4 @@ mod interrupt;
 mod output;
 mod refusal;
 mod support;
+mod why;
