@@ -44,7 +44,6 @@ mod removal;
 mod reserve;
 mod snapshot;
 mod stack;
-mod turn;
 mod waiting;
 mod wire;
 mod writes;
