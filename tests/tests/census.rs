@@ -77,18 +77,17 @@ fn beside_deployments(lab: &Lab) -> Outcome {
 /// One deployment: a service of two tasks, running within the time, and removed.
 fn come_and_go(lab: &Lab, n: u32) -> Outcome {
     let name = format!("guest-{n}");
-    let words =
-        ["service", "create", "--quiet", "--no-resolve-image", "--replicas", "2", "--network", NETWORK];
-    let mut create = lab.command("timeout");
-    create.args(["60", "docker"]).args(words).args(["--name", &name, "pvcheck-lab/busybox:1"]);
-    text(create.args(["sh", "-c", STOPS_AT_ONCE]))?;
+    let create = ["service", "create", "--quiet", "--detach", "--no-resolve-image", "--replicas", "2"];
+    let app = ["--network", NETWORK, "--name", &name, "pvcheck-lab/busybox:1", "sh", "-c", STOPS_AT_ONCE];
+    docker(lab, &[&create[..], &app[..]].concat())?;
+    let running = || containers(lab, &name);
+    until(|| Ok(running()? == 2))?;
     docker(lab, &["service", "rm", &name])?;
-    let since = Instant::now();
-    while !docker(lab, &["ps", "-q", "--filter", &format!("name={name}")])?.is_empty() {
-        assert!(since.elapsed() < Duration::from_secs(60), "{name} does not go away");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
+    until(|| Ok(running()? == 0))
+}
+
+fn containers(lab: &Lab, name: &str) -> Result<usize, Box<dyn std::error::Error>> {
+    Ok(docker(lab, &["ps", "-q", "--filter", &format!("name={name}")])?.lines().count())
 }
 
 /// A service that publishes a port leaks on `ingress` too, and only the cursor can see it.
@@ -109,7 +108,7 @@ fn of_ingress(lab: &Lab) -> Outcome {
     )?;
     let deploy = ["stack", "deploy", "--resolve-image", "never", "-c"];
     text(lab.command("docker").args(deploy).arg(&file).arg("published"))?;
-    until(|| Ok(docker(lab, &["ps", "-q", "--filter", "name=published"])?.lines().count() == 2))?;
+    until(|| Ok(containers(lab, "published")? == 2))?;
     docker(lab, &["stack", "rm", "published"])?;
     until(|| Ok(docker(lab, &["network", "ls", "-q", "--filter", "name=published"])?.is_empty()))?;
     let after = wait(count(&engine, "ingress", CensusMethod::Cursor))??;
@@ -129,7 +128,7 @@ fn of_several_subnets(lab: &Lab) -> Outcome {
     let create = ["service", "create", "--quiet", "--detach", "--no-resolve-image", "--replicas", "3"];
     let app = ["--network", "two", "--name", "app", "pvcheck-lab/busybox:1", "sh", "-c", STOPS_AT_ONCE];
     docker(lab, &[&create[..], &app[..]].concat())?;
-    until(|| Ok(docker(lab, &["ps", "-q", "--filter", "name=app"])?.lines().count() == 3))?;
+    until(|| Ok(containers(lab, "app")? == 3))?;
     let engine = wait(Engine::connect(&host(lab)))??;
     for method in [CensusMethod::Bulk, CensusMethod::Cursor] {
         let found = wait(count(&engine, "two", method))??;
@@ -144,7 +143,7 @@ fn of_several_subnets(lab: &Lab) -> Outcome {
 fn until(mut done: impl FnMut() -> Result<bool, Box<dyn std::error::Error>>) -> Outcome {
     let since = Instant::now();
     while !done()? {
-        assert!(since.elapsed() < Duration::from_secs(60), "it did not come to pass within 60 s");
+        assert!(since.elapsed() < Duration::from_mins(1), "it did not come to pass within 60 s");
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
