@@ -141,8 +141,7 @@ fn populate(lab: &Lab, services: u32) -> anyhow::Result<()> {
             .arg("many"),
     )?;
     let since = Instant::now();
-    let pending =
-        r#"docker service ps $(docker service ls -q) --format '{{.CurrentState}}' | grep -c Pending"#;
+    let pending = r"docker service ps $(docker service ls -q) --format '{{.CurrentState}}' | grep -c Pending";
     loop {
         let printed = lab.command("sh").args(["-c", pending]).output().context("cannot count the tasks")?;
         let counted = String::from_utf8_lossy(&printed.stdout).trim().parse().unwrap_or(0u32);
@@ -157,8 +156,10 @@ fn populate(lab: &Lab, services: u32) -> anyhow::Result<()> {
 
 /// What a command printed, and the most memory that it had, in MiB.
 fn peak(command: &mut Command) -> anyhow::Result<(String, u64)> {
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot run pvcheck")?;
+    // A file takes as much as is printed without being read meanwhile, as a pipe does not.
+    let printed = tempfile::NamedTempFile::new().context("cannot make a file for what is printed")?;
+    let stdout = printed.reopen().context("cannot open the file for what is printed")?;
+    let mut child = command.stdout(stdout).stderr(Stdio::inherit()).spawn().context("cannot run pvcheck")?;
     let status = format!("/proc/{}/status", child.id());
     let mut kib = 0;
     while child.try_wait().context("cannot wait for pvcheck")?.is_none() {
@@ -168,11 +169,12 @@ fn peak(command: &mut Command) -> anyhow::Result<(String, u64)> {
         kib = kib.max(high.unwrap_or(0));
         std::thread::sleep(Duration::from_millis(2));
     }
-    let output = child.wait_with_output().context("cannot wait for pvcheck")?;
-    if !output.status.success() {
-        bail!("pvcheck ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    let ended = child.wait().context("cannot wait for pvcheck")?;
+    if !ended.success() {
+        bail!("pvcheck ended with {ended}");
     }
-    Ok((String::from_utf8_lossy(&output.stdout).into_owned(), u64::div_ceil(kib, 1024)))
+    let text = std::fs::read_to_string(printed.path()).context("cannot read what was printed")?;
+    Ok((text, u64::div_ceil(kib, 1024)))
 }
 
 fn millis(d: Duration) -> f64 {
