@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabSpec, Suite, World};
 use pvcheck_swarm::{
-    Census, CensusOptions, Engine, Owners, Permit, RemovalOptions, RunId, census, owners, remove_stacks,
-    silent,
+    Census, CensusMethod, CensusOptions, Engine, Owners, Permit, RemovalOptions, RunId, census, owners,
+    remove_stacks, silent,
 };
 use pvcheck_tests::{Outcome, docker, host, lab, lab_of, text};
 
@@ -89,9 +89,16 @@ async fn leaks(test: &str, suite: Suite) -> Outcome {
     Ok(())
 }
 
+/// By both methods, which have to say the same.
 async fn count(engine: &Engine) -> Result<Census, Box<dyn std::error::Error>> {
-    let permit = Permit::granted_by_operator();
-    Ok(census(engine, permit, NETWORK, &CensusOptions::default(), &RunId::unique(), &silent).await?)
+    let by = async |method| {
+        let options = CensusOptions { method: Some(method), ..CensusOptions::default() };
+        census(engine, Permit::granted_by_operator(), NETWORK, &options, &RunId::unique(), &silent).await
+    };
+    let (bulk, cursor) = (by(CensusMethod::Bulk).await?, by(CensusMethod::Cursor).await?);
+    assert_eq!(bulk.leaked_addresses, cursor.leaked_addresses, "{bulk:?} {cursor:?}");
+    assert_eq!((bulk.complete, bulk.leaked), (cursor.complete, cursor.leaked), "{bulk:?} {cursor:?}");
+    Ok(bulk)
 }
 
 /// Stacks of the shape that leaks: a private network and the shared one.

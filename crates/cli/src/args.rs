@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pvcheck_ipam::{Strategy, Threshold};
-use pvcheck_swarm::Order;
+use pvcheck_swarm::{CensusMethod, Order};
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
 #[derive(Debug, Parser)]
@@ -151,6 +151,9 @@ pub(crate) struct Census {
     /// When to stop, complete or not
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(crate) deadline: Duration,
+    /// How to ask: cursor (an address at a time, leaves the log alone) or bulk (many at once) [default: by size]
+    #[arg(long, value_name = "METHOD", value_parser = census_method)]
+    pub(crate) method: Option<CensusMethod>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -349,6 +352,14 @@ fn threshold(text: &str) -> Result<Threshold, String> {
     }
     let free_addrs = text.parse().map_err(|_| wrong())?;
     Ok(Threshold { used_percent: 100, free_addrs })
+}
+
+fn census_method(text: &str) -> Result<CensusMethod, String> {
+    match text {
+        "bulk" => Ok(CensusMethod::Bulk),
+        "cursor" => Ok(CensusMethod::Cursor),
+        _ => Err("give `bulk` or `cursor`".into()),
+    }
 }
 
 fn strategy(text: &str) -> Result<Strategy, String> {

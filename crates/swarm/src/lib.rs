@@ -53,7 +53,6 @@ mod stack;
 mod status;
 mod stuck;
 mod subject;
-mod turn;
 mod waiting;
 mod why;
 mod wire;

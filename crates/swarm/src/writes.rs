@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    EndpointSpec, EndpointSpecModeEnum, NetworkAttachmentConfig, NetworkCreateRequest, ServiceSpec,
-    ServiceSpecMode, ServiceSpecModeReplicated, TaskSpec, TaskSpecContainerSpec, TaskSpecPlacement,
-    TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
+    EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, EndpointSpec,
+    EndpointSpecModeEnum, NetworkAttachmentConfig, NetworkCreateRequest, ServiceSpec, ServiceSpecMode,
+    ServiceSpecModeReplicated, TaskSpec, TaskSpecContainerSpec, TaskSpecPlacement, TaskSpecRestartPolicy,
+    TaskSpecRestartPolicyConditionEnum,
 };
 use http::Method;
 
 use crate::connection::{CallError, Connection};
 use crate::ids::{ConfigId, NetworkId, RunId, SecretId, ServiceId};
+use crate::snapshot::Network;
 use crate::stack::StackPlan;
 
 /// The label on everything that pvcheck makes; its value is the [`RunId`].
@@ -80,6 +82,16 @@ impl<'a> Writer<'a> {
         run: &RunId,
     ) -> Result<ServiceId, CallError> {
         self.create_service(probe_spec(name, network, replicas, run)).await
+    }
+
+    /// A census service without tasks: its virtual address is where the allocator's cursor stands.
+    pub(crate) async fn create_pointer(
+        &self,
+        name: &str,
+        network: &Network,
+        run: &RunId,
+    ) -> Result<ServiceId, CallError> {
+        self.create_service(pointer_spec(name, network, run)).await
     }
 
     pub(crate) async fn remove_service(&self, id: &ServiceId) -> Result<(), CallError> {
@@ -191,6 +203,23 @@ fn probe_spec(name: &str, network: &NetworkId, replicas: u32, run: &RunId) -> Se
         endpoint_spec: Some(endpoint(EndpointSpecModeEnum::DNSRR)),
         ..ServiceSpec::default()
     }
+}
+
+fn pointer_spec(name: &str, network: &Network, run: &RunId) -> ServiceSpec {
+    let mut spec = probe_spec(name, &network.id, 0, run);
+    spec.endpoint_spec = Some(endpoint(EndpointSpecModeEnum::VIP));
+    if network.ingress {
+        // Nobody joins it by name; a published port, of Swarm's own choice, takes an address there all the same.
+        spec.task_template.iter_mut().for_each(|task| task.networks = None);
+        let port = EndpointPortConfig {
+            protocol: Some(EndpointPortConfigProtocolEnum::TCP),
+            target_port: Some(80),
+            publish_mode: Some(EndpointPortConfigPublishModeEnum::INGRESS),
+            ..EndpointPortConfig::default()
+        };
+        spec.endpoint_spec.iter_mut().for_each(|e| e.ports = Some(vec![port.clone()]));
+    }
+    spec
 }
 
 fn attach(network: &NetworkId) -> NetworkAttachmentConfig {
