@@ -32,6 +32,7 @@ mod audit;
 mod census;
 mod churn;
 mod connection;
+mod drain;
 mod engine;
 mod host;
 mod hostfacts;
@@ -61,8 +62,8 @@ pub use look::{Look, LookError};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use progress::{Progress, Watcher, silent};
 pub use removal::{
-    RemovalError, RemovalOptions, RemovalPlan, StackRemoval, leftover_runs, plan_removal, remove_stacks,
-    sweep_run,
+    FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval, find_stacks, leftover_runs,
+    plan_removal, remove_stacks, sweep_run,
 };
 pub use reserve::{default_pools, not_seen, reservations};
 pub use snapshot::{

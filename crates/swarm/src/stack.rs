@@ -126,6 +126,7 @@ fn not_running(snapshot: &Snapshot, plan: &StackPlan, waited: Duration) -> Deplo
     }
 }
 
-fn state_name(state: TaskState) -> String {
+/// A state in one word.
+pub(crate) fn state_name(state: TaskState) -> String {
     format!("{state:?}").to_lowercase()
 }
