@@ -1,6 +1,7 @@
 //! Drained removal on real engines: what it costs beside the time that the containers take to stop, and what it loses.
 
 use std::fs;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, Suite, World};
@@ -79,7 +80,8 @@ async fn beside_plain(test: &str, lab: &Lab, engine: &Engine, round: u32) -> Out
     let (took, ours) = tokio::join!(drained(engine, &names), ends(engine, since));
     let (took, ours) = (took?, ours?);
     let ratio = |to: Duration| took.as_secs_f64() / to.as_secs_f64();
-    println!(
+    writeln!(
+        std::io::stdout(),
         "{test}: {STACKS} stacks × {REPLICAS} tasks in {took:.2?}; containers exited {:.2?} (ratio {:.3}), tasks stopped \
          {:.2?} ({:.3}), containers gone {:.2?} ({:.3}); services alone: {plain:.2?}, ratios {:.3} {:.3} {:.3}",
         ours.exited,
@@ -91,7 +93,7 @@ async fn beside_plain(test: &str, lab: &Lab, engine: &Engine, round: u32) -> Out
         ratio(plain.exited),
         ratio(plain.stopped),
         ratio(plain.gone),
-    );
+    )?;
     assert!(ratio(ours.stopped) < AT_MOST && ratio(plain.gone) < AT_MOST);
     Ok(())
 }

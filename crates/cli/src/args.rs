@@ -76,6 +76,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
     Churn(Churn),
+    /// The docker client's own words, done without a leak and at once: a drop-in for scripts
+    ///
+    /// Example: docker() { case "$1 $2" in "stack rm"|"stack down"|"stack remove") pvcheck docker "$@";; *) command docker "$@";; esac; }
+    Docker(Docker),
     /// Gates: checks with verdicts and evidence
     ///
     /// Example: pvcheck gate run pvcheck.m1 --config cc-ci.toml
@@ -289,8 +293,68 @@ pub(crate) struct Stack {
 pub(crate) enum StackCommand {
     /// Remove stacks: services, wait for their tasks, then networks, secrets and configs
     ///
+    /// A stack whose tasks do not stop in time keeps its networks; run it again then, as after an interruption.
+    /// An unknown stack is wrong usage, and nothing is removed then. Scripts that call `docker stack rm` find its own
+    /// behaviour in `pvcheck docker stack rm`.
+    ///
     /// Example: pvcheck stack rm ghos-bdd2f3 --apply
+    #[command(visible_aliases = ["remove", "down"])]
     Rm(StackRm),
+}
+
+/// What the docker client understands.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Docker {
+    #[command(subcommand)]
+    pub(crate) what: DockerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DockerCommand {
+    /// Stacks
+    Stack(DockerStack),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DockerStack {
+    #[command(subcommand)]
+    pub(crate) what: DockerStackCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DockerStackCommand {
+    /// Remove stacks as `docker stack rm` does, but drained; there is no --apply, it is done
+    ///
+    /// Takes the options of the client's versions 20.10 to 29 and prints its lines. As with the client, an unknown
+    /// stack is no error: `Nothing found in stack: NAME` on stderr, and exit code 0. Exit code 1 if something is left.
+    ///
+    /// Example: pvcheck docker stack rm ghos-bdd2f3
+    #[command(visible_aliases = ["remove", "down"])]
+    Rm(DockerStackRm),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DockerStackRm {
+    /// Names of stacks
+    #[arg(required = true, value_name = "STACK")]
+    pub(crate) stacks: Vec<String>,
+    #[command(flatten)]
+    pub(crate) removal: Removal,
+}
+
+/// Options of both spellings of a removal.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Removal {
+    /// How long tasks may take to stop before a stack's networks are left in place
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Taken from the docker client and without effect: a removal that leaks nothing waits
+    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = go_bool)]
+    pub(crate) detach: Option<bool>,
+    /// Taken from the docker client of 20.10: `swarm` and `all` have no effect
+    #[arg(long, value_name = "NAME", hide = true, value_parser = ["swarm", "all", ""])]
+    pub(crate) orchestrator: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -298,9 +362,8 @@ pub(crate) struct StackRm {
     /// Names of stacks
     #[arg(required = true, value_name = "STACK")]
     pub(crate) stacks: Vec<String>,
-    /// How long tasks may take to stop before a stack's networks are left in place
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
-    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) removal: Removal,
     /// Do it; without this only what would be removed is said
     #[arg(long)]
     pub(crate) apply: bool,
@@ -318,6 +381,15 @@ fn order(text: &str) -> Result<Order, String> {
         "drained" => Ok(Order::Drained),
         "stack-rm" => Ok(Order::StackRm),
         _ => Err("give `drained` or `stack-rm`".into()),
+    }
+}
+
+/// A boolean as the docker client reads one (Go's `strconv.ParseBool`).
+fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("give `true` or `false`".into()),
     }
 }
 
@@ -339,5 +411,33 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
+    }
+
+    /// Every way in which scripts write it for the clients of 20.10 to 29, in both spellings.
+    #[test]
+    fn what_docker_stack_rm_takes_is_taken() {
+        for tail in [
+            "rm a",
+            "rm a b",
+            "remove a",
+            "down a b",
+            "rm -d a",
+            "rm -d=false a",
+            "rm --detach a",
+            "rm --detach=true a b",
+            "rm a --detach=0",
+            "rm --orchestrator swarm a",
+            "rm --orchestrator=all a",
+        ] {
+            for head in ["pvcheck stack", "pvcheck docker stack"] {
+                let line = format!("{head} {tail}");
+                let parsed = Args::try_parse_from(line.split(' '));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            }
+        }
+        for wrong in ["rm", "rm --detach=perhaps a", "rm --orchestrator kubernetes a", "rm --apply a"] {
+            let line = format!("pvcheck docker stack {wrong}");
+            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
     }
 }
