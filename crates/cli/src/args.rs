@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pvcheck_ipam::Strategy;
-use pvcheck_swarm::Order;
+use pvcheck_swarm::{ChurnShape, Order};
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
 #[derive(Debug, Parser)]
@@ -153,9 +153,17 @@ pub(crate) struct Churn {
     /// Rounds
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
-    /// How the stacks are removed
-    #[arg(long, default_value = "drained", value_parser = order)]
-    pub(crate) order: Order,
+    /// How the stacks are removed: drained, stack-rm (as the docker client does, which loses addresses), or both, one
+    /// after the other, as a control
+    #[arg(long, value_name = "ORDER", default_value = "drained", value_parser = churn_order)]
+    pub(crate) order: ChurnOrder,
+    /// What a stack has beside a service on the network: shared+private (a network of its own), shared (nothing),
+    /// host-port or ingress-port (a network of its own and a published port that the engine chooses)
+    #[arg(long, value_name = "SHAPE", default_value = "shared+private", value_parser = shape)]
+    pub(crate) shape: ChurnShape,
+    /// How they stop, where the image has sh: at once, or after 2 s
+    #[arg(long, value_name = "HOW", conflicts_with = "command")]
+    pub(crate) stop: Option<Stop>,
     /// Their image; it must be on the nodes or pullable [default: that of [churn] in the configuration]
     #[arg(long)]
     pub(crate) image: Option<String>,
@@ -165,6 +173,36 @@ pub(crate) struct Churn {
     /// What they run
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+/// Which arms a churn has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChurnOrder {
+    /// One.
+    One(Order),
+    /// Drained, and the control.
+    Both,
+}
+
+/// How throwaway tasks stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stop {
+    /// At once
+    Quick,
+    /// After 2 s
+    Slow,
+}
+
+impl Stop {
+    /// What the tasks run.
+    pub(crate) fn command(self) -> Vec<String> {
+        let on_term = match self {
+            Self::Quick => "exit 0",
+            Self::Slow => "sleep 2; exit 0",
+        };
+        let script = format!("trap '{on_term}' TERM; while :; do sleep 0.1; done");
+        vec!["sh".into(), "-c".into(), script]
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -382,6 +420,20 @@ fn order(text: &str) -> Result<Order, String> {
         "stack-rm" => Ok(Order::StackRm),
         _ => Err("give `drained` or `stack-rm`".into()),
     }
+}
+
+fn churn_order(text: &str) -> Result<ChurnOrder, String> {
+    match text {
+        "both" => Ok(ChurnOrder::Both),
+        _ => order(text).map(ChurnOrder::One).map_err(|e| format!("{e}, or `both`")),
+    }
+}
+
+fn shape(text: &str) -> Result<ChurnShape, String> {
+    let shapes =
+        [ChurnShape::SharedAndPrivate, ChurnShape::Shared, ChurnShape::HostPort, ChurnShape::IngressPort];
+    let found = shapes.into_iter().find(|shape| shape.as_str() == text);
+    found.ok_or_else(|| "give `shared+private`, `shared`, `host-port` or `ingress-port`".into())
 }
 
 /// A boolean as the docker client reads one (Go's `strconv.ParseBool`).

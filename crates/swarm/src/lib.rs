@@ -31,6 +31,7 @@
 mod audit;
 mod census;
 mod churn;
+mod churn_both;
 mod connection;
 mod drain;
 mod engine;
@@ -52,7 +53,8 @@ mod writes;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, Cause, OwnedCounts, Stuck, audit};
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
-pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, Order, churn};
+pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, Order, churn};
+pub use churn_both::{ChurnComparison, churn_both};
 pub use connection::{CallError, CallErrorKind, Connection};
 pub use engine::{ConnectError, Engine};
 pub use host::{Host, HostError};
@@ -70,6 +72,6 @@ pub use snapshot::{
     EndpointMode, EngineFacts, Network, NoSuchNetwork, Node, Runtime, Service, ServiceMode, Snapshot, Task,
     TaskState, Vip,
 };
-pub use stack::{DeployError, StackPlan, deploy, wait_running};
+pub use stack::{DeployError, PublishMode, StackPlan, deploy, wait_running};
 pub use waiting::{VipWait, waiting_services};
 pub use writes::{Permit, RUN_LABEL, STACK_LABEL};

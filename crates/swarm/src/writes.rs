@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    EndpointSpec, EndpointSpecModeEnum, NetworkAttachmentConfig, NetworkCreateRequest, ServiceSpec,
-    ServiceSpecMode, ServiceSpecModeReplicated, TaskSpec, TaskSpecContainerSpec, TaskSpecPlacement,
-    TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
+    EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, EndpointSpec,
+    EndpointSpecModeEnum, NetworkAttachmentConfig, NetworkCreateRequest, ServiceSpec, ServiceSpecMode,
+    ServiceSpecModeReplicated, TaskSpec, TaskSpecContainerSpec, TaskSpecPlacement, TaskSpecRestartPolicy,
+    TaskSpecRestartPolicyConditionEnum,
 };
 use http::Method;
 
 use crate::connection::{CallError, Connection};
 use crate::ids::{ConfigId, NetworkId, RunId, SecretId, ServiceId};
-use crate::stack::StackPlan;
+use crate::stack::{PublishMode, StackPlan};
 
 /// The label on everything that pvcheck makes; its value is the [`RunId`].
 pub const RUN_LABEL: &str = "org.pvcheck.run";
@@ -161,7 +162,10 @@ fn app_spec(plan: &StackPlan, networks: &[NetworkId], run: &RunId) -> ServiceSpe
             ..TaskSpec::default()
         }),
         mode: Some(replicated(plan.replicas)),
-        endpoint_spec: Some(endpoint(EndpointSpecModeEnum::VIP)),
+        endpoint_spec: Some(EndpointSpec {
+            ports: plan.publish.map(|mode| vec![any_port(mode)]),
+            ..endpoint(EndpointSpecModeEnum::VIP)
+        }),
         ..ServiceSpec::default()
     }
 }
@@ -204,4 +208,17 @@ fn replicated(replicas: u32) -> ServiceSpecMode {
 
 fn endpoint(mode: EndpointSpecModeEnum) -> EndpointSpec {
     EndpointSpec { mode: Some(mode), ports: None }
+}
+
+/// A port of the engine's own choice: without a number it takes one that is free.
+fn any_port(mode: PublishMode) -> EndpointPortConfig {
+    EndpointPortConfig {
+        protocol: Some(EndpointPortConfigProtocolEnum::TCP),
+        target_port: Some(80),
+        publish_mode: Some(match mode {
+            PublishMode::Host => EndpointPortConfigPublishModeEnum::HOST,
+            PublishMode::Ingress => EndpointPortConfigPublishModeEnum::INGRESS,
+        }),
+        ..EndpointPortConfig::default()
+    }
 }

@@ -21,6 +21,7 @@ fn plans(shared: &NetworkId, stacks: u32, replicas: u32) -> Vec<StackPlan> {
         replicas,
         shared: shared.clone(),
         private: true,
+        publish: None,
         labels: Vec::new(),
     };
     (0..stacks).map(plan).collect()
