@@ -48,7 +48,7 @@ async fn removal(test: &str, suite: Suite) -> Outcome {
     for round in 0..if long() { 5 } else { 1 } {
         beside_plain(test, &lab, &engine, round).await?;
     }
-    for round in 0..if long() { 20 } else { 2 } {
+    for round in 0..if long() { 20 } else { 0 } {
         let names: Vec<String> = (0..8).map(|n| format!("quick-{round}-{n}")).collect();
         deploy(&lab, &names, Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })?;
         drained(&engine, &names).await?;

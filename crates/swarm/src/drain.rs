@@ -120,3 +120,81 @@ impl<'a> Looks<'a> {
         Ok(look)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::TaskId;
+    use crate::snapshot::{EndpointMode, Runtime, ServiceMode};
+
+    fn service(id: &str, networks: &[&str]) -> Service {
+        Service {
+            id: ServiceId::new(id),
+            name: format!("{id}_app"),
+            mode: ServiceMode::Replicated(1),
+            endpoint: EndpointMode::Vip,
+            networks: networks.iter().map(|n| NetworkId::new(*n)).collect(),
+            publishes_ingress: false,
+            vips: Vec::new(),
+            stack: None,
+            run: None,
+        }
+    }
+
+    fn task(of: Option<&str>, networks: &[&str], state: TaskState, desired: TaskState) -> Task {
+        Task {
+            id: TaskId::new("t"),
+            service: of.map(ServiceId::new),
+            slot: None,
+            node: None,
+            runtime: if of.is_some() { Runtime::Container } else { Runtime::Attachment },
+            state,
+            desired,
+            since: None,
+            error: String::new(),
+            container: None,
+            attachments: networks.iter().map(|n| (NetworkId::new(*n), Vec::new())).collect(),
+        }
+    }
+
+    /// Service, networks, state, wanted state, and whether it holds them up.
+    type Row<'a> = (Option<&'a str>, &'a [&'a str], TaskState, TaskState, bool);
+
+    /// Stack `ours` with network `private` goes; `other` goes at the same time; `guest` stays.
+    #[test]
+    fn who_holds_up_the_removal_of_a_network() {
+        use TaskState::{New, Remove, Running, Shutdown};
+        let services = [service("guest", &["lent"]), service("ours", &["private"])];
+        let set = |ids: &[&str]| ids.iter().map(|id| ServiceId::new(*id)).collect::<BTreeSet<_>>();
+        let (ours, removed) = (set(&["ours"]), set(&["ours", "other"]));
+        let networks = ["private", "lent"].map(NetworkId::new).into();
+        let leaving = Leaving { ours: &ours, removed: &removed, networks: &networks };
+        let table: [Row<'_>; 14] = [
+            // Its own, wherever they are, until they have stopped.
+            (Some("ours"), &["private", "shared"], Running, Remove, true),
+            (Some("ours"), &[], New, Remove, true),
+            (Some("ours"), &["private"], Shutdown, Remove, false),
+            // Another stack's that goes as well.
+            (Some("other"), &["lent"], Running, Remove, true),
+            (Some("other"), &["shared"], Running, Remove, false),
+            // One that stays, and its task with it; and the tasks that an update took off, or that it replaced.
+            (Some("guest"), &["lent"], Running, Running, false),
+            (Some("guest"), &["private"], Running, Shutdown, true),
+            (Some("guest"), &["private"], Running, Running, true),
+            (Some("guest"), &["lent"], Running, Shutdown, true),
+            (Some("guest"), &["private"], Shutdown, Shutdown, false),
+            // Of services that somebody removed before.
+            (Some("gone"), &["private"], Running, Remove, true),
+            (Some("gone"), &["shared"], Running, Remove, false),
+            // Containers that were attached by hand.
+            (None, &["lent"], Running, Running, true),
+            (None, &["shared"], Running, Running, false),
+        ];
+        for (of, on, state, desired, holds) in table {
+            let found = holding(&[task(of, on, state, desired)], &services, &leaving);
+            assert_eq!(found.tasks(), u64::from(holds), "{of:?} on {on:?}, {state:?}, wanted {desired:?}");
+            let used = [(NetworkId::new("lent"), "guest_app".to_owned())];
+            assert_eq!(found.used, BTreeMap::from(used), "what goes uses nothing");
+        }
+    }
+}

@@ -175,7 +175,7 @@ fn text(c: &Churn) -> String {
         c.order.as_str(),
         c.baseline.owned,
         c.deployed.owned,
-        c.removed.owned
+        c.pruned.as_ref().unwrap_or(&c.removed).owned
     )];
     if !c.leaked_addresses.is_empty() {
         let list = c.leaked_addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
