@@ -31,7 +31,9 @@
 mod audit;
 mod census;
 mod churn;
+mod churn_both;
 mod connection;
+mod drain;
 mod engine;
 mod host;
 mod hostfacts;
@@ -50,7 +52,8 @@ mod writes;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, Cause, OwnedCounts, Stuck, audit};
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
-pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, Order, churn};
+pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, Order, churn};
+pub use churn_both::{ChurnComparison, churn_both};
 pub use connection::{CallError, CallErrorKind, Connection};
 pub use engine::{ConnectError, Engine};
 pub use host::{Host, HostError};
@@ -60,14 +63,14 @@ pub use look::{Look, LookError};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use progress::{Progress, Watcher, silent};
 pub use removal::{
-    RemovalError, RemovalOptions, RemovalPlan, StackRemoval, leftover_runs, plan_removal, remove_stacks,
-    sweep_run,
+    FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval, find_stacks, leftover_runs,
+    plan_removal, remove_stacks, sweep_run,
 };
 pub use reserve::{default_pools, not_seen, reservations};
 pub use snapshot::{
     EndpointMode, EngineFacts, Network, NoSuchNetwork, Node, Runtime, Service, ServiceMode, Snapshot, Task,
     TaskState, Vip,
 };
-pub use stack::{DeployError, StackPlan, deploy, wait_running};
+pub use stack::{DeployError, PublishMode, StackPlan, deploy, wait_running};
 pub use waiting::{VipWait, waiting_services};
 pub use writes::{Permit, RUN_LABEL, STACK_LABEL};
