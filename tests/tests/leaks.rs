@@ -63,7 +63,7 @@ async fn leaks(test: &str, suite: Suite) -> Outcome {
 
     // By the docker client's own order: one address per task, and exactly those that the tasks had.
     let mut lost = BTreeSet::new();
-    for (stacks, replicas) in [(1, 1), (1, 3), (4, 3)] {
+    for (stacks, replicas) in [(1, 1), (1, 3), (8, 1), (4, 3)] {
         let names = deploy(&lab, &engine, stacks, replicas).await?;
         let held = task_addresses(&engine, &names).await?;
         assert_eq!(held.len(), stacks * replicas);

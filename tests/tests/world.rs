@@ -48,7 +48,7 @@ fn the_world_passes_and_what_breaks_is_named() -> Outcome {
     let host = lab.info().hosts.first().ok_or("no engine")?;
     let words = ["pvcheck", "--host", host, "--config", config, "--out"];
     let table = text(lab.command(xtask()?).args(words).arg(out.path()))?;
-    assert!(table.contains("pvcheck.m2 (9 pass, 0 fail, 0 unknown)"), "{table}");
+    assert!(table.contains("pvcheck.m2 (10 pass, 0 fail, 0 unknown)"), "{table}");
     lab.down()?;
     Ok(())
 }

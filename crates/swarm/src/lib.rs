@@ -32,7 +32,9 @@ mod audit;
 mod blame;
 mod census;
 mod churn;
+mod churn_both;
 mod connection;
+mod drain;
 mod elsewhere;
 mod engine;
 mod findings;
@@ -61,7 +63,8 @@ mod writes;
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
 pub use blame::WaitedOn;
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
-pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, Order, churn};
+pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, Order, churn};
+pub use churn_both::{ChurnComparison, churn_both};
 pub use connection::{CallError, CallErrorKind, Connection};
 pub use engine::{ConnectError, Engine};
 pub use findings::{Finding, FindingKind};
@@ -73,15 +76,15 @@ pub use look::{Look, LookError};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use progress::{Progress, Watcher, silent};
 pub use removal::{
-    RemovalError, RemovalOptions, RemovalPlan, StackRemoval, leftover_runs, plan_removal, remove_stacks,
-    sweep_run,
+    FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval, find_stacks, leftover_runs,
+    plan_removal, remove_stacks, sweep_run,
 };
 pub use reserve::{default_pools, not_seen, reservations};
 pub use snapshot::{
     EndpointMode, EngineFacts, Network, NoSuchNetwork, Node, Runtime, Service, ServiceMode, Snapshot, Task,
     TaskState, Vip,
 };
-pub use stack::{DeployError, StackPlan, deploy, wait_running};
+pub use stack::{DeployError, PublishMode, StackPlan, deploy, wait_running};
 pub use status::{Statuses, read_status, read_statuses, status_refused};
 pub use stuck::{Cause, Stuck};
 pub use subject::NoSuchSubject;
