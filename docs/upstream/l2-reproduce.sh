@@ -1,11 +1,11 @@
 #!/bin/sh
 # A service that waits for a full network loses an address on its other network at every attempt.
-# Needs a Swarm manager with no other services, and an image IMAGE on it. Uses 10.81.0.0/16.
+# Needs a Swarm of one manager without other services, and an image IMAGE on it. Uses 10.81.0.0/16.
 set -eu
 IMAGE="${IMAGE:-busybox:latest}"
 service() { docker service create --detach --no-resolve-image "$@" "$IMAGE" sleep 1d >/dev/null; }
 vips() { docker service inspect --format '{{range .Endpoint.VirtualIPs}}{{println .Addr}}{{end}}' "$@" | grep -c . || :; }
-gone() { while [ -n "$(docker service ps --quiet "$1" 2>/dev/null)" ]; do sleep 0.2; done; }
+gone() { for _ in $(seq 150); do [ -n "$(docker service ps --quiet "$1" 2>/dev/null)" ] || return 0; sleep 0.2; done; }
 
 # How many more addresses the network has: services without tasks are made until one gets no VIP.
 room() {
@@ -44,3 +44,4 @@ docker service rm filler >/dev/null
 gone filler
 sleep 5
 echo "room on the first network after:  $(room "$A")"
+docker network rm one two aside >/dev/null

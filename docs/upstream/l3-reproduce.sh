@@ -1,10 +1,17 @@
 #!/bin/sh
 # An update that adds a full network frees the virtual address that the service goes on using; another service gets it.
-# Needs a Swarm manager with no other services, and an image IMAGE on it. Uses 10.82.0.0/16.
+# Needs a Swarm of one manager without other services, and an image IMAGE on it. Uses 10.82.0.0/16.
 set -eu
 IMAGE="${IMAGE:-busybox:latest}"
-service() { docker service create --detach --no-resolve-image "$@" "$IMAGE" sleep 1d >/dev/null; }
+service() { docker service create --detach --no-resolve-image --label reproduce=l3 "$@" "$IMAGE" sleep 1d >/dev/null; }
 vip() { docker service inspect --format '{{range .Endpoint.VirtualIPs}}{{.Addr}} {{end}}' "$1"; }
+
+# Whatever was made is removed, however it ends.
+end() {
+    docker service rm $(docker service ls --quiet --filter label=reproduce=l3) >/dev/null
+    for _ in $(seq 60); do docker network rm roomy full >/dev/null 2>&1 && break; sleep 0.5; done
+}
+trap end EXIT
 
 docker version --format 'engine {{.Server.Version}}'
 docker network create --driver overlay --subnet 10.82.1.0/28 roomy >/dev/null

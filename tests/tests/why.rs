@@ -1,6 +1,8 @@
 //! Services that do not run, made with the docker client on real engines: `pvcheck why` says why, and what it says to do
 //! helps; the losses that upstream's two unreported defects cause (`docs/upstream`) are detected and counted.
 
+#![expect(clippy::print_stdout, reason = "the figures are what one runs it for")]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -53,7 +55,7 @@ fn explained(test: &str, suite: Suite) -> Outcome {
     let Some(lab) = lab(test, Some(suite), World::Empty) else { return Ok(()) };
     let rig = Rig { lab, program: pvcheck()?, slow: long() };
     rig.overlapping()?;
-    let steps: [(&str, fn(&Rig) -> Outcome); 6] = [
+    let steps: [(&str, Step); 6] = [
         ("a full /28", Rig::full_28),
         ("leaks until somebody is stuck", Rig::leaks_until_stuck),
         ("not an address", Rig::not_an_address),
@@ -69,6 +71,8 @@ fn explained(test: &str, suite: Suite) -> Outcome {
     rig.lab.down()?;
     Ok(())
 }
+
+type Step = fn(&Rig) -> Outcome;
 
 struct Rig {
     lab: Lab,

@@ -155,7 +155,8 @@ pub(crate) struct Census {
     /// When to stop, complete or not
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(crate) deadline: Duration,
-    /// How to ask: cursor (an address at a time, leaves the log alone) or bulk (many at once) [default: by size]
+    /// How to ask: cursor (an address at a time, leaves the log alone), bulk (many at once), or status (only read the
+    /// engine's own count, from Docker 29 on: a number without names) [default: cursor or bulk, by size]
     #[arg(long, value_name = "METHOD", value_parser = census_method)]
     pub(crate) method: Option<CensusMethod>,
 }
@@ -459,7 +460,8 @@ fn census_method(text: &str) -> Result<CensusMethod, String> {
     match text {
         "bulk" => Ok(CensusMethod::Bulk),
         "cursor" => Ok(CensusMethod::Cursor),
-        _ => Err("give `bulk` or `cursor`".into()),
+        "status" => Ok(CensusMethod::Status),
+        _ => Err("give `bulk`, `cursor` or `status`".into()),
     }
 }
 

@@ -110,3 +110,39 @@ fn a_table_with_leaks_and_thresholds() {
     assert!(row(&["audit", "--high", "62%"]).0.ends_with("unknown"));
     rig.run(&["audit", "--high", "0%"]).assert_refused(2, &["--high"]);
 }
+
+/// A census by the engine's own count: a number, said to be one; refused where there is none, and offered where the others
+/// are refused.
+#[test]
+fn a_census_by_status() {
+    let mut model = Model::with_settings(Settings { engine: Engine::V29_7, ..Settings::default() });
+    overlay(&mut model, "shared", "10.90.0.0/24");
+    leak(&mut model, "shared", 2);
+    let rig = Rig::new(model.clone());
+    let done = rig.run(&["census", "shared", "--method", "status"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    for words in ["+ 2 leaked\n", "by status: a number only"] {
+        assert!(done.stdout.contains(words), "`{words}` is missing in {done:?}");
+    }
+    let found = rig.run(&["census", "shared", "--method", "status", "-o", "json"]).json();
+    assert_eq!(
+        (&found["method"], &found["leaked"], &found["complete"]),
+        (&"status".into(), &2.into(), &true.into())
+    );
+    assert_eq!(found["leaked_addresses"], Value::Array(Vec::new()));
+    assert_eq!(rig.writes(), [] as [&str; 0]);
+    let clean = rig.run(&["census", "ingress", "--method", "status"]);
+    assert_eq!(clean.code, Some(0), "{clean:?}");
+
+    overlay(&mut model, "full", "10.91.0.0/29");
+    service(&mut model, ServiceDraft::new("filler").on("full").constraint("node.labels.no==1").replicas(4));
+    service(&mut model, ServiceDraft::new("late").on("full"));
+    let rig = Rig::new(model);
+    rig.run(&["census", "shared"]).assert_refused(4, &["late", "--method status"]);
+    assert_eq!(rig.run(&["census", "shared", "--method", "status"]).code, Some(1));
+
+    let rig = Rig::new(cc_ci());
+    rig.run(&["census", "proxy", "--method", "status"]).assert_refused(3, &["1.52", "leave out the method"]);
+    rig.run(&["census", "proxy", "--method", "guess"]).assert_refused(2, &["`status`"]);
+    assert_eq!(rig.writes(), [] as [&str; 0]);
+}

@@ -2,7 +2,10 @@
 
 use pvcheck_ipam::{AllocatorStatus, Thresholds};
 use pvcheck_sim::{Engine as Release, Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Settings, Sim};
-use pvcheck_swarm::{Look, Statuses, audit, audit_with, read_status, read_statuses, status_refused, why};
+use pvcheck_swarm::{
+    Census, CensusError, CensusMethod, CensusOptions, Look, Statuses, audit, audit_with, census, read_status,
+    read_statuses, silent, status_refused, why,
+};
 
 use crate::support::*;
 
@@ -202,4 +205,96 @@ async fn a_count_tells_which_network_is_full() {
     let network = told.network.unwrap();
     let numbers = (network.usable, network.owned, network.leaked, network.free);
     assert_eq!((network.name.as_str(), numbers), ("tiny", (13, 4, Some(9), Some(0))));
+}
+
+async fn counted(sim: &Sim, network: &str) -> Result<Census, CensusError> {
+    let engine = connect(sim).await;
+    let options = CensusOptions { method: Some(CensusMethod::Status), ..CensusOptions::default() };
+    census(&engine, permit(), network, &options, &run("census"), &silent).await
+}
+
+/// The number that the model knows, without asking for an address; and what a number cannot say is said.
+#[tokio::test]
+async fn a_census_by_status_counts_and_changes_nothing() {
+    let sim = start(trapped(Release::V29_7));
+    for (network, leaks) in [("shared", 3), ("idle", 0), ("ingress", 0)] {
+        let before = truth(&sim, network);
+        assert_eq!(before.leaked.len() as u64, leaks, "the world is as it was meant");
+        let found = counted(&sim, network).await.expect("the engine tells");
+        let asked = reads(&sim).iter().filter(|r| r.contains("/networks/")).count();
+        assert_eq!((found.complete, found.leaked, found.method), (true, Some(leaks), CensusMethod::Status));
+        assert_eq!(Some(found.handed_out), before.free, "{found:?}");
+        assert_eq!(found.usable, found.handed_out + found.owned + found.load_balancers + leaks, "{found:?}");
+        assert_eq!(
+            (&found.leaked_addresses[..], &found.free_and_owned[..]),
+            (&NO_ADDRESS[..], &NO_ADDRESS[..])
+        );
+        assert!(found.reason.is_some_and(|r| r.contains("names no address")));
+        assert_eq!(asked, if leaks == 0 { 1 } else { 2 }, "a second look at what is suspected");
+        assert_eq!(writes(&sim), NOTHING);
+        assert_eq!(truth(&sim, network), before);
+    }
+}
+
+#[tokio::test]
+async fn a_census_by_status_is_refused_where_the_engine_tells_no_count() {
+    for release in [Release::V20_10, Release::V28_5] {
+        let sim = start(trapped(release));
+        let error = counted(&sim, "shared").await.unwrap_err();
+        assert!(matches!(&error, CensusError::NoStatus(why) if why.contains("1.52")), "{error:?}");
+        assert!(
+            reads(&sim).iter().all(|r| r.starts_with("GET ") && !r.contains("/networks/")),
+            "{:?}",
+            reads(&sim)
+        );
+    }
+    let sim = start(trapped(Release::V29_7));
+    sim.inject(FaultRule::new(Fault::Fail { status: 404 }).path("/networks/"));
+    let error = counted(&sim, "shared").await.unwrap_err();
+    assert!(matches!(&error, CensusError::NoStatus(why) if why.contains("shared")), "{error:?}");
+}
+
+/// A census that asks for addresses would cost the waiting service more; one that only reads would not.
+#[tokio::test]
+async fn who_waits_is_no_hindrance_to_reading() {
+    for (release, offered) in [(Release::V29_7, true), (Release::V28_5, false)] {
+        let mut model = trapped(release);
+        network(&mut model, "full", "10.92.0.0/29");
+        service(&mut model, ServiceDraft::new("fills").on("full").replicas(3));
+        service(&mut model, ServiceDraft::new("waits").on("shared").on("full"));
+        let sim = start(model);
+        let engine = connect(&sim).await;
+        let options = CensusOptions::default();
+        let error = census(&engine, permit(), "shared", &options, &run("census"), &silent).await.unwrap_err();
+        assert_eq!(error.to_string().contains("--method status"), offered, "{error}");
+        assert_eq!(writes(&sim), NOTHING);
+        if offered {
+            let found = counted(&sim, "shared").await.unwrap();
+            let really = truth(&sim, "shared").leaked.len() as u64;
+            assert_eq!((found.complete, found.leaked), (true, Some(really)), "{found:?}");
+            assert!(3 < really, "the waiting service has lost one more (L2)");
+        }
+    }
+}
+
+/// L3: what a failed update freed and its service still has hides a leak from the count, so there is no number.
+#[tokio::test]
+async fn an_address_that_is_freed_and_still_held_makes_the_count_unknown() {
+    let mut model = trapped(Release::V29_7);
+    network(&mut model, "full", "10.92.0.0/29");
+    service(&mut model, ServiceDraft::new("fills").on("full").replicas(3));
+    service(&mut model, ServiceDraft::new("live").on("shared"));
+    let full = model.truth().network("full").unwrap().id.clone();
+    model
+        .change_service("live", |spec| {
+            let networks = spec["TaskTemplate"]["Networks"].as_array_mut().expect("its networks");
+            networks.push(serde_json::json!({ "Target": full.as_str() }));
+        })
+        .expect("an update is accepted");
+    model.advance(SETTLE);
+    let sim = start(model);
+    let found = counted(&sim, "shared").await.unwrap();
+    assert_eq!((found.complete, found.leaked), (false, None), "{found:?}");
+    assert!(found.reason.as_deref().is_some_and(|r| r.contains("live")), "{found:?}");
+    assert_eq!(writes(&sim), NOTHING);
 }
