@@ -43,9 +43,9 @@ fn told_or_refused(test: &str, suite: Option<Suite>) -> Outcome {
     println!("{test}: engine {:?}, API {api}", info.version);
     docker(&lab, &["network", "create", "--driver", "overlay", "--subnet", "10.94.0.0/26", "shared"])?;
     if minor < 52 {
-        refused(&lab)?
+        refused(&lab)?;
     } else {
-        told(&lab)?
+        told(&lab)?;
     }
     lab.down()?;
     Ok(())

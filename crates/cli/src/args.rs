@@ -62,6 +62,8 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// Every overlay: capacity, who holds what, who waits and why; changes nothing
     ///
+    /// `--save look.json` keeps what was seen, redacted; `--snapshot look.json` judges it elsewhere, without an engine.
+    ///
     /// Example: pvcheck audit proxy -o json
     Audit(Audit),
     /// Units that wait for what is ordered after them: deadlocks that systemd cannot see
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     /// Example: pvcheck boot --units /etc/systemd/system --waits waits.json
     Boot(Boot),
     /// How many addresses of a network are leaked, and which; only probes
+    ///
+    /// By `--method status` it only reads the engine's own count, which Docker 29 and later tells: a number without names.
     ///
     /// Example: pvcheck census proxy
     Census(Census),
