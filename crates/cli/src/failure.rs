@@ -1,7 +1,7 @@
 //! What ends a command, and with which exit code.
 
 use pvcheck_gates::{ConfigError, PreflightError};
-use pvcheck_swarm::{CallError, CensusError, ChurnError, ConnectError, RemovalError};
+use pvcheck_swarm::{CallError, CensusError, ChurnError, ConnectError, NoSuchSubject, RemovalError};
 
 /// One line and an exit code.
 #[derive(Debug)]
@@ -85,5 +85,11 @@ impl From<RemovalError> for Failure {
             RemovalError::NoSuchStack { .. } => Self::usage(error),
             _ => Self::unknown(error),
         }
+    }
+}
+
+impl From<NoSuchSubject> for Failure {
+    fn from(error: NoSuchSubject) -> Self {
+        Self::usage(error)
     }
 }

@@ -6,3 +6,4 @@ mod interrupt;
 mod output;
 mod refusal;
 mod support;
+mod why;

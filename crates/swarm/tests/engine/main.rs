@@ -8,4 +8,6 @@ mod faults;
 mod look;
 mod removal;
 mod secrets;
+mod status;
 mod support;
+mod why;
