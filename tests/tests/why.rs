@@ -57,9 +57,10 @@ fn explained(test: &str, suite: Suite) -> Outcome {
     rig.overlapping()?;
     let steps: [(&str, Step); 6] = [
         ("a full /28", Rig::full_28),
+        // Before any census: it is refused while that service waits.
+        ("no subnet", Rig::no_subnet),
         ("leaks until somebody is stuck", Rig::leaks_until_stuck),
         ("not an address", Rig::not_an_address),
-        ("no subnet", Rig::no_subnet),
         ("L2", Rig::retries_lose),
         ("L3", Rig::live_vip_freed),
     ];
