@@ -187,10 +187,12 @@ fn enlarge(case: &Case<'_>, network: &WaitedOn) -> Vec<Mend> {
             ),
             format!("pvcheck plan-subnet --prefix {prefix} --name {name}"),
         ),
-        step(
-            "and renew the network with it, under its name",
-            format!("pvcheck resize {name} --to CIDR --apply"),
-        ),
+        Mend {
+            what: format!(
+                "and make {name} anew with it: remove drained what is on it, then {name} itself; create it with that subnet, and deploy again"
+            ),
+            command: None,
+        },
     ]
 }
 

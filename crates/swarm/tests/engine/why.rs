@@ -77,7 +77,6 @@ async fn the_seventh_on_a_28() {
             "pvcheck stack rm s2 --apply",
             "pvcheck stack rm s3 --apply",
             "pvcheck plan-subnet --prefix 24 --name shared",
-            "pvcheck resize shared --to CIDR --apply",
         ]
     );
 }
