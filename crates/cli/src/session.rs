@@ -91,7 +91,7 @@ async fn cleaned(engine: &Engine, permit: Permit, run: &RunId, face: &Face, fail
 }
 
 /// Waits for the first signal that asks to end, and gives its name.
-async fn interrupted() -> &'static str {
+pub(crate) async fn interrupted() -> &'static str {
     let wait = async |kind, name| match signal(kind) {
         Ok(mut stream) => {
             stream.recv().await;
