@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabSpec, Suite, World};
 use pvcheck_swarm::{
-    Census, CensusOptions, Engine, Owners, Permit, RemovalOptions, RunId, census, owners, remove_stacks,
-    silent,
+    Census, CensusMethod, CensusOptions, Engine, Owners, Permit, RemovalOptions, RunId, census, owners,
+    remove_stacks, silent,
 };
 use pvcheck_tests::{Outcome, docker, host, lab, lab_of, text};
 
@@ -63,7 +63,7 @@ async fn leaks(test: &str, suite: Suite) -> Outcome {
 
     // By the docker client's own order: one address per task, and exactly those that the tasks had.
     let mut lost = BTreeSet::new();
-    for (stacks, replicas) in [(1, 1), (1, 3), (4, 3)] {
+    for (stacks, replicas) in [(1, 1), (1, 3), (8, 1), (4, 3)] {
         let names = deploy(&lab, &engine, stacks, replicas).await?;
         let held = task_addresses(&engine, &names).await?;
         assert_eq!(held.len(), stacks * replicas);
@@ -89,9 +89,16 @@ async fn leaks(test: &str, suite: Suite) -> Outcome {
     Ok(())
 }
 
+/// By both methods, which have to say the same.
 async fn count(engine: &Engine) -> Result<Census, Box<dyn std::error::Error>> {
-    let permit = Permit::granted_by_operator();
-    Ok(census(engine, permit, NETWORK, &CensusOptions::default(), &RunId::unique(), &silent).await?)
+    let by = async |method| {
+        let options = CensusOptions { method: Some(method), ..CensusOptions::default() };
+        census(engine, Permit::granted_by_operator(), NETWORK, &options, &RunId::unique(), &silent).await
+    };
+    let (bulk, cursor) = (by(CensusMethod::Bulk).await?, by(CensusMethod::Cursor).await?);
+    assert_eq!(bulk.leaked_addresses, cursor.leaked_addresses, "{bulk:?} {cursor:?}");
+    assert_eq!((bulk.complete, bulk.leaked), (cursor.complete, cursor.leaked), "{bulk:?} {cursor:?}");
+    Ok(bulk)
 }
 
 /// Stacks of the shape that leaks: a private network and the shared one.

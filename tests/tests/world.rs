@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pvcheck_lab::{Lab, World};
+use pvcheck_lab::{Lab, ReadOnlyProxy, World};
 use pvcheck_tests::{Outcome, addresses_by_docker, docker, lab, pvcheck, text, xtask};
 use serde_json::Value;
 
@@ -22,6 +24,7 @@ fn the_world_passes_and_what_breaks_is_named() -> Outcome {
 
     audit_agrees_with_docker(&lab)?;
     census_adds_up(&lab)?;
+    reading_only_reads(&lab, config)?;
 
     docker(&lab, &["service", "scale", "--detach", "ccci-dashboard_app=0"])?;
     let broken =
@@ -45,7 +48,7 @@ fn the_world_passes_and_what_breaks_is_named() -> Outcome {
     let host = lab.info().hosts.first().ok_or("no engine")?;
     let words = ["pvcheck", "--host", host, "--config", config, "--out"];
     let table = text(lab.command(xtask()?).args(words).arg(out.path()))?;
-    assert!(table.contains("pvcheck.m2 (9 pass, 0 fail, 0 unknown)"), "{table}");
+    assert!(table.contains("pvcheck.m2 (10 pass, 0 fail, 0 unknown)"), "{table}");
     lab.down()?;
     Ok(())
 }
@@ -85,12 +88,56 @@ fn census_adds_up(lab: &Lab) -> Outcome {
     let (code, census) = run(lab, &["census", "proxy", "-o", "json"])?;
     let number = |field: &str| census[field].as_u64().unwrap_or_else(|| panic!("{field} in {census:#}"));
     assert_eq!((code, census["kind"].as_str()), (0, Some("census")));
-    assert_eq!(census["method"], "bulk");
+    assert_eq!(census["method"], "cursor");
     assert_eq!(census["complete"], true);
     assert_eq!(number("usable"), 253);
     assert_eq!(number("leaked"), 0);
     assert_eq!(number("handed_out") + number("owned") + number("load_balancers"), 253, "{census:#}");
     Ok(())
+}
+
+/// Behind a proxy that lets nothing but GET through, every command that only reads does as it does without one.
+fn reading_only_reads(lab: &Lab, config: &str) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let engine = lab.info().hosts.first().and_then(|h| h.strip_prefix("unix://")).ok_or("no engine")?;
+    let proxy = ReadOnlyProxy::start(&folder.path().join("read-only.sock"), Path::new(engine))?;
+    let log = lab.info().log.first().and_then(|l| l.to_str()).ok_or("no log")?;
+    let commands: &[&[&str]] = &[
+        &["audit"],
+        &["audit", "proxy", "ingress"],
+        &["plan-subnet", "--prefix", "24"],
+        &["routes", "--config", config],
+        &["journal", "scan", "--since-engine-start", "--file", log],
+        &["gate", "run", "pvcheck.m1", "--config", config],
+        &["gate", "list"],
+        &["stack", "rm", "backups"],
+        &["sweep"],
+        &["churn", "proxy", "--image", "pvcheck-lab/busybox:1"],
+    ];
+    for words in commands {
+        let (expected, _) = ended(lab.command(pvcheck()?).args(*words).arg("--quiet"))?;
+        let (code, told) =
+            ended(lab.command(pvcheck()?).args(*words).args(["--quiet", "--host", &proxy.host()]))?;
+        assert_eq!(code, expected, "{words:?}: {told}");
+        let calls = proxy.take_calls();
+        assert!(calls.iter().all(|call| call.starts_with("GET ")), "{words:?} asked for {calls:?}");
+        // Some have no question for an engine.
+        let needs_none = ["routes", "journal"].contains(&words[0]) || words.ends_with(&["list"]);
+        assert_eq!(calls.is_empty(), needs_none, "{words:?} asked for {calls:?}");
+    }
+    // The proxy would have noticed: a census needs more than it lets through.
+    let (code, told) =
+        ended(lab.command(pvcheck()?).args(["census", "proxy", "--quiet", "--host", &proxy.host()]))?;
+    assert!(code != 0 && told.contains("read only"), "{code}: {told}");
+    assert!(proxy.take_calls().iter().any(|call| call.starts_with("POST ")));
+    Ok(())
+}
+
+/// The exit code, and what was printed on stderr.
+fn ended(command: &mut Command) -> Result<(i32, String), Box<dyn std::error::Error>> {
+    let output = command.output()?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((output.status.code().ok_or("ended by a signal")?, told))
 }
 
 fn run(lab: &Lab, words: &[&str]) -> Result<(i32, Value), Box<dyn std::error::Error>> {

@@ -10,6 +10,7 @@ use crate::{lab, test};
 
 mod audit;
 mod ipam;
+mod swarm;
 mod table;
 
 /// Arguments of `bench`. Without a word for what, it is `audit`.
@@ -30,6 +31,10 @@ enum What {
     ///
     /// Example: cargo xtask bench ipam --sizes 10,1000
     Ipam(ipam::Ipam),
+    /// A Swarm of many services: the audit beside the pipeline, its calls counted; censuses of an idle /24 and /16
+    ///
+    /// Example: cargo xtask bench swarm --services 500
+    Swarm(swarm::Swarm),
 }
 
 /// Runs one bench and prints its table.
@@ -37,6 +42,7 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
     match args.what.unwrap_or(What::Audit(args.audit)) {
         What::Audit(args) => audit::run(&args),
         What::Ipam(args) => ipam::run(&args),
+        What::Swarm(args) => swarm::run(&args),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pvcheck_ipam::Strategy;
-use pvcheck_swarm::Order;
+use pvcheck_swarm::{CensusMethod, ChurnShape, Order};
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
 #[derive(Debug, Parser)]
@@ -76,6 +76,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
     Churn(Churn),
+    /// The docker client's own words, done without a leak and at once: a drop-in for scripts
+    ///
+    /// Example: docker() { case "$1 $2" in "stack rm"|"stack down"|"stack remove") pvcheck docker "$@";; *) command docker "$@";; esac; }
+    Docker(Docker),
     /// Gates: checks with verdicts and evidence
     ///
     /// Example: pvcheck gate run pvcheck.m1 --config cc-ci.toml
@@ -142,6 +146,9 @@ pub(crate) struct Census {
     /// When to stop, complete or not
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(crate) deadline: Duration,
+    /// How to ask: cursor (an address at a time, leaves the log alone) or bulk (many at once) [default: by size]
+    #[arg(long, value_name = "METHOD", value_parser = census_method)]
+    pub(crate) method: Option<CensusMethod>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -157,9 +164,17 @@ pub(crate) struct Churn {
     /// Rounds
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
-    /// How the stacks are removed
-    #[arg(long, default_value = "drained", value_parser = order)]
-    pub(crate) order: Order,
+    /// How the stacks are removed: drained, stack-rm (as the docker client does, which loses addresses), or both, one
+    /// after the other, as a control
+    #[arg(long, value_name = "ORDER", default_value = "drained", value_parser = churn_order)]
+    pub(crate) order: ChurnOrder,
+    /// What a stack has beside a service on the network: shared+private (a network of its own), shared (nothing),
+    /// host-port or ingress-port (a network of its own and a published port that the engine chooses)
+    #[arg(long, value_name = "SHAPE", default_value = "shared+private", value_parser = shape)]
+    pub(crate) shape: ChurnShape,
+    /// How they stop, where the image has sh: at once, or after 2 s
+    #[arg(long, value_name = "HOW", conflicts_with = "command")]
+    pub(crate) stop: Option<Stop>,
     /// Their image; it must be on the nodes or pullable [default: that of [churn] in the configuration]
     #[arg(long)]
     pub(crate) image: Option<String>,
@@ -169,6 +184,36 @@ pub(crate) struct Churn {
     /// What they run
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+/// Which arms a churn has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChurnOrder {
+    /// One.
+    One(Order),
+    /// Drained, and the control.
+    Both,
+}
+
+/// How throwaway tasks stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stop {
+    /// At once
+    Quick,
+    /// After 2 s
+    Slow,
+}
+
+impl Stop {
+    /// What the tasks run.
+    pub(crate) fn command(self) -> Vec<String> {
+        let on_term = match self {
+            Self::Quick => "exit 0",
+            Self::Slow => "sleep 2; exit 0",
+        };
+        let script = format!("trap '{on_term}' TERM; while :; do sleep 0.1; done");
+        vec!["sh".into(), "-c".into(), script]
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -344,8 +389,68 @@ pub(crate) struct Stack {
 pub(crate) enum StackCommand {
     /// Remove stacks: services, wait for their tasks, then networks, secrets and configs
     ///
+    /// A stack whose tasks do not stop in time keeps its networks; run it again then, as after an interruption.
+    /// An unknown stack is wrong usage, and nothing is removed then. Scripts that call `docker stack rm` find its own
+    /// behaviour in `pvcheck docker stack rm`.
+    ///
     /// Example: pvcheck stack rm ghos-bdd2f3 --apply
+    #[command(visible_aliases = ["remove", "down"])]
     Rm(StackRm),
+}
+
+/// What the docker client understands.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Docker {
+    #[command(subcommand)]
+    pub(crate) what: DockerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DockerCommand {
+    /// Stacks
+    Stack(DockerStack),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DockerStack {
+    #[command(subcommand)]
+    pub(crate) what: DockerStackCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DockerStackCommand {
+    /// Remove stacks as `docker stack rm` does, but drained; there is no --apply, it is done
+    ///
+    /// Takes the options of the client's versions 20.10 to 29 and prints its lines. As with the client, an unknown
+    /// stack is no error: `Nothing found in stack: NAME` on stderr, and exit code 0. Exit code 1 if something is left.
+    ///
+    /// Example: pvcheck docker stack rm ghos-bdd2f3
+    #[command(visible_aliases = ["remove", "down"])]
+    Rm(DockerStackRm),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DockerStackRm {
+    /// Names of stacks
+    #[arg(required = true, value_name = "STACK")]
+    pub(crate) stacks: Vec<String>,
+    #[command(flatten)]
+    pub(crate) removal: Removal,
+}
+
+/// Options of both spellings of a removal.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Removal {
+    /// How long tasks may take to stop before a stack's networks are left in place
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Taken from the docker client and without effect: a removal that leaks nothing waits
+    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = go_bool)]
+    pub(crate) detach: Option<bool>,
+    /// Taken from the docker client of 20.10: `swarm` and `all` have no effect
+    #[arg(long, value_name = "NAME", hide = true, value_parser = ["swarm", "all", ""])]
+    pub(crate) orchestrator: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -353,9 +458,8 @@ pub(crate) struct StackRm {
     /// Names of stacks
     #[arg(required = true, value_name = "STACK")]
     pub(crate) stacks: Vec<String>,
-    /// How long tasks may take to stop before a stack's networks are left in place
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
-    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) removal: Removal,
     /// Do it; without this only what would be removed is said
     #[arg(long)]
     pub(crate) apply: bool,
@@ -394,6 +498,37 @@ fn window(text: &str) -> Result<(jiff::civil::Time, jiff::civil::Time), String> 
     times.ok_or_else(|| "give two times of the day in UTC, such as 02:00-04:30".into())
 }
 
+fn census_method(text: &str) -> Result<CensusMethod, String> {
+    match text {
+        "bulk" => Ok(CensusMethod::Bulk),
+        "cursor" => Ok(CensusMethod::Cursor),
+        _ => Err("give `bulk` or `cursor`".into()),
+    }
+}
+
+fn churn_order(text: &str) -> Result<ChurnOrder, String> {
+    match text {
+        "both" => Ok(ChurnOrder::Both),
+        _ => order(text).map(ChurnOrder::One).map_err(|e| format!("{e}, or `both`")),
+    }
+}
+
+fn shape(text: &str) -> Result<ChurnShape, String> {
+    let shapes =
+        [ChurnShape::SharedAndPrivate, ChurnShape::Shared, ChurnShape::HostPort, ChurnShape::IngressPort];
+    let found = shapes.into_iter().find(|shape| shape.as_str() == text);
+    found.ok_or_else(|| "give `shared+private`, `shared`, `host-port` or `ingress-port`".into())
+}
+
+/// A boolean as the docker client reads one (Go's `strconv.ParseBool`).
+fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("give `true` or `false`".into()),
+    }
+}
+
 fn strategy(text: &str) -> Result<Strategy, String> {
     match text {
         "first-fit" => Ok(Strategy::FirstFit),
@@ -412,5 +547,33 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
+    }
+
+    /// Every way in which scripts write it for the clients of 20.10 to 29, in both spellings.
+    #[test]
+    fn what_docker_stack_rm_takes_is_taken() {
+        for tail in [
+            "rm a",
+            "rm a b",
+            "remove a",
+            "down a b",
+            "rm -d a",
+            "rm -d=false a",
+            "rm --detach a",
+            "rm --detach=true a b",
+            "rm a --detach=0",
+            "rm --orchestrator swarm a",
+            "rm --orchestrator=all a",
+        ] {
+            for head in ["pvcheck stack", "pvcheck docker stack"] {
+                let line = format!("{head} {tail}");
+                let parsed = Args::try_parse_from(line.split(' '));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            }
+        }
+        for wrong in ["rm", "rm --detach=perhaps a", "rm --orchestrator kubernetes a", "rm --apply a"] {
+            let line = format!("pvcheck docker stack {wrong}");
+            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
     }
 }

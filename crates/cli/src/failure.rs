@@ -62,7 +62,7 @@ impl From<PreflightError> for Failure {
 impl From<CensusError> for Failure {
     fn from(error: CensusError) -> Self {
         match error {
-            CensusError::NoSuchNetwork { .. } => Self::usage(error),
+            CensusError::NoSuchNetwork { .. } | CensusError::IngressInBulk(_) => Self::usage(error),
             CensusError::SomebodyWaits { .. } => Self::refused(error),
             _ => Self::unknown(error),
         }

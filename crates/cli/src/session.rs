@@ -74,6 +74,20 @@ pub(crate) async fn guarded<T>(
     outcome
 }
 
+/// Removes what somebody else made, which no sweep may finish: after Ctrl-C, a hang-up or a termination it is said how the
+/// rest goes.
+pub(crate) async fn until_interrupted<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        outcome = Box::pin(work) => outcome,
+        name = interrupted() => Err(Failure {
+            code: INTERRUPTED,
+            line: format!("interrupted ({name}); run it again to remove what is left, nothing is lost by that"),
+        }),
+    }
+}
+
 async fn cleaned(engine: &Engine, permit: Permit, run: &RunId, face: &Face, failure: Failure) -> Failure {
     if failure.code == INTERRUPTED {
         face.note("pvcheck: interrupted, cleaning up");
@@ -82,12 +96,17 @@ async fn cleaned(engine: &Engine, permit: Permit, run: &RunId, face: &Face, fail
     let left = match swept {
         Ok(removed) if removed.left.is_empty() => return failure,
         Ok(removed) => removed.left.join("; "),
-        Err(error) => error.to_string(),
+        Err(error) => format!("whatever was made, for the sweep failed: {error}"),
     };
-    Failure::not_done(format!(
-        "{}; but this is left, run `pvcheck sweep --apply`: {left}",
-        failure.line.replace("; everything of this run was removed", "")
-    ))
+    with_rest(&failure, &left)
+}
+
+/// A failure after which something is left. Its own exit code stays, unless it said that all was cleaned up or that
+/// nothing was touched.
+fn with_rest(failure: &Failure, left: &str) -> Failure {
+    let code = if matches!(failure.code, INTERRUPTED | 2 | 4) { 1 } else { failure.code };
+    let line = failure.line.replace("; everything of this run was removed", "");
+    Failure { code, line: format!("{line}; but this is left, run `pvcheck sweep --apply`: {left}") }
 }
 
 /// Waits for the first signal that asks to end, and gives its name.
@@ -104,5 +123,20 @@ pub(crate) async fn interrupted() -> &'static str {
         name = wait(SignalKind::interrupt(), "Ctrl-C") => name,
         name = wait(SignalKind::terminate(), "terminated") => name,
         name = wait(SignalKind::hangup(), "hung up") => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_does_not_change_what_happened() {
+        for (code, told) in [(1, 1), (3, 3), (2, 1), (4, 1), (INTERRUPTED, 1)] {
+            let failure = Failure { code, line: "it broke; everything of this run was removed".into() };
+            let after = with_rest(&failure, "service x");
+            assert_eq!(after.code, told, "{code}");
+            assert_eq!(after.line, "it broke; but this is left, run `pvcheck sweep --apply`: service x");
+        }
     }
 }

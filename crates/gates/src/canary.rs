@@ -93,6 +93,7 @@ async fn start(
         replicas: 1,
         shared: shared.clone(),
         private: true,
+        publish: None,
         labels: config.labels_for(stack),
     };
     deploy(engine, permit, &plan, run).await.map_err(|e| e.to_string())?;

@@ -9,8 +9,8 @@ use pvcheck_journal::{
 };
 use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict, judge};
 use pvcheck_swarm::{
-    CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, Engine, NetworkId, Order, Permit,
-    Progress, RunId, VipWait, Watcher, churn, sweep_run, waiting_services,
+    CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, ChurnShape, Engine, NetworkId,
+    Order, Permit, Progress, RunId, VipWait, Watcher, churn, sweep_run, waiting_services,
 };
 use thiserror::Error;
 
@@ -185,6 +185,7 @@ impl Deployer<'_> {
             replicas: throwaway.replicas,
             rounds: throwaway.rounds,
             order: asked.order,
+            shape: ChurnShape::default(),
             image: throwaway.image.clone(),
             command: throwaway.command.clone(),
             reserve: self.config.overlay.min_free,

@@ -105,6 +105,11 @@ fn churn_checks(config: &Config, churn: &Observed<ChurnOutcome>) -> Vec<CheckRep
             census(c)
         }),
         on_churn(
+            "churn.duplicates",
+            &format!("No address of {overlay} is free and owned at once"),
+            &duplicates,
+        ),
+        on_churn(
             "churn.leaks",
             &format!("Deploying and removing stacks leaks no address of {overlay}"),
             &leaks,
@@ -133,6 +138,26 @@ fn census(churn: &Churn) -> Finding {
         Finding::unknown(broken.join("; "))
     };
     finding.evidences(looks.iter().map(|(when, c)| census_line(when, c)))
+}
+
+/// An address that the allocator holds for free although somebody has it will be given to a second one (L3 in the docs).
+fn duplicates(churn: &Churn) -> Finding {
+    let looks = [("before", &churn.census_before), ("after", &churn.census_after)];
+    let found: Vec<_> = looks
+        .iter()
+        .filter(|(_, c)| !c.free_and_owned.is_empty())
+        .map(|(when, c)| format!("{when}: {}", list(&c.free_and_owned)))
+        .collect();
+    if !found.is_empty() {
+        return Finding::fail(format!(
+            "the allocator gives out addresses that are in use ({}); recreate the services that own them",
+            found.join("; ")
+        ));
+    }
+    if looks.iter().any(|(_, c)| !c.complete) {
+        return Finding::unknown("a census was not complete, so none found means nothing");
+    }
+    Finding::pass("what was handed out had no owner, before and after")
 }
 
 fn census_line(when: &str, census: &Census) -> String {

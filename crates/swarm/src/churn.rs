@@ -19,7 +19,7 @@ use crate::owners::owners;
 use crate::progress::{Progress, Watcher};
 use crate::removal::{RemovalError, RemovalOptions, StackRemoval, remove_stacks, sweep_run};
 use crate::snapshot::{Network, Node, Snapshot};
-use crate::stack::{DeployError, StackPlan, deploy, wait_running};
+use crate::stack::{DeployError, PublishMode, StackPlan, deploy, wait_running};
 use crate::writes::Permit;
 
 /// In which order a stack's parts are removed.
@@ -42,6 +42,49 @@ impl Order {
     }
 }
 
+/// What a throwaway stack consists of, beside a service on the shared network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ChurnShape {
+    /// A private network of its own: the shape that leaks.
+    #[default]
+    #[serde(rename = "shared+private")]
+    SharedAndPrivate,
+    /// Nothing.
+    Shared,
+    /// A private network, and a port published on the node, which the engine chooses.
+    HostPort,
+    /// A private network, and a port published through the routing mesh, which the engine chooses. What `ingress` loses
+    /// is not counted: nothing can be attached to it, so it has no census.
+    IngressPort,
+}
+
+impl ChurnShape {
+    /// Its name on the command line and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SharedAndPrivate => "shared+private",
+            Self::Shared => "shared",
+            Self::HostPort => "host-port",
+            Self::IngressPort => "ingress-port",
+        }
+    }
+
+    /// True iff a stack has a network of its own.
+    pub fn is_private(self) -> bool {
+        self != Self::Shared
+    }
+
+    fn publish(self) -> Option<PublishMode> {
+        match self {
+            Self::HostPort => Some(PublishMode::Host),
+            Self::IngressPort => Some(PublishMode::Ingress),
+            Self::SharedAndPrivate | Self::Shared => None,
+        }
+    }
+}
+
 /// What a churn does.
 #[derive(Clone, Debug)]
 pub struct ChurnPlan {
@@ -55,6 +98,8 @@ pub struct ChurnPlan {
     pub rounds: u32,
     /// How stacks are removed.
     pub order: Order,
+    /// What stacks consist of.
+    pub shape: ChurnShape,
     /// The image of their service.
     pub image: String,
     /// What it runs; empty for the image's own.
@@ -71,6 +116,14 @@ impl ChurnPlan {
     /// Addresses of the shared network that a round takes at its peak: one VIP and its tasks per stack.
     pub fn peak_addresses(&self) -> u64 {
         u64::from(self.stacks) * (1 + u64::from(self.replicas))
+    }
+
+    /// Addresses that earlier rounds are expected to have lost at the peak of the last: one per task, where Docker's
+    /// order meets a private network.
+    fn expected_losses(&self) -> u64 {
+        let leaks = self.order == Order::StackRm && self.shape.is_private();
+        let lossy_rounds = if leaks { self.rounds.saturating_sub(1) } else { 0 };
+        u64::from(lossy_rounds) * u64::from(self.stacks) * u64::from(self.replicas)
     }
 }
 
@@ -98,6 +151,9 @@ pub struct Churn {
     pub network: String,
     /// How stacks were removed.
     pub order: Order,
+    /// What they consisted of.
+    #[serde(default)]
+    pub shape: ChurnShape,
     /// Stacks per round.
     pub stacks: u32,
     /// Rounds.
@@ -108,8 +164,11 @@ pub struct Churn {
     pub baseline: ChurnCounts,
     /// With the last round's stacks running.
     pub deployed: ChurnCounts,
-    /// After their removal.
+    /// Right after the last removal: what Docker's order leaves running still holds addresses.
     pub removed: ChurnCounts,
+    /// When nothing of the run was listed any more.
+    #[serde(default)]
+    pub pruned: Option<ChurnCounts>,
     /// Addresses lost in between; `null` unless both censuses were complete.
     pub leaked: Option<u64>,
     /// Which.
@@ -187,12 +246,14 @@ pub async fn churn(
 
     let mut record = Record::default();
     let mut deployed = counts(&start, &network, None);
+    let mut removed = deployed.clone();
     for round in 0..plan.rounds {
         let running = deploy_round(engine, permit, plan, &network.id, round, run, watch).await?;
         deployed = counts(&running, &network, None);
         record.strangers(&start, &running, run);
         let names = stacks_of(plan, &network.id, round, run).into_iter().map(|p| p.name).collect::<Vec<_>>();
         record.remove(engine, permit, plan, &names, watch).await?;
+        removed = counts(&engine.snapshot().await?, &network, None);
     }
     let swept = sweep_run(engine, permit, run, plan.patience, watch).await?;
     let end = engine.snapshot().await?;
@@ -201,7 +262,9 @@ pub async fn churn(
     let ends = Ends {
         baseline: counts(&start, &network, before.leaked),
         deployed,
-        removed: counts(&end, &network, after.leaked),
+        // The sweep in between gives nothing back and loses nothing.
+        removed: ChurnCounts { leaked: after.leaked, ..removed },
+        pruned: counts(&end, &network, after.leaked),
     };
     Ok(record.conclude(plan, &network, ends, swept.left, before, after))
 }
@@ -212,7 +275,9 @@ fn room(plan: &ChurnPlan, look: &Snapshot, network: &Network, census: &Census) -
     let balanced = owners(look, network).load_balancers;
     let may_come = |n: &&Node| n.availability == "active" && n.state == "ready" && !balanced.contains(&n.id);
     let tasks = u64::from(plan.stacks) * u64::from(plan.replicas);
-    let needed = plan.peak_addresses() + (look.nodes.iter().filter(may_come).count() as u64).min(tasks);
+    let needed = plan.peak_addresses()
+        + plan.expected_losses()
+        + (look.nodes.iter().filter(may_come).count() as u64).min(tasks);
     let free = census.handed_out;
     let left = free.saturating_sub(needed);
     if needed.saturating_add(plan.reserve) <= free {
@@ -234,7 +299,8 @@ fn stacks_of(plan: &ChurnPlan, shared: &NetworkId, round: u32, run: &RunId) -> V
         command: plan.command.clone(),
         replicas: plan.replicas,
         shared: shared.clone(),
-        private: true,
+        private: plan.shape.is_private(),
+        publish: plan.shape.publish(),
         labels: Vec::new(),
     };
     (0..plan.stacks).map(stack).collect()
@@ -274,6 +340,7 @@ struct Ends {
     baseline: ChurnCounts,
     deployed: ChurnCounts,
     removed: ChurnCounts,
+    pruned: ChurnCounts,
 }
 
 /// What happened on the way.
@@ -334,12 +401,14 @@ impl Record {
             kind: "churn".into(),
             network: network.name.clone(),
             order: plan.order,
+            shape: plan.shape,
             stacks: plan.stacks,
             rounds: plan.rounds,
             cycles,
             baseline: ends.baseline,
             deployed: ends.deployed,
             removed: ends.removed,
+            pruned: Some(ends.pruned),
             leaked,
             leaked_addresses,
             errors: self.errors,

@@ -32,7 +32,9 @@
 mod audit;
 mod census;
 mod churn;
+mod churn_both;
 mod connection;
+mod drain;
 mod engine;
 mod host;
 mod hostfacts;
@@ -47,14 +49,14 @@ mod removal;
 mod reserve;
 mod snapshot;
 mod stack;
-mod turn;
 mod waiting;
 mod wire;
 mod writes;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, Cause, OwnedCounts, Stuck, audit};
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
-pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, Order, churn};
+pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, Order, churn};
+pub use churn_both::{ChurnComparison, churn_both};
 pub use connection::{CallError, CallErrorKind, Connection};
 pub use engine::{ConnectError, Engine};
 pub use host::{Host, HostError};
@@ -70,14 +72,14 @@ pub use reclaim::{
     reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 pub use removal::{
-    RemovalError, RemovalOptions, RemovalPlan, StackRemoval, leftover_runs, plan_removal, remove_stacks,
-    sweep_run,
+    FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval, find_stacks, leftover_runs,
+    plan_removal, remove_stacks, sweep_run,
 };
 pub use reserve::{default_pools, not_seen, reservations};
 pub use snapshot::{
     EndpointMode, EngineFacts, Network, NoSuchNetwork, Node, Runtime, Service, ServiceMode, Snapshot, Task,
     TaskState, Vip,
 };
-pub use stack::{DeployError, StackPlan, deploy, wait_running};
+pub use stack::{DeployError, PublishMode, StackPlan, deploy, wait_running};
 pub use waiting::{VipWait, waiting_services};
 pub use writes::{Permit, RUN_LABEL, STACK_LABEL};

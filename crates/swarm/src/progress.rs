@@ -6,6 +6,13 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum Progress {
+    /// A part of a stack is about to be removed.
+    Removing {
+        /// `service`, `network`, `secret` or `config`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// Something begins or goes on, in words.
     Step(String),
     /// `done` of `total` of the thing named are finished.

@@ -14,10 +14,11 @@ use thiserror::Error;
 
 use crate::churn::Order;
 use crate::connection::CallError;
+use crate::drain::{Holding, Leaving, Looks, holding};
 use crate::engine::Engine;
 use crate::ids::{ConfigId, NetworkId, RunId, SecretId, ServiceId};
 use crate::progress::{Progress, Watcher};
-use crate::snapshot::{Snapshot, Task, read_services, read_tasks};
+use crate::snapshot::Snapshot;
 use crate::stack::poll;
 use crate::wire;
 use crate::writes::{Permit, RUN_LABEL, STACK_LABEL, Writer};
@@ -110,6 +111,11 @@ impl Parts {
             && self.configs.is_empty()
     }
 
+    /// Of which nothing is done yet.
+    fn begun(&self) -> StackRemoval {
+        StackRemoval { stack: self.name.clone(), services: 0, networks: 0, stored: 0, left: Vec::new() }
+    }
+
     fn plan(&self) -> RemovalPlan {
         fn names<T>(parts: &[(T, String)]) -> Vec<String> {
             parts.iter().map(|(_, name)| name.clone()).collect()
@@ -155,22 +161,56 @@ pub async fn remove_stacks(
     watch: Watcher<'_>,
 ) -> Result<Vec<StackRemoval>, RemovalError> {
     let parts = parts_of_stacks(engine, names).await?;
-    let remover = Remover { engine, writer: Writer::new(engine.connection(), permit), options, watch };
-    Ok(join_all(parts.iter().map(|p| remover.remove(p))).await)
+    let writer = Writer::new(engine.connection(), permit);
+    Ok(Remover { looks: Looks::new(engine), writer, options, watch }.remove_all(&parts).await)
+}
+
+/// Which of these stacks there are, each once, and which not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundStacks {
+    /// Those of which something is in the Swarm: a service, a network, a secret or a config.
+    pub present: Vec<String>,
+    /// Those of which nothing is.
+    pub missing: Vec<String>,
+}
+
+/// Looks which of these stacks there are, for callers to whom an unknown one is no error.
+///
+/// # Errors
+/// When the look fails.
+pub async fn find_stacks(engine: &Engine, names: &[String]) -> Result<FoundStacks, CallError> {
+    let snapshot = engine.snapshot().await?;
+    let stored = Stored::read(engine).await?;
+    let is_there = |name: &String| !parts_of_stack(&snapshot, &stored, name).is_empty();
+    let (present, missing) = once(names).into_iter().partition(is_there);
+    Ok(FoundStacks { present, missing })
+}
+
+/// Each name once, in the order given.
+fn once(names: &[String]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.iter().filter(|name| seen.insert(*name)).cloned().collect()
 }
 
 /// The parts of each stack; an unknown name is an error.
 async fn parts_of_stacks(engine: &Engine, names: &[String]) -> Result<Vec<Parts>, RemovalError> {
     let snapshot = engine.snapshot().await?;
     let stored = Stored::read(engine).await?;
-    let parts: Vec<Parts> = names.iter().map(|n| parts_of_stack(&snapshot, &stored, n)).collect();
+    let parts: Vec<Parts> = once(names).iter().map(|n| parts_of_stack(&snapshot, &stored, n)).collect();
     match parts.iter().find(|p| p.is_empty()) {
         Some(unknown) => {
             let name = unknown.name.clone();
-            Err(RemovalError::NoSuchStack { name, stacks: snapshot.stacks() })
+            Err(RemovalError::NoSuchStack { name, stacks: known_stacks(&snapshot, &stored) })
         }
         None => Ok(parts),
     }
+}
+
+/// Names of all stacks, those too of which only a secret or a config is left.
+fn known_stacks(snapshot: &Snapshot, stored: &Stored) -> Vec<String> {
+    let labels = stored.secrets.iter().chain(&stored.configs).filter_map(|s| s.spec.labels.as_ref());
+    let named = labels.filter_map(|l| l.get(STACK_LABEL).filter(|name| !name.is_empty()).cloned());
+    snapshot.stacks().into_iter().chain(named).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Removes everything that carries the label of this run, waits until no list shows it any more, and gives what is left.
@@ -189,8 +229,8 @@ pub async fn sweep_run(
     engine.connection().settled().await;
     let parts = leftovers(engine, run).await?;
     let options = RemovalOptions { order: Order::Drained, patience };
-    let remover =
-        Remover { engine, writer: Writer::new(engine.connection(), permit), options: &options, watch };
+    let writer = Writer::new(engine.connection(), permit);
+    let remover = Remover { looks: Looks::new(engine), writer, options: &options, watch };
     let mut swept = remover.remove(&parts).await;
     loop {
         // A node's own copy of a removed network stays in its list for a moment.
@@ -229,7 +269,7 @@ async fn leftovers(engine: &Engine, run: &RunId) -> Result<Parts, CallError> {
 }
 
 struct Remover<'a> {
-    engine: &'a Engine,
+    looks: Looks<'a>,
     writer: Writer<'a>,
     options: &'a RemovalOptions,
     watch: Watcher<'a>,
@@ -237,25 +277,58 @@ struct Remover<'a> {
 
 impl Remover<'_> {
     async fn remove(&self, parts: &Parts) -> StackRemoval {
-        let mut done =
-            StackRemoval { stack: parts.name.clone(), services: 0, networks: 0, stored: 0, left: Vec::new() };
+        let mut done = self.remove_all(std::slice::from_ref(parts)).await;
+        done.pop().unwrap_or_else(|| parts.begun())
+    }
+
+    /// Stacks side by side. All services go before any wait begins: a task of one stack may stop on another's network.
+    async fn remove_all(&self, stacks: &[Parts]) -> Vec<StackRemoval> {
+        let services = join_all(stacks.iter().map(|parts| self.remove_services(parts))).await;
+        let removed: BTreeSet<ServiceId> = services.iter().flat_map(|(_, ids)| ids.iter().cloned()).collect();
+        let rest = stacks.iter().zip(services);
+        join_all(rest.map(|(parts, (done, _))| self.remove_rest(parts, &removed, done))).await
+    }
+
+    /// What was done, and the services that are gone.
+    async fn remove_services(&self, parts: &Parts) -> (StackRemoval, BTreeSet<ServiceId>) {
+        let (mut done, mut gone) = (parts.begun(), BTreeSet::new());
         for (id, name) in &parts.services {
-            count(&mut done.services, &mut done.left, "service", name, self.writer.remove_service(id).await);
+            self.say("service", name);
+            let outcome = self.writer.remove_service(id).await;
+            if outcome.is_ok() {
+                gone.insert(id.clone());
+            }
+            count(&mut done.services, &mut done.left, "service", name, outcome);
         }
-        let drained = match self.options.order {
-            Order::Drained => self.drain(parts).await,
-            Order::StackRm => Ok(()),
-        };
+        (done, gone)
+    }
+
+    async fn remove_rest(
+        &self,
+        parts: &Parts,
+        removed: &BTreeSet<ServiceId>,
+        mut done: StackRemoval,
+    ) -> StackRemoval {
         // Docker's own order has the networks last; without the wait before them that does not help.
         if self.options.order == Order::StackRm {
             self.remove_stored(parts, &mut done).await;
         }
+        let drained = match self.options.order {
+            Order::Drained => self.drain(parts, removed).await,
+            Order::StackRm => Ok(Holding::default()),
+        };
         for (id, name) in &parts.networks {
             let outcome = match &drained {
-                Ok(()) => self.remove_network(id).await.map_err(|e| e.to_string()),
+                Ok(holding) => match holding.used.get(id) {
+                    Some(user) => Err(format!("service {user} uses it, so it was left in place")),
+                    None => self.remove_network(id, name).await.map_err(|e| e.to_string()),
+                },
                 Err(why) => Err(why.clone()),
             };
             count(&mut done.networks, &mut done.left, "network", name, outcome);
+        }
+        if let (Err(why), []) = (&drained, parts.networks.as_slice()) {
+            done.left.push(format!("tasks: {why}"));
         }
         if self.options.order == Order::Drained {
             self.remove_stored(parts, &mut done).await;
@@ -265,51 +338,69 @@ impl Remover<'_> {
 
     async fn remove_stored(&self, parts: &Parts, done: &mut StackRemoval) {
         for (id, name) in &parts.secrets {
+            self.say("secret", name);
             count(&mut done.stored, &mut done.left, "secret", name, self.writer.remove_secret(id).await);
         }
         for (id, name) in &parts.configs {
+            self.say("config", name);
             count(&mut done.stored, &mut done.left, "config", name, self.writer.remove_config(id).await);
         }
     }
 
-    /// Waits until the store holds no task of these services and none that stops on these networks.
-    async fn drain(&self, parts: &Parts) -> Result<(), String> {
+    /// Waits until no task would lose an address with these networks, and says which of them others use.
+    async fn drain(&self, parts: &Parts, removed: &BTreeSet<ServiceId>) -> Result<Holding, String> {
+        let networks: BTreeSet<NetworkId> = parts.networks.iter().map(|(id, _)| id.clone()).collect();
+        let ids = parts.services.iter().map(|(id, _)| id);
+        let ours = ids.filter(|id| removed.contains(id)).cloned().collect();
+        let leaving = Leaving { ours: &ours, removed, networks: &networks };
         let since = Instant::now();
-        let mut said = 0;
+        let (mut asked, mut said) = (since, 0);
         loop {
-            let left = self.holding_up(parts).await.map_err(|e| e.to_string())?;
-            if left == 0 {
-                return Ok(());
-            }
+            let seen = self.looks.after(asked).await;
+            asked = Instant::now();
+            // A look that fails may be a manager's bad moment; only time ends the wait.
+            let left = match seen {
+                Ok(look) => {
+                    let holding = holding(&look.tasks, &look.services, &leaving);
+                    if holding.tasks() == 0 {
+                        return Ok(holding);
+                    }
+                    self.say_waiting(parts, holding.tasks(), &mut said);
+                    holding.words()
+                }
+                Err(error) => error.to_string(),
+            };
             if self.options.patience < since.elapsed() {
                 return Err(format!(
-                    "{left} task(s) still there after {} s, so it was left in place",
-                    self.options.patience.as_secs()
+                    "{left} after {} s{}",
+                    self.options.patience.as_secs(),
+                    if networks.is_empty() { "" } else { ", so it was left in place" }
                 ));
-            }
-            if left != said {
-                said = left;
-                (self.watch)(Progress::Step(format!("{}: waiting for {left} task(s) to stop", parts.name)));
             }
             poll().await;
         }
     }
 
-    /// How many tasks would lose addresses if the networks were removed now.
-    async fn holding_up(&self, parts: &Parts) -> Result<u64, CallError> {
-        let tasks = read_tasks(self.engine).await?;
-        // After the tasks: a service that is made in between is not taken for one that is gone.
-        let services = read_services(self.engine).await?;
-        let alive: BTreeSet<_> = services.into_iter().map(|s| s.id).collect();
-        Ok(tasks.iter().filter(|t| holds_up(&alive, t, parts)).count() as u64)
+    fn say_waiting(&self, parts: &Parts, tasks: u64, said: &mut u64) {
+        if tasks != *said {
+            *said = tasks;
+            (self.watch)(Progress::Step(format!("{}: waiting for {tasks} task(s) to stop", parts.name)));
+        }
+    }
+
+    fn say(&self, what: &'static str, name: &str) {
+        (self.watch)(Progress::Removing { what, name: name.to_owned() });
     }
 
     /// Removes a network; where Swarm still counts a task on it, again until it does not.
-    async fn remove_network(&self, id: &NetworkId) -> Result<(), CallError> {
+    async fn remove_network(&self, id: &NetworkId, name: &str) -> Result<(), CallError> {
+        self.say("network", name);
         let since = Instant::now();
         loop {
             match self.writer.remove_network(id).await {
-                Err(e) if e.message().contains("in use") && since.elapsed() < self.options.patience => {
+                Err(e)
+                    if e.message().contains("in use by task") && since.elapsed() < self.options.patience =>
+                {
                     poll().await;
                 }
                 outcome => return outcome,
@@ -329,21 +420,6 @@ fn count<E: ToString>(
         Ok(()) => *done += 1,
         Err(error) => left.push(format!("{what} {name}: {}", error.to_string())),
     }
-}
-
-/// True iff removing the networks now would lose this task's addresses.
-///
-/// Not only tasks of the services at hand count: somebody, an interrupted run perhaps, may have removed services of
-/// these networks a moment ago, and their tasks still stop.
-fn holds_up(alive: &BTreeSet<ServiceId>, task: &Task, parts: &Parts) -> bool {
-    let Some(service) = &task.service else { return task.state.holds_addresses() && attached(task, parts) };
-    let removed_by_us = parts.services.iter().any(|(id, _)| id == service);
-    let orphan = !alive.contains(service);
-    removed_by_us || (attached(task, parts) && (orphan || task.state.holds_addresses()))
-}
-
-fn attached(task: &Task, parts: &Parts) -> bool {
-    task.attachments.iter().any(|(id, _)| parts.networks.iter().any(|(n, _)| n == id))
 }
 
 /// Secrets and configs: names, ids and labels only.

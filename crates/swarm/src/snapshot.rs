@@ -359,6 +359,11 @@ pub(crate) async fn read_services(engine: &Engine) -> Result<Vec<Service>, CallE
     Ok(services.into_iter().map(service).collect())
 }
 
+/// One service.
+pub(crate) async fn read_service(engine: &Engine, id: &ServiceId) -> Result<Service, CallError> {
+    Ok(service(engine.connection().get(&format!("/services/{id}")).await?))
+}
+
 /// Every task of both runtimes, in two calls.
 pub(crate) async fn read_tasks(engine: &Engine) -> Result<Vec<Task>, CallError> {
     let containers: Vec<wire::Task> = engine.connection().get("/tasks").await?;

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::connection::CallError;
 use crate::engine::Engine;
 use crate::ids::{NetworkId, RunId};
 use crate::snapshot::{Snapshot, TaskState};
+use crate::waiting::waiting_services;
 use crate::writes::{Permit, Writer};
 
 /// A stack of one service, `NAME_app`.
@@ -25,8 +27,20 @@ pub struct StackPlan {
     pub shared: NetworkId,
     /// True iff it gets an overlay of its own as well: the shape that `docker stack rm` leaks with.
     pub private: bool,
+    /// How it publishes a port; `None` for not at all.
+    pub publish: Option<PublishMode>,
     /// Labels for its service, such as a router wants.
     pub labels: Vec<(String, String)>,
+}
+
+/// How a port is published. Which one is the engine's choice, so that none in use is ever asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PublishMode {
+    /// On the node of each task: takes no address of `ingress`.
+    Host,
+    /// Through the routing mesh: takes a VIP and an address per task of `ingress` as well.
+    Ingress,
 }
 
 impl StackPlan {
@@ -43,6 +57,14 @@ pub enum DeployError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// A task got no address: a network is used up, and waiting would only make others wait as well.
+    #[error("service `{service}` got no address within {} s: a network of it is used up", waited.as_secs())]
+    NoAddress {
+        /// The service.
+        service: String,
+        /// How long it went without.
+        waited: Duration,
+    },
     /// Not all tasks ran in time.
     #[error("service `{service}` has {running} of {wanted} tasks running after {} s; its newest task is {state}{error}", waited.as_secs())]
     NotRunning {
@@ -60,6 +82,9 @@ pub enum DeployError {
         waited: Duration,
     },
 }
+
+/// Allocation takes milliseconds. What has no address after this time is not being given one.
+const STARVED: Duration = Duration::from_secs(5);
 
 /// Creates a stack: its private network first, as `docker stack deploy` does, then its service.
 ///
@@ -80,15 +105,24 @@ pub async fn deploy(engine: &Engine, permit: Permit, plan: &StackPlan, run: &Run
 /// Waits until every stack has all its tasks running, and gives the look that showed it.
 ///
 /// # Errors
-/// When a call fails or the time is up; the error names the first service that is not there and its newest task.
+/// When a call fails, the time is up, or a service has no address for some seconds, which is the first mark of a network
+/// that is used up; the error names the first service that is not there and its newest task.
 pub async fn wait_running(
     engine: &Engine,
     plans: &[StackPlan],
     patience: Duration,
 ) -> Result<Snapshot, DeployError> {
     let since = Instant::now();
+    let mut fed = since;
     loop {
         let snapshot = engine.snapshot().await?;
+        match starved(&snapshot, plans) {
+            None => fed = Instant::now(),
+            Some(service) if STARVED < fed.elapsed() => {
+                return Err(DeployError::NoAddress { service, waited: STARVED });
+            }
+            Some(_) => {}
+        }
         let Some(lacking) = plans.iter().find(|p| running(&snapshot, p) < u64::from(p.replicas)) else {
             return Ok(snapshot);
         };
@@ -97,6 +131,15 @@ pub async fn wait_running(
         }
         poll().await;
     }
+}
+
+/// A service of these that has a task without an address, or lacks its VIP.
+fn starved(snapshot: &Snapshot, plans: &[StackPlan]) -> Option<String> {
+    let waits = waiting_services(snapshot);
+    let is_new =
+        |id| snapshot.tasks.iter().any(|t| t.service.as_ref() == Some(id) && t.state == TaskState::New);
+    let mut services = plans.iter().filter_map(|p| snapshot.service_named(&p.service_name()));
+    services.find(|s| is_new(&s.id) || waits.iter().any(|w| w.service == s.name)).map(|s| s.name.clone())
 }
 
 /// The pause between two looks at something that is being waited for.
@@ -126,6 +169,7 @@ fn not_running(snapshot: &Snapshot, plan: &StackPlan, waited: Duration) -> Deplo
     }
 }
 
-fn state_name(state: TaskState) -> String {
+/// A state in one word.
+pub(crate) fn state_name(state: TaskState) -> String {
     format!("{state:?}").to_lowercase()
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::NetworkId;
-use crate::snapshot::{EndpointMode, Service, Snapshot};
+use crate::snapshot::{EndpointMode, Network, Service, Snapshot};
 
 /// A VIP service that has no address on a network of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,31 +26,36 @@ pub struct VipWait {
 /// While there is one, each attempt of the allocator to serve it may lose addresses on its *other* networks (L2 in the
 /// docs), and an attempt follows every address that anybody gives back. So no census and no churn may run then.
 pub fn waiting_services(snapshot: &Snapshot) -> Vec<VipWait> {
-    snapshot.services.iter().flat_map(|service| waits_of(snapshot, service)).collect()
+    waits_among(&snapshot.services, &snapshot.networks)
 }
 
-fn waits_of(snapshot: &Snapshot, service: &Service) -> Vec<VipWait> {
+/// The same, of these services on these networks.
+pub(crate) fn waits_among(services: &[Service], networks: &[Network]) -> Vec<VipWait> {
+    services.iter().flat_map(|service| waits_of(service, networks)).collect()
+}
+
+fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
     if service.endpoint == EndpointMode::Dnsrr {
         return Vec::new();
     }
-    let ingress = snapshot.networks.iter().find(|n| n.ingress && service.publishes_ingress).map(|n| &n.id);
+    let ingress = networks.iter().find(|n| n.ingress && service.publishes_ingress).map(|n| &n.id);
     let wanted = service.networks.iter().chain(ingress);
     let without_vip = |id: &&NetworkId| {
-        let network = snapshot.networks.iter().find(|n| n.id == **id);
+        let network = networks.iter().find(|n| n.id == **id);
         // A node-local network (`host`, a bridge) gives no VIP.
-        network.is_none_or(crate::snapshot::Network::is_overlay)
+        network.is_none_or(Network::is_overlay)
             && !service.vips.iter().any(|v| v.network == **id && v.address.is_some())
     };
     let lacking: Vec<_> = wanted.filter(without_vip).collect();
     lacking
         .iter()
         .map(|id| {
-            let network = snapshot.networks.iter().find(|n| n.id == **id);
+            let network = networks.iter().find(|n| n.id == **id);
             VipWait {
                 service: service.name.clone(),
                 network: (*id).clone(),
                 network_name: network.map(|n| n.name.clone()),
-                network_allocated: network.is_some_and(crate::snapshot::Network::is_allocated),
+                network_allocated: network.is_some_and(Network::is_allocated),
                 only_here: lacking.len() == 1,
             }
         })

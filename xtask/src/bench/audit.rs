@@ -12,7 +12,7 @@ use super::release_build;
 use crate::lab;
 
 /// What an operator without pvcheck would write: every service's endpoints and every overlay's tasks, summed up by jq.
-const PIPELINE: &str = r#"
+pub(super) const PIPELINE: &str = r#"
 docker service inspect $(docker service ls -q) |
   jq '[.[] | {name: .Spec.Name, vips: [.Endpoint.VirtualIPs[]?.Addr]}]' >/dev/null
 for network in $(docker network ls --filter driver=overlay -q); do
@@ -73,7 +73,7 @@ fn compare(lab: &Lab, pvcheck: &Path, rounds: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn time(command: &mut Command) -> anyhow::Result<Duration> {
+pub(super) fn time(command: &mut Command) -> anyhow::Result<Duration> {
     let since = Instant::now();
     let output = command
         .stdout(Stdio::null())
@@ -91,7 +91,7 @@ fn time(command: &mut Command) -> anyhow::Result<Duration> {
     Ok(took)
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+pub(super) fn median(times: &mut [Duration]) -> Duration {
     times.sort();
     times[times.len() / 2]
 }

@@ -11,7 +11,8 @@ pub(crate) async fn run(args: &Args, asked: &args::Census, face: &Face) -> Resul
     let session = Session::open(args).await?;
     // A census makes nothing that lasts and starts no container; asking for one is leave enough.
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-    let options = CensusOptions { deadline: asked.deadline, ..CensusOptions::default() };
+    let options =
+        CensusOptions { deadline: asked.deadline, method: asked.method, ..CensusOptions::default() };
     let work = async {
         Ok(census(&session.engine, permit, &asked.network, &options, &run, &|p| face.show(p)).await?)
     };

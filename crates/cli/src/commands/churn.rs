@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use pvcheck_gates::ChurnConfig;
-use pvcheck_swarm::{CensusOptions, Churn, ChurnPlan, Order, Permit, RunId, churn};
+use pvcheck_swarm::{
+    CensusOptions, Churn, ChurnComparison, ChurnPlan, Order, Permit, RunId, churn, churn_both,
+};
 use serde::Serialize;
 
-use crate::args::{self, Args};
+use crate::args::{self, Args, ChurnOrder, Stop};
 use crate::commands::{Envelope, many};
 use crate::face::Face;
 use crate::failure::Failure;
@@ -22,21 +24,62 @@ pub(crate) async fn run(args: &Args, asked: &args::Churn, face: &Face) -> Result
         let snapshot = session.engine.snapshot().await?;
         snapshot.named_overlay(&plan.network).map_err(Failure::usage)?;
         face.done();
-        let planned = Envelope::new("churn-plan", Planned::of(&plan));
-        face.result(&planned, || said(&plan))?;
+        let planned = Envelope::new("churn-plan", Planned::of(&plan, asked.order));
+        face.result(&planned, || said(&plan, asked.order))?;
         return Ok(0);
     }
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-    let work = async { Ok(churn(&session.engine, permit, &plan, &run, &|p| face.show(p)).await?) };
+    let watch = |p| face.show(p);
+    if asked.order == ChurnOrder::Both {
+        let work = async { Ok(churn_both(&session.engine, permit, &plan, &run, &watch).await?) };
+        let done = guarded(&session.engine, permit, &run, face, work).await?;
+        face.done();
+        face.result(&done, || comparison(&done))?;
+        return Ok(code_of_both(&done));
+    }
+    let work = async { Ok(churn(&session.engine, permit, &plan, &run, &watch).await?) };
     let done = guarded(&session.engine, permit, &run, face, work).await?;
     face.done();
     face.result(&done, || text(&done))?;
-    Ok(match done.leaked {
+    Ok(code(&done))
+}
+
+fn code(done: &Churn) -> u8 {
+    match done.leaked {
         _ if !done.residue.is_empty() || !done.errors.is_empty() => 1,
         None => 3,
         Some(_) if !done.strangers.is_empty() => 3,
         Some(leaked) => u8::from(0 < leaked),
-    })
+    }
+}
+
+/// The control is there to lose addresses: only what keeps it from being one counts against it.
+fn code_of_both(done: &ChurnComparison) -> u8 {
+    let control = match code(&done.stack_rm) {
+        1 if done.stack_rm.residue.is_empty() => 0,
+        other => other,
+    };
+    match (code(&done.drained), control) {
+        (1, _) | (_, 1) => 1,
+        (ours, control) => ours.max(control),
+    }
+}
+
+fn comparison(done: &ChurnComparison) -> String {
+    let verdict = match (done.spared, done.control_leaked) {
+        (Some(spared), Some(true)) => format!("the drained order spared {spared} addresses"),
+        (_, Some(false)) => {
+            "the control lost nothing, so this shape shows nothing about the order".to_owned()
+        }
+        _ => "unknown, which lost what".to_owned(),
+    };
+    format!(
+        "drained   {}control   {}{verdict}; its slowest removal took {} ms, that of the control {} ms\n",
+        text(&done.drained),
+        text(&done.stack_rm),
+        done.drained.removal_ms,
+        done.stack_rm.removal_ms
+    )
 }
 
 fn plan(args: &Args, asked: &args::Churn) -> Result<ChurnPlan, Failure> {
@@ -49,12 +92,18 @@ fn plan(args: &Args, asked: &args::Churn) -> Result<ChurnPlan, Failure> {
         })?;
         (image, if asked.command.is_empty() { command } else { asked.command.clone() })
     };
+    let command = asked.stop.map_or(command, Stop::command);
+    let order = match asked.order {
+        ChurnOrder::One(order) => order,
+        ChurnOrder::Both => Order::Drained,
+    };
     Ok(ChurnPlan {
         network: asked.network.clone(),
         stacks: asked.stacks,
         replicas: asked.replicas,
         rounds: asked.rounds,
-        order: asked.order,
+        order,
+        shape: asked.shape,
         image,
         command,
         reserve: RESERVE,
@@ -67,7 +116,8 @@ fn plan(args: &Args, asked: &args::Churn) -> Result<ChurnPlan, Failure> {
 #[derive(Serialize)]
 struct Planned<'a> {
     network: &'a str,
-    order: Order,
+    order: &'static str,
+    shape: &'static str,
     stacks: u32,
     replicas: u32,
     rounds: u32,
@@ -75,10 +125,11 @@ struct Planned<'a> {
 }
 
 impl<'a> Planned<'a> {
-    fn of(plan: &'a ChurnPlan) -> Self {
+    fn of(plan: &'a ChurnPlan, order: ChurnOrder) -> Self {
         Self {
             network: &plan.network,
-            order: plan.order,
+            order: order_name(order),
+            shape: plan.shape.as_str(),
             stacks: plan.stacks,
             replicas: plan.replicas,
             rounds: plan.rounds,
@@ -87,15 +138,28 @@ impl<'a> Planned<'a> {
     }
 }
 
-fn said(plan: &ChurnPlan) -> String {
+fn order_name(order: ChurnOrder) -> &'static str {
+    match order {
+        ChurnOrder::One(order) => order.as_str(),
+        ChurnOrder::Both => "both",
+    }
+}
+
+fn said(plan: &ChurnPlan, order: ChurnOrder) -> String {
+    let beside = match plan.shape.as_str() {
+        "shared" => "",
+        "host-port" => " and a private network, a port published on the node",
+        "ingress-port" => " and a private network, a port published through ingress",
+        _ => " and a private network",
+    };
     format!(
-        "would deploy and remove {} with {} each on {} and a private network, {}, order {}, with a census before and after;\n\
+        "would deploy and remove {} with {} each on {}{beside}, {}, order {}, with a census before and after;\n\
          at the peak that takes {} addresses of {}. Nothing was touched; add --apply to do it.\n",
         many(plan.stacks.into(), "stack"),
         many(plan.replicas.into(), "task"),
         plan.network,
         many(plan.rounds.into(), "round"),
-        plan.order.as_str(),
+        order_name(order),
         plan.peak_addresses(),
         plan.network
     )
@@ -111,7 +175,7 @@ fn text(c: &Churn) -> String {
         c.order.as_str(),
         c.baseline.owned,
         c.deployed.owned,
-        c.removed.owned
+        c.pruned.as_ref().unwrap_or(&c.removed).owned
     )];
     if !c.leaked_addresses.is_empty() {
         let list = c.leaked_addresses.iter().map(ToString::to_string).collect::<Vec<_>>();

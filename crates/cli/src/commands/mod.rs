@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod boot;
 pub(crate) mod census;
 pub(crate) mod churn;
+pub(crate) mod docker;
 pub(crate) mod gate;
 pub(crate) mod journal;
 pub(crate) mod plan_subnet;

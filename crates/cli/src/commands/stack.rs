@@ -7,7 +7,7 @@ use crate::args::{self, Args, StackCommand, StackRm};
 use crate::commands::{Envelope, many};
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::session::{Session, until_interrupted};
 
 /// What is printed as JSON: a plan without `--apply`, else what was done.
 #[derive(Serialize)]
@@ -49,9 +49,12 @@ fn planned(plan: &RemovalPlan) -> String {
 }
 
 async fn apply(session: &Session, asked: &StackRm, face: &Face) -> Result<u8, Failure> {
-    let options = RemovalOptions { order: Order::Drained, patience: asked.timeout };
+    let options = RemovalOptions { order: Order::Drained, patience: asked.removal.timeout };
     let permit = Permit::granted_by_operator();
-    let stacks = remove_stacks(&session.engine, permit, &asked.stacks, &options, &|p| face.show(p)).await?;
+    let watch = |p| face.show(p);
+    let removal =
+        async { Ok(remove_stacks(&session.engine, permit, &asked.stacks, &options, &watch).await?) };
+    let stacks = until_interrupted(removal).await?;
     face.done();
     let report = Envelope::new("stack-rm", Report { applied: true, stacks });
     face.result(&report, || report.body.stacks.iter().map(done).collect())?;

@@ -1,5 +1,7 @@
 //! The command as users and scripts meet it: exit codes, streams, formats, and what an interruption leaves.
 
+mod churn;
+mod drop_in;
 mod interrupt;
 mod output;
 mod refusal;

@@ -141,6 +141,7 @@ async fn m2_deploys_nothing_while_a_core_route_is_down() {
         ("canary.route", Unknown),
         ("canary.removal", Unknown),
         ("churn.census", Unknown),
+        ("churn.duplicates", Unknown),
         ("churn.leaks", Unknown),
         ("churn.removal", Unknown),
     ];
@@ -168,8 +169,15 @@ async fn m2_deploys_nothing_while_somebody_waits() {
     );
     let report = judge_m2(&world.config, &facts);
     let open = report.open().filter(|c| c.id.starts_with('c')).map(|c| (c.id.as_str(), c.verdict));
-    let all =
-        ["canary.deploy", "canary.route", "canary.removal", "churn.census", "churn.leaks", "churn.removal"];
+    let all = [
+        "canary.deploy",
+        "canary.route",
+        "canary.removal",
+        "churn.census",
+        "churn.duplicates",
+        "churn.leaks",
+        "churn.removal",
+    ];
     assert_eq!(open.collect::<Vec<_>>(), all.map(|id| (id, Unknown)));
 }
 

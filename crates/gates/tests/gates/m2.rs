@@ -2,7 +2,9 @@
 
 use pvcheck_gates::{CanaryFailure, ChurnOutcome, GateReport, M2Facts, Verdict, judge_m2};
 use pvcheck_journal::{Catalogue, Incomplete, OwnNoise, Record, Scan, Window};
+use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
 use pvcheck_swarm::{Churn, Order};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::collect::{World, m2_run};
@@ -55,6 +57,7 @@ async fn a_healthy_run_passes_every_check() {
         "canary.route",
         "canary.removal",
         "churn.census",
+        "churn.duplicates",
         "churn.leaks",
         "churn.removal",
         "journal.new",
@@ -92,7 +95,10 @@ async fn a_census_that_is_not_complete() {
             (churn.leaked, churn.leak_per_cycle, churn.cycles_to_exhaustion) = (None, None, None);
         })
         .await;
-        assert_open(&report, &[("churn.census", Unknown), ("churn.leaks", Unknown)]);
+        assert_open(
+            &report,
+            &[("churn.census", Unknown), ("churn.duplicates", Unknown), ("churn.leaks", Unknown)],
+        );
         assert!(reason(&report, "churn.census").contains("the time was up"));
     }
 }
@@ -108,6 +114,57 @@ async fn strangers_make_the_count_unknown_leak_or_no_leak() {
         assert_open(&report, &[("churn.leaks", Unknown)]);
         assert!(reason(&report, "churn.leaks").contains("guest"));
     }
+}
+
+#[tokio::test]
+async fn an_address_that_is_free_and_owned_at_once() {
+    for after in [false, true] {
+        let report = with(|facts| {
+            let churn = churn_of(facts);
+            let census = if after { &mut churn.census_after } else { &mut churn.census_before };
+            census.free_and_owned = vec!["10.10.0.9".parse().unwrap()];
+        })
+        .await;
+        assert_open(&report, &[("churn.duplicates", Fail)]);
+        assert!(reason(&report, "churn.duplicates").contains("10.10.0.9"));
+    }
+}
+
+/// The engine's own way there: an update that adds a full network frees the service's live VIP, which is given to another
+/// service; that one goes, the update is taken back, and the address is free and owned at once.
+#[tokio::test]
+async fn an_update_that_freed_a_live_address_fails_for_real() {
+    let mut model = cc_ci();
+    model.create_network(&NetworkDraft::overlay("full").subnet("10.91.0.0/29").json()).unwrap();
+    let filler = ServiceDraft::new("filler").on("full").constraint("node.labels.no==1").replicas(4);
+    model.create_service(filler.json()).unwrap();
+    model.create_service(ServiceDraft::new("app").on("proxy").replicas(0).json()).unwrap();
+    model.advance(SETTLE);
+    let on = |model: &mut Model, networks: Value| {
+        model.change_service("app", |raw| raw["TaskTemplate"]["Networks"] = networks).unwrap();
+        model.advance(SETTLE);
+    };
+    on(&mut model, json!([{"Target": "proxy"}, {"Target": "full"}]));
+    let second = |n: &u32| format!("second-{n}");
+    let given: Vec<u32> = (0..250)
+        .take_while(|n| {
+            let none_yet = model.truth().network("proxy").unwrap().duplicates.is_empty();
+            if none_yet {
+                model.create_service(ServiceDraft::new(&second(n)).on("proxy").replicas(0).json()).unwrap();
+                model.advance(SETTLE);
+            }
+            none_yet
+        })
+        .collect();
+    on(&mut model, json!([{"Target": "proxy"}]));
+    for n in &given {
+        model.remove_service(&second(n)).unwrap();
+    }
+    model.advance(SETTLE);
+    let world = World::new(model).await;
+    let facts = m2_run(&world, Order::Drained).await.unwrap();
+    let report = judge_m2(&world.config, &facts);
+    assert_open(&report, &[("churn.duplicates", Fail)]);
 }
 
 /// A churn of no cycle has shown nothing.
@@ -129,7 +186,7 @@ async fn a_removal_that_was_refused() {
 
 #[tokio::test]
 async fn a_churn_that_a_guardrail_refused_is_unknown_and_one_that_broke_off_fails() {
-    let ids = ["churn.census", "churn.leaks", "churn.removal"];
+    let ids = ["churn.census", "churn.duplicates", "churn.leaks", "churn.removal"];
     for (outcome, verdict) in [
         (ChurnOutcome::Refused("too little room".into()), Unknown),
         (ChurnOutcome::Failed("the engine answered 500".into()), Fail),

@@ -13,8 +13,13 @@ use serde_json::json;
 use crate::support::*;
 
 async fn taken(sim: &Sim, name: &str) -> Result<Census, CensusError> {
+    taken_by(sim, name, None).await
+}
+
+async fn taken_by(sim: &Sim, name: &str, method: Option<CensusMethod>) -> Result<Census, CensusError> {
     let engine = connect(sim).await;
-    census(&engine, permit(), name, &CensusOptions::default(), &run("census"), &silent).await
+    let options = CensusOptions { method, ..CensusOptions::default() };
+    census(&engine, permit(), name, &options, &run("census"), &silent).await
 }
 
 /// `shared` with so many services of one task, and so many leaked addresses.
@@ -28,18 +33,18 @@ fn world(subnet: &str, services: u64, leaks: u64) -> Model {
 }
 
 /// Takes a census, compares it with the truth, and the world after it with the world before.
-async fn assert_exact(subnet: &str, services: u64, leaks: u64) {
+async fn assert_exact(subnet: &str, services: u64, leaks: u64, method: CensusMethod) {
     let sim = start(world(subnet, services, leaks));
     let (before, others) = (truth(&sim, "shared"), objects(&sim));
     assert_eq!(before.leaked.len() as u64, leaks, "the world is as it was meant");
-    let found = taken(&sim, "shared").await.expect("nothing is in its way");
+    let found = taken_by(&sim, "shared", Some(method)).await.expect("nothing is in its way");
     let shown = format!("{subnet}, {services} services, {leaks} leaks: {found:?}");
     assert_eq!((found.complete, found.reason.as_ref()), (true, None), "{shown}");
     assert_eq!(found.leaked, Some(leaks), "{shown}");
     assert_eq!(found.leaked_addresses, before.leaked, "{shown}");
     assert_eq!(Some(found.handed_out), before.free, "{shown}");
     assert_eq!(found.owned, before.owners.len() as u64, "{shown}");
-    assert_eq!((found.load_balancers, found.method), (0, CensusMethod::Bulk), "{shown}");
+    assert_eq!((found.load_balancers, found.method), (0, method), "{shown}");
     assert_eq!(found.usable, found.handed_out + found.owned + leaks, "{shown}");
     assert_eq!((found.network.as_str(), found.subnet.as_str()), ("shared", subnet));
     assert_eq!(found.free_and_owned, NO_ADDRESS);
@@ -62,7 +67,10 @@ async fn every_leak_is_named_and_nothing_else() {
         ("10.90.0.0/28", 6, 0),
         ("10.90.0.0/29", 0, 2),
     ];
-    join_all(cases.map(|(subnet, services, leaks)| Box::pin(assert_exact(subnet, services, leaks)))).await;
+    for method in [CensusMethod::Bulk, CensusMethod::Cursor] {
+        let each = cases.map(|(subnet, services, leaks)| assert_exact(subnet, services, leaks, method));
+        join_all(each.map(Box::pin)).await;
+    }
 }
 
 #[tokio::test]
@@ -174,7 +182,7 @@ async fn its_json_is_what_scripts_rely_on() {
     }
     let leaked = sim.with_model(|model| json!(model.truth().leaked("shared")));
     assert_eq!(json["leaked_addresses"], leaked);
-    assert_eq!((&json["method"], &json["complete"]), (&json!("bulk"), &json!(true)));
+    assert_eq!((&json["method"], &json["complete"]), (&json!("cursor"), &json!(true)));
     assert!(json["reason"].is_null());
 }
 
@@ -194,7 +202,8 @@ async fn out_of_time_is_unknown_and_not_zero() {
 async fn it_never_holds_more_than_its_share() {
     let sim = start(world("10.90.0.0/24", 1, 0));
     let engine = connect(&sim).await;
-    let options = CensusOptions { most_held: 10, ..CensusOptions::default() };
+    let method = Some(CensusMethod::Bulk);
+    let options = CensusOptions { most_held: 10, method, ..CensusOptions::default() };
     let least = std::sync::Mutex::new(u64::MAX);
     let watch = |_| {
         // Between batches everything is given back; in a batch at most ten are gone.
@@ -207,6 +216,35 @@ async fn it_never_holds_more_than_its_share() {
     assert!(*least.lock().unwrap() + 10 >= taken.handed_out);
     let asked = sim.requests().iter().filter(|r| r.method == "POST").count() as u64;
     assert!(taken.handed_out / 10 <= asked, "{asked} batches of at most ten");
+}
+
+#[tokio::test]
+async fn the_size_decides_on_the_method() {
+    for (subnet, method) in [("10.90.0.0/21", CensusMethod::Cursor), ("10.90.0.0/20", CensusMethod::Bulk)] {
+        let sim = start(world(subnet, 0, 0));
+        let engine = connect(&sim).await;
+        let options = CensusOptions { deadline: Duration::from_millis(1), ..CensusOptions::default() };
+        let found = census(&engine, permit(), "shared", &options, &run("sized"), &silent).await.unwrap();
+        assert_eq!((found.method, found.complete), (method, false), "{subnet}");
+    }
+}
+
+/// Nobody can be attached to it by name; a published port takes an address there all the same.
+#[tokio::test]
+async fn ingress_can_be_asked_by_cursor_only() {
+    let sim = start(with_shared("10.90.0.0/24"));
+    let before = truth(&sim, "ingress");
+    let found = taken(&sim, "ingress").await.unwrap();
+    assert_eq!(
+        (found.complete, found.leaked, found.method),
+        (true, Some(0), CensusMethod::Cursor),
+        "{found:?}"
+    );
+    assert_eq!(Some(found.handed_out), before.free);
+    assert_eq!(truth(&sim, "ingress"), before);
+    let error = taken_by(&sim, "ingress", Some(CensusMethod::Bulk)).await.unwrap_err();
+    assert!(matches!(&error, CensusError::IngressInBulk(_)), "{error:?}");
+    assert_one_line(&error);
 }
 
 /// While somebody waits, every address that a census gives back costs that somebody more (L2).
@@ -289,7 +327,8 @@ async fn who_comes_and_goes_while_it_goes_round_yields_no_false_leak() {
             }
         });
     };
-    let options = CensusOptions { deadline: Duration::from_secs(5), ..CensusOptions::default() };
+    let method = Some(CensusMethod::Bulk);
+    let options = CensusOptions { deadline: Duration::from_secs(5), method, ..CensusOptions::default() };
     let found = census(&engine, permit(), "shared", &options, &run("busy"), &busy).await.unwrap();
     assert!(4 < guests.load(Ordering::Relaxed), "there was some coming and going");
     assert!(!found.complete || found.leaked_addresses == really, "{found:?} but really {really:?}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use pvcheck_sim::{Availability, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    Census, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, DeployError, Engine, Order, Progress,
-    RunId, churn, silent, sweep_run,
+    Census, CensusError, CensusOptions, Churn, ChurnComparison, ChurnError, ChurnPlan, ChurnShape,
+    DeployError, Engine, Order, Progress, RunId, churn, churn_both, silent, sweep_run,
 };
 use serde_json::json;
 
@@ -20,6 +20,7 @@ fn plan(network: &str, order: Order) -> ChurnPlan {
         replicas: 1,
         rounds: 1,
         order,
+        shape: ChurnShape::default(),
         image: "sim/busybox:1".into(),
         command: Vec::new(),
         reserve: 4,
@@ -256,4 +257,101 @@ async fn a_dropped_churn_leaves_nothing_behind_a_sweep() {
     let drained = join_all((0..6).map(|seed| dropped_after(at(seed), Order::Drained)));
     let stack_rm = join_all((6..10).map(|seed| dropped_after(at(seed), Order::StackRm)));
     join(drained, stack_rm).await;
+}
+
+fn slow_stoppers() -> Model {
+    let mut model = small();
+    model.settings_mut().timings.stop = Duration::from_millis(400);
+    model
+}
+
+/// The same stacks both ways, in one run: the difference is the order's, and nothing else's.
+#[tokio::test]
+async fn both_arms_side_by_side() {
+    let sim = start(slow_stoppers());
+    let engine = connect(&sim).await;
+    let plan = ChurnPlan { stacks: 2, replicas: 2, ..plan("shared", Order::Drained) };
+    let done = churn_both(&engine, permit(), &plan, &run("both"), &silent).await.unwrap();
+    assert_eq!((done.drained.leaked, done.stack_rm.leaked), (Some(0), Some(4)), "{done:?}");
+    assert_eq!((done.spared, done.control_leaked), (Some(4), Some(true)));
+    assert_eq!(truth(&sim, "shared").leaked, done.stack_rm.leaked_addresses);
+    assert!(0 < done.extra_removal_ms, "waiting takes time: {done:?}");
+    // What still stopped right after the control's removal held addresses; then it was gone.
+    let pruned = done.stack_rm.pruned.clone().expect("looked");
+    assert_eq!((pruned.owned, pruned.stacks), (done.stack_rm.baseline.owned, 0));
+    assert!(pruned.owned < done.stack_rm.removed.owned, "{:?}", done.stack_rm.removed);
+    assert!(objects(&sim).0.is_empty());
+
+    // With strangers about nothing is known of either.
+    let mut watched = done.drained.clone();
+    watched.strangers = vec!["guest".into()];
+    let unknown = ChurnComparison::of(watched, done.stack_rm);
+    assert_eq!((unknown.spared, unknown.control_leaked), (None, Some(true)));
+}
+
+#[tokio::test]
+async fn each_shape_makes_what_it_says_and_only_private_ones_leak() {
+    let cases = [
+        (ChurnShape::SharedAndPrivate, None, 2),
+        (ChurnShape::Shared, None, 0),
+        (ChurnShape::HostPort, Some("host"), 2),
+        (ChurnShape::IngressPort, Some("ingress"), 2),
+    ];
+    for (shape, published, leaked) in cases {
+        let sim = start(slow_stoppers());
+        let ports = std::sync::Mutex::new(Vec::new());
+        let watch = |progress: Progress| {
+            if matches!(&progress, Progress::Step(step) if step.starts_with("removing")) {
+                let services = sim.with_model(|model| list(model, "services"));
+                let ours =
+                    services.iter().filter(|s| s["Spec"]["Labels"][pvcheck_swarm::RUN_LABEL].is_string());
+                ports.lock().unwrap().extend(ours.map(|s| s["Spec"]["EndpointSpec"]["Ports"][0].clone()));
+            }
+        };
+        let plan = ChurnPlan { shape, ..plan("shared", Order::StackRm) };
+        let done = churn(&connect(&sim).await, permit(), &plan, &run("shape"), &watch).await.unwrap();
+        assert_eq!((done.shape, done.leaked), (shape, Some(leaked)), "{done:?}");
+        let ports = ports.into_inner().unwrap();
+        assert_eq!(ports.len(), 2, "{ports:?}");
+        for port in &ports {
+            assert_eq!(port["PublishMode"].as_str(), published, "{port}");
+        }
+        if shape == ChurnShape::IngressPort {
+            assert_ne!(ports[0]["PublishedPort"], ports[1]["PublishedPort"], "the engine's own choice");
+        }
+    }
+}
+
+/// The first mark of a network that is used up ends the churn, long before its patience does.
+#[tokio::test]
+async fn somebody_elses_growth_ends_the_churn() {
+    let sim = start(small());
+    let watch = |progress: Progress| {
+        if matches!(&progress, Progress::Step(step) if step.starts_with("churn round")) {
+            let greedy =
+                ServiceDraft::new("greedy").on("shared").constraint("node.labels.no==1").replicas(40);
+            sim.with_model(|model| drop(model.create_service(greedy.json()).expect("once")));
+        }
+    };
+    let engine = connect(&sim).await;
+    let since = std::time::Instant::now();
+    let plan = ChurnPlan { patience: Duration::from_mins(5), ..plan("shared", Order::Drained) };
+    let error = churn(&engine, permit(), &plan, &run("starved"), &watch).await.unwrap_err();
+    assert!(matches!(&error, ChurnError::Deploy(DeployError::NoAddress { .. })), "{error:?}");
+    assert_one_line(&error);
+    assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
+    let swept = sweep_run(&engine, permit(), &run("starved"), PATIENCE, &silent).await.unwrap();
+    assert_eq!(swept.left, NOTHING);
+    assert!(sim.with_model(|model| model.service_id("greedy").is_ok()));
+}
+
+/// What the control arm will lose in earlier rounds is not free in the last.
+#[tokio::test]
+async fn expected_losses_count_as_needed() {
+    let sim = start(small());
+    let engine = connect(&sim).await;
+    // Peak 4 × 2 = 8 and 4 lost in each of 5 rounds before, of 26.
+    let plan = ChurnPlan { stacks: 4, rounds: 6, reserve: 0, ..plan("shared", Order::StackRm) };
+    let error = churn(&engine, permit(), &plan, &run("losing"), &silent).await.unwrap_err();
+    assert!(matches!(error, ChurnError::TooLittleRoom { free: 26, needed: 28, .. }), "{error:?}");
 }

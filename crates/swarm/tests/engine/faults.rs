@@ -140,6 +140,7 @@ async fn a_churn_that_hits_a_fault_is_one_error_and_can_be_swept() {
         let run = RunId::unique();
         let plan = ChurnPlan {
             network: "shared".into(),
+            shape: pvcheck_swarm::ChurnShape::default(),
             stacks: 3,
             replicas: 1,
             rounds: 1,

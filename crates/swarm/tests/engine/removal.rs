@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
     Engine, NetworkId, Order, RUN_LABEL, RemovalError, RemovalOptions, RunId, STACK_LABEL, StackPlan,
-    StackRemoval, deploy, leftover_runs, remove_stacks, silent, sweep_run, wait_running,
+    StackRemoval, deploy, find_stacks, leftover_runs, remove_stacks, silent, sweep_run, wait_running,
 };
 use serde_json::json;
 
@@ -21,6 +21,7 @@ fn plans(shared: &NetworkId, stacks: u32, replicas: u32) -> Vec<StackPlan> {
         replicas,
         shared: shared.clone(),
         private: true,
+        publish: None,
         labels: Vec::new(),
     };
     (0..stacks).map(plan).collect()
@@ -93,6 +94,72 @@ async fn a_slow_stopper_keeps_its_network_and_says_so() {
     assert_eq!((done[1].networks, done[1].left.len()), (1, 0), "one stack does not hold up the other");
     assert!(sim.with_model(|model| model.network_id("slow_internal").is_ok()));
     assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
+}
+
+/// What no wait would end is said at once: a network that a service of somebody else's is on stays with it.
+#[tokio::test]
+async fn a_network_that_others_use_is_left_to_them_at_once() {
+    let mut model = with_shared("10.90.0.0/24");
+    for network in ["lent", "own"] {
+        let draft = NetworkDraft::overlay(network).label(STACK_LABEL, "lender");
+        model.create_network(&draft.json()).unwrap();
+    }
+    service(&mut model, ServiceDraft::new("lender_app").stack("lender").on("lent").on("own").on("shared"));
+    service(&mut model, ServiceDraft::new("guest_app").stack("guest").on("lent").on("shared"));
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let since = Instant::now();
+    let done = removed(&engine, &["lender".into()], Order::Drained, PATIENCE).await;
+    assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
+    assert_eq!((done[0].services, done[0].networks), (1, 1), "{done:?}");
+    assert_eq!(done[0].left, ["network lent: service guest_app uses it, so it was left in place"]);
+    assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
+    // Removed together there is nobody left who uses it.
+    let done = removed(&engine, &["lender".into(), "guest".into()], Order::Drained, PATIENCE).await;
+    assert!(done.iter().all(|r| r.left.is_empty()), "{done:?}");
+    assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
+}
+
+/// The second road to the leak: tasks that an update took off the stack's network still stop on it, and their service is
+/// not the stack's.
+#[tokio::test]
+async fn tasks_that_an_update_took_off_a_network_are_waited_for() {
+    let mut model = with_shared("10.90.0.0/24");
+    let draft = NetworkDraft::overlay("lent").label(STACK_LABEL, "lender");
+    model.create_network(&draft.json()).unwrap();
+    let guest = ServiceDraft::new("guest_app").stack("guest").on("lent").on("shared").replicas(2);
+    service(&mut model, guest.stops_in(Duration::from_millis(600)));
+    model
+        .change_service("guest_app", |spec| {
+            let networks = spec["TaskTemplate"]["Networks"].as_array_mut().expect("attached");
+            networks.remove(0);
+            spec["UpdateConfig"] = json!({"Parallelism": 0});
+        })
+        .expect("a service of the test");
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let since = Instant::now();
+    let done = removed(&engine, &["lender".into()], Order::Drained, PATIENCE).await;
+    assert_eq!((done[0].networks, done[0].left.len()), (1, 0), "{done:?}");
+    assert!(Duration::from_millis(300) < since.elapsed(), "it did not wait: {:?}", since.elapsed());
+    assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
+}
+
+#[tokio::test]
+async fn a_name_given_twice_is_one_stack_and_unknown_ones_can_be_asked_for() {
+    let mut model = with_shared("10.90.0.0/24");
+    stored(&mut model, "configs", "rest", STACK_LABEL, "half");
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let names = ["half".to_owned(), "nope".to_owned(), "half".to_owned()];
+    let found = find_stacks(&engine, &names).await.unwrap();
+    assert_eq!((found.present, found.missing), (vec!["half".to_owned()], vec!["nope".to_owned()]));
+    let error =
+        remove_stacks(&engine, permit(), &names, &RemovalOptions::default(), &silent).await.unwrap_err();
+    assert!(error.to_string().contains("half"), "what is left of a stack is one: {error}");
+    let names = ["half".to_owned(), "half".to_owned()];
+    let done = removed(&engine, &names, Order::Drained, PATIENCE).await;
+    assert_eq!((done.len(), done[0].stored), (1, 1), "{done:?}");
 }
 
 #[tokio::test]

@@ -89,6 +89,7 @@ async fn no_result_tells_a_secret() {
 fn throwaway() -> ChurnPlan {
     ChurnPlan {
         network: "shared".into(),
+        shape: pvcheck_swarm::ChurnShape::default(),
         stacks: 1,
         replicas: 1,
         rounds: 1,
@@ -112,6 +113,7 @@ async fn no_error_tells_a_secret() {
     assert_error_silent(&census(&engine, permit(), "nope", &options, &run, &silent).await.unwrap_err());
     let shared = pvcheck_swarm::NetworkId::new(sim.with_model(|m| m.network_id("shared").unwrap()).as_str());
     let plan = StackPlan {
+        publish: None,
         name: "canary".into(),
         image: "sim/busybox:1".into(),
         command: vec![CANARY.into()],

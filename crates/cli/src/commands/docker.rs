@@ -1,0 +1,63 @@
+//! `pvcheck docker`: what the docker client understands, done without a leak.
+
+use pvcheck_swarm::{Order, Permit, Progress, RemovalOptions, StackRemoval, find_stacks, remove_stacks};
+
+use crate::args::{Args, Docker, DockerCommand, DockerStackCommand, DockerStackRm};
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::session::{Session, until_interrupted};
+
+pub(crate) async fn run(args: &Args, asked: &Docker, face: &Face) -> Result<u8, Failure> {
+    let DockerCommand::Stack(stack) = &asked.what;
+    let DockerStackCommand::Rm(asked) = &stack.what;
+    stack_rm(args, asked, face).await
+}
+
+async fn stack_rm(args: &Args, asked: &DockerStackRm, face: &Face) -> Result<u8, Failure> {
+    if let Some(name) = asked.stacks.iter().find(|name| is_blank(name)) {
+        return Err(Failure::not_done(format!("invalid stack name: {name:?}")));
+    }
+    let session = Session::open(args).await?;
+    let found = find_stacks(&session.engine, &asked.stacks).await?;
+    for name in &found.missing {
+        face.note(&format!("Nothing found in stack: {name}"));
+    }
+    if found.present.is_empty() {
+        face.done();
+        return Ok(0);
+    }
+    let options = RemovalOptions { order: Order::Drained, patience: asked.removal.timeout };
+    let permit = Permit::granted_by_operator();
+    let watch = |progress| match line(&progress) {
+        // A reader that has gone away must not end a removal.
+        Some(line) => drop(face.print(&line)),
+        None => face.show(progress),
+    };
+    let removal =
+        async { Ok(remove_stacks(&session.engine, permit, &found.present, &options, &watch).await?) };
+    let removed = until_interrupted(removal).await?;
+    face.done();
+    let incomplete: Vec<_> = removed.iter().filter(|r| !r.left.is_empty()).collect();
+    for line in incomplete.iter().flat_map(|r| complaint(r)) {
+        face.note(&line);
+    }
+    Ok(u8::from(!incomplete.is_empty()))
+}
+
+/// The client's own rule: a name of blanks and quotes is none.
+fn is_blank(name: &str) -> bool {
+    name.chars().all(|c| c.is_whitespace() || matches!(c, '"' | '\''))
+}
+
+/// The client's line for a step, if it has one.
+fn line(progress: &Progress) -> Option<String> {
+    match progress {
+        Progress::Removing { what, name } => Some(format!("Removing {what} {name}\n")),
+        _ => None,
+    }
+}
+
+fn complaint(removal: &StackRemoval) -> Vec<String> {
+    let left = removal.left.iter().map(|left| format!("Failed to remove {left}"));
+    left.chain([format!("Failed to remove some resources from stack: {}", removal.stack)]).collect()
+}

@@ -1,0 +1,184 @@
+//! The census: asking the allocator for one turn of its ring, to learn which addresses are free.
+//!
+//! What is neither handed out nor owned is leaked. No other way sees it on engines before API 1.52: a leaked address
+//! belongs to no container, no task and no service.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use pvcheck_ipam::Capacity;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::connection::CallError;
+use crate::engine::Engine;
+use crate::ids::RunId;
+use crate::progress::Watcher;
+use crate::snapshot::{Network, NoSuchNetwork, Snapshot};
+use crate::writes::{Permit, Writer};
+
+mod bulk;
+mod cursor;
+mod prober;
+mod turn;
+
+use prober::Prober;
+
+/// How the addresses were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CensusMethod {
+    /// Many tasks at once that no node can run. Faster on a large network; the leader's log gets a line per address.
+    Bulk,
+    /// A few services without tasks at a time, each for one virtual address. It holds next to nothing, leaves the log
+    /// alone, and is the only one that can ask on `ingress`.
+    Cursor,
+}
+
+impl CensusMethod {
+    /// Up to here the cursor is as fast as the task reaper's quarter of a second per batch lets `Bulk` be.
+    const MOST_FOR_CURSOR: u64 = 2048;
+
+    /// The method for a network with this much to hand out: see the methods' own words.
+    fn fitting(network: &Network, usable: u64) -> Self {
+        if network.ingress || usable <= Self::MOST_FOR_CURSOR { Self::Cursor } else { Self::Bulk }
+    }
+}
+
+/// What a census found: schema `pvcheck/v1`, kind `census`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Census {
+    /// Always `pvcheck/v1`.
+    pub schema: String,
+    /// Always `census`.
+    pub kind: String,
+    /// The network's name.
+    pub network: String,
+    /// Its subnets, separated by commas where there are several.
+    pub subnet: String,
+    /// Addresses that VIPs, tasks and load balancers can have.
+    pub usable: u64,
+    /// Addresses that were handed out to the census, each counted once: those that are free.
+    pub handed_out: u64,
+    /// Addresses with a known holder, load balancers whose address could be read among them.
+    pub owned: u64,
+    /// Load balancers that hold an address which nobody could name.
+    pub load_balancers: u64,
+    /// Addresses that nobody owns and that were not handed out; `null` unless the census is complete.
+    pub leaked: Option<u64>,
+    /// Which: as many as `leaked` says, and one more per unnamed load balancer, since nothing tells them apart.
+    pub leaked_addresses: Vec<Ipv4Addr>,
+    /// Addresses that are free and owned at once: somebody else may be given them (L3 in the docs).
+    pub free_and_owned: Vec<Ipv4Addr>,
+    /// How the addresses were asked for.
+    pub method: CensusMethod,
+    /// True iff the ring went round and its owners were known before and after.
+    pub complete: bool,
+    /// Why it is not complete.
+    pub reason: Option<String>,
+    /// How long it took.
+    pub elapsed_ms: u64,
+}
+
+/// The bounds of a census.
+#[derive(Clone, Debug)]
+pub struct CensusOptions {
+    /// When to stop, complete or not.
+    pub deadline: Duration,
+    /// The most addresses that are held at once; it is never more than a quarter of the pool.
+    pub most_held: u32,
+    /// How to ask; `None` leaves it to the size of the network.
+    pub method: Option<CensusMethod>,
+}
+
+impl Default for CensusOptions {
+    fn default() -> Self {
+        Self { deadline: Duration::from_mins(2), most_held: 4000, method: None }
+    }
+}
+
+/// Why there was no census.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CensusError {
+    /// No overlay has this name.
+    #[error(transparent)]
+    NoSuchNetwork(#[from] NoSuchNetwork),
+    /// The network has no subnet.
+    #[error(
+        "network `{0}` is not allocated yet: Swarm gave it no subnet; see the manager's log for an overlap, or recreate it with another --subnet"
+    )]
+    NotAllocated(String),
+    /// A service waits for an address: a census would cost more of them.
+    #[error(
+        "service `{service}` waits for an address on {network}; a census now would lose more of them; remove or fix that service first"
+    )]
+    SomebodyWaits {
+        /// The waiting service.
+        service: String,
+        /// The network it waits on, by name or id.
+        network: String,
+    },
+    /// No task can be attached to the routing mesh's network by name.
+    #[error(
+        "`{0}` is the ingress network, which takes no tasks by name; leave out the method, or ask by cursor"
+    )]
+    IngressInBulk(String),
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// Counts and names the leaked addresses of one overlay.
+///
+/// It first waits until no task of the network is stopping: such a task may lose its address when it ends, and its
+/// node's load balancer comes and goes with it. Then it creates services labelled with `run` that have no task, or whose
+/// tasks can never be scheduled, reads the addresses they were given, and removes them again (see [`CensusMethod`]); no
+/// container starts and no other service is touched. A first turn that finds suspects is
+/// followed by more, until one takes none off: only what all of them find is leaked. A turn during which tasks began to stop is made again.
+///
+/// # Errors
+/// When the network is not there or not allocated, when a VIP service waits for an address anywhere (see
+/// [`crate::waiting_services`]), or when a call fails. After an error or a dropped future a census service may be left:
+/// [`crate::sweep_run`] takes it away.
+pub async fn census(
+    engine: &Engine,
+    permit: Permit,
+    name: &str,
+    options: &CensusOptions,
+    run: &RunId,
+    watch: Watcher<'_>,
+) -> Result<Census, CensusError> {
+    let started = Instant::now();
+    let before = engine.snapshot().await?;
+    let (network, capacity) = admit(&before, name)?;
+    let method = options.method.unwrap_or_else(|| CensusMethod::fitting(&network, capacity.usable()));
+    if network.ingress && method == CensusMethod::Bulk {
+        return Err(CensusError::IngressInBulk(network.name));
+    }
+    let writer = Writer::new(engine.connection(), permit);
+    let prober = Prober {
+        engine,
+        writer,
+        network: &network,
+        capacity,
+        method,
+        options,
+        run,
+        watch,
+        started,
+        made: AtomicU64::new(0),
+    };
+    prober.count(before).await
+}
+
+/// The network, if a census of it may begin.
+fn admit(snapshot: &Snapshot, name: &str) -> Result<(Network, Capacity), CensusError> {
+    let network = snapshot.named_overlay(name)?;
+    let Some(capacity) = network.capacity() else {
+        return Err(CensusError::NotAllocated(network.name.clone()));
+    };
+    Ok((network.clone(), capacity))
+}

@@ -1,0 +1,259 @@
+//! Turns of the ring, one after the other, until they agree.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use pvcheck_ipam::{Capacity, CensusFacts, LeakReport, confirm, reconcile};
+
+use super::turn::Turn;
+use super::{Census, CensusError, CensusMethod, CensusOptions};
+use crate::connection::CallError;
+use crate::engine::Engine;
+use crate::ids::{NetworkId, RunId};
+use crate::owners::{Owners, owners};
+use crate::progress::{Progress, Watcher};
+use crate::snapshot::{Network, Service, Snapshot, Task, address, read_services};
+use crate::stack::poll;
+use crate::waiting::waits_among;
+use crate::wire;
+use crate::writes::Writer;
+
+/// A census under way.
+pub(super) struct Prober<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) writer: Writer<'a>,
+    pub(super) network: &'a Network,
+    pub(super) capacity: Capacity,
+    pub(super) method: CensusMethod,
+    pub(super) options: &'a CensusOptions,
+    pub(super) run: &'a RunId,
+    pub(super) watch: Watcher<'a>,
+    pub(super) started: Instant,
+    /// Services made so far.
+    pub(super) made: AtomicU64,
+}
+
+/// How the names of all census services begin.
+const NAME: &str = "pvcheck-census";
+
+/// How long somebody may be without an address before that counts as waiting: a service that is just being made has none
+/// for some milliseconds.
+const JUST_MADE: Duration = Duration::from_secs(1);
+
+impl Prober<'_> {
+    /// Turn after turn until one shows that nothing is leaked, or one takes no suspect off those of the turns before, or
+    /// the time is up.
+    pub(super) async fn count(&self, first_look: Snapshot) -> Result<Census, CensusError> {
+        self.refuse_if_somebody_waits(&first_look).await?;
+        let mut before = self.wait_calm(first_look).await?;
+        let mut suspected: Option<LeakReport> = None;
+        loop {
+            let what = if suspected.is_some() { "looking again at the suspects" } else { "looking" };
+            let turn = self.turn(&before, what).await?;
+            let (report, after) = self.settle(&before, &turn).await?;
+            let doubt = self.doubt(&turn, &before, &after, &report);
+            match (doubt, suspected.take()) {
+                (Some(doubt), _) if !turn.is_complete() || self.cannot_go_on() => {
+                    return Ok(self.conclude(report, Some(doubt)));
+                }
+                (Some(_), _) => before = self.wait_calm(after).await?,
+                (None, earlier) => {
+                    let agreed = earlier.as_ref().map_or(report.clone(), |earlier| confirm(earlier, &report));
+                    let stable = earlier.is_some_and(|earlier| earlier.suspects == agreed.suspects);
+                    if stable || agreed.suspects.len() as u64 == agreed.load_balancers_unnamed {
+                        return Ok(self.conclude(agreed, None));
+                    }
+                    if self.cannot_go_on() {
+                        let doubt =
+                            "each turn took suspects off: somebody else uses the network too much".to_owned();
+                        return Ok(self.conclude(agreed, Some(doubt)));
+                    }
+                    (before, suspected) = (after, Some(agreed));
+                }
+            }
+        }
+    }
+
+    /// Looks until no task of the network is stopping any more, or the time is up.
+    async fn wait_calm(&self, mut look: Snapshot) -> Result<Snapshot, CallError> {
+        let mut said = 0;
+        loop {
+            let stopping = self.stopping(&look);
+            if stopping == 0 || self.cannot_go_on() {
+                return Ok(look);
+            }
+            if stopping != said {
+                said = stopping;
+                let name = &self.network.name;
+                (self.watch)(Progress::Step(format!(
+                    "census of {name}: waiting for {stopping} task(s) to stop"
+                )));
+            }
+            poll().await;
+            look = self.engine.snapshot().await?;
+        }
+    }
+
+    /// Each address that a census gives back lets the allocator try a waiting service again, and lose more. So there is no
+    /// census, or no more of it, while one waits for longer than it takes to be made.
+    async fn refuse_if_somebody_waits(&self, look: &Snapshot) -> Result<(), CensusError> {
+        let since = Instant::now();
+        let mut waiting = waits(&look.services, &look.networks);
+        while let Some((service, network)) = waiting.pop_first() {
+            if JUST_MADE < since.elapsed() {
+                return Err(CensusError::SomebodyWaits { service, network });
+            }
+            waiting.insert((service, network));
+            poll().await;
+            let look = self.engine.snapshot().await?;
+            let now = waits(&look.services, &look.networks);
+            waiting = waiting.intersection(&now).cloned().collect();
+        }
+        Ok(())
+    }
+
+    /// A name for the next service.
+    pub(super) fn next_name(&self) -> String {
+        format!("{NAME}-{}-{}", self.run, self.made.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How many tasks hold an address of the network and are to stop.
+    fn stopping(&self, look: &Snapshot) -> usize {
+        look.tasks.iter().filter(|t| self.is_stopping(t)).count()
+    }
+
+    fn is_stopping(&self, task: &Task) -> bool {
+        let here = task.attachments.iter().any(|(id, _)| *id == self.network.id);
+        here && task.state.holds_addresses() && !task.desired.holds_addresses()
+    }
+
+    /// Why this turn does not settle the matter; `None` if it does.
+    fn doubt(&self, turn: &Turn, before: &Snapshot, after: &Snapshot, report: &LeakReport) -> Option<String> {
+        let nodes = |look| owners(look, self.network).load_balancers;
+        if !turn.is_complete() {
+            Some("the time was up before the ring had gone round".to_owned())
+        } else if turn.is_restless() || 0 < self.stopping(after) || nodes(before) != nodes(after) {
+            Some("tasks of the network kept stopping, or moved between nodes".to_owned())
+        } else if 0 < report.load_balancers_missing {
+            Some(format!(
+                "{} nodes lack the load balancer that they should have",
+                report.load_balancers_missing
+            ))
+        } else {
+            None
+        }
+    }
+
+    /// True iff another turn would not help, or there is no time for one.
+    fn cannot_go_on(&self) -> bool {
+        self.options.deadline <= self.started.elapsed()
+    }
+
+    /// Batch after batch until the ring has gone round or the time is up.
+    async fn turn(&self, before: &Snapshot, what: &str) -> Result<Turn, CensusError> {
+        let usable = self.capacity.usable();
+        let mut turn = Turn::new(self.network.subnets());
+        while !turn.is_complete() && self.started.elapsed() < self.options.deadline {
+            match self.method {
+                CensusMethod::Bulk => self.batch(&mut turn).await?,
+                CensusMethod::Cursor => self.stretch(&mut turn).await?,
+            }
+            if !waits(&read_services(self.engine).await?, &before.networks).is_empty() {
+                self.refuse_if_somebody_waits(&self.engine.snapshot().await?).await?;
+            }
+            (self.watch)(Progress::Count {
+                what: format!("census of {}: {what}", self.network.name),
+                done: turn.seen().len() as u64,
+                total: usable,
+            });
+        }
+        Ok(turn)
+    }
+
+    /// Notes who else holds what meanwhile, and whether some of them stop.
+    pub(super) fn note(&self, turn: &mut Turn, others: &[Task]) {
+        // A task that has ended still lists its address, and a leaked one is just such an address.
+        let holding = others.iter().filter(|t| t.state.holds_addresses());
+        turn.saw_busy(holding.flat_map(|t| addresses_of(t, &self.network.id)));
+        turn.saw_stopping(others.iter().any(|t| self.is_stopping(t)));
+    }
+
+    /// What a turn amounts to, with the owners of before and of now; and the look that showed those of now.
+    async fn settle(&self, before: &Snapshot, turn: &Turn) -> Result<(LeakReport, Snapshot), CallError> {
+        let after = self.engine.snapshot().await?;
+        let local = self.local_load_balancer().await?;
+        let (then, now) = (self.owners(before, local), self.owners(&after, local));
+        let report = reconcile(&CensusFacts {
+            capacity: self.capacity.clone(),
+            handed_out: turn.seen().clone(),
+            owned_before: then.addresses(),
+            owned_after: now.addresses(),
+            load_balancers_unnamed: then.load_balancers.union(&now.load_balancers).count() as u64,
+            busy: turn.busy().clone(),
+        });
+        Ok((report, after))
+    }
+
+    fn owners(&self, snapshot: &Snapshot, local: Option<Ipv4Addr>) -> Owners {
+        let mut owners = owners(snapshot, self.network);
+        if let Some(address) = local {
+            owners.name_load_balancer(&snapshot.engine.node, address);
+        }
+        owners
+    }
+
+    /// A census as a value.
+    fn conclude(&self, report: LeakReport, doubt: Option<String>) -> Census {
+        let complete = doubt.is_none();
+        let subnets = self.network.subnets();
+        Census {
+            schema: "pvcheck/v1".into(),
+            kind: "census".into(),
+            network: self.network.name.clone(),
+            subnet: subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            usable: report.usable,
+            handed_out: report.handed_out,
+            owned: report.owned,
+            load_balancers: report.load_balancers_unnamed,
+            leaked: complete.then_some(report.leaked),
+            leaked_addresses: if complete { report.suspects.into_iter().collect() } else { Vec::new() },
+            free_and_owned: report.free_and_owned.into_iter().collect(),
+            method: self.method,
+            complete,
+            reason: doubt,
+            elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The address of this node's own load balancer, which the node alone can name.
+    async fn local_load_balancer(&self) -> Result<Option<Ipv4Addr>, CallError> {
+        // The full id is answered from the node's own copy of the network, the only one that lists endpoints.
+        match self.engine.connection().get::<wire::Network>(&format!("/networks/{}", self.network.id)).await {
+            Ok(network) => Ok(load_balancer_of(&network)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Who waits, and on which network.
+fn waits(services: &[Service], networks: &[Network]) -> BTreeSet<(String, String)> {
+    // The services of another census have one network each, and so nothing to lose on others.
+    let waits = waits_among(services, networks).into_iter().filter(|w| !w.service.starts_with(NAME));
+    waits.map(|w| (w.service, w.network_name.unwrap_or_else(|| w.network.to_string()))).collect()
+}
+
+fn addresses_of(task: &Task, network: &NetworkId) -> impl Iterator<Item = Ipv4Addr> {
+    let here = task.attachments.iter().filter(move |(id, _)| id == network);
+    here.flat_map(|(_, addresses)| addresses).copied()
+}
+
+/// libnetwork names the endpoint `NETWORK-endpoint` in the container `lb-NETWORK` (`ingress-sbox` for ingress).
+fn load_balancer_of(network: &wire::Network) -> Option<Ipv4Addr> {
+    let lb = |key: &str| key == format!("lb-{}", network.name) || key == format!("{}-sbox", network.name);
+    let endpoint = format!("{}-endpoint", network.name);
+    let found = network.containers.iter().find(|(key, c)| lb(key) && c.name == endpoint)?;
+    address(&found.1.ipv4_address)
+}

@@ -1,0 +1,186 @@
+//! One turn of the allocator's ring, followed from outside.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use pvcheck_ipam::Subnet;
+
+/// What one turn of the ring has handed out so far.
+///
+/// The allocator goes round serially (swarmkit #2324, since 17.10), so the first address that comes a second time says
+/// that the cursor has passed every place between: whatever was free has been handed out. A network with several subnets
+/// has a ring for each, and which is asked first is left to chance each time (a Go map's order).
+#[derive(Debug)]
+pub(super) struct Turn {
+    rings: Vec<RingSeen>,
+    seen: BTreeSet<Ipv4Addr>,
+    busy: BTreeSet<Ipv4Addr>,
+    /// Addresses given in all, those that came again among them.
+    given: u32,
+    restless: bool,
+    exhausted: bool,
+}
+
+#[derive(Debug)]
+struct RingSeen {
+    subnet: Subnet,
+    begun: bool,
+    complete: bool,
+}
+
+/// After this many addresses, none of them of a certain subnet, that one has none: its turn to be asked first comes with
+/// a chance of an eighth at least (Go's maps of up to eight entries begin at a random one of eight places), and
+/// (7/8)^200 is below 10^-11.
+const SURELY_ASKED: u32 = 200;
+
+/// The cursor's services at a time.
+const LANES: u32 = 4;
+
+impl Turn {
+    pub(super) fn new(subnets: Vec<Subnet>) -> Self {
+        let ring = |subnet| RingSeen { subnet, begun: false, complete: false };
+        Self {
+            rings: subnets.into_iter().map(ring).collect(),
+            seen: BTreeSet::new(),
+            busy: BTreeSet::new(),
+            given: 0,
+            restless: false,
+            exhausted: false,
+        }
+    }
+
+    /// Takes the addresses of one batch. `exhausted`: some asked for one and found none left.
+    pub(super) fn push(&mut self, batch: &[Ipv4Addr], exhausted: bool) {
+        for address in batch {
+            let came_again = !self.seen.insert(*address);
+            if let Some(ring) = self.rings.iter_mut().find(|r| r.subnet.contains(*address)) {
+                ring.begun = true;
+                ring.complete |= came_again;
+            }
+        }
+        self.given = self.given.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        // Where not all could be served, everything that was free has been given, in this batch or before.
+        self.exhausted |= exhausted;
+    }
+
+    /// Takes addresses that others were seen with while the turn went on.
+    pub(super) fn saw_busy(&mut self, others: impl IntoIterator<Item = Ipv4Addr>) {
+        self.busy.extend(others);
+    }
+
+    /// Notes whether tasks of others were seen stopping while the turn went on.
+    pub(super) fn saw_stopping(&mut self, stopping: bool) {
+        self.restless |= stopping;
+    }
+
+    /// True iff some were: then an address may have been lost in its middle.
+    pub(super) fn is_restless(&self) -> bool {
+        self.restless
+    }
+
+    /// Addresses that others were seen with.
+    pub(super) fn busy(&self) -> &BTreeSet<Ipv4Addr> {
+        &self.busy
+    }
+
+    /// True iff every ring has gone round.
+    pub(super) fn is_complete(&self) -> bool {
+        let done = |r: &RingSeen| r.complete || (!r.begun && SURELY_ASKED <= self.given);
+        self.exhausted || (0 < self.given && self.rings.iter().all(done))
+    }
+
+    pub(super) fn seen(&self) -> &BTreeSet<Ipv4Addr> {
+        &self.seen
+    }
+
+    /// How many addresses the next batch asks for.
+    ///
+    /// It starts small and never takes more than three quarters of what is known to be free, a quarter of the pool, or
+    /// `most`: whoever else deploys meanwhile finds room, however much of the pool is leaked.
+    pub(super) fn next_batch(&self, usable: u64, most: u32) -> u32 {
+        let known_free = self.seen.len() as u64;
+        let wanted = (known_free * 3 / 4).clamp(4, (usable / 4).max(4));
+        u32::try_from(wanted).unwrap_or(most).min(most)
+    }
+
+    /// How many addresses the cursor's next step asks for: one, until there is known to be room for more.
+    pub(super) fn lanes(&self) -> u32 {
+        if self.seen.len() < 4 * LANES as usize { 1 } else { LANES }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pvcheck_ipam::Ring;
+
+    use super::*;
+
+    fn walk(ring: &mut Ring, subnet: Subnet) -> (BTreeSet<Ipv4Addr>, u64) {
+        let (mut turn, usable) = (Turn::new(vec![subnet]), subnet.usable());
+        let mut held_most = 0;
+        for _ in 0..1000 {
+            let n = turn.next_batch(usable, 4000);
+            let batch: Vec<_> = (0..n).map_while(|_| ring.allocate()).collect();
+            held_most = held_most.max(batch.len() as u64);
+            for address in &batch {
+                assert!(ring.release(*address));
+            }
+            turn.push(&batch, batch.len() < n as usize);
+            if turn.is_complete() {
+                return (turn.seen, held_most);
+            }
+        }
+        panic!("the turn never ended");
+    }
+
+    #[test]
+    fn a_turn_names_every_free_address_whatever_is_taken() {
+        for prefix in [22, 24, 27, 28, 29] {
+            let subnet = Subnet::around(Ipv4Addr::new(10, 9, 0, 0), prefix).unwrap();
+            for step in [1, 2, 3, 7] {
+                let mut ring = Ring::new(subnet);
+                let taken: Vec<_> = (0..subnet.usable() / 2).map_while(|_| ring.allocate()).collect();
+                for address in taken.iter().step_by(step) {
+                    assert!(ring.release(*address));
+                }
+                let truth: BTreeSet<_> = ring.free_addresses().collect();
+                let (seen, held) = walk(&mut ring, subnet);
+                assert_eq!(seen, truth, "/{prefix} step {step}");
+                assert!(held <= (subnet.usable() / 4).max(4), "/{prefix} held {held}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_pool_is_known_after_one_batch() {
+        let subnet = Subnet::parse("10.9.0.0/28").unwrap();
+        let mut ring = Ring::new(subnet);
+        while ring.allocate().is_some() {}
+        assert!(walk(&mut ring, subnet).0.is_empty());
+    }
+
+    /// Two rings, the second asked first once in eight times only.
+    #[test]
+    fn several_subnets_end_when_all_have_gone_round() {
+        let subnets = vec![Subnet::parse("10.9.0.0/27").unwrap(), Subnet::parse("10.9.1.0/28").unwrap()];
+        for full in [None, Some(0), Some(1)] {
+            let mut rings: Vec<_> = subnets.iter().map(|s| Ring::new(*s)).collect();
+            if let Some(full) = full {
+                while rings[full].allocate().is_some() {}
+            }
+            let truth: BTreeSet<_> = rings.iter().flat_map(Ring::free_addresses).collect();
+            let mut turn = Turn::new(subnets.clone());
+            for n in 0..10_000 {
+                let (first, second) = if n % 8 == 7 { (1, 0) } else { (0, 1) };
+                let given = rings[first].allocate().or_else(|| rings[second].allocate()).unwrap();
+                turn.push(&[given], false);
+                assert!(rings.iter_mut().any(|r| r.release(given)));
+                if turn.is_complete() {
+                    break;
+                }
+            }
+            assert!(turn.is_complete());
+            assert_eq!(turn.seen(), &truth, "full: {full:?}");
+        }
+    }
+}
