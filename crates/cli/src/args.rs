@@ -367,12 +367,6 @@ pub(crate) struct Reclaim {
     /// What restarts the engine, for a shell
     #[arg(long, value_name = "COMMAND", default_value = "systemctl restart docker.service")]
     pub(crate) restart_command: String,
-    /// For tests: end this process at STEP:begun, STEP:acted or STEP:done, as kill -9 does
-    #[arg(long, hide = true)]
-    pub(crate) die_at: Option<String>,
-    /// For tests: end the private engine there
-    #[arg(long, hide = true)]
-    pub(crate) kill_engine_at: Option<String>,
 }
 
 /// A strategy of a reclaim, or the choice among them.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use pvcheck_swarm::{
-    Engine, Host, LeakCount, Moment, Permit, Reclaim, ReclaimOptions, ReclaimPlan, RunId, StepPoint, Wish,
-    plan_reclaim, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+    Engine, Host, LeakCount, Permit, Reclaim, ReclaimOptions, ReclaimPlan, RunId, Wish, plan_reclaim,
+    reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 
 use crate::INTERRUPTED;
@@ -22,8 +22,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Resu
         let host: Host = url.parse().map_err(Failure::usage)?;
         others.push(Engine::connect(&host).await?);
     }
-    let hook = |point: StepPoint| at_point(asked, point);
-    let options = options(asked, &hook);
+    let options = options(asked);
     if asked.resume {
         return resume(&session.engine, &others, &options, face).await;
     }
@@ -37,7 +36,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Resu
     apply(&session.engine, &others, &options, face).await
 }
 
-fn options<'a>(asked: &args::Reclaim, hook: &'a (dyn Fn(StepPoint) + Send + Sync)) -> ReclaimOptions<'a> {
+fn options(asked: &args::Reclaim) -> ReclaimOptions<'static> {
     let now = Timestamp::now().to_zoned(TimeZone::UTC).time();
     let in_window = asked.window.is_some_and(|(from, to)| is_within(now, from, to));
     ReclaimOptions {
@@ -48,7 +47,7 @@ fn options<'a>(asked: &args::Reclaim, hook: &'a (dyn Fn(StepPoint) + Send + Sync
         break_lock: asked.break_lock.clone(),
         restart_command: asked.restart_command.clone(),
         force_new_cluster: asked.force_new_cluster,
-        hook,
+        hook: &|_| {},
     }
 }
 
@@ -169,31 +168,6 @@ fn text(done: &Reclaim) -> String {
     let reasons = done.after.iter().filter_map(|c| c.reason.as_ref().map(|r| (&c.network, r)));
     lines.extend(reasons.map(|(network, reason)| format!("{network}: {reason}")));
     lines.join("\n") + "\n"
-}
-
-/// For tests: what happens at a point between two actions.
-fn at_point(asked: &args::Reclaim, point: StepPoint) {
-    let moment = match point.moment {
-        Moment::Begun => "begun",
-        Moment::Acted => "acted",
-        Moment::Done => "done",
-    };
-    let name = format!("{}:{moment}", point.step.as_str());
-    if asked.kill_engine_at.as_ref() == Some(&name)
-        && let Some(pid) = point.engine
-    {
-        kill(pid);
-    }
-    if asked.die_at.as_ref() == Some(&name) {
-        kill(std::process::id());
-    }
-}
-
-fn kill(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-        // It is gone, which is what was wanted.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-    }
 }
 
 #[cfg(test)]

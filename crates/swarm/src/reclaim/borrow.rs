@@ -65,7 +65,7 @@ impl Work<'_> {
         self.journal.done(Step::Engine, since)?;
 
         let since = self.journal.begun(Step::Compact)?;
-        self.compact().await?;
+        self.compact(self.engine).await?;
         self.journal.done(Step::Compact, since)?;
 
         let since = self.journal.begun(Step::Join)?;
@@ -99,29 +99,6 @@ impl Work<'_> {
         make_private(folder)?;
         let to = folder.join("swarm");
         copy(from, &to).map_err(|source| ReclaimError::State { path: to, source })
-    }
-
-    /// Has the manager write a snapshot and forget the log before it. A new member is sent the log at 50 to 100 KB a second
-    /// (one message per heartbeat, measured on 20.10.24), and until it has all of it nothing can be decided; a snapshot
-    /// is sent at once.
-    async fn compact(&self) -> Result<(), ReclaimError> {
-        let Some(raft) = &self.journal.record.raft else { return Ok(()) };
-        let folder = raft.join("raft");
-        let before = snapshots(&folder);
-        let writer = self.writer(self.engine);
-        writer.set_raft_log(1, 1).await?;
-        let since = Instant::now();
-        // The next entry of the log is what makes it write one.
-        writer.touch(&self.journal.record.run).await?;
-        while snapshots(&folder) == before && since.elapsed() < Duration::from_secs(10) {
-            poll().await;
-        }
-        self.restore_raft_log().await
-    }
-
-    async fn restore_raft_log(&self) -> Result<(), ReclaimError> {
-        let (between, kept) = self.journal.record.raft_log;
-        Ok(self.writer(self.engine).set_raft_log(between, kept).await?)
     }
 
     async fn join(&mut self, guest: &Engine) -> Result<(), ReclaimError> {
@@ -162,7 +139,7 @@ impl Work<'_> {
             self.part(guest.as_ref(), &private).await?;
         }
         if self.journal.has_begun(Step::Compact) {
-            self.restore_raft_log().await?;
+            self.restore_raft_log(self.engine).await?;
         }
         let since = self.journal.begun(Step::Remove)?;
         self.say("removing the private engine");
@@ -213,7 +190,7 @@ impl Work<'_> {
         private.start(&self.journal.record.run).await
     }
 
-    /// Demotes the guest, lets it leave, and takes it off the list.
+    /// Demotes the guest and takes it off the list.
     async fn part(&mut self, guest: Option<&Engine>, private: &PrivateEngine) -> Result<(), ReclaimError> {
         let leader = self.journal.record.leader.clone();
         let known = match guest {
@@ -242,25 +219,11 @@ impl Work<'_> {
         self.journal.done(Step::Demote, since)?;
 
         let since = self.journal.begun(Step::Leave)?;
-        if let Some(guest) = guest {
-            self.leave(guest).await;
-        }
+        // It is not asked to leave by itself, which takes it 10 s: it is no member any more and ends with all it knows.
         for node in &guests {
             self.drop_node(&NodeId::new(&node.id)).await?;
         }
         self.journal.done(Step::Leave, since)
-    }
-
-    /// The engine forgets the Swarm. If it does not, it is removed with all it knows in a moment.
-    async fn leave(&self, guest: &Engine) {
-        let since = Instant::now();
-        while since.elapsed() < Duration::from_secs(20) {
-            let active = super::facts::info(guest).await.map(|i| i.swarm.local_node_state);
-            if active.is_ok_and(|state| state == "inactive") || self.writer(guest).leave().await.is_ok() {
-                return;
-            }
-            poll().await;
-        }
     }
 
     async fn drop_node(&self, id: &NodeId) -> Result<(), ReclaimError> {
@@ -328,12 +291,6 @@ async fn leaderless(engine: &Engine) -> Result<(), ReclaimError> {
         poll().await;
     }
     Err(ReclaimError::Late(format!("the manager did not step down within {} s", STEPS_DOWN.as_secs())))
-}
-
-/// The newest snapshot's file name; snapshots are named by term and index.
-fn snapshots(raft: &Path) -> Option<std::ffi::OsString> {
-    let folder = raft.join("snap-v3-encrypted");
-    fs::read_dir(folder).ok()?.flatten().map(|e| e.file_name()).max()
 }
 
 /// Copies a folder with its permissions; a file that vanishes meanwhile (a raft log that was cut off) is no error.

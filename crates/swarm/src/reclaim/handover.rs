@@ -9,6 +9,9 @@ impl Work<'_> {
     /// Demotes the leader; another one leads afterwards.
     pub(super) async fn hand_over(&mut self) -> Result<(), ReclaimError> {
         let leader = self.journal.record.leader.clone();
+        let since = self.journal.begun(Step::Compact)?;
+        self.compact(self.engine).await?;
+        self.journal.done(Step::Compact, since)?;
         let since = self.journal.begun(Step::HandOver)?;
         self.say("demoting the leader");
         self.demote(&leader).await?;
@@ -29,7 +32,12 @@ impl Work<'_> {
         self.journal.done(Step::Promote, since)?;
         let since = self.journal.begun(Step::GiveBack)?;
         self.give_back().await?;
-        self.journal.done(Step::GiveBack, since)
+        self.journal.done(Step::GiveBack, since)?;
+        if self.journal.has_begun(Step::Compact) {
+            let engine = self.speaking().await?;
+            self.restore_raft_log(engine).await?;
+        }
+        Ok(())
     }
 
     /// Managers of before that are workers now.

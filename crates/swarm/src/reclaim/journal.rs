@@ -48,7 +48,7 @@ pub enum Step {
     Thaw,
     /// It is demoted.
     Demote,
-    /// It leaves.
+    /// It is taken off the list of nodes.
     Leave,
     /// It is stopped and removed.
     Remove,

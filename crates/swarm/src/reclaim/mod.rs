@@ -6,6 +6,7 @@
 //! after in a file, so that [`resume_reclaim`] can make the Swarm whole again whatever ended the process or the private engine.
 
 mod borrow;
+mod compact;
 mod count;
 mod facts;
 mod handover;

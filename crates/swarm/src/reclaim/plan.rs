@@ -122,6 +122,9 @@ fn no_handover(facts: &ReclaimFacts) -> Option<String> {
             count - 1
         ));
     }
+    if 0 < facts.external_cas {
+        return Some("the Swarm's certificates come from an external authority, and without it a demoted manager could not be promoted again; nothing is asked of it from here".to_owned());
+    }
     if facts.connected == leader.id && facts.others.is_empty() {
         return Some(format!(
             "the only manager that can be asked from here is the leader {}, and once demoted it cannot be promoted from itself; name another manager with --helper URL, or run it against a manager that is not the leader",
@@ -192,6 +195,9 @@ fn no_restart(facts: &ReclaimFacts, allowed: bool) -> Option<String> {
     if !allowed {
         return Some("all containers of this engine would restart; allow it with --now, or with --window HH:MM-HH:MM (UTC) in that time".to_owned());
     }
+    if facts.autolock {
+        return Some("autolock is on: after the restart the manager would wait for its key, and nothing in the Swarm would run; switch it off for the time: docker swarm update --autolock=false".to_owned());
+    }
     match facts.leader() {
         None => Some(NO_LEADER.to_owned()),
         Some(leader) if leader.id != facts.connected => Some(format!(
@@ -208,6 +214,11 @@ fn steps(strategy: Strategy, facts: &ReclaimFacts) -> Vec<PlanStep> {
     let list: Vec<(Step, String)> = match strategy {
         Strategy::Handover => vec![
             (Step::Lock, "take the Swarm's lock".into()),
+            (
+                Step::Compact,
+                "let the managers write a snapshot and cut their raft logs, so that little has to be copied"
+                    .into(),
+            ),
             (Step::HandOver, format!("demote {leader}; another manager leads and rebuilds the allocator")),
             (Step::Promote, format!("promote {leader} again and wait until it is reachable")),
             (
@@ -233,7 +244,7 @@ fn steps(strategy: Strategy, facts: &ReclaimFacts) -> Vec<PlanStep> {
             ),
             (Step::Thaw, "wake it; one of the two is elected and rebuilds the allocator (10 to 20 s)".into()),
             (Step::Demote, format!("demote it; {leader} leads")),
-            (Step::Leave, "let it leave, and take it off the list of nodes".into()),
+            (Step::Leave, "take it off the list of nodes".into()),
             (Step::Remove, "stop it and remove its namespace, link and folder".into()),
             (Step::Tokens, "rotate both join tokens".into()),
             (Step::Unlock, "release the lock".into()),

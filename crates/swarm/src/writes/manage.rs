@@ -125,11 +125,6 @@ impl Writer<'_> {
         self.post("/swarm/join", &body).await.map(drop)
     }
 
-    /// This engine leaves its Swarm, also as a manager.
-    pub(crate) async fn leave(&self) -> Result<(), CallError> {
-        self.connection.write(Method::POST, "/swarm/leave?force=true", None).await.map(drop)
-    }
-
     /// Makes this manager the only one of its Swarm, with what its own raft log knows. `init` is the body.
     pub(crate) async fn force_new_cluster(&self, init: &Value) -> Result<(), CallError> {
         self.post("/swarm/init", init).await.map(drop)

@@ -1,0 +1,251 @@
+//! Leaked addresses come back without a container being stopped, and whatever is killed on the way, the Swarm is whole
+//! again afterwards.
+
+mod point;
+mod world;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pvcheck_lab::{LabSpec, ReadOnlyProxy, Suite};
+use pvcheck_swarm::{Lock, LockRequest, Permit, RunId};
+use pvcheck_tests::{Outcome, docker, long};
+use serde_json::Value;
+
+use point::Kill;
+use world::{World, one, three};
+
+type Part = (&'static str, LabSpec, fn(&World) -> Outcome);
+
+/// Each part in a lab of its own, side by side: most of the time is spent waiting for elections.
+fn side_by_side(test: &str, parts: Vec<Part>) {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = parts
+            .into_iter()
+            .map(|(name, spec, part)| {
+                scope.spawn(move || {
+                    let since = Instant::now();
+                    let Some(world) = World::up(test, spec).unwrap_or_else(|e| panic!("{name}: {e}")) else {
+                        return;
+                    };
+                    part(&world).unwrap_or_else(|e| panic!("{name}: {e}"));
+                    println!("{name}: all in {:.1} s", since.elapsed().as_secs_f64());
+                    world.lab.down().unwrap_or_else(|e| panic!("{name}: {e}"));
+                })
+            })
+            .collect();
+        // A part that failed has said why; the others end by themselves and take their labs down.
+        let failed = running.into_iter().map(|part| part.join()).filter(Result::is_err).count();
+        assert_eq!(failed, 0, "parts that failed");
+    });
+}
+
+#[test]
+fn every_way_takes_them_back() {
+    let test = "reclaim::every_way_takes_them_back";
+    let suite = Some(Suite::Bookworm);
+    side_by_side(
+        test,
+        vec![
+            ("handover", three(suite), handover),
+            ("borrow", one(suite), borrow),
+            ("borrow, both killed", one(suite), both_killed),
+        ],
+    );
+    side_by_side(
+        test,
+        vec![("restart", one(suite), restart), ("borrow on another suite", one(Some(Suite::Trixie)), borrow)],
+    );
+}
+
+#[test]
+fn every_suite_does_the_same() {
+    if !long() {
+        return;
+    }
+    for suite in [Suite::Trixie, Suite::Sid] {
+        let parts: Vec<Part> =
+            vec![("handover", three(Some(suite)), handover), ("borrow", one(Some(suite)), borrow)];
+        side_by_side("reclaim::every_suite_does_the_same", parts);
+    }
+}
+
+fn handover(world: &World) -> Outcome {
+    world.leak(8)?;
+    let before = world.standing()?;
+    let (planned, _) = world.reclaimed(&[], 0)?;
+    assert_eq!(planned["strategy"], "handover", "{planned}");
+
+    let somebody = somebody();
+    world.runtime.block_on(Lock::take(&world.engine, Permit::granted_by_operator(), &somebody))?;
+    let (_, said) = world.reclaimed(&["--apply"], 4)?;
+    assert!(said.contains("locked by somebody on another host for a test"), "{said}");
+    assert_eq!(world.standing()?, before, "refused, and touched");
+
+    let (done, _) = world.reclaimed(&["--apply", "--break-lock", "its host is gone"], 0)?;
+    println!("handover: {}", summary(&done));
+    assert_eq!((&done["before"][0]["leaked"], &done["after"][0]["leaked"]), (&8.into(), &0.into()), "{done}");
+    assert_eq!(done["leader_before"], done["leader_after"], "{done}");
+    assert!(done["notes"].to_string().contains("its host is gone"), "{done}");
+    assert_eq!(world.standing()?, before);
+    assert_eq!(world.leaked()?, 0);
+    world.assert_clean()?;
+
+    // Nothing is leaked: nothing is done.
+    let (idle, _) = world.reclaimed(&["--apply"], 0)?;
+    assert_eq!(idle["strategy"], Value::Null, "{idle}");
+
+    // Of three managers one is down: with the leader demoted there would be no quorum.
+    world.lab.stop_engine(2)?;
+    let since = Instant::now();
+    loop {
+        let planned = world
+            .pvcheck(&["reclaim", "--strategy", "handover", "--helper", &world.lab.info().hosts[1]])
+            .output()?;
+        let told = String::from_utf8_lossy(&planned.stdout).into_owned();
+        if planned.status.code() == Some(4) {
+            assert!(told.contains("without the leader 1 of 2 managers are reachable"), "{told}");
+            return Ok(());
+        }
+        assert!(since.elapsed() < Duration::from_mins(1), "{told}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+fn somebody() -> LockRequest {
+    LockRequest {
+        run: RunId::unique(),
+        holder: "somebody on another host".into(),
+        purpose: "a test".into(),
+        lasts: Duration::from_mins(10),
+        break_held: None,
+    }
+}
+
+fn borrow(world: &World) -> Outcome {
+    world.leak(8)?;
+    let (before, tokens) = (world.standing()?, world.tokens()?);
+    only_reads(world)?;
+    for (words, reason) in
+        [(["--strategy", "handover"], "it takes three"), (["--strategy", "restart"], "allow it with --now")]
+    {
+        let (planned, _) = world.reclaimed(&words, 4)?;
+        assert!(planned["refused"][0]["reason"].to_string().contains(reason), "{planned}");
+        let (_, said) = world.reclaimed(&[&words[..], &["--apply"]].concat(), 4)?;
+        assert!(said.contains(reason), "{said}");
+    }
+    docker(&world.lab, &["swarm", "update", "--autolock=true"])?;
+    for strategy in ["borrow", "restart"] {
+        let (planned, _) = world.reclaimed(&["--strategy", strategy, "--now"], 4)?;
+        assert!(planned["refused"][0]["reason"].to_string().contains("autolock is on"), "{planned}");
+    }
+    docker(&world.lab, &["swarm", "update", "--autolock=false"])?;
+    assert_eq!(world.standing()?, before, "refused, and touched");
+
+    let (done, _) = world.reclaimed(&["--apply"], 0)?;
+    println!("borrow: {}", summary(&done));
+    assert_eq!((&done["before"][0]["leaked"], &done["after"][0]["leaked"]), (&8.into(), &0.into()), "{done}");
+    assert_eq!(world.standing()?, before);
+    assert!(
+        world.tokens()?.iter().zip(&tokens).all(|(now, then)| now != then),
+        "tokens were shown and not rotated"
+    );
+    assert_eq!(world.leaked()?, 0);
+    world.assert_clean()
+}
+
+/// Without --apply it asks and does nothing else, behind a proxy that lets nothing else through.
+fn only_reads(world: &World) -> Outcome {
+    let engine = world.lab.info().hosts[0].clone();
+    let folder = tempfile::tempdir()?;
+    let engine = engine.strip_prefix("unix://").unwrap_or(&engine);
+    let proxy = ReadOnlyProxy::start(&folder.path().join("read-only.sock"), Path::new(engine))?;
+    let state = folder.path().join("state");
+    let planned = world
+        .pvcheck(&["reclaim", "-o", "json", "--state"])
+        .arg(&state)
+        .env("DOCKER_HOST", proxy.host())
+        .output()?;
+    let plan: Value = serde_json::from_slice(&planned.stdout)?;
+    assert_eq!(
+        (plan["strategy"].as_str(), plan["refused"][0]["strategy"].as_str()),
+        (Some("borrow"), Some("handover"))
+    );
+    let calls = proxy.take_calls();
+    assert!(!calls.is_empty() && calls.iter().all(|c| c.starts_with("GET ")), "{calls:?}");
+    assert!(!state.exists(), "a plan leaves no folder");
+    Ok(())
+}
+
+fn both_killed(world: &World) -> Outcome {
+    world.leak(1)?;
+    killed(world, &Kill { at: "freeze:acted".into(), pvcheck: true, engine: true })?;
+    assert_eq!(world.leaked()?, 0);
+    Ok(())
+}
+
+/// One reclaim that is killed, and resumed.
+fn killed(world: &World, kill: &Kill) -> Outcome {
+    let before = world.standing()?;
+    let out = world.reclaim_until(kill)?;
+    let told = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let point = format!("killed {} at {}", kill.victims(), kill.at);
+    assert!(told.contains(&point), "{kill:?}: {told}");
+    let since = Instant::now();
+    if world.is_unfinished() {
+        let (_, said) = world.reclaimed(&["--apply"], 4)?;
+        assert!(said.contains("--resume"), "{said}");
+        let out = world.reclaim(&["--resume"]).output()?;
+        let printed = String::from_utf8_lossy(&out.stdout);
+        let errors = String::from_utf8_lossy(&out.stderr);
+        // Before an election the addresses are still leaked, which is exit code 1.
+        assert!(
+            matches!(out.status.code(), Some(0 | 1)),
+            "{kill:?}: {}: {printed}{errors}; before: {told}",
+            out.status
+        );
+        let done: Value = serde_json::from_slice(&out.stdout)?;
+        assert_eq!(done["changed"], serde_json::json!([]), "{kill:?}: {done}");
+    } else {
+        assert!(!kill.pvcheck, "{kill:?}: a killed process cannot have ended it: {told}");
+    }
+    println!("{point}: whole again after {:.1} s", since.elapsed().as_secs_f64());
+    assert_eq!(world.standing()?, before, "{kill:?}: {told}");
+    world.assert_clean().map_err(|e| format!("{kill:?}: {e}").into())
+}
+
+fn restart(world: &World) -> Outcome {
+    world.leak(2)?;
+    let asked = world.state.path().with_extension("asked");
+    let done = world.state.path().with_extension("done");
+    let command = format!("touch {}; while [ ! -e {} ]; do sleep 0.1; done", asked.display(), done.display());
+    let mut reclaim =
+        world.reclaim(&["--apply", "--strategy", "restart", "--restart-command", &command, "--now"]);
+    let child = reclaim.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?;
+    let since = Instant::now();
+    while !asked.exists() {
+        assert!(since.elapsed() < Duration::from_mins(1), "the command was not run");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    world.lab.stop_engine(0)?;
+    world.lab.start_engine(0)?;
+    std::fs::write(&done, "")?;
+    let out = child.wait_with_output()?;
+    for file in [asked, done] {
+        std::fs::remove_file(file)?;
+    }
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let printed: Value = serde_json::from_slice(&out.stdout)?;
+    println!("restart: {}", summary(&printed));
+    assert_eq!(world.leaked()?, 0);
+    assert_eq!(world.running()?, 4);
+    world.assert_clean()
+}
+
+fn summary(done: &Value) -> String {
+    let steps = done["steps"].as_array().into_iter().flatten();
+    let steps: Vec<_> =
+        steps.map(|s| format!("{} {}", s["step"].as_str().unwrap_or("?"), s["elapsed_ms"])).collect();
+    let (changed, notes) = (&done["changed"], &done["notes"]);
+    format!("{} ms ({}), changed {changed}, notes {notes}", done["elapsed_ms"], steps.join(", "))
+}
