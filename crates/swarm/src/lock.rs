@@ -14,7 +14,7 @@ use crate::wire;
 use crate::writes::{Permit, RUN_LABEL, Writer};
 
 /// The lock's name among the configs.
-const NAME: &str = "pvcheck-lock";
+pub(crate) const NAME: &str = "pvcheck-lock";
 const HOLDER: &str = "org.pvcheck.lock.holder";
 const PURPOSE: &str = "org.pvcheck.lock.purpose";
 const TAKEN: &str = "org.pvcheck.lock.taken";

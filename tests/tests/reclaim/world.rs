@@ -1,8 +1,10 @@
 //! A Swarm with something that must go on running, and everything that is compared before and after.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabSpec, Suite};
@@ -19,6 +21,7 @@ pub(crate) const NETWORK: &str = "proxy";
 pub(crate) struct World {
     pub(crate) lab: Lab,
     pub(crate) engine: Engine,
+    names: Mutex<BTreeSet<String>>,
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) state: tempfile::TempDir,
     pub(crate) program: PathBuf,
@@ -31,7 +34,14 @@ impl World {
         let Some(lab) = lab_of(test, spec) else { return Ok(None) };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let engine = runtime.block_on(Engine::connect(&host(&lab)))?;
-        let world = Self { lab, engine, runtime, state: tempfile::tempdir()?, program: pvcheck()? };
+        let world = Self {
+            lab,
+            engine,
+            runtime,
+            names: Mutex::default(),
+            state: tempfile::tempdir()?,
+            program: pvcheck()?,
+        };
         let words =
             ["network", "create", "-d", "overlay", "--attachable", "--subnet", "10.10.0.0/24", NETWORK];
         docker(&world.lab, &words)?;
@@ -130,11 +140,27 @@ impl World {
 
     /// As [`World::reclaim`], expecting an exit code: what was printed as JSON, and what was said.
     pub(crate) fn reclaimed(&self, words: &[&str], code: i32) -> Fallible<(Value, String)> {
-        let done = self.reclaim(words).output()?;
+        let mut command = self.reclaim(words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        while child.try_wait()?.is_none() {
+            self.see_names()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let done = child.wait_with_output()?;
         let errors = String::from_utf8_lossy(&done.stderr).into_owned();
         let printed = String::from_utf8_lossy(&done.stdout);
         assert_eq!(done.status.code(), Some(code), "{words:?}: {printed}{errors}");
         Ok((serde_json::from_slice(&done.stdout).unwrap_or_default(), errors))
+    }
+
+    /// Notes the name of the private engine's namespace, if the journal has one: that must be gone at the end.
+    fn see_names(&self) -> Outcome {
+        let journal = std::fs::read(self.state.path().join("reclaim.json")).unwrap_or_default();
+        let journal: Value = serde_json::from_slice(&journal).unwrap_or_default();
+        if let Some(name) = journal["private"]["name"].as_str() {
+            self.names.lock().map_err(|e| e.to_string())?.insert(name.to_owned());
+        }
+        Ok(())
     }
 
     /// As [`World::reclaim`], in a process that kills itself, or the private engine, at a point.
@@ -143,7 +169,9 @@ impl World {
         command.args(["--exact", "point::ends_at_a_point", "--ignored", "--nocapture"]);
         command.env("POINT_STATE", self.state.path());
         command.env("POINT", &kill.at).env("POINT_VICTIMS", kill.victims());
-        Ok(command.output()?)
+        let out = command.output()?;
+        self.see_names()?;
+        Ok(out)
     }
 
     /// True iff a reclaim was begun and not ended.
@@ -198,7 +226,8 @@ impl World {
         let processes: Vec<_> = processes_with(&state);
         assert!(processes.is_empty(), "left: {processes:?}");
         let namespaces = text(Command::new("ip").args(["netns", "list"]))?;
-        assert!(!namespaces.contains("pvb"), "{namespaces}");
+        let names = self.names.lock().map_err(|e| e.to_string())?.clone();
+        assert!(names.iter().all(|name| !namespaces.contains(name)), "{names:?} in {namespaces}");
         let links = text(self.lab.command("ip").args(["-o", "link"]))?;
         assert!(!links.contains("pvb"), "{links}");
         let configs = docker(&self.lab, &["config", "ls", "--format", "{{.Name}}"])?;

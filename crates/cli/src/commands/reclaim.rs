@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use pvcheck_swarm::{
-    Engine, Host, LeakCount, Permit, Reclaim, ReclaimOptions, ReclaimPlan, RunId, Wish, plan_reclaim,
-    reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+    Engine, Host, LeakCount, Permit, Reclaim, ReclaimError, ReclaimOptions, ReclaimPlan, RunId, Wish,
+    plan_reclaim, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 
 use crate::INTERRUPTED;
@@ -68,7 +68,10 @@ async fn apply(
     face: &Face,
 ) -> Result<u8, Failure> {
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-    let fresh = unfinished_reclaim(&options.state).is_none();
+    if let Some(file) = unfinished_reclaim(&options.state) {
+        // The Swarm may be without a quorum: nothing is asked of it, not even a sweep.
+        return Err(ReclaimError::Unfinished { file }.into());
+    }
     let watch = |p| face.show(p);
     let work = async {
         let steps = reclaim(engine, others, permit, options, &run, &watch);
@@ -79,9 +82,7 @@ async fn apply(
     };
     let outcome = match Box::pin(work).await {
         // What was begun is ended before the run is swept; a second signal ends that as it would end any program.
-        Err(failure)
-            if failure.code == INTERRUPTED && fresh && unfinished_reclaim(&options.state).is_some() =>
-        {
+        Err(failure) if failure.code == INTERRUPTED && unfinished_reclaim(&options.state).is_some() => {
             face.note("pvcheck: interrupted, making the Swarm whole again");
             match Box::pin(resume_reclaim(engine, others, permit, options, &watch)).await {
                 Ok(_) => Err(failure),

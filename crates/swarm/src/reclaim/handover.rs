@@ -1,9 +1,18 @@
 //! Handing the leadership over among three or more managers, and back.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::nodes::{self, NodeWire, until};
 use super::{CHANGE, ELECTION, ReclaimError, Step, Work};
 use crate::engine::Engine;
 use crate::ids::NodeId;
+
+/// Longest time for a demoted node to report to the new leader: it takes 5 s to see that its own manager has ended.
+const REPORTS: Duration = Duration::from_secs(20);
+/// How long it is given for a certificate after that; 0.4 s were measured.
+const CERTIFICATE: Duration = Duration::from_secs(2);
 
 impl Work<'_> {
     /// Demotes the leader; another one leads afterwards.
@@ -81,7 +90,7 @@ impl Work<'_> {
     async fn beside(&self, id: &NodeId) -> Option<&Engine> {
         for engine in std::iter::once(self.engine).chain(self.others) {
             let own = super::facts::info(engine).await.map(|i| i.swarm.node_id).unwrap_or_default();
-            let speaks = until(engine, "it answers", std::time::Duration::ZERO, nodes::leader).await.is_ok();
+            let speaks = until(engine, "it answers", Duration::ZERO, nodes::leader).await.is_ok();
             if own != id.as_str() && !own.is_empty() && speaks {
                 return Some(engine);
             }
@@ -104,9 +113,21 @@ impl Work<'_> {
             .map_err(ReclaimError::Late)
     }
 
+    /// Waits until a demoted node has reported to the new leader and has had time for a worker's certificate. Promoted
+    /// before that, it first waits for that certificate in vain, twice 16 s (swarmkit `node/node.go`,
+    /// `superviseManager`), and no API shows which one it has. It is a matter of speed alone.
+    async fn let_it_settle(&self, engine: &Engine, id: &NodeId) {
+        let ready =
+            |nodes: &[NodeWire]| nodes::node(nodes, id).filter(|n| n.status.state == "ready").map(drop);
+        if until(engine, "it reports", REPORTS, ready).await.is_ok() {
+            sleep(CERTIFICATE).await;
+        }
+    }
+
     /// Makes a worker a manager, and waits until the leader reaches it and it answers itself.
     async fn promote(&self, id: &NodeId) -> Result<(), ReclaimError> {
         let engine = self.speaking().await?;
+        self.let_it_settle(engine, id).await;
         self.writer(engine).set_role(id, "manager", CHANGE).await?;
         let there = |nodes: &[NodeWire]| nodes::is_reachable_manager(nodes, id).then_some(());
         until(engine, &format!("node {id} is a manager again"), CHANGE, there)

@@ -18,6 +18,7 @@ pub(super) struct NodeWire {
     pub(super) id: String,
     pub(super) spec: SpecWire,
     pub(super) description: DescriptionWire,
+    pub(super) status: StatusWire,
     pub(super) manager_status: Option<ManagerWire>,
 }
 
@@ -26,6 +27,12 @@ pub(super) struct NodeWire {
 pub(super) struct SpecWire {
     pub(super) role: String,
     pub(super) availability: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct StatusWire {
+    pub(super) state: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

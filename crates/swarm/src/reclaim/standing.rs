@@ -41,7 +41,10 @@ impl Standing {
         let mut objects = BTreeMap::new();
         for kind in ["services", "secrets", "configs"] {
             let list: Vec<Value> = engine.connection().get(&format!("/{kind}")).await?;
-            let others = list.into_iter().filter(|o| o["Spec"]["Labels"][RUN_LABEL] != run.as_str());
+            let others = list.into_iter().filter(|o| {
+                // A lock that was taken over is gone afterwards, and that is as it should be.
+                o["Spec"]["Labels"][RUN_LABEL] != run.as_str() && o["Spec"]["Name"] != crate::lock::NAME
+            });
             // A service's version moves with its endpoint, which a new leader may write again; its spec does not.
             objects.extend(others.map(|o| {
                 let what = if kind == "services" {
