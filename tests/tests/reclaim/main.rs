@@ -17,27 +17,24 @@ use world::{World, one, three};
 
 type Part = (&'static str, LabSpec, fn(&World) -> Outcome);
 
-/// Each part in a lab of its own, side by side: most of the time is spent waiting for elections.
-fn side_by_side(test: &str, parts: Vec<Part>) {
+/// Lanes side by side, since most of the time is spent waiting for elections; in a lane one part after the other, each
+/// in a lab of its own.
+fn side_by_side(test: &str, lanes: Vec<Vec<Part>>) {
     std::thread::scope(|scope| {
-        let running: Vec<_> = parts
-            .into_iter()
-            .map(|(name, spec, part)| {
-                scope.spawn(move || {
-                    let since = Instant::now();
-                    let Some(world) = World::up(test, spec).unwrap_or_else(|e| panic!("{name}: {e}")) else {
-                        return;
-                    };
-                    part(&world).unwrap_or_else(|e| panic!("{name}: {e}"));
-                    println!("{name}: all in {:.1} s", since.elapsed().as_secs_f64());
-                    world.lab.down().unwrap_or_else(|e| panic!("{name}: {e}"));
-                })
-            })
-            .collect();
+        let run = |lane: Vec<Part>| lane.into_iter().for_each(|part| alone(test, part));
+        let running: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(move || run(lane))).collect();
         // A part that failed has said why; the others end by themselves and take their labs down.
-        let failed = running.into_iter().map(|part| part.join()).filter(Result::is_err).count();
-        assert_eq!(failed, 0, "parts that failed");
+        let failed = running.into_iter().map(std::thread::ScopedJoinHandle::join).filter(Result::is_err);
+        assert_eq!(failed.count(), 0, "lanes that failed");
     });
+}
+
+fn alone(test: &str, (name, spec, part): Part) {
+    let since = Instant::now();
+    let Some(world) = World::up(test, spec).unwrap_or_else(|e| panic!("{name}: {e}")) else { return };
+    part(&world).unwrap_or_else(|e| panic!("{name}: {e}"));
+    println!("{name}: all in {:.1} s", since.elapsed().as_secs_f64());
+    world.lab.down().unwrap_or_else(|e| panic!("{name}: {e}"));
 }
 
 #[test]
@@ -47,15 +44,61 @@ fn every_way_takes_them_back() {
     side_by_side(
         test,
         vec![
-            ("handover", three(suite), handover),
-            ("borrow", one(suite), borrow),
-            ("borrow, both killed", one(suite), both_killed),
+            vec![("handover", three(suite), handover), ("restart", one(suite), restart)],
+            vec![("borrow", one(suite), borrow)],
+            vec![("borrow, both killed", one(suite), both_killed)],
+            vec![("borrow on another suite", one(Some(Suite::Trixie)), borrow)],
         ],
     );
-    side_by_side(
-        test,
-        vec![("restart", one(suite), restart), ("borrow on another suite", one(Some(Suite::Trixie)), borrow)],
-    );
+}
+
+/// Killed at every boundary between two actions: pvcheck, the private engine, and both at once.
+#[test]
+fn killed_at_every_step_the_swarm_is_whole_again() {
+    if !long() {
+        return;
+    }
+    let test = "reclaim::killed_at_every_step_the_swarm_is_whole_again";
+    let lanes = 3;
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let lane = |lane: usize| {
+            let kills = point::all().into_iter().skip(lane).step_by(lanes);
+            scope.spawn(move || kill_after_kill(test, kills))
+        };
+        let running: Vec<_> = (0..lanes).map(lane).collect();
+        running
+            .into_iter()
+            .flat_map(|lane| lane.join().unwrap_or_else(|_| vec!["a lane ended".into()]))
+            .collect()
+    });
+    println!("{test}: {} points", point::all().len());
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// In one lab as long as it stays whole.
+fn kill_after_kill(test: &str, kills: impl Iterator<Item = Kill>) -> Vec<String> {
+    let (mut world, mut failed) = (None::<World>, Vec::new());
+    for kill in kills {
+        let one = std::panic::AssertUnwindSafe(|| -> Result<Option<World>, String> {
+            let there = world.take();
+            let up = || World::up(test, one(Some(Suite::Bookworm))).map_err(|e| e.to_string());
+            let Some(world) = there.map_or_else(up, |world| Ok(Some(world)))? else { return Ok(None) };
+            let part = || -> Outcome {
+                if world.leaked()? == 0 {
+                    world.leak(1)?;
+                }
+                killed(&world, &kill)
+            };
+            part().map_err(|e| e.to_string())?;
+            Ok(Some(world))
+        });
+        match std::panic::catch_unwind(one) {
+            Ok(Ok(whole)) => world = whole,
+            Ok(Err(error)) => failed.push(format!("{kill:?}: {error}")),
+            Err(_) => failed.push(format!("{kill:?}: see above")),
+        }
+    }
+    failed
 }
 
 #[test]
@@ -64,9 +107,13 @@ fn every_suite_does_the_same() {
         return;
     }
     for suite in [Suite::Trixie, Suite::Sid] {
-        let parts: Vec<Part> =
-            vec![("handover", three(Some(suite)), handover), ("borrow", one(Some(suite)), borrow)];
-        side_by_side("reclaim::every_suite_does_the_same", parts);
+        let lanes: Vec<Vec<Part>> = vec![
+            vec![("handover", three(Some(suite)), handover)],
+            vec![("borrow", one(Some(suite)), borrow), ("restart", one(Some(suite)), restart)],
+            vec![("borrow, both killed", one(Some(suite)), both_killed)],
+        ];
+        println!("{suite:?}");
+        side_by_side("reclaim::every_suite_does_the_same", lanes);
     }
 }
 
