@@ -347,11 +347,14 @@ pub(crate) struct Reclaim {
     #[arg(long, value_name = "URL")]
     pub(crate) helper: Vec<String>,
     /// End what an interrupted reclaim began
-    #[arg(long, conflicts_with = "networks")]
+    #[arg(long, conflicts_with_all = ["networks", "apply"])]
     pub(crate) resume: bool,
     /// With --resume: where the quorum is lost for good, make this manager the only one again; its tasks restart
     #[arg(long, requires = "resume")]
     pub(crate) force_new_cluster: bool,
+    /// Put the copy of the manager's raft folder back that a borrow made; the engine must be stopped
+    #[arg(long, conflicts_with_all = ["apply", "resume", "networks"])]
+    pub(crate) restore_copy: bool,
     /// Take the Swarm's lock over from whoever holds it, and record why
     #[arg(long, value_name = "REASON")]
     pub(crate) break_lock: Option<String>,

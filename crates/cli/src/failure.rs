@@ -85,9 +85,12 @@ impl From<ReclaimError> for Failure {
     fn from(error: ReclaimError) -> Self {
         match error {
             ReclaimError::Census(census) => census.into(),
-            ReclaimError::NothingToResume { .. } | ReclaimError::OtherSwarm { .. } => Self::usage(error),
+            ReclaimError::NothingToResume { .. }
+            | ReclaimError::OtherSwarm { .. }
+            | ReclaimError::NoCopy { .. } => Self::usage(error),
             ReclaimError::Refused { .. }
             | ReclaimError::Unfinished { .. }
+            | ReclaimError::EngineRuns { .. }
             | ReclaimError::QuorumLost { .. }
             | ReclaimError::Lock(LockError::Held { .. }) => Self::refused(error),
             ReclaimError::NotDone(_)

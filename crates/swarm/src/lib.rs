@@ -67,9 +67,9 @@ pub use look::{Look, LookError};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use progress::{Progress, Watcher, silent};
 pub use reclaim::{
-    Here, LeakCount, Manager, Moment, PlanStep, Reclaim, ReclaimError, ReclaimFacts, ReclaimOptions,
-    ReclaimPlan, Refused, Step, StepPoint, StepTime, Strategy, Wish, default_state, plan_reclaim, reclaim,
-    reclaim_facts, resume_reclaim, unfinished_reclaim,
+    CopyPutBack, Here, LeakCount, Manager, Moment, PlanStep, Reclaim, ReclaimError, ReclaimFacts,
+    ReclaimOptions, ReclaimPlan, Refused, Step, StepPoint, StepTime, Strategy, Wish, default_state,
+    plan_reclaim, put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 pub use removal::{
     FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval, find_stacks, leftover_runs,

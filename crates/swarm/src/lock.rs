@@ -81,7 +81,7 @@ pub enum LockError {
     )]
     Held {
         /// What the lock says.
-        lock: LockFacts,
+        lock: Box<LockFacts>,
         /// The engine's time.
         now: Timestamp,
     },
@@ -118,7 +118,7 @@ impl Lock {
             round += 1;
             let Some((id, lock)) = current(engine).await? else {
                 if ROUNDS < round {
-                    return Err(LockError::Held { lock: facts(None), now });
+                    return Err(LockError::Held { lock: Box::new(facts(None)), now });
                 }
                 poll().await;
                 continue;
@@ -128,7 +128,7 @@ impl Lock {
             }
             let expired = lock.expires.is_some_and(|at| at <= now);
             if (!expired && request.break_held.is_none()) || ROUNDS < round {
-                return Err(LockError::Held { lock, now });
+                return Err(LockError::Held { lock: Box::new(lock), now });
             }
             // By its id: if another has taken it over in between, that one's stays.
             writer.remove_config(&id).await?;
@@ -147,6 +147,20 @@ impl Lock {
     /// When the call fails; it then ends by itself when it expires.
     pub async fn release(self, engine: &Engine, permit: Permit) -> Result<(), CallError> {
         Writer::new(engine.connection(), permit).remove_config(&self.id).await
+    }
+
+    /// Looks whether the lock could be taken now, and leaves it alone.
+    ///
+    /// # Errors
+    /// When somebody holds it, or when a call fails.
+    pub async fn expect_free(engine: &Engine) -> Result<(), LockError> {
+        let now = clock(engine).await?;
+        match current(engine).await? {
+            Some((_, lock)) if lock.expires.is_none_or(|at| now < at) => {
+                Err(LockError::Held { lock: Box::new(lock), now })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The lock as it stands, whoever holds it; `None` if nobody does.
@@ -250,7 +264,7 @@ mod tests {
         assert!(is_held(Some(&labels), later(599)));
         assert!(!is_held(Some(&labels), later(600)));
         assert!(!is_held(None, now), "what has no lock's labels is none");
-        let text = LockError::Held { lock: read, now: later(42) }.to_string();
+        let text = LockError::Held { lock: Box::new(read), now: later(42) }.to_string();
         assert!(text.contains("root@here, process 7 for reclaim, since 42 s"), "{text}");
     }
 

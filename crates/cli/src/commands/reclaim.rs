@@ -5,7 +5,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use pvcheck_swarm::{
     Engine, Host, LeakCount, Permit, Reclaim, ReclaimError, ReclaimOptions, ReclaimPlan, RunId, Wish,
-    plan_reclaim, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+    plan_reclaim, put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 
 use crate::INTERRUPTED;
@@ -16,6 +16,15 @@ use crate::failure::Failure;
 use crate::session::{Session, guarded, interrupted};
 
 pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Result<u8, Failure> {
+    if asked.restore_copy {
+        let done = put_copy_back(&asked.state).await?;
+        face.result(&done, || {
+            let aside = done.set_aside.as_ref();
+            let aside = aside.map_or_else(String::new, |dir| format!("; what was there is in {}", dir.display()));
+            format!("{} is as before the first step{aside}\nStart the engine, then run pvcheck reclaim --resume.\n", done.restored.display())
+        })?;
+        return Ok(0);
+    }
     let session = Session::open(args).await?;
     let mut others = Vec::new();
     for url in &asked.helper {

@@ -50,7 +50,7 @@ impl Work<'_> {
         self.safeguard(&folder)?;
         self.journal.done(Step::Safeguard, since)?;
 
-        let mut private = PrivateEngine::plan(&folder, &self.journal.record.run, link)?;
+        let private = PrivateEngine::plan(&folder, &self.journal.record.run, link)?;
         self.journal.record.private = Some(private.clone());
         let since = self.journal.begun(Step::Namespace)?;
         private.connect().await?;
@@ -59,9 +59,7 @@ impl Work<'_> {
         let since = self.journal.begun(Step::Engine)?;
         self.say("starting a private engine");
         let run = self.journal.record.run.clone();
-        let started = private.start(&run).await;
-        self.journal.record.private = Some(private);
-        let guest = started?;
+        let guest = private.start(&run).await?;
         self.journal.done(Step::Engine, since)?;
 
         let since = self.journal.begun(Step::Compact)?;
@@ -74,18 +72,13 @@ impl Work<'_> {
 
         let since = self.journal.begun(Step::Freeze)?;
         self.say("waiting until the manager steps down");
-        if let Some(private) = &mut self.journal.record.private {
-            private.freeze()?;
-        }
-        self.journal.save()?;
+        private.freeze()?;
         leaderless(self.engine).await?;
         self.journal.done(Step::Freeze, since)?;
 
         let since = self.journal.begun(Step::Thaw)?;
         self.say("waiting for an election");
-        if let Some(private) = &mut self.journal.record.private {
-            private.wake();
-        }
+        private.wake();
         until(self.engine, "a leader is elected", ELECTION, nodes::leader)
             .await
             .map_err(ReclaimError::Late)?;
@@ -130,12 +123,12 @@ impl Work<'_> {
 
     /// Takes the borrowed manager out of the Swarm and its engine off this host, from wherever things stand.
     pub(super) async fn dismiss(&mut self) -> Result<(), ReclaimError> {
-        let Some(mut private) = self.journal.record.private.clone() else { return Ok(()) };
+        let Some(private) = self.journal.record.private.clone() else { return Ok(()) };
         let joined = self.journal.has_begun(Step::Join);
         if joined {
             let left =
                 self.journal.record.marks.iter().any(|m| m.step == Step::Leave && m.moment == Moment::Done);
-            let guest = if left { None } else { self.bring_back(&mut private).await? };
+            let guest = if left { None } else { self.bring_back(&private).await? };
             self.part(guest.as_ref(), &private).await?;
         }
         if self.journal.has_begun(Step::Compact) {
@@ -154,10 +147,8 @@ impl Work<'_> {
     }
 
     /// The Swarm has a leader again: with the private engine awake, or started again, or without it by force.
-    async fn bring_back(&mut self, private: &mut PrivateEngine) -> Result<Option<Engine>, ReclaimError> {
+    async fn bring_back(&mut self, private: &PrivateEngine) -> Result<Option<Engine>, ReclaimError> {
         let guest = self.revive(private).await;
-        self.journal.record.private = Some(private.clone());
-        self.journal.save()?;
         let why = match &guest {
             Ok(_) => "it runs, and nobody is elected".to_owned(),
             Err(error) => error.to_string(),
@@ -181,7 +172,7 @@ impl Work<'_> {
         }
     }
 
-    async fn revive(&self, private: &mut PrivateEngine) -> Result<Engine, ReclaimError> {
+    async fn revive(&self, private: &PrivateEngine) -> Result<Engine, ReclaimError> {
         private.wake();
         if !private.has_folder() {
             return Err(ReclaimError::Helper("its folder is gone".to_owned()));
@@ -294,7 +285,7 @@ async fn leaderless(engine: &Engine) -> Result<(), ReclaimError> {
 }
 
 /// Copies a folder with its permissions; a file that vanishes meanwhile (a raft log that was cut off) is no error.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     make_private(to).map_err(std::io::Error::other)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

@@ -174,7 +174,7 @@ async fn here(engine: &Engine, info: &InfoWire, snapshot: &Snapshot) -> Here {
     Here {
         root: rustix::process::geteuid().is_root(),
         missing: programs.missing(),
-        dockerd: programs.dockerd.clone(),
+        dockerd: programs.dockerd,
         same_host,
         link: private::free_link(&host, snapshot),
         raft_dir: std::fs::read_dir(raft.join("raft")).is_ok().then_some(raft),

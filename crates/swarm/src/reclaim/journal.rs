@@ -56,6 +56,8 @@ pub enum Step {
     Tokens,
     /// The engine is restarted.
     Restart,
+    /// The copy of the raft folder is put back.
+    PutBack,
     /// The lock is released.
     Unlock,
 }
@@ -80,6 +82,7 @@ impl Step {
             Self::Remove => "remove",
             Self::Tokens => "tokens",
             Self::Restart => "restart",
+            Self::PutBack => "put-back",
             Self::Unlock => "unlock",
         }
     }
@@ -164,6 +167,8 @@ pub(super) struct Journal<'a> {
     pub(super) times: Vec<StepTime>,
 }
 
+/// The version of the journal's form.
+const SCHEMA: &str = "pvcheck/v1";
 /// The file's name in the state folder.
 const FILE: &str = "reclaim.json";
 
@@ -194,8 +199,7 @@ impl<'a> Journal<'a> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ReclaimError::State { path: file, source }),
         };
-        let record = serde_json::from_slice(&text)
-            .map_err(|e| ReclaimError::State { path: file, source: std::io::Error::other(e) })?;
+        let record = parse(&text).map_err(|why| ReclaimError::Journal { file, why })?;
         Ok(Some(Self { record, dir: dir.to_owned(), hook, times: Vec::new() }))
     }
 
@@ -207,6 +211,11 @@ impl<'a> Journal<'a> {
     /// True iff a step was begun, by this process or an earlier one.
     pub(super) fn has_begun(&self, step: Step) -> bool {
         self.record.marks.iter().any(|m| m.step == step)
+    }
+
+    /// True iff a step was done, by this process or an earlier one.
+    pub(super) fn is_done(&self, step: Step) -> bool {
+        self.record.marks.iter().any(|m| m.step == step && m.moment == Moment::Done)
     }
 
     /// Writes down that a step begins.
@@ -264,6 +273,19 @@ impl<'a> Journal<'a> {
         gone(fs::remove_file(&file), file)?;
         Ok(self.times)
     }
+}
+
+/// The journal's text; the reason why it is none that this version understands.
+fn parse(text: &[u8]) -> Result<Record, String> {
+    #[derive(Deserialize)]
+    struct Schema {
+        schema: String,
+    }
+    let Schema { schema } = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    if schema != SCHEMA {
+        return Err(format!("its schema is `{schema}`, and this version knows `{SCHEMA}`"));
+    }
+    serde_json::from_slice(text).map_err(|e| e.to_string())
 }
 
 /// A folder that only its owner may enter.

@@ -14,6 +14,7 @@ mod journal;
 mod nodes;
 mod plan;
 mod private;
+mod put_back;
 mod restart;
 mod standing;
 
@@ -29,6 +30,7 @@ pub use count::LeakCount;
 pub use facts::{Here, Manager, ReclaimFacts, reclaim_facts};
 pub use journal::{Moment, Step, StepPoint, StepTime, unfinished_reclaim};
 pub use plan::{PlanStep, ReclaimPlan, Refused, Strategy, Wish, plan_reclaim};
+pub use put_back::{CopyPutBack, put_copy_back};
 
 use journal::{Journal, Record};
 use standing::Standing;
@@ -163,6 +165,26 @@ pub enum ReclaimError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The journal is not one that this version understands; nothing was touched.
+    #[error("{}: no journal that this version understands ({why}); resume with the version that began it, or by hand as docs/reclaim.md says", file.display())]
+    Journal {
+        /// The journal.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No copy of the raft folder is there to be put back; nothing was touched.
+    #[error("there is no complete copy of a raft folder in {}; only an unfinished borrow has one", dir.display())]
+    NoCopy {
+        /// Where it would be.
+        dir: PathBuf,
+    },
+    /// The engine runs, and would write into the folder that is to be replaced; nothing was touched.
+    #[error("the engine at {host} runs; stop it first, and start it when the copy is back")]
+    EngineRuns {
+        /// Its address.
+        host: String,
+    },
     /// A program, or the private engine, did not do what it should.
     #[error("{0}")]
     Helper(String),
@@ -243,14 +265,18 @@ pub async fn reclaim(
     let facts = reclaim_facts(engine, others).await?;
     let names = count::chosen(&engine.snapshot().await?, &options.networks)?;
     let plan = plan_reclaim(&facts, options.wish);
+    let (Some(strategy), Some(leader)) = (plan.strategy, facts.leader()) else {
+        return Err(ReclaimError::Refused { plan: Box::new(plan) });
+    };
+    if options.break_lock.is_none() {
+        // It is taken when there is something to do; a census beside somebody else's work is none of ours to make.
+        Lock::expect_free(engine).await?;
+    }
     let before = count::count(engine, permit, &names, run, Duration::ZERO, watch).await?;
     let standing = Standing::look(engine, run).await?;
     if before.iter().all(|c| c.leaked == Some(0)) {
         return Ok(nothing_leaked(before, &standing, started));
     }
-    let (Some(strategy), Some(leader)) = (plan.strategy, facts.leader()) else {
-        return Err(ReclaimError::Refused { plan: Box::new(plan) });
-    };
     let swarm: facts::SwarmWire = engine.connection().get("/swarm").await?;
     let record = Record {
         schema: "pvcheck/v1".into(),

@@ -44,8 +44,13 @@ hostname "$1"
 exec "$2" --config-file "$0/daemon.json" >>"$0/dockerd.log" 2>&1
 "#;
 
+/// The engine's configuration in its folder; its process is known by this word.
+const CONFIG: &str = "daemon.json";
+/// The word by which the alarm of a frozen engine is known; no such file is made.
+const ALARM: &str = "alarm";
+
 /// A process for good: its id and its start time, since ids are used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     pid: u32,
     start: u64,
@@ -80,6 +85,13 @@ fn stat(pid: u32) -> Option<(char, u64, u32)> {
 fn parse_stat(text: &str) -> Option<(char, u64, u32)> {
     let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
     Some((fields.first()?.chars().next()?, fields.get(19)?.parse().ok()?, fields.get(1)?.parse().ok()?))
+}
+
+/// The words of a process's command line; none for one that has ended.
+fn command_line(pid: u32) -> Vec<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    text.split(|b| *b == 0).map(|word| OsString::from_vec(word.to_vec()).into()).collect()
 }
 
 fn all_processes() -> Vec<u32> {
@@ -168,10 +180,6 @@ pub(super) struct PrivateEngine {
     dockerd: PathBuf,
     path: String,
     libraries: Option<String>,
-    /// The process that waits for the engine; killing it kills the engine.
-    watcher: Option<Process>,
-    /// The process that would wake a frozen engine.
-    alarm: Option<Process>,
 }
 
 impl PrivateEngine {
@@ -187,8 +195,6 @@ impl PrivateEngine {
             dockerd,
             path: word(programs.path),
             libraries: programs.libraries.map(word),
-            watcher: None,
-            alarm: None,
         })
     }
 
@@ -212,10 +218,24 @@ impl PrivateEngine {
         self.engine_process().map(|p| p.pid)
     }
 
+    /// Every process of it: those that were started with its folder as a word, which no other run has. They are looked for and not written down, so
+    /// that none is lost between its start and the record of it.
+    fn processes(&self) -> Vec<(Process, Vec<PathBuf>)> {
+        let words = [self.dir.clone(), self.dir.join(CONFIG), self.dir.join(ALARM)];
+        let ours = |line: &[PathBuf]| line.iter().any(|word| words.contains(word));
+        let found =
+            all_processes().into_iter().filter_map(|pid| Some((Process::of(pid)?, command_line(pid))));
+        found.filter(|(_, words)| ours(words)).collect()
+    }
+
+    fn with_word(&self, name: &str) -> Option<Process> {
+        let word = self.dir.join(name);
+        self.processes().into_iter().find(|(_, words)| words.contains(&word)).map(|(process, _)| process)
+    }
+
+    /// The engine itself, once it has been started in its namespaces.
     fn engine_process(&self) -> Option<Process> {
-        let watcher = self.watcher.filter(|w| w.is_alive())?;
-        let child = |pid: &u32| stat(*pid).is_some_and(|(_, _, parent)| parent == watcher.pid);
-        all_processes().into_iter().find(child).and_then(Process::of)
+        self.with_word(CONFIG)
     }
 
     fn namespace_file(&self) -> PathBuf {
@@ -251,8 +271,8 @@ impl PrivateEngine {
     }
 
     /// Starts the engine, unless it runs, and waits until it answers.
-    pub(super) async fn start(&mut self, run: &RunId) -> Result<Engine, ReclaimError> {
-        if self.pid().is_none() {
+    pub(super) async fn start(&self, run: &RunId) -> Result<Engine, ReclaimError> {
+        if self.processes().is_empty() {
             self.spawn(run)?;
         }
         self.wake();
@@ -261,7 +281,7 @@ impl PrivateEngine {
         loop {
             match Engine::reach(&host, LIMIT).await {
                 Ok(engine) => return Ok(engine),
-                Err(error) if LIMIT < since.elapsed() || self.watcher.is_none_or(|w| !w.is_alive()) => {
+                Err(error) if LIMIT < since.elapsed() || self.processes().is_empty() => {
                     return Err(ReclaimError::Helper(format!(
                         "the private engine does not answer: {error}; its log ends with: {}",
                         self.last_words()
@@ -272,7 +292,7 @@ impl PrivateEngine {
         }
     }
 
-    fn spawn(&mut self, run: &RunId) -> Result<(), ReclaimError> {
+    fn spawn(&self, run: &RunId) -> Result<(), ReclaimError> {
         make_private(&self.dir)?;
         for stale in ["dockerd.pid", "docker.sock"] {
             // A killed engine leaves them; a new one would take the id in the first for somebody else's.
@@ -294,7 +314,7 @@ impl PrivateEngine {
             let path = path.to_owned();
             move |source| ReclaimError::State { path, source }
         };
-        let file = self.dir.join("daemon.json");
+        let file = self.dir.join(CONFIG);
         fs::write(&file, config.to_string()).map_err(io(&file))?;
         let output = self.dir.join("start.log");
         let output = fs::File::create(&output).map_err(io(&output))?;
@@ -318,9 +338,7 @@ impl PrivateEngine {
             command.env("LD_LIBRARY_PATH", libraries);
         }
         // Not killed with this process: as a member of the Swarm it is needed until it has been taken out of it.
-        let child = command.spawn().map_err(io(Path::new("setsid")))?;
-        self.watcher = child.id().and_then(Process::of);
-        Ok(())
+        command.spawn().map(drop).map_err(io(Path::new("setsid")))
     }
 
     fn last_words(&self) -> String {
@@ -331,7 +349,7 @@ impl PrivateEngine {
     }
 
     /// Stops the engine's clock, with an alarm that wakes it should nobody else.
-    pub(super) fn freeze(&mut self) -> Result<(), ReclaimError> {
+    pub(super) fn freeze(&self) -> Result<(), ReclaimError> {
         let engine = self
             .engine_process()
             .ok_or_else(|| ReclaimError::Helper("the private engine has ended".into()))?;
@@ -340,21 +358,19 @@ impl PrivateEngine {
             engine.pid, engine.start
         );
         let mut command = Command::new("setsid");
-        command.args(["sh", "-c", &script]).env("PATH", &self.path);
+        command.args(["sh", "-c", &script]).arg(self.dir.join(ALARM)).env("PATH", &self.path);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child =
-            command.spawn().map_err(|source| ReclaimError::State { path: "setsid".into(), source })?;
-        self.alarm = child.id().and_then(Process::of);
+        command.spawn().map_err(|source| ReclaimError::State { path: "setsid".into(), source })?;
         engine.signal(Signal::STOP);
         Ok(())
     }
 
     /// Wakes a frozen engine; one that is awake or gone is left as it is.
-    pub(super) fn wake(&mut self) {
+    pub(super) fn wake(&self) {
         if let Some(engine) = self.engine_process() {
             engine.signal(Signal::CONT);
         }
-        if let Some(alarm) = self.alarm.take() {
+        if let Some(alarm) = self.with_word(ALARM) {
             for pid in all_processes().into_iter().filter(|p| stat(*p).is_some_and(|s| s.2 == alarm.pid)) {
                 // Its `sleep`.
                 if let Some(child) = Process::of(pid) {
@@ -366,21 +382,19 @@ impl PrivateEngine {
     }
 
     /// Ends the engine and removes everything of it. Doing it twice is no error.
-    pub(super) async fn remove(&mut self) -> Result<(), ReclaimError> {
+    pub(super) async fn remove(&self) -> Result<(), ReclaimError> {
         self.wake();
-        if let Some(watcher) = self.watcher {
-            let engine = self.engine_process();
-            watcher.signal(Signal::KILL);
-            let since = Instant::now();
-            while watcher.is_alive() || engine.is_some_and(Process::is_alive) {
-                if LIMIT < since.elapsed() {
-                    return Err(ReclaimError::Helper(format!("process {} does not end", watcher.pid)));
-                }
-                if let Some(engine) = engine {
-                    engine.signal(Signal::KILL);
-                }
-                poll().await;
+        let since = Instant::now();
+        loop {
+            let left = self.processes();
+            let Some((first, _)) = left.first() else { break };
+            if LIMIT < since.elapsed() {
+                return Err(ReclaimError::Helper(format!("process {} does not end", first.pid)));
             }
+            for (process, _) in &left {
+                process.signal(Signal::KILL);
+            }
+            poll().await;
         }
         if self.ip(&["link", "show", "dev", &self.name]).await.is_ok() {
             self.ip(&["link", "delete", "dev", &self.name]).await?;
@@ -401,15 +415,19 @@ impl PrivateEngine {
     }
 }
 
-/// Runs a program to its end.
-pub(super) async fn run(mut command: Command) -> Result<Output, ReclaimError> {
+async fn run(command: Command) -> Result<Output, ReclaimError> {
+    run_within(command, LIMIT).await
+}
+
+/// Runs a program to its end, or ends it when the time is up.
+pub(super) async fn run_within(mut command: Command, limit: Duration) -> Result<Output, ReclaimError> {
     let named = format!("{:?}", command.as_std().get_program());
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let ended = timeout(LIMIT, command.output()).await;
+    let ended = timeout(limit, command.output()).await;
     let output = match ended {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return Err(ReclaimError::Helper(format!("{named} cannot be run: {error}"))),
-        Err(_) => return Err(ReclaimError::Helper(format!("{named} took more than {} s", LIMIT.as_secs()))),
+        Err(_) => return Err(ReclaimError::Helper(format!("{named} took more than {} s", limit.as_secs()))),
     };
     if output.status.success() {
         return Ok(output);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 use super::nodes::{self, until};
-use super::private::run;
+use super::private::run_within;
 use super::{ReclaimError, Step, Work};
 use crate::ids::RunId;
 use crate::stack::poll;
@@ -19,7 +19,7 @@ impl Work<'_> {
         self.say("restarting the engine");
         let mut command = Command::new("sh");
         command.args(["-c", &self.options.restart_command]);
-        run(command).await?;
+        run_within(command, BACK).await?;
         self.journal.done(Step::Restart, since)
     }
 
