@@ -5,6 +5,7 @@ mod point;
 mod world;
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use pvcheck_lab::{LabSpec, ReadOnlyProxy, Suite};
@@ -13,7 +14,7 @@ use pvcheck_tests::{Outcome, docker, long};
 use serde_json::Value;
 
 use point::Kill;
-use world::{World, one, three};
+use world::{World, one, say, three};
 
 type Part = (&'static str, LabSpec, fn(&World) -> Outcome);
 
@@ -33,7 +34,7 @@ fn alone(test: &str, (name, spec, part): Part) {
     let since = Instant::now();
     let Some(world) = World::up(test, spec).unwrap_or_else(|e| panic!("{name}: {e}")) else { return };
     part(&world).unwrap_or_else(|e| panic!("{name}: {e}"));
-    println!("{name}: all in {:.1} s", since.elapsed().as_secs_f64());
+    say(&format!("{name}: all in {:.1} s", since.elapsed().as_secs_f64()));
     world.lab.down().unwrap_or_else(|e| panic!("{name}: {e}"));
 }
 
@@ -71,8 +72,75 @@ fn killed_at_every_step_the_swarm_is_whole_again() {
             .flat_map(|lane| lane.join().unwrap_or_else(|_| vec!["a lane ended".into()]))
             .collect()
     });
-    println!("{test}: {} points", point::all().len());
+    say(&format!("{test}: {} points", point::all().len()));
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// kill -9 at moments that nobody chose: in the middle of actions too.
+#[test]
+fn killed_at_any_moment_nothing_is_left() {
+    let test = "reclaim::killed_at_any_moment_nothing_is_left";
+    let suite = Some(Suite::Bookworm);
+    side_by_side(
+        test,
+        vec![
+            vec![("handover at random moments", three(suite), at_random)],
+            vec![("borrow at random moments", one(suite), at_random)],
+        ],
+    );
+}
+
+fn at_random(world: &World) -> Outcome {
+    // As long as one reclaim takes on a machine that is not busy.
+    let whole = Duration::from_secs(if world.lab.info().hosts.len() == 1 { 40 } else { 25 });
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let mut seed = u64::try_from(now.as_nanos() & u128::from(u64::MAX))? | 1;
+    say(&format!("seed {seed}"));
+    let times: u32 = if long() { 20 } else { 2 };
+    for part in 0..times {
+        // xorshift64: spread is what is wanted, one moment in each part of the whole.
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        let fraction = f64::from(u32::try_from(seed >> 32)?) / f64::from(u32::MAX);
+        let after = whole.mul_f64((f64::from(part) + fraction) / f64::from(times));
+        if world.leaked()? == 0 {
+            world.leak(1)?;
+        }
+        let before = world.standing()?;
+        let mut command = world.reclaim(&["--apply"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        std::thread::sleep(after);
+        let ran = child.try_wait()?.is_none();
+        child.kill()?;
+        child.wait()?;
+        // What the engine was asked for at the last moment it still does, and nothing shows when it has.
+        std::thread::sleep(Duration::from_millis(300));
+        world.see_names()?;
+        let unfinished = world.is_unfinished();
+        if unfinished {
+            let out = world.reclaim(&["--resume"]).output()?;
+            let said = String::from_utf8_lossy(&out.stderr);
+            assert!(matches!(out.status.code(), Some(0 | 1)), "after {after:?}: {}: {said}", out.status);
+            let done: Value = serde_json::from_slice(&out.stdout)?;
+            assert_eq!(done["changed"], serde_json::json!([]), "after {after:?}: {done}");
+        }
+        let swept = world.pvcheck(&["sweep", "--apply"]).output()?;
+        assert!(swept.status.success(), "after {after:?}: {}", String::from_utf8_lossy(&swept.stderr));
+        say(&format!(
+            "killed after {after:?}: it {}",
+            match (ran, unfinished) {
+                (_, true) => "was resumed",
+                (true, false) => "had begun nothing",
+                (false, false) => "had ended",
+            }
+        ));
+        assert_eq!(world.standing()?, before, "after {after:?}");
+        world.assert_clean()?;
+        let ours = docker(&world.lab, &["service", "ls", "-q", "--filter", "label=org.pvcheck.run"])?;
+        assert_eq!(ours, "", "after {after:?}");
+    }
+    Ok(())
 }
 
 /// In one lab as long as it stays whole.
@@ -112,7 +180,7 @@ fn every_suite_does_the_same() {
             vec![("borrow", one(Some(suite)), borrow), ("restart", one(Some(suite)), restart)],
             vec![("borrow, both killed", one(Some(suite)), both_killed)],
         ];
-        println!("{suite:?}");
+        say(&format!("{suite:?}"));
         side_by_side("reclaim::every_suite_does_the_same", lanes);
     }
 }
@@ -130,7 +198,7 @@ fn handover(world: &World) -> Outcome {
     assert_eq!(world.standing()?, before, "refused, and touched");
 
     let (done, _) = world.reclaimed(&["--apply", "--break-lock", "its host is gone"], 0)?;
-    println!("handover: {}", summary(&done));
+    say(&format!("handover: {}", summary(&done)));
     assert_eq!((&done["before"][0]["leaked"], &done["after"][0]["leaked"]), (&8.into(), &0.into()), "{done}");
     assert_eq!(done["leader_before"], done["leader_after"], "{done}");
     assert!(done["notes"].to_string().contains("its host is gone"), "{done}");
@@ -190,7 +258,7 @@ fn borrow(world: &World) -> Outcome {
     assert_eq!(world.standing()?, before, "refused, and touched");
 
     let (done, _) = world.reclaimed(&["--apply"], 0)?;
-    println!("borrow: {}", summary(&done));
+    say(&format!("borrow: {}", summary(&done)));
     assert_eq!((&done["before"][0]["leaked"], &done["after"][0]["leaked"]), (&8.into(), &0.into()), "{done}");
     assert_eq!(world.standing()?, before);
     assert!(
@@ -256,9 +324,83 @@ fn killed(world: &World, kill: &Kill) -> Outcome {
     } else {
         assert!(!kill.pvcheck, "{kill:?}: a killed process cannot have ended it: {told}");
     }
-    println!("{point}: whole again after {:.1} s", since.elapsed().as_secs_f64());
+    say(&format!("{point}: whole again after {:.1} s", since.elapsed().as_secs_f64()));
     assert_eq!(world.standing()?, before, "{kill:?}: {told}");
     world.assert_clean().map_err(|e| format!("{kill:?}: {e}").into())
+}
+
+/// The worst that can happen while two managers are one Swarm: one of them is lost for good.
+#[test]
+fn what_is_lost_for_good_is_made_anew() {
+    if !long() {
+        return;
+    }
+    for suite in [Suite::Bookworm, Suite::Trixie] {
+        side_by_side(
+            "reclaim::what_is_lost_for_good_is_made_anew",
+            vec![
+                vec![("the private engine is lost", one(Some(suite)), engine_lost)],
+                vec![("the manager's own raft folder is lost", one(Some(suite)), raft_lost)],
+            ],
+        );
+    }
+}
+
+/// Services, secrets, configs and the node are the same; tasks may be others.
+fn kept(world: &World) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let ids = |words: &[&str]| docker(&world.lab, words);
+    Ok(vec![
+        ids(&["node", "ls", "--format", "{{.ID}} {{.Hostname}} {{.ManagerStatus}}"])?,
+        ids(&["service", "ls", "--format", "{{.ID}} {{.Name}}"])?,
+        ids(&["secret", "ls", "--format", "{{.ID}} {{.Name}}"])?,
+        ids(&["config", "ls", "--filter", "name=text", "--format", "{{.ID}} {{.Name}}"])?,
+    ])
+}
+
+fn engine_lost(world: &World) -> Outcome {
+    world.leak(1)?;
+    let before = kept(world)?;
+    let kill = Kill { at: "freeze:acted".into(), pvcheck: true, engine: true };
+    world.reclaim_until(&kill)?;
+    let folder = std::fs::read_dir(world.state.path())?.flatten().find(|e| e.path().is_dir());
+    std::fs::remove_dir_all(folder.ok_or("no folder")?.path().join("engine"))?;
+    let (_, said) = world.reclaimed(&["--resume"], 4)?;
+    assert!(said.contains("--force-new-cluster"), "{said}");
+    let out = world.reclaim(&["--resume", "--force-new-cluster"]).output()?;
+    let (printed, said) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(matches!(out.status.code(), Some(0 | 1)), "{printed}{said}");
+    whole_after(world, &before)
+}
+
+fn raft_lost(world: &World) -> Outcome {
+    world.leak(1)?;
+    let before = kept(world)?;
+    let kill = Kill { at: "thaw:acted".into(), pvcheck: true, engine: false };
+    world.reclaim_until(&kill)?;
+    let (_, said) = world.reclaimed(&["--restore-copy"], 4)?;
+    assert!(said.contains("stop it first"), "{said}");
+    let root = docker(&world.lab, &["info", "--format", "{{.DockerRootDir}}"])?;
+    world.lab.stop_engine(0)?;
+    std::fs::remove_dir_all(Path::new(&root).join("swarm/raft"))?;
+    let (done, _) = world.reclaimed(&["--restore-copy"], 0)?;
+    world.lab.start_engine(0)?;
+    let out = world.reclaim(&["--resume"]).output()?;
+    let (printed, said) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(matches!(out.status.code(), Some(0 | 1)), "{printed}{said}");
+    let aside = done["set_aside"].as_str().ok_or("nothing was set aside")?;
+    assert!(Path::new(aside).join("certificates").is_dir(), "{done}");
+    whole_after(world, &before)
+}
+
+fn whole_after(world: &World, before: &[String]) -> Outcome {
+    let since = Instant::now();
+    while world.running().unwrap_or(0) < 4 {
+        assert!(since.elapsed() < Duration::from_mins(1), "its tasks do not run");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(kept(world)?, before);
+    assert_eq!(world.leaked()?, 0, "a new leader has lost none");
+    world.assert_clean()
 }
 
 fn restart(world: &World) -> Outcome {
@@ -268,7 +410,7 @@ fn restart(world: &World) -> Outcome {
     let command = format!("touch {}; while [ ! -e {} ]; do sleep 0.1; done", asked.display(), done.display());
     let mut reclaim =
         world.reclaim(&["--apply", "--strategy", "restart", "--restart-command", &command, "--now"]);
-    let child = reclaim.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?;
+    let child = reclaim.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let since = Instant::now();
     while !asked.exists() {
         assert!(since.elapsed() < Duration::from_mins(1), "the command was not run");
@@ -283,7 +425,7 @@ fn restart(world: &World) -> Outcome {
     }
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
     let printed: Value = serde_json::from_slice(&out.stdout)?;
-    println!("restart: {}", summary(&printed));
+    say(&format!("restart: {}", summary(&printed)));
     assert_eq!(world.leaked()?, 0);
     assert_eq!(world.running()?, 4);
     world.assert_clean()

@@ -77,7 +77,7 @@ fn at_point(point: StepPoint) {
         let Some(engine) = point.engine else { panic!("the private engine does not run at {here}") };
         kill(engine);
     }
-    println!("killed {victims} at {here}");
+    crate::world::say(&format!("killed {victims} at {here}"));
     if victims.contains("pvcheck") {
         kill(std::process::id());
         std::thread::park();
@@ -102,8 +102,8 @@ async fn ends_at_a_point() -> Outcome {
     };
     let permit = Permit::granted_by_operator();
     match reclaim(&engine, &[], permit, &options, &RunId::unique(), &silent).await {
-        Ok(done) => println!("left: {:?}", done.left()),
-        Err(error) => println!("error: {error}"),
+        Ok(done) => crate::world::say(&format!("left: {:?}", done.left())),
+        Err(error) => crate::world::say(&format!("error: {error}")),
     }
     Ok(())
 }

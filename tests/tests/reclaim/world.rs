@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
@@ -64,7 +65,7 @@ impl World {
             STOPS_AT_ONCE,
         ];
         docker(&world.lab, &service.iter().chain(&rest).copied().collect::<Vec<_>>())?;
-        world.until_running(4)?;
+        world.until_running(4);
         Ok(Some(world))
     }
 
@@ -84,7 +85,7 @@ impl World {
             let words = ["stack", "deploy", "--resolve-image", "never", "-c"];
             text(self.lab.command("docker").args(words).arg(&file).arg(name))?;
         }
-        self.until_running(running + stacks)?;
+        self.until_running(running + stacks);
         for name in &names {
             let mut tries = 0;
             while let Err(error) = docker(&self.lab, &["stack", "rm", name]) {
@@ -102,13 +103,12 @@ impl World {
         Ok(snapshot.services.iter().map(|s| snapshot.running_tasks(&s.id).count()).sum())
     }
 
-    pub(crate) fn until_running(&self, wanted: usize) -> Outcome {
+    fn until_running(&self, wanted: usize) {
         let since = Instant::now();
         while self.running().unwrap_or(0) < wanted {
             assert!(since.elapsed() < Duration::from_mins(1), "{wanted} tasks do not run");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Ok(())
     }
 
     pub(crate) fn leaked(&self) -> Fallible<u64> {
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// Notes the name of the private engine's namespace, if the journal has one: that must be gone at the end.
-    fn see_names(&self) -> Outcome {
+    pub(crate) fn see_names(&self) -> Outcome {
         let journal = std::fs::read(self.state.path().join("reclaim.json")).unwrap_or_default();
         let journal: Value = serde_json::from_slice(&journal).unwrap_or_default();
         if let Some(name) = journal["private"]["name"].as_str() {
@@ -236,6 +236,12 @@ impl World {
         assert_eq!(raft, "10000", "the interval of snapshots");
         Ok(())
     }
+}
+
+/// A line for who reads the test's output.
+pub(crate) fn say(line: &str) {
+    // Who does not read it misses nothing that decides.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Command lines that name a folder.

@@ -88,14 +88,13 @@ pub fn plan_reclaim(facts: &ReclaimFacts, wish: Wish) -> ReclaimPlan {
             Strategy::Borrow => no_borrow(facts),
             Strategy::Restart => no_restart(facts, wish.restart_allowed),
         };
-        match obstacle {
-            Some(reason) => plan.refused.push(Refused { strategy, reason }),
-            None => {
-                plan.strategy = Some(strategy);
-                plan.steps = steps(strategy, facts);
-                plan.risks = risks(strategy, facts);
-                break;
-            }
+        if let Some(reason) = obstacle {
+            plan.refused.push(Refused { strategy, reason });
+        } else {
+            plan.strategy = Some(strategy);
+            plan.steps = steps(strategy, facts);
+            plan.risks = risks(strategy, facts);
+            break;
         }
     }
     plan

@@ -421,7 +421,7 @@ async fn run(command: Command) -> Result<Output, ReclaimError> {
 
 /// Runs a program to its end, or ends it when the time is up.
 pub(super) async fn run_within(mut command: Command, limit: Duration) -> Result<Output, ReclaimError> {
-    let named = format!("{:?}", command.as_std().get_program());
+    let named = command.as_std().get_program().display().to_string();
     command.stdin(Stdio::null()).kill_on_drop(true);
     let ended = timeout(limit, command.output()).await;
     let output = match ended {

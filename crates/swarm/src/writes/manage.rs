@@ -55,7 +55,7 @@ impl Writer<'_> {
         loop {
             match self.try_role(id, role).await {
                 Err(error) if error.status().is_none_or(|s| 500 <= s) && since.elapsed() < limit => {
-                    poll().await
+                    poll().await;
                 }
                 outcome => return outcome,
             }
