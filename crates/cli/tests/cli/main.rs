@@ -4,5 +4,6 @@ mod churn;
 mod drop_in;
 mod interrupt;
 mod output;
+mod reclaim;
 mod refusal;
 mod support;

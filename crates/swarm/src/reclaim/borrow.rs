@@ -200,7 +200,11 @@ impl Work<'_> {
         .await
         .map_err(ReclaimError::Late)?;
         for node in guests.iter().filter(|n| n.spec.role == "manager") {
-            self.writer(self.engine).set_role(&NodeId::new(&node.id), "worker", CHANGE).await?;
+            match self.writer(self.engine).set_role(&NodeId::new(&node.id), "worker", CHANGE).await {
+                // After a forced new cluster it is no member any more, and can be taken off the list as it is.
+                Err(error) if error.message().contains("raft memberlist") => {}
+                outcome => outcome?,
+            }
         }
         let alone = |nodes: &[NodeWire]| {
             let others = nodes.iter().any(|n| ours(n) && n.manager_status.is_some());

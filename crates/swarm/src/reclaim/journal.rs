@@ -298,3 +298,110 @@ pub(super) fn make_private(dir: &Path) -> Result<(), ReclaimError> {
 pub fn unfinished_reclaim(dir: &Path) -> Option<PathBuf> {
     Some(dir.join(FILE)).filter(|file| file.exists())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let at = Timestamp::UNIX_EPOCH;
+        Record {
+            schema: SCHEMA.into(),
+            run: RunId::from_label("r1"),
+            strategy: Strategy::Borrow,
+            begun: at,
+            asked: NodeId::new("n1"),
+            host: "unix:///run/docker.sock".into(),
+            leader: NodeId::new("n1"),
+            managers: vec![NodeId::new("n1")],
+            address: "192.0.2.1:2377".into(),
+            renewal: serde_json::Value::Null,
+            raft_log: (10_000, 500),
+            standing: Standing::default(),
+            counts: Vec::new(),
+            raft: None,
+            private: None,
+            guest: None,
+            marks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn another_process_goes_on_where_this_one_ended() {
+        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        assert!(Journal::load(dir.path(), &told).unwrap().is_none());
+        let mut journal = Journal::begin(dir.path(), record(), &told).unwrap();
+        let since = journal.begun(Step::Lock).unwrap();
+        journal.done(Step::Lock, since).unwrap();
+        journal.begun(Step::Join).unwrap();
+        drop(journal);
+        assert!(matches!(Journal::begin(dir.path(), record(), &told), Err(ReclaimError::Unfinished { .. })));
+        let journal = Journal::load(dir.path(), &told).unwrap().unwrap();
+        assert!(journal.is_done(Step::Lock) && journal.has_begun(Step::Join) && !journal.is_done(Step::Join));
+        assert!(!journal.has_begun(Step::Freeze));
+        assert_eq!(journal.end().unwrap(), []);
+        assert_eq!(unfinished_reclaim(dir.path()), None);
+    }
+
+    /// A new file that was not finished does not matter: the old one is still in its place.
+    #[test]
+    fn a_torn_new_file_is_not_looked_at() {
+        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        drop(Journal::begin(dir.path(), record(), &told).unwrap());
+        fs::write(dir.path().join("reclaim.json.new"), "{\"schema\": \"pvch").unwrap();
+        assert!(Journal::load(dir.path(), &told).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_this_version_does_not_understand_is_an_error_with_a_mend() {
+        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        let whole = serde_json::to_value(record()).unwrap();
+        let with = |key: &str, value: serde_json::Value| {
+            let mut changed = whole.clone();
+            changed[key] = value;
+            changed.to_string()
+        };
+        let mark = serde_json::json!([{"step": "levitate", "moment": "begun", "at": "2026-01-01T00:00:00Z"}]);
+        let torn = whole.to_string();
+        let cases = [
+            (String::new(), "EOF"),
+            (torn[..torn.len() / 2].to_owned(), "EOF"),
+            ("[]".to_owned(), "invalid"),
+            (with("schema", "pvcheck/v9".into()), "`pvcheck/v9`"),
+            (with("marks", mark), "unknown variant `levitate`"),
+            (with("strategy", "hypnosis".into()), "unknown variant `hypnosis`"),
+        ];
+        for (text, reason) in cases {
+            fs::write(dir.path().join(FILE), &text).unwrap();
+            let Err(error) = Journal::load(dir.path(), &told) else { panic!("{text} was understood") };
+            let said = error.to_string();
+            assert!(matches!(error, ReclaimError::Journal { .. }) && said.contains(reason), "{said}");
+            assert!(said.contains("docs/reclaim.md"), "{said}");
+        }
+    }
+
+    #[test]
+    fn nobody_else_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        let state = dir.path().join("state");
+        drop(Journal::begin(&state, record(), &told).unwrap());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&state), mode(&state.join(FILE))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn every_step_is_written_by_its_name() {
+        for step in [Step::Lock, Step::HandOver, Step::GiveBack, Step::Safeguard, Step::PutBack, Step::Unlock]
+        {
+            assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics(text in ".{0,200}") {
+            proptest::prop_assert!(parse(text.as_bytes()).is_err());
+        }
+    }
+}
