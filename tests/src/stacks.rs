@@ -55,19 +55,15 @@ pub fn deploy(lab: &Lab, names: &[String], shape: Shape<'_>) -> Outcome {
     Ok(())
 }
 
+/// Running tasks of these stacks, on whichever node.
 fn running(lab: &Lab, stacks: &[String]) -> Result<usize, Box<dyn std::error::Error>> {
-    let mut words = vec!["ps".to_owned(), "-q".to_owned()];
-    for stack in stacks {
-        words.extend(["--filter".to_owned(), format!("label=com.docker.swarm.service.name={stack}_app")]);
-    }
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    // Several filters on one label mean all of them at once, so each stack is asked for by itself.
-    if let [.., _, _] = words.as_slice()
-        && 1 < stacks.len()
-    {
-        return stacks.iter().map(|s| running(lab, std::slice::from_ref(s))).sum();
-    }
-    Ok(docker(lab, &words)?.lines().count())
+    let listed = docker(lab, &["service", "ls", "--format", "{{.Name}} {{.Replicas}}"])?;
+    let tasks = |line: &str| -> Option<usize> {
+        let (name, replicas) = line.split_once(' ')?;
+        let ours = stacks.iter().any(|stack| name.strip_suffix("_app") == Some(stack));
+        if ours { replicas.split('/').next()?.parse().ok() } else { None }
+    };
+    Ok(listed.lines().filter_map(tasks).sum())
 }
 
 /// `docker stack rm`, and again for the stack that it names while it ends with "in use by task", as an operator would:

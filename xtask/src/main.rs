@@ -5,6 +5,7 @@ use std::{io::Write, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod engine_tests;
 mod lab;
 mod pvcheck;
 mod readme;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::{lab, readme};
+use crate::{engine_tests, lab, readme};
 
 /// Arguments of `test`.
 #[derive(Args, Debug)]
@@ -97,26 +97,30 @@ fn journald(places: &Places) -> anyhow::Result<()> {
     std::fs::write(places.not_run.join("journald"), why).context("cannot write to target/not-run")
 }
 
-/// The tests on real engines. They start labs of their own, so they go one after the other.
 fn engine(places: &Places) -> anyhow::Result<()> {
-    places.cargo(&["build", "--package", "xtask", "--package", "pvcheck-cli"], &[])?;
-    places.cargo(&["test", "--package", "pvcheck-tests", "--", "--nocapture", "--test-threads", "1"], &[])
+    engine_tests::run(&places.root, &places.environment())
 }
 
 impl Places {
     fn cargo(&self, words: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = Command::new(cargo);
-        command.args(words).current_dir(&self.root).env("PVCHECK_NOT_RUN", &self.not_run);
-        if self.long {
-            command.env("PVCHECK_LONG", "1");
-        }
-        command.envs(environment.iter().copied());
+        command.args(words).current_dir(&self.root);
+        command.envs(self.environment()).envs(environment.iter().copied());
         let status = command.status().context("cannot run cargo")?;
         if !status.success() {
             bail!("`cargo {}` ended with {status}", words.join(" "));
         }
         Ok(())
+    }
+
+    /// What the tests are told.
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let mut told = vec![("PVCHECK_NOT_RUN".into(), self.not_run.clone().into_os_string())];
+        if self.long {
+            told.push(("PVCHECK_LONG".into(), "1".into()));
+        }
+        told
     }
 
     /// What was not run, with the reason; nothing may be on this list where an engine is required.
