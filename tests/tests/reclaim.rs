@@ -1,7 +1,9 @@
 //! Leaked addresses come back without a container being stopped, and whatever is killed on the way, the Swarm is whole
 //! again afterwards.
 
+#[path = "reclaim/point.rs"]
 mod point;
+#[path = "reclaim/world.rs"]
 mod world;
 
 use std::path::Path;
