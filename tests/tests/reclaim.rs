@@ -124,7 +124,7 @@ fn at_random(world: &World) -> Outcome {
             let out = world.reclaim(&["--resume"]).output()?;
             let said = String::from_utf8_lossy(&out.stderr);
             assert!(matches!(out.status.code(), Some(0 | 1)), "after {after:?}: {}: {said}", out.status);
-            let done: Value = serde_json::from_slice(&out.stdout)?;
+            let done: Value = serde_json::from_slice(&out.stdout).map_err(|_| said.into_owned())?;
             assert_eq!(done["changed"], serde_json::json!([]), "after {after:?}: {done}");
         }
         let swept = world.pvcheck(&["sweep", "--apply"]).output()?;
@@ -321,7 +321,8 @@ fn killed(world: &World, kill: &Kill) -> Outcome {
             "{kill:?}: {}: {printed}{errors}; before: {told}",
             out.status
         );
-        let done: Value = serde_json::from_slice(&out.stdout)?;
+        let done: Value =
+            serde_json::from_slice(&out.stdout).map_err(|_| format!("{errors}; before: {told}"))?;
         assert_eq!(done["changed"], serde_json::json!([]), "{kill:?}: {done}");
     } else {
         assert!(!kill.pvcheck, "{kill:?}: a killed process cannot have ended it: {told}");

@@ -42,7 +42,7 @@ pub(crate) const STEPS: [&str; 13] = [
 ];
 
 /// Every boundary between two actions of `borrow`, with everybody who can be killed there. What comes between the end
-/// of one step and the beginning of the next is no action: `begun` stands for both.
+/// of one step and the beginning of the next is no action: `begun` stands for both. `PVCHECK_POINT` names one alone.
 pub(crate) fn all() -> Vec<Kill> {
     let mut kills = Vec::new();
     for step in STEPS {
@@ -57,6 +57,9 @@ pub(crate) fn all() -> Vec<Kill> {
                 kills.push(Kill { at, pvcheck: true, engine: true });
             }
         }
+    }
+    if let Ok(only) = std::env::var("PVCHECK_POINT") {
+        kills.retain(|kill| kill.at == only);
     }
     kills
 }

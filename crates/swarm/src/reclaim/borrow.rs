@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::journal::make_private;
 use super::nodes::{self, NodeWire, until};
 use super::private::PrivateEngine;
-use super::{CHANGE, ELECTION, Moment, ReclaimError, Step, Work};
+use super::{CHANGE, ELECTION, ReclaimError, Step, Work};
 use crate::connection::CallErrorKind;
 use crate::engine::Engine;
 use crate::ids::NodeId;
@@ -25,6 +25,9 @@ use crate::writes::Join;
 /// Longest time until a leader without quorum steps down: one election time-out, which is 10 ticks of a second and up to
 /// as many at random, and a question that was under way.
 const STEPS_DOWN: Duration = Duration::from_secs(35);
+
+/// How long a manager that may have lost its quorum is asked who is a member.
+const ANSWERS: Duration = Duration::from_secs(5);
 
 #[derive(Default, serde::Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -126,9 +129,7 @@ impl Work<'_> {
         let Some(private) = self.journal.record.private.clone() else { return Ok(()) };
         let joined = self.journal.has_begun(Step::Join);
         if joined {
-            let left =
-                self.journal.record.marks.iter().any(|m| m.step == Step::Leave && m.moment == Moment::Done);
-            let guest = if left { None } else { self.bring_back(&private).await? };
+            let guest = if self.is_alone(&private).await { None } else { self.bring_back(&private).await? };
             self.part(guest.as_ref(), &private).await?;
         }
         if self.journal.has_begun(Step::Compact) {
@@ -144,6 +145,21 @@ impl Work<'_> {
             self.journal.done(Step::Tokens, since)?;
         }
         Ok(())
+    }
+
+    /// True iff a leader says that the borrowed manager is no member. One that was taken out must not be started again: it
+    /// would come back with the raft state that it had.
+    async fn is_alone(&self, private: &PrivateEngine) -> bool {
+        if self.journal.is_done(Step::Demote) {
+            return true;
+        }
+        let known = self.journal.record.guest.as_ref().map(NodeId::as_str);
+        let without = |nodes: &[NodeWire]| {
+            let member = |n: &NodeWire| n.manager_status.is_some() || n.spec.role == "manager";
+            Some(!nodes.iter().any(|n| is_guest(n, known, private) && member(n)))
+        };
+        // While it joins it may become one at any moment.
+        private.pid().is_none() && until(self.engine, "a leader", ANSWERS, without).await.unwrap_or(false)
     }
 
     /// The Swarm has a leader again: with the private engine awake, or started again, or without it by force.

@@ -6,8 +6,8 @@ use pvcheck_sim::{Model, Sim, SimOptions};
 use pvcheck_swarm::{Engine, Lock, LockError, LockRequest, Permit, RunId, leftover_runs, sweep_run};
 
 async fn swarm() -> (Sim, Engine) {
-    let sim = Sim::start(Model::new(), SimOptions::default()).unwrap();
-    let engine = Engine::connect(&sim.host().parse().unwrap()).await.unwrap();
+    let sim = Sim::start(Model::new(), SimOptions::default()).expect("a temporary socket");
+    let engine = Engine::connect(&sim.host().parse().expect("a socket")).await.expect("it is a manager");
     (sim, engine)
 }
 
