@@ -148,7 +148,8 @@ impl Work<'_> {
     }
 
     /// True iff a leader says that the borrowed manager is no member. One that was taken out must not be started again: it
-    /// would come back with the raft state that it had.
+    /// would join the raft group anew with its manager's certificate (seen on 20.10.24), and to end it then would cost the
+    /// quorum. For the same reason it is taken off the list of nodes before it is ended: then nobody lets it in.
     async fn is_alone(&self, private: &PrivateEngine) -> bool {
         if self.journal.is_done(Step::Demote) {
             return true;
