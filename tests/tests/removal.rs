@@ -94,7 +94,8 @@ async fn beside_plain(test: &str, lab: &Lab, engine: &Engine, round: u32) -> Out
         ratio(plain.stopped),
         ratio(plain.gone),
     )?;
-    assert!(ratio(ours.stopped) < AT_MOST && ratio(plain.gone) < AT_MOST);
+    // Seen at the same time by two who look at the same tasks; what another removal took is no measure.
+    assert!(ratio(ours.stopped) < AT_MOST, "{took:?} {ours:?}");
     Ok(())
 }
 

@@ -102,9 +102,14 @@ fn reading_only_reads(lab: &Lab, config: &str) -> Outcome {
     let engine = lab.info().hosts.first().and_then(|h| h.strip_prefix("unix://")).ok_or("no engine")?;
     let proxy = ReadOnlyProxy::start(&folder.path().join("read-only.sock"), Path::new(engine))?;
     let log = lab.info().log.first().and_then(|l| l.to_str()).ok_or("no log")?;
+    let kept = folder.path().join("look.json").to_string_lossy().into_owned();
     let commands: &[&[&str]] = &[
         &["audit"],
         &["audit", "proxy", "ingress"],
+        &["audit", "--save", &kept],
+        &["why", "ccci-dashboard_app"],
+        // Refused where the engine tells no count; where it does, it is the one census that only reads.
+        &["census", "proxy", "--method", "status"],
         &["plan-subnet", "--prefix", "24"],
         &["routes", "--config", config],
         &["journal", "scan", "--since-engine-start", "--file", log],

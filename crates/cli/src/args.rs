@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use pvcheck_ipam::Strategy;
+use pvcheck_ipam::{Strategy, Threshold};
 use pvcheck_swarm::{CensusMethod, ChurnShape, Order};
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
@@ -62,6 +62,8 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// Every overlay: capacity, who holds what, who waits and why; changes nothing
     ///
+    /// `--save look.json` keeps what was seen, redacted; `--snapshot look.json` judges it elsewhere, without an engine.
+    ///
     /// Example: pvcheck audit proxy -o json
     Audit(Audit),
     /// Units that wait for what is ordered after them: deadlocks that systemd cannot see
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     /// Example: pvcheck boot --units /etc/systemd/system --waits waits.json
     Boot(Boot),
     /// How many addresses of a network are leaked, and which; only probes
+    ///
+    /// By `--method status` it only reads the engine's own count, which Docker 29 and later tells: a number without names.
     ///
     /// Example: pvcheck census proxy
     Census(Census),
@@ -115,6 +119,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck sweep --apply
     Sweep(Apply),
+    /// Why does a service or a task not run? The chain to its cause, and what to do; changes nothing
+    ///
+    /// Example: pvcheck why shop_app
+    Why(Why),
 }
 
 #[derive(Debug, clap::Args)]
@@ -126,6 +134,19 @@ pub(crate) struct Audit {
     pub(crate) save: Option<PathBuf>,
     /// Judge a look that `--save` kept, without an engine
     #[arg(long, value_name = "FILE", conflicts_with = "save")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// From when on the pressure is high: used per cent such as 80%, or at most so many free [default: 75%, or 2 free]
+    #[arg(long, value_name = "PERCENT|COUNT", value_parser = threshold)]
+    pub(crate) high: Option<Threshold>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Why {
+    /// A service's name, or the id of a service or task, or its beginning
+    #[arg(value_name = "SERVICE|TASK")]
+    pub(crate) subject: String,
+    /// Judge a look that `pvcheck audit --save` kept, without an engine
+    #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
 }
 
@@ -146,7 +167,8 @@ pub(crate) struct Census {
     /// When to stop, complete or not
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(crate) deadline: Duration,
-    /// How to ask: cursor (an address at a time, leaves the log alone) or bulk (many at once) [default: by size]
+    /// How to ask: cursor (an address at a time, leaves the log alone), bulk (many at once), or status (only read the
+    /// engine's own count, from Docker 29 on: a number without names) [default: cursor or bulk, by size]
     #[arg(long, value_name = "METHOD", value_parser = census_method)]
     pub(crate) method: Option<CensusMethod>,
 }
@@ -495,11 +517,25 @@ fn window(text: &str) -> Result<(jiff::civil::Time, jiff::civil::Time), String> 
     times.ok_or_else(|| "give two times of the day in UTC, such as 02:00-04:30".into())
 }
 
+/// `80%` is a share that is used, `20` a number that is free.
+fn threshold(text: &str) -> Result<Threshold, String> {
+    let wrong = || "give used per cent from 1% to 100%, or a number of free addresses such as 20".to_owned();
+    if let Some(percent) = text.strip_suffix('%') {
+        return match percent.parse() {
+            Ok(used_percent @ 1..=100) => Ok(Threshold { used_percent, free_addrs: 0 }),
+            _ => Err(wrong()),
+        };
+    }
+    let free_addrs = text.parse().map_err(|_| wrong())?;
+    Ok(Threshold { used_percent: 100, free_addrs })
+}
+
 fn census_method(text: &str) -> Result<CensusMethod, String> {
     match text {
         "bulk" => Ok(CensusMethod::Bulk),
         "cursor" => Ok(CensusMethod::Cursor),
-        _ => Err("give `bulk` or `cursor`".into()),
+        "status" => Ok(CensusMethod::Status),
+        _ => Err("give `bulk`, `cursor` or `status`".into()),
     }
 }
 
@@ -540,6 +576,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn thresholds_in_per_cent_and_absolute() {
+        assert_eq!(threshold("80%"), Ok(Threshold { used_percent: 80, free_addrs: 0 }));
+        assert_eq!(threshold("20"), Ok(Threshold { used_percent: 100, free_addrs: 20 }));
+        for wrong in ["0%", "101%", "%", "", "-1", "80 %", "x"] {
+            assert!(threshold(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_definition_is_sound() {

@@ -2,7 +2,7 @@
 
 use pvcheck_gates::{ConfigError, PreflightError};
 use pvcheck_swarm::{
-    CallError, CensusError, ChurnError, ConnectError, LockError, ReclaimError, RemovalError,
+    CallError, CensusError, ChurnError, ConnectError, LockError, NoSuchSubject, ReclaimError, RemovalError,
 };
 
 /// One line and an exit code.
@@ -109,5 +109,11 @@ impl From<RemovalError> for Failure {
             RemovalError::NoSuchStack { .. } => Self::usage(error),
             _ => Self::unknown(error),
         }
+    }
+}
+
+impl From<NoSuchSubject> for Failure {
+    fn from(error: NoSuchSubject) -> Self {
+        Self::usage(error)
     }
 }

@@ -80,5 +80,6 @@ async fn run(args: &Args, face: &Face) -> Result<u8, failure::Failure> {
         Command::Routes => commands::routes::run(args, face).await,
         Command::Stack(a) => commands::stack::run(args, a, face).await,
         Command::Sweep(a) => commands::sweep::run(args, a, face).await,
+        Command::Why(a) => commands::why::run(args, a, face).await,
     }
 }

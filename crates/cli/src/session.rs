@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pvcheck_gates::Config;
 use pvcheck_sim::Sim;
-use pvcheck_swarm::{Engine, Host, Look, Permit, RunId, sweep_run};
+use pvcheck_swarm::{Engine, Host, Look, Permit, RunId, Snapshot, Statuses, read_statuses, sweep_run};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::INTERRUPTED;
@@ -31,13 +31,21 @@ impl Session {
         Ok(Self { engine: Engine::connect(&host).await?, embedded })
     }
 
+    /// The Swarm, and the allocator's own counts where the engine tells them.
+    pub(crate) async fn counted(&self) -> Result<(Snapshot, Statuses), Failure> {
+        let snapshot = self.engine.snapshot().await?;
+        let statuses = read_statuses(&self.engine, &snapshot).await;
+        Ok((snapshot, statuses))
+    }
+
     /// The Swarm and the host. An embedded engine has no host: what this machine has is none of its business.
     pub(crate) async fn look(&self) -> Result<Look, Failure> {
         if self.embedded.is_none() {
             return Ok(Look::take(&self.engine).await?);
         }
         let host_unknown = Some("the embedded engine has no host".to_owned());
-        Ok(Look { snapshot: self.engine.snapshot().await?, host: None, host_unknown })
+        let (snapshot, statuses) = (self.engine.snapshot().await?, Statuses::default());
+        Ok(Look { snapshot, host: None, host_unknown, statuses })
     }
 }
 

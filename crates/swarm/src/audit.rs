@@ -2,19 +2,18 @@
 
 use std::net::Ipv4Addr;
 
-use jiff::{SignedDuration, Timestamp};
-use pvcheck_ipam::Subnet;
+use jiff::Timestamp;
+use pvcheck_ipam::{AllocatorStatus, Pressure, Subnet, Thresholds};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{NetworkId, TaskId};
+use crate::findings::{Finding, findings};
+use crate::holders::{Duplicate, Holder, NodeShare, duplicates, ended_tasks, holders, shares};
+use crate::ids::NetworkId;
 use crate::owners::{Owner, OwnerKind, Owners, owners};
-use crate::snapshot::{Network, Snapshot, Task, TaskState};
-use crate::waiting::{VipWait, waiting_services};
-
-/// How long a task may be without an address before it counts as stuck. Allocation takes milliseconds.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
-/// From this share of the pool on, owners alone make the pressure high.
-const HIGH_PERCENT: u64 = 80;
+use crate::room::{Full, Rooms, leaked_when_full, unsure};
+use crate::snapshot::{Network, Snapshot};
+use crate::status::Statuses;
+use crate::stuck::{Cause, Stuck, stuck};
 
 /// The audit of a Swarm: schema `pvcheck/v1`, kind `audit`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +26,12 @@ pub struct Audit {
     pub engine: AuditedEngine,
     /// Every overlay, `ingress` first.
     pub networks: Vec<AuditedNetwork>,
+    /// Losses that go on while a service waits, and addresses in two hands, with what to do.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Why the allocator's own counts are not here, or not all; `null` where they are.
+    #[serde(default)]
+    pub allocator_unknown: Option<String>,
 }
 
 /// The engine that was asked.
@@ -57,14 +62,15 @@ pub struct AuditedNetwork {
     pub usable: u64,
     /// How many are held, by what.
     pub owned: OwnedCounts,
-    /// Addresses that the allocator has given out; `null` where no engine call says so.
+    /// Addresses that the allocator has given out: by its own count where the engine tells it, and all of them where
+    /// somebody waits for one; else `null`.
     pub in_use: Option<u64>,
     /// Addresses given out that nobody owns; `null` where it takes a census to know.
     pub leaked: Option<u64>,
     /// Addresses left; `null` where leaks are not known.
     pub free: Option<u64>,
-    /// `full`: somebody waits for an address here; `high`: owners alone hold four fifths; `ok` only where leaks are known;
-    /// else `unknown`.
+    /// `full`: nothing is left, or somebody waits for an address here; `high`: a threshold is reached, by owners alone
+    /// where leaks are not known; `ok` only where they are; else `unknown`.
     pub pressure: String,
     /// Addresses with more than one holder.
     pub duplicates: Vec<Ipv4Addr>,
@@ -74,6 +80,22 @@ pub struct AuditedNetwork {
     pub missing_vips: Vec<String>,
     /// Every holder whose address is known.
     pub owners: Vec<Owner>,
+    /// What each service holds, largest first.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
+    /// What is held on each node; tasks without a node are on none.
+    #[serde(default)]
+    pub nodes: Vec<NodeShare>,
+    /// Addresses of tasks and containers on nodes that are down: taken until such a node comes back, is removed, or has
+    /// been away for 24 h. They are among the owned.
+    #[serde(default)]
+    pub on_down_nodes: u64,
+    /// Tasks that have ended and still list an address, which they hold no more: not among the owned.
+    #[serde(default)]
+    pub ended_tasks: u64,
+    /// The addresses in `duplicates`, with everybody who has them.
+    #[serde(default)]
+    pub duplicate_holders: Vec<Duplicate>,
     /// What could not be known from here, and how to learn it.
     pub notes: Vec<String>,
 }
@@ -98,41 +120,19 @@ impl OwnedCounts {
     }
 }
 
-/// A task that waits for an address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stuck {
-    /// Its service's name, or its id where the service is gone.
-    pub service: String,
-    /// The task.
-    pub task: TaskId,
-    /// Its observed state.
-    pub state: TaskState,
-    /// Since when.
-    pub since: Option<Timestamp>,
-    /// Why, in words.
-    pub reason: String,
-    /// Why, as data.
-    pub cause: Cause,
-}
-
-/// Why a task waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Cause {
-    /// The network has no address left.
-    NetworkFull,
-    /// The network has no subnet.
-    NetworkNotAllocated,
-    /// It lacks an address on several networks, at least one of which is full or not allocated.
-    OneOfSeveral,
-    /// Its service has no VIP on this network yet.
-    VipPending,
-}
-
 /// Judges one look. Reads nothing, changes nothing.
 pub fn audit(snapshot: &Snapshot) -> Audit {
-    let waits = waiting_services(snapshot);
+    audit_with(snapshot, &Statuses::default(), &Thresholds::default())
+}
+
+/// As [`audit`], with the allocator's own counts where they are known, and with thresholds of one's own.
+///
+/// A count is a moment younger than the look: what was given out or back in between shows as leaked or hides a leak.
+pub fn audit_with(snapshot: &Snapshot, statuses: &Statuses, thresholds: &Thresholds) -> Audit {
+    let rooms = Rooms::of(snapshot, statuses);
+    let overlays: Vec<(&Network, Owners)> =
+        snapshot.overlays().into_iter().map(|n| (n, owners(snapshot, n))).collect();
+    let twice: Vec<_> = overlays.iter().map(|(n, owners)| (*n, duplicates(owners))).collect();
     Audit {
         schema: "pvcheck/v1".into(),
         kind: "audit".into(),
@@ -143,30 +143,56 @@ pub fn audit(snapshot: &Snapshot) -> Audit {
             nodes: snapshot.nodes.len() as u64,
             at: snapshot.engine.at,
         },
-        networks: snapshot.overlays().into_iter().map(|n| audit_network(snapshot, n, &waits)).collect(),
+        findings: findings(&rooms, &twice),
+        networks: overlays.into_iter().map(|(n, o)| audit_network(&rooms, n, o, thresholds)).collect(),
+        allocator_unknown: statuses.unknown.clone().or_else(|| not_asked(snapshot, statuses)),
     }
 }
 
-fn audit_network(snapshot: &Snapshot, network: &Network, waits: &[VipWait]) -> AuditedNetwork {
-    let owners = owners(snapshot, network);
-    let usable = network.usable();
-    let here: Vec<&VipWait> = waits.iter().filter(|w| w.network == network.id).collect();
-    let stuck = stuck(snapshot, network, &here);
+/// A look without counts that says nothing of why.
+fn not_asked(snapshot: &Snapshot, statuses: &Statuses) -> Option<String> {
+    let mut allocated = snapshot.overlays().into_iter().filter(|n| n.is_allocated());
+    let lacks = allocated.any(|n| statuses.of(&n.id).is_none());
+    lacks.then(|| "the allocator's own counts were not asked for".to_owned())
+}
+
+fn audit_network(
+    rooms: &Rooms<'_>,
+    network: &Network,
+    owners: Owners,
+    thresholds: &Thresholds,
+) -> AuditedNetwork {
+    let snapshot = rooms.snapshot;
+    let stuck = stuck(rooms, network, &owners);
+    let full = rooms.full(network, &owners);
+    let pool = Taken::of(rooms, network, &owners, full.as_ref());
+    let nodes = shares(snapshot, &owners);
+    let down = nodes.iter().filter(|n| n.down);
+    let waiting = stuck.iter().any(|s| s.cause == Cause::NetworkFull);
     AuditedNetwork {
         name: network.name.clone(),
         id: network.id.clone(),
         subnets: network.subnets(),
-        usable,
+        usable: network.usable(),
         owned: counts(&owners),
-        // Passive reading of the allocator needs Status.IPAM (API 1.52), which is not asked for here.
-        in_use: None,
-        leaked: None,
-        free: None,
-        pressure: pressure(network, &owners, &here, &stuck).into(),
+        in_use: pool.in_use,
+        leaked: pool.leaked,
+        free: pool.free,
+        pressure: pressure(network, &owners, &pool, waiting || full.is_some(), thresholds).to_string(),
         duplicates: owners.duplicates(),
-        missing_vips: here.iter().map(|w| w.service.clone()).collect(),
-        notes: notes(network),
+        duplicate_holders: duplicates(&owners),
+        missing_vips: rooms
+            .waits
+            .iter()
+            .filter(|w| w.network == network.id)
+            .map(|w| w.service.clone())
+            .collect(),
+        notes: notes(rooms, network, &owners, &pool, full.as_ref()),
         stuck,
+        holders: holders(snapshot, &owners),
+        on_down_nodes: down.map(|n| n.tasks + n.attachments).sum(),
+        ended_tasks: ended_tasks(snapshot, &network.id),
+        nodes,
         owners: owners.named,
     }
 }
@@ -180,75 +206,114 @@ fn counts(owners: &Owners) -> OwnedCounts {
     }
 }
 
-fn pressure(network: &Network, owners: &Owners, waits: &[&VipWait], stuck: &[Stuck]) -> &'static str {
-    let full = waits.iter().any(|w| w.network_allocated && w.only_here)
-        || stuck.iter().any(|s| s.cause == Cause::NetworkFull);
-    let usable = network.usable();
-    if full || (network.is_allocated() && usable <= owners.total()) {
-        "full"
-    } else if network.is_allocated() && usable * HIGH_PERCENT <= owners.total() * 100 {
-        "high"
-    } else {
-        "unknown"
+/// What the allocator has given out, as far as it is known.
+#[derive(Default)]
+struct Taken {
+    in_use: Option<u64>,
+    leaked: Option<u64>,
+    free: Option<u64>,
+    /// Owners that the allocator does not count: it has freed what they have.
+    beyond: u64,
+}
+
+impl Taken {
+    fn of(rooms: &Rooms<'_>, network: &Network, owners: &Owners, full: Option<&Full>) -> Self {
+        match (rooms.statuses.of(&network.id), full) {
+            (Some(status), _) => Self::counted(network, owners, status),
+            (None, Some(_)) => Self {
+                in_use: Some(network.usable()),
+                leaked: leaked_when_full(rooms.snapshot, network, owners),
+                free: Some(0),
+                beyond: 0,
+            },
+            (None, None) => Self::default(),
+        }
+    }
+
+    fn counted(network: &Network, owners: &Owners, status: AllocatorStatus) -> Self {
+        let reserved = network.capacity().map_or(0, |c| c.reserved());
+        let in_use = status.ips_in_use.saturating_sub(reserved);
+        Self {
+            in_use: Some(in_use),
+            // Fewer than the owners: something is freed that is still held, so the difference says nothing of leaks.
+            leaked: in_use.checked_sub(owners.total()),
+            free: Some(status.dynamic_available),
+            beyond: owners.total().saturating_sub(in_use),
+        }
     }
 }
 
-fn notes(network: &Network) -> Vec<String> {
+fn pressure(
+    network: &Network,
+    owners: &Owners,
+    taken: &Taken,
+    waiting: bool,
+    thresholds: &Thresholds,
+) -> Pressure {
+    match taken.free {
+        _ if !network.is_allocated() => Pressure::Unknown,
+        _ if waiting => Pressure::Full,
+        Some(free) => thresholds.judge(network.usable(), free),
+        None => thresholds.judge_owned(network.usable(), owners.total()),
+    }
+}
+
+fn notes(
+    rooms: &Rooms<'_>,
+    network: &Network,
+    owners: &Owners,
+    taken: &Taken,
+    full: Option<&Full>,
+) -> Vec<String> {
+    let (name, id) = (&network.name, &network.id);
     if !network.is_allocated() {
-        return vec![
+        return vec![format!(
             "Swarm has given this network no subnet: it overlaps another network or the pool is used up; \
-             the manager's log names the reason"
-                .into(),
-        ];
+             the API does not tell which, nor the subnet asked for. Look in the log of the leading manager for \
+             `Failed allocation for network {id}`: `Pool overlaps with other one` or `predefined address pools`"
+        )];
     }
-    vec![format!(
-        "leaked addresses cannot be seen from lists; run `pvcheck census {}` to count and name them",
-        network.name
-    )]
-}
-
-fn stuck(snapshot: &Snapshot, network: &Network, waits: &[&VipWait]) -> Vec<Stuck> {
-    let wants = |task: &Task| {
-        let service = task.service.as_ref().and_then(|id| snapshot.service(id));
-        service.is_some_and(|s| s.networks.contains(&network.id) || (network.ingress && s.publishes_ingress))
-    };
-    let has_address = |task: &Task| task.attachments.iter().any(|(id, a)| *id == network.id && !a.is_empty());
-    let patient =
-        |task: &Task| task.since.is_some_and(|since| snapshot.engine.at.duration_since(since) < PATIENCE);
-    snapshot
-        .tasks
-        .iter()
-        .filter(|t| t.state == TaskState::New && t.desired <= TaskState::Running)
-        .filter(|t| wants(t) && !has_address(t) && !patient(t))
-        .map(|t| explain(snapshot, network, t, waits))
-        .collect()
-}
-
-fn explain(snapshot: &Snapshot, network: &Network, task: &Task, waits: &[&VipWait]) -> Stuck {
-    let service = task
-        .service
-        .as_ref()
-        .map(|id| snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone()))
-        .unwrap_or_default();
-    let (cause, reason) = if !network.is_allocated() {
-        (Cause::NetworkNotAllocated, format!("network {} has no subnet", network.name))
-    } else if waits.iter().any(|w| w.service == service) {
-        (Cause::VipPending, format!("service {service} has no virtual address on {} yet", network.name))
-    } else if lacks_elsewhere(snapshot, network, task) {
-        // Addresses are given on all networks of a task or on none, so one of several is to blame.
-        (
-            Cause::OneOfSeveral,
-            format!("it has no address on {} nor on another network of its service", network.name),
-        )
-    } else {
-        (Cause::NetworkFull, format!("no address of {} could be given to it", network.name))
-    };
-    Stuck { service, task: task.id.clone(), state: task.state, since: task.since, reason, cause }
-}
-
-/// Whether the task lacks an address on another network of its service, too.
-fn lacks_elsewhere(snapshot: &Snapshot, network: &Network, task: &Task) -> bool {
-    let service = task.service.as_ref().and_then(|id| snapshot.service(id));
-    let has = |id: &NetworkId| task.attachments.iter().any(|(on, a)| on == id && !a.is_empty());
-    service.is_some_and(|s| s.networks.iter().any(|id| *id != network.id && !has(id)))
+    let mut notes = Vec::new();
+    if let Some(full) = full {
+        notes.push(full.words());
+    }
+    if 0 < taken.beyond {
+        notes.push(format!(
+            "{} addresses more have an owner than the allocator counts as taken: a failed update freed them, or a node \
+             lacks its load balancer",
+            taken.beyond
+        ));
+    }
+    let balancers = unsure(rooms.snapshot, network, owners);
+    if full.is_some() && 0 < balancers {
+        notes.push(format!(
+            "{balancers} of the load balancers counted here may have got no address: no task of their nodes has started"
+        ));
+    }
+    if taken.leaked.is_none() && 0 == taken.beyond {
+        notes.push(match rooms.waits.first() {
+            None => format!(
+                "leaked addresses cannot be seen from lists; run `pvcheck census {name}` to count and name them"
+            ),
+            Some(wait) => format!(
+                "leaked addresses cannot be seen from lists, and a census is refused while service {0} waits; \
+                 run `pvcheck why {0}` first",
+                wait.service
+            ),
+        });
+    }
+    let here = |t: &crate::snapshot::Task| t.attachments.iter().any(|(on, _)| on == id);
+    let moving =
+        rooms.snapshot.tasks.iter().filter(|t| here(t) && t.state.holds_addresses() && !t.is_wanted());
+    let moving = moving.count();
+    if 0 < moving {
+        notes.push(format!("{moving} of the tasks that hold an address here are stopping"));
+    }
+    if owners.load_balancers.len() > 1 {
+        notes.push(
+            "load balancers are counted one per node with a task here; no manager names their addresses"
+                .into(),
+        );
+    }
+    notes
 }

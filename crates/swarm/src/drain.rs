@@ -138,6 +138,8 @@ mod tests {
             vips: Vec::new(),
             stack: None,
             run: None,
+            created: None,
+            updated: None,
         }
     }
 

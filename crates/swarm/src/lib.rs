@@ -30,35 +30,48 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod blame;
 mod census;
 mod churn;
 mod churn_both;
 mod connection;
 mod drain;
+mod elsewhere;
 mod engine;
+mod findings;
+mod holders;
 mod host;
 mod hostfacts;
 mod ids;
 mod lock;
 mod look;
+mod mend;
 mod netlink;
 mod owners;
 mod progress;
 mod reclaim;
 mod removal;
 mod reserve;
+mod room;
 mod snapshot;
 mod stack;
+mod status;
+mod stuck;
+mod subject;
 mod waiting;
+mod why;
 mod wire;
 mod writes;
 
-pub use audit::{Audit, AuditedEngine, AuditedNetwork, Cause, OwnedCounts, Stuck, audit};
+pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
+pub use blame::WaitedOn;
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
 pub use churn::{Churn, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, Order, churn};
 pub use churn_both::{ChurnComparison, churn_both};
 pub use connection::{CallError, CallErrorKind, Connection};
 pub use engine::{ConnectError, Engine};
+pub use findings::{Finding, FindingKind};
+pub use holders::{Duplicate, Holder, NodeShare, holders};
 pub use host::{Host, HostError};
 pub use hostfacts::{HostAddress, HostFacts, HostFactsError, HostRoute, RouteKind, RouteOrigin};
 pub use ids::{ConfigId, NetworkId, NodeId, RunId, SecretId, ServiceId, TaskId};
@@ -81,5 +94,9 @@ pub use snapshot::{
     TaskState, Vip,
 };
 pub use stack::{DeployError, PublishMode, StackPlan, deploy, wait_running};
+pub use status::{Statuses, read_status, read_statuses, status_refused};
+pub use stuck::{Cause, Stuck};
+pub use subject::NoSuchSubject;
 pub use waiting::{VipWait, waiting_services};
+pub use why::{Link, Mend, Verdict, Why, why};
 pub use writes::{Permit, RUN_LABEL, STACK_LABEL};

@@ -7,6 +7,7 @@ use crate::connection::CallError;
 use crate::engine::Engine;
 use crate::hostfacts::HostFacts;
 use crate::snapshot::Snapshot;
+use crate::status::Statuses;
 
 /// A snapshot, and what the host of the asked engine has of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Look {
     pub host: Option<HostFacts>,
     /// Why it was not.
     pub host_unknown: Option<String>,
+    /// The allocator's own counts, where they were asked for and told; none in a look of an older pvcheck.
+    pub statuses: Statuses,
 }
 
 /// Why a text is no saved look; one line with place and mend.
@@ -40,6 +43,7 @@ struct Written<'a> {
     snapshot: &'a Snapshot,
     host: &'a Option<HostFacts>,
     host_unknown: &'a Option<String>,
+    allocator: &'a Statuses,
 }
 
 /// What a file has beyond a snapshot. Read apart from it, for an error in a flattened struct has no place.
@@ -49,11 +53,14 @@ struct Beyond {
     host: Option<HostFacts>,
     #[serde(default)]
     host_unknown: Option<String>,
+    #[serde(default)]
+    allocator: Statuses,
 }
 
 impl Look {
     /// Looks at the Swarm and at this process's network namespace, which is taken for the engine's: see [`HostFacts`].
-    /// A host that cannot be looked at is `None` with its reason.
+    /// A host that cannot be looked at is `None` with its reason. The allocator's counts are not asked for: see
+    /// [`crate::read_statuses`].
     ///
     /// # Errors
     /// When a call to the engine fails.
@@ -63,7 +70,7 @@ impl Look {
             Ok(host) => (Some(host), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        Ok(Self { snapshot, host, host_unknown })
+        Ok(Self { snapshot, host, host_unknown, statuses: Statuses::default() })
     }
 
     /// The look as one JSON document, with schema `pvcheck/v1` and kind `snapshot`.
@@ -71,9 +78,9 @@ impl Look {
     /// # Errors
     /// Never for what an engine told.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        let Self { snapshot, host, host_unknown } = self;
+        let Self { snapshot, host, host_unknown, statuses: allocator } = self;
         let (schema, kind) = ("pvcheck/v1", "snapshot");
-        serde_json::to_string_pretty(&Written { schema, kind, snapshot, host, host_unknown })
+        serde_json::to_string_pretty(&Written { schema, kind, snapshot, host, host_unknown, allocator })
     }
 
     /// Reads what [`Look::to_json`] wrote, or a bare snapshot.
@@ -82,8 +89,8 @@ impl Look {
     /// When it is not that.
     pub fn from_json(text: &str) -> Result<Self, LookError> {
         let snapshot = serde_json::from_str(text)?;
-        let Beyond { host, host_unknown } = serde_json::from_str(text)?;
-        Ok(Self { snapshot, host, host_unknown })
+        let Beyond { host, host_unknown, allocator: statuses } = serde_json::from_str(text)?;
+        Ok(Self { snapshot, host, host_unknown, statuses })
     }
 }
 

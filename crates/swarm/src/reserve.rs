@@ -266,9 +266,14 @@ mod tests {
         assert_eq!(default_pools(&snapshot()), [Subnet::parse("10.0.0.0/8").unwrap()]);
     }
 
+    fn look() -> crate::Look {
+        let statuses = crate::Statuses::none("not asked for");
+        crate::Look { snapshot: snapshot(), host: Some(host()), host_unknown: None, statuses }
+    }
+
     #[test]
     fn the_facts_replay_from_json() {
-        let look = crate::Look { snapshot: snapshot(), host: Some(host()), host_unknown: None };
+        let look = look();
         let json = look.to_json().unwrap();
         assert_eq!(crate::Look::from_json(&json).unwrap(), look);
         let bare = serde_json::to_string(&snapshot()).unwrap();
@@ -282,7 +287,7 @@ mod tests {
         #[test]
         fn reading_a_look_never_panics(text in "\\PC*", at in 0_usize..4000) {
             let _ = crate::Look::from_json(&text);
-            let look = crate::Look { snapshot: snapshot(), host: Some(host()), host_unknown: None };
+            let look = look();
             let json = look.to_json().unwrap();
             let _ = crate::Look::from_json(json.get(..at).unwrap_or_default());
         }

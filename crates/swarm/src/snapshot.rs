@@ -146,6 +146,12 @@ pub struct Service {
     pub stack: Option<String>,
     /// The run of pvcheck that made it.
     pub run: Option<String>,
+    /// When it was made, by the Swarm's clocks; `None` in a look of an older pvcheck.
+    #[serde(default)]
+    pub created: Option<Timestamp>,
+    /// When anything of it changed last, by the Swarm's clocks: its specification, or its addresses.
+    #[serde(default)]
+    pub updated: Option<Timestamp>,
 }
 
 /// What runs a task.
@@ -199,6 +205,27 @@ impl TaskState {
     /// (swarmkit `manager/allocator/network.go`). Finished tasks still list addresses that they no longer hold.
     pub fn holds_addresses(self) -> bool {
         self <= Self::Unknown
+    }
+
+    /// Its name in the Engine API's own words; `unknown` for one that this version does not know.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Pending => "pending",
+            Self::Assigned => "assigned",
+            Self::Accepted => "accepted",
+            Self::Preparing => "preparing",
+            Self::Ready => "ready",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Unknown => "unknown",
+            Self::Complete => "complete",
+            Self::Shutdown => "shutdown",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Remove => "remove",
+            Self::Orphaned => "orphaned",
+        }
     }
 
     fn parse(text: &str) -> Self {
@@ -309,6 +336,13 @@ impl Snapshot {
         stacks.sort();
         stacks.dedup();
         stacks
+    }
+}
+
+impl Task {
+    /// True iff it is meant to run, or, for a task of a job, to run to its end; false for one that is told to stop.
+    pub fn is_wanted(&self) -> bool {
+        self.desired <= TaskState::Running || self.desired == TaskState::Complete
     }
 }
 
@@ -457,6 +491,8 @@ fn service(raw: wire::Service) -> Service {
         vips: raw.endpoint.virtual_ips.unwrap_or_default().into_iter().map(vip).collect(),
         stack: label(spec.labels.as_ref(), STACK_LABEL),
         run: label(spec.labels.as_ref(), RUN_LABEL),
+        created: raw.created_at.parse().ok(),
+        updated: raw.updated_at.parse().ok(),
     }
 }
 

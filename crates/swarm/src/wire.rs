@@ -117,6 +117,37 @@ pub(crate) struct Network {
     pub(crate) containers: HashMap<String, NetworkContainer>,
 }
 
+/// A network's status, of API 1.52 and later.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct NetworkStatus {
+    pub(crate) id: String,
+    pub(crate) status: Option<Status>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Status {
+    #[serde(rename = "IPAM")]
+    pub(crate) ipam: Option<IpamStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IpamStatus {
+    #[serde(rename = "Subnets")]
+    pub(crate) subnets: Option<HashMap<String, SubnetStatus>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SubnetStatus {
+    #[serde(rename = "IPsInUse")]
+    pub(crate) ips_in_use: Option<u64>,
+    #[serde(rename = "DynamicIPsAvailable")]
+    pub(crate) available: Option<u64>,
+}
+
 /// The one driver option that is needed; others are not even decoded.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -160,6 +191,8 @@ pub(crate) struct Service {
     pub(crate) spec: ServiceSpec,
     #[serde(deserialize_with = "nullable")]
     pub(crate) endpoint: Endpoint,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
 }
 
 #[derive(Default, Deserialize)]

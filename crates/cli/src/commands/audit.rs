@@ -2,39 +2,51 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_swarm::{Audit, AuditedNetwork, Snapshot, audit};
+use pvcheck_ipam::Thresholds;
+use pvcheck_swarm::{Audit, AuditedNetwork, Look, Snapshot, Statuses, audit_with, read_statuses};
 
 use crate::args::{self, Args};
+use crate::commands::many;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::files;
 use crate::session::Session;
 
+/// The most holders of a network that are listed for people, unless it was named; JSON has all.
+const LISTED: usize = 5;
+
 pub(crate) async fn run(args: &Args, asked: &args::Audit, face: &Face) -> Result<u8, Failure> {
-    let snapshot = look(args, asked).await?;
+    let (snapshot, statuses) = look(args, asked).await?;
     face.done();
-    let mut report = audit(&snapshot);
+    let mut thresholds = Thresholds::default();
+    if let Some(high) = asked.high {
+        thresholds.high = high;
+    }
+    let mut report = audit_with(&snapshot, &statuses, &thresholds);
     keep(&mut report, &asked.networks, &snapshot)?;
-    face.result(&report, || table(&report))?;
+    face.result(&report, || table(&report, !asked.networks.is_empty()))?;
     let found = report
         .networks
         .iter()
         .any(|n| !n.duplicates.is_empty() || !n.stuck.is_empty() || n.pressure == "full");
-    Ok(u8::from(found))
+    Ok(u8::from(found || !report.findings.is_empty()))
 }
 
 /// A new look, kept if that was asked for, or one that was kept.
-async fn look(args: &Args, asked: &args::Audit) -> Result<Snapshot, Failure> {
+async fn look(args: &Args, asked: &args::Audit) -> Result<(Snapshot, Statuses), Failure> {
     if let Some(path) = &asked.snapshot {
-        return Ok(files::load(path)?.snapshot);
+        let look = files::load(path)?;
+        return Ok((look.snapshot, look.statuses));
     }
     let session = Session::open(args).await?;
     let Some(path) = &asked.save else {
-        return Ok(session.engine.snapshot().await?);
+        return session.counted().await;
     };
     let look = session.look().await?;
+    let statuses = read_statuses(&session.engine, &look.snapshot).await;
+    let look = Look { statuses, ..look };
     files::save(&look, path)?;
-    Ok(look.snapshot)
+    Ok((look.snapshot, look.statuses))
 }
 
 fn keep(report: &mut Audit, names: &[String], snapshot: &Snapshot) -> Result<(), Failure> {
@@ -45,13 +57,16 @@ fn keep(report: &mut Audit, names: &[String], snapshot: &Snapshot) -> Result<(),
         snapshot.named_overlay(name).map_err(Failure::usage)?;
     }
     report.networks.retain(|n| names.iter().any(|name| *name == n.name || name == n.id.as_str()));
+    let kept: Vec<&str> = report.networks.iter().map(|n| n.name.as_str()).collect();
+    report.findings.retain(|f| f.networks.iter().any(|n| kept.contains(&n.as_str())));
     Ok(())
 }
 
-fn table(report: &Audit) -> String {
+fn table(report: &Audit, named: bool) -> String {
     let engine = &report.engine;
+    let width = report.networks.iter().map(|n| n.name.chars().count()).max().unwrap_or(0).max(24);
     let mut text = format!(
-        "engine {} (API {}), {} of {} nodes are managers\n\n{:<44} {:>18} {:>7} {:>6} {:>5} {:>6} {:>4} {:>5}  {}\n",
+        "engine {} (API {}), {} of {} nodes are managers\n\n{:<width$} {:>18} {:>7} {:>6} {:>5} {:>6} {:>4} {:>4} {:>6} {:>6}  {}\n",
         engine.version,
         engine.api,
         engine.managers,
@@ -64,25 +79,33 @@ fn table(report: &Audit) -> String {
         "TASKS",
         "LBS",
         "ATT",
+        "LEAKED",
+        "FREE",
         "PRESSURE"
     );
     for network in &report.networks {
-        row(&mut text, network);
+        row(&mut text, network, width);
+        details(&mut text, network, named);
+    }
+    for finding in &report.findings {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\n! {}", finding.text);
     }
     text
 }
 
-fn row(text: &mut String, n: &AuditedNetwork) {
+fn row(text: &mut String, n: &AuditedNetwork, width: usize) {
     let subnet = match n.subnets.as_slice() {
         [] => "not allocated".to_owned(),
         [one] => one.to_string(),
         [first, rest @ ..] => format!("{first} +{}", rest.len()),
     };
     let o = &n.owned;
+    let known = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |n| n.to_string());
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "{:<44} {subnet:>18} {:>7} {:>6} {:>5} {:>6} {:>4} {:>5}  {}",
+        "{:<width$} {subnet:>18} {:>7} {:>6} {:>5} {:>6} {:>4} {:>4} {:>6} {:>6}  {}",
         n.name,
         n.usable,
         o.total(),
@@ -90,11 +113,50 @@ fn row(text: &mut String, n: &AuditedNetwork) {
         o.tasks,
         o.load_balancers,
         o.attachments,
+        known(n.leaked),
+        known(n.free),
         n.pressure
     );
-    let duplicates = n.duplicates.iter().map(|a| format!("{a} has more than one owner"));
-    let stuck = n.stuck.iter().map(|s| format!("task {} of {} waits: {}", s.task, s.service, s.reason));
-    for line in duplicates.chain(stuck) {
-        let _ = writeln!(text, "    -> {line}");
+}
+
+/// What stands below a row: what is wrong always, the holders where room is short or the network was asked for.
+fn details(text: &mut String, n: &AuditedNetwork, named: bool) {
+    let stuck = n.stuck.iter().map(|s| format!("-> task {} of {} waits: {}", s.task, s.service, s.reason));
+    let mut lines: Vec<String> = stuck.collect();
+    if 0 < n.on_down_nodes {
+        let hosts = n.nodes.iter().filter(|s| s.down);
+        let hosts = hosts.map(|s| s.hostname.clone().unwrap_or_else(|| s.node.to_string()));
+        let hosts = hosts.collect::<Vec<_>>().join(", ");
+        lines.push(format!("-> {} held by tasks of nodes that are down: {hosts}", n.on_down_nodes));
+    }
+    if named || matches!(n.pressure.as_str(), "full" | "high") {
+        let most = if named { usize::MAX } else { LISTED };
+        for holder in n.holders.iter().take(most) {
+            let (vips, tasks) = (many(holder.vips, "VIP"), many(holder.tasks, "task"));
+            lines.push(format!("{:>5}  {} ({vips}, {tasks})", holder.total(), holder.service));
+        }
+    }
+    if named {
+        for share in &n.nodes {
+            let host = share.hostname.clone().unwrap_or_else(|| share.node.to_string());
+            let down = if share.down { ", down" } else { "" };
+            lines.push(format!(
+                "on {host}{down}: {}, {}, {}",
+                many(share.tasks, "task"),
+                many(share.attachments, "standalone container"),
+                many(share.load_balancers, "load balancer")
+            ));
+        }
+        if 0 < n.ended_tasks {
+            lines.push(format!(
+                "{} that ended still list an address; they hold none",
+                many(n.ended_tasks, "task")
+            ));
+        }
+        lines.extend(n.notes.iter().cloned());
+    }
+    for line in lines {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "    {line}");
     }
 }

@@ -47,7 +47,8 @@ fn text(c: &Census) -> String {
         lines.push(format!("free and owned at once: {}", list(&c.free_and_owned)));
     }
     if let Some(reason) = &c.reason {
-        lines.push(format!("not complete: {reason}"));
+        let what = if c.complete { "by status" } else { "not complete" };
+        lines.push(format!("{what}: {reason}"));
     }
     lines.join("\n") + "\n"
 }

@@ -12,6 +12,7 @@ pub(crate) mod reclaim;
 pub(crate) mod routes;
 pub(crate) mod stack;
 pub(crate) mod sweep;
+pub(crate) mod why;
 
 use pvcheck_sim::{Sim, SimOptions, world};
 use serde::Serialize;

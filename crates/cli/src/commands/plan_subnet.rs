@@ -109,7 +109,7 @@ async fn known(args: &Args, asked: &args::PlanSubnet, face: &Face) -> Result<Kno
 }
 
 fn of_look(look: &Look, source: &'static str, face: &Face) -> Known {
-    let Look { snapshot, host, host_unknown } = look;
+    let Look { snapshot, host, host_unknown, .. } = look;
     let lacking = host.as_ref().map(|host| host.lacks(snapshot)).unwrap_or_default();
     if let Some(reason) = host_unknown {
         face.note(&format!("pvcheck: the host's addresses and routes are not known: {reason}"));

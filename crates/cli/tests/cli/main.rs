@@ -7,3 +7,4 @@ mod output;
 mod reclaim;
 mod refusal;
 mod support;
+mod why;

@@ -21,6 +21,7 @@ use crate::writes::{Permit, Writer};
 mod bulk;
 mod cursor;
 mod prober;
+mod status;
 mod turn;
 
 use prober::Prober;
@@ -35,6 +36,10 @@ pub enum CensusMethod {
     /// A few services without tasks at a time, each for one virtual address. It holds next to nothing, leaves the log
     /// alone, and is the only one that can ask on `ingress`.
     Cursor,
+    /// The allocator's own count, less the owners: `Status.IPAM` of API 1.52 and later. It asks for no address and changes
+    /// nothing, so it is possible while a service waits for one; but it is a number without names, and only ever used when
+    /// asked for.
+    Status,
 }
 
 impl CensusMethod {
@@ -60,7 +65,8 @@ pub struct Census {
     pub subnet: String,
     /// Addresses that VIPs, tasks and load balancers can have.
     pub usable: u64,
-    /// Addresses that were handed out to the census, each counted once: those that are free.
+    /// Addresses that were handed out to the census, each counted once: those that are free. By `status`, as many as the
+    /// engine says are free.
     pub handed_out: u64,
     /// Addresses with a known holder, load balancers whose address could be read among them.
     pub owned: u64,
@@ -68,15 +74,18 @@ pub struct Census {
     pub load_balancers: u64,
     /// Addresses that nobody owns and that were not handed out; `null` unless the census is complete.
     pub leaked: Option<u64>,
-    /// Which: as many as `leaked` says, and one more per unnamed load balancer, since nothing tells them apart.
+    /// Which: as many as `leaked` says, and one more per unnamed load balancer, since nothing tells them apart. Empty by
+    /// `status`, which names none.
     pub leaked_addresses: Vec<Ipv4Addr>,
-    /// Addresses that are free and owned at once: somebody else may be given them (L3 in the docs).
+    /// Addresses that are free and owned at once: somebody else may be given them (L3 in the docs). Empty by `status`, which
+    /// cannot see them.
     pub free_and_owned: Vec<Ipv4Addr>,
     /// How the addresses were asked for.
     pub method: CensusMethod,
-    /// True iff the ring went round and its owners were known before and after.
+    /// True iff the ring went round and its owners were known before and after; by `status`, iff two counts agreed, or one
+    /// found nothing leaked, and the owners were the same before and after each.
     pub complete: bool,
-    /// Why it is not complete.
+    /// Why it is not complete; by `status` also what the method leaves unsaid.
     pub reason: Option<String>,
     /// How long it took.
     pub elapsed_ms: u64,
@@ -113,14 +122,20 @@ pub enum CensusError {
     NotAllocated(String),
     /// A service waits for an address: a census would cost more of them.
     #[error(
-        "service `{service}` waits for an address on {network}; a census now would lose more of them; remove or fix that service first"
+        "service `{service}` waits for an address on {network}; a census now would lose more of them; remove or fix that service first{}",
+        if *.status_offered { ", or count with `--method status`, which asks for no address" } else { "" }
     )]
     SomebodyWaits {
         /// The waiting service.
         service: String,
         /// The network it waits on, by name or id.
         network: String,
+        /// True iff the engine offers [`CensusMethod::Status`], which is possible all the same.
+        status_offered: bool,
     },
+    /// The engine tells no count of its own; with the reason.
+    #[error("no census by status: {0}; leave out the method to count by asking for addresses")]
+    NoStatus(String),
     /// No task can be attached to the routing mesh's network by name.
     #[error(
         "`{0}` is the ingress network, which takes no tasks by name; leave out the method, or ask by cursor"
@@ -139,9 +154,11 @@ pub enum CensusError {
 /// container starts and no other service is touched. A first turn that finds suspects is
 /// followed by more, until one takes none off: only what all of them find is leaked. A turn during which tasks began to stop is made again.
 ///
+/// By [`CensusMethod::Status`] it only reads, and needs no permit.
+///
 /// # Errors
 /// When the network is not there or not allocated, when a VIP service waits for an address anywhere (see
-/// [`crate::waiting_services`]), or when a call fails. After an error or a dropped future a census service may be left:
+/// [`crate::waiting_services`]), when the method is `Status` and the engine tells no count, or when a call fails. After an error or a dropped future a census service may be left:
 /// [`crate::sweep_run`] takes it away.
 pub async fn census(
     engine: &Engine,
@@ -157,6 +174,9 @@ pub async fn census(
     let method = options.method.unwrap_or_else(|| CensusMethod::fitting(&network, capacity.usable()));
     if network.ingress && method == CensusMethod::Bulk {
         return Err(CensusError::IngressInBulk(network.name));
+    }
+    if method == CensusMethod::Status {
+        return status::count(engine, before, &network, options, watch, started).await;
     }
     let writer = Writer::new(engine.connection(), permit);
     let prober = Prober {

@@ -16,6 +16,7 @@ use crate::owners::{Owners, owners};
 use crate::progress::{Progress, Watcher};
 use crate::snapshot::{Network, Service, Snapshot, Task, address, read_services};
 use crate::stack::poll;
+use crate::status::status_refused;
 use crate::waiting::waits_among;
 use crate::wire;
 use crate::writes::Writer;
@@ -103,7 +104,8 @@ impl Prober<'_> {
         let mut waiting = waits(&look.services, &look.networks);
         while let Some((service, network)) = waiting.pop_first() {
             if JUST_MADE < since.elapsed() {
-                return Err(CensusError::SomebodyWaits { service, network });
+                let status_offered = status_refused(look).is_none();
+                return Err(CensusError::SomebodyWaits { service, network, status_offered });
             }
             waiting.insert((service, network));
             poll().await;
@@ -121,12 +123,7 @@ impl Prober<'_> {
 
     /// How many tasks hold an address of the network and are to stop.
     fn stopping(&self, look: &Snapshot) -> usize {
-        look.tasks.iter().filter(|t| self.is_stopping(t)).count()
-    }
-
-    fn is_stopping(&self, task: &Task) -> bool {
-        let here = task.attachments.iter().any(|(id, _)| *id == self.network.id);
-        here && task.state.holds_addresses() && !task.desired.holds_addresses()
+        look.tasks.iter().filter(|t| is_stopping(t, &self.network.id)).count()
     }
 
     /// Why this turn does not settle the matter; `None` if it does.
@@ -158,7 +155,8 @@ impl Prober<'_> {
         while !turn.is_complete() && self.started.elapsed() < self.options.deadline {
             match self.method {
                 CensusMethod::Bulk => self.batch(&mut turn).await?,
-                CensusMethod::Cursor => self.stretch(&mut turn).await?,
+                // By status no turn is made at all.
+                CensusMethod::Cursor | CensusMethod::Status => self.stretch(&mut turn).await?,
             }
             if !waits(&read_services(self.engine).await?, &before.networks).is_empty() {
                 self.refuse_if_somebody_waits(&self.engine.snapshot().await?).await?;
@@ -177,7 +175,7 @@ impl Prober<'_> {
         // A task that has ended still lists its address, and a leaked one is just such an address.
         let holding = others.iter().filter(|t| t.state.holds_addresses());
         turn.saw_busy(holding.flat_map(|t| addresses_of(t, &self.network.id)));
-        turn.saw_stopping(others.iter().any(|t| self.is_stopping(t)));
+        turn.saw_stopping(others.iter().any(|t| is_stopping(t, &self.network.id)));
     }
 
     /// What a turn amounts to, with the owners of before and of now; and the look that showed those of now.
@@ -207,12 +205,11 @@ impl Prober<'_> {
     /// A census as a value.
     fn conclude(&self, report: LeakReport, doubt: Option<String>) -> Census {
         let complete = doubt.is_none();
-        let subnets = self.network.subnets();
         Census {
             schema: "pvcheck/v1".into(),
             kind: "census".into(),
             network: self.network.name.clone(),
-            subnet: subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            subnet: subnets_of(self.network),
             usable: report.usable,
             handed_out: report.handed_out,
             owned: report.owned,
@@ -236,6 +233,17 @@ impl Prober<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The network's subnets as a census tells them.
+pub(super) fn subnets_of(network: &Network) -> String {
+    network.subnets().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// True iff the task holds an address of the network and is to stop.
+pub(super) fn is_stopping(task: &Task, network: &NetworkId) -> bool {
+    let here = task.attachments.iter().any(|(id, _)| id == network);
+    here && task.state.holds_addresses() && !task.desired.holds_addresses()
 }
 
 /// Who waits, and on which network.

@@ -257,7 +257,7 @@ async fn it_is_refused_while_a_service_waits_and_nothing_is_made() {
     for name in ["shared", "other", "ingress"] {
         let error = taken(&sim, name).await.unwrap_err();
         assert!(
-            matches!(&error, CensusError::SomebodyWaits { service, network }
+            matches!(&error, CensusError::SomebodyWaits { service, network, .. }
             if service == "seventh" && network == "shared"),
             "{error:?}"
         );

@@ -9,4 +9,6 @@ mod lock;
 mod look;
 mod removal;
 mod secrets;
+mod status;
 mod support;
+mod why;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    CensusOptions, ChurnPlan, Order, RemovalOptions, RunId, StackPlan, audit, census, churn, deploy,
-    leftover_runs, owners, remove_stacks, silent, sweep_run, wait_running,
+    CensusOptions, ChurnPlan, Order, RemovalOptions, RunId, StackPlan, Statuses, audit, census, churn,
+    deploy, leftover_runs, owners, remove_stacks, silent, status_refused, sweep_run, wait_running, why,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -71,6 +71,20 @@ async fn no_result_tells_a_secret() {
     let snapshot = engine.snapshot().await.unwrap();
     assert_silent("the snapshot", &snapshot);
     assert_silent("the audit", &audit(&snapshot));
+    for service in &snapshot.services {
+        assert_silent("why", &why(&snapshot, &Statuses::default(), &service.name).unwrap());
+    }
+    for task in &snapshot.tasks {
+        assert_silent("why of a task", &why(&snapshot, &Statuses::default(), task.id.as_str()).unwrap());
+    }
+    let look = pvcheck_swarm::Look {
+        statuses: Statuses::none(status_refused(&snapshot).unwrap()),
+        snapshot: snapshot.clone(),
+        host: None,
+        host_unknown: None,
+    };
+    let saved = look.to_json().unwrap();
+    assert!(!saved.contains(CANARY) && !saved.contains("SWMTKN"), "a saved look tells a secret: {saved}");
     assert_silent("the owners", &owners(&snapshot, snapshot.overlay("shared").unwrap()));
     let options = CensusOptions::default();
     assert_silent("the census", &census(&engine, permit(), "shared", &options, &run, &silent).await.unwrap());
@@ -149,6 +163,8 @@ async fn a_task_that_failed_does_not_tell_a_secret_either() {
     });
     let engine = connect(&sim).await;
     let snapshot = engine.snapshot().await.unwrap();
-    assert!(snapshot.tasks.iter().any(|t| t.error.contains("starting container failed")), "the rest stays");
+    let failed = snapshot.tasks.iter().find(|t| t.error.contains("starting container failed"));
+    let failed = failed.expect("the rest stays");
+    assert_silent("why", &why(&snapshot, &Statuses::default(), failed.id.as_str()).unwrap());
     assert_silent("the snapshot", &snapshot);
 }

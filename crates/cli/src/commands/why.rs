@@ -1,0 +1,87 @@
+//! `pvcheck why`.
+
+use std::fmt::Write as _;
+
+use pvcheck_swarm::{Snapshot, Statuses, Verdict, WaitedOn, Why, why};
+
+use crate::args::{self, Args};
+use crate::commands::many;
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::files;
+use crate::session::Session;
+
+/// The most holders that are listed for people; JSON has all.
+const LISTED: usize = 10;
+
+pub(crate) async fn run(args: &Args, asked: &args::Why, face: &Face) -> Result<u8, Failure> {
+    let (snapshot, statuses) = look(args, asked).await?;
+    face.done();
+    let found = why(&snapshot, &statuses, &asked.subject)?;
+    face.result(&found, || text(&found))?;
+    Ok(match found.verdict {
+        Verdict::Running => 0,
+        Verdict::Unknown => 3,
+        _ => 1,
+    })
+}
+
+async fn look(args: &Args, asked: &args::Why) -> Result<(Snapshot, Statuses), Failure> {
+    if let Some(path) = &asked.snapshot {
+        let look = files::load(path)?;
+        return Ok((look.snapshot, look.statuses));
+    }
+    Session::open(args).await?.counted().await
+}
+
+// Writing to a String cannot fail.
+fn text(found: &Why) -> String {
+    let mut text = format!("{}\n", found.summary);
+    if !found.chain.is_empty() {
+        text.push('\n');
+    }
+    for link in &found.chain {
+        let since = link.since.map(|at| format!(", since {at:.0}")).unwrap_or_default();
+        let _ = writeln!(text, "  {}: {}{since}\n    {}", link.subject, link.state, link.fact);
+    }
+    for network in found.network.iter().chain(&found.candidates) {
+        held(&mut text, network);
+    }
+    for finding in &found.findings {
+        let _ = writeln!(text, "\n  ! {}", finding.text);
+    }
+    if !found.mend.is_empty() {
+        text.push_str("\nWhat to do, cheapest first:\n");
+    }
+    for (at, mend) in found.mend.iter().enumerate() {
+        let _ = writeln!(text, "  {}. {}", at + 1, mend.what);
+        if let Some(command) = &mend.command {
+            let _ = writeln!(text, "     $ {command}");
+        }
+    }
+    text
+}
+
+fn held(text: &mut String, network: &WaitedOn) {
+    if network.owned == 0 {
+        return;
+    }
+    let subnets = network.subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let _ = writeln!(text, "\n  {} {subnets} is held by", network.name);
+    for holder in network.holders.iter().take(LISTED) {
+        let (vips, tasks) = (many(holder.vips, "VIP"), many(holder.tasks, "task"));
+        let stopping =
+            if holder.stopping == 0 { String::new() } else { format!(", {} stopping", holder.stopping) };
+        let _ = writeln!(text, "    {:>5}  {} ({vips}, {tasks}{stopping})", holder.total(), holder.service);
+    }
+    let rest: u64 = network.holders.iter().skip(LISTED).map(pvcheck_swarm::Holder::total).sum();
+    let others = [
+        (rest, "other services"),
+        (network.load_balancers, "load balancers of nodes"),
+        (network.attachments, "standalone containers"),
+        (network.leaked.unwrap_or(0), "nobody: leaked"),
+    ];
+    for (count, who) in others.into_iter().filter(|(count, _)| 0 < *count) {
+        let _ = writeln!(text, "    {count:>5}  {who}");
+    }
+}
