@@ -99,6 +99,14 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck plan-subnet --prefer 10.10.0.0/16 --name proxy
     PlanSubnet(Box<PlanSubnet>),
+    /// Take leaked addresses back without stopping a container
+    ///
+    /// Every leak is gone once the Swarm's leadership moves. Managers hand it over among themselves where there are three
+    /// or more; a single one borrows a second for half a minute, a private engine that this command starts and removes; a
+    /// restart of the engine is done only where it is allowed by name.
+    ///
+    /// Example: pvcheck reclaim --apply
+    Reclaim(Box<Reclaim>),
     /// Does each configured route answer as expected?
     ///
     /// Example: pvcheck routes --config cc-ci.toml
@@ -347,6 +355,50 @@ pub(crate) struct PlanSubnet {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Reclaim {
+    /// Count on these networks only [default: every overlay but ingress]
+    #[arg(value_name = "NETWORK")]
+    pub(crate) networks: Vec<String>,
+    /// Do it; without this the plan is printed and nothing touched
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// How: auto takes the gentlest that is possible
+    #[arg(long, default_value = "auto", value_parser = reclaim_strategy)]
+    pub(crate) strategy: ReclaimStrategy,
+    /// Another manager of the same Swarm, to ask while the first is demoted; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub(crate) helper: Vec<String>,
+    /// End what an interrupted reclaim began
+    #[arg(long, conflicts_with_all = ["networks", "apply"])]
+    pub(crate) resume: bool,
+    /// With --resume: where the quorum is lost for good, make this manager the only one again; its tasks restart
+    #[arg(long, requires = "resume")]
+    pub(crate) force_new_cluster: bool,
+    /// Put the copy of the manager's raft folder back that a borrow made; the engine must be stopped
+    #[arg(long, conflicts_with_all = ["apply", "resume", "networks"])]
+    pub(crate) restore_copy: bool,
+    /// Take the Swarm's lock over from whoever holds it, and record why
+    #[arg(long, value_name = "REASON")]
+    pub(crate) break_lock: Option<String>,
+    /// Where the step journal and a private engine are kept; it must outlive this process
+    #[arg(long, value_name = "DIR", default_value_os_t = pvcheck_swarm::default_state().to_owned())]
+    pub(crate) state: PathBuf,
+    /// The engine may be restarted at once; all its containers restart
+    #[arg(long, conflicts_with = "window")]
+    pub(crate) now: bool,
+    /// The engine may be restarted between these times of the day, UTC
+    #[arg(long, value_name = "HH:MM-HH:MM", value_parser = window)]
+    pub(crate) window: Option<(jiff::civil::Time, jiff::civil::Time)>,
+    /// What restarts the engine, for a shell
+    #[arg(long, value_name = "COMMAND", default_value = "systemctl restart docker.service")]
+    pub(crate) restart_command: String,
+}
+
+/// A strategy of a reclaim, or the choice among them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReclaimStrategy(pub(crate) Option<pvcheck_swarm::Strategy>);
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Stack {
     #[command(subcommand)]
     pub(crate) what: StackCommand,
@@ -445,6 +497,24 @@ fn order(text: &str) -> Result<Order, String> {
         "stack-rm" => Ok(Order::StackRm),
         _ => Err("give `drained` or `stack-rm`".into()),
     }
+}
+
+fn reclaim_strategy(text: &str) -> Result<ReclaimStrategy, String> {
+    let named = pvcheck_swarm::Strategy::ALL.into_iter().find(|s| s.as_str() == text);
+    match (text, named) {
+        ("auto", _) => Ok(ReclaimStrategy(None)),
+        (_, Some(strategy)) => Ok(ReclaimStrategy(Some(strategy))),
+        _ => Err("give `auto`, `handover`, `borrow` or `restart`".into()),
+    }
+}
+
+fn window(text: &str) -> Result<(jiff::civil::Time, jiff::civil::Time), String> {
+    let parts = text.split_once('-');
+    let times = parts.and_then(|(from, to)| {
+        let time = |t: &str| jiff::civil::Time::strptime("%H:%M", t).ok();
+        Some((time(from)?, time(to)?))
+    });
+    times.ok_or_else(|| "give two times of the day in UTC, such as 02:00-04:30".into())
 }
 
 /// `80%` is a share that is used, `20` a number that is free.

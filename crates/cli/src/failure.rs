@@ -1,7 +1,9 @@
 //! What ends a command, and with which exit code.
 
 use pvcheck_gates::{ConfigError, PreflightError};
-use pvcheck_swarm::{CallError, CensusError, ChurnError, ConnectError, NoSuchSubject, RemovalError};
+use pvcheck_swarm::{
+    CallError, CensusError, ChurnError, ConnectError, LockError, NoSuchSubject, ReclaimError, RemovalError,
+};
 
 /// One line and an exit code.
 #[derive(Debug)]
@@ -74,6 +76,28 @@ impl From<ChurnError> for Failure {
             ChurnError::TooLittleRoom { .. } => Self::refused(error),
             ChurnError::Deploy(_) => Self::not_done(error),
             ChurnError::Removal(removal) => removal.into(),
+            _ => Self::unknown(error),
+        }
+    }
+}
+
+impl From<ReclaimError> for Failure {
+    fn from(error: ReclaimError) -> Self {
+        match error {
+            ReclaimError::Census(census) => census.into(),
+            ReclaimError::NothingToResume { .. }
+            | ReclaimError::OtherSwarm { .. }
+            | ReclaimError::NoCopy { .. } => Self::usage(error),
+            ReclaimError::Refused { .. }
+            | ReclaimError::Unfinished { .. }
+            | ReclaimError::EngineRuns { .. }
+            | ReclaimError::QuorumLost { .. }
+            | ReclaimError::Lock(LockError::Held { .. }) => Self::refused(error),
+            ReclaimError::NotDone(_)
+            | ReclaimError::Stranded { .. }
+            | ReclaimError::Late(_)
+            | ReclaimError::Helper(_)
+            | ReclaimError::State { .. } => Self::not_done(error),
             _ => Self::unknown(error),
         }
     }

@@ -76,6 +76,7 @@ async fn run(args: &Args, face: &Face) -> Result<u8, failure::Failure> {
         Command::Gate(a) => commands::gate::run(args, a, face).await,
         Command::Journal(a) => commands::journal::run(args, a, face).await,
         Command::PlanSubnet(a) => commands::plan_subnet::run(args, a, face).await,
+        Command::Reclaim(a) => commands::reclaim::run(args, a, face).await,
         Command::Routes => commands::routes::run(args, face).await,
         Command::Stack(a) => commands::stack::run(args, a, face).await,
         Command::Sweep(a) => commands::sweep::run(args, a, face).await,

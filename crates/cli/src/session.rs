@@ -118,7 +118,7 @@ fn with_rest(failure: &Failure, left: &str) -> Failure {
 }
 
 /// Waits for the first signal that asks to end, and gives its name.
-async fn interrupted() -> &'static str {
+pub(crate) async fn interrupted() -> &'static str {
     let wait = async |kind, name| match signal(kind) {
         Ok(mut stream) => {
             stream.recv().await;

@@ -118,6 +118,11 @@ impl Connection {
         self
     }
 
+    /// The same way to the same engine with another deadline per call.
+    pub(crate) fn with_deadline(&self, deadline: Duration) -> Self {
+        Self { deadline, ..self.clone() }
+    }
+
     /// The engine's address.
     pub fn host(&self) -> &Host {
         &self.host
@@ -146,6 +151,27 @@ impl Connection {
             Err(_) => Err(CallErrorKind::Deadline(self.deadline)),
         };
         outcome.map_err(|kind| self.error(&method, path, kind))
+    }
+
+    /// A call with a JSON body of our own that changes something. As with [`Connection::typed`], it comes to its end even if
+    /// its caller is dropped half-way.
+    pub(crate) async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, CallError> {
+        let under_way = Arc::clone(&self.writes).read_owned().await;
+        let (connection, called, to) = (self.clone(), method.clone(), path.to_owned());
+        let task = tokio::spawn(async move {
+            let outcome = connection.call(called, &to, body).await;
+            drop(under_way);
+            outcome
+        });
+        match task.await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(self.error(&method, path, transport(error))),
+        }
     }
 
     /// bollard over this dialer. Every call through it must be wrapped by [`Connection::typed`].

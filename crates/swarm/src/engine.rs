@@ -91,20 +91,30 @@ impl Engine {
     /// # Errors
     /// As [`Engine::connect`].
     pub async fn connect_within(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
+        let engine = Self::reach(host, deadline).await?;
+        let info: wire::Info = engine.connection.get("/info").await?;
+        in_charge(host, &info)?;
+        Ok(engine)
+    }
+
+    /// Connects to any engine, in a Swarm or in none.
+    pub(crate) async fn reach(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
         let plain = Connection::new(host.clone(), deadline);
         let pong = plain.call(Method::GET, "/_ping", None).await.map_err(|e| explain(host, e))?;
         let offered = pong.headers.get("api-version").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let api = negotiate(offered)
             .ok_or_else(|| ConnectError::TooOld { host: host.to_string(), api: offered.to_owned() })?;
-        let connection = plain.with_api(api.clone());
-        let info: wire::Info = connection.get("/info").await?;
-        in_charge(host, &info)?;
-        Ok(Self { connection, api })
+        Ok(Self { connection: plain.with_api(api.clone()), api })
     }
 
     /// The API version spoken, such as `1.41`.
     pub fn api(&self) -> &str {
         &self.api
+    }
+
+    /// The same manager with another deadline per call.
+    pub(crate) fn with_deadline(&self, deadline: Duration) -> Self {
+        Self { connection: self.connection.with_deadline(deadline), api: self.api.clone() }
     }
 
     /// The connection itself, for reads of one's own.

@@ -11,7 +11,8 @@
 //! Writing goes through one module and takes a [`Permit`]. Everything made here carries the label
 //! [`RUN_LABEL`]; what does not carry it is only ever removed by [`remove_stacks`], on the caller's explicit word.
 //!
-//! This crate never prints, never decides a verdict, and never restarts anything.
+//! This crate never prints and never decides a verdict. The one thing that it restarts is an engine, when [`reclaim`] is
+//! told to by name.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,11 +43,13 @@ mod holders;
 mod host;
 mod hostfacts;
 mod ids;
+mod lock;
 mod look;
 mod mend;
 mod netlink;
 mod owners;
 mod progress;
+mod reclaim;
 mod removal;
 mod reserve;
 mod room;
@@ -72,9 +75,15 @@ pub use holders::{Duplicate, Holder, NodeShare, holders};
 pub use host::{Host, HostError};
 pub use hostfacts::{HostAddress, HostFacts, HostFactsError, HostRoute, RouteKind, RouteOrigin};
 pub use ids::{ConfigId, NetworkId, NodeId, RunId, SecretId, ServiceId, TaskId};
+pub use lock::{Lock, LockError, LockFacts, LockRequest, TakenOver};
 pub use look::{Look, LookError};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use progress::{Progress, Watcher, silent};
+pub use reclaim::{
+    CopyPutBack, Here, LeakCount, Manager, Moment, PlanStep, Reclaim, ReclaimError, ReclaimFacts,
+    ReclaimOptions, ReclaimPlan, Refused, Step, StepPoint, StepTime, Strategy, Wish, default_state,
+    plan_reclaim, put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+};
 pub use removal::{
     FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval, find_stacks, leftover_runs,
     plan_removal, remove_stacks, sweep_run,

@@ -259,7 +259,8 @@ pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<String>)>,
         let names = parts_of_run(&snapshot, &stored, &run).names();
         (run, names)
     };
-    Ok(runs.into_iter().map(named).collect())
+    // A run whose only trace is a lock that is held is at work, and not left over.
+    Ok(runs.into_iter().map(named).filter(|(_, names)| !names.is_empty()).collect())
 }
 
 async fn leftovers(engine: &Engine, run: &RunId) -> Result<Parts, CallError> {
@@ -471,6 +472,7 @@ fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &str, value: &
             .configs
             .iter()
             .filter(labelled)
+            .filter(|s| !crate::lock::is_held(s.spec.labels.as_ref(), snapshot.engine.at))
             .map(|s| (ConfigId::new(&s.id), s.spec.name.clone()))
             .collect(),
     }

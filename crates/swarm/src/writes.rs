@@ -1,5 +1,9 @@
 //! The one module that changes a Swarm. Every function takes a [`Permit`].
 
+mod manage;
+
+pub(crate) use manage::Join;
+
 use std::collections::HashMap;
 
 use bollard::models::{

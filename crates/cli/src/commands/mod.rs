@@ -8,6 +8,7 @@ pub(crate) mod docker;
 pub(crate) mod gate;
 pub(crate) mod journal;
 pub(crate) mod plan_subnet;
+pub(crate) mod reclaim;
 pub(crate) mod routes;
 pub(crate) mod stack;
 pub(crate) mod sweep;

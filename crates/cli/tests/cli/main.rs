@@ -4,6 +4,7 @@ mod churn;
 mod drop_in;
 mod interrupt;
 mod output;
+mod reclaim;
 mod refusal;
 mod support;
 mod why;

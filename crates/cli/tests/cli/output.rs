@@ -246,6 +246,7 @@ fn every_help_has_an_example() {
         "gate run",
         "journal scan",
         "plan-subnet",
+        "reclaim",
         "routes",
         "stack rm",
         "sweep",

@@ -5,6 +5,7 @@ mod census;
 mod churn;
 mod connect;
 mod faults;
+mod lock;
 mod look;
 mod removal;
 mod secrets;

@@ -1,0 +1,196 @@
+//! `pvcheck reclaim`.
+
+use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use pvcheck_swarm::{
+    Engine, Host, LeakCount, Permit, Reclaim, ReclaimError, ReclaimOptions, ReclaimPlan, RunId, Wish,
+    plan_reclaim, put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+};
+
+use crate::INTERRUPTED;
+use crate::args::{self, Args};
+use crate::commands::{Envelope, many};
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::session::{Session, guarded, interrupted};
+
+pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Result<u8, Failure> {
+    if asked.restore_copy {
+        let done = put_copy_back(&asked.state).await?;
+        face.result(&done, || {
+            let aside = done.set_aside.as_ref();
+            let aside = aside.map_or_else(String::new, |dir| format!("; what was there is in {}", dir.display()));
+            format!("{} is as before the first step{aside}\nStart the engine, then run pvcheck reclaim --resume.\n", done.restored.display())
+        })?;
+        return Ok(0);
+    }
+    let session = Session::open(args).await?;
+    let mut others = Vec::new();
+    for url in &asked.helper {
+        let host: Host = url.parse().map_err(Failure::usage)?;
+        others.push(Engine::connect(&host).await?);
+    }
+    let options = options(asked);
+    if asked.resume {
+        return resume(&session.engine, &others, &options, face).await;
+    }
+    if !asked.apply {
+        let facts = reclaim_facts(&session.engine, &others).await?;
+        let plan = Envelope::new("reclaim-plan", plan_reclaim(&facts, options.wish));
+        face.done();
+        face.result(&plan, || planned(&plan.body))?;
+        return Ok(if plan.body.strategy.is_some() { 0 } else { 4 });
+    }
+    apply(&session.engine, &others, &options, face).await
+}
+
+fn options(asked: &args::Reclaim) -> ReclaimOptions<'static> {
+    let now = Timestamp::now().to_zoned(TimeZone::UTC).time();
+    let in_window = asked.window.is_some_and(|(from, to)| is_within(now, from, to));
+    ReclaimOptions {
+        networks: asked.networks.clone(),
+        wish: Wish { only: asked.strategy.0, restart_allowed: asked.now || in_window },
+        state: asked.state.clone(),
+        holder: holder(),
+        break_lock: asked.break_lock.clone(),
+        restart_command: asked.restart_command.clone(),
+        force_new_cluster: asked.force_new_cluster,
+        hook: &|_| {},
+    }
+}
+
+/// A window may go over midnight.
+fn is_within(now: Time, from: Time, to: Time) -> bool {
+    if from <= to { from <= now && now < to } else { from <= now || now < to }
+}
+
+fn holder() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("pvcheck on {}, process {}", host.trim(), std::process::id())
+}
+
+async fn apply(
+    engine: &Engine,
+    others: &[Engine],
+    options: &ReclaimOptions<'_>,
+    face: &Face,
+) -> Result<u8, Failure> {
+    let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+    if let Some(file) = unfinished_reclaim(&options.state) {
+        // The Swarm may be without a quorum: nothing is asked of it, not even a sweep.
+        return Err(ReclaimError::Unfinished { file }.into());
+    }
+    let watch = |p| face.show(p);
+    let work = async {
+        let steps = reclaim(engine, others, permit, options, &run, &watch);
+        tokio::select! {
+            done = Box::pin(steps) => Ok(done?),
+            name = interrupted() => Err(Failure { code: INTERRUPTED, line: format!("interrupted ({name}); the Swarm is as it was") }),
+        }
+    };
+    let outcome = match Box::pin(work).await {
+        // What was begun is ended before the run is swept; a second signal ends that as it would end any program.
+        Err(failure) if failure.code == INTERRUPTED && unfinished_reclaim(&options.state).is_some() => {
+            face.note("pvcheck: interrupted, making the Swarm whole again");
+            match Box::pin(resume_reclaim(engine, others, permit, options, &watch)).await {
+                Ok(_) => Err(failure),
+                Err(error) => {
+                    Err(Failure::not_done(format!("interrupted; {error}; run `pvcheck reclaim --resume`")))
+                }
+            }
+        }
+        outcome => outcome,
+    };
+    let done = guarded(engine, permit, &run, face, async { outcome }).await?;
+    face.done();
+    face.result(&done, || text(&done))?;
+    Ok(code(&done))
+}
+
+async fn resume(
+    engine: &Engine,
+    others: &[Engine],
+    options: &ReclaimOptions<'_>,
+    face: &Face,
+) -> Result<u8, Failure> {
+    let permit = Permit::granted_by_operator();
+    let done = Box::pin(resume_reclaim(engine, others, permit, options, &|p| face.show(p))).await?;
+    face.done();
+    face.result(&done, || text(&done))?;
+    Ok(code(&done))
+}
+
+fn code(done: &Reclaim) -> u8 {
+    match done.left() {
+        _ if !done.changed.is_empty() => 1,
+        None => 3,
+        Some(left) => u8::from(0 < left),
+    }
+}
+
+fn planned(plan: &ReclaimPlan) -> String {
+    let mut lines = Vec::new();
+    for refused in &plan.refused {
+        lines.push(format!("not {}: {}", refused.strategy.as_str(), refused.reason));
+    }
+    if let Some(strategy) = plan.strategy {
+        lines.push(format!("would reclaim by {}, if a census finds leaked addresses:", strategy.as_str()));
+        let steps = plan.steps.iter().enumerate();
+        lines.extend(steps.map(|(n, s)| format!("  {:2}. {:<10} {}", n + 1, s.step.as_str(), s.what)));
+        lines.extend(plan.risks.iter().map(|r| format!("  at risk: {r}")));
+    } else {
+        lines.push("no way to reclaim is possible".to_owned());
+    }
+    lines.push("Nothing was touched; add --apply to do it.".to_owned());
+    lines.join("\n") + "\n"
+}
+
+fn text(done: &Reclaim) -> String {
+    let mut lines = Vec::new();
+    let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let after = |network: &str| done.after.iter().find(|c| c.network == network);
+    for LeakCount { network, leaked, .. } in &done.before {
+        lines.push(match after(network) {
+            Some(now) => {
+                format!("{network}: {} leaked before, {} now", number(*leaked), number(now.leaked))
+            }
+            None => format!("{network}: {} leaked", number(*leaked)),
+        });
+    }
+    match done.strategy {
+        None => lines.push("nothing is leaked: nothing was touched".to_owned()),
+        Some(strategy) => lines.push(format!(
+            "by {}{} in {:.1} s; {} ran before, {}",
+            strategy.as_str(),
+            if done.resumed { ", begun by an earlier process," } else { "" },
+            done.elapsed_ms as f64 / 1000.0,
+            many(done.tasks, "task"),
+            if done.changed.is_empty() {
+                "nothing else has changed".to_owned()
+            } else {
+                many(done.changed.len() as u64, "change")
+            }
+        )),
+    }
+    lines.extend(done.changed.iter().map(|c| format!("changed: {c}")));
+    lines.extend(done.notes.iter().map(|n| format!("note: {n}")));
+    let reasons = done.after.iter().filter_map(|c| c.reason.as_ref().map(|r| (&c.network, r)));
+    lines.extend(reasons.map(|(network, reason)| format!("{network}: {reason}")));
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_may_go_over_midnight() {
+        let time = |h, m| jiff::civil::time(h, m, 0, 0);
+        assert!(is_within(time(2, 0), time(2, 0), time(4, 0)));
+        assert!(!is_within(time(4, 0), time(2, 0), time(4, 0)));
+        assert!(is_within(time(23, 30), time(23, 0), time(1, 0)));
+        assert!(is_within(time(0, 30), time(23, 0), time(1, 0)));
+        assert!(!is_within(time(12, 0), time(23, 0), time(1, 0)));
+    }
+}

@@ -1,0 +1,283 @@
+//! One lock per Swarm: a Docker config object. Its creation is atomic, it is in the raft store, and every manager sees it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::connection::{CallError, without_values};
+use crate::engine::Engine;
+use crate::ids::{ConfigId, RunId};
+use crate::stack::poll;
+use crate::wire;
+use crate::writes::{Permit, RUN_LABEL, Writer};
+
+/// The lock's name among the configs.
+pub(crate) const NAME: &str = "pvcheck-lock";
+const HOLDER: &str = "org.pvcheck.lock.holder";
+const PURPOSE: &str = "org.pvcheck.lock.purpose";
+const TAKEN: &str = "org.pvcheck.lock.taken";
+const EXPIRES: &str = "org.pvcheck.lock.expires";
+const BROKEN: &str = "org.pvcheck.lock.broken";
+
+/// Rounds of "taken, free again, taken by another" before the lock counts as held.
+const ROUNDS: u32 = 5;
+
+/// Who wants the lock, and what for.
+#[derive(Clone, Debug)]
+pub struct LockRequest {
+    /// The run that will hold it.
+    pub run: RunId,
+    /// Who asks, for people: such as `root@host, process 4711`.
+    pub holder: String,
+    /// What for, for people: such as `reclaim`.
+    pub purpose: String,
+    /// When it may be taken over if its holder has not released it: longer than the work can take.
+    pub lasts: Duration,
+    /// Why a held lock is to be taken over all the same; `None` respects it.
+    pub break_held: Option<String>,
+}
+
+/// What a lock says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockFacts {
+    /// Its holder, in the holder's own words.
+    pub holder: String,
+    /// Its purpose.
+    pub purpose: String,
+    /// The run that holds it.
+    pub run: RunId,
+    /// Since when, by the engine's clock.
+    pub taken: Option<Timestamp>,
+    /// Until when it counts as held; one without a readable time never expires.
+    pub expires: Option<Timestamp>,
+}
+
+/// A lock that somebody else held, and why it was taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// What it said.
+    pub lock: LockFacts,
+    /// The operator's reason; `None` if it had expired.
+    pub reason: Option<String>,
+}
+
+/// The Swarm's lock, held by this run until [`Lock::release`] or until it expires. Dropping it does not release it:
+/// what was begun under it may have to be ended by another process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    id: ConfigId,
+    taken_over: Option<TakenOver>,
+}
+
+/// Why the lock is not ours.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Somebody else holds it.
+    #[error(
+        "the Swarm is locked by {} for {}, {}; wait for it, or take the lock over with --break-lock REASON", lock.holder, lock.purpose, age(lock, *now)
+    )]
+    Held {
+        /// What the lock says.
+        lock: Box<LockFacts>,
+        /// The engine's time.
+        now: Timestamp,
+    },
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+fn age(lock: &LockFacts, now: Timestamp) -> String {
+    match lock.taken {
+        Some(taken) => format!("since {} s", now.duration_since(taken).as_secs().max(0)),
+        None => "since an unknown time".to_owned(),
+    }
+}
+
+impl Lock {
+    /// Takes the Swarm's lock. One that has expired, or that the request breaks, is taken over; one that this very run
+    /// holds already is its own.
+    ///
+    /// # Errors
+    /// When somebody else holds it, or when a call fails.
+    pub async fn take(engine: &Engine, permit: Permit, request: &LockRequest) -> Result<Self, LockError> {
+        let writer = Writer::new(engine.connection(), permit);
+        let mut taken_over = None;
+        let mut round = 0;
+        loop {
+            let now = clock(engine).await?;
+            let (labels, data) = contents(request, now, taken_over.as_ref());
+            match writer.create_config(NAME, &labels, &data).await {
+                Ok(id) => return Ok(Self { id, taken_over }),
+                Err(error) if error.status() == Some(409) => {}
+                Err(error) => return Err(error.into()),
+            }
+            round += 1;
+            let Some((id, lock)) = current(engine).await? else {
+                if ROUNDS < round {
+                    return Err(LockError::Held { lock: Box::new(facts(None)), now });
+                }
+                poll().await;
+                continue;
+            };
+            if lock.run == request.run {
+                return Ok(Self { id, taken_over });
+            }
+            let expired = lock.expires.is_some_and(|at| at <= now);
+            if (!expired && request.break_held.is_none()) || ROUNDS < round {
+                return Err(LockError::Held { lock: Box::new(lock), now });
+            }
+            // By its id: if another has taken it over in between, that one's stays.
+            writer.remove_config(&id).await?;
+            taken_over = Some(TakenOver { lock, reason: request.break_held.clone().filter(|_| !expired) });
+        }
+    }
+
+    /// Whose lock was taken over to get this one.
+    pub fn taken_over(&self) -> Option<&TakenOver> {
+        self.taken_over.as_ref()
+    }
+
+    /// Gives the lock back; one that is gone is no error.
+    ///
+    /// # Errors
+    /// When the call fails; it then ends by itself when it expires.
+    pub async fn release(self, engine: &Engine, permit: Permit) -> Result<(), CallError> {
+        Writer::new(engine.connection(), permit).remove_config(&self.id).await
+    }
+
+    /// Looks whether the lock could be taken now, and leaves it alone.
+    ///
+    /// # Errors
+    /// When somebody holds it, or when a call fails.
+    pub async fn expect_free(engine: &Engine) -> Result<(), LockError> {
+        let now = clock(engine).await?;
+        match current(engine).await? {
+            Some((_, lock)) if lock.expires.is_none_or(|at| now < at) => {
+                Err(LockError::Held { lock: Box::new(lock), now })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The lock as it stands, whoever holds it; `None` if nobody does.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn look(engine: &Engine) -> Result<Option<LockFacts>, CallError> {
+        Ok(current(engine).await?.map(|(_, facts)| facts))
+    }
+}
+
+/// The engine's own time: all who ask the same Swarm compare with nearly the same clock.
+async fn clock(engine: &Engine) -> Result<Timestamp, CallError> {
+    let info: wire::Info = engine.connection().get("/info").await?;
+    Ok(info.system_time.parse().unwrap_or_else(|_| Timestamp::now()))
+}
+
+async fn current(engine: &Engine) -> Result<Option<(ConfigId, LockFacts)>, CallError> {
+    let configs: Vec<wire::Stored> = engine.connection().get("/configs").await?;
+    let found = configs.into_iter().find(|c| c.spec.name == NAME);
+    Ok(found.map(|c| (ConfigId::new(c.id), facts(c.spec.labels.as_ref()))))
+}
+
+fn contents(
+    request: &LockRequest,
+    now: Timestamp,
+    over: Option<&TakenOver>,
+) -> (Vec<(&'static str, String)>, Vec<u8>) {
+    let lasts = SignedDuration::try_from(request.lasts).unwrap_or(SignedDuration::from_hours(1));
+    let expires = now.saturating_add(lasts).unwrap_or(now);
+    let broken = over.map(|o| {
+        let why = o.reason.as_deref().unwrap_or("it had expired");
+        format!("that of {} for {}: {why}", o.lock.holder, o.lock.purpose)
+    });
+    let mut labels = vec![
+        (RUN_LABEL, request.run.to_string()),
+        (HOLDER, request.holder.clone()),
+        (PURPOSE, request.purpose.clone()),
+        (TAKEN, now.to_string()),
+        (EXPIRES, expires.to_string()),
+    ];
+    labels.extend(broken.map(|text| (BROKEN, text)));
+    let facts = facts_of(request, now, expires);
+    // The labels are what is read; the data is for people with `docker config inspect`.
+    let data = serde_json::to_vec(&facts).unwrap_or_default();
+    (labels, data)
+}
+
+fn facts_of(request: &LockRequest, now: Timestamp, expires: Timestamp) -> LockFacts {
+    LockFacts {
+        holder: request.holder.clone(),
+        purpose: request.purpose.clone(),
+        run: request.run.clone(),
+        taken: Some(now),
+        expires: Some(expires),
+    }
+}
+
+fn facts(labels: Option<&std::collections::HashMap<String, String>>) -> LockFacts {
+    let label = |key: &str| labels.and_then(|l| l.get(key)).map(String::as_str);
+    let words = |key: &str| without_values(label(key).unwrap_or("somebody who does not say"));
+    LockFacts {
+        holder: words(HOLDER),
+        purpose: words(PURPOSE),
+        run: RunId::from_label(label(RUN_LABEL).unwrap_or_default()),
+        taken: label(TAKEN).and_then(|t| t.parse().ok()),
+        expires: label(EXPIRES).and_then(|t| t.parse().ok()),
+    }
+}
+
+/// True iff these are the labels of a lock that still counts at `now`: a sweep leaves it.
+pub(crate) fn is_held(labels: LabelsRef<'_>, now: Timestamp) -> bool {
+    labels.is_some_and(|l| l.contains_key(EXPIRES)) && facts(labels).expires.is_none_or(|at| now < at)
+}
+
+/// Labels as they are read.
+pub(crate) type LabelsRef<'a> = Option<&'a std::collections::HashMap<String, String>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> LockRequest {
+        LockRequest {
+            run: RunId::from_label("r1"),
+            holder: "root@here, process 7".into(),
+            purpose: "reclaim".into(),
+            lasts: Duration::from_mins(10),
+            break_held: None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read_and_it_expires() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (labels, data) = contents(&request(), now, None);
+        let labels = labels.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let read = facts(Some(&labels));
+        assert_eq!(read, serde_json::from_slice(&data).unwrap());
+        let later = |secs| now.saturating_add(SignedDuration::from_secs(secs)).unwrap();
+        assert!(is_held(Some(&labels), later(599)));
+        assert!(!is_held(Some(&labels), later(600)));
+        assert!(!is_held(None, now), "what has no lock's labels is none");
+        let text = LockError::Held { lock: Box::new(read), now: later(42) }.to_string();
+        assert!(text.contains("root@here, process 7 for reclaim, since 42 s"), "{text}");
+    }
+
+    #[test]
+    fn a_lock_that_does_not_say_until_when_never_expires() {
+        let labels = [(EXPIRES.to_owned(), "soon".to_owned())].into();
+        assert!(is_held(Some(&labels), Timestamp::MAX));
+    }
+
+    #[test]
+    fn who_breaks_a_lock_is_on_record() {
+        let over = TakenOver { lock: facts(None), reason: Some("its host is gone".into()) };
+        let (labels, _) = contents(&request(), Timestamp::UNIX_EPOCH, Some(&over));
+        assert!(labels.iter().any(|(k, v)| *k == BROKEN && v.contains("its host is gone")));
+    }
+}

@@ -1,0 +1,94 @@
+//! Leaked addresses of several networks: by a census where one may be made, else by what is left over on a full network.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::census::{CensusError, CensusOptions, census};
+use crate::engine::Engine;
+use crate::ids::RunId;
+use crate::owners::owners;
+use crate::progress::Watcher;
+use crate::snapshot::Snapshot;
+use crate::stack::poll;
+use crate::waiting::waiting_services;
+use crate::writes::Permit;
+
+/// How many addresses of a network are leaked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeakCount {
+    /// The network.
+    pub network: String,
+    /// The number; `None` if it could not be found out.
+    pub leaked: Option<u64>,
+    /// Why it is unknown, or how it is known without a census.
+    pub reason: Option<String>,
+}
+
+/// The overlays that are asked about: those named, else all but `ingress`, on which no service may be put.
+pub(super) fn chosen(snapshot: &Snapshot, names: &[String]) -> Result<Vec<String>, CensusError> {
+    if names.is_empty() {
+        let all = snapshot.overlays().into_iter().filter(|n| !n.ingress && n.is_allocated());
+        return Ok(all.map(|n| n.name.clone()).collect());
+    }
+    for name in names {
+        snapshot.named_overlay(name)?;
+    }
+    Ok(names.to_vec())
+}
+
+/// Counts on each network in turn. After a change of leader a service that waited may still be on its way: `patience` is
+/// how long that is waited for.
+pub(super) async fn count(
+    engine: &Engine,
+    permit: Permit,
+    names: &[String],
+    run: &RunId,
+    patience: Duration,
+    watch: Watcher<'_>,
+) -> Result<Vec<LeakCount>, CensusError> {
+    let since = Instant::now();
+    while since.elapsed() < patience && !waiting_services(&engine.snapshot().await?).is_empty() {
+        poll().await;
+    }
+    let mut counts = Vec::new();
+    for name in names {
+        counts.push(match census(engine, permit, name, &CensusOptions::default(), run, watch).await {
+            Ok(found) => LeakCount { network: name.clone(), leaked: found.leaked, reason: found.reason },
+            Err(error @ CensusError::SomebodyWaits { .. }) => {
+                without_census(&engine.snapshot().await?, name, &error.to_string())
+            }
+            // Right after its removal a network is still listed, from the node's own copy.
+            Err(error) if is_gone(&error) => continue,
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(counts)
+}
+
+fn is_gone(error: &CensusError) -> bool {
+    match error {
+        CensusError::NoSuchNetwork(_) => true,
+        CensusError::Call(call) => {
+            call.message().starts_with("network ") && call.message().ends_with(" not found")
+        }
+        _ => false,
+    }
+}
+
+/// Where somebody waits for this very network, nothing is free: what nobody owns is leaked.
+fn without_census(snapshot: &Snapshot, name: &str, refused: &str) -> LeakCount {
+    let blamed = waiting_services(snapshot)
+        .into_iter()
+        .any(|w| w.only_here && w.network_allocated && w.network_name.as_deref() == Some(name));
+    let leaked = snapshot.overlay(name).filter(|_| blamed).map(|network| {
+        let owners = owners(snapshot, network);
+        let owned = owners.addresses().len() as u64 + owners.load_balancers.len() as u64;
+        network.usable().saturating_sub(owned)
+    });
+    let reason = match leaked {
+        Some(_) => "without a census: the network is full, and this is what nobody owns".to_owned(),
+        None => refused.to_owned(),
+    };
+    LeakCount { network: name.to_owned(), leaked, reason: Some(reason) }
+}

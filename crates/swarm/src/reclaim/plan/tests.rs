@@ -1,0 +1,175 @@
+use super::*;
+use crate::ids::NodeId;
+use crate::reclaim::{Here, Manager};
+
+/// Managers `m0` (the leader), `m1` …; the first is asked, and all can be.
+fn facts(managers: usize) -> ReclaimFacts {
+    let manager = |n: usize| Manager {
+        id: NodeId::new(format!("m{n}")),
+        hostname: format!("host{n}"),
+        address: Some(format!("192.0.2.{}:2377", n + 1)),
+        reachable: true,
+        leader: n == 0,
+    };
+    ReclaimFacts {
+        managers: (0..managers).map(manager).collect(),
+        connected: NodeId::new("m0"),
+        others: (1..managers).map(|n| NodeId::new(format!("m{n}"))).collect(),
+        autolock: false,
+        external_cas: 0,
+        here: Here {
+            root: true,
+            missing: Vec::new(),
+            dockerd: Some("/usr/sbin/dockerd".into()),
+            same_host: true,
+            link: Some(([198, 18, 0, 1].into(), [198, 18, 0, 2].into())),
+            raft_dir: Some("/var/lib/docker/swarm".into()),
+        },
+    }
+}
+
+const AUTO: Wish = Wish { only: None, restart_allowed: false };
+
+fn only(strategy: Strategy, restart_allowed: bool) -> Wish {
+    Wish { only: Some(strategy), restart_allowed }
+}
+
+#[test]
+fn the_gentlest_that_is_possible_is_chosen() {
+    assert_eq!(plan_reclaim(&facts(1), AUTO).strategy, Some(Strategy::Borrow));
+    assert_eq!(plan_reclaim(&facts(2), AUTO).strategy, None);
+    assert_eq!(plan_reclaim(&facts(3), AUTO).strategy, Some(Strategy::Handover));
+    assert_eq!(plan_reclaim(&facts(5), AUTO).strategy, Some(Strategy::Handover));
+    let allowed = Wish { restart_allowed: true, ..AUTO };
+    assert_eq!(
+        plan_reclaim(&facts(1), allowed).strategy,
+        Some(Strategy::Borrow),
+        "allowed is not wished for"
+    );
+    assert_eq!(plan_reclaim(&facts(2), allowed).strategy, Some(Strategy::Restart));
+    assert_eq!(plan_reclaim(&facts(1), only(Strategy::Restart, true)).strategy, Some(Strategy::Restart));
+}
+
+#[test]
+fn a_plan_says_what_was_passed_over_what_is_done_and_what_is_at_risk() {
+    let plan = plan_reclaim(&facts(1), AUTO);
+    assert_eq!(plan.refused.iter().map(|r| r.strategy).collect::<Vec<_>>(), [Strategy::Handover]);
+    assert!(plan.reasons().starts_with("handover: 1 manager(s), and it takes three"), "{}", plan.reasons());
+    let named: Vec<&str> = plan.steps.iter().map(|s| s.step.as_str()).collect();
+    let expected = [
+        "lock",
+        "safeguard",
+        "namespace",
+        "engine",
+        "compact",
+        "join",
+        "freeze",
+        "thaw",
+        "demote",
+        "leave",
+        "remove",
+        "tokens",
+        "unlock",
+    ];
+    assert_eq!(named, expected);
+    assert!(plan.risks.iter().any(|r| r.contains("--resume")), "{:?}", plan.risks);
+    let alone = ReclaimFacts { others: Vec::new(), connected: NodeId::new("m1"), ..facts(3) };
+    let plan = plan_reclaim(&alone, AUTO);
+    assert!(
+        plan.strategy == Some(Strategy::Handover) && plan.risks.iter().any(|r| r.contains("--helper URL"))
+    );
+}
+
+type Change = fn(&mut ReclaimFacts);
+
+/// A strategy alone is refused after each of these changes, with this in its reason.
+fn assert_refused(strategy: Strategy, managers: usize, cases: &[(&str, Change)]) {
+    let possible = plan_reclaim(&facts(managers), only(strategy, true));
+    assert_eq!(possible.strategy, Some(strategy), "{possible:?}");
+    for (reason, change) in cases {
+        let mut facts = facts(managers);
+        change(&mut facts);
+        let plan = plan_reclaim(&facts, only(strategy, true));
+        assert!(plan.strategy.is_none() && plan.steps.is_empty(), "{reason}: {plan:?}");
+        assert!(plan.reasons().contains(reason), "{reason}: {}", plan.reasons());
+    }
+}
+
+#[test]
+fn handover_is_refused() {
+    assert_refused(
+        Strategy::Handover,
+        3,
+        &[
+            ("no leader", |f| f.managers[0].leader = false),
+            ("2 manager(s), and it takes three", |f| drop(f.managers.pop())),
+            ("without the leader 1 of 2 managers are reachable", |f| f.managers[2].reachable = false),
+            ("only manager that can be asked from here is the leader host0", |f| f.others.clear()),
+            ("external authority", |f| f.external_cas = 1),
+        ],
+    );
+}
+
+#[test]
+fn handover_needs_a_quorum_of_those_that_are_left() {
+    for (managers, down, possible) in
+        [(3, 0, true), (3, 1, false), (4, 1, true), (4, 2, false), (5, 1, true), (5, 2, false)]
+    {
+        let mut facts = facts(managers);
+        for manager in facts.managers.iter_mut().rev().take(down) {
+            manager.reachable = false;
+        }
+        let plan = plan_reclaim(&facts, only(Strategy::Handover, false));
+        assert_eq!(plan.strategy.is_some(), possible, "{managers} managers, {down} down: {}", plan.reasons());
+    }
+}
+
+#[test]
+fn borrow_is_refused() {
+    assert_refused(
+        Strategy::Borrow,
+        1,
+        &[
+            ("no leader", |f| f.managers[0].leader = false),
+            ("autolock is on", |f| f.autolock = true),
+            ("external authority", |f| f.external_cas = 1),
+            ("the manager advertises no address", |f| f.managers[0].address = None),
+            ("the manager advertises 127.0.0.1", |f| f.managers[0].address = Some("127.0.0.1:2377".into())),
+            ("the manager advertises 0.0.0.0", |f| f.managers[0].address = Some("0.0.0.0:2377".into())),
+            ("the manager advertises ::1", |f| f.managers[0].address = Some("[::1]:2377".into())),
+            ("needs root", |f| f.here.root = false),
+            ("not one of this host's", |f| f.here.same_host = false),
+            ("no dockerd", |f| f.here.dockerd = None),
+            ("missing: nsenter, ip", |f| f.here.missing = vec!["nsenter".into(), "ip".into()]),
+            ("raft folder cannot be read", |f| f.here.raft_dir = None),
+            ("198.18.0.0/15", |f| f.here.link = None),
+        ],
+    );
+    for (managers, reason) in [(2, "two managers"), (3, "hand over among themselves")] {
+        let plan = plan_reclaim(&facts(managers), only(Strategy::Borrow, true));
+        assert!(plan.strategy.is_none() && plan.reasons().contains(reason), "{}", plan.reasons());
+    }
+}
+
+#[test]
+fn restart_is_refused() {
+    assert_refused(
+        Strategy::Restart,
+        1,
+        &[
+            ("no leader", |f| f.managers[0].leader = false),
+            ("autolock is on", |f| f.autolock = true),
+            ("does not lead", |f| f.connected = NodeId::new("m1")),
+        ],
+    );
+    let plan = plan_reclaim(&facts(1), only(Strategy::Restart, false));
+    assert!(plan.strategy.is_none() && plan.reasons().contains("--now"), "{}", plan.reasons());
+}
+
+#[test]
+fn a_plan_is_the_same_after_json() {
+    let plan = plan_reclaim(&facts(1), AUTO);
+    let text = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<ReclaimPlan>(&text).unwrap(), plan);
+    assert!(text.contains(r#""strategy":"borrow""#) && text.contains(r#""step":"safeguard""#), "{text}");
+}

@@ -1,0 +1,47 @@
+//! Restarting the engine: the last resort.
+
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+
+use super::nodes::{self, until};
+use super::private::run_within;
+use super::{ReclaimError, Step, Work};
+use crate::ids::RunId;
+use crate::stack::poll;
+
+/// Longest time for the engine to come back and for its services to run again.
+const BACK: Duration = Duration::from_mins(3);
+
+impl Work<'_> {
+    pub(super) async fn restart(&mut self) -> Result<(), ReclaimError> {
+        let since = self.journal.begun(Step::Restart)?;
+        self.say("restarting the engine");
+        let mut command = Command::new("sh");
+        command.args(["-c", &self.options.restart_command]);
+        run_within(command, BACK).await?;
+        self.journal.done(Step::Restart, since)
+    }
+
+    /// Waits until as many tasks run as before.
+    pub(super) async fn wait_restarted(&mut self) -> Result<(), ReclaimError> {
+        until(self.engine, "the engine leads again", BACK, nodes::leader)
+            .await
+            .map_err(ReclaimError::Late)?;
+        let wanted = self.journal.record.standing.running();
+        let (since, nobody) = (Instant::now(), RunId::from_label(""));
+        self.say("waiting until the services run again");
+        loop {
+            let now = super::standing::Standing::look(self.engine, &nobody).await;
+            let running = now.as_ref().map_or(0, super::standing::Standing::running);
+            if wanted <= running {
+                return Ok(());
+            }
+            if BACK < since.elapsed() {
+                self.notes.push(format!("{running} of {wanted} tasks run again"));
+                return Ok(());
+            }
+            poll().await;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A process that is killed, or kills the private engine, between two actions of a reclaim.
+
+use std::process::Command;
+
+use pvcheck_swarm::{Engine, Permit, ReclaimOptions, RunId, StepPoint, Wish, reclaim, silent};
+use pvcheck_tests::Outcome;
+
+/// Who is killed, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Kill {
+    /// `STEP:begun` or `STEP:acted`.
+    pub(crate) at: String,
+    pub(crate) pvcheck: bool,
+    pub(crate) engine: bool,
+}
+
+impl Kill {
+    pub(crate) fn victims(&self) -> &'static str {
+        match (self.pvcheck, self.engine) {
+            (true, true) => "pvcheck and the engine",
+            (true, false) => "pvcheck",
+            (false, _) => "the engine",
+        }
+    }
+}
+
+/// The steps of `borrow` in their order.
+pub(crate) const STEPS: [&str; 13] = [
+    "lock",
+    "safeguard",
+    "namespace",
+    "engine",
+    "compact",
+    "join",
+    "freeze",
+    "thaw",
+    "demote",
+    "leave",
+    "remove",
+    "tokens",
+    "unlock",
+];
+
+/// Every boundary between two actions of `borrow`, with everybody who can be killed there. What comes between the end
+/// of one step and the beginning of the next is no action: `begun` stands for both. `PVCHECK_POINT` names one alone.
+pub(crate) fn all() -> Vec<Kill> {
+    let mut kills = Vec::new();
+    for step in STEPS {
+        for moment in ["begun", "acted"] {
+            let at = format!("{step}:{moment}");
+            kills.push(Kill { at: at.clone(), pvcheck: true, engine: false });
+            let runs = ["compact", "join", "freeze", "thaw", "demote", "leave"].contains(&step)
+                || at == "engine:acted"
+                || at == "remove:begun";
+            if runs {
+                kills.push(Kill { at: at.clone(), pvcheck: false, engine: true });
+                kills.push(Kill { at, pvcheck: true, engine: true });
+            }
+        }
+    }
+    if let Ok(only) = std::env::var("PVCHECK_POINT") {
+        kills.retain(|kill| kill.at == only);
+    }
+    kills
+}
+
+fn kill(pid: u32) {
+    let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+}
+
+fn at_point(point: StepPoint) {
+    let told = |name: &str| std::env::var(name).unwrap_or_default();
+    let here = serde_json::json!([point.step, point.moment]);
+    let here = format!("{}:{}", here[0].as_str().unwrap_or("?"), here[1].as_str().unwrap_or("?"));
+    if told("POINT") != here {
+        return;
+    }
+    let victims = told("POINT_VICTIMS");
+    if victims.contains("engine") {
+        let Some(engine) = point.engine else { panic!("the private engine does not run at {here}") };
+        kill(engine);
+    }
+    crate::world::say(&format!("killed {victims} at {here}"));
+    if victims.contains("pvcheck") {
+        kill(std::process::id());
+        std::thread::park();
+    }
+}
+
+/// Not a test by itself: [`crate::world::World::reclaim_until`] runs it inside a lab.
+#[tokio::test]
+#[ignore = "run by the other tests in a process of its own"]
+async fn ends_at_a_point() -> Outcome {
+    let Some(state) = std::env::var_os("POINT_STATE") else { return Ok(()) };
+    let engine = Engine::connect(&std::env::var("DOCKER_HOST")?.parse()?).await?;
+    let options = ReclaimOptions {
+        networks: Vec::new(),
+        wish: Wish { only: None, restart_allowed: false },
+        state: state.into(),
+        holder: "a test".to_owned(),
+        break_lock: None,
+        restart_command: "false".to_owned(),
+        force_new_cluster: false,
+        hook: &at_point,
+    };
+    let permit = Permit::granted_by_operator();
+    match reclaim(&engine, &[], permit, &options, &RunId::unique(), &silent).await {
+        Ok(done) => crate::world::say(&format!("left: {:?}", done.left())),
+        Err(error) => crate::world::say(&format!("error: {error}")),
+    }
+    Ok(())
+}
