@@ -446,6 +446,10 @@ impl Work<'_> {
         let engine = self.speaking().await?;
         let Record { strategy, run, counts, standing, leader, .. } = self.journal.record.clone();
         let names: Vec<String> = counts.iter().map(|c| c.network.clone()).collect();
+        if resumed {
+            // The process before may have died in a census: what is left of it has the names that this one takes.
+            sweep_run(engine, self.permit, &run, CHANGE, self.watch).await?;
+        }
         self.say("counting again");
         let patience = Duration::from_secs(30);
         let after = count::count(engine, self.permit, &names, &run, patience, self.watch).await;
