@@ -139,6 +139,7 @@ async fn a_churn_that_hits_a_fault_is_one_error_and_can_be_swept() {
         let engine = connect_within(&sim, PATIENCE).await;
         let run = RunId::unique();
         let plan = ChurnPlan {
+        lock: None,
             network: "shared".into(),
             shape: pvcheck_swarm::ChurnShape::default(),
             stacks: 3,
