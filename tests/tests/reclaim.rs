@@ -242,6 +242,7 @@ fn somebody() -> LockRequest {
         purpose: "a test".into(),
         lasts: Duration::from_mins(10),
         break_held: None,
+        resumable: true,
     }
 }
 

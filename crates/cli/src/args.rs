@@ -200,6 +200,9 @@ pub(crate) struct Churn {
     /// Their image; it must be on the nodes or pullable [default: that of [churn] in the configuration]
     #[arg(long)]
     pub(crate) image: Option<String>,
+    /// Take the Swarm's lock over from whoever holds it, and record why
+    #[arg(long, value_name = "REASON")]
+    pub(crate) break_lock: Option<String>,
     /// Do it; without this the plan is printed and nothing touched
     #[arg(long)]
     pub(crate) apply: bool,
@@ -383,10 +386,10 @@ pub(crate) struct Reclaim {
     /// Where the step journal and a private engine are kept; it must outlive this process
     #[arg(long, value_name = "DIR", default_value_os_t = pvcheck_swarm::default_state().to_owned())]
     pub(crate) state: PathBuf,
-    /// The engine may be restarted at once; all its containers restart
+    /// The engine may be restarted at once, whatever starts or stops at the moment; all its containers restart
     #[arg(long, conflicts_with = "window")]
     pub(crate) now: bool,
-    /// The engine may be restarted between these times of the day, UTC
+    /// The engine may be restarted between these times of the day, UTC, while no task starts or stops
     #[arg(long, value_name = "HH:MM-HH:MM", value_parser = window)]
     pub(crate) window: Option<(jiff::civil::Time, jiff::civil::Time)>,
     /// What restarts the engine, for a shell

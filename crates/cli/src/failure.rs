@@ -74,8 +74,18 @@ impl From<ChurnError> for Failure {
         match error {
             ChurnError::Census(census) => census.into(),
             ChurnError::TooLittleRoom { .. } => Self::refused(error),
+            ChurnError::Lock(lock) => lock.into(),
             ChurnError::Deploy(_) => Self::not_done(error),
             ChurnError::Removal(removal) => removal.into(),
+            _ => Self::unknown(error),
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held { .. } => Self::refused(error),
             _ => Self::unknown(error),
         }
     }

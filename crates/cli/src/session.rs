@@ -93,6 +93,12 @@ pub(crate) async fn guarded<T>(
     outcome
 }
 
+/// Who asks, for whoever meets the lock.
+pub(crate) fn holder() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("pvcheck on {}, process {}", host.trim(), std::process::id())
+}
+
 /// Removes what somebody else made, which no sweep may finish: after Ctrl-C, a hang-up or a termination it is said how the
 /// rest goes.
 pub(crate) async fn until_interrupted<T>(

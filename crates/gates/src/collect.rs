@@ -9,8 +9,9 @@ use pvcheck_journal::{
 };
 use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict, judge};
 use pvcheck_swarm::{
-    CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, ChurnShape, Engine, NetworkId,
-    Order, Permit, Progress, RunId, VipWait, Watcher, churn, sweep_run, waiting_services,
+    CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, ChurnShape, Engine, LockAs,
+    LockError, NetworkId, Order, Permit, Progress, RunId, VipWait, Watcher, churn, sweep_run,
+    waiting_services,
 };
 use thiserror::Error;
 
@@ -180,6 +181,10 @@ impl Deployer<'_> {
 
     async fn churn(&self, throwaway: &ChurnConfig, asked: M2Order) -> Observed<ChurnOutcome> {
         let plan = ChurnPlan {
+            lock: Some(LockAs {
+                holder: format!("pvcheck, process {}", std::process::id()),
+                break_held: None,
+            }),
             network: self.config.overlay.name.clone(),
             stacks: throwaway.stacks,
             replicas: throwaway.replicas,
@@ -219,6 +224,7 @@ fn churn_outcome(outcome: Result<Churn, ChurnError>) -> ChurnOutcome {
         Ok(churn) => ChurnOutcome::Done(Box::new(churn)),
         Err(
             refusal @ (ChurnError::TooLittleRoom { .. }
+            | ChurnError::Lock(LockError::Held { .. })
             | ChurnError::Census(CensusError::SomebodyWaits { .. })),
         ) => ChurnOutcome::Refused(refusal.to_string()),
         Err(error) => ChurnOutcome::Failed(error.to_string()),

@@ -15,6 +15,7 @@ use crate::census::{Census, CensusError, CensusOptions, census};
 use crate::connection::CallError;
 use crate::engine::Engine;
 use crate::ids::{NetworkId, RunId};
+use crate::lock::{Lock, LockAs, LockError};
 use crate::owners::owners;
 use crate::progress::{Progress, Watcher};
 use crate::removal::{RemovalError, RemovalOptions, StackRemoval, remove_stacks, sweep_run};
@@ -110,6 +111,8 @@ pub struct ChurnPlan {
     pub patience: Duration,
     /// The bounds of each census.
     pub census: CensusOptions,
+    /// In whose name the Swarm's lock is held from the first stack to the last; `None` where the caller holds it.
+    pub lock: Option<LockAs>,
 }
 
 impl ChurnPlan {
@@ -214,6 +217,9 @@ pub enum ChurnError {
     /// A census was refused or failed.
     #[error(transparent)]
     Census(#[from] CensusError),
+    /// Somebody else holds the Swarm's lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Stacks did not come up.
     #[error(transparent)]
     Deploy(#[from] DeployError),
@@ -225,13 +231,17 @@ pub enum ChurnError {
     Call(#[from] CallError),
 }
 
+/// How long the lock counts as held if nobody releases it: longer than a churn of many rounds takes.
+const LOCKED: Duration = Duration::from_hours(1);
+
 /// Deploys and removes throwaway stacks with a private network each, and counts what the shared network lost.
 ///
 /// Everything made carries the label of `run`. After an error or a dropped future, [`sweep_run`] takes away what is
 /// left; a churn that ends well has swept already, and names what it could not remove in `residue`.
 ///
 /// # Errors
-/// When there is too little room, a census is refused, stacks do not come up, or a call fails.
+/// When there is too little room, a census is refused, somebody else holds the Swarm's lock, stacks do not come up, or a
+/// call fails.
 pub async fn churn(
     engine: &Engine,
     permit: Permit,
@@ -243,6 +253,10 @@ pub async fn churn(
     let start = engine.snapshot().await?;
     let network = start.named_overlay(&plan.network).map_err(CensusError::from)?.clone();
     room(plan, &start, &network, &before)?;
+    let lock = match &plan.lock {
+        Some(name) => Some(Lock::take(engine, permit, &name.request(run, "churn", LOCKED)).await?),
+        None => None,
+    };
 
     let mut record = Record::default();
     let mut deployed = counts(&start, &network, None);
@@ -254,6 +268,9 @@ pub async fn churn(
         let names = stacks_of(plan, &network.id, round, run).into_iter().map(|p| p.name).collect::<Vec<_>>();
         record.remove(engine, permit, plan, &names, watch).await?;
         removed = counts(&engine.snapshot().await?, &network, None);
+    }
+    if let Some(lock) = lock {
+        lock.release(engine, permit).await?;
     }
     let swept = sweep_run(engine, permit, run, plan.patience, watch).await?;
     let end = engine.snapshot().await?;

@@ -75,7 +75,7 @@ pub use holders::{Duplicate, Holder, NodeShare, holders};
 pub use host::{Host, HostError};
 pub use hostfacts::{HostAddress, HostFacts, HostFactsError, HostRoute, RouteKind, RouteOrigin};
 pub use ids::{ConfigId, NetworkId, NodeId, RunId, SecretId, ServiceId, TaskId};
-pub use lock::{Lock, LockError, LockFacts, LockRequest, TakenOver};
+pub use lock::{Lock, LockAs, LockError, LockFacts, LockRequest, TakenOver};
 pub use look::{Look, LookError};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use progress::{Progress, Watcher, silent};

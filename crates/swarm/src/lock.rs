@@ -20,6 +20,7 @@ const PURPOSE: &str = "org.pvcheck.lock.purpose";
 const TAKEN: &str = "org.pvcheck.lock.taken";
 const EXPIRES: &str = "org.pvcheck.lock.expires";
 const BROKEN: &str = "org.pvcheck.lock.broken";
+const RESUMABLE: &str = "org.pvcheck.lock.resumable";
 
 /// Rounds of "taken, free again, taken by another" before the lock counts as held.
 const ROUNDS: u32 = 5;
@@ -37,6 +38,30 @@ pub struct LockRequest {
     pub lasts: Duration,
     /// Why a held lock is to be taken over all the same; `None` respects it.
     pub break_held: Option<String>,
+    /// True iff another process can end what was begun under the lock: a sweep then leaves it while it is held.
+    pub resumable: bool,
+}
+
+/// In whose name an operation takes the lock; the operation itself knows what for and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockAs {
+    /// As in [`LockRequest::holder`].
+    pub holder: String,
+    /// As in [`LockRequest::break_held`].
+    pub break_held: Option<String>,
+}
+
+impl LockAs {
+    pub(crate) fn request(&self, run: &RunId, purpose: &str, lasts: Duration) -> LockRequest {
+        LockRequest {
+            run: run.clone(),
+            holder: self.holder.clone(),
+            purpose: purpose.to_owned(),
+            lasts,
+            break_held: self.break_held.clone(),
+            resumable: false,
+        }
+    }
 }
 
 /// What a lock says about itself.
@@ -203,6 +228,7 @@ fn contents(
         (EXPIRES, expires.to_string()),
     ];
     labels.extend(broken.map(|text| (BROKEN, text)));
+    labels.extend(request.resumable.then(|| (RESUMABLE, "true".to_owned())));
     let facts = facts_of(request, now, expires);
     // The labels are what is read; the data is for people with `docker config inspect`.
     let data = serde_json::to_vec(&facts).unwrap_or_default();
@@ -231,9 +257,10 @@ fn facts(labels: Option<&std::collections::HashMap<String, String>>) -> LockFact
     }
 }
 
-/// True iff these are the labels of a lock that still counts at `now`: a sweep leaves it.
-pub(crate) fn is_held(labels: LabelsRef<'_>, now: Timestamp) -> bool {
-    labels.is_some_and(|l| l.contains_key(EXPIRES)) && facts(labels).expires.is_none_or(|at| now < at)
+/// True iff these are the labels of a lock that still counts at `now` and that another process may need to end what was
+/// begun under it: a sweep leaves it.
+pub(crate) fn outlives_sweep(labels: LabelsRef<'_>, now: Timestamp) -> bool {
+    labels.is_some_and(|l| l.contains_key(RESUMABLE)) && facts(labels).expires.is_none_or(|at| now < at)
 }
 
 /// Labels as they are read.
@@ -250,6 +277,7 @@ mod tests {
             purpose: "reclaim".into(),
             lasts: Duration::from_mins(10),
             break_held: None,
+            resumable: true,
         }
     }
 
@@ -261,17 +289,26 @@ mod tests {
         let read = facts(Some(&labels));
         assert_eq!(read, serde_json::from_slice(&data).unwrap());
         let later = |secs| now.saturating_add(SignedDuration::from_secs(secs)).unwrap();
-        assert!(is_held(Some(&labels), later(599)));
-        assert!(!is_held(Some(&labels), later(600)));
-        assert!(!is_held(None, now), "what has no lock's labels is none");
+        assert!(outlives_sweep(Some(&labels), later(599)));
+        assert!(!outlives_sweep(Some(&labels), later(600)));
+        assert!(!outlives_sweep(None, now), "what has no lock's labels is none");
         let text = LockError::Held { lock: Box::new(read), now: later(42) }.to_string();
         assert!(text.contains("root@here, process 7 for reclaim, since 42 s"), "{text}");
     }
 
     #[test]
     fn a_lock_that_does_not_say_until_when_never_expires() {
-        let labels = [(EXPIRES.to_owned(), "soon".to_owned())].into();
-        assert!(is_held(Some(&labels), Timestamp::MAX));
+        let labels =
+            [(EXPIRES.to_owned(), "soon".to_owned()), (RESUMABLE.to_owned(), "true".to_owned())].into();
+        assert!(outlives_sweep(Some(&labels), Timestamp::MAX));
+    }
+
+    #[test]
+    fn a_sweep_takes_the_lock_of_what_nobody_can_end() {
+        let (labels, _) =
+            contents(&LockRequest { resumable: false, ..request() }, Timestamp::UNIX_EPOCH, None);
+        let labels = labels.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        assert!(!outlives_sweep(Some(&labels), Timestamp::UNIX_EPOCH));
     }
 
     #[test]

@@ -472,7 +472,7 @@ fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &str, value: &
             .configs
             .iter()
             .filter(labelled)
-            .filter(|s| !crate::lock::is_held(s.spec.labels.as_ref(), snapshot.engine.at))
+            .filter(|s| !crate::lock::outlives_sweep(s.spec.labels.as_ref(), snapshot.engine.at))
             .map(|s| (ConfigId::new(&s.id), s.spec.name.clone()))
             .collect(),
     }

@@ -95,7 +95,7 @@ async fn ends_at_a_point() -> Outcome {
     let engine = Engine::connect(&std::env::var("DOCKER_HOST")?.parse()?).await?;
     let options = ReclaimOptions {
         networks: Vec::new(),
-        wish: Wish { only: None, restart_allowed: false },
+        wish: Wish { only: None, restart_allowed: false, busy_allowed: false },
         state: state.into(),
         holder: "a test".to_owned(),
         break_lock: None,

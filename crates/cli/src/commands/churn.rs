@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pvcheck_gates::ChurnConfig;
 use pvcheck_swarm::{
-    CensusOptions, Churn, ChurnComparison, ChurnPlan, Order, Permit, RunId, churn, churn_both,
+    CensusOptions, Churn, ChurnComparison, ChurnPlan, LockAs, Order, Permit, RunId, churn, churn_both,
 };
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::args::{self, Args, ChurnOrder, Stop};
 use crate::commands::{Envelope, many};
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::session::{Session, config, guarded};
+use crate::session::{Session, config, guarded, holder};
 
 /// Addresses that must stay free at the peak where no configuration says otherwise.
 const RESERVE: u64 = 16;
@@ -30,15 +30,16 @@ pub(crate) async fn run(args: &Args, asked: &args::Churn, face: &Face) -> Result
     }
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let watch = |p| face.show(p);
+    let engine = &session.engine;
     if asked.order == ChurnOrder::Both {
-        let work = async { Ok(churn_both(&session.engine, permit, &plan, &run, &watch).await?) };
-        let done = guarded(&session.engine, permit, &run, face, work).await?;
+        let work = async { Ok(churn_both(engine, permit, &plan, &run, &watch).await?) };
+        let done = guarded(engine, permit, &run, face, work).await?;
         face.done();
         face.result(&done, || comparison(&done))?;
         return Ok(code_of_both(&done));
     }
-    let work = async { Ok(churn(&session.engine, permit, &plan, &run, &watch).await?) };
-    let done = guarded(&session.engine, permit, &run, face, work).await?;
+    let work = async { Ok(churn(engine, permit, &plan, &run, &watch).await?) };
+    let done = guarded(engine, permit, &run, face, work).await?;
     face.done();
     face.result(&done, || text(&done))?;
     Ok(code(&done))
@@ -109,6 +110,7 @@ fn plan(args: &Args, asked: &args::Churn) -> Result<ChurnPlan, Failure> {
         reserve: RESERVE,
         patience: Duration::from_mins(1),
         census: CensusOptions::default(),
+        lock: Some(LockAs { holder: holder(), break_held: asked.break_lock.clone() }),
     })
 }
 

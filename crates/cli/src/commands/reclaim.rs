@@ -13,7 +13,7 @@ use crate::args::{self, Args};
 use crate::commands::{Envelope, many};
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::session::{PATIENCE, Session, guarded, interrupted};
+use crate::session::{PATIENCE, Session, guarded, holder, interrupted};
 
 pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Result<u8, Failure> {
     if asked.restore_copy {
@@ -55,7 +55,11 @@ fn options(asked: &args::Reclaim) -> ReclaimOptions<'static> {
     let in_window = asked.window.is_some_and(|(from, to)| is_within(now, from, to));
     ReclaimOptions {
         networks: asked.networks.clone(),
-        wish: Wish { only: asked.strategy.0, restart_allowed: asked.now || in_window },
+        wish: Wish {
+            only: asked.strategy.0,
+            restart_allowed: asked.now || in_window,
+            busy_allowed: asked.now,
+        },
         state: asked.state.clone(),
         holder: holder(),
         break_lock: asked.break_lock.clone(),
@@ -68,11 +72,6 @@ fn options(asked: &args::Reclaim) -> ReclaimOptions<'static> {
 /// A window may go over midnight.
 fn is_within(now: Time, from: Time, to: Time) -> bool {
     if from <= to { from <= now && now < to } else { from <= now || now < to }
-}
-
-fn holder() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("pvcheck on {}, process {}", host.trim(), std::process::id())
 }
 
 async fn apply(

@@ -53,3 +53,26 @@ fn too_little_room_is_refused_before_anything_is_deployed() {
     done.assert_refused(4, &["less than the reserve", "fewer stacks"]);
     assert!(!rig.writes().iter().any(|w| w.contains("/networks/create")));
 }
+
+#[test]
+fn one_churn_at_a_time_and_nothing_is_left_of_the_lock() {
+    use pvcheck_swarm::{Engine, Lock, LockRequest, Permit, RunId};
+    let rig = Rig::new(world());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let engine = runtime.block_on(Engine::connect(&rig.sim.host().parse().unwrap())).unwrap();
+    let somebody = LockRequest {
+        run: RunId::unique(),
+        holder: "somebody".into(),
+        purpose: "a reclaim".into(),
+        lasts: Duration::from_mins(5),
+        break_held: None,
+        resumable: false,
+    };
+    runtime.block_on(Lock::take(&engine, Permit::granted_by_operator(), &somebody)).unwrap();
+    churn(&rig, &["--stacks", "1", "--apply", "--quiet"]).assert_refused(4, &["somebody", "--break-lock"]);
+    assert!(!rig.writes().iter().any(|w| w.contains("/networks/create")));
+    let done = churn(&rig, &["--stacks", "1", "--apply", "--break-lock", "it is gone"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(runtime.block_on(Lock::look(&engine)).unwrap(), None);
+    assert!(rig.objects().0.is_empty());
+}

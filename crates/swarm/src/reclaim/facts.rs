@@ -10,7 +10,7 @@ use crate::connection::CallError;
 use crate::engine::Engine;
 use crate::hostfacts::HostFacts;
 use crate::ids::NodeId;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, TaskState};
 
 /// A manager, as the list of nodes shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub struct ReclaimFacts {
     pub autolock: bool,
     /// How many external certificate authorities are configured.
     pub external_cas: usize,
+    /// Services of which tasks start or stop, by name; see [`moving`].
+    pub moving: Vec<String>,
     /// What can be done here.
     pub here: Here,
 }
@@ -71,6 +73,21 @@ impl ReclaimFacts {
     pub fn asked(&self) -> Option<&Manager> {
         self.managers.iter().find(|m| m.id == self.connected)
     }
+}
+
+/// The services of which a node starts or stops a task, in order, by name where it is known: somebody deploys or removes.
+///
+/// A task that no node has yet does not count. It may wait for ever, for an address above all, which is what one reclaims
+/// for.
+pub(super) fn moving(snapshot: &Snapshot) -> Vec<String> {
+    let on_its_way = snapshot.tasks.iter().filter(|task| {
+        let starts = TaskState::Assigned <= task.state && task.state < TaskState::Running;
+        let stops = task.state.holds_addresses() && task.node.is_some() && !task.desired.holds_addresses();
+        stops || (starts && task.desired.holds_addresses())
+    });
+    let of = on_its_way.filter_map(|task| task.service.as_ref());
+    let named = of.map(|id| snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone()));
+    named.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 /// The part of `/swarm` that matters; tokens are read elsewhere, when they are used.
@@ -136,6 +153,7 @@ pub async fn reclaim_facts(engine: &Engine, others: &[Engine]) -> Result<Reclaim
         others: known,
         autolock: swarm.spec.encryption.autolock,
         external_cas: swarm.spec.ca.external.map_or(0, |c| c.len()),
+        moving: moving(&snapshot),
         here,
     })
 }

@@ -239,6 +239,7 @@ impl Work<'_> {
             purpose: "reclaim".to_owned(),
             lasts: LOCKED,
             break_held: self.options.break_lock.clone(),
+            resumable: true,
         }
     }
 }

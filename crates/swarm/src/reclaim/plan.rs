@@ -38,6 +38,8 @@ pub struct Wish {
     pub only: Option<Strategy>,
     /// True iff a restart of the engine is allowed at this moment.
     pub restart_allowed: bool,
+    /// True iff it is allowed although services start or stop at this moment.
+    pub busy_allowed: bool,
 }
 
 /// Why a strategy is not possible.
@@ -86,7 +88,7 @@ pub fn plan_reclaim(facts: &ReclaimFacts, wish: Wish) -> ReclaimPlan {
         let obstacle = match strategy {
             Strategy::Handover => no_handover(facts),
             Strategy::Borrow => no_borrow(facts),
-            Strategy::Restart => no_restart(facts, wish.restart_allowed),
+            Strategy::Restart => no_restart(facts, wish),
         };
         if let Some(reason) = obstacle {
             plan.refused.push(Refused { strategy, reason });
@@ -190,12 +192,18 @@ fn not_here(facts: &ReclaimFacts) -> Option<String> {
     None
 }
 
-fn no_restart(facts: &ReclaimFacts, allowed: bool) -> Option<String> {
-    if !allowed {
+fn no_restart(facts: &ReclaimFacts, wish: Wish) -> Option<String> {
+    if !wish.restart_allowed {
         return Some("all containers of this engine would restart; allow it with --now, or with --window HH:MM-HH:MM (UTC) in that time".to_owned());
     }
     if facts.autolock {
         return Some("autolock is on: after the restart the manager would wait for its key, and nothing in the Swarm would run; switch it off for the time: docker swarm update --autolock=false".to_owned());
+    }
+    if !wish.busy_allowed && !facts.moving.is_empty() {
+        return Some(format!(
+            "the window is open, but the Swarm is busy: tasks of {} start or stop; wait for them, or restart all the same with --now",
+            facts.moving.join(", ")
+        ));
     }
     match facts.leader() {
         None => Some(NO_LEADER.to_owned()),

@@ -15,6 +15,7 @@ use crate::support::*;
 
 fn plan(network: &str, order: Order) -> ChurnPlan {
     ChurnPlan {
+        lock: None,
         network: network.into(),
         stacks: 2,
         replicas: 1,

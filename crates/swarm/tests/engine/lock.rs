@@ -18,6 +18,7 @@ fn request(holder: &str, lasts: Duration) -> LockRequest {
         purpose: "a test".into(),
         lasts,
         break_held: None,
+        resumable: true,
     }
 }
 

@@ -102,6 +102,7 @@ async fn no_result_tells_a_secret() {
 /// Even what it is told to run and the labels it is told to set stay with the engine.
 fn throwaway() -> ChurnPlan {
     ChurnPlan {
+        lock: None,
         network: "shared".into(),
         shape: pvcheck_swarm::ChurnShape::default(),
         stacks: 1,

@@ -17,6 +17,7 @@ fn facts(managers: usize) -> ReclaimFacts {
         others: (1..managers).map(|n| NodeId::new(format!("m{n}"))).collect(),
         autolock: false,
         external_cas: 0,
+        moving: Vec::new(),
         here: Here {
             root: true,
             missing: Vec::new(),
@@ -28,10 +29,10 @@ fn facts(managers: usize) -> ReclaimFacts {
     }
 }
 
-const AUTO: Wish = Wish { only: None, restart_allowed: false };
+const AUTO: Wish = Wish { only: None, restart_allowed: false, busy_allowed: false };
 
 fn only(strategy: Strategy, restart_allowed: bool) -> Wish {
-    Wish { only: Some(strategy), restart_allowed }
+    Wish { only: Some(strategy), restart_allowed, busy_allowed: false }
 }
 
 #[test]
@@ -172,4 +173,45 @@ fn a_plan_is_the_same_after_json() {
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<ReclaimPlan>(&text).unwrap(), plan);
     assert!(text.contains(r#""strategy":"borrow""#) && text.contains(r#""step":"safeguard""#), "{text}");
+}
+
+#[test]
+fn a_restart_waits_until_the_swarm_is_quiet_unless_it_is_told_not_to() {
+    let mut busy = facts(1);
+    busy.moving = vec!["run_app".to_owned()];
+    let wish = only(Strategy::Restart, true);
+    let plan = plan_reclaim(&busy, wish);
+    assert_eq!(plan.strategy, None);
+    assert!(plan.reasons().contains("tasks of run_app start or stop"), "{}", plan.reasons());
+    assert_eq!(plan_reclaim(&busy, Wish { busy_allowed: true, ..wish }).strategy, Some(Strategy::Restart));
+    assert_eq!(plan_reclaim(&busy, AUTO).strategy, Some(Strategy::Borrow), "nothing restarts by that");
+}
+
+#[test]
+fn what_starts_or_stops_on_a_node_is_on_its_way_and_what_waits_is_not() {
+    use crate::reclaim::facts::moving;
+    let task = |state: &str, desired: &str, node: Option<&str>| -> Vec<String> {
+        let snapshot = serde_json::json!({
+            "engine": {"version": "", "api": "", "at": "2026-01-01T00:00:00Z", "node": "n", "cluster": "c", "default_pools": [], "default_prefix": null},
+            "nodes": [], "networks": [], "services": [],
+            "tasks": [{"id": "t", "service": "gone", "slot": 1, "node": node, "runtime": "container", "state": state,
+                "desired": desired, "since": null, "error": "", "container": null, "attachments": []}]
+        });
+        moving(&serde_json::from_value(snapshot).unwrap())
+    };
+    for (state, desired, node, on_its_way) in [
+        ("new", "running", None, false),
+        ("pending", "running", None, false),
+        ("pending", "remove", None, false),
+        ("preparing", "running", Some("n"), true),
+        ("starting", "running", Some("n"), true),
+        ("ready", "ready", Some("n"), true),
+        ("running", "running", Some("n"), false),
+        ("running", "shutdown", Some("n"), true),
+        ("running", "remove", Some("n"), true),
+        ("shutdown", "remove", Some("n"), false),
+        ("failed", "running", Some("n"), false),
+    ] {
+        assert_eq!(!task(state, desired, node).is_empty(), on_its_way, "{state}, wanted {desired}");
+    }
 }
