@@ -13,6 +13,9 @@ use crate::args::{Args, EngineKind};
 use crate::face::Face;
 use crate::failure::Failure;
 
+/// The deadline of a call to an engine that may be in trouble.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// An engine to talk to; an embedded one ends with the session.
 pub(crate) struct Session {
     pub(crate) engine: Engine,
@@ -29,6 +32,14 @@ impl Session {
             None => (host(args)?, None),
         };
         Ok(Self { engine: Engine::connect(&host).await?, embedded })
+    }
+
+    /// As [`Session::open`], for an engine that may be no manager at the moment.
+    pub(crate) async fn reach(args: &Args) -> Result<Self, Failure> {
+        if args.global.engine.is_some() {
+            return Self::open(args).await;
+        }
+        Ok(Self { engine: Engine::reach(&host(args)?, PATIENCE).await?, embedded: None })
     }
 
     /// The Swarm, and the allocator's own counts where the engine tells them.

@@ -97,8 +97,14 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Connects to any engine, in a Swarm or in none.
-    pub(crate) async fn reach(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
+    /// Connects to any engine, be it a manager, a worker or in no Swarm. `deadline` is that of every single call.
+    ///
+    /// For [`crate::resume_reclaim`], which may find a manager demoted; everything else asks a manager, and wants
+    /// [`Engine::connect`].
+    ///
+    /// # Errors
+    /// When nothing answers there, or an engine that is too old.
+    pub async fn reach(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
         let plain = Connection::new(host.clone(), deadline);
         let pong = plain.call(Method::GET, "/_ping", None).await.map_err(|e| explain(host, e))?;
         let offered = pong.headers.get("api-version").and_then(|v| v.to_str().ok()).unwrap_or_default();

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use pvcheck_swarm::{
-    Engine, Host, LeakCount, Permit, Reclaim, ReclaimError, ReclaimOptions, ReclaimPlan, RunId, Wish,
-    plan_reclaim, put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+    Engine, LeakCount, Permit, Reclaim, ReclaimError, ReclaimOptions, ReclaimPlan, RunId, Wish, plan_reclaim,
+    put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 
 use crate::INTERRUPTED;
@@ -13,7 +13,7 @@ use crate::args::{self, Args};
 use crate::commands::{Envelope, many};
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::session::{Session, guarded, holder, interrupted};
+use crate::session::{PATIENCE, Session, guarded, holder, interrupted};
 
 pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Result<u8, Failure> {
     if asked.restore_copy {
@@ -25,15 +25,20 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Resu
         })?;
         return Ok(0);
     }
+    let options = options(asked);
+    if asked.resume {
+        return resume(args, asked, &options, face).await;
+    }
+    if asked.apply
+        && let Some(file) = unfinished_reclaim(&options.state)
+    {
+        // The Swarm may be without a quorum, or this manager demoted: nothing is asked of it, not even a sweep.
+        return Err(ReclaimError::Unfinished { file }.into());
+    }
     let session = Session::open(args).await?;
     let mut others = Vec::new();
     for url in &asked.helper {
-        let host: Host = url.parse().map_err(Failure::usage)?;
-        others.push(Engine::connect(&host).await?);
-    }
-    let options = options(asked);
-    if asked.resume {
-        return resume(&session.engine, &others, &options, face).await;
+        others.push(Engine::connect(&url.parse().map_err(Failure::usage)?).await?);
     }
     if !asked.apply {
         let facts = reclaim_facts(&session.engine, &others).await?;
@@ -76,10 +81,6 @@ async fn apply(
     face: &Face,
 ) -> Result<u8, Failure> {
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-    if let Some(file) = unfinished_reclaim(&options.state) {
-        // The Swarm may be without a quorum: nothing is asked of it, not even a sweep.
-        return Err(ReclaimError::Unfinished { file }.into());
-    }
     let watch = |p| face.show(p);
     let work = async {
         let steps = reclaim(engine, others, permit, options, &run, &watch);
@@ -108,13 +109,22 @@ async fn apply(
 }
 
 async fn resume(
-    engine: &Engine,
-    others: &[Engine],
+    args: &Args,
+    asked: &args::Reclaim,
     options: &ReclaimOptions<'_>,
     face: &Face,
 ) -> Result<u8, Failure> {
-    let permit = Permit::granted_by_operator();
-    let done = Box::pin(resume_reclaim(engine, others, permit, options, &|p| face.show(p))).await?;
+    let session = Session::reach(args).await?;
+    let mut others = Vec::new();
+    for url in &asked.helper {
+        match Engine::reach(&url.parse().map_err(Failure::usage)?, PATIENCE).await {
+            Ok(engine) => others.push(engine),
+            // It may be what ended the earlier run.
+            Err(error) => face.note(&format!("pvcheck: going on without {url}: {error}")),
+        }
+    }
+    let (permit, watch) = (Permit::granted_by_operator(), |p| face.show(p));
+    let done = Box::pin(resume_reclaim(&session.engine, &others, permit, options, &watch)).await?;
     face.done();
     face.result(&done, || text(&done))?;
     Ok(code(&done))

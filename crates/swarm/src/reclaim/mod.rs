@@ -436,7 +436,8 @@ impl Work<'_> {
                 }
             }
             if ELECTION < since.elapsed() {
-                return Err(ReclaimError::Late(why));
+                let mend = "name the Swarm's other managers with --helper URL";
+                return Err(ReclaimError::Late(format!("{why}; {mend}")));
             }
             crate::stack::poll().await;
         }

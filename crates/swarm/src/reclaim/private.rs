@@ -298,6 +298,9 @@ impl PrivateEngine {
             // A killed engine leaves them; a new one would take the id in the first for somebody else's.
             let _ = fs::remove_file(self.dir.join(stale));
         }
+        // So does its containerd, whose id is as small and as likely taken in the new process namespace; nothing in that
+        // folder outlives its processes.
+        let _ = fs::remove_dir_all(self.dir.join("exec"));
         let config = json!({
             "data-root": self.dir.join("data"),
             "exec-root": self.dir.join("exec"),
