@@ -57,7 +57,7 @@ pub struct ReclaimFacts {
     pub autolock: bool,
     /// How many external certificate authorities are configured.
     pub external_cas: usize,
-    /// Services of which tasks start or stop, by name; see [`moving`].
+    /// Services of which tasks start or stop, by name.
     pub moving: Vec<String>,
     /// What can be done here.
     pub here: Here,
