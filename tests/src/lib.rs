@@ -6,9 +6,11 @@
 pub mod stacks;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::Once;
 
 use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
 use pvcheck_swarm::Host;
@@ -56,7 +58,16 @@ pub fn not_run(test: &str, why: &str) {
 /// True where the long rounds are wanted: `cargo xtask test --long`, or `PVCHECK_LONG=1`. Each test has a short round
 /// that shows the same thing on less.
 pub fn long() -> bool {
-    std::env::var_os("PVCHECK_LONG").is_some_and(|value| value != "0")
+    static SAID: Once = Once::new();
+    let wanted = std::env::var_os("PVCHECK_LONG").is_some_and(|value| value != "0");
+    if !wanted {
+        SAID.call_once(|| {
+            // Who reads no output misses nothing but this line.
+            let line = "the short rounds only; `cargo xtask test --long` runs the long ones too";
+            let _ = writeln!(std::io::stdout(), "{line}");
+        });
+    }
+    wanted
 }
 
 /// The address of a lab's first engine.

@@ -87,9 +87,8 @@ fn at_point(point: StepPoint) {
     }
 }
 
-/// Not a test by itself: [`crate::world::World::reclaim_until`] runs it inside a lab.
+/// Not a test by itself: [`crate::world::World::reclaim_until`] runs it inside a lab, in a process of its own.
 #[tokio::test]
-#[ignore = "run by the other tests in a process of its own"]
 async fn ends_at_a_point() -> Outcome {
     let Some(state) = std::env::var_os("POINT_STATE") else { return Ok(()) };
     let engine = Engine::connect(&std::env::var("DOCKER_HOST")?.parse()?).await?;

@@ -164,7 +164,7 @@ impl World {
     /// As [`World::reclaim`], in a process that kills itself, or the private engine, at a point.
     pub(crate) fn reclaim_until(&self, kill: &Kill) -> Fallible<Output> {
         let mut command = self.lab.command(std::env::current_exe()?);
-        command.args(["--exact", "point::ends_at_a_point", "--ignored", "--nocapture"]);
+        command.args(["--exact", "point::ends_at_a_point", "--nocapture"]);
         command.env("POINT_STATE", self.state.path());
         command.env("POINT", &kill.at).env("POINT_VICTIMS", kill.victims());
         let out = command.output()?;
