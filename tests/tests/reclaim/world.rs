@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -22,9 +22,8 @@ pub(crate) const NETWORK: &str = "proxy";
 pub(crate) struct World {
     pub(crate) lab: Lab,
     pub(crate) engine: Engine,
-    names: Mutex<BTreeSet<String>>,
     pub(crate) runtime: tokio::runtime::Runtime,
-    pub(crate) state: tempfile::TempDir,
+    pub(crate) state: State,
     pub(crate) program: PathBuf,
 }
 
@@ -39,8 +38,7 @@ impl World {
             lab,
             engine,
             runtime,
-            names: Mutex::default(),
-            state: tempfile::tempdir()?,
+            state: State { dir: tempfile::tempdir()?, names: Mutex::default() },
             program: pvcheck()?,
         };
         let words =
@@ -158,7 +156,7 @@ impl World {
         let journal = std::fs::read(self.state.path().join("reclaim.json")).unwrap_or_default();
         let journal: Value = serde_json::from_slice(&journal).unwrap_or_default();
         if let Some(name) = journal["private"]["name"].as_str() {
-            self.names.lock().map_err(|e| e.to_string())?.insert(name.to_owned());
+            self.state.names.lock().map_err(|e| e.to_string())?.insert(name.to_owned());
         }
         Ok(())
     }
@@ -226,7 +224,7 @@ impl World {
         let processes: Vec<_> = processes_with(&state);
         assert!(processes.is_empty(), "left: {processes:?}");
         let namespaces = text(Command::new("ip").args(["netns", "list"]))?;
-        let names = self.names.lock().map_err(|e| e.to_string())?.clone();
+        let names = self.state.names.lock().map_err(|e| e.to_string())?.clone();
         assert!(names.iter().all(|name| !namespaces.contains(name)), "{names:?} in {namespaces}");
         let links = text(self.lab.command("ip").args(["-o", "link"]))?;
         assert!(!links.contains("pvb"), "{links}");
@@ -238,17 +236,50 @@ impl World {
     }
 }
 
+/// The state folder. A test that fails half-way leaves no private engine behind.
+pub(crate) struct State {
+    dir: tempfile::TempDir,
+    /// Namespaces that were seen.
+    names: Mutex<BTreeSet<String>>,
+}
+
+impl State {
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let run = |program: &str, words: &[&str]| {
+            // There is nobody to tell, and the test has failed already.
+            let _ = Command::new(program).args(words).stderr(Stdio::null()).status();
+        };
+        for (pid, _) in processes_with(&self.path().to_string_lossy()) {
+            run("kill", &["-9", &pid]);
+        }
+        for name in self.names.get_mut().map(std::mem::take).unwrap_or_default() {
+            if Path::new("/run/netns").join(&name).exists() {
+                run("ip", &["netns", "delete", &name]);
+            }
+        }
+    }
+}
+
 /// A line for who reads the test's output.
 pub(crate) fn say(line: &str) {
     // Who does not read it misses nothing that decides.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Command lines that name a folder.
-pub(crate) fn processes_with(folder: &str) -> Vec<String> {
+/// Processes whose command line names a folder: id and line.
+fn processes_with(folder: &str) -> Vec<(String, String)> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let lines = all.filter_map(|e| std::fs::read(e.path().join("cmdline")).ok());
-    lines.map(|l| String::from_utf8_lossy(&l).replace('\0', " ")).filter(|l| l.contains(folder)).collect()
+    let named = all.filter_map(|e| {
+        Some((e.file_name().into_string().ok()?, std::fs::read(e.path().join("cmdline")).ok()?))
+    });
+    let lines = named.map(|(pid, line)| (pid, String::from_utf8_lossy(&line).replace('\0', " ")));
+    lines.filter(|(pid, line)| pid.parse::<u32>().is_ok() && line.contains(folder)).collect()
 }
 
 pub(crate) fn three(suite: Option<Suite>) -> LabSpec {
