@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pvcheck_lab::Lab;
@@ -25,9 +26,9 @@ fn both_gates_pass() -> Outcome {
     if cannot("pvcheck::both_gates_pass") {
         return Ok(());
     }
-    let before = traces()?;
+    let labs = Labs::new()?;
     let out = tempfile::tempdir()?;
-    let output = Command::new(xtask()?).arg("pvcheck").arg("--out").arg(out.path()).output()?;
+    let output = labs.pvcheck(&["--out"])?.arg(out.path()).output()?;
     let table = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{table}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(table.lines().filter(|l| l.starts_with("PASS    pvcheck.m")).count(), 2, "{table}");
@@ -38,7 +39,7 @@ fn both_gates_pass() -> Outcome {
         let markdown = std::fs::read_to_string(out.path().join(format!("{gate}.md")))?;
         assert!(markdown.starts_with(&format!("# {gate}: PASS\n")), "{markdown}");
     }
-    assert_eq!(traces()?, before, "something is left");
+    assert_eq!(labs.traces()?, BTreeSet::new(), "something is left");
     Ok(())
 }
 
@@ -47,10 +48,9 @@ fn stack_rm_fails_and_names_what_leaked() -> Outcome {
     if cannot("pvcheck::stack_rm_fails") {
         return Ok(());
     }
-    let before = traces()?;
+    let labs = Labs::new()?;
     let out = tempfile::tempdir()?;
-    let output =
-        Command::new(xtask()?).args(["pvcheck", "--order", "stack-rm", "--out"]).arg(out.path()).output()?;
+    let output = labs.pvcheck(&["--order", "stack-rm", "--out"])?.arg(out.path()).output()?;
     let table = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{table}{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&std::fs::read(out.path().join("pvcheck.m2.json"))?)?;
@@ -63,7 +63,7 @@ fn stack_rm_fails_and_names_what_leaked() -> Outcome {
     assert!(reason.starts_with("5 addresses of proxy leaked"), "{reason}");
     let named: BTreeSet<&str> = reason.split([' ', ',', ';']).filter(|w| w.starts_with("10.10.0.")).collect();
     assert_eq!(named.len(), 5, "{reason}");
-    assert_eq!(traces()?, before, "something is left");
+    assert_eq!(labs.traces()?, BTreeSet::new(), "something is left");
     Ok(())
 }
 
@@ -74,14 +74,10 @@ fn an_interruption_leaves_nothing() -> Outcome {
     }
     // Once while the lab comes up, once with stacks on their way, once while they stop.
     for moment in ["starting 9 services", "deploying 5 stacks", "removing 5 stacks"] {
-        let before = traces()?;
+        let labs = Labs::new()?;
         let out = tempfile::tempdir()?;
-        let mut child = Command::new(xtask()?)
-            .args(["pvcheck", "--out"])
-            .arg(out.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut child =
+            labs.pvcheck(&["--out"])?.arg(out.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();
         let mut seen = Vec::new();
         let mut sent = false;
@@ -97,25 +93,56 @@ fn an_interruption_leaves_nothing() -> Outcome {
         let status = child.wait()?;
         assert!(sent, "the moment `{moment}` never came: {seen:#?}");
         assert_eq!(status.code(), Some(130), "{moment}: {seen:#?}");
-        assert_eq!(traces()?, before, "{moment}: something is left; {seen:#?}");
+        assert_eq!(labs.traces()?, BTreeSet::new(), "{moment}: something is left; {seen:#?}");
     }
     Ok(())
 }
 
-/// Everything that a lab might leave behind, seen with other eyes than the lab's: its namespaces, and whatever is
-/// mounted or runs in the folder of labs.
-fn traces() -> Result<BTreeSet<String>, Box<dyn std::error::Error>> {
-    let mut found = BTreeSet::new();
-    let namespaces = text(Command::new("ip").args(["netns", "list"]))?;
-    let names = namespaces.lines().filter_map(|l| l.split_whitespace().next());
-    found.extend(names.filter(|n| n.starts_with("pvl-")).map(|n| format!("namespace {n}")));
-    for line in std::fs::read_to_string("/proc/self/mountinfo")?.lines() {
-        let place = line.split_whitespace().nth(4).unwrap_or_default();
-        if place.contains("pvcheck-lab") || place.contains("/pvl-") {
-            found.insert(format!("mount {place}"));
-        }
+/// The labs of one test: a folder of their own, so that other labs of this machine may come and go.
+struct Labs {
+    folder: tempfile::TempDir,
+}
+
+impl Labs {
+    fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        // A socket's path has at most 107 bytes: a short folder.
+        Ok(Self { folder: tempfile::Builder::new().prefix("pvc-").tempdir_in("/var/tmp")? })
     }
-    let processes = text(Command::new("ps").args(["-eo", "args"]))?;
-    found.extend(processes.lines().filter(|l| l.contains("pvcheck-lab/")).map(|l| format!("process {l}")));
-    Ok(found)
+
+    /// `cargo xtask pvcheck`, with its labs here.
+    fn pvcheck(&self, words: &[&str]) -> Result<Command, Box<dyn std::error::Error>> {
+        let mut command = Command::new(xtask()?);
+        command.arg("pvcheck").args(words).env("PVCHECK_LAB_DIR", self.folder.path());
+        Ok(command)
+    }
+
+    /// Everything that they might leave behind, seen with other eyes than the lab's: namespaces, and whatever is in the
+    /// folder, is mounted there or runs from there.
+    fn traces(&self) -> Result<BTreeSet<String>, Box<dyn std::error::Error>> {
+        let folder = self.folder.path().to_string_lossy().into_owned();
+        let mut found = BTreeSet::new();
+        let namespaces = text(Command::new("ip").args(["netns", "list"]))?;
+        let names = namespaces.lines().filter_map(|l| l.split_whitespace().next());
+        found.extend(names.filter(|n| is_nobody_elses(n)).map(|n| format!("namespace {n}")));
+        for line in std::fs::read_to_string("/proc/self/mountinfo")?.lines() {
+            let place = line.split_whitespace().nth(4).unwrap_or_default();
+            let name = place.rsplit('/').next().unwrap_or_default();
+            if place.contains(&folder) || is_nobody_elses(name) {
+                found.insert(format!("mount {place}"));
+            }
+        }
+        let processes = text(Command::new("ps").args(["-eo", "args"]))?;
+        found.extend(processes.lines().filter(|l| l.contains(&folder)).map(|l| format!("process {l}")));
+        // The last lab takes the folder with it when it is empty.
+        for entry in std::fs::read_dir(self.folder.path()).into_iter().flatten() {
+            found.insert(format!("left {}", entry?.path().display()));
+        }
+        Ok(found)
+    }
+}
+
+/// A lab's namespace, and no folder where labs are by default is that lab's.
+fn is_nobody_elses(namespace: &str) -> bool {
+    let lab = namespace.strip_prefix("pvl-").and_then(|rest| rest.rsplit_once('-'));
+    lab.is_some_and(|(name, _)| !Path::new("/var/tmp/pvcheck-lab").join(name).exists())
 }

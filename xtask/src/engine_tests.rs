@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use crate::lab;
 
 /// Files that need the machine for themselves.
-const ALONE: &[&str] = &["lab", "pvcheck", "removal"];
+const ALONE: &[&str] = &["lab", "removal"];
 /// How many of the others run at a time.
 const LANES: usize = 2;
 
