@@ -6,12 +6,15 @@ use tokio::process::Command;
 
 use super::nodes::{self, until};
 use super::private::run_within;
+use super::standing::Standing;
 use super::{ReclaimError, Step, Work};
 use crate::ids::RunId;
 use crate::stack::poll;
 
 /// Longest time for the engine to come back and for its services to run again.
 const BACK: Duration = Duration::from_mins(3);
+/// After this long the containers of before are believed to run on: then the command has restarted nothing.
+const REPORTED: Duration = Duration::from_secs(10);
 
 impl Work<'_> {
     pub(super) async fn restart(&mut self) -> Result<(), ReclaimError> {
@@ -23,18 +26,21 @@ impl Work<'_> {
         self.journal.done(Step::Restart, since)
     }
 
-    /// Waits until as many tasks run as before.
+    /// Waits until as many tasks run as before, in other containers.
     pub(super) async fn wait_restarted(&mut self) -> Result<(), ReclaimError> {
         until(self.engine, "the engine leads again", BACK, nodes::leader)
             .await
             .map_err(ReclaimError::Late)?;
-        let wanted = self.journal.record.standing.running();
+        let before = &self.journal.record.standing;
+        let (wanted, asked) = (before.running(), &self.journal.record.asked);
         let (since, nobody) = (Instant::now(), RunId::from_label(""));
         self.say("waiting until the services run again");
         loop {
-            let now = super::standing::Standing::look(self.engine, &nobody).await;
-            let running = now.as_ref().map_or(0, super::standing::Standing::running);
-            if wanted <= running {
+            let now = Standing::look(self.engine, &nobody).await;
+            let running = now.as_ref().map_or(0, Standing::running);
+            // What the node has not reported yet stands there as it was.
+            let old = now.as_ref().is_ok_and(|now| before.shares_a_task(now, asked));
+            if wanted <= running && (!old || REPORTED < since.elapsed()) {
                 return Ok(());
             }
             if BACK < since.elapsed() {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::nodes;
 use crate::connection::CallError;
 use crate::engine::Engine;
-use crate::ids::RunId;
+use crate::ids::{NodeId, RunId};
 use crate::snapshot::TaskState;
 use crate::writes::RUN_LABEL;
 
@@ -21,6 +21,9 @@ pub(super) struct Standing {
     /// Running tasks: service, container and its process. Not the time of the state: a new leader records it anew where
     /// the node reports again, and no container knows of that.
     tasks: BTreeMap<String, String>,
+    /// Where they run. A task never moves, so it is not compared.
+    #[serde(default)]
+    places: BTreeMap<String, NodeId>,
     /// Name and fingerprint of the spec of each service; id and version of each secret and config.
     objects: BTreeMap<String, String>,
 }
@@ -33,12 +36,13 @@ impl Standing {
             snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone())
         };
         let running = snapshot.tasks.iter().filter(|t| t.state == TaskState::Running);
-        let tasks = running.map(|t| {
+        let tasks = running.clone().map(|t| {
             let service = t.service.as_ref().map_or_else(|| "an attached container".to_owned(), named);
             let (container, pid) = t.container.clone().unwrap_or_default();
             (t.id.to_string(), format!("{service}: container {container:.12}, process {pid}"))
         });
         let mut objects = BTreeMap::new();
+        let places = running.clone().filter_map(|t| Some((t.id.to_string(), t.node.clone()?))).collect();
         for kind in ["services", "secrets", "configs"] {
             let list: Vec<Value> = engine.connection().get(&format!("/{kind}")).await?;
             let others = list.into_iter().filter(|o| {
@@ -63,6 +67,7 @@ impl Standing {
                 .map(|n| (n.id, format!("{}, {}", n.spec.role, n.spec.availability)))
                 .collect(),
             tasks: tasks.collect(),
+            places,
             objects,
         })
     }
@@ -95,6 +100,12 @@ impl Standing {
         changes
     }
 
+    /// True iff a task of this node runs in the same container as before.
+    pub(super) fn shares_a_task(&self, after: &Self, node: &NodeId) -> bool {
+        let same = |(id, task): (&String, &String)| self.tasks.get(id) == Some(task);
+        after.tasks.iter().filter(|(id, _)| after.places.get(*id) == Some(node)).any(same)
+    }
+
     /// How many tasks ran.
     pub(super) fn running(&self) -> usize {
         self.tasks.len()
@@ -120,6 +131,7 @@ mod tests {
             leader: Some("n1".into()),
             nodes: [("n1".to_owned(), node.to_owned())].into(),
             tasks: [("t1".to_owned(), task.to_owned())].into(),
+            places: [("t1".to_owned(), NodeId::new("n1"))].into(),
             objects: [("services s1".to_owned(), "app, spec 1".to_owned())].into(),
         }
     }
@@ -144,6 +156,14 @@ mod tests {
         more.objects.clear();
         let changes = before.changes(&more, true);
         assert_eq!(changes, ["services s1: was app, spec 1; is gone", "node n2: is new"]);
+    }
+
+    #[test]
+    fn a_task_in_its_old_container_has_not_been_restarted() {
+        let (before, node) = (standing("manager, active", "app: container c1, process 7"), NodeId::new("n1"));
+        assert!(before.shares_a_task(&before, &node));
+        assert!(!before.shares_a_task(&before, &NodeId::new("n2")), "it runs elsewhere");
+        assert!(!before.shares_a_task(&standing("manager, active", "app: container c2, process 8"), &node));
     }
 
     #[test]
