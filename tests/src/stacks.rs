@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use pvcheck_audit::{Snapshot, owners};
 use pvcheck_lab::Lab;
-use pvcheck_swarm::{Engine, Snapshot, owners};
+use pvcheck_swarm::Engine;
 
 use crate::{Outcome, docker, text};
 

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use pvcheck_audit::{
+    Cause, EndpointMode, HostFacts, Runtime, Snapshot, TaskState, audit, owners, waiting_services,
+};
 use pvcheck_ipam::{Endpoint, LoadBalancers, Mode, NetworkKind, Service, Site, Usage, Want};
 use pvcheck_lab::{Lab, Suite, World};
-use pvcheck_swarm::{
-    Cause, EndpointMode, Engine, HostFacts, Runtime, Snapshot, TaskState, audit, owners, waiting_services,
-};
+use pvcheck_swarm::Engine;
 use pvcheck_tests::{Outcome, docker, host, lab, pvcheck, text};
 use serde_json::Value;
 
@@ -224,10 +225,10 @@ fn held(snapshot: &Snapshot, network: &str) -> Result<Usage, Box<dyn std::error:
     let found = owners(snapshot, snapshot.overlay(network).ok_or("no network")?);
     let count = |kind| found.count(kind);
     Ok(Usage {
-        vips: count(pvcheck_swarm::OwnerKind::Vip),
-        tasks: count(pvcheck_swarm::OwnerKind::Task),
-        load_balancers: count(pvcheck_swarm::OwnerKind::LoadBalancer),
-        attachments: count(pvcheck_swarm::OwnerKind::Attachment),
+        vips: count(pvcheck_audit::OwnerKind::Vip),
+        tasks: count(pvcheck_audit::OwnerKind::Task),
+        load_balancers: count(pvcheck_audit::OwnerKind::LoadBalancer),
+        attachments: count(pvcheck_audit::OwnerKind::Attachment),
     })
 }
 

@@ -373,7 +373,7 @@ impl Rig {
         self.until("their tasks are gone", |_| {
             let look = runtime.block_on(engine.snapshot())?;
             let orphan =
-                |t: &pvcheck_swarm::Task| t.service.as_ref().is_some_and(|id| look.service(id).is_none());
+                |t: &pvcheck_audit::Task| t.service.as_ref().is_some_and(|id| look.service(id).is_none());
             Ok(!look.tasks.iter().any(orphan))
         })
     }

@@ -1,8 +1,9 @@
 //! What ends a command, and with which exit code.
 
+use pvcheck_audit::NoSuchSubject;
 use pvcheck_gates::{ConfigError, PreflightError};
 use pvcheck_swarm::{
-    CallError, CensusError, ChurnError, ConnectError, LockError, NoSuchSubject, ReclaimError, RemovalError,
+    CallError, CensusError, ChurnError, ConnectError, LockError, ReclaimError, RemovalError,
 };
 
 /// One line and an exit code.

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use pvcheck_swarm::Look;
+use pvcheck_audit::SavedSnapshot;
 
 use crate::failure::Failure;
 
@@ -35,13 +35,13 @@ pub(crate) fn read(path: &Path, option: &str) -> Result<String, Failure> {
 }
 
 /// A look kept by [`save`].
-pub(crate) fn load(path: &Path) -> Result<Look, Failure> {
-    Look::from_json(&read(path, "--snapshot")?)
+pub(crate) fn load(path: &Path) -> Result<SavedSnapshot, Failure> {
+    SavedSnapshot::from_json(&read(path, "--snapshot")?)
         .map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
 /// Keeps a look in a file that only its owner may read: it holds addresses and names of everything.
-pub(crate) fn save(look: &Look, path: &Path) -> Result<(), Failure> {
+pub(crate) fn save(look: &SavedSnapshot, path: &Path) -> Result<(), Failure> {
     let json = look.to_json().map_err(Failure::unknown)? + "\n";
     write_private(path, &json).map_err(|e| {
         Failure::usage(format!("cannot write {}: {e}; name another with --save FILE", path.display()))

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use pvcheck_audit::{AllocatorCounts, SavedSnapshot, Snapshot};
 use pvcheck_gates::Config;
 use pvcheck_sim::Sim;
-use pvcheck_swarm::{Engine, Host, Look, Permit, RunId, Snapshot, Statuses, read_statuses, sweep_run};
+use pvcheck_swarm::{Engine, Host, Permit, RunId, read_counts, sweep_run};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::INTERRUPTED;
@@ -43,20 +44,20 @@ impl Session {
     }
 
     /// The Swarm, and the allocator's own counts where the engine tells them.
-    pub(crate) async fn counted(&self) -> Result<(Snapshot, Statuses), Failure> {
+    pub(crate) async fn counted(&self) -> Result<(Snapshot, AllocatorCounts), Failure> {
         let snapshot = self.engine.snapshot().await?;
-        let statuses = read_statuses(&self.engine, &snapshot).await;
+        let statuses = read_counts(&self.engine, &snapshot).await;
         Ok((snapshot, statuses))
     }
 
     /// The Swarm and the host. An embedded engine has no host: what this machine has is none of its business.
-    pub(crate) async fn look(&self) -> Result<Look, Failure> {
+    pub(crate) async fn look(&self) -> Result<SavedSnapshot, Failure> {
         if self.embedded.is_none() {
-            return Ok(Look::take(&self.engine).await?);
+            return Ok(pvcheck_swarm::read_with_host(&self.engine).await?);
         }
         let host_unknown = Some("the embedded engine has no host".to_owned());
-        let (snapshot, statuses) = (self.engine.snapshot().await?, Statuses::default());
-        Ok(Look { snapshot, host: None, host_unknown, statuses })
+        let (snapshot, statuses) = (self.engine.snapshot().await?, AllocatorCounts::default());
+        Ok(SavedSnapshot { snapshot, host: None, host_unknown, counts: statuses })
     }
 }
 

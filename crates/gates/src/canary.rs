@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use pvcheck_audit::{NetworkId, Snapshot};
 use pvcheck_routes::{Prober, RouteFact, RouteSpec, Verdict, judge};
 use pvcheck_swarm::{
-    Engine, NetworkId, Permit, Progress, RemovalOptions, RunId, Snapshot, StackPlan, Watcher, deploy,
-    remove_stacks, wait_running,
+    Engine, Permit, Progress, RemovalOptions, RunId, StackSpec, Watcher, deploy, remove_stacks, wait_running,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -86,7 +86,7 @@ async fn start(
     stack: &str,
     run: &RunId,
 ) -> Result<Snapshot, String> {
-    let plan = StackPlan {
+    let plan = StackSpec {
         name: stack.to_owned(),
         image: config.image.clone(),
         command: config.command.clone(),

@@ -4,14 +4,14 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pvcheck_audit::{NetworkId, VipWait, waiting_services};
 use pvcheck_journal::{
     Catalogue, Journalctl, Limits, Mark, ReadFrom, Scan, Scanner, Since, Source, SourceError,
 };
 use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict, judge};
 use pvcheck_swarm::{
     CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, ChurnShape, Engine, LockAs,
-    LockError, NetworkId, Order, Permit, Progress, RunId, VipWait, Watcher, churn, sweep_run,
-    waiting_services,
+    LockError, Order, Permit, Progress, RunId, Watcher, churn, sweep_run,
 };
 use thiserror::Error;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use pvcheck_journal::Scan;
-use pvcheck_routes::{RouteFact, Verdict, judge};
-use pvcheck_swarm::{
+use pvcheck_audit::{
     EndpointMode, Network, OwnerKind, Service, ServiceMode, Snapshot, Task, audit, owners, waiting_services,
 };
+use pvcheck_journal::Scan;
+use pvcheck_routes::{RouteFact, Verdict, judge};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, RouteConfig, ServiceConfig};

@@ -6,7 +6,8 @@
 use std::error::Error;
 use std::io::Write as _;
 
-use pvcheck_swarm::{Engine, Host, audit};
+use pvcheck_audit::audit;
+use pvcheck_swarm::{Engine, Host};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

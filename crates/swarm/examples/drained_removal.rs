@@ -7,9 +7,10 @@ use std::error::Error;
 use std::io::Write as _;
 use std::time::Duration;
 
+use pvcheck_audit::owners;
 use pvcheck_swarm::{
-    Engine, Host, Order, Permit, RemovalOptions, RunId, StackPlan, deploy, owners, remove_stacks, silent,
-    sweep_run, wait_running,
+    Engine, Host, Order, Permit, RemovalOptions, RunId, StackSpec, deploy, remove_stacks, silent, sweep_run,
+    wait_running,
 };
 
 /// How long the stack may take to run, and to stop.
@@ -29,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Everything made carries this run's label, so that a sweep finds it whatever happens to this process.
     let run = RunId::unique();
     let shared = engine.snapshot().await?.named_overlay(&network)?.id.clone();
-    let plan = StackPlan {
+    let plan = StackSpec {
         name: format!("harness-{run}"),
         image,
         command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.2; done"].map(String::from).to_vec(),
@@ -48,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn deploy_and_check(
     engine: &Engine,
-    plan: &StackPlan,
+    plan: &StackSpec,
     run: &RunId,
     network: &str,
 ) -> Result<String, Box<dyn Error>> {

@@ -6,12 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::connection::{CallError, without_values};
+use crate::engine::CallError;
 use crate::engine::Engine;
-use crate::ids::{ConfigId, RunId};
-use crate::stack::poll;
-use crate::wire;
-use crate::writes::{Permit, RUN_LABEL, Writer};
+use crate::engine::poll;
+use crate::engine::wire;
+use crate::labels::RUN_LABEL;
+use crate::run::RunId;
+use crate::write::{Permit, Writer};
+use pvcheck_audit::ConfigId;
+use pvcheck_audit::without_values;
 
 /// The lock's name among the configs.
 pub(crate) const NAME: &str = "pvcheck-lock";

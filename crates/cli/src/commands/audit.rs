@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use pvcheck_audit::{AllocatorCounts, Audit, AuditedNetwork, SavedSnapshot, Snapshot, audit_with};
 use pvcheck_ipam::Thresholds;
-use pvcheck_swarm::{Audit, AuditedNetwork, Look, Snapshot, Statuses, audit_with, read_statuses};
+use pvcheck_swarm::read_counts;
 
 use crate::args::{self, Args};
 use crate::commands::many;
@@ -33,20 +34,20 @@ pub(crate) async fn run(args: &Args, asked: &args::Audit, face: &Face) -> Result
 }
 
 /// A new look, kept if that was asked for, or one that was kept.
-async fn look(args: &Args, asked: &args::Audit) -> Result<(Snapshot, Statuses), Failure> {
+async fn look(args: &Args, asked: &args::Audit) -> Result<(Snapshot, AllocatorCounts), Failure> {
     if let Some(path) = &asked.snapshot {
         let look = files::load(path)?;
-        return Ok((look.snapshot, look.statuses));
+        return Ok((look.snapshot, look.counts));
     }
     let session = Session::open(args).await?;
     let Some(path) = &asked.save else {
         return session.counted().await;
     };
     let look = session.look().await?;
-    let statuses = read_statuses(&session.engine, &look.snapshot).await;
-    let look = Look { statuses, ..look };
+    let statuses = read_counts(&session.engine, &look.snapshot).await;
+    let look = SavedSnapshot { counts: statuses, ..look };
     files::save(&look, path)?;
-    Ok((look.snapshot, look.statuses))
+    Ok((look.snapshot, look.counts))
 }
 
 fn keep(report: &mut Audit, names: &[String], snapshot: &Snapshot) -> Result<(), Failure> {

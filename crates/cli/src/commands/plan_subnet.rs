@@ -2,10 +2,10 @@
 
 mod report;
 
+use pvcheck_audit::{SavedSnapshot, default_pools, not_seen, reservations};
 use pvcheck_ipam::{
     Index, NetworkName, PlanError, PlanRequest, Reservation, Reservations, Subnet, Workload, plan_subnet,
 };
-use pvcheck_swarm::{Look, default_pools, not_seen, reservations};
 
 use self::report::Report;
 use crate::args::{self, Args};
@@ -108,8 +108,8 @@ async fn known(args: &Args, asked: &args::PlanSubnet, face: &Face) -> Result<Kno
     Ok(of_look(&Session::open(args).await?.look().await?, "engine", face))
 }
 
-fn of_look(look: &Look, source: &'static str, face: &Face) -> Known {
-    let Look { snapshot, host, host_unknown, .. } = look;
+fn of_look(look: &SavedSnapshot, source: &'static str, face: &Face) -> Known {
+    let SavedSnapshot { snapshot, host, host_unknown, .. } = look;
     let lacking = host.as_ref().map(|host| host.lacks(snapshot)).unwrap_or_default();
     if let Some(reason) = host_unknown {
         face.note(&format!("pvcheck: the host's addresses and routes are not known: {reason}"));

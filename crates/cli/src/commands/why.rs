@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_swarm::{Snapshot, Statuses, Verdict, WaitedOn, Why, why};
+use pvcheck_audit::{AllocatorCounts, Snapshot, Verdict, WaitedOn, Why, why};
 
 use crate::args::{self, Args};
 use crate::commands::many;
@@ -26,10 +26,10 @@ pub(crate) async fn run(args: &Args, asked: &args::Why, face: &Face) -> Result<u
     })
 }
 
-async fn look(args: &Args, asked: &args::Why) -> Result<(Snapshot, Statuses), Failure> {
+async fn look(args: &Args, asked: &args::Why) -> Result<(Snapshot, AllocatorCounts), Failure> {
     if let Some(path) = &asked.snapshot {
         let look = files::load(path)?;
-        return Ok((look.snapshot, look.statuses));
+        return Ok((look.snapshot, look.counts));
     }
     Session::open(args).await?.counted().await
 }
@@ -50,12 +50,12 @@ fn text(found: &Why) -> String {
     for finding in &found.findings {
         let _ = writeln!(text, "\n  ! {}", finding.text);
     }
-    if !found.mend.is_empty() {
+    if !found.remedies.is_empty() {
         text.push_str("\nWhat to do, cheapest first:\n");
     }
-    for (at, mend) in found.mend.iter().enumerate() {
-        let _ = writeln!(text, "  {}. {}", at + 1, mend.what);
-        if let Some(command) = &mend.command {
+    for (at, remedy) in found.remedies.iter().enumerate() {
+        let _ = writeln!(text, "  {}. {}", at + 1, remedy.what);
+        if let Some(command) = &remedy.command {
             let _ = writeln!(text, "     $ {command}");
         }
     }
@@ -74,7 +74,7 @@ fn held(text: &mut String, network: &WaitedOn) {
             if holder.stopping == 0 { String::new() } else { format!(", {} stopping", holder.stopping) };
         let _ = writeln!(text, "    {:>5}  {} ({vips}, {tasks}{stopping})", holder.total(), holder.service);
     }
-    let rest: u64 = network.holders.iter().skip(LISTED).map(pvcheck_swarm::Holder::total).sum();
+    let rest: u64 = network.holders.iter().skip(LISTED).map(pvcheck_audit::Holder::total).sum();
     let others = [
         (rest, "other services"),
         (network.load_balancers, "load balancers of nodes"),

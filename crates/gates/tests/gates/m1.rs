@@ -1,10 +1,10 @@
 //! Gate `pvcheck.m1`, one break at a time.
 
+use pvcheck_audit::{Snapshot, TaskState};
 use pvcheck_gates::{Config, GateReport, M1Facts, Verdict, judge_m1};
 use pvcheck_journal::Incomplete;
 use pvcheck_routes::{Failure, Phase, VerifyError, VerifyErrorKind};
 use pvcheck_sim::{NetworkDraft, ServiceDraft};
-use pvcheck_swarm::{Snapshot, TaskState};
 
 use crate::support::*;
 
@@ -86,7 +86,7 @@ async fn a_task_that_has_a_services_vip() {
 async fn an_address_that_a_finished_task_still_lists_is_no_duplicate() {
     let report = with_snapshot(|snapshot| {
         let mut ended = snapshot.tasks[0].clone();
-        ended.id = pvcheck_swarm::TaskId::new("ended");
+        ended.id = pvcheck_audit::TaskId::new("ended");
         (ended.state, ended.desired) = (TaskState::Shutdown, TaskState::Shutdown);
         snapshot.tasks.push(ended);
     })

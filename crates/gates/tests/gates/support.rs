@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pvcheck_audit::Snapshot;
 use pvcheck_gates::{Config, GateReport, M1Facts, Observed, Seen, Verdict};
 use pvcheck_journal::{Catalogue, Record, Scan, Scanner, Since};
 use pvcheck_routes::{BodyFact, HttpVersion, RouteFact, TimingMs, TlsFact};
 use pvcheck_sim::{Model, Sim, SimOptions, Timings};
-use pvcheck_swarm::{Engine, Snapshot};
+use pvcheck_swarm::Engine;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -7,19 +7,21 @@ use std::time::{Duration, Instant};
 
 use pvcheck_ipam::{Capacity, CensusFacts, LeakReport, confirm, reconcile};
 
-use super::turn::Turn;
-use super::{Census, CensusError, CensusMethod, CensusOptions};
-use crate::connection::CallError;
+use super::report::{Census, CensusError, CensusMethod, CensusOptions};
+use super::ring::Turn;
+use crate::engine::CallError;
 use crate::engine::Engine;
-use crate::ids::{NetworkId, RunId};
-use crate::owners::{Owners, owners};
+use crate::engine::poll;
+use crate::engine::wire;
 use crate::progress::{Progress, Watcher};
-use crate::snapshot::{Network, Service, Snapshot, Task, address, read_services};
-use crate::stack::poll;
-use crate::status::status_refused;
-use crate::waiting::waits_among;
-use crate::wire;
-use crate::writes::Writer;
+use crate::read::{address, read_services};
+use crate::run::RunId;
+use crate::write::Writer;
+use pvcheck_audit::NetworkId;
+use pvcheck_audit::counts_refused;
+use pvcheck_audit::waits_among;
+use pvcheck_audit::{Network, Service, Snapshot, Task};
+use pvcheck_audit::{Owners, owners};
 
 /// A census under way.
 pub(super) struct Prober<'a> {
@@ -104,7 +106,7 @@ impl Prober<'_> {
         let mut waiting = waits(&look.services, &look.networks);
         while let Some((service, network)) = waiting.pop_first() {
             if JUST_MADE < since.elapsed() {
-                let status_offered = status_refused(look).is_none();
+                let status_offered = counts_refused(look).is_none();
                 return Err(CensusError::SomebodyWaits { service, network, status_offered });
             }
             waiting.insert((service, network));

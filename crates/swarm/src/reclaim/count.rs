@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::census::{CensusError, CensusOptions, census};
 use crate::engine::Engine;
-use crate::ids::RunId;
-use crate::owners::owners;
+use crate::engine::poll;
 use crate::progress::Watcher;
-use crate::snapshot::Snapshot;
-use crate::stack::poll;
-use crate::waiting::waiting_services;
-use crate::writes::Permit;
+use crate::run::RunId;
+use crate::write::Permit;
+use pvcheck_audit::Snapshot;
+use pvcheck_audit::owners;
+use pvcheck_audit::waiting_services;
 
 /// How many addresses of a network are leaked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,44 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::ReclaimFacts;
-
-/// A way to take leaked addresses back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Strategy {
-    /// The leader is demoted and promoted again, among three or more managers.
-    Handover,
-    /// A private engine becomes a second manager for half a minute and makes the only one lead anew.
-    Borrow,
-    /// The engine is restarted, and all its containers with it.
-    Restart,
-}
-
-impl Strategy {
-    /// From the gentlest to the hardest.
-    pub const ALL: [Self; 3] = [Self::Handover, Self::Borrow, Self::Restart];
-
-    /// Its name on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Handover => "handover",
-            Self::Borrow => "borrow",
-            Self::Restart => "restart",
-        }
-    }
-}
-
-/// Which strategies may be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wish {
-    /// Only this one; `None` for the gentlest that is possible.
-    pub only: Option<Strategy>,
-    /// True iff a restart of the engine is allowed at this moment.
-    pub restart_allowed: bool,
-    /// True iff it is allowed although services start or stop at this moment.
-    pub busy_allowed: bool,
-}
+use super::step::Step;
+use super::strategy::{Strategy, Wish};
 
 /// Why a strategy is not possible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +19,7 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanStep {
     /// Its name, as in the journal of a run.
-    pub step: super::Step,
+    pub step: Step,
     /// What it does.
     pub what: String,
 }
@@ -216,7 +180,6 @@ fn no_restart(facts: &ReclaimFacts, wish: Wish) -> Option<String> {
 }
 
 fn steps(strategy: Strategy, facts: &ReclaimFacts) -> Vec<PlanStep> {
-    use super::Step;
     let leader = facts.leader().map_or("the leader", |l| l.hostname.as_str());
     let list: Vec<(Step, String)> = match strategy {
         Strategy::Handover => vec![

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use pvcheck_audit::{AllocatorCounts, Audit, AuditedNetwork, Cause, LossKind, TaskState, audit, audit_with};
 use pvcheck_ipam::{Threshold, Thresholds};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
-use pvcheck_swarm::{Audit, AuditedNetwork, Cause, FindingKind, Statuses, TaskState, audit, audit_with};
 use serde_json::Value;
 
 use crate::support::*;
@@ -169,7 +169,7 @@ async fn thresholds_may_be_set_in_per_cent_or_as_a_number_that_is_free() {
     {
         let high = Threshold { used_percent, free_addrs };
         let thresholds = Thresholds { high, ..Thresholds::default() };
-        let report = audit_with(&snapshot, &Statuses::default(), &thresholds);
+        let report = audit_with(&snapshot, &AllocatorCounts::default(), &thresholds);
         assert_eq!(on(&report, "shared").pressure, pressure, "{used_percent} % or {free_addrs} free");
     }
 }
@@ -202,7 +202,7 @@ async fn owners_are_broken_down() {
     // One by the smaller scale, and perhaps one on the node that is down.
     assert!(dying.vips == 1 && (1..=2).contains(&dying.stopping), "{dying:?}");
     assert_eq!(
-        shared.holders.iter().map(pvcheck_swarm::Holder::total).sum::<u64>(),
+        shared.holders.iter().map(pvcheck_audit::Holder::total).sum::<u64>(),
         shared.owned.vips + shared.owned.tasks
     );
     assert_eq!(shared.owned.attachments, 1);
@@ -285,7 +285,7 @@ async fn an_address_in_two_hands_is_reported() {
     assert_eq!(holders.len(), 2);
     assert!(holders.contains(&"app"), "{holders:?}");
     let kinds: Vec<_> = report.findings.iter().map(|f| f.kind).collect();
-    let all = [FindingKind::RetriesLoseAddresses, FindingKind::LiveVipFreed, FindingKind::SameAddress];
+    let all = [LossKind::RetriesLoseAddresses, LossKind::LiveVipFreed, LossKind::SameAddress];
     assert_eq!(kinds, all, "{:#?}", report.findings);
     assert!(report.findings[2].text.contains("app") && report.findings[2].text.contains("10.90.0.2"));
     assert_eq!(on(&report, "full").duplicates, NO_ADDRESS);

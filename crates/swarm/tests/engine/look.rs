@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use pvcheck_audit::{Network, Owner, OwnerKind, Owners, Snapshot, audit, owners};
 use pvcheck_sim::{Model, NetworkTruth, ServiceDraft, Sim};
-use pvcheck_swarm::{Network, Owner, OwnerKind, Owners, Snapshot, audit, leftover_runs, owners};
+use pvcheck_swarm::leftover_runs;
 use serde_json::Value;
 
 use crate::support::*;

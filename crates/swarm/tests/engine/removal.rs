@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use pvcheck_audit::NetworkId;
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    Engine, NetworkId, Order, RUN_LABEL, RemovalError, RemovalOptions, RunId, STACK_LABEL, StackPlan,
-    StackRemoval, deploy, find_stacks, leftover_runs, remove_stacks, silent, sweep_run, wait_running,
+    Engine, Order, RUN_LABEL, RemovalError, RemovalOptions, RunId, STACK_LABEL, StackRemoval, StackSpec,
+    deploy, find_stacks, leftover_runs, remove_stacks, silent, sweep_run, wait_running,
 };
 use serde_json::json;
 
 use crate::support::*;
 
-fn plans(shared: &NetworkId, stacks: u32, replicas: u32) -> Vec<StackPlan> {
-    let plan = |n| StackPlan {
+fn plans(shared: &NetworkId, stacks: u32, replicas: u32) -> Vec<StackSpec> {
+    let plan = |n| StackSpec {
         name: format!("stack-{n}"),
         image: "sim/busybox:1".into(),
         command: Vec::new(),

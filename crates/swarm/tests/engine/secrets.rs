@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use pvcheck_audit::{AllocatorCounts, audit, counts_refused, owners, why};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    CensusOptions, ChurnPlan, Order, RemovalOptions, RunId, StackPlan, Statuses, audit, census, churn,
-    deploy, leftover_runs, owners, remove_stacks, silent, status_refused, sweep_run, wait_running, why,
+    CensusOptions, ChurnPlan, Order, RemovalOptions, RunId, StackSpec, census, churn, deploy, leftover_runs,
+    remove_stacks, silent, sweep_run, wait_running,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -72,13 +73,16 @@ async fn no_result_tells_a_secret() {
     assert_silent("the snapshot", &snapshot);
     assert_silent("the audit", &audit(&snapshot));
     for service in &snapshot.services {
-        assert_silent("why", &why(&snapshot, &Statuses::default(), &service.name).unwrap());
+        assert_silent("why", &why(&snapshot, &AllocatorCounts::default(), &service.name).unwrap());
     }
     for task in &snapshot.tasks {
-        assert_silent("why of a task", &why(&snapshot, &Statuses::default(), task.id.as_str()).unwrap());
+        assert_silent(
+            "why of a task",
+            &why(&snapshot, &AllocatorCounts::default(), task.id.as_str()).unwrap(),
+        );
     }
-    let look = pvcheck_swarm::Look {
-        statuses: Statuses::none(status_refused(&snapshot).unwrap()),
+    let look = pvcheck_audit::SavedSnapshot {
+        counts: AllocatorCounts::none(counts_refused(&snapshot).unwrap()),
         snapshot: snapshot.clone(),
         host: None,
         host_unknown: None,
@@ -126,8 +130,8 @@ async fn no_error_tells_a_secret() {
     let engine = connect(&sim).await;
     let (run, options) = (RunId::unique(), CensusOptions::default());
     assert_error_silent(&census(&engine, permit(), "nope", &options, &run, &silent).await.unwrap_err());
-    let shared = pvcheck_swarm::NetworkId::new(sim.with_model(|m| m.network_id("shared").unwrap()).as_str());
-    let plan = StackPlan {
+    let shared = pvcheck_audit::NetworkId::new(sim.with_model(|m| m.network_id("shared").unwrap()).as_str());
+    let plan = StackSpec {
         publish: None,
         name: "canary".into(),
         image: "sim/busybox:1".into(),
@@ -166,6 +170,6 @@ async fn a_task_that_failed_does_not_tell_a_secret_either() {
     let snapshot = engine.snapshot().await.unwrap();
     let failed = snapshot.tasks.iter().find(|t| t.error.contains("starting container failed"));
     let failed = failed.expect("the rest stays");
-    assert_silent("why", &why(&snapshot, &Statuses::default(), failed.id.as_str()).unwrap());
+    assert_silent("why", &why(&snapshot, &AllocatorCounts::default(), failed.id.as_str()).unwrap());
     assert_silent("the snapshot", &snapshot);
 }

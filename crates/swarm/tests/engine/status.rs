@@ -1,10 +1,10 @@
 //! The allocator's own counts, on an engine that has all the traps of 29.7.2.
 
+use pvcheck_audit::{AllocatorCounts, SavedSnapshot, audit, audit_with, counts_refused, why};
 use pvcheck_ipam::{AllocatorStatus, Thresholds};
 use pvcheck_sim::{Engine as Release, Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Settings, Sim};
 use pvcheck_swarm::{
-    Census, CensusError, CensusMethod, CensusOptions, Look, Statuses, audit, audit_with, census, read_status,
-    read_statuses, silent, status_refused, why,
+    Census, CensusError, CensusMethod, CensusOptions, census, read_count, read_counts, silent,
 };
 
 use crate::support::*;
@@ -48,9 +48,9 @@ async fn the_counts_are_the_leaders_and_the_leaks_exact() {
     let engine = connect(&sim).await;
     let snapshot = engine.snapshot().await.unwrap();
     sim.clear_requests();
-    let statuses = read_statuses(&engine, &snapshot).await;
-    assert_eq!(statuses.unknown, None);
-    let report = audit_with(&snapshot, &statuses, &Thresholds::default());
+    let counts = read_counts(&engine, &snapshot).await;
+    assert_eq!(counts.unknown, None);
+    let report = audit_with(&snapshot, &counts, &Thresholds::default());
     assert_eq!(report.allocator_unknown, None);
     for network in report.networks.iter().filter(|n| !n.subnets.is_empty()) {
         let truth = truth(&sim, &network.name);
@@ -75,16 +75,16 @@ async fn each_allocated_overlay_is_asked_once() {
     let snapshot = engine.snapshot().await.unwrap();
     assert_eq!(reads(&sim).len(), 6, "a look stays six calls");
     sim.clear_requests();
-    read_statuses(&engine, &snapshot).await;
+    read_counts(&engine, &snapshot).await;
     let allocated: Vec<_> = snapshot.overlays().into_iter().filter(|n| n.is_allocated()).collect();
     let expected: Vec<String> =
         allocated.iter().map(|n| format!("GET /v1.52/networks/{}", &n.id.as_str()[..24])).collect();
     assert_eq!(reads(&sim), expected, "in this order, one after the other");
     sim.clear_requests();
     let clash = snapshot.overlay("clash").unwrap();
-    assert_eq!(read_status(&engine, clash).await.unwrap(), None);
+    assert_eq!(read_count(&engine, clash).await.unwrap(), None);
     let local = snapshot.networks.iter().find(|n| !n.is_overlay()).unwrap();
-    assert_eq!(read_status(&engine, local).await.unwrap(), None);
+    assert_eq!(read_count(&engine, local).await.unwrap(), None);
     assert_eq!(reads(&sim), NOTHING, "neither is asked");
 }
 
@@ -95,27 +95,27 @@ async fn older_engines_and_older_leaders_are_not_asked() {
         let engine = connect(&sim).await;
         let snapshot = engine.snapshot().await.unwrap();
         sim.clear_requests();
-        let statuses = read_statuses(&engine, &snapshot).await;
-        assert!(statuses.unknown.as_deref().is_some_and(|why| why.contains("1.52")), "{statuses:?}");
-        assert_eq!(read_status(&engine, snapshot.overlay("shared").unwrap()).await.unwrap(), None);
+        let counts = read_counts(&engine, &snapshot).await;
+        assert!(counts.unknown.as_deref().is_some_and(|why| why.contains("1.52")), "{counts:?}");
+        assert_eq!(read_count(&engine, snapshot.overlay("shared").unwrap()).await.unwrap(), None);
         assert_eq!(reads(&sim), NOTHING);
-        let report = audit_with(&snapshot, &statuses, &Thresholds::default());
+        let report = audit_with(&snapshot, &counts, &Thresholds::default());
         assert!(report.networks.iter().all(|n| (n.in_use, n.leaked, n.free) == (None, None, None)));
-        assert_eq!(report.allocator_unknown, statuses.unknown, "said aloud");
+        assert_eq!(report.allocator_unknown, counts.unknown, "said aloud");
     }
     // A manager of 29 beside a leader of 28 answers with numbers of its own.
     let sim = start(trapped(Release::V29_7));
     let engine = connect(&sim).await;
     let mut snapshot = engine.snapshot().await.unwrap();
-    assert_eq!(status_refused(&snapshot), None);
+    assert_eq!(counts_refused(&snapshot), None);
     for version in ["28.5.2", "", "dev"] {
         snapshot.nodes[0].engine_version = version.into();
         sim.clear_requests();
-        assert!(read_statuses(&engine, &snapshot).await.unknown.is_some_and(|why| why.contains("leader")));
+        assert!(read_counts(&engine, &snapshot).await.unknown.is_some_and(|why| why.contains("leader")));
         assert_eq!(reads(&sim), NOTHING, "{version}");
     }
     snapshot.nodes[0].leader = false;
-    assert!(status_refused(&snapshot).is_some());
+    assert!(counts_refused(&snapshot).is_some());
 }
 
 #[tokio::test]
@@ -126,11 +126,11 @@ async fn a_network_that_is_not_told_is_unknown() {
     let idle = snapshot.overlay("idle").unwrap().id.clone();
     for (fault, still_asked) in [(Fault::Fail { status: 404 }, true), (Fault::Fail { status: 500 }, false)] {
         sim.inject(FaultRule::new(fault).path(&idle.as_str()[..24]));
-        let statuses = read_statuses(&engine, &snapshot).await;
-        assert!(statuses.unknown.is_some(), "{fault:?}");
-        assert_eq!(statuses.of(&idle), None);
-        assert!(statuses.of(&snapshot.overlay("ingress").unwrap().id).is_some(), "it was told before");
-        let report = audit_with(&snapshot, &statuses, &Thresholds::default());
+        let counts = read_counts(&engine, &snapshot).await;
+        assert!(counts.unknown.is_some(), "{fault:?}");
+        assert_eq!(counts.of(&idle), None);
+        assert!(counts.of(&snapshot.overlay("ingress").unwrap().id).is_some(), "it was told before");
+        let report = audit_with(&snapshot, &counts, &Thresholds::default());
         let network = report.networks.iter().find(|n| n.id == idle).unwrap();
         assert_eq!((network.in_use, network.leaked, network.free), (None, None, None));
         let asked = reads(&sim).iter().filter(|r| r.contains("/networks/")).count();
@@ -146,12 +146,12 @@ async fn a_saved_look_replays_with_its_counts() {
     let sim = start(trapped(Release::V29_7));
     let engine = connect(&sim).await;
     let snapshot = engine.snapshot().await.unwrap();
-    let statuses = read_statuses(&engine, &snapshot).await;
-    let look = Look { snapshot, host: None, host_unknown: None, statuses };
-    let back = Look::from_json(&look.to_json().unwrap()).unwrap();
+    let counts = read_counts(&engine, &snapshot).await;
+    let look = SavedSnapshot { snapshot, host: None, host_unknown: None, counts };
+    let back = SavedSnapshot::from_json(&look.to_json().unwrap()).unwrap();
     assert_eq!(back, look);
     let thresholds = Thresholds::default();
-    let judged = |look: &Look| audit_with(&look.snapshot, &look.statuses, &thresholds);
+    let judged = |look: &SavedSnapshot| audit_with(&look.snapshot, &look.counts, &thresholds);
     assert_eq!(judged(&back), judged(&look));
     let mut old: serde_json::Value = serde_json::from_str(&look.to_json().unwrap()).unwrap();
     let fields = old.as_object_mut().unwrap();
@@ -161,8 +161,8 @@ async fn a_saved_look_replays_with_its_counts() {
             assert!(service.as_object_mut().unwrap().remove(key).is_some(), "{key}");
         }
     }
-    let old = Look::from_json(&old.to_string()).unwrap();
-    assert_eq!(old.statuses, Statuses::default());
+    let old = SavedSnapshot::from_json(&old.to_string()).unwrap();
+    assert_eq!(old.counts, AllocatorCounts::default());
     assert!(audit(&old.snapshot).allocator_unknown.is_some());
 }
 
@@ -175,9 +175,11 @@ async fn owners_that_the_allocator_does_not_count_make_the_leaks_unknown() {
     let id = &snapshot.overlay("idle").unwrap().id;
     let shared = &snapshot.overlay("shared").unwrap().id;
     let count = |ips_in_use| AllocatorStatus { ips_in_use, dynamic_available: 256 - ips_in_use };
-    let statuses =
-        Statuses { networks: [(id.clone(), count(3)), (shared.clone(), count(9))].into(), unknown: None };
-    let report = audit_with(&snapshot, &statuses, &Thresholds::default());
+    let counts = AllocatorCounts {
+        networks: [(id.clone(), count(3)), (shared.clone(), count(9))].into(),
+        unknown: None,
+    };
+    let report = audit_with(&snapshot, &counts, &Thresholds::default());
     let network = report.networks.iter().find(|n| n.name == "shared").unwrap();
     assert_eq!((network.in_use, network.leaked, network.free), (Some(6), None, Some(247)));
     assert!(network.notes.iter().any(|n| n.starts_with("2 addresses more")), "{:?}", network.notes);
@@ -198,10 +200,10 @@ async fn a_count_tells_which_network_is_full() {
     let sim = start(model);
     let engine = connect(&sim).await;
     let snapshot = engine.snapshot().await.unwrap();
-    let blind = why(&snapshot, &Statuses::default(), "waits").unwrap();
+    let blind = why(&snapshot, &AllocatorCounts::default(), "waits").unwrap();
     assert_eq!((blind.network, blind.candidates.len()), (None, 2));
-    let statuses = read_statuses(&engine, &snapshot).await;
-    let told = why(&snapshot, &statuses, "waits").unwrap();
+    let counts = read_counts(&engine, &snapshot).await;
+    let told = why(&snapshot, &counts, "waits").unwrap();
     let network = told.network.unwrap();
     let numbers = (network.usable, network.owned, network.leaked, network.free);
     assert_eq!((network.name.as_str(), numbers), ("tiny", (13, 4, Some(9), Some(0))));

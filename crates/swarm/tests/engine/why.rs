@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use pvcheck_audit::{AllocatorCounts, LossKind, NoSuchSubject, Snapshot, TaskState, Verdict, Why, why};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
-use pvcheck_swarm::{FindingKind, NoSuchSubject, Snapshot, Statuses, TaskState, Verdict, Why, why};
 
 use crate::support::*;
 
@@ -23,11 +23,11 @@ async fn explained(mut model: Model, subject: &str) -> Why {
 }
 
 fn ask(snapshot: &Snapshot, subject: &str) -> Why {
-    why(snapshot, &Statuses::default(), subject).expect("it is there")
+    why(snapshot, &AllocatorCounts::default(), subject).expect("it is there")
 }
 
 fn commands(why: &Why) -> Vec<&str> {
-    why.mend.iter().filter_map(|m| m.command.as_deref()).collect()
+    why.remedies.iter().filter_map(|m| m.command.as_deref()).collect()
 }
 
 fn assert_ends_at(why: &Why, subject: &str, state: &str) {
@@ -145,7 +145,7 @@ async fn a_service_waits_as_a_whole() {
     assert_eq!(found.verdict, Verdict::VipPending);
     assert_eq!(found.network.as_ref().unwrap().name, "full");
     let kinds: Vec<_> = found.findings.iter().map(|f| (f.kind, f.networks.join(" "))).collect();
-    assert_eq!(kinds, [(FindingKind::RetriesLoseAddresses, "shared".to_owned())]);
+    assert_eq!(kinds, [(LossKind::RetriesLoseAddresses, "shared".to_owned())]);
     assert_eq!(commands(&found)[0], "docker service rm app", "first, since each retry loses an address");
     assert!(commands(&found).contains(&"pvcheck census shared"), "at the end: {:?}", commands(&found));
 }
@@ -190,7 +190,11 @@ async fn a_task_waits_though_its_service_does_not() {
     model.scale_service("wide", 12).unwrap();
     let found = explained(model, "wide").await;
     assert_eq!(found.verdict, Verdict::Address);
-    assert!(found.mend.iter().all(|m| !m.what.contains("service wide is not needed")), "{:?}", found.mend);
+    assert!(
+        found.remedies.iter().all(|m| !m.what.contains("service wide is not needed")),
+        "{:?}",
+        found.remedies
+    );
 }
 
 #[tokio::test]
@@ -219,7 +223,7 @@ async fn an_update_that_adds_a_full_network_is_to_be_taken_back() {
     let found = explained(model, "app").await;
     assert_eq!(found.verdict, Verdict::VipPending);
     let kinds: Vec<_> = found.findings.iter().map(|f| f.kind).collect();
-    assert_eq!(kinds, [FindingKind::RetriesLoseAddresses, FindingKind::LiveVipFreed]);
+    assert_eq!(kinds, [LossKind::RetriesLoseAddresses, LossKind::LiveVipFreed]);
     assert!(found.findings[1].text.contains("10.90.0.2 on shared"), "{}", found.findings[1].text);
     assert_eq!(commands(&found)[0], "docker service update --network-rm full app");
 }
@@ -234,7 +238,7 @@ async fn a_full_ingress_holds_up_what_publishes() {
     assert_eq!(found.verdict, Verdict::VipPending);
     assert_eq!(found.network.as_ref().unwrap().name, "ingress");
     assert_eq!(found.findings, [], "the mesh is asked first: nothing is lost elsewhere");
-    assert!(found.mend.iter().any(|m| m.what.contains("host mode")), "{:?}", found.mend);
+    assert!(found.remedies.iter().any(|m| m.what.contains("host mode")), "{:?}", found.remedies);
 }
 
 /// Its tasks stand in `preparing` for half a minute, and are rejected then.
@@ -304,7 +308,7 @@ async fn a_node_that_is_down() {
     model.set_node_down(&second, true).unwrap();
     let mut snapshot = look(model).await;
     let host = snapshot.nodes.iter().find(|n| n.id.as_str() == second).unwrap().hostname.clone();
-    let there = |t: &&pvcheck_swarm::Task| t.node.as_ref().is_some_and(|n| n.as_str() == second);
+    let there = |t: &&pvcheck_audit::Task| t.node.as_ref().is_some_and(|n| n.as_str() == second);
     let task = snapshot.tasks.iter().find(there).unwrap().id.clone();
     let found = ask(&snapshot, task.as_str());
     assert_eq!(found.verdict, Verdict::NotAddress, "{found:#?}");
@@ -329,7 +333,7 @@ async fn nothing_is_wrong() {
     let snapshot = look(model).await;
     for service in &snapshot.services {
         let found = ask(&snapshot, &service.name);
-        assert_eq!((found.verdict, found.mend.len()), (Verdict::Running, 0), "{found:#?}");
+        assert_eq!((found.verdict, found.remedies.len()), (Verdict::Running, 0), "{found:#?}");
     }
     for task in &snapshot.tasks {
         assert_eq!(ask(&snapshot, task.id.as_str()).verdict, Verdict::Running);
@@ -356,7 +360,7 @@ async fn by_name_by_id_or_by_its_beginning() {
     for subject in [task.id.as_str(), &task.id.as_str()[..20]] {
         assert_eq!(ask(&snapshot, subject).task, Some(task.id.clone()));
     }
-    let missing = |asked: &str| why(&snapshot, &Statuses::default(), asked).unwrap_err();
+    let missing = |asked: &str| why(&snapshot, &AllocatorCounts::default(), asked).unwrap_err();
     let near = missing("s7_ap");
     assert_one_line(&near);
     assert!(matches!(&near, NoSuchSubject::Unknown { near, .. } if near[0] == "s7_app"), "{near}");
@@ -364,9 +368,9 @@ async fn by_name_by_id_or_by_its_beginning() {
     assert_one_line(&missing("nothing like it at all"));
     assert!(missing("nothing like it at all").to_string().contains("docker service ls"));
     let mut twins = snapshot.clone();
-    twins.tasks.push(pvcheck_swarm::Task { id: pvcheck_swarm::TaskId::new("zz1"), ..task.clone() });
-    twins.tasks.push(pvcheck_swarm::Task { id: pvcheck_swarm::TaskId::new("zz2"), ..task.clone() });
-    let both = why(&twins, &Statuses::default(), "zz").unwrap_err();
+    twins.tasks.push(pvcheck_audit::Task { id: pvcheck_audit::TaskId::new("zz1"), ..task.clone() });
+    twins.tasks.push(pvcheck_audit::Task { id: pvcheck_audit::TaskId::new("zz2"), ..task.clone() });
+    let both = why(&twins, &AllocatorCounts::default(), "zz").unwrap_err();
     assert!(matches!(&both, NoSuchSubject::Ambiguous { matches, .. } if matches.len() == 2), "{both}");
     assert_one_line(&both);
 }
@@ -384,7 +388,7 @@ async fn tasks_that_stop_are_waited_for_first() {
     service(&mut model, ServiceDraft::new("late").on("shared"));
     let found = explained(model, "late").await;
     assert_eq!(found.verdict, Verdict::Address, "{found:#?}");
-    assert_eq!(found.mend[0].command, None);
-    assert!(found.mend[0].what.starts_with("wait: 1 of the tasks"), "{:?}", found.mend[0]);
+    assert_eq!(found.remedies[0].command, None);
+    assert!(found.remedies[0].what.starts_with("wait: 1 of the tasks"), "{:?}", found.remedies[0]);
     assert_eq!(found.network.unwrap().stopping(), 1);
 }

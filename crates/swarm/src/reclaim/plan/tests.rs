@@ -1,6 +1,6 @@
 use super::*;
-use crate::ids::NodeId;
 use crate::reclaim::{Here, Manager};
+use pvcheck_audit::NodeId;
 
 /// Managers `m0` (the leader), `m1` …; the first is asked, and all can be.
 fn facts(managers: usize) -> ReclaimFacts {
@@ -189,7 +189,7 @@ fn a_restart_waits_until_the_swarm_is_quiet_unless_it_is_told_not_to() {
 
 #[test]
 fn what_starts_or_stops_on_a_node_is_on_its_way_and_what_waits_is_not() {
-    use crate::reclaim::facts::moving;
+    use crate::reclaim::collect::moving;
     let task = |state: &str, desired: &str, node: Option<&str>| -> Vec<String> {
         let snapshot = serde_json::json!({
             "engine": {"version": "", "api": "", "at": "2026-01-01T00:00:00Z", "node": "n", "cluster": "c", "default_pools": [], "default_prefix": null},

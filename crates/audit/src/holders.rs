@@ -1,0 +1,148 @@
+//! A network's owners, summed up: by service, by node, and by address where two have the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::owners::{Owner, OwnerKind, Owners};
+use crate::seen::{NetworkId, NodeId, TaskId};
+use crate::seen::{Snapshot, Task};
+
+/// What one service holds of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its name, or its id where it is removed and tasks of it still stop.
+    pub service: String,
+    /// The stack that it belongs to.
+    pub stack: Option<String>,
+    /// Its virtual addresses: 0 or 1, unless something went wrong.
+    pub vips: u64,
+    /// Addresses of its tasks.
+    pub tasks: u64,
+    /// Those of these tasks that are to stop: their addresses come back by themselves.
+    pub stopping: u64,
+}
+
+impl Holder {
+    /// All addresses that it holds here.
+    pub fn total(&self) -> u64 {
+        self.vips + self.tasks
+    }
+}
+
+/// What is held on one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeShare {
+    /// The node.
+    pub node: NodeId,
+    /// Its host name, if it is in the list of nodes.
+    pub hostname: Option<String>,
+    /// True iff it is down: what its tasks hold stays taken until it comes back, is removed, or 24 h have passed
+    /// (swarmkit `dispatcher.go`, `defaultNodeDownPeriod`).
+    pub down: bool,
+    /// Addresses of services' tasks.
+    pub tasks: u64,
+    /// Addresses of standalone containers.
+    pub attachments: u64,
+    /// Load balancers: 0 or 1.
+    pub load_balancers: u64,
+}
+
+/// An address with more than one holder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Everybody who has it.
+    pub holders: Vec<Owner>,
+}
+
+/// What each service holds, largest first, then by name.
+pub fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
+    let tasks: HashMap<&TaskId, &Task> = snapshot.tasks.iter().map(|t| (&t.id, t)).collect();
+    let stacks: HashMap<&str, &Option<String>> =
+        snapshot.services.iter().map(|s| (s.name.as_str(), &s.stack)).collect();
+    let mut by_name: BTreeMap<&str, Holder> = BTreeMap::new();
+    for owner in owners.named.iter().filter(|o| o.kind != OwnerKind::Attachment) {
+        let Some(name) = owner.service.as_deref() else { continue };
+        let holder = by_name.entry(name).or_insert_with(|| Holder {
+            service: name.to_owned(),
+            stack: stacks.get(name).and_then(|stack| (*stack).clone()),
+            vips: 0,
+            tasks: 0,
+            stopping: 0,
+        });
+        if owner.kind == OwnerKind::Vip {
+            holder.vips += 1;
+        } else {
+            holder.tasks += 1;
+            let task = owner.task.as_ref().and_then(|id| tasks.get(id));
+            holder.stopping += u64::from(task.is_some_and(|t| !t.is_wanted()));
+        }
+    }
+    let mut holders: Vec<Holder> = by_name.into_values().collect();
+    // The sort is stable, so equal ones stay in the order of their names.
+    holders.sort_by_key(|h| std::cmp::Reverse(h.total()));
+    holders
+}
+
+/// What is held on each node, by host name.
+pub(crate) fn shares(snapshot: &Snapshot, owners: &Owners) -> Vec<NodeShare> {
+    let mut by_node: BTreeMap<&NodeId, NodeShare> = BTreeMap::new();
+    let mut share = |node, add: fn(&mut NodeShare)| {
+        add(by_node.entry(node).or_insert_with(|| empty_share(snapshot, node)));
+    };
+    for owner in &owners.named {
+        let Some(node) = &owner.node else { continue };
+        match owner.kind {
+            OwnerKind::Attachment => share(node, |s| s.attachments += 1),
+            OwnerKind::LoadBalancer => share(node, |s| s.load_balancers += 1),
+            OwnerKind::Task | OwnerKind::Vip => share(node, |s| s.tasks += 1),
+        }
+    }
+    for node in &owners.load_balancers {
+        share(node, |s| s.load_balancers += 1);
+    }
+    let mut shares: Vec<NodeShare> = by_node.into_values().collect();
+    shares.sort_by(|a, b| (&a.hostname, &a.node).cmp(&(&b.hostname, &b.node)));
+    shares
+}
+
+fn empty_share(snapshot: &Snapshot, id: &NodeId) -> NodeShare {
+    let node = snapshot.nodes.iter().find(|n| n.id == *id);
+    NodeShare {
+        node: id.clone(),
+        hostname: node.map(|n| n.hostname.clone()),
+        down: node.is_some_and(|n| n.state == "down"),
+        tasks: 0,
+        attachments: 0,
+        load_balancers: 0,
+    }
+}
+
+/// Every address with more than one holder, by address.
+pub(crate) fn duplicates(owners: &Owners) -> Vec<Duplicate> {
+    let of = |address: Ipv4Addr| owners.named.iter().filter(move |o| o.address == address).cloned().collect();
+    owners.duplicates().into_iter().map(|address| Duplicate { address, holders: of(address) }).collect()
+}
+
+/// Tasks that have ended and still list an address of this network, which they hold no more.
+pub(crate) fn ended_tasks(snapshot: &Snapshot, network: &NetworkId) -> u64 {
+    let lists = |t: &&Task| t.attachments.iter().any(|(id, a)| id == network && !a.is_empty());
+    snapshot.tasks.iter().filter(|t| !t.state.holds_addresses()).filter(lists).count() as u64
+}
+
+/// A holder in a few words.
+pub(crate) fn named(owner: &Owner) -> String {
+    let service = owner.service.as_deref().unwrap_or("?");
+    let task = owner.task.as_ref().map_or("?", TaskId::as_str);
+    match owner.kind {
+        OwnerKind::Vip => format!("the virtual address of {service}"),
+        OwnerKind::Task => format!("task {task} of {service}"),
+        OwnerKind::Attachment => format!("the standalone container of task {task}"),
+        OwnerKind::LoadBalancer => {
+            format!("the load balancer of node {}", owner.node.as_ref().map_or("?", NodeId::as_str))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What was seen of a Docker Swarm, and what follows from it.
+//!
+//! A [`Snapshot`] holds the facts: engine, nodes, networks, services and tasks as the Engine API listed them, and with
+//! [`SavedSnapshot`] the host's addresses and routes in the same file. Everything else here is a pure function of them:
+//! [`owners`] says who holds which address of a network, [`audit()`] what every overlay's pool looks like, [`why()`] what
+//! keeps a service or a task from running, and [`reservations`] what a new subnet must not overlap.
+//!
+//! This crate never reads an engine, a file, a clock or a socket, and has no async function: the same facts give the same
+//! answer, on any machine, at any time. `pvcheck-swarm` collects the facts.
+#![forbid(unsafe_code)]
+
+mod audit;
+mod exhaustion;
+mod holders;
+mod losses;
+mod owners;
+mod redact;
+mod seen;
+mod stuck;
+mod subnets;
+mod waits;
+mod why;
+
+pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
+pub use exhaustion::load_balancers_unsure;
+pub use holders::{Duplicate, Holder, NodeShare, holders};
+pub use losses::{Loss, LossKind};
+pub use owners::{Owner, OwnerKind, Owners, owners};
+pub use redact::without_values;
+pub use seen::{
+    AllocatorCounts, ConfigId, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute, Network,
+    NetworkId, NoSuchNetwork, Node, NodeId, RouteKind, RouteOrigin, Runtime, SavedSnapshot,
+    SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, Vip,
+    counts_refused, speaks_counts,
+};
+pub use stuck::{Cause, Stuck};
+pub use subnets::{default_pools, not_seen, reservations};
+pub use waits::{VipWait, waiting_services, waits_among};
+pub use why::{Link, NoSuchSubject, Remedy, Verdict, WaitedOn, Why, why};

@@ -1,0 +1,146 @@
+//! Who holds which address of a network, as far as the API can name it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::seen::{Network, Runtime, Snapshot, TaskState};
+use crate::seen::{NetworkId, NodeId, ServiceId, TaskId};
+
+/// What an address is held for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerKind {
+    /// A standalone container on an attachable network.
+    Attachment,
+    /// A node's load-balancer endpoint.
+    LoadBalancer,
+    /// A service's task.
+    Task,
+    /// A service's virtual address.
+    Vip,
+}
+
+/// One holder of one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// What it is held for.
+    pub kind: OwnerKind,
+    /// The service's name, for a VIP and a task.
+    pub service: Option<String>,
+    /// The task, for a task and an attachment.
+    pub task: Option<TaskId>,
+    /// The node, for a task on one and for a load balancer.
+    pub node: Option<NodeId>,
+    /// The task's observed state.
+    pub state: Option<TaskState>,
+}
+
+/// All holders on one network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owners {
+    /// The holders whose address is known, by address.
+    pub named: Vec<Owner>,
+    /// Nodes that hold one load-balancer address each which no call to a manager names
+    /// (it lives in raft's `Node.Attachments`; only the node itself shows it).
+    pub load_balancers: BTreeSet<NodeId>,
+}
+
+impl Owners {
+    /// The addresses whose holders are known.
+    pub fn addresses(&self) -> BTreeSet<Ipv4Addr> {
+        self.named.iter().map(|o| o.address).collect()
+    }
+
+    /// How many holders of a kind there are, unnamed load balancers included.
+    pub fn count(&self, kind: OwnerKind) -> u64 {
+        let named = self.named.iter().filter(|o| o.kind == kind).count() as u64;
+        if kind == OwnerKind::LoadBalancer { named + self.load_balancers.len() as u64 } else { named }
+    }
+
+    /// Addresses in use as far as owners can be counted: distinct named ones and one per unnamed load balancer.
+    pub fn total(&self) -> u64 {
+        self.addresses().len() as u64 + self.load_balancers.len() as u64
+    }
+
+    /// Addresses that more than one holder has: the mark of a VIP freed while in use (L3 in the docs).
+    pub fn duplicates(&self) -> Vec<Ipv4Addr> {
+        let mut holders: BTreeMap<Ipv4Addr, u32> = BTreeMap::new();
+        for owner in &self.named {
+            *holders.entry(owner.address).or_default() += 1;
+        }
+        holders.into_iter().filter(|(_, n)| 1 < *n).map(|(address, _)| address).collect()
+    }
+
+    /// Moves a node's load balancer from the unnamed to the named, once its address is known from the node itself.
+    pub fn name_load_balancer(&mut self, node: &NodeId, address: Ipv4Addr) {
+        if self.load_balancers.remove(node) {
+            let owner = Owner {
+                address,
+                kind: OwnerKind::LoadBalancer,
+                service: None,
+                task: None,
+                node: Some(node.clone()),
+                state: None,
+            };
+            self.named.push(owner);
+            self.named.sort_by_key(|o| (o.address, o.kind));
+        }
+    }
+}
+
+/// Who holds what on this network.
+///
+/// Counted are: VIPs with an address; tasks and attachments whose *observed* state is up to running, wherever they are
+/// and whatever is wanted of them; one load balancer per node that has such a task there (engines from 18.09 on,
+/// swarmkit `getNodeNetworks`), and on `ingress` one per node in the store, even an idle one.
+pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
+    let mut named = vips(snapshot, &network.id);
+    let mut load_balancers = BTreeSet::new();
+    if network.ingress {
+        load_balancers.extend(snapshot.nodes.iter().map(|n| n.id.clone()));
+    }
+    for task in snapshot.tasks.iter().filter(|t| t.state.holds_addresses()) {
+        for (_, addresses) in task.attachments.iter().filter(|(id, _)| *id == network.id) {
+            load_balancers.extend(task.node.clone());
+            named.extend(addresses.iter().map(|address| Owner {
+                address: *address,
+                kind: match task.runtime {
+                    Runtime::Attachment => OwnerKind::Attachment,
+                    Runtime::Container => OwnerKind::Task,
+                },
+                service: task.service.as_ref().map(|id| service_name(snapshot, id)),
+                task: Some(task.id.clone()),
+                node: task.node.clone(),
+                state: Some(task.state),
+            }));
+        }
+    }
+    named.sort_by_key(|o| (o.address, o.kind));
+    Owners { named, load_balancers }
+}
+
+fn vips(snapshot: &Snapshot, network: &NetworkId) -> Vec<Owner> {
+    let of_service = |service: &crate::seen::Service| {
+        let name = service.name.clone();
+        let here = service.vips.iter().filter(|v| v.network == *network).filter_map(|v| v.address);
+        here.map(|address| Owner {
+            address,
+            kind: OwnerKind::Vip,
+            service: Some(name.clone()),
+            task: None,
+            node: None,
+            state: None,
+        })
+        .collect::<Vec<_>>()
+    };
+    snapshot.services.iter().flat_map(of_service).collect()
+}
+
+/// A removed service's tasks outlive it; they are named by its id then.
+fn service_name(snapshot: &Snapshot, id: &ServiceId) -> String {
+    snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone())
+}

@@ -1,0 +1,76 @@
+//! The allocator's own count of a network, where the engine tells it: `Status.IPAM` of API 1.52 (Docker 29.0).
+//!
+//! It has three traps, all measured on 29.7.2. The full id is answered from the asked node's own copy of the network, with
+//! that node's endpoints instead of the leader's count; so is a manager of 29 whose leader is older. A look-up by name
+//! fails while any network of the Swarm is unallocated (moby #53325). And the count is read without a lock (moby
+//! `manager/apihooks.go`), so that a tight loop beside network changes can end the engine. Hence: by a prefix of the id,
+//! of allocated networks, one call after the other, each network once, and absent is unknown.
+
+use std::collections::BTreeMap;
+
+use pvcheck_ipam::AllocatorStatus;
+use serde::{Deserialize, Serialize};
+
+use super::ids::NetworkId;
+use super::snapshot::Snapshot;
+
+/// First API whose networks have a status, as the N of `1.N` (moby #50946).
+const FIRST_API_MINOR: u32 = 52;
+/// First release whose leader tells it.
+const FIRST_LEADER_MAJOR: u32 = 29;
+
+/// The allocator's counts, network by network, as far as they were told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocatorCounts {
+    /// The counts. A network that is not here was not told, which is not 0.
+    pub networks: BTreeMap<NetworkId, AllocatorStatus>,
+    /// Why there are none, or not all; `None` where every allocated overlay has one.
+    pub unknown: Option<String>,
+}
+
+impl AllocatorCounts {
+    /// The count of one network, if it was told.
+    pub fn of(&self, network: &NetworkId) -> Option<AllocatorStatus> {
+        self.networks.get(network).copied()
+    }
+
+    /// None, and why.
+    pub fn none(why: impl Into<String>) -> Self {
+        Self { networks: BTreeMap::new(), unknown: Some(why.into()) }
+    }
+}
+
+/// Why the engine's counts cannot be had or must not be believed: an API before 1.52, or a leader before 29, whose
+/// managers of 29 answer with their own numbers. `None` where they can.
+pub fn counts_refused(snapshot: &Snapshot) -> Option<String> {
+    let api = &snapshot.engine.api;
+    if !speaks_counts(api) {
+        return Some(format!("API {api} has no Status.IPAM; it came with 1.52 (Docker 29.0)"));
+    }
+    let Some(leader) = snapshot.nodes.iter().find(|n| n.leader) else {
+        return Some("no leader is known, and only the leader's count is the true one".into());
+    };
+    let version = &leader.engine_version;
+    let told = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    match told {
+        Some(major) if FIRST_LEADER_MAJOR <= major => None,
+        _ => Some(format!("the leader's engine is {version}; Status.IPAM needs 29.0 or newer there")),
+    }
+}
+
+/// True iff this API version tells the allocator's counts: 1.52 and later.
+pub fn speaks_counts(api: &str) -> bool {
+    let minor = api.strip_prefix("1.").and_then(|minor| minor.parse::<u32>().ok());
+    minor.is_some_and(|minor| FIRST_API_MINOR <= minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_newer_apis_are_asked() {
+        assert!(["1.52", "1.55"].iter().all(|api| speaks_counts(api)));
+        assert!(["1.51", "1.41", "", "2", "1."].iter().all(|api| !speaks_counts(api)));
+    }
+}

@@ -1,0 +1,21 @@
+//! What was seen: plain facts that can be saved and judged again later.
+
+mod counts;
+mod file;
+mod host;
+mod ids;
+mod network;
+mod node;
+mod service;
+mod snapshot;
+mod task;
+
+pub use counts::{AllocatorCounts, counts_refused, speaks_counts};
+pub use file::{SavedSnapshot, SavedSnapshotError};
+pub use host::{HostAddress, HostFacts, HostRoute, RouteKind, RouteOrigin};
+pub use ids::{ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId};
+pub use network::Network;
+pub use node::Node;
+pub use service::{EndpointMode, Service, ServiceMode, Vip};
+pub use snapshot::{EngineFacts, NoSuchNetwork, Snapshot};
+pub use task::{Runtime, Task, TaskState};

@@ -1,0 +1,61 @@
+//! Networks, of the Swarm and of the asked engine's own node.
+
+use pvcheck_ipam::{Capacity, Pool, Subnet};
+use serde::{Deserialize, Serialize};
+
+use super::ids::NetworkId;
+
+/// A network as the asked engine lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its name.
+    pub name: String,
+    /// `overlay`, `bridge`, …; empty while Swarm has not allocated it.
+    pub driver: String,
+    /// `swarm` or `local`.
+    pub scope: String,
+    /// True for the routing mesh's network.
+    pub ingress: bool,
+    /// True iff standalone containers may join.
+    pub attachable: bool,
+    /// True iff it has no way out.
+    pub internal: bool,
+    /// Its IPv4 pools; none while it is not allocated.
+    pub pools: Vec<Pool>,
+    /// The bridge interface that it is on the asked engine's host; `None` for other drivers.
+    #[serde(default)]
+    pub bridge: Option<String>,
+    /// The stack that it belongs to.
+    pub stack: Option<String>,
+    /// The run of pvcheck that made it.
+    pub run: Option<String>,
+}
+
+impl Network {
+    /// True for a network whose addresses Swarm's own allocator gives out, allocated or not.
+    pub fn is_overlay(&self) -> bool {
+        self.scope == "swarm" && matches!(self.driver.as_str(), "overlay" | "")
+    }
+
+    /// True iff Swarm has given it a subnet.
+    pub fn is_allocated(&self) -> bool {
+        !self.pools.is_empty()
+    }
+
+    /// Its IPv4 subnets; none while it is not allocated.
+    pub fn subnets(&self) -> Vec<Subnet> {
+        self.pools.iter().map(|p| p.subnet).collect()
+    }
+
+    /// What its pools can hand out; `None` while it is not allocated.
+    pub fn capacity(&self) -> Option<Capacity> {
+        Capacity::new(self.pools.clone()).ok()
+    }
+
+    /// Addresses that VIPs, tasks and load balancers can have, over all its pools; 0 while it is not allocated.
+    pub fn usable(&self) -> u64 {
+        self.capacity().map_or(0, |c| c.usable())
+    }
+}

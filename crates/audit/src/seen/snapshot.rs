@@ -1,0 +1,107 @@
+//! One look at a Swarm, as plain facts that can be saved and judged again later.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::ids::{NodeId, ServiceId};
+use super::network::Network;
+use super::node::Node;
+use super::service::Service;
+use super::task::{Task, TaskState};
+
+/// Everything that one look saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The engine that was asked.
+    pub engine: EngineFacts,
+    /// Every node in the Swarm's store, down and drained ones too.
+    pub nodes: Vec<Node>,
+    /// Every network that the asked engine lists, node-local ones too.
+    pub networks: Vec<Network>,
+    /// Every service.
+    pub services: Vec<Service>,
+    /// Every task in the store, of containers and of attachments, finished ones too.
+    pub tasks: Vec<Task>,
+}
+
+/// The engine that was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineFacts {
+    /// Its version, such as `28.5.2`.
+    pub version: String,
+    /// The API version that was spoken.
+    pub api: String,
+    /// When the look was taken, by the engine's own clock.
+    pub at: Timestamp,
+    /// Its node.
+    pub node: NodeId,
+    /// The Swarm's id.
+    pub cluster: String,
+    /// Pools from which the Swarm picks subnets by itself, e.g. `10.0.0.0/8`.
+    pub default_pools: Vec<String>,
+    /// Prefix length of the subnets that it cuts from them.
+    pub default_prefix: Option<u8>,
+}
+
+impl Snapshot {
+    /// The overlays of the Swarm, `ingress` first, then by name. Those not allocated yet are among them.
+    pub fn overlays(&self) -> Vec<&Network> {
+        let mut overlays: Vec<_> = self.networks.iter().filter(|n| n.is_overlay()).collect();
+        overlays.sort_by(|a, b| (!a.ingress, &a.name, &a.id).cmp(&(!b.ingress, &b.name, &b.id)));
+        overlays
+    }
+
+    /// The overlay of this name or id.
+    ///
+    /// # Errors
+    /// When there is none; the error names those that there are.
+    pub fn named_overlay(&self, name_or_id: &str) -> Result<&Network, NoSuchNetwork> {
+        self.overlay(name_or_id).ok_or_else(|| NoSuchNetwork {
+            name: name_or_id.to_owned(),
+            overlays: self.overlays().iter().map(|n| n.name.clone()).collect(),
+        })
+    }
+
+    /// The overlay of this name or id, if there is one.
+    pub fn overlay(&self, name_or_id: &str) -> Option<&Network> {
+        self.overlays().into_iter().find(|n| n.name == name_or_id || n.id.as_str() == name_or_id)
+    }
+
+    /// The service with this id.
+    pub fn service(&self, id: &ServiceId) -> Option<&Service> {
+        self.services.iter().find(|s| &s.id == id)
+    }
+
+    /// The service of this name.
+    pub fn service_named(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|s| s.name == name)
+    }
+
+    /// The tasks of a service that are running and meant to.
+    pub fn running_tasks<'a>(&'a self, id: &'a ServiceId) -> impl Iterator<Item = &'a Task> {
+        self.tasks.iter().filter(move |t| {
+            t.service.as_ref() == Some(id) && t.state == TaskState::Running && t.desired <= TaskState::Running
+        })
+    }
+
+    /// Names of all stacks, sorted, each once.
+    pub fn stacks(&self) -> Vec<String> {
+        let services = self.services.iter().filter_map(|s| s.stack.clone());
+        let networks = self.networks.iter().filter_map(|n| n.stack.clone());
+        let mut stacks: Vec<_> = services.chain(networks).collect();
+        stacks.sort();
+        stacks.dedup();
+        stacks
+    }
+}
+
+/// No overlay has this name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no overlay network `{name}`; there are {}", overlays.join(", "))]
+pub struct NoSuchNetwork {
+    /// What was asked for.
+    pub name: String,
+    /// What there is; `ingress` at least, unless it was removed.
+    pub overlays: Vec<String>,
+}

@@ -1,0 +1,139 @@
+//! Tasks: what they are told, what they do, and which addresses they were given.
+
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{NetworkId, NodeId, ServiceId, TaskId};
+
+/// What runs a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Runtime {
+    /// A standalone container's place on an attachable network.
+    Attachment,
+    /// A service's container.
+    Container,
+}
+
+/// The state of a task, in Swarm's own order (swarmkit `api/types.proto`, `TaskState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// Made, not allocated yet.
+    New,
+    /// Allocated, not scheduled yet.
+    Pending,
+    /// Given to a node.
+    Assigned,
+    /// Taken by the node.
+    Accepted,
+    /// The node pulls its image and makes its networks.
+    Preparing,
+    /// It could start.
+    Ready,
+    /// It starts.
+    Starting,
+    /// It runs.
+    Running,
+    /// A state that this version does not know: taken as one that still holds its addresses.
+    Unknown,
+    /// It ended well.
+    Complete,
+    /// It was shut down.
+    Shutdown,
+    /// It ended badly.
+    Failed,
+    /// The node would not have it.
+    Rejected,
+    /// Its service is gone; it is to be removed.
+    Remove,
+    /// Its node has been away for too long.
+    Orphaned,
+}
+
+impl TaskState {
+    /// True iff a task in this *observed* state holds its addresses: up to and including running
+    /// (swarmkit `manager/allocator/network.go`). Finished tasks still list addresses that they no longer hold.
+    pub fn holds_addresses(self) -> bool {
+        self <= Self::Unknown
+    }
+
+    /// Its name in the Engine API's own words; `unknown` for one that this version does not know.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Pending => "pending",
+            Self::Assigned => "assigned",
+            Self::Accepted => "accepted",
+            Self::Preparing => "preparing",
+            Self::Ready => "ready",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Unknown => "unknown",
+            Self::Complete => "complete",
+            Self::Shutdown => "shutdown",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Remove => "remove",
+            Self::Orphaned => "orphaned",
+        }
+    }
+
+    /// The state of this name, in the Engine API's own words; [`TaskState::Unknown`] for one that this version does not know.
+    pub fn from_word(text: &str) -> Self {
+        match text {
+            // swarmkit calls it PENDING and the Engine API of before 17 `allocated`.
+            "allocated" | "pending" => Self::Pending,
+            "new" => Self::New,
+            "assigned" => Self::Assigned,
+            "accepted" => Self::Accepted,
+            "preparing" => Self::Preparing,
+            "ready" => Self::Ready,
+            "starting" => Self::Starting,
+            "running" => Self::Running,
+            "complete" => Self::Complete,
+            "shutdown" => Self::Shutdown,
+            "failed" => Self::Failed,
+            "rejected" => Self::Rejected,
+            "remove" => Self::Remove,
+            "orphaned" => Self::Orphaned,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Its service; `None` for an attachment.
+    pub service: Option<ServiceId>,
+    /// Its slot among the replicas.
+    pub slot: Option<u64>,
+    /// Its node, once it has one.
+    pub node: Option<NodeId>,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// Its observed state.
+    pub state: TaskState,
+    /// The state that is wanted of it.
+    pub desired: TaskState,
+    /// Since when it is in its state, by the Swarm's clocks.
+    pub since: Option<Timestamp>,
+    /// What went wrong with it, in the engine's words without values of variables; empty if nothing did.
+    pub error: String,
+    /// Its container and that container's process, once it runs.
+    pub container: Option<(String, i64)>,
+    /// Each network that it is attached to, with the addresses given to it there.
+    pub attachments: Vec<(NetworkId, Vec<Ipv4Addr>)>,
+}
+
+impl Task {
+    /// True iff it is meant to run, or, for a task of a job, to run to its end; false for one that is told to stop.
+    pub fn is_wanted(&self) -> bool {
+        self.desired <= TaskState::Running || self.desired == TaskState::Complete
+    }
+}

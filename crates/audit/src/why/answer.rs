@@ -1,0 +1,76 @@
+//! Why something does not run: the answer.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::suspects::WaitedOn;
+use crate::losses::Loss;
+use crate::seen::TaskId;
+
+/// Why something does not run: schema `pvcheck/v1`, kind `why`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// Always `pvcheck/v1`.
+    pub schema: String,
+    /// Always `why`.
+    pub kind: String,
+    /// The service's name; `null` for a standalone container, and for a task whose service is gone.
+    pub service: Option<String>,
+    /// The task that was asked about, or that shows the cause best.
+    pub task: Option<TaskId>,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// That in one sentence.
+    pub summary: String,
+    /// From the service to the cause, link by link.
+    pub chain: Vec<Link>,
+    /// The network to blame; `null` where none is, or where it cannot be told from others.
+    pub network: Option<WaitedOn>,
+    /// Networks of which at least one is to blame, where nothing tells which.
+    pub candidates: Vec<WaitedOn>,
+    /// What goes wrong besides, on this service and these networks.
+    pub findings: Vec<Loss>,
+    /// What to do, cheapest first.
+    pub remedies: Vec<Remedy>,
+}
+
+/// Why something does not run, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// A network has no address for it.
+    Address,
+    /// A network has no subnet.
+    Network,
+    /// Its service lacks its virtual address on one network, and so waits on all of them.
+    VipPending,
+    /// It has its addresses; something else is wrong.
+    NotAddress,
+    /// Nothing is wrong: it runs, or has ended, as wanted.
+    Running,
+    /// It cannot be told from this look.
+    Unknown,
+}
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// What it is about: `service NAME`, `task ID`, `network NAME`.
+    pub subject: String,
+    /// How that is.
+    pub state: String,
+    /// Since when, by the Swarm's clocks.
+    pub since: Option<Timestamp>,
+    /// What that means.
+    pub fact: String,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// What, and what it gives.
+    pub what: String,
+    /// The command, where there is one.
+    pub command: Option<String>,
+}

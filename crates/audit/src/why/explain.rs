@@ -1,0 +1,84 @@
+//! From what is asked about to the answer.
+
+use super::answer::{Link, Verdict, Why};
+use super::case::{Case, Decision};
+use super::no_address::{for_address, for_balancer, for_vip};
+use super::subject::{NoSuchSubject, Subject, subject};
+use super::{other_causes, remedies};
+use crate::exhaustion::{Waiting, overlays_wanted};
+use crate::losses::{Loss, losses};
+use crate::seen::{AllocatorCounts, Service, ServiceMode, Snapshot, TaskState};
+
+/// Explains why a service, or one task, does not run: by name, id, or the beginning of an id. Reads nothing, changes nothing.
+///
+/// On a network on which somebody waits nothing is free, so what is leaked there is what has no owner: a number without any
+/// probing, and without the manager's log.
+///
+/// # Errors
+/// When nothing, or more than one thing, is meant by `asked`.
+pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result<Why, NoSuchSubject> {
+    let waiting = Waiting::of(snapshot, counts);
+    let (service, task) = match subject(snapshot, asked)? {
+        Subject::Service(service) => (Some(service), None),
+        Subject::Task(task) => (task.service.as_ref().and_then(|id| snapshot.service(id)), Some(task)),
+    };
+    let case = Case { waiting: &waiting, service, task };
+    let decision = decide(&case);
+    let remedies = remedies::remedies(&case, &decision);
+    let first = service.map(|s| service_link(snapshot, s));
+    let name = service.map(|s| s.name.clone());
+    Ok(Why {
+        schema: "pvcheck/v1".into(),
+        kind: "why".into(),
+        findings: concerning(&waiting, name.as_deref(), &decision),
+        service: name,
+        task: decision.task.map(|t| t.id.clone()),
+        verdict: decision.verdict,
+        summary: decision.summary,
+        chain: first.into_iter().chain(decision.links).collect(),
+        network: decision.network,
+        candidates: decision.candidates,
+        remedies,
+    })
+}
+
+/// Findings about this service, or about the networks to blame.
+fn concerning(waiting: &Waiting<'_>, service: Option<&str>, decision: &Decision<'_>) -> Vec<Loss> {
+    if matches!(decision.verdict, Verdict::Running | Verdict::NotAddress) {
+        return Vec::new();
+    }
+    let networks: Vec<&str> =
+        decision.network.iter().chain(&decision.candidates).map(|n| n.name.as_str()).collect();
+    let mut found = losses(waiting, &[]);
+    found.retain(|f| {
+        f.service.as_deref() == service || f.networks.iter().any(|n| networks.contains(&n.as_str()))
+    });
+    found
+}
+
+fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
+    if let Some(settled) = case.task.and_then(|t| other_causes::of_task(case, t)) {
+        return settled;
+    }
+    if case.task.is_none_or(|t| t.state == TaskState::New)
+        && let Some(waits) = for_vip(case)
+    {
+        return waits;
+    }
+    for_address(case).or_else(|| for_balancer(case)).unwrap_or_else(|| other_causes::decide(case))
+}
+
+fn service_link(snapshot: &Snapshot, service: &Service) -> Link {
+    let running = snapshot.running_tasks(&service.id).count();
+    let state = match service.mode {
+        ServiceMode::Replicated(n) => format!("{running} of {n} tasks run"),
+        ServiceMode::Global => format!("{running} tasks run, one per node is wanted"),
+        ServiceMode::Job => format!("a job, {running} tasks of which run"),
+    };
+    let names: Vec<&str> = overlays_wanted(snapshot, service).iter().map(|n| n.name.as_str()).collect();
+    let fact = match names.as_slice() {
+        [] => "it is on no overlay".to_owned(),
+        names => format!("it is on {}", names.join(", ")),
+    };
+    Link { subject: format!("service {}", service.name), state, since: service.created, fact }
+}

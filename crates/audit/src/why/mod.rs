@@ -1,0 +1,15 @@
+//! Why a service or a task does not run: from the task to its cause, over one snapshot.
+
+mod answer;
+mod case;
+mod explain;
+mod no_address;
+mod other_causes;
+mod remedies;
+mod subject;
+mod suspects;
+
+pub use answer::{Link, Remedy, Verdict, Why};
+pub use explain::why;
+pub use subject::NoSuchSubject;
+pub use suspects::WaitedOn;

@@ -1,0 +1,232 @@
+//! What keeps a task from running when it is not an address.
+
+use jiff::SignedDuration;
+
+use super::answer::{Link, Remedy, Verdict};
+use super::case::{Case, Decision};
+use crate::exhaustion::{PATIENCE, has_waited, lacked_balancer};
+use crate::seen::{Service, ServiceMode, Task, TaskState};
+
+/// How long a task may take from its node to its start before that is worth a word. Images take their time.
+const SLOW: SignedDuration = SignedDuration::from_secs(30);
+
+/// A task that was asked about by itself, where its own state settles the matter.
+pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a>> {
+    match task.state {
+        state
+            if state.holds_addresses()
+                && let Some(host) = down_node(case, task) =>
+        {
+            Some(on_down_node(case, task, &host))
+        }
+        TaskState::Running if task.is_wanted() => {
+            Some(Decision::new(Verdict::Running, format!("{} runs", case.name()), Some(task)))
+        }
+        TaskState::Complete | TaskState::Shutdown | TaskState::Remove => {
+            let summary = format!("{} has ended, as wanted, and holds no address", case.name());
+            Some(
+                Decision::new(Verdict::Running, summary, Some(task))
+                    .link(task_link(task, "it holds no address")),
+            )
+        }
+        TaskState::Failed | TaskState::Orphaned => Some(failed(case, task)),
+        TaskState::Rejected if !lacked_balancer(task) => Some(failed(case, task)),
+        state if state.holds_addresses() && !task.is_wanted() => {
+            let summary =
+                format!("{} is stopping, as wanted, and holds its addresses until it has", case.name());
+            let link = task_link(task, "it is told to stop");
+            Some(Decision::new(Verdict::Running, summary, Some(task)).link(link))
+        }
+        _ => None,
+    }
+}
+
+/// Everything has its addresses: does it run, and if not, what says so?
+pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
+    let tasks: Vec<&Task> = case.tasks().collect();
+    let down = tasks.iter().filter(|t| t.is_wanted()).find_map(|t| down_node(case, t).map(|host| (*t, host)));
+    if let Some(service) = case.service.filter(|_| case.task.is_none())
+        && let Some(done) = as_wanted(case, service, &tasks, down.is_some())
+    {
+        return done;
+    }
+    let wanted = || tasks.iter().copied().filter(|t| t.is_wanted() && t.state != TaskState::Running);
+    if let Some(task) = wanted().find(|t| t.state == TaskState::Pending && !t.error.is_empty()) {
+        return unplaced(case, task);
+    }
+    let ended = tasks.iter().copied().filter(|t| !t.state.holds_addresses() && !t.error.is_empty());
+    let newest = ended.max_by_key(|t| (t.since, t.id.clone()));
+    // What failed last says more than the task that is to replace it.
+    if let Some(task) = newest {
+        return failed(case, task);
+    }
+    if let Some((task, host)) = down {
+        return on_down_node(case, task, &host);
+    }
+    match wanted().min_by_key(|t| (t.state, t.since)) {
+        Some(task) => on_its_way(case, task),
+        None => Decision::new(
+            Verdict::Unknown,
+            format!("{} has no task that is wanted; ask again in some seconds", case.name()),
+            tasks.first().copied(),
+        ),
+    }
+}
+
+/// The service has all the tasks that it wants.
+fn as_wanted<'a>(
+    case: &Case<'a>,
+    service: &Service,
+    tasks: &[&'a Task],
+    node_down: bool,
+) -> Option<Decision<'a>> {
+    let runs = |t: &&&Task| t.state == TaskState::Running && t.is_wanted() && down_node(case, t).is_none();
+    let running = tasks.iter().filter(runs).count() as u64;
+    let wanted = tasks.iter().filter(|t| t.is_wanted());
+    let all_run = || wanted.clone().all(|t| matches!(t.state, TaskState::Running | TaskState::Complete));
+    let name = &service.name;
+    let summary = match service.mode {
+        ServiceMode::Replicated(0) => format!("service {name} wants no task"),
+        ServiceMode::Replicated(n) if n <= running => format!("service {name} runs: {running} of {n} tasks"),
+        ServiceMode::Global if 0 < running && all_run() && !node_down => {
+            format!("service {name} runs: {running} tasks, one per node")
+        }
+        ServiceMode::Job if !tasks.is_empty() && all_run() => format!("job {name} runs or is done"),
+        _ => return None,
+    };
+    Some(Decision::new(Verdict::Running, summary, case.task))
+}
+
+fn down_node(case: &Case<'_>, task: &Task) -> Option<String> {
+    let id = task.node.as_ref().filter(|_| task.state.holds_addresses())?;
+    let node = case.waiting.snapshot.nodes.iter().find(|n| n.id == *id)?;
+    (node.state == "down").then(|| node.hostname.clone())
+}
+
+fn on_down_node<'a>(case: &Case<'a>, task: &'a Task, host: &str) -> Decision<'a> {
+    let fact = format!(
+        "its node {host} is down; until it returns, is removed, or 24 h have passed the task counts as it was last seen, and keeps its addresses"
+    );
+    let mut decision = Decision::new(
+        Verdict::NotAddress,
+        format!("{} is not to be reached: node {host} is down", case.name()),
+        Some(task),
+    )
+    .link(task_link(task, &fact));
+    decision.remedies = vec![say(
+        format!("start node {host} again, or remove it for good"),
+        Some(format!("docker node rm --force {host}")),
+    )];
+    decision
+}
+
+fn unplaced<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
+    let fact = format!("it has its addresses, and no node takes it: {}", task.error);
+    let mut decision = Decision::new(
+        Verdict::NotAddress,
+        format!("{} finds no node: {}", case.name(), task.error),
+        Some(task),
+    )
+    .link(task_link(task, &fact));
+    if let Some(service) = case.service {
+        decision.remedies = vec![
+            say(
+                "see what it asks of a node",
+                Some(format!(
+                    "docker service inspect --format '{{{{json .Spec.TaskTemplate.Placement}}}}' {}",
+                    service.name
+                )),
+            ),
+            say(
+                "give a node what it asks for, or ask for less: constraints, resources, platforms, nodes that are drained or paused",
+                Some("docker node ls".into()),
+            ),
+        ];
+    }
+    decision
+}
+
+fn failed<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
+    let error = if task.error.is_empty() { "it left no error" } else { &task.error };
+    let word = task.state.word();
+    let mut decision = Decision::new(
+        Verdict::NotAddress,
+        format!(
+            "{} does not run, and not for want of an address: its last task {word}: {error}",
+            case.name()
+        ),
+        Some(task),
+    )
+    .link(task_link(task, error));
+    if let Some(service) = case.service {
+        decision.remedies = vec![
+            say(
+                "see the errors of its tasks in full",
+                Some(format!("docker service ps --no-trunc {}", service.name)),
+            ),
+            say("see what it logged", Some(format!("docker service logs --tail 50 {}", service.name))),
+        ];
+    }
+    decision
+}
+
+/// A task without an error that does not run yet.
+fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
+    let patience = if task.state <= TaskState::Pending { PATIENCE } else { SLOW };
+    let slow = has_waited(case.waiting.snapshot, task.since, patience) == Some(true);
+    let word = task.state.word();
+    if !slow {
+        let summary = format!("{} is on its way ({word}); ask again in some seconds", case.name());
+        return Decision::new(Verdict::Unknown, summary, Some(task))
+            .link(task_link(task, "it is on its way"));
+    }
+    if task.state == TaskState::New {
+        let summary = format!(
+            "{} is not allocated, and waits on no network; the leading manager's log has more",
+            case.name()
+        );
+        return Decision::new(Verdict::Unknown, summary, Some(task))
+            .link(task_link(task, "it is not allocated"));
+    }
+    let fact = match task.state {
+        TaskState::Ready if waits_for_older(case, task) => {
+            "it is prepared, and waits for the task before it, which never had an address and so never stops: Swarm gives up waiting after a minute"
+        }
+        TaskState::Pending => "it has its addresses, and the scheduler has found no node for it",
+        TaskState::Ready => "it is prepared, and waits to be started, as after a failure or in an update",
+        _ => "it has its addresses, and its node is still at it: a large image, a volume, a slow start",
+    };
+    let mut decision = Decision::new(
+        Verdict::NotAddress,
+        format!("{} has its addresses and is {word}", case.name()),
+        Some(task),
+    )
+    .link(task_link(task, fact));
+    if let Some(service) = case.service {
+        decision.remedies = vec![say(
+            "see on which node it is, and look there",
+            Some(format!("docker service ps --no-trunc {}", service.name)),
+        )];
+    }
+    decision
+}
+
+/// An update waits until the old task has stopped, for a minute at most (swarmkit `restart.DefaultOldTaskTimeout`).
+fn waits_for_older(case: &Case<'_>, task: &Task) -> bool {
+    let same_slot = |t: &&Task| t.service == task.service && t.slot == task.slot && t.id != task.id;
+    let mut others = case.waiting.snapshot.tasks.iter().filter(same_slot);
+    others.any(|t| t.state == TaskState::New && !t.is_wanted())
+}
+
+fn task_link(task: &Task, fact: &str) -> Link {
+    Link {
+        subject: format!("task {}", task.id),
+        state: task.state.word().into(),
+        since: task.since,
+        fact: fact.to_owned(),
+    }
+}
+
+fn say(what: impl Into<String>, command: Option<String>) -> Remedy {
+    Remedy { what: what.into(), command }
+}

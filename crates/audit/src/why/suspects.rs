@@ -1,0 +1,114 @@
+//! Which of the networks that somebody waits on is to blame.
+
+use pvcheck_ipam::Subnet;
+use serde::{Deserialize, Serialize};
+
+use crate::exhaustion::{Waiting, leaked_when_full, load_balancers_unsure};
+use crate::holders::{Holder, holders};
+use crate::owners::{OwnerKind, owners};
+use crate::seen::Network;
+use crate::seen::NetworkId;
+
+/// A network that somebody waits on, and who holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitedOn {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: NetworkId,
+    /// Its IPv4 subnets; empty where Swarm has given it none.
+    pub subnets: Vec<Subnet>,
+    /// Addresses that VIPs, tasks and load balancers can have; 0 where it has no subnet.
+    pub usable: u64,
+    /// How many of them have a known owner, each counted once.
+    pub owned: u64,
+    /// How many are taken and have none. Where nothing is free that is `usable` less `owned`, without any probing;
+    /// `null` where it is not known that nothing is free, or who has what.
+    pub leaked: Option<u64>,
+    /// How many are free; `null` where that is not known.
+    pub free: Option<u64>,
+    /// What each service holds, largest first.
+    pub holders: Vec<Holder>,
+    /// Load balancers: one for each node that runs a task there, on `ingress` one for each node.
+    pub load_balancers: u64,
+    /// Those of them that may have got no address, since no task of their node has started: while there are any, `leaked` may
+    /// be `null`.
+    pub load_balancers_unsure: u64,
+    /// Standalone containers.
+    pub attachments: u64,
+    /// How it is known that nothing is free; `null` where it is not known, or not so.
+    pub full_because: Option<String>,
+}
+
+impl WaitedOn {
+    /// Owned addresses of tasks that are to stop: they come back by themselves.
+    pub fn stopping(&self) -> u64 {
+        self.holders.iter().map(|h| h.stopping).sum()
+    }
+}
+
+/// The networks that somebody lacks an address on, told apart.
+pub(crate) enum Suspects<'a> {
+    /// This one has no subnet.
+    NotAllocated(&'a Network),
+    /// Nothing is free on this one.
+    Full(Box<WaitedOn>),
+    /// At least one of these is full, and nothing tells which.
+    OneOf(Vec<WaitedOn>),
+    /// The allocator counts free addresses on all of them.
+    Room(Vec<WaitedOn>),
+}
+
+/// Who is to blame that somebody has waited on all of these for a while; `on` is not empty.
+pub(crate) fn suspects<'a>(waiting: &Waiting<'_>, on: &[&'a Network]) -> Suspects<'a> {
+    if let Some(network) = on.iter().find(|n| !n.is_allocated()) {
+        return Suspects::NotAllocated(network);
+    }
+    if let Some(network) = on.iter().find(|n| waiting.full(n, &owners(waiting.snapshot, n)).is_some()) {
+        return Suspects::Full(Box::new(waited_on(waiting, network, None)));
+    }
+    let suspects: Vec<&Network> = on.iter().filter(|n| !waiting.has_room(n)).copied().collect();
+    match suspects.as_slice() {
+        [] => Suspects::Room(on.iter().map(|n| waited_on(waiting, n, None)).collect()),
+        [one] if on.len() == 1 => Suspects::Full(Box::new(waited_on(
+            waiting,
+            one,
+            Some("somebody waits for an address here and nowhere else, so nothing is free"),
+        ))),
+        [one] => Suspects::Full(Box::new(waited_on(
+            waiting,
+            one,
+            Some("the allocator counts free addresses on every other network that it waits on"),
+        ))),
+        several => Suspects::OneOf(several.iter().map(|n| waited_on(waiting, n, None)).collect()),
+    }
+}
+
+/// A network's numbers; `because` says why nothing is free where the look as a whole does not.
+pub(crate) fn waited_on(waiting: &Waiting<'_>, network: &Network, because: Option<&str>) -> WaitedOn {
+    let owners = owners(waiting.snapshot, network);
+    let because = waiting.full(network, &owners).map(|f| f.words()).or_else(|| because.map(str::to_owned));
+    let (leaked, free) = match waiting.counts.of(&network.id) {
+        Some(status) => {
+            let reserved = network.capacity().map_or(0, |c| c.reserved());
+            let leaked = status.ips_in_use.saturating_sub(reserved).checked_sub(owners.total());
+            (leaked, Some(status.dynamic_available))
+        }
+        None if because.is_some() => (leaked_when_full(waiting.snapshot, network, &owners), Some(0)),
+        None => (None, None),
+    };
+    WaitedOn {
+        name: network.name.clone(),
+        id: network.id.clone(),
+        subnets: network.subnets(),
+        usable: network.usable(),
+        owned: owners.total(),
+        leaked,
+        free,
+        holders: holders(waiting.snapshot, &owners),
+        load_balancers: owners.count(OwnerKind::LoadBalancer),
+        load_balancers_unsure: load_balancers_unsure(waiting.snapshot, network, &owners),
+        attachments: owners.count(OwnerKind::Attachment),
+        full_because: because,
+    }
+}

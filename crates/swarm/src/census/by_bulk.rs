@@ -1,0 +1,72 @@
+//! A census by many tasks at once: addresses are given before a node is, so tasks that fit no node get theirs and never
+//! start.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use super::prober::Prober;
+use super::ring::Turn;
+use crate::engine::CallError;
+use crate::engine::poll;
+use crate::engine::wire;
+use crate::read::{address, read_tasks};
+use pvcheck_audit::{NetworkId, ServiceId};
+
+impl Prober<'_> {
+    /// Asks for as many addresses as the turn allows, gives them back, and waits until they are free again.
+    pub(super) async fn batch(&self, turn: &mut Turn) -> Result<(), CallError> {
+        let wanted = turn.next_batch(self.capacity.usable(), self.options.most_held);
+        let name = self.next_name();
+        let service = self.writer.create_probe(&name, &self.network.id, wanted, self.run).await?;
+        let given = self.wait_given(&service, wanted).await;
+        self.writer.remove_service(&service).await?;
+        let given = given?;
+        let exhausted = given.len() < wanted as usize;
+        turn.push(&given, exhausted);
+        self.wait_gone(&service, turn).await
+    }
+
+    /// Waits until every task has its address, or until those that have none stay without for a while.
+    async fn wait_given(&self, service: &ServiceId, wanted: u32) -> Result<Vec<Ipv4Addr>, CallError> {
+        // The list shows a batch being served within milliseconds; a batch of thousands takes a second or two.
+        const SETTLED: Duration = Duration::from_secs(2);
+        let mut given: Vec<Ipv4Addr> = Vec::new();
+        let mut last_gain = Instant::now();
+        let path = format!("/tasks?filters=%7B%22service%22%3A%5B%22{service}%22%5D%7D");
+        loop {
+            let tasks: Vec<wire::Task> = self.engine.connection().get(&path).await?;
+            let now = addresses_on(&tasks, &self.network.id);
+            if given.len() < now.len() {
+                last_gain = Instant::now();
+            }
+            given = now;
+            if wanted as usize <= given.len() || SETTLED < last_gain.elapsed() {
+                return Ok(given);
+            }
+            poll().await;
+        }
+    }
+
+    /// Waits until the service's tasks are out of the store: only then are their addresses free. Meanwhile it notes what
+    /// others hold, and whether some of them stop.
+    async fn wait_gone(&self, service: &ServiceId, turn: &mut Turn) -> Result<(), CallError> {
+        let since = Instant::now();
+        while since.elapsed() < self.options.deadline {
+            // Filtered by service the list is empty as soon as the service is; the whole list is not.
+            let (ours, others): (Vec<_>, Vec<_>) =
+                read_tasks(self.engine).await?.into_iter().partition(|t| t.service.as_ref() == Some(service));
+            self.note(turn, &others);
+            if ours.is_empty() {
+                break;
+            }
+            poll().await;
+        }
+        Ok(())
+    }
+}
+
+fn addresses_on(tasks: &[wire::Task], network: &NetworkId) -> Vec<Ipv4Addr> {
+    let attached = tasks.iter().flat_map(|t| t.networks_attachments.iter().flatten());
+    let here = attached.filter(|a| a.network.id == network.as_str());
+    here.flat_map(|a| a.addresses.iter().flatten()).filter_map(|t| address(t)).collect()
+}

@@ -1,0 +1,13 @@
+//! The churn: throwaway stacks deployed and removed, with a census before and after.
+//!
+//! Counting endpoints shows nothing: a leaked address has none. So the proof is the allocator's own answer.
+
+mod both;
+mod plan;
+mod report;
+mod run;
+
+pub use both::{ChurnComparison, churn_both};
+pub use plan::{ChurnPlan, ChurnShape};
+pub use report::{Churn, ChurnCounts, ChurnError};
+pub use run::churn;

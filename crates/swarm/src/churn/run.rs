@@ -1,0 +1,228 @@
+//! A churn from its first census to its last.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use pvcheck_audit::{Network, NetworkId, Node, OwnerKind, Snapshot, owners};
+use pvcheck_ipam::LeakRate;
+
+use super::plan::ChurnPlan;
+use super::report::{Churn, ChurnCounts, ChurnError};
+use crate::census::{Census, CensusError, census};
+use crate::deploy::{deploy, wait_running};
+use crate::engine::Engine;
+use crate::lock::Lock;
+use crate::progress::{Progress, Watcher};
+use crate::removal::{RemovalOptions, StackRemoval, remove_stacks, sweep_run};
+use crate::run::RunId;
+use crate::write::{Permit, StackSpec};
+
+/// How long the lock counts as held if nobody releases it: longer than a churn of many rounds takes.
+const LOCKED: Duration = Duration::from_hours(1);
+
+/// Deploys and removes throwaway stacks with a private network each, and counts what the shared network lost.
+///
+/// Everything made carries the label of `run`. After an error or a dropped future, [`sweep_run`] takes away what is
+/// left; a churn that ends well has swept already, and names what it could not remove in `residue`.
+///
+/// # Errors
+/// When there is too little room, a census is refused, somebody else holds the Swarm's lock, stacks do not come up, or a
+/// call fails.
+pub async fn churn(
+    engine: &Engine,
+    permit: Permit,
+    plan: &ChurnPlan,
+    run: &RunId,
+    watch: Watcher<'_>,
+) -> Result<Churn, ChurnError> {
+    let before = census(engine, permit, &plan.network, &plan.census, run, watch).await?;
+    let start = engine.snapshot().await?;
+    let network = start.named_overlay(&plan.network).map_err(CensusError::from)?.clone();
+    room(plan, &start, &network, &before)?;
+    let lock = match &plan.lock {
+        Some(name) => Some(Lock::take(engine, permit, &name.request(run, "churn", LOCKED)).await?),
+        None => None,
+    };
+
+    let mut record = Record::default();
+    let mut deployed = counts(&start, &network, None);
+    let mut removed = deployed.clone();
+    for round in 0..plan.rounds {
+        let running = deploy_round(engine, permit, plan, &network.id, round, run, watch).await?;
+        deployed = counts(&running, &network, None);
+        record.strangers(&start, &running, run);
+        let names = stacks_of(plan, &network.id, round, run).into_iter().map(|p| p.name).collect::<Vec<_>>();
+        record.remove(engine, permit, plan, &names, watch).await?;
+        removed = counts(&engine.snapshot().await?, &network, None);
+    }
+    if let Some(lock) = lock {
+        lock.release(engine, permit).await?;
+    }
+    let swept = sweep_run(engine, permit, run, plan.patience, watch).await?;
+    let end = engine.snapshot().await?;
+    record.strangers(&start, &end, run);
+    let after = census(engine, permit, &plan.network, &plan.census, run, watch).await?;
+    let ends = Ends {
+        baseline: counts(&start, &network, before.leaked),
+        deployed,
+        // The sweep in between gives nothing back and loses nothing.
+        removed: ChurnCounts { leaked: after.leaked, ..removed },
+        pruned: counts(&end, &network, after.leaked),
+    };
+    Ok(record.conclude(plan, &network, ends, swept.left, before, after))
+}
+
+/// Refuses a churn whose peak would leave less than the reserve: the stacks themselves, and a load balancer on each node
+/// that has none yet and may get a task.
+fn room(plan: &ChurnPlan, look: &Snapshot, network: &Network, census: &Census) -> Result<(), ChurnError> {
+    let balanced = owners(look, network).load_balancers;
+    let may_come = |n: &&Node| n.availability == "active" && n.state == "ready" && !balanced.contains(&n.id);
+    let tasks = u64::from(plan.stacks) * u64::from(plan.replicas);
+    let needed = plan.peak_addresses()
+        + plan.expected_losses()
+        + (look.nodes.iter().filter(may_come).count() as u64).min(tasks);
+    let free = census.handed_out;
+    let left = free.saturating_sub(needed);
+    if needed.saturating_add(plan.reserve) <= free {
+        return Ok(());
+    }
+    Err(ChurnError::TooLittleRoom {
+        network: network.name.clone(),
+        free,
+        needed,
+        left,
+        reserve: plan.reserve,
+    })
+}
+
+fn stacks_of(plan: &ChurnPlan, shared: &NetworkId, round: u32, run: &RunId) -> Vec<StackSpec> {
+    let stack = |i: u32| StackSpec {
+        name: format!("pvcheck-throwaway-{run}-{round}-{i}"),
+        image: plan.image.clone(),
+        command: plan.command.clone(),
+        replicas: plan.replicas,
+        shared: shared.clone(),
+        private: plan.shape.is_private(),
+        publish: plan.shape.publish(),
+        labels: Vec::new(),
+    };
+    (0..plan.stacks).map(stack).collect()
+}
+
+async fn deploy_round(
+    engine: &Engine,
+    permit: Permit,
+    plan: &ChurnPlan,
+    shared: &NetworkId,
+    round: u32,
+    run: &RunId,
+    watch: Watcher<'_>,
+) -> Result<Snapshot, ChurnError> {
+    watch(Progress::Step(format!(
+        "churn round {} of {}: deploying {} stacks",
+        round + 1,
+        plan.rounds,
+        plan.stacks
+    )));
+    let stacks = stacks_of(plan, shared, round, run);
+    try_join_all(stacks.iter().map(|s| deploy(engine, permit, s, run))).await?;
+    Ok(wait_running(engine, &stacks, plan.patience).await?)
+}
+
+fn counts(snapshot: &Snapshot, network: &Network, leaked: Option<u64>) -> ChurnCounts {
+    let owners = owners(snapshot, network);
+    ChurnCounts {
+        owned: owners.total(),
+        tasks: owners.count(OwnerKind::Task),
+        stacks: snapshot.stacks().len() as u64,
+        leaked,
+    }
+}
+
+struct Ends {
+    baseline: ChurnCounts,
+    deployed: ChurnCounts,
+    removed: ChurnCounts,
+    pruned: ChurnCounts,
+}
+
+/// What happened on the way.
+#[derive(Default)]
+struct Record {
+    errors: Vec<String>,
+    strangers: BTreeSet<String>,
+    removal: Duration,
+}
+
+impl Record {
+    async fn remove(
+        &mut self,
+        engine: &Engine,
+        permit: Permit,
+        plan: &ChurnPlan,
+        names: &[String],
+        watch: Watcher<'_>,
+    ) -> Result<(), ChurnError> {
+        watch(Progress::Step(format!("removing {} stacks, order {}", names.len(), plan.order.as_str())));
+        let since = Instant::now();
+        let options = RemovalOptions { order: plan.order, patience: plan.patience };
+        let removed: Vec<StackRemoval> = remove_stacks(engine, permit, names, &options, watch).await?;
+        self.removal = self.removal.max(since.elapsed());
+        self.errors.extend(removed.into_iter().flat_map(|r| r.left));
+        Ok(())
+    }
+
+    /// Notes stacks that are in one look and not in the other, and are none of ours.
+    fn strangers(&mut self, then: &Snapshot, now: &Snapshot, run: &RunId) {
+        let (then, now): (BTreeSet<_>, BTreeSet<_>) =
+            (then.stacks().into_iter().collect(), now.stacks().into_iter().collect());
+        let differing = then.symmetric_difference(&now).filter(|s| !s.contains(run.as_str())).cloned();
+        self.strangers.extend(differing);
+    }
+
+    fn conclude(
+        self,
+        plan: &ChurnPlan,
+        network: &Network,
+        ends: Ends,
+        residue: Vec<String>,
+        before: Census,
+        after: Census,
+    ) -> Churn {
+        let cycles = u64::from(plan.stacks) * u64::from(plan.rounds);
+        let old: BTreeSet<_> = before.leaked_addresses.iter().copied().collect();
+        let known = before.complete && after.complete;
+        let leaked_addresses: Vec<_> =
+            after.leaked_addresses.iter().copied().filter(|a| known && !old.contains(a)).collect();
+        // A node that got its load balancer meanwhile holds one of these, and nobody can say which.
+        let balancers = after.load_balancers.saturating_sub(before.load_balancers);
+        let leaked = known.then(|| (leaked_addresses.len() as u64).saturating_sub(balancers));
+        // No cycles, no rate: an empty churn proves nothing.
+        let rate = leaked.and_then(|n| LeakRate::new(n, cycles).ok());
+        Churn {
+            schema: "pvcheck/v1".into(),
+            kind: "churn".into(),
+            network: network.name.clone(),
+            order: plan.order,
+            shape: plan.shape,
+            stacks: plan.stacks,
+            rounds: plan.rounds,
+            cycles,
+            baseline: ends.baseline,
+            deployed: ends.deployed,
+            removed: ends.removed,
+            pruned: Some(ends.pruned),
+            leaked,
+            leaked_addresses,
+            errors: self.errors,
+            residue,
+            strangers: self.strangers.into_iter().collect(),
+            leak_per_cycle: rate,
+            cycles_to_exhaustion: rate.map(|r| r.cycles_left(after.handed_out)),
+            removal_ms: u64::try_from(self.removal.as_millis()).unwrap_or(u64::MAX),
+            census_before: before,
+            census_after: after,
+        }
+    }
+}

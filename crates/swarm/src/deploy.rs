@@ -1,0 +1,124 @@
+//! Small stacks of our own: deployed, awaited, counted.
+
+use std::time::{Duration, Instant};
+
+use pvcheck_audit::{Snapshot, TaskState, waiting_services};
+use thiserror::Error;
+
+use crate::engine::{CallError, Engine, poll};
+use crate::run::RunId;
+use crate::write::{Permit, StackSpec, Writer};
+
+/// Why stacks did not come up.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A task got no address: a network is used up, and waiting would only make others wait as well.
+    #[error("service `{service}` got no address within {} s: a network of it is used up", waited.as_secs())]
+    NoAddress {
+        /// The service.
+        service: String,
+        /// How long it went without.
+        waited: Duration,
+    },
+    /// Not all tasks ran in time.
+    #[error("service `{service}` has {running} of {wanted} tasks running after {} s; its newest task is {state}{error}", waited.as_secs())]
+    NotRunning {
+        /// The service.
+        service: String,
+        /// How many run.
+        running: u64,
+        /// How many should.
+        wanted: u64,
+        /// The newest task's state, `absent` where there is none.
+        state: String,
+        /// The newest task's error, with a colon before it; empty if it has none.
+        error: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+}
+
+/// Allocation takes milliseconds. What has no address after this time is not being given one.
+const STARVED: Duration = Duration::from_secs(5);
+
+/// Creates a stack: its private network first, as `docker stack deploy` does, then its service.
+///
+/// # Errors
+/// When a call fails; what was made before carries the label of `run`, and [`crate::sweep_run`] takes it away.
+pub async fn deploy(engine: &Engine, permit: Permit, plan: &StackSpec, run: &RunId) -> Result<(), CallError> {
+    let writer = Writer::new(engine.connection(), permit);
+    let mut networks = Vec::new();
+    if plan.private {
+        let name = format!("{}_internal", plan.name);
+        networks.push(writer.create_overlay(&name, &plan.name, run).await?);
+    }
+    networks.push(plan.shared.clone());
+    writer.create_app(plan, &networks, run).await?;
+    Ok(())
+}
+
+/// Waits until every stack has all its tasks running, and gives the look that showed it.
+///
+/// # Errors
+/// When a call fails, the time is up, or a service has no address for some seconds, which is the first mark of a network
+/// that is used up; the error names the first service that is not there and its newest task.
+pub async fn wait_running(
+    engine: &Engine,
+    plans: &[StackSpec],
+    patience: Duration,
+) -> Result<Snapshot, DeployError> {
+    let since = Instant::now();
+    let mut fed = since;
+    loop {
+        let snapshot = engine.snapshot().await?;
+        match starved(&snapshot, plans) {
+            None => fed = Instant::now(),
+            Some(service) if STARVED < fed.elapsed() => {
+                return Err(DeployError::NoAddress { service, waited: STARVED });
+            }
+            Some(_) => {}
+        }
+        let Some(lacking) = plans.iter().find(|p| running(&snapshot, p) < u64::from(p.replicas)) else {
+            return Ok(snapshot);
+        };
+        if patience < since.elapsed() {
+            return Err(not_running(&snapshot, lacking, patience));
+        }
+        poll().await;
+    }
+}
+
+/// A service of these that has a task without an address, or lacks its VIP.
+fn starved(snapshot: &Snapshot, plans: &[StackSpec]) -> Option<String> {
+    let waits = waiting_services(snapshot);
+    let is_new =
+        |id| snapshot.tasks.iter().any(|t| t.service.as_ref() == Some(id) && t.state == TaskState::New);
+    let mut services = plans.iter().filter_map(|p| snapshot.service_named(&p.service_name()));
+    services.find(|s| is_new(&s.id) || waits.iter().any(|w| w.service == s.name)).map(|s| s.name.clone())
+}
+
+fn running(snapshot: &Snapshot, plan: &StackSpec) -> u64 {
+    let service = snapshot.service_named(&plan.service_name());
+    service.map_or(0, |s| snapshot.running_tasks(&s.id).count() as u64)
+}
+
+fn not_running(snapshot: &Snapshot, plan: &StackSpec, waited: Duration) -> DeployError {
+    let service = snapshot.service_named(&plan.service_name());
+    let newest = service.and_then(|s| {
+        let tasks = snapshot.tasks.iter().filter(|t| t.service.as_ref() == Some(&s.id));
+        // A failed task says more than the one that is to replace it.
+        tasks.max_by_key(|t| (!t.error.is_empty(), t.since))
+    });
+    DeployError::NotRunning {
+        service: plan.service_name(),
+        running: running(snapshot, plan),
+        wanted: u64::from(plan.replicas),
+        state: newest.map_or_else(|| "absent".into(), |t| t.state.word().to_owned()),
+        error: newest.filter(|t| !t.error.is_empty()).map(|t| format!(": {}", t.error)).unwrap_or_default(),
+        waited,
+    }
+}

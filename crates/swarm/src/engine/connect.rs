@@ -1,0 +1,184 @@
+//! Reaching a manager, and saying clearly why not.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Method;
+use thiserror::Error;
+
+use super::connection::Connection;
+use super::error::{CallError, CallErrorKind};
+use super::host::Host;
+use super::wire;
+
+/// The newest API version that is spoken. An engine that knows less is spoken to in its own.
+const NEWEST_API: (u32, u32) = (1, 52);
+/// The oldest API version that is spoken: Docker 18.09, the first with lazy load-balancer endpoints.
+const OLDEST_API: (u32, u32) = (1, 39);
+
+/// A Swarm manager, reachable and in charge.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    connection: Connection,
+    api: String,
+}
+
+/// Why there is no manager at the other end. Each says what to do next.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The socket does not exist or is none.
+    #[error("no engine at unix://{}: {reason}; start Docker there or name its socket with --host unix:///PATH", path.display())]
+    NoSocket {
+        /// The path that was tried.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The socket exists, but this user may not open it.
+    #[error("may not open unix://{}: permission denied; run as root or as a member of the socket's group", path.display())]
+    Denied {
+        /// The path that was tried.
+        path: PathBuf,
+    },
+    /// The engine speaks only versions that are too old.
+    #[error("the engine at {host} speaks API {api}, older than 1.39; Docker 18.09 or newer is needed")]
+    TooOld {
+        /// The engine's address.
+        host: String,
+        /// Its newest API version.
+        api: String,
+    },
+    /// The engine is in no Swarm.
+    #[error(
+        "the engine at {host} is in no active Swarm (state: {state}); run `docker swarm init` or name a manager with --host"
+    )]
+    Inactive {
+        /// The engine's address.
+        host: String,
+        /// `inactive`, `pending`, `locked` or `error`, as the engine says.
+        state: String,
+    },
+    /// The engine is a worker: it knows only its own part.
+    #[error("the engine at {host} is a worker; name a manager with --host{}", known(managers))]
+    Worker {
+        /// The engine's address.
+        host: String,
+        /// Addresses of managers that it knows of.
+        managers: Vec<String>,
+    },
+    /// Any other failed call.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+fn known(managers: &[String]) -> String {
+    if managers.is_empty() { String::new() } else { format!(" (it knows {})", managers.join(", ")) }
+}
+
+impl Engine {
+    /// Connects with a deadline of 30 s for every call.
+    ///
+    /// # Errors
+    /// When nobody answers there, or who answers is not a manager of an active Swarm.
+    pub async fn connect(host: &Host) -> Result<Self, ConnectError> {
+        Self::connect_within(host, Duration::from_secs(30)).await
+    }
+
+    /// Connects; `deadline` is that of every single call, its body included.
+    ///
+    /// # Errors
+    /// As [`Engine::connect`].
+    pub async fn connect_within(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
+        let engine = Self::reach(host, deadline).await?;
+        let info: wire::Info = engine.connection.get("/info").await?;
+        in_charge(host, &info)?;
+        Ok(engine)
+    }
+
+    /// Connects to any engine, be it a manager, a worker or in no Swarm. `deadline` is that of every single call.
+    ///
+    /// For [`crate::resume_reclaim`], which may find a manager demoted; everything else asks a manager, and wants
+    /// [`Engine::connect`].
+    ///
+    /// # Errors
+    /// When nothing answers there, or an engine that is too old.
+    pub async fn reach(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
+        let plain = Connection::new(host.clone(), deadline);
+        let pong = plain.call(Method::GET, "/_ping", None).await.map_err(|e| explain(host, e))?;
+        let offered = pong.headers.get("api-version").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let api = negotiate(offered)
+            .ok_or_else(|| ConnectError::TooOld { host: host.to_string(), api: offered.to_owned() })?;
+        Ok(Self { connection: plain.with_api(api.clone()), api })
+    }
+
+    /// The API version spoken, such as `1.41`.
+    pub fn api(&self) -> &str {
+        &self.api
+    }
+
+    /// The same manager with another deadline per call.
+    pub(crate) fn with_deadline(&self, deadline: Duration) -> Self {
+        Self { connection: self.connection.with_deadline(deadline), api: self.api.clone() }
+    }
+
+    /// The connection itself, for reads of one's own.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// The version to speak with an engine whose newest is `offered`; `None` if that is too old or not a version.
+fn negotiate(offered: &str) -> Option<String> {
+    let (major, minor) = offered.split_once('.')?;
+    let offered = (major.parse().ok()?, minor.parse().ok()?);
+    let (major, minor): (u32, u32) = offered.min(NEWEST_API);
+    (OLDEST_API <= (major, minor)).then(|| format!("{major}.{minor}"))
+}
+
+fn in_charge(host: &Host, info: &wire::Info) -> Result<(), ConnectError> {
+    let swarm = &info.swarm;
+    if swarm.local_node_state != "active" {
+        let state =
+            if swarm.local_node_state.is_empty() { "unknown".into() } else { swarm.local_node_state.clone() };
+        return Err(ConnectError::Inactive { host: host.to_string(), state });
+    }
+    if swarm.control_available {
+        return Ok(());
+    }
+    let managers = swarm.remote_managers.iter().flatten().map(|m| m.addr.clone()).collect();
+    Err(ConnectError::Worker { host: host.to_string(), managers })
+}
+
+fn explain(host: &Host, error: CallError) -> ConnectError {
+    let path = host.socket().to_owned();
+    match &error.kind {
+        CallErrorKind::Connect(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            ConnectError::Denied { path }
+        }
+        CallErrorKind::Connect(e) if e.kind() == io::ErrorKind::NotFound => {
+            ConnectError::NoSocket { path, reason: "there is no such socket".into() }
+        }
+        CallErrorKind::Connect(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            ConnectError::NoSocket { path, reason: "nobody listens on the socket".into() }
+        }
+        CallErrorKind::Connect(e) => ConnectError::NoSocket { path, reason: e.to_string() },
+        _ => ConnectError::Call(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lower_version_is_spoken() {
+        assert_eq!(negotiate("1.41").as_deref(), Some("1.41"));
+        assert_eq!(negotiate("1.99").as_deref(), Some("1.52"));
+        assert_eq!(negotiate("2.0").as_deref(), Some("1.52"));
+        for refused in ["1.24", "", "x", "1.", "1.41.2"] {
+            assert_eq!(negotiate(refused), None, "{refused}");
+        }
+    }
+}

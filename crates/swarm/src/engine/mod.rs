@@ -1,0 +1,14 @@
+//! The way to an engine: its address, the dialer, the wire format, and waiting for what it shows.
+
+mod connect;
+mod connection;
+mod error;
+mod host;
+mod poll;
+pub(crate) mod wire;
+
+pub use connect::{ConnectError, Engine};
+pub use connection::Connection;
+pub use error::{CallError, CallErrorKind};
+pub use host::{Host, HostError};
+pub(crate) use poll::poll;

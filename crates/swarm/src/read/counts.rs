@@ -1,0 +1,100 @@
+//! Reading the allocator's own count of a network; see [`AllocatorCounts`] for what it is worth.
+
+use pvcheck_audit::{AllocatorCounts, Network, Snapshot, counts_refused, speaks_counts};
+use pvcheck_ipam::AllocatorStatus;
+
+use crate::engine::{CallError, Engine, wire};
+
+/// Characters of a Swarm network's id.
+const FULL_ID: usize = 25;
+
+/// Characters of it that are asked for: all but one, so that it is a prefix and still names one network only.
+const PREFIX: usize = FULL_ID - 1;
+
+/// The allocator's count of one overlay, in one call; `None` where the engine tells none, or the network is not
+/// allocated, not Swarm's, or gone.
+///
+/// Ask it only where [`counts_refused`] has nothing against it, once per network and never in a loop (see above).
+///
+/// # Errors
+/// When the call fails for any other reason.
+pub async fn read_count(engine: &Engine, network: &Network) -> Result<Option<AllocatorStatus>, CallError> {
+    let id = network.id.as_str();
+    if !speaks_counts(engine.api()) || !network.is_overlay() || !network.is_allocated() || id.len() != FULL_ID
+    {
+        return Ok(None);
+    }
+    let Some(prefix) = id.get(..PREFIX) else { return Ok(None) };
+    match engine.connection().get::<wire::NetworkStatus>(&format!("/networks/{prefix}")).await {
+        Ok(answer) if answer.id == id => Ok(sum(&answer)),
+        Ok(_) => Ok(None),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The subnets' numbers together; `None` where there are none.
+fn sum(answer: &wire::NetworkStatus) -> Option<AllocatorStatus> {
+    let subnets = answer.status.as_ref()?.ipam.as_ref()?.subnets.as_ref()?;
+    let add = |field: fn(&wire::SubnetStatus) -> Option<u64>| {
+        let mut numbers = subnets.values().map(field);
+        numbers.try_fold(0_u64, |sum, number| number.map(|n| sum.saturating_add(n)))
+    };
+    if subnets.is_empty() {
+        return None;
+    }
+    Some(AllocatorStatus { ips_in_use: add(|s| s.ips_in_use)?, dynamic_available: add(|s| s.available)? })
+}
+
+/// The counts of all allocated overlays of a look, one call each and one after the other; no call at all where
+/// [`counts_refused`]. A failed call ends the reading: what is missing then is unknown, with the reason.
+pub async fn read_counts(engine: &Engine, snapshot: &Snapshot) -> AllocatorCounts {
+    if let Some(why) = counts_refused(snapshot) {
+        return AllocatorCounts::none(why);
+    }
+    let mut counts = AllocatorCounts::default();
+    for network in snapshot.overlays().into_iter().filter(|n| n.is_allocated()) {
+        match read_count(engine, network).await {
+            Ok(Some(status)) => {
+                counts.networks.insert(network.id.clone(), status);
+            }
+            Ok(None) => {
+                counts.unknown = Some(format!("the engine told no count of network {}", network.name));
+            }
+            Err(error) => {
+                counts.unknown = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<AllocatorStatus> {
+        sum(&serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn subnets_are_summed_and_what_is_missing_is_unknown() {
+        let two = r#"{"Id":"x","Status":{"IPAM":{"Subnets":{"10.0.0.0/28":{"IPsInUse":7,"DynamicIPsAvailable":9},"10.1.0.0/28":{"IPsInUse":3,"DynamicIPsAvailable":13}}}}}"#;
+        assert_eq!(read(two), Some(AllocatorStatus { ips_in_use: 10, dynamic_available: 22 }));
+        for unknown in [
+            r#"{"Id":"x"}"#,
+            r#"{"Id":"x","Status":null}"#,
+            r#"{"Id":"x","Status":{"IPAM":{}}}"#,
+            r#"{"Id":"x","Status":{"IPAM":{"Subnets":{}}}}"#,
+            r#"{"Id":"x","Status":{"IPAM":{"Subnets":{"10.0.0.0/28":{"IPsInUse":7}}}}}"#,
+        ] {
+            assert_eq!(read(unknown), None, "{unknown}");
+        }
+        let most = format!(
+            r#"{{"Status":{{"IPAM":{{"Subnets":{{"a":{{"IPsInUse":{0},"DynamicIPsAvailable":{0}}},"b":{{"IPsInUse":{0},"DynamicIPsAvailable":{0}}}}}}}}}}}"#,
+            u64::MAX
+        );
+        assert_eq!(read(&most).map(|s| s.ips_in_use), Some(u64::MAX));
+    }
+}

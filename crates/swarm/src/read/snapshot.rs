@@ -1,0 +1,247 @@
+//! One look at the whole Swarm, and the lists it is made of.
+
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+use pvcheck_audit::{
+    EndpointMode, EngineFacts, Network, NetworkId, Node, NodeId, Runtime, Service, ServiceId, ServiceMode,
+    Snapshot, Task, TaskId, TaskState, Vip, without_values,
+};
+use pvcheck_ipam::{Pool, Subnet};
+
+use crate::engine::{CallError, Engine, wire};
+use crate::labels::{RUN_LABEL, STACK_LABEL};
+
+impl Engine {
+    /// One look at the whole Swarm, in six calls whatever its size. It only reads.
+    ///
+    /// The calls are made one after the other, so a Swarm in motion may show a task whose service is already gone.
+    ///
+    /// # Errors
+    /// When one of the calls fails; there is no partial snapshot.
+    pub async fn snapshot(&self) -> Result<Snapshot, CallError> {
+        let connection = self.connection();
+        let info: wire::Info = connection.get("/info").await?;
+        let nodes: Vec<wire::Node> = connection.get("/nodes").await?;
+        let networks: Vec<wire::Network> = connection.get("/networks").await?;
+        Ok(Snapshot {
+            engine: engine_facts(info, self.api()),
+            nodes: nodes.into_iter().map(node).collect(),
+            networks: networks.into_iter().map(network).collect(),
+            services: read_services(self).await?,
+            tasks: read_tasks(self).await?,
+        })
+    }
+}
+
+/// Every service, in one call.
+pub(crate) async fn read_services(engine: &Engine) -> Result<Vec<Service>, CallError> {
+    let services: Vec<wire::Service> = engine.connection().get("/services").await?;
+    Ok(services.into_iter().map(service).collect())
+}
+
+/// One service.
+pub(crate) async fn read_service(engine: &Engine, id: &ServiceId) -> Result<Service, CallError> {
+    Ok(service(engine.connection().get(&format!("/services/{id}")).await?))
+}
+
+/// Every task of both runtimes, in two calls.
+pub(crate) async fn read_tasks(engine: &Engine) -> Result<Vec<Task>, CallError> {
+    let containers: Vec<wire::Task> = engine.connection().get("/tasks").await?;
+    // Without the filter the list has containers only: moby daemon/cluster/tasks.go, GetTasks.
+    let attachments = "/tasks?filters=%7B%22runtime%22%3A%5B%22attachment%22%5D%7D";
+    let attached: Vec<wire::Task> = engine.connection().get(attachments).await?;
+    let containers = containers.into_iter().map(|t| task(t, Runtime::Container));
+    Ok(containers.chain(attached.into_iter().map(|t| task(t, Runtime::Attachment))).collect())
+}
+
+fn engine_facts(info: wire::Info, api: &str) -> EngineFacts {
+    let cluster = info.swarm.cluster.unwrap_or_default();
+    EngineFacts {
+        version: info.server_version,
+        api: api.to_owned(),
+        // An engine without a readable clock gets the epoch: every age is then absurd and visibly so.
+        at: info.system_time.parse().unwrap_or(Timestamp::UNIX_EPOCH),
+        node: NodeId::new(info.swarm.node_id),
+        cluster: cluster.id,
+        default_pools: cluster.default_addr_pool.unwrap_or_default(),
+        default_prefix: cluster.subnet_size,
+    }
+}
+
+fn node(raw: wire::Node) -> Node {
+    Node {
+        id: NodeId::new(raw.id),
+        hostname: raw.description.hostname,
+        manager: raw.spec.role == "manager",
+        leader: raw.manager_status.is_some_and(|m| m.leader),
+        availability: raw.spec.availability,
+        state: raw.status.state,
+        engine_version: raw.description.engine.engine_version,
+    }
+}
+
+pub(crate) fn network(raw: wire::Network) -> Network {
+    let bridge = bridge(&raw);
+    let pools = raw.ipam.config.unwrap_or_default();
+    Network {
+        bridge,
+        id: NetworkId::new(raw.id),
+        name: raw.name,
+        driver: raw.driver,
+        scope: raw.scope,
+        ingress: raw.ingress,
+        attachable: raw.attachable,
+        internal: raw.internal,
+        pools: pools.iter().filter_map(pool).collect(),
+        stack: label(raw.labels.as_ref(), STACK_LABEL),
+        run: label(raw.labels.as_ref(), RUN_LABEL),
+    }
+}
+
+/// The name of a bridge network's interface: as its option says, else `br-` and twelve characters of its id
+/// (moby `daemon/libnetwork/drivers/bridge`). The two that the engine makes itself have names of their own.
+fn bridge(raw: &wire::Network) -> Option<String> {
+    let given = raw.options.bridge_name.clone().filter(|name| !name.is_empty());
+    let usual = || match raw.name.as_str() {
+        "bridge" => "docker0".to_owned(),
+        "docker_gwbridge" => raw.name.clone(),
+        _ => format!("br-{}", raw.id.chars().take(12).collect::<String>()),
+    };
+    (raw.driver == "bridge").then(|| given.unwrap_or_else(usual))
+}
+
+/// An IPv4 pool; `None` for an IPv6 one.
+fn pool(raw: &wire::IpamConfig) -> Option<Pool> {
+    let subnet = canonical(&raw.subnet)?;
+    let inside = |a: &Ipv4Addr| subnet.contains(*a);
+    Some(Pool {
+        subnet,
+        range: canonical(&raw.ip_range).filter(|r| inside(&r.first()) && inside(&r.last())),
+        gateway: address(&raw.gateway).filter(inside),
+    })
+}
+
+fn service(raw: wire::Service) -> Service {
+    let spec = raw.spec;
+    let targets = spec.task_template.networks.filter(|n| !n.is_empty()).or(spec.networks);
+    let ports = spec.endpoint_spec.ports.unwrap_or_default();
+    let dnsrr = spec.endpoint_spec.mode == "dnsrr";
+    Service {
+        id: ServiceId::new(raw.id),
+        name: spec.name,
+        mode: mode(&spec.mode),
+        endpoint: if dnsrr { EndpointMode::Dnsrr } else { EndpointMode::Vip },
+        networks: targets.unwrap_or_default().into_iter().map(|n| NetworkId::new(n.target)).collect(),
+        // The default publish mode is ingress, and may be written as nothing.
+        publishes_ingress: ports.iter().any(|p| p.publish_mode != "host"),
+        vips: raw.endpoint.virtual_ips.unwrap_or_default().into_iter().map(vip).collect(),
+        stack: label(spec.labels.as_ref(), STACK_LABEL),
+        run: label(spec.labels.as_ref(), RUN_LABEL),
+        created: raw.created_at.parse().ok(),
+        updated: raw.updated_at.parse().ok(),
+    }
+}
+
+fn mode(raw: &wire::Mode) -> ServiceMode {
+    if raw.replicated_job.is_some() || raw.global_job.is_some() {
+        ServiceMode::Job
+    } else if raw.global.is_some() {
+        ServiceMode::Global
+    } else {
+        // Swarm's own default is one replica.
+        ServiceMode::Replicated(raw.replicated.as_ref().and_then(|r| r.replicas).unwrap_or(1))
+    }
+}
+
+fn vip(raw: wire::VirtualIp) -> Vip {
+    Vip { network: NetworkId::new(raw.network_id), address: address(&raw.addr) }
+}
+
+fn task(raw: wire::Task, runtime: Runtime) -> Task {
+    let attachments = raw.networks_attachments.unwrap_or_default().into_iter();
+    Task {
+        id: TaskId::new(raw.id),
+        service: filled(raw.service_id).map(ServiceId::new),
+        slot: raw.slot,
+        node: filled(raw.node_id).map(NodeId::new),
+        runtime,
+        state: TaskState::from_word(&raw.status.state),
+        desired: TaskState::from_word(&raw.desired_state),
+        since: raw.status.timestamp.parse().or_else(|_| raw.created_at.parse()).ok(),
+        error: without_values(&raw.status.err),
+        container: raw
+            .status
+            .container_status
+            .filter(|c| !c.container_id.is_empty())
+            .map(|c| (c.container_id, c.pid)),
+        attachments: attachments
+            .map(|a| {
+                let addresses = a.addresses.unwrap_or_default();
+                (NetworkId::new(a.network.id), addresses.iter().filter_map(|t| address(t)).collect())
+            })
+            .collect(),
+    }
+}
+
+fn label(labels: Option<&std::collections::HashMap<String, String>>, key: &str) -> Option<String> {
+    labels.and_then(|l| l.get(key)).cloned().and_then(filled)
+}
+
+fn filled(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// The IPv4 address of `10.0.1.5` or `10.0.1.5/24`; `None` for anything else, IPv6 included.
+pub(crate) fn address(text: &str) -> Option<Ipv4Addr> {
+    text.split('/').next()?.parse().ok()
+}
+
+/// The subnet of a pool. Old engines kept host bits as they were typed, so they are cut off here.
+fn canonical(text: &str) -> Option<Subnet> {
+    let (address, prefix) = text.split_once('/')?;
+    Subnet::around(address.parse().ok()?, prefix.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_hold_addresses_up_to_running() {
+        for holding in ["new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"]
+        {
+            assert!(TaskState::from_word(holding).holds_addresses(), "{holding}");
+        }
+        for done in ["complete", "shutdown", "failed", "rejected", "remove", "orphaned"] {
+            assert!(!TaskState::from_word(done).holds_addresses(), "{done}");
+        }
+        assert!(TaskState::from_word("a state of tomorrow").holds_addresses());
+    }
+
+    #[test]
+    fn an_unallocated_network_has_no_subnet_and_is_an_overlay() {
+        let raw = r#"{"Name":"dup","Id":"t77","Scope":"swarm","Driver":"","IPAM":{"Driver":"","Options":null,"Config":null},"Labels":null,"Containers":null}"#;
+        let net = network(serde_json::from_str(raw).unwrap());
+        assert!(net.is_overlay());
+        assert!(!net.is_allocated());
+    }
+
+    #[test]
+    fn host_bits_and_ipv6_pools_are_read_for_what_they_are() {
+        let raw = r#"{"Name":"p","Id":"x","Scope":"swarm","Driver":"overlay","IPAM":{"Config":[{"Subnet":"fd00::/64"},{"Subnet":"10.9.0.7/24","Gateway":"10.9.0.1"}]}}"#;
+        let net = network(serde_json::from_str(raw).unwrap());
+        assert_eq!(net.subnets().iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.9.0.0/24"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), text in ".{0,40}") {
+            for raw in serde_json::from_slice::<Vec<wire::Task>>(&bytes).into_iter().flatten() {
+                task(raw, Runtime::Container);
+            }
+            let _ = serde_json::from_slice::<wire::Network>(&bytes).map(network);
+            let _ = (address(&text), canonical(&text));
+        }
+    }
+}

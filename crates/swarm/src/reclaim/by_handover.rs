@@ -1,0 +1,150 @@
+//! Handing the leadership over among three or more managers, and back.
+
+use std::time::Duration;
+
+use pvcheck_audit::NodeId;
+use tokio::time::sleep;
+
+use super::collect::info;
+use super::error::ReclaimError;
+use super::managers::{self, NodeWire, until};
+use super::step::Step;
+use super::work::{CHANGE, ELECTION, Work};
+use crate::engine::Engine;
+
+/// Longest time for a demoted node to report to the new leader: it takes 5 s to see that its own manager has ended.
+const REPORTS: Duration = Duration::from_secs(20);
+/// How long it is given for a certificate after that; 0.4 s were measured.
+const CERTIFICATE: Duration = Duration::from_secs(2);
+
+impl Work<'_> {
+    /// Demotes the leader; another one leads afterwards.
+    pub(super) async fn hand_over(&mut self) -> Result<(), ReclaimError> {
+        let leader = self.log.record.leader.clone();
+        let since = self.log.begun(Step::Compact)?;
+        self.compact(self.engine).await?;
+        self.log.done(Step::Compact, since)?;
+        let since = self.log.begun(Step::HandOver)?;
+        self.say("demoting the leader");
+        self.demote(&leader).await?;
+        self.log.done(Step::HandOver, since)
+    }
+
+    /// Every manager of before is one again, and the leader of before leads, if it can be brought about from here.
+    pub(super) async fn promote_all(&mut self) -> Result<(), ReclaimError> {
+        let since = self.log.begun(Step::Promote)?;
+        let engine = self.speaking().await?;
+        let demoted = until(engine, "the list of nodes", CHANGE, |nodes| Some(self.demoted(nodes)))
+            .await
+            .map_err(ReclaimError::Late)?;
+        for id in &demoted {
+            self.say("promoting a manager again");
+            self.promote(id).await?;
+        }
+        self.log.done(Step::Promote, since)?;
+        let since = self.log.begun(Step::GiveBack)?;
+        self.give_back().await?;
+        self.log.done(Step::GiveBack, since)?;
+        if self.log.has_begun(Step::Compact) {
+            let engine = self.speaking().await?;
+            self.restore_raft_log(engine).await?;
+        }
+        Ok(())
+    }
+
+    /// Managers of before that are workers now.
+    fn demoted(&self, nodes: &[NodeWire]) -> Vec<NodeId> {
+        let was = &self.log.record.managers;
+        was.iter()
+            .filter(|id| managers::node(nodes, id).is_some_and(|n| n.spec.role != "manager"))
+            .cloned()
+            .collect()
+    }
+
+    /// Demotes and promotes whoever leads, until the leader of before does.
+    ///
+    /// A leader that is demoted hands over to the peer that has been connected for longest, so each round moves the
+    /// leadership one further, and the last of the row is the manager that was promoted first.
+    async fn give_back(&mut self) -> Result<(), ReclaimError> {
+        let wanted = self.log.record.leader.clone();
+        for _ in 0..2 * self.log.record.managers.len() {
+            let engine = self.speaking().await?;
+            let leads =
+                until(engine, "a leader", ELECTION, managers::leader).await.map_err(ReclaimError::Late)?;
+            if leads == wanted {
+                return Ok(());
+            }
+            if self.beside(&leads).await.is_none() {
+                self.notes.push(
+                    "the leadership was not given back: only the manager that leads now can be asked from here; name others with --helper URL"
+                        .to_owned(),
+                );
+                return Ok(());
+            }
+            self.say("giving the leadership back");
+            self.demote(&leads).await?;
+            self.promote(&leads).await?;
+        }
+        self.notes.push("the leadership went round and did not come back".to_owned());
+        Ok(())
+    }
+
+    /// A manager other than this one that answers now.
+    async fn beside(&self, id: &NodeId) -> Option<&Engine> {
+        for engine in std::iter::once(self.engine).chain(self.others) {
+            let own = info(engine).await.map(|i| i.swarm.node_id).unwrap_or_default();
+            let speaks = until(engine, "it answers", Duration::ZERO, managers::leader).await.is_ok();
+            if own != id.as_str() && !own.is_empty() && speaks {
+                return Some(engine);
+            }
+        }
+        None
+    }
+
+    /// Makes a manager a worker, and waits until another one leads without it.
+    async fn demote(&self, id: &NodeId) -> Result<(), ReclaimError> {
+        let engine = self.beside(id).await.ok_or_else(|| {
+            ReclaimError::Late(format!("no manager but {id} answers, and it cannot be demoted from itself"))
+        })?;
+        self.writer(engine).set_role(id, "worker", CHANGE).await?;
+        let gone = |nodes: &[NodeWire]| {
+            let member = managers::node(nodes, id).is_some_and(|n| n.manager_status.is_some());
+            managers::leader(nodes).filter(|leads| leads != id && !member).map(drop)
+        };
+        until(engine, &format!("node {id} is demoted and another leads"), ELECTION, gone)
+            .await
+            .map_err(ReclaimError::Late)
+    }
+
+    /// Waits until a demoted node has reported to the new leader and has had time for a worker's certificate. Promoted
+    /// before that, it first waits for that certificate in vain, twice 16 s (swarmkit `node/node.go`,
+    /// `superviseManager`), and no API shows which one it has. It is a matter of speed alone.
+    async fn let_it_settle(&self, engine: &Engine, id: &NodeId) {
+        let ready =
+            |nodes: &[NodeWire]| managers::node(nodes, id).filter(|n| n.status.state == "ready").map(drop);
+        if until(engine, "it reports", REPORTS, ready).await.is_ok() {
+            sleep(CERTIFICATE).await;
+        }
+    }
+
+    /// Makes a worker a manager, and waits until the leader reaches it and it answers itself.
+    async fn promote(&self, id: &NodeId) -> Result<(), ReclaimError> {
+        let engine = self.speaking().await?;
+        self.let_it_settle(engine, id).await;
+        self.writer(engine).set_role(id, "manager", CHANGE).await?;
+        let there = |nodes: &[NodeWire]| managers::is_reachable_manager(nodes, id).then_some(());
+        until(engine, &format!("node {id} is a manager again"), CHANGE, there)
+            .await
+            .map_err(ReclaimError::Late)?;
+        for other in std::iter::once(self.engine).chain(self.others) {
+            let own = info(other).await.map(|i| i.swarm.node_id).unwrap_or_default();
+            if own == id.as_str() {
+                // It says "Manager is being prepared" for a while.
+                until(other, "the promoted manager answers", CHANGE, there)
+                    .await
+                    .map_err(ReclaimError::Late)?;
+            }
+        }
+        Ok(())
+    }
+}

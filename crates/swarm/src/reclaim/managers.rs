@@ -1,0 +1,115 @@
+//! Managers: who they are, who leads, and waiting until that changes.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use super::facts::Manager;
+use crate::engine::CallError;
+use crate::engine::Engine;
+use pvcheck_audit::NodeId;
+
+/// A node with what the snapshot leaves out.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct NodeWire {
+    #[serde(rename = "ID")]
+    pub(super) id: String,
+    pub(super) spec: SpecWire,
+    pub(super) description: DescriptionWire,
+    pub(super) status: StatusWire,
+    pub(super) manager_status: Option<ManagerWire>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct SpecWire {
+    pub(super) role: String,
+    pub(super) availability: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct StatusWire {
+    pub(super) state: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct DescriptionWire {
+    pub(super) hostname: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct ManagerWire {
+    pub(super) leader: bool,
+    pub(super) reachability: String,
+    pub(super) addr: String,
+}
+
+pub(super) async fn nodes(engine: &Engine) -> Result<Vec<NodeWire>, CallError> {
+    engine.connection().get("/nodes").await
+}
+
+pub(super) async fn managers(engine: &Engine) -> Result<Vec<Manager>, CallError> {
+    Ok(nodes(engine).await?.into_iter().filter(|n| n.spec.role == "manager").map(manager).collect())
+}
+
+fn manager(node: NodeWire) -> Manager {
+    let status = node.manager_status.unwrap_or_default();
+    Manager {
+        id: NodeId::new(node.id),
+        hostname: node.description.hostname,
+        reachable: status.reachability == "reachable",
+        leader: status.leader,
+        address: (!status.addr.is_empty()).then_some(status.addr),
+    }
+}
+
+/// Asks an engine for its nodes until they are as wanted. Errors meanwhile are as good as not yet: a Swarm between two
+/// leaders, and a manager that is being made, answer with errors.
+///
+/// The last answer's reason comes back when the time is up.
+pub(super) async fn until<T>(
+    engine: &Engine,
+    what: &str,
+    limit: Duration,
+    mut wanted: impl FnMut(&[NodeWire]) -> Option<T>,
+) -> Result<T, String> {
+    // A manager without a leader may hold a question for 20 s; asking again is quicker.
+    let impatient = engine.with_deadline(Duration::from_secs(3));
+    let since = Instant::now();
+    loop {
+        let why = match nodes(&impatient).await {
+            Ok(nodes) => match wanted(&nodes) {
+                Some(found) => return Ok(found),
+                None => "not yet".to_owned(),
+            },
+            Err(error) => error.kind.to_string(),
+        };
+        if limit < since.elapsed() {
+            return Err(format!("{what}: not within {} s ({why})", limit.as_secs()));
+        }
+        // Each look at a manager that is not ready is an error in its log: fewer of them than elsewhere.
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The leader among nodes.
+pub(super) fn leader(nodes: &[NodeWire]) -> Option<NodeId> {
+    let leads = |n: &&NodeWire| n.manager_status.as_ref().is_some_and(|m| m.leader);
+    nodes.iter().find(leads).map(|n| NodeId::new(&n.id))
+}
+
+/// A node by its id.
+pub(super) fn node<'a>(nodes: &'a [NodeWire], id: &NodeId) -> Option<&'a NodeWire> {
+    nodes.iter().find(|n| n.id == id.as_str())
+}
+
+/// True iff the node takes part in the raft group and is reached.
+pub(super) fn is_reachable_manager(nodes: &[NodeWire], id: &NodeId) -> bool {
+    let status = node(nodes, id).and_then(|n| n.manager_status.as_ref());
+    status.is_some_and(|m| m.reachability == "reachable")
+}

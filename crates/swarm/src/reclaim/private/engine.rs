@@ -1,0 +1,293 @@
+//! A private engine: a dockerd of its own in network, mount, host-name and process namespaces of its own.
+//!
+//! Its first process is dockerd itself. When it is killed, the kernel ends whatever else runs in its process namespace
+//! (containerd) and drops its mounts (pid_namespaces(7)). Its folder survives it, so that it can be started again with
+//! the raft state that it had.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use pvcheck_audit::without_values;
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::process::Command;
+
+use super::exec::{LIMIT, run};
+use super::folder::make_private;
+use super::process::{Process, all_processes, command_line, stat};
+use super::programs::Programs;
+use crate::engine::{Engine, Host, poll};
+use crate::labels::RUN_LABEL;
+use crate::reclaim::error::ReclaimError;
+use crate::run::RunId;
+
+/// After this long a frozen engine wakes, whatever became of the process that froze it.
+const WAKES_AFTER_SECS: u32 = 40;
+
+/// What dockerd writes to /run and /etc (sockets, key.json) stays in the mount namespace. `$0` is its folder.
+const FIRST: &str = r#"
+mount -t tmpfs -o mode=755 tmpfs /run || exit 1
+mkdir -p /run/pv/up /run/pv/work || exit 1
+mount -t overlay -o lowerdir=/etc,upperdir=/run/pv/up,workdir=/run/pv/work overlay /etc || exit 1
+hostname "$1"
+exec "$2" --config-file "$0/daemon.json" >>"$0/dockerd.log" 2>&1
+"#;
+
+/// The engine's configuration in its folder; its process is known by this word.
+const CONFIG: &str = "daemon.json";
+/// The word by which the alarm of a frozen engine is known; no such file is made.
+const ALARM: &str = "alarm";
+
+/// A private engine as the journal keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PrivateEngine {
+    /// Name of its network namespace and of its link on this side; its host name too.
+    name: String,
+    dir: PathBuf,
+    /// This side's address, and its own.
+    link: (Ipv4Addr, Ipv4Addr),
+    dockerd: PathBuf,
+    path: String,
+    libraries: Option<String>,
+}
+
+impl PrivateEngine {
+    pub(crate) fn plan(folder: &Path, run: &RunId, link: (Ipv4Addr, Ipv4Addr)) -> Result<Self, ReclaimError> {
+        let programs = Programs::find();
+        let dockerd = programs.dockerd.ok_or_else(|| ReclaimError::Helper("there is no dockerd".into()))?;
+        let word = |text: OsString| text.to_string_lossy().into_owned();
+        Ok(Self {
+            // Names of links have at most 15 characters.
+            name: format!("pvb{run}").chars().take(15).collect(),
+            dir: folder.join("engine"),
+            link,
+            dockerd,
+            path: word(programs.path),
+            libraries: programs.libraries.map(word),
+        })
+    }
+
+    /// Its host name among the nodes.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address that it advertises.
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        self.link.1
+    }
+
+    /// True iff its folder is still there.
+    pub(crate) fn has_folder(&self) -> bool {
+        self.dir.join("data").is_dir()
+    }
+
+    /// The engine's first process, if it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.engine_process().map(|p| p.pid)
+    }
+
+    /// Every process of it: those that were started with its folder as a word, which no other run has. They are looked for and not written down, so
+    /// that none is lost between its start and the record of it.
+    fn processes(&self) -> Vec<(Process, Vec<PathBuf>)> {
+        let words = [self.dir.clone(), self.dir.join(CONFIG), self.dir.join(ALARM)];
+        let ours = |line: &[PathBuf]| line.iter().any(|word| words.contains(word));
+        let found =
+            all_processes().into_iter().filter_map(|pid| Some((Process::of(pid)?, command_line(pid))));
+        found.filter(|(_, words)| ours(words)).collect()
+    }
+
+    fn with_word(&self, name: &str) -> Option<Process> {
+        let word = self.dir.join(name);
+        self.processes().into_iter().find(|(_, words)| words.contains(&word)).map(|(process, _)| process)
+    }
+
+    /// The engine itself, once it has been started in its namespaces.
+    fn engine_process(&self) -> Option<Process> {
+        self.with_word(CONFIG)
+    }
+
+    fn namespace_file(&self) -> PathBuf {
+        Path::new("/run/netns").join(&self.name)
+    }
+
+    /// Makes the namespace and the link, or what of them is missing.
+    pub(crate) async fn connect(&self) -> Result<(), ReclaimError> {
+        let name = self.name.as_str();
+        if !self.namespace_file().exists() {
+            self.ip(&["netns", "add", name]).await?;
+            self.ip(&["-n", name, "link", "set", "lo", "up"]).await?;
+        }
+        if self.ip(&["link", "show", "dev", name]).await.is_err() {
+            let ours = format!("{}/30", self.link.0);
+            let its = format!("{}/30", self.link.1);
+            let gateway = self.link.0.to_string();
+            self.ip(&["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name]).await?;
+            self.ip(&["address", "add", &ours, "dev", name]).await?;
+            self.ip(&["link", "set", name, "up"]).await?;
+            self.ip(&["-n", name, "address", "add", &its, "dev", "eth0"]).await?;
+            self.ip(&["-n", name, "link", "set", "eth0", "up"]).await?;
+            // The manager's own address is not in the link's network.
+            self.ip(&["-n", name, "route", "add", "default", "via", &gateway]).await?;
+        }
+        Ok(())
+    }
+
+    async fn ip(&self, words: &[&str]) -> Result<(), ReclaimError> {
+        let mut command = Command::new("ip");
+        command.args(words).env("PATH", &self.path);
+        run(command).await.map(drop)
+    }
+
+    /// Starts the engine, unless it runs, and waits until it answers.
+    pub(crate) async fn start(&self, run: &RunId) -> Result<Engine, ReclaimError> {
+        if self.processes().is_empty() {
+            self.spawn(run)?;
+        }
+        self.wake();
+        let host = Host::Unix(self.dir.join("docker.sock"));
+        let since = Instant::now();
+        loop {
+            match Engine::reach(&host, LIMIT).await {
+                Ok(engine) => return Ok(engine),
+                Err(error) if LIMIT < since.elapsed() || self.processes().is_empty() => {
+                    return Err(ReclaimError::Helper(format!(
+                        "the private engine does not answer: {error}; its log ends with: {}",
+                        self.last_words()
+                    )));
+                }
+                Err(_) => poll().await,
+            }
+        }
+    }
+
+    fn spawn(&self, run: &RunId) -> Result<(), ReclaimError> {
+        make_private(&self.dir)?;
+        for stale in ["dockerd.pid", "docker.sock"] {
+            // A killed engine leaves them; a new one would take the id in the first for somebody else's.
+            let _ = fs::remove_file(self.dir.join(stale));
+        }
+        // So does its containerd, whose id is as small and as likely taken in the new process namespace; nothing in that
+        // folder outlives its processes.
+        let _ = fs::remove_dir_all(self.dir.join("exec"));
+        let config = json!({
+            "data-root": self.dir.join("data"),
+            "exec-root": self.dir.join("exec"),
+            "pidfile": self.dir.join("dockerd.pid"),
+            "hosts": [format!("unix://{}", self.dir.join("docker.sock").display())],
+            "labels": [format!("{RUN_LABEL}={run}")],
+            // It runs no container: nothing of the kernel's tables is its business.
+            "bridge": "none",
+            "iptables": false,
+            "ip-forward": false,
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        });
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ReclaimError::State { path, source }
+        };
+        let file = self.dir.join(CONFIG);
+        fs::write(&file, config.to_string()).map_err(io(&file))?;
+        let output = self.dir.join("start.log");
+        let output = fs::File::create(&output).map_err(io(&output))?;
+        let errors = output.try_clone().map_err(io(&self.dir))?;
+        let mut command = Command::new("setsid");
+        command
+            .arg("nsenter")
+            .arg(format!("--net={}", self.namespace_file().display()))
+            .args(["--", "unshare", "--mount", "--propagation", "slave", "--uts", "--pid", "--mount-proc"])
+            .args(["--fork", "--kill-child", "sh", "-c", FIRST])
+            .args([&self.dir, Path::new(&self.name), &self.dockerd])
+            .current_dir(&self.dir)
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("HOME", &self.dir)
+            .env("TMPDIR", &self.dir)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors);
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        // Not killed with this process: as a member of the Swarm it is needed until it has been taken out of it.
+        command.spawn().map(drop).map_err(io(Path::new("setsid")))
+    }
+
+    fn last_words(&self) -> String {
+        let log = |name: &str| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
+        let text = log("start.log") + &log("dockerd.log");
+        let tail: Vec<&str> = text.lines().rev().take(2).collect();
+        without_values(&tail.into_iter().rev().collect::<Vec<_>>().join(" | "))
+    }
+
+    /// Stops the engine's clock, with an alarm that wakes it should nobody else.
+    pub(crate) fn freeze(&self) -> Result<(), ReclaimError> {
+        let engine = self
+            .engine_process()
+            .ok_or_else(|| ReclaimError::Helper("the private engine has ended".into()))?;
+        let script = format!(
+            "sleep {WAKES_AFTER_SECS}; [ \"$(cut -d' ' -f22 /proc/{0}/stat)\" = {1} ] && kill -CONT {0}",
+            engine.pid, engine.start
+        );
+        let mut command = Command::new("setsid");
+        command.args(["sh", "-c", &script]).arg(self.dir.join(ALARM)).env("PATH", &self.path);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map_err(|source| ReclaimError::State { path: "setsid".into(), source })?;
+        engine.signal(Signal::STOP);
+        Ok(())
+    }
+
+    /// Wakes a frozen engine; one that is awake or gone is left as it is.
+    pub(crate) fn wake(&self) {
+        if let Some(engine) = self.engine_process() {
+            engine.signal(Signal::CONT);
+        }
+        if let Some(alarm) = self.with_word(ALARM) {
+            for pid in all_processes().into_iter().filter(|p| stat(*p).is_some_and(|s| s.2 == alarm.pid)) {
+                // Its `sleep`.
+                if let Some(child) = Process::of(pid) {
+                    child.signal(Signal::KILL);
+                }
+            }
+            alarm.signal(Signal::KILL);
+        }
+    }
+
+    /// Ends the engine and removes everything of it. Doing it twice is no error.
+    pub(crate) async fn remove(&self) -> Result<(), ReclaimError> {
+        self.wake();
+        let since = Instant::now();
+        loop {
+            let left = self.processes();
+            let Some((first, _)) = left.first() else { break };
+            if LIMIT < since.elapsed() {
+                return Err(ReclaimError::Helper(format!("process {} does not end", first.pid)));
+            }
+            for (process, _) in &left {
+                process.signal(Signal::KILL);
+            }
+            poll().await;
+        }
+        if self.ip(&["link", "show", "dev", &self.name]).await.is_ok() {
+            self.ip(&["link", "delete", "dev", &self.name]).await?;
+        }
+        if self.namespace_file().exists() {
+            self.ip(&["netns", "delete", &self.name]).await?;
+        }
+        let since = Instant::now();
+        loop {
+            match fs::remove_dir_all(&self.dir) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                Err(source) if LIMIT < since.elapsed() => {
+                    return Err(ReclaimError::State { path: self.dir.clone(), source });
+                }
+                _ => poll().await,
+            }
+        }
+    }
+}

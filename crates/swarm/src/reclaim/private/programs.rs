@@ -1,0 +1,61 @@
+//! The programs that a private engine is made of.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::process::all_processes;
+
+/// The programs that a private engine needs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Programs {
+    pub(crate) dockerd: Option<PathBuf>,
+    pub(super) path: OsString,
+    pub(super) libraries: Option<OsString>,
+}
+
+impl Programs {
+    /// Those of the engine that runs in this network namespace, else of PATH. Its PATH finds the same containerd and
+    /// runc, and on some systems only it does.
+    pub(crate) fn find() -> Self {
+        let own = std::env::var_os("PATH").unwrap_or_default();
+        let Some(pid) = all_processes().into_iter().find(|pid| is_engine_here(*pid)) else {
+            let dockerd = find("dockerd", &own);
+            return Self { dockerd, path: own, libraries: std::env::var_os("LD_LIBRARY_PATH") };
+        };
+        let mut path = variable(pid, "PATH").unwrap_or_default();
+        path.push(":");
+        path.push(&own);
+        let running = fs::read_link(format!("/proc/{pid}/exe")).ok().filter(|p| p.is_file());
+        let dockerd = running.or_else(|| find("dockerd", &path));
+        Self { dockerd, path, libraries: variable(pid, "LD_LIBRARY_PATH") }
+    }
+
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let needed = ["containerd", "runc", "ip", "nsenter", "unshare", "setsid", "mount", "sh"];
+        needed.into_iter().filter(|p| find(p, &self.path).is_none()).map(str::to_owned).collect()
+    }
+}
+
+fn find(program: &str, path: &std::ffi::OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path)
+        .map(|dir| dir.join(program))
+        .find(|file| fs::metadata(file).is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0))
+}
+
+fn is_engine_here(pid: u32) -> bool {
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    let program = fs::read_link(format!("/proc/{pid}/exe")).ok();
+    program.and_then(|p| p.file_name().map(|n| n == "dockerd" || n == ".dockerd-wrapped")).unwrap_or(false)
+        && namespace(&pid.to_string()).is_some_and(|n| Some(n) == namespace("self"))
+}
+
+/// One variable of a process's environment; no other is kept.
+fn variable(pid: u32, name: &str) -> Option<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let prefix = format!("{name}=").into_bytes();
+    let found = environment.split(|b| *b == 0).find(|v| v.starts_with(&prefix))?;
+    Some(OsString::from_vec(found[prefix.len()..].to_vec()))
+}

@@ -1,0 +1,302 @@
+//! The step journal: one file, written before and after every step, from which another process can end what this one
+//! began.
+//!
+//! It is a file and no object in the Swarm, because it is needed most while the Swarm has no quorum.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use pvcheck_audit::NodeId;
+use serde::{Deserialize, Serialize};
+
+use super::count::LeakCount;
+use super::error::ReclaimError;
+use super::private::{PrivateEngine, make_private};
+use super::step::{Moment, Step, StepPoint, StepTime};
+use super::strategy::Strategy;
+use super::unchanged::Standing;
+use crate::run::RunId;
+
+/// What the file holds. No token and no key is ever in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Always `pvcheck/v1`.
+    pub(super) schema: String,
+    pub(super) run: RunId,
+    pub(super) strategy: Strategy,
+    pub(super) begun: Timestamp,
+    /// The manager that was asked, and its engine's address.
+    pub(super) asked: NodeId,
+    pub(super) host: String,
+    /// Who led before.
+    pub(super) leader: NodeId,
+    /// All managers of before.
+    pub(super) managers: Vec<NodeId>,
+    /// `ADDRESS:PORT` of the leader's raft member.
+    pub(super) address: String,
+    /// The body that would make the only manager the only one again.
+    pub(super) renewal: serde_json::Value,
+    /// Entries of the raft log between two snapshots, and kept after one.
+    pub(super) raft_log: (u64, u64),
+    pub(super) standing: Standing,
+    pub(super) counts: Vec<LeakCount>,
+    /// The manager's raft folder.
+    pub(super) raft: Option<PathBuf>,
+    pub(super) private: Option<PrivateEngine>,
+    /// The private engine's node, once it is known.
+    pub(super) guest: Option<NodeId>,
+    pub(super) marks: Vec<Mark>,
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Mark {
+    pub(super) step: Step,
+    pub(super) moment: Moment,
+    pub(super) at: Timestamp,
+}
+
+/// The file, and who is told.
+pub(super) struct StepLog<'a> {
+    pub(super) record: Record,
+    dir: PathBuf,
+    hook: &'a (dyn Fn(StepPoint) + Send + Sync),
+    pub(super) times: Vec<StepTime>,
+}
+
+/// The version of the journal's form.
+const SCHEMA: &str = "pvcheck/v1";
+/// The file's name in the state folder.
+const FILE: &str = "reclaim.json";
+
+impl<'a> StepLog<'a> {
+    /// A new one; refused where an unfinished one is.
+    pub(super) fn begin(
+        dir: &Path,
+        record: Record,
+        hook: &'a (dyn Fn(StepPoint) + Send + Sync),
+    ) -> Result<Self, ReclaimError> {
+        make_private(dir)?;
+        if dir.join(FILE).exists() {
+            return Err(ReclaimError::Unfinished { file: dir.join(FILE) });
+        }
+        let journal = Self { record, dir: dir.to_owned(), hook, times: Vec::new() };
+        journal.save()?;
+        Ok(journal)
+    }
+
+    /// The one that an earlier process left; `None` if there is none.
+    pub(super) fn load(
+        dir: &Path,
+        hook: &'a (dyn Fn(StepPoint) + Send + Sync),
+    ) -> Result<Option<Self>, ReclaimError> {
+        let file = dir.join(FILE);
+        let text = match fs::read(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(ReclaimError::State { path: file, source }),
+        };
+        let record = parse(&text).map_err(|why| ReclaimError::StepLog { file, why })?;
+        Ok(Some(Self { record, dir: dir.to_owned(), hook, times: Vec::new() }))
+    }
+
+    /// Where private files of this run are.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.dir.join(format!("reclaim-{}", self.record.run))
+    }
+
+    /// True iff a step was begun, by this process or an earlier one.
+    pub(super) fn has_begun(&self, step: Step) -> bool {
+        self.record.marks.iter().any(|m| m.step == step)
+    }
+
+    /// True iff a step was done, by this process or an earlier one.
+    pub(super) fn is_done(&self, step: Step) -> bool {
+        self.record.marks.iter().any(|m| m.step == step && m.moment == Moment::Done)
+    }
+
+    /// Writes down that a step begins.
+    pub(super) fn begun(&mut self, step: Step) -> Result<Instant, ReclaimError> {
+        self.mark(step, Moment::Begun)?;
+        Ok(Instant::now())
+    }
+
+    /// Writes down that it is done.
+    pub(super) fn done(&mut self, step: Step, since: Instant) -> Result<(), ReclaimError> {
+        self.tell(step, Moment::Acted);
+        let elapsed_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.times.push(StepTime { step, elapsed_ms });
+        self.mark(step, Moment::Done)
+    }
+
+    fn mark(&mut self, step: Step, moment: Moment) -> Result<(), ReclaimError> {
+        self.record.marks.push(Mark { step, moment, at: Timestamp::now() });
+        self.save()?;
+        self.tell(step, moment);
+        Ok(())
+    }
+
+    fn tell(&self, step: Step, moment: Moment) {
+        let engine = self.record.private.as_ref().and_then(PrivateEngine::pid);
+        (self.hook)(StepPoint { step, moment, engine });
+    }
+
+    /// Writes the file anew: beside the old one, to the disk, and then in its place.
+    pub(super) fn save(&self) -> Result<(), ReclaimError> {
+        let (file, new) = (self.dir.join(FILE), self.dir.join("reclaim.json.new"));
+        let write = || {
+            let text = serde_json::to_vec_pretty(&self.record)?;
+            let mut to =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            to.write_all(&text)?;
+            to.sync_all()?;
+            fs::rename(&new, &file)?;
+            fs::File::open(&self.dir)?.sync_all()
+        };
+        write().map_err(|source: std::io::Error| ReclaimError::State { path: file.clone(), source })
+    }
+
+    /// Nothing of the run is left: the file and the private folder go.
+    pub(super) fn end(self) -> Result<Vec<StepTime>, ReclaimError> {
+        let folder = self.folder();
+        let gone = |outcome: std::io::Result<()>, path: PathBuf| match outcome {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(ReclaimError::State { path, source })
+            }
+            _ => Ok(()),
+        };
+        gone(fs::remove_dir_all(&folder), folder)?;
+        let file = self.dir.join(FILE);
+        gone(fs::remove_file(&file), file)?;
+        Ok(self.times)
+    }
+}
+
+/// The journal's text; the reason why it is none that this version understands.
+fn parse(text: &[u8]) -> Result<Record, String> {
+    #[derive(Deserialize)]
+    struct Schema {
+        schema: String,
+    }
+    let Schema { schema } = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    if schema != SCHEMA {
+        return Err(format!("its schema is `{schema}`, and this version knows `{SCHEMA}`"));
+    }
+    serde_json::from_slice(text).map_err(|e| e.to_string())
+}
+
+/// The file of a reclaim that was begun in this state folder and not ended, if there is one.
+pub fn unfinished_reclaim(dir: &Path) -> Option<PathBuf> {
+    Some(dir.join(FILE)).filter(|file| file.exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let at = Timestamp::UNIX_EPOCH;
+        Record {
+            schema: SCHEMA.into(),
+            run: RunId::from_label("r1"),
+            strategy: Strategy::Borrow,
+            begun: at,
+            asked: NodeId::new("n1"),
+            host: "unix:///run/docker.sock".into(),
+            leader: NodeId::new("n1"),
+            managers: vec![NodeId::new("n1")],
+            address: "192.0.2.1:2377".into(),
+            renewal: serde_json::Value::Null,
+            raft_log: (10_000, 500),
+            standing: Standing::default(),
+            counts: Vec::new(),
+            raft: None,
+            private: None,
+            guest: None,
+            marks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn another_process_goes_on_where_this_one_ended() {
+        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        assert!(StepLog::load(dir.path(), &told).unwrap().is_none());
+        let mut journal = StepLog::begin(dir.path(), record(), &told).unwrap();
+        let since = journal.begun(Step::Lock).unwrap();
+        journal.done(Step::Lock, since).unwrap();
+        journal.begun(Step::Join).unwrap();
+        drop(journal);
+        assert!(matches!(StepLog::begin(dir.path(), record(), &told), Err(ReclaimError::Unfinished { .. })));
+        let journal = StepLog::load(dir.path(), &told).unwrap().unwrap();
+        assert!(journal.is_done(Step::Lock) && journal.has_begun(Step::Join) && !journal.is_done(Step::Join));
+        assert!(!journal.has_begun(Step::Freeze));
+        assert_eq!(journal.end().unwrap(), []);
+        assert_eq!(unfinished_reclaim(dir.path()), None);
+    }
+
+    /// A new file that was not finished does not matter: the old one is still in its place.
+    #[test]
+    fn a_torn_new_file_is_not_looked_at() {
+        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        drop(StepLog::begin(dir.path(), record(), &told).unwrap());
+        fs::write(dir.path().join("reclaim.json.new"), "{\"schema\": \"pvch").unwrap();
+        assert!(StepLog::load(dir.path(), &told).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_this_version_does_not_understand_is_an_error_with_a_mend() {
+        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        let whole = serde_json::to_value(record()).unwrap();
+        let with = |key: &str, value: serde_json::Value| {
+            let mut changed = whole.clone();
+            changed[key] = value;
+            changed.to_string()
+        };
+        let mark = serde_json::json!([{"step": "levitate", "moment": "begun", "at": "2026-01-01T00:00:00Z"}]);
+        let torn = whole.to_string();
+        let cases = [
+            (String::new(), "EOF"),
+            (torn[..torn.len() / 2].to_owned(), "EOF"),
+            ("[]".to_owned(), "invalid"),
+            (with("schema", "pvcheck/v9".into()), "`pvcheck/v9`"),
+            (with("marks", mark), "unknown variant `levitate`"),
+            (with("strategy", "hypnosis".into()), "unknown variant `hypnosis`"),
+        ];
+        for (text, reason) in cases {
+            fs::write(dir.path().join(FILE), &text).unwrap();
+            let Err(error) = StepLog::load(dir.path(), &told) else { panic!("{text} was understood") };
+            let said = error.to_string();
+            assert!(matches!(error, ReclaimError::StepLog { .. }) && said.contains(reason), "{said}");
+            assert!(said.contains("docs/reclaim.md"), "{said}");
+        }
+    }
+
+    #[test]
+    fn nobody_else_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        let state = dir.path().join("state");
+        drop(StepLog::begin(&state, record(), &told).unwrap());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&state), mode(&state.join(FILE))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn every_step_is_written_by_its_name() {
+        for step in [Step::Lock, Step::HandOver, Step::GiveBack, Step::Safeguard, Step::PutBack, Step::Unlock]
+        {
+            assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics(text in ".{0,200}") {
+            proptest::prop_assert!(parse(text.as_bytes()).is_err());
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What must be the same before and after: who is in the Swarm, what runs, and what is stored.
+
+use std::collections::BTreeMap;
+
+use pvcheck_audit::{NodeId, ServiceId, TaskState};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::managers::{leader, nodes};
+use crate::engine::{CallError, Engine};
+use crate::labels::RUN_LABEL;
+use crate::run::RunId;
+
+/// One look at everything that a reclaim must leave as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Standing {
+    leader: Option<String>,
+    /// Role and availability.
+    nodes: BTreeMap<String, String>,
+    /// Running tasks: service, container and its process. Not the time of the state: a new leader records it anew where
+    /// the node reports again, and no container knows of that.
+    tasks: BTreeMap<String, String>,
+    /// Where they run. A task never moves, so it is not compared.
+    #[serde(default)]
+    places: BTreeMap<String, NodeId>,
+    /// Name and fingerprint of the spec of each service; id and version of each secret and config.
+    objects: BTreeMap<String, String>,
+}
+
+impl Standing {
+    pub(super) async fn look(engine: &Engine, run: &RunId) -> Result<Self, CallError> {
+        let listed = nodes(engine).await?;
+        let snapshot = engine.snapshot().await?;
+        let named = |id: &ServiceId| snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone());
+        let running = snapshot.tasks.iter().filter(|t| t.state == TaskState::Running);
+        let tasks = running.clone().map(|t| {
+            let service = t.service.as_ref().map_or_else(|| "an attached container".to_owned(), named);
+            let (container, pid) = t.container.clone().unwrap_or_default();
+            (t.id.to_string(), format!("{service}: container {container:.12}, process {pid}"))
+        });
+        let mut objects = BTreeMap::new();
+        let places = running.clone().filter_map(|t| Some((t.id.to_string(), t.node.clone()?))).collect();
+        for kind in ["services", "secrets", "configs"] {
+            let list: Vec<Value> = engine.connection().get(&format!("/{kind}")).await?;
+            let others = list.into_iter().filter(|o| {
+                // A lock that was taken over is gone afterwards, and that is as it should be.
+                o["Spec"]["Labels"][RUN_LABEL] != run.as_str() && o["Spec"]["Name"] != crate::lock::NAME
+            });
+            // A service's version moves with its endpoint, which a new leader may write again; its spec does not.
+            objects.extend(others.map(|o| {
+                let what = if kind == "services" {
+                    format!("spec {:016x}", fingerprint(&o["Spec"].to_string()))
+                } else {
+                    format!("version {}", o["Version"]["Index"])
+                };
+                let name = o["Spec"]["Name"].as_str().unwrap_or_default();
+                (format!("{kind} {}", o["ID"].as_str().unwrap_or_default()), format!("{name}, {what}"))
+            }));
+        }
+        Ok(Self {
+            leader: leader(&listed).map(|id| id.to_string()),
+            nodes: listed
+                .into_iter()
+                .map(|n| (n.id, format!("{}, {}", n.spec.role, n.spec.availability)))
+                .collect(),
+            tasks: tasks.collect(),
+            places,
+            objects,
+        })
+    }
+
+    /// What is not as it was, in words; empty if all is. What others made meanwhile is not looked at.
+    pub(super) fn changes(&self, after: &Self, tasks: bool) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut compare =
+            |what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>| {
+                for (id, was) in before {
+                    match after.get(id) {
+                        Some(is) if is == was => {}
+                        Some(is) => changes.push(format!("{what}{id}: was {was}; is {is}")),
+                        None => changes.push(format!("{what}{id}: was {was}; is gone")),
+                    }
+                }
+            };
+        compare("node ", &self.nodes, &after.nodes);
+        compare("", &self.objects, &after.objects);
+        if tasks {
+            compare("task ", &self.tasks, &after.tasks);
+        }
+        changes.extend(
+            after
+                .nodes
+                .keys()
+                .filter(|id| !self.nodes.contains_key(*id))
+                .map(|id| format!("node {id}: is new")),
+        );
+        changes
+    }
+
+    /// True iff a task of this node runs in the same container as before.
+    pub(super) fn shares_a_task(&self, after: &Self, node: &NodeId) -> bool {
+        let same = |(id, task): (&String, &String)| self.tasks.get(id) == Some(task);
+        after.tasks.iter().filter(|(id, _)| after.places.get(*id) == Some(node)).any(same)
+    }
+
+    /// How many tasks ran.
+    pub(super) fn running(&self) -> usize {
+        self.tasks.len()
+    }
+
+    pub(super) fn leader(&self) -> Option<&str> {
+        self.leader.as_deref()
+    }
+}
+
+/// FNV-1a with 64 bits: the file of a run may be read by another build, and nobody attacks it.
+fn fingerprint(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(node: &str, task: &str) -> Standing {
+        Standing {
+            leader: Some("n1".into()),
+            nodes: [("n1".to_owned(), node.to_owned())].into(),
+            tasks: [("t1".to_owned(), task.to_owned())].into(),
+            places: [("t1".to_owned(), NodeId::new("n1"))].into(),
+            objects: [("services s1".to_owned(), "app, spec 1".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn the_same_is_the_same() {
+        assert!(standing("manager, active", "1").changes(&standing("manager, active", "1"), true).is_empty());
+    }
+
+    #[test]
+    fn each_difference_is_named() {
+        let before = standing("manager, active", "app: container c1, process 7");
+        let restarted = standing("manager, active", "app: container c2, process 8");
+        assert_eq!(
+            before.changes(&restarted, true),
+            ["task t1: was app: container c1, process 7; is app: container c2, process 8"]
+        );
+        assert!(before.changes(&restarted, false).is_empty(), "a restart of the engine may restart tasks");
+        assert_eq!(before.changes(&standing("worker, active", "x"), false).len(), 1);
+        let mut more = before.clone();
+        more.nodes.insert("n2".into(), "manager, drain".into());
+        more.objects.clear();
+        let changes = before.changes(&more, true);
+        assert_eq!(changes, ["services s1: was app, spec 1; is gone", "node n2: is new"]);
+    }
+
+    #[test]
+    fn a_task_in_its_old_container_has_not_been_restarted() {
+        let (before, node) = (standing("manager, active", "app: container c1, process 7"), NodeId::new("n1"));
+        assert!(before.shares_a_task(&before, &node));
+        assert!(!before.shares_a_task(&before, &NodeId::new("n2")), "it runs elsewhere");
+        assert!(!before.shares_a_task(&standing("manager, active", "app: container c2, process 8"), &node));
+    }
+
+    #[test]
+    fn the_fingerprint_is_fnv_1a() {
+        // Test vectors of the FNV reference code.
+        assert_eq!(fingerprint(""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fingerprint("a"), 0xaf63_dc4c_8601_ec8c);
+    }
+}

@@ -1,0 +1,76 @@
+//! One reclaim at work.
+
+use std::time::{Duration, Instant};
+
+use super::error::ReclaimError;
+use super::managers::{leader, until};
+use super::report::ReclaimOptions;
+use super::step_log::StepLog;
+use crate::engine::{Engine, poll};
+use crate::lock::LockRequest;
+use crate::progress::{Progress, Watcher};
+use crate::write::{Permit, Writer};
+
+/// Longest time for an election: two time-outs of up to 20 s each, and connections that are made again.
+pub(super) const ELECTION: Duration = Duration::from_secs(90);
+
+/// Longest time for a role to change.
+pub(super) const CHANGE: Duration = Duration::from_mins(1);
+
+/// How long the lock may be held: longer than all limits of one strategy together.
+pub(super) const LOCKED: Duration = Duration::from_mins(20);
+
+/// One reclaim at work.
+pub(super) struct Work<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) others: &'a [Engine],
+    pub(super) permit: Permit,
+    pub(super) options: &'a ReclaimOptions<'a>,
+    pub(super) watch: Watcher<'a>,
+    pub(super) log: StepLog<'a>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Work<'_> {
+    pub(super) fn say(&self, text: impl Into<String>) {
+        (self.watch)(Progress::Step(format!("reclaim: {}", text.into())));
+    }
+
+    pub(super) fn writer<'e>(&self, engine: &'e Engine) -> Writer<'e> {
+        Writer::new(engine.connection(), self.permit)
+    }
+
+    pub(super) fn lock_request(&self) -> LockRequest {
+        LockRequest {
+            run: self.log.record.run.clone(),
+            holder: self.options.holder.clone(),
+            purpose: "reclaim".to_owned(),
+            lasts: LOCKED,
+            break_held: self.options.break_lock.clone(),
+            resumable: true,
+        }
+    }
+
+    /// A manager that answers for the Swarm, of those that were named.
+    pub(super) async fn speaking(&self) -> Result<&Engine, ReclaimError> {
+        let since = Instant::now();
+        let mut why = String::new();
+        loop {
+            for engine in std::iter::once(self.engine).chain(self.others) {
+                match until(engine, "a manager answers", Duration::ZERO, leader).await {
+                    Ok(_) => return Ok(engine),
+                    Err(reason) => why = reason,
+                }
+            }
+            if ELECTION < since.elapsed() {
+                let mend = "name the Swarm's other managers with --helper URL";
+                return Err(ReclaimError::Late(format!("{why}; {mend}")));
+            }
+            poll().await;
+        }
+    }
+}
+
+pub(super) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

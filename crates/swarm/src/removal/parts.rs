@@ -1,0 +1,143 @@
+//! Everything that belongs to one stack, or to one run.
+
+use std::collections::BTreeSet;
+
+use pvcheck_audit::{ConfigId, NetworkId, SecretId, ServiceId, Snapshot};
+
+use super::report::{RemovalError, RemovalPlan, StackRemoval};
+use crate::engine::{CallError, Engine, wire};
+use crate::labels::{RUN_LABEL, STACK_LABEL};
+use crate::run::RunId;
+
+/// Everything of one stack, or of one run.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) name: String,
+    pub(super) services: Vec<(ServiceId, String)>,
+    pub(super) networks: Vec<(NetworkId, String)>,
+    pub(super) secrets: Vec<(SecretId, String)>,
+    pub(super) configs: Vec<(ConfigId, String)>,
+}
+
+impl Parts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.services.is_empty()
+            && self.networks.is_empty()
+            && self.secrets.is_empty()
+            && self.configs.is_empty()
+    }
+
+    /// Of which nothing is done yet.
+    pub(super) fn begun(&self) -> StackRemoval {
+        StackRemoval { stack: self.name.clone(), services: 0, networks: 0, stored: 0, left: Vec::new() }
+    }
+
+    pub(super) fn plan(&self) -> RemovalPlan {
+        fn names<T>(parts: &[(T, String)]) -> Vec<String> {
+            parts.iter().map(|(_, name)| name.clone()).collect()
+        }
+        RemovalPlan {
+            stack: self.name.clone(),
+            services: names(&self.services),
+            networks: names(&self.networks),
+            secrets: names(&self.secrets),
+            configs: names(&self.configs),
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let services = self.services.iter().map(|(_, n)| format!("service {n}"));
+        let networks = self.networks.iter().map(|(_, n)| format!("network {n}"));
+        let secrets = self.secrets.iter().map(|(_, n)| format!("secret {n}"));
+        let configs = self.configs.iter().map(|(_, n)| format!("config {n}"));
+        services.chain(networks).chain(secrets).chain(configs).collect()
+    }
+}
+
+/// Each name once, in the order given.
+pub(super) fn once(names: &[String]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.iter().filter(|name| seen.insert(*name)).cloned().collect()
+}
+
+/// The parts of each stack; an unknown name is an error.
+pub(super) async fn parts_of_stacks(engine: &Engine, names: &[String]) -> Result<Vec<Parts>, RemovalError> {
+    let snapshot = engine.snapshot().await?;
+    let stored = Stored::read(engine).await?;
+    let parts: Vec<Parts> = once(names).iter().map(|n| parts_of_stack(&snapshot, &stored, n)).collect();
+    match parts.iter().find(|p| p.is_empty()) {
+        Some(unknown) => {
+            let name = unknown.name.clone();
+            Err(RemovalError::NoSuchStack { name, stacks: known_stacks(&snapshot, &stored) })
+        }
+        None => Ok(parts),
+    }
+}
+
+/// Names of all stacks, those too of which only a secret or a config is left.
+pub(super) fn known_stacks(snapshot: &Snapshot, stored: &Stored) -> Vec<String> {
+    let labels = stored.secrets.iter().chain(&stored.configs).filter_map(|s| s.spec.labels.as_ref());
+    let named = labels.filter_map(|l| l.get(STACK_LABEL).filter(|name| !name.is_empty()).cloned());
+    snapshot.stacks().into_iter().chain(named).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Secrets and configs: names, ids and labels only.
+pub(super) struct Stored {
+    pub(super) secrets: Vec<wire::Stored>,
+    pub(super) configs: Vec<wire::Stored>,
+}
+
+impl Stored {
+    pub(super) async fn read(engine: &Engine) -> Result<Self, CallError> {
+        let secrets = engine.connection().get("/secrets").await?;
+        Ok(Self { secrets, configs: engine.connection().get("/configs").await? })
+    }
+}
+
+pub(super) fn parts_of_stack(snapshot: &Snapshot, stored: &Stored, stack: &str) -> Parts {
+    parts(snapshot, stored, stack, STACK_LABEL, stack)
+}
+
+pub(super) fn parts_of_run(snapshot: &Snapshot, stored: &Stored, run: &RunId) -> Parts {
+    parts(snapshot, stored, "pvcheck's own", RUN_LABEL, run.as_str())
+}
+
+pub(super) fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &str, value: &str) -> Parts {
+    let ours = |stack: &Option<String>, run: &Option<String>| {
+        let have = if label == STACK_LABEL { stack } else { run };
+        have.as_deref() == Some(value)
+    };
+    let labelled = |s: &&wire::Stored| {
+        s.spec.labels.as_ref().and_then(|l| l.get(label)).is_some_and(|have| have == value)
+    };
+    let services = snapshot.services.iter().filter(|s| ours(&s.stack, &s.run));
+    // Right after a removal the list still shows this node's copy of a network: each id once.
+    let mut seen = BTreeSet::new();
+    let networks = snapshot.networks.iter().filter(|n| ours(&n.stack, &n.run) && n.scope == "swarm");
+    Parts {
+        name: name.to_owned(),
+        services: services.map(|s| (s.id.clone(), s.name.clone())).collect(),
+        networks: networks
+            .filter(|n| seen.insert(n.id.clone()))
+            .map(|n| (n.id.clone(), n.name.clone()))
+            .collect(),
+        secrets: stored
+            .secrets
+            .iter()
+            .filter(labelled)
+            .map(|s| (SecretId::new(&s.id), s.spec.name.clone()))
+            .collect(),
+        configs: stored
+            .configs
+            .iter()
+            .filter(labelled)
+            .filter(|s| !crate::lock::outlives_sweep(s.spec.labels.as_ref(), snapshot.engine.at))
+            .map(|s| (ConfigId::new(&s.id), s.spec.name.clone()))
+            .collect(),
+    }
+}
+
+pub(super) async fn leftovers(engine: &Engine, run: &RunId) -> Result<Parts, CallError> {
+    let snapshot = engine.snapshot().await?;
+    Ok(parts_of_run(&snapshot, &Stored::read(engine).await?, run))
+}

@@ -1,0 +1,169 @@
+//! Removing the parts, in the order that was asked for.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use pvcheck_audit::{NetworkId, ServiceId};
+
+use super::drain::{Holding, Leaving, Looks, holding};
+use super::order::Order;
+use super::parts::Parts;
+use super::report::{RemovalOptions, StackRemoval};
+use crate::engine::{CallError, poll};
+use crate::progress::{Progress, Watcher};
+use crate::write::Writer;
+
+pub(super) struct Remover<'a> {
+    pub(super) looks: Looks<'a>,
+    pub(super) writer: Writer<'a>,
+    pub(super) options: &'a RemovalOptions,
+    pub(super) watch: Watcher<'a>,
+}
+
+impl Remover<'_> {
+    pub(super) async fn remove(&self, parts: &Parts) -> StackRemoval {
+        let mut done = self.remove_all(std::slice::from_ref(parts)).await;
+        done.pop().unwrap_or_else(|| parts.begun())
+    }
+
+    /// Stacks side by side. All services go before any wait begins: a task of one stack may stop on another's network.
+    pub(super) async fn remove_all(&self, stacks: &[Parts]) -> Vec<StackRemoval> {
+        let services = join_all(stacks.iter().map(|parts| self.remove_services(parts))).await;
+        let removed: BTreeSet<ServiceId> = services.iter().flat_map(|(_, ids)| ids.iter().cloned()).collect();
+        let rest = stacks.iter().zip(services);
+        join_all(rest.map(|(parts, (done, _))| self.remove_rest(parts, &removed, done))).await
+    }
+
+    /// What was done, and the services that are gone.
+    async fn remove_services(&self, parts: &Parts) -> (StackRemoval, BTreeSet<ServiceId>) {
+        let (mut done, mut gone) = (parts.begun(), BTreeSet::new());
+        for (id, name) in &parts.services {
+            self.say("service", name);
+            let outcome = self.writer.remove_service(id).await;
+            if outcome.is_ok() {
+                gone.insert(id.clone());
+            }
+            count(&mut done.services, &mut done.left, "service", name, outcome);
+        }
+        (done, gone)
+    }
+
+    async fn remove_rest(
+        &self,
+        parts: &Parts,
+        removed: &BTreeSet<ServiceId>,
+        mut done: StackRemoval,
+    ) -> StackRemoval {
+        // Docker's own order has the networks last; without the wait before them that does not help.
+        if self.options.order == Order::StackRm {
+            self.remove_stored(parts, &mut done).await;
+        }
+        let drained = match self.options.order {
+            Order::Drained => self.drain(parts, removed).await,
+            Order::StackRm => Ok(Holding::default()),
+        };
+        for (id, name) in &parts.networks {
+            let outcome = match &drained {
+                Ok(holding) => match holding.used.get(id) {
+                    Some(user) => Err(format!("service {user} uses it, so it was left in place")),
+                    None => self.remove_network(id, name).await.map_err(|e| e.to_string()),
+                },
+                Err(why) => Err(why.clone()),
+            };
+            count(&mut done.networks, &mut done.left, "network", name, outcome);
+        }
+        if let (Err(why), []) = (&drained, parts.networks.as_slice()) {
+            done.left.push(format!("tasks: {why}"));
+        }
+        if self.options.order == Order::Drained {
+            self.remove_stored(parts, &mut done).await;
+        }
+        done
+    }
+
+    async fn remove_stored(&self, parts: &Parts, done: &mut StackRemoval) {
+        for (id, name) in &parts.secrets {
+            self.say("secret", name);
+            count(&mut done.stored, &mut done.left, "secret", name, self.writer.remove_secret(id).await);
+        }
+        for (id, name) in &parts.configs {
+            self.say("config", name);
+            count(&mut done.stored, &mut done.left, "config", name, self.writer.remove_config(id).await);
+        }
+    }
+
+    /// Waits until no task would lose an address with these networks, and says which of them others use.
+    async fn drain(&self, parts: &Parts, removed: &BTreeSet<ServiceId>) -> Result<Holding, String> {
+        let networks: BTreeSet<NetworkId> = parts.networks.iter().map(|(id, _)| id.clone()).collect();
+        let ids = parts.services.iter().map(|(id, _)| id);
+        let ours = ids.filter(|id| removed.contains(id)).cloned().collect();
+        let leaving = Leaving { ours: &ours, removed, networks: &networks };
+        let since = Instant::now();
+        let (mut asked, mut said) = (since, 0);
+        loop {
+            let seen = self.looks.after(asked).await;
+            asked = Instant::now();
+            // A look that fails may be a manager's bad moment; only time ends the wait.
+            let left = match seen {
+                Ok(look) => {
+                    let holding = holding(&look.tasks, &look.services, &leaving);
+                    if holding.tasks() == 0 {
+                        return Ok(holding);
+                    }
+                    self.say_waiting(parts, holding.tasks(), &mut said);
+                    holding.words()
+                }
+                Err(error) => error.to_string(),
+            };
+            if self.options.patience < since.elapsed() {
+                return Err(format!(
+                    "{left} after {} s{}",
+                    self.options.patience.as_secs(),
+                    if networks.is_empty() { "" } else { ", so it was left in place" }
+                ));
+            }
+            poll().await;
+        }
+    }
+
+    fn say_waiting(&self, parts: &Parts, tasks: u64, said: &mut u64) {
+        if tasks != *said {
+            *said = tasks;
+            (self.watch)(Progress::Step(format!("{}: waiting for {tasks} task(s) to stop", parts.name)));
+        }
+    }
+
+    fn say(&self, what: &'static str, name: &str) {
+        (self.watch)(Progress::Removing { what, name: name.to_owned() });
+    }
+
+    /// Removes a network; where Swarm still counts a task on it, again until it does not.
+    async fn remove_network(&self, id: &NetworkId, name: &str) -> Result<(), CallError> {
+        self.say("network", name);
+        let since = Instant::now();
+        loop {
+            match self.writer.remove_network(id).await {
+                Err(e)
+                    if e.message().contains("in use by task") && since.elapsed() < self.options.patience =>
+                {
+                    poll().await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+fn count<E: ToString>(
+    done: &mut u64,
+    left: &mut Vec<String>,
+    what: &str,
+    name: &str,
+    outcome: Result<(), E>,
+) {
+    match outcome {
+        Ok(()) => *done += 1,
+        Err(error) => left.push(format!("{what} {name}: {}", error.to_string())),
+    }
+}

@@ -1,0 +1,65 @@
+//! Removing what carries the label of a run.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::drain::Looks;
+use super::order::Order;
+use super::parts::{Stored, leftovers, parts_of_run};
+use super::remover::Remover;
+use super::report::{RemovalOptions, StackRemoval};
+use crate::engine::{CallError, Engine, poll};
+use crate::labels::RUN_LABEL;
+use crate::progress::Watcher;
+use crate::run::RunId;
+use crate::write::{Permit, Writer};
+
+/// Removes everything that carries the label of this run, waits until no list shows it any more, and gives what is left.
+///
+/// # Errors
+/// When a look fails.
+pub async fn sweep_run(
+    engine: &Engine,
+    permit: Permit,
+    run: &RunId,
+    patience: Duration,
+    watch: Watcher<'_>,
+) -> Result<StackRemoval, CallError> {
+    let since = Instant::now();
+    // What an interrupted caller has asked for may still be on its way.
+    engine.connection().settled().await;
+    let parts = leftovers(engine, run).await?;
+    let options = RemovalOptions { order: Order::Drained, patience };
+    let writer = Writer::new(engine.connection(), permit);
+    let remover = Remover { looks: Looks::new(engine), writer, options: &options, watch };
+    let mut swept = remover.remove(&parts).await;
+    loop {
+        // A node's own copy of a removed network stays in its list for a moment.
+        let left = leftovers(engine, run).await?;
+        if left.is_empty() || patience < since.elapsed() {
+            swept.left.extend(left.names());
+            return Ok(swept);
+        }
+        poll().await;
+    }
+}
+
+/// The runs of which something is left in the Swarm, each with the names of what is left.
+///
+/// # Errors
+/// When a look fails.
+pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<String>)>, CallError> {
+    let snapshot = engine.snapshot().await?;
+    let stored = Stored::read(engine).await?;
+    let mut runs: BTreeSet<String> = snapshot.services.iter().filter_map(|s| s.run.clone()).collect();
+    runs.extend(snapshot.networks.iter().filter_map(|n| n.run.clone()));
+    let stored_labels = stored.secrets.iter().chain(&stored.configs).filter_map(|s| s.spec.labels.as_ref());
+    runs.extend(stored_labels.filter_map(|l| l.get(RUN_LABEL).cloned()));
+    let named = |run: String| {
+        let run = RunId::from_label(run);
+        let names = parts_of_run(&snapshot, &stored, &run).names();
+        (run, names)
+    };
+    // A run whose only trace is a lock that is held is at work, and not left over.
+    Ok(runs.into_iter().map(named).filter(|(_, names)| !names.is_empty()).collect())
+}

@@ -1,0 +1,171 @@
+//! Writes about the Swarm itself: nodes and their roles, membership, tokens, and the lock's config object.
+//!
+//! Specs are patched as the raw JSON that the engine gave, so that no field of a newer engine is lost.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use pvcheck_audit::{ConfigId, NodeId};
+use serde_json::{Value, json};
+
+use super::writer::{Writer, gone};
+use crate::engine::{CallError, poll};
+use crate::labels::RUN_LABEL;
+use crate::run::RunId;
+
+/// How often an update is tried again when somebody else changed the same object in between.
+const TRIES: u32 = 5;
+
+/// What a private engine needs to join; its `Debug` shows no token.
+pub(crate) struct Join<'a> {
+    /// The address that the engine is to advertise.
+    pub(crate) advertise: String,
+    /// `ADDRESS:PORT` of a manager.
+    pub(crate) manager: &'a str,
+    /// The manager token.
+    pub(crate) token: &'a str,
+}
+
+impl Writer<'_> {
+    /// Makes a config object; a name that is taken answers 409.
+    pub(crate) async fn create_config(
+        &self,
+        name: &str,
+        labels: &[(&str, String)],
+        data: &[u8],
+    ) -> Result<ConfigId, CallError> {
+        let labels: serde_json::Map<_, _> = labels.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
+        let body = json!({"Name": name, "Labels": labels, "Data": base64(data)});
+        let made = self.post("/configs/create", &body).await?;
+        Ok(ConfigId::new(made["ID"].as_str().unwrap_or_default()))
+    }
+
+    /// Adds to the raft log: a config object of this run that is made and removed.
+    pub(crate) async fn touch(&self, run: &RunId) -> Result<(), CallError> {
+        let label = [(RUN_LABEL, run.to_string())];
+        let id = self.create_config(&format!("pvcheck-touch-{run}"), &label, b"pvcheck").await?;
+        self.remove_config(&id).await
+    }
+
+    /// Makes a node a manager (`manager`) or a worker (`worker`). It answers when the wish is recorded; the change follows.
+    ///
+    /// Around a change of leader a request may fail although it was heard, so the wish is looked up and told again until
+    /// it is recorded or `limit` is over.
+    pub(crate) async fn set_role(&self, id: &NodeId, role: &str, limit: Duration) -> Result<(), CallError> {
+        let since = Instant::now();
+        loop {
+            match self.try_role(id, role).await {
+                Err(error) if error.status().is_none_or(|s| 500 <= s) && since.elapsed() < limit => {
+                    poll().await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_role(&self, id: &NodeId, role: &str) -> Result<(), CallError> {
+        let path = format!("/nodes/{id}");
+        let node: Value = self.connection.get(&path).await?;
+        let mut spec = node["Spec"].clone();
+        if spec["Role"] == role {
+            return Ok(());
+        }
+        spec["Role"] = json!(role);
+        let update = format!("{path}/update?version={}", node["Version"]["Index"]);
+        self.post(&update, &spec).await.map(drop)
+    }
+
+    /// Takes a node off the list, whatever its state.
+    pub(crate) async fn remove_node(&self, id: &NodeId) -> Result<(), CallError> {
+        let path = format!("/nodes/{id}?force=true");
+        gone(self.connection.write(Method::DELETE, &path, None).await.map(drop))
+    }
+
+    /// Makes both join tokens invalid and new ones valid.
+    pub(crate) async fn rotate_tokens(&self) -> Result<(), CallError> {
+        self.update_swarm("&rotateWorkerToken=true&rotateManagerToken=true", |_| ()).await
+    }
+
+    /// Sets how many entries of the raft log come between two snapshots, and how many are kept after one. The engine takes
+    /// 0 for "as it is" (moby `daemon/cluster/convert/swarm.go`).
+    pub(crate) async fn set_raft_log(&self, between: u64, kept: u64) -> Result<(), CallError> {
+        let change = |spec: &mut Value| {
+            spec["Raft"]["SnapshotInterval"] = json!(between);
+            spec["Raft"]["LogEntriesForSlowFollowers"] = json!(kept);
+        };
+        self.update_swarm("", change).await
+    }
+
+    async fn update_swarm(&self, more: &str, change: impl Fn(&mut Value)) -> Result<(), CallError> {
+        let mut tries = 0;
+        loop {
+            let swarm: Value = self.connection.get("/swarm").await?;
+            let mut spec = swarm["Spec"].clone();
+            change(&mut spec);
+            let path = format!("/swarm/update?version={}{more}", swarm["Version"]["Index"]);
+            match self.post(&path, &spec).await {
+                Err(error) if error.message().contains("out of sequence") && tries < TRIES => {
+                    tries += 1;
+                    poll().await;
+                }
+                outcome => return outcome.map(drop),
+            }
+        }
+    }
+
+    /// Joins this engine, which is in no Swarm, as a manager that takes no task.
+    pub(crate) async fn join(&self, join: &Join<'_>) -> Result<(), CallError> {
+        let body = json!({
+            "ListenAddr": "0.0.0.0:2377",
+            "AdvertiseAddr": join.advertise,
+            "DataPathAddr": join.advertise,
+            "RemoteAddrs": [join.manager],
+            "JoinToken": join.token,
+            "Availability": "drain",
+        });
+        self.post("/swarm/join", &body).await.map(drop)
+    }
+
+    /// Makes this manager the only one of its Swarm, with what its own raft log knows. `init` is the body.
+    pub(crate) async fn force_new_cluster(&self, init: &Value) -> Result<(), CallError> {
+        self.post("/swarm/init", init).await.map(drop)
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
+        let answer = self.connection.write(Method::POST, path, Some(body.to_string().into_bytes())).await?;
+        // Updates answer with nothing; what does not parse is nothing that anybody asks for.
+        Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
+    }
+}
+
+/// RFC 4648, section 4, with padding: the Engine API's form of a config's data.
+fn base64(data: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(data.len().div_ceil(3) * 4);
+    for chunk in data.chunks(3) {
+        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..4usize {
+            let place = 18 - 6 * digit;
+            let value = (bits >> place & 63) as usize;
+            text.push(if digit <= chunk.len() { char::from(DIGITS[value]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        // RFC 4648, section 10.
+        for (plain, coded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
+    }
+}

@@ -1,0 +1,12 @@
+//! The one place that changes a Swarm. Every writer takes a [`Permit`].
+
+mod cluster;
+mod permit;
+mod specs;
+mod stack_spec;
+mod writer;
+
+pub(crate) use cluster::Join;
+pub use permit::Permit;
+pub use stack_spec::{PublishMode, StackSpec};
+pub(crate) use writer::Writer;

@@ -1,0 +1,115 @@
+//! Specifications of everything that is created here.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, EndpointSpec,
+    EndpointSpecModeEnum, NetworkAttachmentConfig, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated,
+    TaskSpec, TaskSpecContainerSpec, TaskSpecPlacement, TaskSpecRestartPolicy,
+    TaskSpecRestartPolicyConditionEnum,
+};
+use pvcheck_audit::{Network, NetworkId};
+
+use super::stack_spec::{PublishMode, StackSpec};
+use crate::labels::{RUN_LABEL, STACK_LABEL};
+use crate::run::RunId;
+
+pub(super) fn labels(stack: &str, run: &RunId, more: &[(String, String)]) -> HashMap<String, String> {
+    let ours = [(RUN_LABEL, run.as_str()), (STACK_LABEL, stack)];
+    let ours = ours.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+    // Ours come last: nobody's own labels may hide them from the sweep.
+    more.iter().cloned().chain(ours).collect()
+}
+
+pub(super) fn app_spec(plan: &StackSpec, networks: &[NetworkId], run: &RunId) -> ServiceSpec {
+    ServiceSpec {
+        name: Some(plan.service_name()),
+        labels: Some(labels(&plan.name, run, &plan.labels)),
+        task_template: Some(TaskSpec {
+            container_spec: Some(TaskSpecContainerSpec {
+                image: Some(plan.image.clone()),
+                command: (!plan.command.is_empty()).then(|| plan.command.clone()),
+                labels: Some(labels(&plan.name, run, &[])),
+                ..TaskSpecContainerSpec::default()
+            }),
+            networks: Some(networks.iter().map(attach).collect()),
+            ..TaskSpec::default()
+        }),
+        mode: Some(replicated(plan.replicas)),
+        endpoint_spec: Some(EndpointSpec {
+            ports: plan.publish.map(|mode| vec![any_port(mode)]),
+            ..endpoint(EndpointSpecModeEnum::VIP)
+        }),
+        ..ServiceSpec::default()
+    }
+}
+
+pub(super) fn probe_spec(name: &str, network: &NetworkId, replicas: u32, run: &RunId) -> ServiceSpec {
+    ServiceSpec {
+        name: Some(name.to_owned()),
+        labels: Some(HashMap::from([(RUN_LABEL.to_owned(), run.to_string())])),
+        task_template: Some(TaskSpec {
+            // Never pulled and never started: no node meets the constraint, and addresses are given before a node is.
+            container_spec: Some(TaskSpecContainerSpec {
+                image: Some("pvcheck/census".into()),
+                ..TaskSpecContainerSpec::default()
+            }),
+            placement: Some(TaskSpecPlacement {
+                constraints: Some(vec![format!("node.labels.org.pvcheck.nowhere=={run}")]),
+                ..TaskSpecPlacement::default()
+            }),
+            restart_policy: Some(TaskSpecRestartPolicy {
+                condition: Some(TaskSpecRestartPolicyConditionEnum::NONE),
+                ..TaskSpecRestartPolicy::default()
+            }),
+            networks: Some(vec![attach(network)]),
+            ..TaskSpec::default()
+        }),
+        mode: Some(replicated(replicas)),
+        endpoint_spec: Some(endpoint(EndpointSpecModeEnum::DNSRR)),
+        ..ServiceSpec::default()
+    }
+}
+
+pub(super) fn pointer_spec(name: &str, network: &Network, run: &RunId) -> ServiceSpec {
+    let mut spec = probe_spec(name, &network.id, 0, run);
+    spec.endpoint_spec = Some(endpoint(EndpointSpecModeEnum::VIP));
+    if network.ingress {
+        // Nobody joins it by name; a published port, of Swarm's own choice, takes an address there all the same.
+        spec.task_template.iter_mut().for_each(|task| task.networks = None);
+        let port = EndpointPortConfig {
+            protocol: Some(EndpointPortConfigProtocolEnum::TCP),
+            target_port: Some(80),
+            publish_mode: Some(EndpointPortConfigPublishModeEnum::INGRESS),
+            ..EndpointPortConfig::default()
+        };
+        spec.endpoint_spec.iter_mut().for_each(|e| e.ports = Some(vec![port.clone()]));
+    }
+    spec
+}
+
+fn attach(network: &NetworkId) -> NetworkAttachmentConfig {
+    NetworkAttachmentConfig { target: Some(network.to_string()), ..NetworkAttachmentConfig::default() }
+}
+
+fn replicated(replicas: u32) -> ServiceSpecMode {
+    let replicated = ServiceSpecModeReplicated { replicas: Some(i64::from(replicas)) };
+    ServiceSpecMode { replicated: Some(replicated), ..ServiceSpecMode::default() }
+}
+
+fn endpoint(mode: EndpointSpecModeEnum) -> EndpointSpec {
+    EndpointSpec { mode: Some(mode), ports: None }
+}
+
+/// A port of the engine's own choice: without a number it takes one that is free.
+fn any_port(mode: PublishMode) -> EndpointPortConfig {
+    EndpointPortConfig {
+        protocol: Some(EndpointPortConfigProtocolEnum::TCP),
+        target_port: Some(80),
+        publish_mode: Some(match mode {
+            PublishMode::Host => EndpointPortConfigPublishModeEnum::HOST,
+            PublishMode::Ingress => EndpointPortConfigPublishModeEnum::INGRESS,
+        }),
+        ..EndpointPortConfig::default()
+    }
+}
