@@ -2,15 +2,13 @@
 //!
 //! What is left is looked for here without the lab's own code, so that the promise is not checked by who gives it.
 
-use std::{
-    error::Error,
-    fs,
-    io::{BufRead, BufReader, Read},
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabError, LabName, LabSpec, World};
 use pvcheck_tests::{Outcome, text, xtask};

@@ -10,9 +10,7 @@ use crate::exhaustion::{FullBecause, Waiting, leaked_when_full, load_balancers_u
 use crate::holders::{Duplicate, Holder, NodeShare, duplicates, ended_tasks, holders, shares};
 use crate::losses::{Loss, losses};
 use crate::owners::{Owner, OwnerKind, Owners, owners};
-use crate::seen::AllocatorCounts;
-use crate::seen::NetworkId;
-use crate::seen::{Network, Snapshot};
+use crate::seen::{AllocatorCounts, Network, NetworkId, Snapshot};
 use crate::stuck::{Cause, Stuck, stuck};
 
 /// The audit of a Swarm: schema `pvcheck/v1`, kind `audit`.
@@ -302,9 +300,7 @@ fn notes(
             ),
         });
     }
-    let here = |t: &crate::seen::Task| t.attachments.iter().any(|(on, _)| on == id);
-    let moving =
-        waiting.snapshot.tasks.iter().filter(|t| here(t) && t.state.holds_addresses() && !t.is_wanted());
+    let moving = waiting.snapshot.tasks.iter().filter(|t| t.is_stopping_on(id));
     let moving = moving.count();
     if 0 < moving {
         notes.push(format!("{moving} of the tasks that hold an address here are stopping"));

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::owners::Owners;
-use crate::seen::AllocatorCounts;
-use crate::seen::{EndpointMode, Network, Service, Snapshot, Task, TaskState};
-use crate::seen::{NetworkId, NodeId, TaskId};
+use crate::seen::{
+    AllocatorCounts, EndpointMode, Network, NetworkId, NodeId, Service, Snapshot, Task, TaskId, TaskState,
+};
 use crate::waits::{VipWait, waiting_services};
 
 /// How long somebody may be without an address before he counts as waiting. Allocation takes milliseconds.
@@ -127,7 +127,7 @@ impl<'a> Waiting<'a> {
             // Without a slot the service is global, and its tasks are told apart by their nodes.
             others.all(|o| {
                 let elsewhere = t.slot.is_none() && o.node != t.node;
-                let replaced = o.is_wanted() && o.state == TaskState::Running;
+                let replaced = o.is_running();
                 let newer = lacked_balancer(o) && (t.since, &t.id) < (o.since, &o.id);
                 elsewhere || !(replaced || newer)
             })
@@ -152,7 +152,7 @@ pub fn load_balancers_unsure(snapshot: &Snapshot, network: &Network, owners: &Ow
         return 0;
     }
     let prepared = |t: &Task| (TaskState::Ready..=TaskState::Running).contains(&t.state);
-    let here = |t: &Task| t.attachments.iter().any(|(id, a)| *id == network.id && !a.is_empty());
+    let here = |t: &Task| t.addresses_on(&network.id).next().is_some();
     let sure: BTreeSet<&NodeId> =
         snapshot.tasks.iter().filter(|t| prepared(t) && here(t)).filter_map(|t| t.node.as_ref()).collect();
     owners.load_balancers.iter().filter(|node| !sure.contains(node)).count() as u64
@@ -194,12 +194,12 @@ pub(crate) fn overlays_of<'a>(snapshot: &'a Snapshot, task: &Task) -> Vec<&'a Ne
     if let Some(service) = task.service.as_ref().and_then(|id| snapshot.service(id)) {
         return overlays_wanted(snapshot, service);
     }
-    let on = |n: &&Network| n.is_overlay() && task.attachments.iter().any(|(id, _)| *id == n.id);
+    let on = |n: &&Network| n.is_overlay() && task.is_attached_to(&n.id);
     snapshot.networks.iter().filter(on).collect()
 }
 
 fn lack<'a>(snapshot: &'a Snapshot, task: &'a Task) -> Lack<'a> {
-    let has = |n: &Network| task.attachments.iter().any(|(id, a)| *id == n.id && !a.is_empty());
+    let has = |n: &Network| task.addresses_on(&n.id).next().is_some();
     let mut on = overlays_of(snapshot, task);
     on.retain(|n| !has(n));
     Lack { task, service: task.service.as_ref().and_then(|id| snapshot.service(id)), on }

@@ -6,8 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::owners::{Owner, OwnerKind, Owners};
-use crate::seen::{NetworkId, NodeId, TaskId};
-use crate::seen::{Snapshot, Task};
+use crate::seen::{NetworkId, NodeId, Snapshot, Task, TaskId};
 
 /// What one service holds of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +77,7 @@ pub fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
         } else {
             holder.tasks += 1;
             let task = owner.task.as_ref().and_then(|id| tasks.get(id));
-            holder.stopping += u64::from(task.is_some_and(|t| !t.is_wanted()));
+            holder.stopping += u64::from(task.is_some_and(|t| t.is_stopping()));
         }
     }
     let mut holders: Vec<Holder> = by_name.into_values().collect();
@@ -129,7 +128,7 @@ pub(crate) fn duplicates(owners: &Owners) -> Vec<Duplicate> {
 
 /// Tasks that have ended and still list an address of this network, which they hold no more.
 pub(crate) fn ended_tasks(snapshot: &Snapshot, network: &NetworkId) -> u64 {
-    let lists = |t: &&Task| t.attachments.iter().any(|(id, a)| id == network && !a.is_empty());
+    let lists = |t: &&Task| t.addresses_on(network).next().is_some();
     snapshot.tasks.iter().filter(|t| !t.state.holds_addresses()).filter(lists).count() as u64
 }
 

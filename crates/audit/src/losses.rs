@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::exhaustion::{Waiting, overlays_wanted};
 use crate::holders::{Duplicate, named};
 use crate::owners::owners;
-use crate::seen::NetworkId;
-use crate::seen::{EndpointMode, Network, Service};
+use crate::seen::{EndpointMode, Network, NetworkId, Service};
 
 /// What is wrong beyond one task that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

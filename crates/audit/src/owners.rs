@@ -5,8 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::seen::{Network, Runtime, Snapshot, TaskState};
-use crate::seen::{NetworkId, NodeId, ServiceId, TaskId};
+use crate::seen::{Network, NetworkId, NodeId, Runtime, ServiceId, Snapshot, TaskId, TaskState};
 
 /// What an address is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,20 +103,21 @@ pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
         load_balancers.extend(snapshot.nodes.iter().map(|n| n.id.clone()));
     }
     for task in snapshot.tasks.iter().filter(|t| t.state.holds_addresses()) {
-        for (_, addresses) in task.attachments.iter().filter(|(id, _)| *id == network.id) {
-            load_balancers.extend(task.node.clone());
-            named.extend(addresses.iter().map(|address| Owner {
-                address: *address,
-                kind: match task.runtime {
-                    Runtime::Attachment => OwnerKind::Attachment,
-                    Runtime::Container => OwnerKind::Task,
-                },
-                service: task.service.as_ref().map(|id| service_name(snapshot, id)),
-                task: Some(task.id.clone()),
-                node: task.node.clone(),
-                state: Some(task.state),
-            }));
+        if !task.is_attached_to(&network.id) {
+            continue;
         }
+        load_balancers.extend(task.node.clone());
+        named.extend(task.addresses_on(&network.id).map(|address| Owner {
+            address,
+            kind: match task.runtime {
+                Runtime::Attachment => OwnerKind::Attachment,
+                Runtime::Container => OwnerKind::Task,
+            },
+            service: task.service.as_ref().map(|id| service_name(snapshot, id)),
+            task: Some(task.id.clone()),
+            node: task.node.clone(),
+            state: Some(task.state),
+        }));
     }
     named.sort_by_key(|o| (o.address, o.kind));
     Owners { named, load_balancers }

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exhaustion::{Lack, Waiting, balancer_patience, has_waited, overlays_of};
 use crate::owners::Owners;
-use crate::seen::TaskId;
-use crate::seen::{Network, Snapshot, Task, TaskState};
+use crate::seen::{Network, Snapshot, Task, TaskId, TaskState};
 
 /// A task that waits for an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 use pvcheck_ipam::{Reservation, Subnet};
 
-use crate::seen::{HostAddress, HostFacts, HostRoute, RouteKind};
-use crate::seen::{Network, Node, Snapshot};
+use crate::seen::{HostAddress, HostFacts, HostRoute, Network, Node, RouteKind, Snapshot};
 
 /// Sources of each reserved network, by owner, in the order in which they were met.
 type Taken = BTreeMap<(IpNet, String), Vec<String>>;

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::seen::NetworkId;
-use crate::seen::{EndpointMode, Network, Service, Snapshot};
+use crate::seen::{EndpointMode, Network, NetworkId, Service, Snapshot};
 
 /// A VIP service that has no address on a network of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -103,8 +103,7 @@ async fn start(
 fn addresses(snapshot: &Snapshot, stack: &str, shared: &NetworkId) -> Vec<Ipv4Addr> {
     let service = snapshot.service_named(&format!("{stack}_app"));
     let tasks = service.into_iter().flat_map(|s| snapshot.running_tasks(&s.id));
-    let here = tasks.flat_map(|t| &t.attachments).filter(|(id, _)| id == shared);
-    here.flat_map(|(_, addresses)| addresses).copied().collect()
+    tasks.flat_map(|t| t.addresses_on(shared)).collect()
 }
 
 /// Asks until the answer is the expected one or the router's time is up; the last answer counts.

@@ -199,8 +199,7 @@ fn membership(
         }
     }
     for task in running {
-        let here: BTreeSet<_> =
-            task.attachments.iter().filter(|(id, _)| *id == network.id).flat_map(|(_, a)| a).collect();
+        let here: BTreeSet<_> = task.addresses_on(&network.id).collect();
         match here.iter().find(|a| inside(a)) {
             Some(address) => addresses.push(format!("{} task {} {address}", service.name, task.id)),
             None => lacking.push(format!("task {} has no address on {}", task.id, network.name)),

@@ -3,18 +3,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use pvcheck_audit::{ConfigId, without_values};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::engine::CallError;
-use crate::engine::Engine;
-use crate::engine::poll;
-use crate::engine::wire;
+use crate::engine::{CallError, Engine, poll, wire};
 use crate::labels::RUN_LABEL;
 use crate::run::RunId;
 use crate::write::{Permit, Writer};
-use pvcheck_audit::ConfigId;
-use pvcheck_audit::without_values;
 
 /// The lock's name among the configs.
 pub(crate) const NAME: &str = "pvcheck-lock";

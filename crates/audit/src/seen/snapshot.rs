@@ -8,7 +8,7 @@ use super::ids::{NodeId, ServiceId};
 use super::network::Network;
 use super::node::Node;
 use super::service::Service;
-use super::task::{Task, TaskState};
+use super::task::Task;
 
 /// Everything that one look saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,9 +80,7 @@ impl Snapshot {
 
     /// The tasks of a service that are running and meant to.
     pub fn running_tasks<'a>(&'a self, id: &'a ServiceId) -> impl Iterator<Item = &'a Task> {
-        self.tasks.iter().filter(move |t| {
-            t.service.as_ref() == Some(id) && t.state == TaskState::Running && t.desired <= TaskState::Running
-        })
+        self.tasks.iter().filter(move |t| t.service.as_ref() == Some(id) && t.is_running())
     }
 
     /// Names of all stacks, sorted, each once.

@@ -132,8 +132,93 @@ pub struct Task {
 }
 
 impl Task {
-    /// True iff it is meant to run, or, for a task of a job, to run to its end; false for one that is told to stop.
+    /// True iff it is meant to run, or, for a task of a job, to run to its end; false for one that was told to stop.
+    ///
+    /// A job's tasks have the desired state `complete` from the moment they are created (swarmkit
+    /// `manager/orchestrator/jobs`), so that state is no order to stop. A desired state that this version does not know
+    /// is taken for none either.
     pub fn is_wanted(&self) -> bool {
-        self.desired <= TaskState::Running || self.desired == TaskState::Complete
+        self.desired.holds_addresses() || self.desired == TaskState::Complete
+    }
+
+    /// True iff it was told to stop and has not ended yet: it gives its addresses back when it does.
+    pub fn is_stopping(&self) -> bool {
+        self.state.holds_addresses() && !self.is_wanted()
+    }
+
+    /// True iff it [stops](Self::is_stopping) and is attached to this network.
+    pub fn is_stopping_on(&self, network: &NetworkId) -> bool {
+        self.is_stopping() && self.is_attached_to(network)
+    }
+
+    /// True iff it runs and is meant to.
+    pub fn is_running(&self) -> bool {
+        self.state == TaskState::Running && self.is_wanted()
+    }
+
+    /// True iff it lists this network, with an address there or without.
+    pub fn is_attached_to(&self, network: &NetworkId) -> bool {
+        self.attachments.iter().any(|(id, _)| id == network)
+    }
+
+    /// The addresses that it lists on this network. It holds them only while [`TaskState::holds_addresses`]: a task that
+    /// has ended still lists what it had.
+    pub fn addresses_on(&self, network: &NetworkId) -> impl Iterator<Item = Ipv4Addr> {
+        self.attachments.iter().filter(move |(id, _)| id == network).flat_map(|(_, list)| list).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(state: TaskState, desired: TaskState) -> Task {
+        Task {
+            id: TaskId::new("t"),
+            service: None,
+            slot: None,
+            node: None,
+            runtime: Runtime::Container,
+            state,
+            desired,
+            since: None,
+            error: String::new(),
+            container: None,
+            attachments: vec![
+                (NetworkId::new("a"), vec![Ipv4Addr::new(10, 0, 0, 5)]),
+                (NetworkId::new("b"), Vec::new()),
+            ],
+        }
+    }
+
+    #[test]
+    fn only_an_order_to_end_makes_a_task_stop() {
+        use TaskState::{Complete, New, Preparing, Ready, Remove, Running, Shutdown, Unknown};
+        for (state, desired, stopping) in [
+            (Running, Running, false),
+            (New, Running, false),
+            (Preparing, Ready, false),
+            // A job's task, from its creation to its end.
+            (New, Complete, false),
+            (Running, Complete, false),
+            (Complete, Complete, false),
+            (Running, Shutdown, true),
+            (New, Remove, true),
+            (Unknown, Remove, true),
+            (Shutdown, Shutdown, false),
+            (Running, Unknown, false),
+        ] {
+            assert_eq!(task(state, desired).is_stopping(), stopping, "{state:?}, desired {desired:?}");
+        }
+        assert!(task(Running, Complete).is_running() && !task(Running, Shutdown).is_running());
+    }
+
+    #[test]
+    fn addresses_are_those_of_one_network() {
+        let task = task(TaskState::Running, TaskState::Running);
+        let (a, b, c) = (NetworkId::new("a"), NetworkId::new("b"), NetworkId::new("c"));
+        assert_eq!(task.addresses_on(&a).collect::<Vec<_>>(), [Ipv4Addr::new(10, 0, 0, 5)]);
+        assert_eq!(task.addresses_on(&b).count() + task.addresses_on(&c).count(), 0);
+        assert!(task.is_attached_to(&b) && !task.is_attached_to(&c));
     }
 }

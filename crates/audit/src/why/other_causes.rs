@@ -19,7 +19,7 @@ pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a
         {
             Some(on_down_node(case, task, &host))
         }
-        TaskState::Running if task.is_wanted() => {
+        _ if task.is_running() => {
             Some(Decision::new(Verdict::Running, format!("{} runs", case.name()), Some(task)))
         }
         TaskState::Complete | TaskState::Shutdown | TaskState::Remove => {
@@ -31,7 +31,7 @@ pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a
         }
         TaskState::Failed | TaskState::Orphaned => Some(failed(case, task)),
         TaskState::Rejected if !lacked_balancer(task) => Some(failed(case, task)),
-        state if state.holds_addresses() && !task.is_wanted() => {
+        _ if task.is_stopping() => {
             let summary =
                 format!("{} is stopping, as wanted, and holds its addresses until it has", case.name());
             let link = task_link(task, "it is told to stop");
@@ -80,7 +80,7 @@ fn as_wanted<'a>(
     tasks: &[&'a Task],
     node_down: bool,
 ) -> Option<Decision<'a>> {
-    let runs = |t: &&&Task| t.state == TaskState::Running && t.is_wanted() && down_node(case, t).is_none();
+    let runs = |t: &&&Task| t.is_running() && down_node(case, t).is_none();
     let running = tasks.iter().filter(runs).count() as u64;
     let wanted = tasks.iter().filter(|t| t.is_wanted());
     let all_run = || wanted.clone().all(|t| matches!(t.state, TaskState::Running | TaskState::Complete));

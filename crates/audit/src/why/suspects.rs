@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::exhaustion::{Waiting, leaked_when_full, load_balancers_unsure};
 use crate::holders::{Holder, holders};
 use crate::owners::{OwnerKind, owners};
-use crate::seen::Network;
-use crate::seen::NetworkId;
+use crate::seen::{Network, NetworkId};
 
 /// A network that somebody waits on, and who holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

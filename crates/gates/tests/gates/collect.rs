@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{
     ChurnOutcome, Config, M1Facts, M2Facts, M2Order, PreflightError, Seen, Verdict, collect_m1, collect_m2,
     judge_m1, judge_m2, preflight,
@@ -12,8 +13,6 @@ use pvcheck_swarm::{Engine, Order, Permit, RunId, silent};
 use tempfile::TempDir;
 
 use crate::support::*;
-
-use Verdict::{Fail, Pass, Unknown};
 
 /// A Swarm with its log file, a router before it, and the configuration that is true of both.
 pub(crate) struct World {

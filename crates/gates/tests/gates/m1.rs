@@ -1,5 +1,6 @@
 //! Gate `pvcheck.m1`, one break at a time.
 
+use Verdict::{Fail, Pass, Unknown};
 use pvcheck_audit::{Snapshot, TaskState};
 use pvcheck_gates::{Config, GateReport, M1Facts, Verdict, judge_m1};
 use pvcheck_journal::Incomplete;
@@ -7,8 +8,6 @@ use pvcheck_routes::{Failure, Phase, VerifyError, VerifyErrorKind};
 use pvcheck_sim::{NetworkDraft, ServiceDraft};
 
 use crate::support::*;
-
-use Verdict::{Fail, Pass, Unknown};
 
 /// The healthy world's facts, with one thing changed.
 async fn with(change: impl FnOnce(&mut M1Facts)) -> GateReport {

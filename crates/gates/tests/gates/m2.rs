@@ -1,5 +1,6 @@
 //! Gate `pvcheck.m2`: a real run against the embedded engine, and then its facts, one break at a time.
 
+use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{CanaryFailure, ChurnOutcome, GateReport, M2Facts, Verdict, judge_m2};
 use pvcheck_journal::{Catalogue, Incomplete, OwnNoise, Record, Scan, Window};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
@@ -9,8 +10,6 @@ use tokio::sync::OnceCell;
 
 use crate::collect::{World, m2_run};
 use crate::support::*;
-
-use Verdict::{Fail, Pass, Unknown};
 
 static HEALTHY: OnceCell<(World, M2Facts)> = OnceCell::const_new();
 

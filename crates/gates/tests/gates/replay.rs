@@ -1,7 +1,8 @@
 //! Facts that were saved are judged the same later.
 
 use pvcheck_gates::{GateReport, M1Facts, M2Facts, Observed, judge_m1, judge_m2};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::m2::healthy;
 use crate::support::*;

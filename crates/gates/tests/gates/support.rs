@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use Verdict::Pass;
 use jiff::Timestamp;
 use pvcheck_audit::Snapshot;
 use pvcheck_gates::{Config, GateReport, M1Facts, Observed, Seen, Verdict};
@@ -14,8 +15,6 @@ use pvcheck_sim::{Model, Sim, SimOptions, Timings};
 use pvcheck_swarm::Engine;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-use Verdict::Pass;
 
 /// Model time in which everything settles.
 pub(crate) const SETTLE: Duration = Duration::from_secs(5);

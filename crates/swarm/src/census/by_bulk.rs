@@ -4,13 +4,12 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use pvcheck_audit::ServiceId;
+
 use super::prober::Prober;
 use super::ring::Turn;
-use crate::engine::CallError;
-use crate::engine::poll;
-use crate::engine::wire;
-use crate::read::{address, read_tasks};
-use pvcheck_audit::{NetworkId, ServiceId};
+use crate::engine::{CallError, poll};
+use crate::read::{read_tasks, read_tasks_of};
 
 impl Prober<'_> {
     /// Asks for as many addresses as the turn allows, gives them back, and waits until they are free again.
@@ -32,10 +31,9 @@ impl Prober<'_> {
         const SETTLED: Duration = Duration::from_secs(2);
         let mut given: Vec<Ipv4Addr> = Vec::new();
         let mut last_gain = Instant::now();
-        let path = format!("/tasks?filters=%7B%22service%22%3A%5B%22{service}%22%5D%7D");
         loop {
-            let tasks: Vec<wire::Task> = self.engine.connection().get(&path).await?;
-            let now = addresses_on(&tasks, &self.network.id);
+            let tasks = read_tasks_of(self.engine, service).await?;
+            let now: Vec<_> = tasks.iter().flat_map(|t| t.addresses_on(&self.network.id)).collect();
             if given.len() < now.len() {
                 last_gain = Instant::now();
             }
@@ -63,10 +61,4 @@ impl Prober<'_> {
         }
         Ok(())
     }
-}
-
-fn addresses_on(tasks: &[wire::Task], network: &NetworkId) -> Vec<Ipv4Addr> {
-    let attached = tasks.iter().flat_map(|t| t.networks_attachments.iter().flatten());
-    let here = attached.filter(|a| a.network.id == network.as_str());
-    here.flat_map(|a| a.addresses.iter().flatten()).filter_map(|t| address(t)).collect()
 }

@@ -4,12 +4,12 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use pvcheck_audit::ServiceId;
 
 use super::prober::Prober;
 use super::ring::Turn;
 use crate::engine::CallError;
 use crate::read::{read_service, read_tasks};
-use pvcheck_audit::ServiceId;
 
 /// Steps between two looks at what others do.
 const STRETCH: u32 = 64;

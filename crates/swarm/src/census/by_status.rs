@@ -2,18 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use pvcheck_audit::{
+    Network, Owners, Service, Snapshot, counts_refused, load_balancers_unsure, owners, waiting_services,
+};
 use pvcheck_ipam::AllocatorStatus;
 
-use super::prober::{is_stopping, subnets_of};
+use super::prober::subnets_of;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use crate::engine::Engine;
 use crate::progress::{Progress, Watcher};
 use crate::read::read_count;
-use pvcheck_audit::counts_refused;
-use pvcheck_audit::load_balancers_unsure;
-use pvcheck_audit::waiting_services;
-use pvcheck_audit::{Network, Service, Snapshot};
-use pvcheck_audit::{Owners, owners};
 
 /// Counts asked for, at most: the engine reads each without a lock (see `status.rs`), so they are few and far between.
 const MOST_READS: u32 = 4;
@@ -74,7 +72,7 @@ impl Moment<'_> {
     fn stopping(&self) -> bool {
         [self.before, self.after]
             .iter()
-            .any(|look| look.tasks.iter().any(|t| is_stopping(t, &self.network.id)))
+            .any(|look| look.tasks.iter().any(|t| t.is_stopping_on(&self.network.id)))
     }
 
     /// An address that the allocator has freed and somebody still has (L3) hides one that is leaked.

@@ -5,23 +5,16 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use pvcheck_audit::{Network, Owners, Service, Snapshot, Task, counts_refused, owners, waits_among};
 use pvcheck_ipam::{Capacity, CensusFacts, LeakReport, confirm, reconcile};
 
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use super::ring::Turn;
-use crate::engine::CallError;
-use crate::engine::Engine;
-use crate::engine::poll;
-use crate::engine::wire;
+use crate::engine::{CallError, Engine, poll, wire};
 use crate::progress::{Progress, Watcher};
 use crate::read::{address, read_services};
 use crate::run::RunId;
 use crate::write::Writer;
-use pvcheck_audit::NetworkId;
-use pvcheck_audit::counts_refused;
-use pvcheck_audit::waits_among;
-use pvcheck_audit::{Network, Service, Snapshot, Task};
-use pvcheck_audit::{Owners, owners};
 
 /// A census under way.
 pub(super) struct Prober<'a> {
@@ -125,7 +118,7 @@ impl Prober<'_> {
 
     /// How many tasks hold an address of the network and are to stop.
     fn stopping(&self, look: &Snapshot) -> usize {
-        look.tasks.iter().filter(|t| is_stopping(t, &self.network.id)).count()
+        look.tasks.iter().filter(|t| t.is_stopping_on(&self.network.id)).count()
     }
 
     /// Why this turn does not settle the matter; `None` if it does.
@@ -176,8 +169,8 @@ impl Prober<'_> {
     pub(super) fn note(&self, turn: &mut Turn, others: &[Task]) {
         // A task that has ended still lists its address, and a leaked one is just such an address.
         let holding = others.iter().filter(|t| t.state.holds_addresses());
-        turn.saw_busy(holding.flat_map(|t| addresses_of(t, &self.network.id)));
-        turn.saw_stopping(others.iter().any(|t| is_stopping(t, &self.network.id)));
+        turn.saw_busy(holding.flat_map(|t| t.addresses_on(&self.network.id)));
+        turn.saw_stopping(others.iter().any(|t| t.is_stopping_on(&self.network.id)));
     }
 
     /// What a turn amounts to, with the owners of before and of now; and the look that showed those of now.
@@ -242,22 +235,11 @@ pub(super) fn subnets_of(network: &Network) -> String {
     network.subnets().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// True iff the task holds an address of the network and is to stop.
-pub(super) fn is_stopping(task: &Task, network: &NetworkId) -> bool {
-    let here = task.attachments.iter().any(|(id, _)| id == network);
-    here && task.state.holds_addresses() && !task.desired.holds_addresses()
-}
-
 /// Who waits, and on which network.
 fn waits(services: &[Service], networks: &[Network]) -> BTreeSet<(String, String)> {
     // The services of another census have one network each, and so nothing to lose on others.
     let waits = waits_among(services, networks).into_iter().filter(|w| !w.service.starts_with(NAME));
     waits.map(|w| (w.service, w.network_name.unwrap_or_else(|| w.network.to_string()))).collect()
-}
-
-fn addresses_of(task: &Task, network: &NetworkId) -> impl Iterator<Item = Ipv4Addr> {
-    let here = task.attachments.iter().filter(move |(id, _)| id == network);
-    here.flat_map(|(_, addresses)| addresses).copied()
 }
 
 /// libnetwork names the endpoint `NETWORK-endpoint` in the container `lb-NETWORK` (`ingress-sbox` for ingress).

@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures_util::{Stream, TryStreamExt};
 use ipnet::IpNet;
 use pvcheck_audit::{HostAddress, HostFacts, HostRoute, RouteKind, RouteOrigin};
+use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use rtnetlink::packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteProtocol, RouteType, RouteVia,
 };
-use rtnetlink::packet_route::{AddressFamily, route::RouteNextHop};
 use rtnetlink::{Handle, RouteMessageBuilder};
 use thiserror::Error;
 

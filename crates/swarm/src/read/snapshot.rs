@@ -45,6 +45,13 @@ pub(crate) async fn read_service(engine: &Engine, id: &ServiceId) -> Result<Serv
     Ok(service(engine.connection().get(&format!("/services/{id}")).await?))
 }
 
+/// The tasks of one service.
+pub(crate) async fn read_tasks_of(engine: &Engine, service: &ServiceId) -> Result<Vec<Task>, CallError> {
+    let path = format!("/tasks?filters=%7B%22service%22%3A%5B%22{service}%22%5D%7D");
+    let tasks: Vec<wire::Task> = engine.connection().get(&path).await?;
+    Ok(tasks.into_iter().map(|t| task(t, Runtime::Container)).collect())
+}
+
 /// Every task of both runtimes, in two calls.
 pub(crate) async fn read_tasks(engine: &Engine) -> Result<Vec<Task>, CallError> {
     let containers: Vec<wire::Task> = engine.connection().get("/tasks").await?;

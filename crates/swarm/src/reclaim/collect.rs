@@ -44,8 +44,7 @@ pub async fn reclaim_facts(engine: &Engine, others: &[Engine]) -> Result<Reclaim
 pub(super) fn moving(snapshot: &Snapshot) -> Vec<String> {
     let on_its_way = snapshot.tasks.iter().filter(|task| {
         let starts = TaskState::Assigned <= task.state && task.state < TaskState::Running;
-        let stops = task.state.holds_addresses() && task.node.is_some() && !task.desired.holds_addresses();
-        stops || (starts && task.desired.holds_addresses())
+        (task.is_stopping() && task.node.is_some()) || (starts && task.is_wanted())
     });
     let of = on_its_way.filter_map(|task| task.service.as_ref());
     let named = of.map(|id| snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone()));

@@ -2,17 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use pvcheck_audit::{Snapshot, owners, waiting_services};
 use serde::{Deserialize, Serialize};
 
 use crate::census::{CensusError, CensusOptions, census};
-use crate::engine::Engine;
-use crate::engine::poll;
+use crate::engine::{Engine, poll};
 use crate::progress::Watcher;
 use crate::run::RunId;
 use crate::write::Permit;
-use pvcheck_audit::Snapshot;
-use pvcheck_audit::owners;
-use pvcheck_audit::waiting_services;
 
 /// How many addresses of a network are leaked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

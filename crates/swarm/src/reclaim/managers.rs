@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use pvcheck_audit::NodeId;
 use serde::Deserialize;
 use tokio::time::sleep;
 
 use super::facts::Manager;
-use crate::engine::CallError;
-use crate::engine::Engine;
-use pvcheck_audit::NodeId;
+use crate::engine::{CallError, Engine};
 
 /// A node with what the snapshot leaves out.
 #[derive(Clone, Debug, Default, Deserialize)]

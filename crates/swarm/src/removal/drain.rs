@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use pvcheck_audit::{NetworkId, Service, ServiceId, Task, TaskState};
 use tokio::sync::Mutex;
 
-use crate::engine::CallError;
-use crate::engine::Engine;
+use crate::engine::{CallError, Engine};
 use crate::read::{read_services, read_tasks};
-use pvcheck_audit::{NetworkId, ServiceId};
-use pvcheck_audit::{Service, Task, TaskState};
 
 /// What keeps networks from being removed without a loss.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,7 +78,7 @@ fn holds_up(task: &Task, alive: &BTreeMap<&ServiceId, &Service>, leaving: &Leavi
     match task.service.as_ref() {
         Some(id) if leaving.ours.contains(id) => true,
         // What its service wants on a network stays there, and so does the network.
-        Some(id) if task.desired.holds_addresses() => {
+        Some(id) if task.is_wanted() => {
             let keeps = |service: &&Service| on.all(|network| service.networks.contains(network));
             attached && !alive.get(id).is_some_and(keeps)
         }

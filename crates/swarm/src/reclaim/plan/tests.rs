@@ -1,6 +1,7 @@
+use pvcheck_audit::NodeId;
+
 use super::*;
 use crate::reclaim::{Here, Manager};
-use pvcheck_audit::NodeId;
 
 /// Managers `m0` (the leader), `m1` …; the first is asked, and all can be.
 fn facts(managers: usize) -> ReclaimFacts {
