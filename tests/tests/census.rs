@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, Suite, World};
 use pvcheck_swarm::{
-    Census, CensusError, CensusMethod, CensusOptions, Engine, Permit, RunId, census, silent,
+    Census, CensusError, CensusMethod, CensusOptions, Engine, Operation, Permit, RunId, census, silent,
 };
 use pvcheck_tests::{Outcome, docker, host, lab, long, text};
 
@@ -38,7 +38,12 @@ fn wait<T>(work: impl Future<Output = T>) -> Result<T, std::io::Error> {
 
 async fn count(engine: &Engine, network: &str, method: CensusMethod) -> Result<Census, CensusError> {
     let options = CensusOptions { method: Some(method), ..CensusOptions::default() };
-    census(engine, Permit::granted_by_operator(), network, &options, &RunId::unique(), &silent).await
+    census(
+        Operation::new(engine, Permit::granted_by_operator(), &RunId::unique(), &silent),
+        network,
+        &options,
+    )
+    .await
 }
 
 /// Whatever a census does, somebody else's stacks come up and go as if it were not there.

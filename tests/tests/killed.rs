@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, Suite, World};
-use pvcheck_swarm::{CensusOptions, Engine, Permit, RunId, census, silent};
+use pvcheck_swarm::{CensusOptions, Engine, Operation, Permit, RunId, census, silent};
 use pvcheck_tests::stacks::{IMAGE, STOPS_AT_ONCE, Shape, deploy};
 use pvcheck_tests::{Outcome, docker, host, lab, long, pvcheck, text};
 
@@ -114,8 +114,11 @@ impl Rig {
     fn leaked(&self, runtime: &tokio::runtime::Runtime) -> Result<Option<u64>, Box<dyn std::error::Error>> {
         let permit = Permit::granted_by_operator();
         let options = CensusOptions::default();
-        let found =
-            runtime.block_on(census(&self.engine, permit, NETWORK, &options, &RunId::unique(), &silent))?;
+        let found = runtime.block_on(census(
+            Operation::new(&self.engine, permit, &RunId::unique(), &silent),
+            NETWORK,
+            &options,
+        ))?;
         Ok(found.leaked)
     }
 }

@@ -5,7 +5,8 @@ use std::io::Write as _;
 
 use pvcheck_lab::{Lab, LabSpec, Suite, World};
 use pvcheck_swarm::{
-    Census, CensusMethod, CensusOptions, Engine, Permit, RemovalOptions, RunId, census, remove_stacks, silent,
+    Census, CensusMethod, CensusOptions, Engine, Operation, Permit, RemovalOptions, RunId, census,
+    remove_stacks, silent,
 };
 use pvcheck_tests::stacks::{STOPS_IN_2_S, Shape, deploy, stack_rm, task_addresses, until_gone};
 use pvcheck_tests::{Outcome, docker, host, lab, lab_of, long};
@@ -96,7 +97,12 @@ async fn leaks(test: &str, lab: Lab, shapes: &[(usize, usize)], load_balancers: 
     let names: Vec<String> = (0..4).map(|n| format!("drained-{n}")).collect();
     deploy(&lab, &names, Shape { replicas: 3, ..resident })?;
     let permit = Permit::granted_by_operator();
-    let removed = remove_stacks(&engine, permit, &names, &RemovalOptions::default(), &silent).await?;
+    let removed = remove_stacks(
+        Operation::new(&engine, permit, &RunId::unique(), &silent),
+        &names,
+        &RemovalOptions::default(),
+    )
+    .await?;
     assert!(removed.iter().all(|r| r.left.is_empty() && r.networks == 1), "{removed:?}");
     let found = count(&engine).await?;
     assert_eq!(found.leaked, Some(lost.len() as u64), "drained removal lost an address: {found:?}");
@@ -118,7 +124,12 @@ fn assert_named(found: &Census, lost: &BTreeSet<std::net::Ipv4Addr>, load_balanc
 async fn count(engine: &Engine) -> Result<Census, Box<dyn std::error::Error>> {
     let by = async |method| {
         let options = CensusOptions { method: Some(method), ..CensusOptions::default() };
-        census(engine, Permit::granted_by_operator(), NETWORK, &options, &RunId::unique(), &silent).await
+        census(
+            Operation::new(engine, Permit::granted_by_operator(), &RunId::unique(), &silent),
+            NETWORK,
+            &options,
+        )
+        .await
     };
     let (bulk, cursor) = (by(CensusMethod::Bulk).await?, by(CensusMethod::Cursor).await?);
     assert_eq!(bulk.leaked_addresses, cursor.leaked_addresses, "{bulk:?} {cursor:?}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, Suite, World};
 use pvcheck_swarm::{
-    Census, CensusOptions, Engine, Permit, RemovalOptions, RunId, census, remove_stacks, silent,
+    Census, CensusOptions, Engine, Operation, Permit, RemovalOptions, RunId, census, remove_stacks, silent,
 };
 use pvcheck_tests::stacks::{STOPS_AT_ONCE, STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
 use pvcheck_tests::{Outcome, docker, host, lab, long};
@@ -108,7 +108,12 @@ fn slow(lab: &Lab, prefix: &str) -> Result<Vec<String>, Box<dyn std::error::Erro
 async fn drained(engine: &Engine, names: &[String]) -> Result<Duration, Box<dyn std::error::Error>> {
     let since = Instant::now();
     let options = RemovalOptions::default();
-    let done = remove_stacks(engine, Permit::granted_by_operator(), names, &options, &silent).await?;
+    let done = remove_stacks(
+        Operation::new(engine, Permit::granted_by_operator(), &RunId::unique(), &silent),
+        names,
+        &options,
+    )
+    .await?;
     let took = since.elapsed();
     assert!(done.iter().all(|r| r.left.is_empty() && r.networks == 1), "{done:?}");
     Ok(took)
@@ -147,5 +152,6 @@ async fn ends(engine: &Engine, since: Instant) -> Result<Ends, Box<dyn std::erro
 
 async fn count(engine: &Engine) -> Result<Census, Box<dyn std::error::Error>> {
     let permit = Permit::granted_by_operator();
-    Ok(census(engine, permit, NETWORK, &CensusOptions::default(), &RunId::unique(), &silent).await?)
+    Ok(census(Operation::new(engine, permit, &RunId::unique(), &silent), NETWORK, &CensusOptions::default())
+        .await?)
 }

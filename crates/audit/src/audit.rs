@@ -13,13 +13,9 @@ use crate::owners::{Owner, OwnerKind, Owners, owners};
 use crate::seen::{AllocatorCounts, Network, NetworkId, Snapshot};
 use crate::stuck::{Cause, Stuck, stuck};
 
-/// The audit of a Swarm: schema `pvcheck/v1`, kind `audit`.
+/// The audit of a Swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `audit`.
-    pub kind: String,
     /// The engine that was asked.
     pub engine: AuditedEngine,
     /// Every overlay, `ingress` first.
@@ -132,8 +128,6 @@ pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Th
         snapshot.overlays().into_iter().map(|n| (n, owners(snapshot, n))).collect();
     let twice: Vec<_> = overlays.iter().map(|(n, owners)| (*n, duplicates(owners))).collect();
     Audit {
-        schema: "pvcheck/v1".into(),
-        kind: "audit".into(),
         engine: AuditedEngine {
             version: snapshot.engine.version.clone(),
             api: snapshot.engine.api.clone(),

@@ -12,7 +12,6 @@ use crate::seen::{EndpointMode, Network, NetworkId, Service};
 /// What is wrong beyond one task that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum LossKind {
     /// A service waits, and each attempt to serve it loses an address on the networks before the one to blame (L2).
     RetriesLoseAddresses,

@@ -27,7 +27,6 @@ pub struct Stuck {
 /// Why a task waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Cause {
     /// The network has no address left.
     NetworkFull,

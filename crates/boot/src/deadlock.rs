@@ -29,8 +29,6 @@ pub fn analyse(units: &[Unit], waits: &[Wait], serves: &[Serves]) -> BootReport 
         WaitRow { unit, url, outcome, reason, not_seen: not_seen(&world, wait) }
     });
     BootReport {
-        schema: "pvcheck/v1".to_owned(),
-        kind: "boot".to_owned(),
         units: units.len(),
         waits: rows.collect(),
         deadlocks: cycles.iter().map(|cycle| deadlock(&world, units, cycle)).collect(),
@@ -46,10 +44,6 @@ pub fn introduced<'a>(before: &BootReport, after: &'a BootReport) -> Vec<&'a Dea
 /// What the units and the declared waits amount to. The JSON form of kind `boot`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootReport {
-    /// `pvcheck/v1`.
-    pub schema: String,
-    /// `boot`.
-    pub kind: String,
     /// How many units were looked at.
     pub units: usize,
     /// Every declared wait with what became of it.

@@ -1,10 +1,26 @@
-//! What ends a command, and with which exit code.
+//! What ends a command, and with which exit code: the one table of exit codes.
+//!
+//! Every `match` over an error names every variant, so a new one does not compile until it has a code here.
 
-use pvcheck_audit::NoSuchSubject;
+use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError};
 use pvcheck_gates::{ConfigError, PreflightError};
+use pvcheck_journal::SourceError;
+use pvcheck_routes::{RootsError, Verdict};
 use pvcheck_swarm::{
-    CallError, CensusError, ChurnError, ConnectError, LockError, ReclaimError, RemovalError,
+    CallError, CallErrorKind, CensusError, ChurnError, ConnectError, DeployError, HostError, HostFactsError,
+    LockError, ReclaimError, RemovalError,
 };
+
+/// A finding, a FAIL, or something that was not done.
+pub(crate) const NOT_DONE: u8 = 1;
+/// Wrong usage or configuration; nothing was touched.
+pub(crate) const USAGE: u8 = 2;
+/// Something could not be observed.
+pub(crate) const UNKNOWN: u8 = 3;
+/// Refused by a guardrail.
+pub(crate) const REFUSED: u8 = 4;
+/// Interrupted, and cleaned up: 128 plus the number of SIGINT, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// One line and an exit code.
 #[derive(Debug)]
@@ -17,114 +33,255 @@ pub(crate) struct Failure {
 impl Failure {
     /// 2: wrong usage or configuration; nothing was touched.
     pub(crate) fn usage(line: impl ToString) -> Self {
-        Self { code: 2, line: line.to_string() }
+        Self { code: USAGE, line: line.to_string() }
     }
 
     /// 3: something could not be observed.
     pub(crate) fn unknown(line: impl ToString) -> Self {
-        Self { code: 3, line: line.to_string() }
-    }
-
-    /// 4: a guardrail.
-    pub(crate) fn refused(line: impl ToString) -> Self {
-        Self { code: 4, line: line.to_string() }
+        Self { code: UNKNOWN, line: line.to_string() }
     }
 
     /// 1: tried, and not done.
     pub(crate) fn not_done(line: impl ToString) -> Self {
-        Self { code: 1, line: line.to_string() }
+        Self { code: NOT_DONE, line: line.to_string() }
+    }
+
+    /// 130: `how` says what the interruption left or did not leave.
+    pub(crate) fn interrupted(how: impl ToString) -> Self {
+        Self { code: INTERRUPTED, line: how.to_string() }
     }
 }
 
-impl From<ConnectError> for Failure {
-    fn from(error: ConnectError) -> Self {
-        Self::unknown(error)
+/// The exit code of a verdict.
+pub(crate) fn code_of(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Pass => 0,
+        Verdict::Fail => NOT_DONE,
+        Verdict::Unknown => UNKNOWN,
     }
 }
 
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        Self::unknown(error)
+/// An error that a command may end with, and its exit code.
+trait Ends: std::fmt::Display {
+    fn code(&self) -> u8;
+}
+
+impl<E: Ends> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { code: error.code(), line: error.to_string() }
     }
 }
 
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::usage(error)
-    }
-}
-
-impl From<PreflightError> for Failure {
-    fn from(error: PreflightError) -> Self {
-        Self { code: error.exit_code(), line: error.to_string() }
-    }
-}
-
-impl From<CensusError> for Failure {
-    fn from(error: CensusError) -> Self {
-        match error {
-            CensusError::NoSuchNetwork { .. } | CensusError::IngressInBulk(_) => Self::usage(error),
-            CensusError::SomebodyWaits { .. } => Self::refused(error),
-            _ => Self::unknown(error),
+impl Ends for CallError {
+    fn code(&self) -> u8 {
+        match &self.kind {
+            CallErrorKind::Connect(_)
+            | CallErrorKind::Deadline(_)
+            | CallErrorKind::Decode(_)
+            | CallErrorKind::Refused { .. }
+            | CallErrorKind::Transport(_) => UNKNOWN,
         }
     }
 }
 
-impl From<ChurnError> for Failure {
-    fn from(error: ChurnError) -> Self {
-        match error {
-            ChurnError::Census(census) => census.into(),
-            ChurnError::TooLittleRoom { .. } => Self::refused(error),
-            ChurnError::Lock(lock) => lock.into(),
-            ChurnError::Deploy(_) => Self::not_done(error),
-            ChurnError::Removal(removal) => removal.into(),
-            _ => Self::unknown(error),
+impl Ends for CensusError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NoSuchNetwork(_) | Self::IngressInBulk(_) => USAGE,
+            Self::SomebodyWaits { .. } => REFUSED,
+            Self::NoStatus(_) | Self::NotAllocated(_) => UNKNOWN,
+            Self::Call(call) => call.code(),
         }
     }
 }
 
-impl From<LockError> for Failure {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Held { .. } => Self::refused(error),
-            _ => Self::unknown(error),
+impl Ends for ChurnError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Call(call) => call.code(),
+            Self::Census(census) => census.code(),
+            Self::Deploy(deploy) => deploy.code(),
+            Self::Lock(lock) => lock.code(),
+            Self::Removal(removal) => removal.code(),
+            Self::TooLittleRoom { .. } => REFUSED,
         }
     }
 }
 
-impl From<ReclaimError> for Failure {
-    fn from(error: ReclaimError) -> Self {
-        match error {
-            ReclaimError::Census(census) => census.into(),
-            ReclaimError::NothingToResume { .. }
-            | ReclaimError::OtherSwarm { .. }
-            | ReclaimError::NoCopy { .. } => Self::usage(error),
-            ReclaimError::Refused { .. }
-            | ReclaimError::Unfinished { .. }
-            | ReclaimError::EngineRuns { .. }
-            | ReclaimError::QuorumLost { .. }
-            | ReclaimError::Lock(LockError::Held { .. }) => Self::refused(error),
-            ReclaimError::NotDone(_)
-            | ReclaimError::Stranded { .. }
-            | ReclaimError::Late(_)
-            | ReclaimError::Helper(_)
-            | ReclaimError::State { .. } => Self::not_done(error),
-            _ => Self::unknown(error),
+impl Ends for ConfigError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Meaning { .. } | Self::Syntax { .. } | Self::Unreadable { .. } => USAGE,
         }
     }
 }
 
-impl From<RemovalError> for Failure {
-    fn from(error: RemovalError) -> Self {
-        match error {
-            RemovalError::NoSuchStack { .. } => Self::usage(error),
-            _ => Self::unknown(error),
+impl Ends for ConnectError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Denied { .. }
+            | Self::Inactive { .. }
+            | Self::NoSocket { .. }
+            | Self::TooOld { .. }
+            | Self::Worker { .. } => UNKNOWN,
+            Self::Call(call) => call.code(),
         }
     }
 }
 
-impl From<NoSuchSubject> for Failure {
-    fn from(error: NoSuchSubject) -> Self {
-        Self::usage(error)
+impl Ends for DeployError {
+    fn code(&self) -> u8 {
+        match self {
+            // Whatever failed, stacks were being deployed: that is tried, and not done.
+            Self::Call(_) | Self::NoAddress { .. } | Self::NotRunning { .. } => NOT_DONE,
+        }
+    }
+}
+
+impl Ends for HostError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NotAbsolute(_) | Self::Scheme(_) => USAGE,
+        }
+    }
+}
+
+impl Ends for HostFactsError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::List { .. } | Self::Socket(_) | Self::TooLong { .. } => UNKNOWN,
+        }
+    }
+}
+
+impl Ends for LockError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Call(call) => call.code(),
+            Self::Held { .. } => REFUSED,
+        }
+    }
+}
+
+impl Ends for NoSuchNetwork {
+    fn code(&self) -> u8 {
+        USAGE
+    }
+}
+
+impl Ends for NoSuchSubject {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Ambiguous { .. } | Self::Unknown { .. } => USAGE,
+        }
+    }
+}
+
+impl Ends for PreflightError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Call(call) => call.code(),
+            Self::Journal(source) => source.code(),
+            Self::NotConfigured(_) => USAGE,
+            Self::Overlay(census) => census.code(),
+            Self::Roots(roots) => roots.code(),
+        }
+    }
+}
+
+impl Ends for ReclaimError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Call(call) => call.code(),
+            Self::Census(census) => census.code(),
+            Self::Connect(connect) => connect.code(),
+            Self::Lock(lock) => lock.code(),
+            Self::StepLog { .. } => UNKNOWN,
+            Self::NoCopy { .. } | Self::NothingToResume { .. } | Self::OtherSwarm { .. } => USAGE,
+            Self::EngineRuns { .. }
+            | Self::QuorumLost { .. }
+            | Self::Refused { .. }
+            | Self::Unfinished { .. } => REFUSED,
+            Self::Helper(_)
+            | Self::Late(_)
+            | Self::NotDone(_)
+            | Self::State { .. }
+            | Self::Stranded { .. } => NOT_DONE,
+        }
+    }
+}
+
+impl Ends for RemovalError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Call(call) => call.code(),
+            Self::NoSuchStack { .. } => USAGE,
+        }
+    }
+}
+
+impl Ends for RootsError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Certificate { .. }
+            | Self::Empty { .. }
+            | Self::NoSystemRoots { .. }
+            | Self::Pem { .. }
+            | Self::Read { .. }
+            | Self::TooLarge { .. }
+            | Self::Verifier(_) => USAGE,
+        }
+    }
+}
+
+impl Ends for SavedSnapshotError {
+    fn code(&self) -> u8 {
+        USAGE
+    }
+}
+
+impl Ends for SourceError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::IsDirectory { .. }
+            | Self::Io { .. }
+            | Self::Journalctl { .. }
+            | Self::JournalNotAllowed { .. }
+            | Self::Missing { .. }
+            | Self::NoMark { .. }
+            | Self::NotAllowed { .. }
+            | Self::NotRegular { .. }
+            | Self::Program { .. }
+            | Self::WrongMark { .. } => UNKNOWN,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_have_their_codes() {
+        assert_eq!([Verdict::Pass, Verdict::Fail, Verdict::Unknown].map(code_of), [0, 1, 3]);
+    }
+
+    #[test]
+    fn an_error_that_wraps_another_has_the_code_of_that_one() {
+        let missing = || NoSuchNetwork { name: "x".into(), overlays: vec!["ingress".into()] };
+        let waits =
+            || CensusError::SomebodyWaits { service: "s".into(), network: "n".into(), status_offered: false };
+        let table: [(Failure, u8); 7] = [
+            (PreflightError::Overlay(missing().into()).into(), USAGE),
+            (PreflightError::Overlay(CensusError::NotAllocated("x".into())).into(), UNKNOWN),
+            (PreflightError::NotConfigured("churn").into(), USAGE),
+            (PreflightError::Journal(SourceError::Missing { path: "x".into() }).into(), UNKNOWN),
+            (ChurnError::Census(waits()).into(), REFUSED),
+            (ReclaimError::Census(waits()).into(), REFUSED),
+            (ReclaimError::NotDone(Box::new(ReclaimError::Late("x".into()))).into(), NOT_DONE),
+        ];
+        for (failure, code) in table {
+            assert_eq!(failure.code, code, "{failure:?}");
+        }
     }
 }

@@ -1,13 +1,15 @@
-//! The face of pvcheck: arguments, progress, printing, exit codes. It decides nothing.
+//! The printer of pvcheck: arguments, progress, printing, exit codes. It decides nothing.
 //!
 //! [`main`] is the whole program; `cargo xtask pvcheck` calls it too, so that what the one shows is what the other does.
 #![forbid(unsafe_code)]
 
 mod args;
 mod commands;
-mod face;
+mod embedded;
 mod failure;
 mod files;
+mod printer;
+mod report;
 mod session;
 
 use std::ffi::OsString;
@@ -17,10 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Command};
-use crate::face::Face;
-
-/// Exit code of an interrupted command that has cleaned up.
-const INTERRUPTED: u8 = 130;
+use crate::printer::Printer;
 
 /// Runs the command line and gives its exit code: 0 pass or done, 1 a finding, 2 wrong usage, 3 unknown,
 /// 4 refused by a guardrail, 130 interrupted and cleaned up.
@@ -29,22 +28,22 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(args) => args,
         Err(error) => return refused(&error),
     };
-    let face = Face::new(&args.global);
+    let printer = Printer::new(&args.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return face.fail(&failure::Failure::unknown(format!("cannot start a runtime: {error}")));
+            return printer.fail(&failure::Failure::unknown(format!("cannot start a runtime: {error}")));
         }
     };
     let outcome = runtime.block_on(async {
         // A task of its own keeps the command's large future off the main thread's stack.
-        Box::pin(run(&args, &face)).await
+        Box::pin(run(&args, &printer)).await
     });
     // What still waits for the disk or a name must not hold up the exit.
     runtime.shutdown_background();
     match outcome {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => face.fail(&failure),
+        Err(failure) => printer.fail(&failure),
     }
 }
 
@@ -63,23 +62,23 @@ fn refused(error: &clap::Error) -> ExitCode {
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     // A stderr that cannot be written has nobody behind it.
     let _ = writeln!(anstream::stderr(), "pvcheck: {line}; see `pvcheck --help`");
-    ExitCode::from(2)
+    ExitCode::from(failure::USAGE)
 }
 
-async fn run(args: &Args, face: &Face) -> Result<u8, failure::Failure> {
+async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
     match &args.command {
-        Command::Audit(a) => commands::audit::run(args, a, face).await,
-        Command::Boot(a) => commands::boot::run(args, a, face),
-        Command::Census(a) => commands::census::run(args, a, face).await,
-        Command::Churn(a) => commands::churn::run(args, a, face).await,
-        Command::Docker(a) => commands::docker::run(args, a, face).await,
-        Command::Gate(a) => commands::gate::run(args, a, face).await,
-        Command::Journal(a) => commands::journal::run(args, a, face).await,
-        Command::PlanSubnet(a) => commands::plan_subnet::run(args, a, face).await,
-        Command::Reclaim(a) => commands::reclaim::run(args, a, face).await,
-        Command::Routes => commands::routes::run(args, face).await,
-        Command::Stack(a) => commands::stack::run(args, a, face).await,
-        Command::Sweep(a) => commands::sweep::run(args, a, face).await,
-        Command::Why(a) => commands::why::run(args, a, face).await,
+        Command::Audit(a) => commands::audit::run(args, a, printer).await,
+        Command::Boot(a) => commands::boot::run(args, a, printer),
+        Command::Census(a) => commands::census::run(args, a, printer).await,
+        Command::Churn(a) => commands::churn::run(args, a, printer).await,
+        Command::Docker(a) => commands::docker::run(args, a, printer).await,
+        Command::Gate(a) => commands::gate::run(args, a, printer).await,
+        Command::Journal(a) => commands::journal::run(args, a, printer).await,
+        Command::PlanSubnet(a) => commands::plan_subnet::run(args, a, printer).await,
+        Command::Reclaim(a) => commands::reclaim::run(args, a, printer).await,
+        Command::Routes => commands::routes::run(args, printer).await,
+        Command::Stack(a) => commands::stack::run(args, a, printer).await,
+        Command::Sweep(a) => commands::sweep::run(args, a, printer).await,
+        Command::Why(a) => commands::why::run(args, a, printer).await,
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use pvcheck_audit::{AllocatorCounts, SavedSnapshot, Snapshot};
 use pvcheck_gates::Config;
 use pvcheck_sim::Sim;
-use pvcheck_swarm::{Engine, Host, Permit, RunId, read_counts, sweep_run};
+use pvcheck_swarm::{Engine, Host, Operation, read_counts, sweep_run};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::INTERRUPTED;
 use crate::args::{Args, EngineKind};
-use crate::face::Face;
-use crate::failure::Failure;
+use crate::embedded::embedded;
+use crate::failure::{Failure, INTERRUPTED, NOT_DONE, REFUSED, USAGE};
+use crate::printer::Printer;
 
 /// The deadline of a call to an engine that may be in trouble.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ impl Session {
     pub(crate) async fn open(args: &Args) -> Result<Self, Failure> {
         let (host, embedded) = match args.global.engine {
             Some(EngineKind::Embedded) => {
-                let sim = crate::commands::embedded().await?;
+                let sim = embedded().await?;
                 (sim.host().parse::<Host>().map_err(Failure::unknown)?, Some(sim))
             }
             None => (host(args)?, None),
@@ -78,18 +78,16 @@ pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
 /// Runs something that makes things in the Swarm. However it ends, what it made is swept: after an error, and after
 /// Ctrl-C, a hang-up or a termination, which end it with code 130.
 pub(crate) async fn guarded<T>(
-    engine: &Engine,
-    permit: Permit,
-    run: &RunId,
-    face: &Face,
+    op: Operation<'_>,
+    printer: &Printer,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let outcome = tokio::select! {
         outcome = Box::pin(work) => outcome,
-        name = interrupted() => Err(Failure { code: INTERRUPTED, line: format!("interrupted ({name}); everything of this run was removed") }),
+        name = interrupted() => Err(Failure::interrupted(format!("interrupted ({name}); everything of this run was removed"))),
     };
     if let Err(failure) = outcome {
-        return Err(cleaned(engine, permit, run, face, failure).await);
+        return Err(cleaned(op, printer, failure).await);
     }
     outcome
 }
@@ -107,18 +105,17 @@ pub(crate) async fn until_interrupted<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         outcome = Box::pin(work) => outcome,
-        name = interrupted() => Err(Failure {
-            code: INTERRUPTED,
-            line: format!("interrupted ({name}); run it again to remove what is left, nothing is lost by that"),
-        }),
+        name = interrupted() => Err(Failure::interrupted(format!(
+            "interrupted ({name}); run it again to remove what is left, nothing is lost by that"
+        ))),
     }
 }
 
-async fn cleaned(engine: &Engine, permit: Permit, run: &RunId, face: &Face, failure: Failure) -> Failure {
+async fn cleaned(op: Operation<'_>, printer: &Printer, failure: Failure) -> Failure {
     if failure.code == INTERRUPTED {
-        face.note("pvcheck: interrupted, cleaning up");
+        printer.note("pvcheck: interrupted, cleaning up");
     }
-    let swept = sweep_run(engine, permit, run, Duration::from_mins(1), &|p| face.show(p)).await;
+    let swept = sweep_run(op, Duration::from_mins(1)).await;
     let left = match swept {
         Ok(removed) if removed.left.is_empty() => return failure,
         Ok(removed) => removed.left.join("; "),
@@ -130,7 +127,7 @@ async fn cleaned(engine: &Engine, permit: Permit, run: &RunId, face: &Face, fail
 /// A failure after which something is left. Its own exit code stays, unless it said that all was cleaned up or that
 /// nothing was touched.
 fn with_rest(failure: &Failure, left: &str) -> Failure {
-    let code = if matches!(failure.code, INTERRUPTED | 2 | 4) { 1 } else { failure.code };
+    let code = if matches!(failure.code, INTERRUPTED | USAGE | REFUSED) { NOT_DONE } else { failure.code };
     let line = failure.line.replace("; everything of this run was removed", "");
     Failure { code, line: format!("{line}; but this is left, run `pvcheck sweep --apply`: {left}") }
 }

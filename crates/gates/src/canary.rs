@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pvcheck_audit::{NetworkId, Snapshot};
 use pvcheck_routes::{Prober, RouteFact, RouteSpec, Verdict, judge};
-use pvcheck_swarm::{
-    Engine, Permit, Progress, RemovalOptions, RunId, StackSpec, Watcher, deploy, remove_stacks, wait_running,
-};
+use pvcheck_swarm::{Operation, RemovalOptions, StackSpec, deploy, remove_stacks, wait_running};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -42,15 +40,12 @@ pub struct CanaryFailure(pub String);
 
 /// Deploys, reaches and removes a canary. Nothing is an error: what goes wrong is a fact.
 pub(crate) async fn fly(
-    engine: &Engine,
-    permit: Permit,
+    op: Operation<'_>,
     config: &CanaryConfig,
     shared: &NetworkId,
     prober: &Prober,
-    run: &RunId,
-    watch: Watcher<'_>,
 ) -> CanaryFacts {
-    let stack = format!("pvcheck-canary-{run}");
+    let stack = format!("pvcheck-canary-{}", op.run);
     let mut facts = CanaryFacts {
         stack: stack.clone(),
         failure: None,
@@ -58,11 +53,11 @@ pub(crate) async fn fly(
         route: None,
         left: Vec::new(),
     };
-    watch(Progress::Step(format!("canary: deploying {stack}")));
-    match start(engine, permit, config, shared, &stack, run).await {
+    op.say(format!("canary: deploying {stack}"));
+    match start(op, config, shared, &stack).await {
         Ok(snapshot) => {
             facts.addresses = addresses(&snapshot, &stack, shared);
-            watch(Progress::Step("canary: asking for it through the router".into()));
+            op.say("canary: asking for it through the router");
             match config.spec(&stack) {
                 Ok(spec) => facts.route = Some(reach(prober, &spec).await),
                 Err(why) => facts.failure = Some(CanaryFailure(why)),
@@ -70,8 +65,8 @@ pub(crate) async fn fly(
         }
         Err(why) => facts.failure = Some(CanaryFailure(why)),
     }
-    watch(Progress::Step("canary: removing it".into()));
-    facts.left = match remove_stacks(engine, permit, &[stack], &RemovalOptions::default(), watch).await {
+    op.say("canary: removing it");
+    facts.left = match remove_stacks(op, &[stack], &RemovalOptions::default()).await {
         Ok(removed) => removed.into_iter().flat_map(|r| r.left).collect(),
         Err(error) => vec![error.to_string()],
     };
@@ -79,12 +74,10 @@ pub(crate) async fn fly(
 }
 
 async fn start(
-    engine: &Engine,
-    permit: Permit,
+    op: Operation<'_>,
     config: &CanaryConfig,
     shared: &NetworkId,
     stack: &str,
-    run: &RunId,
 ) -> Result<Snapshot, String> {
     let plan = StackSpec {
         name: stack.to_owned(),
@@ -96,8 +89,8 @@ async fn start(
         publish: None,
         labels: config.labels_for(stack),
     };
-    deploy(engine, permit, &plan, run).await.map_err(|e| e.to_string())?;
-    wait_running(engine, &[plan], START_PATIENCE).await.map_err(|e| e.to_string())
+    deploy(op, &plan).await.map_err(|e| e.to_string())?;
+    wait_running(op.engine, &[plan], START_PATIENCE).await.map_err(|e| e.to_string())
 }
 
 fn addresses(snapshot: &Snapshot, stack: &str, shared: &NetworkId) -> Vec<Ipv4Addr> {

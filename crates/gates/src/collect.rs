@@ -11,7 +11,7 @@ use pvcheck_journal::{
 use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict, judge};
 use pvcheck_swarm::{
     CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, ChurnShape, Engine, LockAs,
-    LockError, Order, Permit, Progress, RunId, Watcher, churn, sweep_run,
+    LockError, Operation, Order, Progress, Watcher, churn, sweep_run,
 };
 use thiserror::Error;
 
@@ -35,7 +35,6 @@ pub struct Preflight {
 
 /// Why a gate cannot begin. Nothing was touched.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum PreflightError {
     /// The configured overlay does not exist, or has no subnet.
     #[error(transparent)]
@@ -52,16 +51,6 @@ pub enum PreflightError {
     /// The engine failed a call.
     #[error(transparent)]
     Call(#[from] CallError),
-}
-
-impl PreflightError {
-    /// 2 where the configuration is to be mended, 3 where something could not be observed.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Overlay(CensusError::NoSuchNetwork { .. }) | Self::Roots(_) | Self::NotConfigured(_) => 2,
-            Self::Overlay(_) | Self::Journal(_) | Self::Call(_) => 3,
-        }
-    }
 }
 
 /// Looks whether a gate can run at all, without touching anything.
@@ -119,21 +108,18 @@ pub struct M2Order {
 /// # Errors
 /// Only before anything is touched: when canary or churn are not configured, or the log cannot be read.
 pub async fn collect_m2(
-    engine: &Engine,
-    permit: Permit,
+    op: Operation<'_>,
     config: &Config,
     ready: &Preflight,
     asked: M2Order,
-    run: &RunId,
-    watch: Watcher<'_>,
 ) -> Result<M2Facts, PreflightError> {
     let canary = config.canary.as_ref().ok_or(PreflightError::NotConfigured("canary"))?;
     let throwaway = config.churn.as_ref().ok_or(PreflightError::NotConfigured("churn"))?;
     let mark = ready.source.mark(&Limits::default()).await?;
-    watch(Progress::Step("asking the core routes".into()));
+    op.say("asking the core routes");
     let routes = look_at_routes(config, ready).await;
-    let deployer = Deployer { engine, permit, config, ready, run, watch };
-    let waits = waiting_services(&engine.snapshot().await?);
+    let deployer = Deployer { op, config, ready };
+    let waits = waiting_services(&op.engine.snapshot().await?);
     let (canary, churn) = if let Some(why) = hard_stop(&routes, &waits) {
         (Observed::not_looked("canary", &why), Observed::not_looked("churn", &why))
     } else {
@@ -157,25 +143,14 @@ fn hard_stop(routes: &Observed<Vec<RouteFact>>, waits: &[VipWait]) -> Option<Str
 }
 
 struct Deployer<'a> {
-    engine: &'a Engine,
-    permit: Permit,
+    op: Operation<'a>,
     config: &'a Config,
     ready: &'a Preflight,
-    run: &'a RunId,
-    watch: Watcher<'a>,
 }
 
 impl Deployer<'_> {
     async fn fly(&self, canary: &CanaryConfig) -> Observed<canary::CanaryFacts> {
-        let flight = canary::fly(
-            self.engine,
-            self.permit,
-            canary,
-            &self.ready.overlay,
-            &self.ready.prober,
-            self.run,
-            self.watch,
-        );
+        let flight = canary::fly(self.op, canary, &self.ready.overlay, &self.ready.prober);
         Observed::look("canary", async { Ok::<_, std::convert::Infallible>(flight.await) }).await
     }
 
@@ -198,7 +173,7 @@ impl Deployer<'_> {
             census: CensusOptions::default(),
         };
         let run = async {
-            let outcome = churn(self.engine, self.permit, &plan, self.run, self.watch).await;
+            let outcome = churn(self.op, &plan).await;
             Ok::<_, std::convert::Infallible>(churn_outcome(outcome))
         };
         Observed::look("churn", run).await
@@ -206,7 +181,7 @@ impl Deployer<'_> {
 
     /// Sweeps the run and names what is left.
     async fn sweep(&self) -> Observed<Vec<String>> {
-        let sweep = sweep_run(self.engine, self.permit, self.run, Duration::from_mins(1), self.watch);
+        let sweep = sweep_run(self.op, Duration::from_mins(1));
         Observed::look("engine API", async { sweep.await.map(|removed| removed.left) }).await
     }
 

@@ -166,7 +166,6 @@ fn ok() -> Vec<u16> {
 
 /// Why a configuration was refused, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration {}: {reason}; name another with --config FILE", path.display())]

@@ -36,13 +36,9 @@ pub struct CheckReport {
     pub elapsed_ms: u64,
 }
 
-/// A gate's outcome: schema `pvcheck/v1`, kind `gate`.
+/// A gate's outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateReport {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `gate`.
-    pub kind: String,
     /// The gate's name, such as `pvcheck.m1`.
     pub gate: String,
     /// The worst verdict of its required checks.
@@ -60,8 +56,6 @@ impl GateReport {
     pub fn new(gate: &str, config: &Config, checks: Vec<CheckReport>) -> Self {
         let evidence = checks.iter().flat_map(|c| &c.evidence).map(|e| e.at);
         Self {
-            schema: "pvcheck/v1".into(),
-            kind: "gate".into(),
             gate: gate.into(),
             verdict: Verdict::worst(checks.iter().filter(|c| c.required).map(|c| c.verdict)),
             at: evidence.max().unwrap_or(Timestamp::UNIX_EPOCH),

@@ -39,7 +39,6 @@ pub struct Capacity {
 
 /// Why a list of pools is no network that a Swarm could have allocated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum CapacityError {
     /// No pool at all: the network exists but was never allocated (moby issue 48137).
     #[error("the network has no subnet: it was never allocated, so look for an overlap with another network")]
@@ -174,7 +173,6 @@ impl Usage {
 /// How close a network is to exhaustion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Pressure {
     /// The free addresses are not known, and the known owners alone do not reach a threshold.
     Unknown,

@@ -8,7 +8,6 @@ use crate::capacity::Usage;
 /// ingress it is every node of the Swarm, drained and dead ones too, with every engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum LoadBalancers {
     /// None: up to 17.09 only the ingress has them.
     IngressOnly,
@@ -58,7 +57,6 @@ pub enum Endpoint {
 /// How many tasks a service has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Mode {
     /// So many; with 0 the VIP is held all the same.
     Replicated(u64),

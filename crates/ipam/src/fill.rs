@@ -10,7 +10,6 @@ use crate::demand::{Order, Service, Site};
 /// What an address was wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Want {
     /// The service's VIP.
     Vip,

@@ -21,7 +21,6 @@ const MANY_VIPS: u64 = 250;
 /// Which free subnet is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum Strategy {
     /// The lowest.
     #[default]
@@ -93,7 +92,6 @@ pub struct Rejection {
 /// Why a candidate is not suitable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Reason {
     /// It shares addresses with reservations.
     Collides,
@@ -134,7 +132,6 @@ pub struct Conflict {
 /// Something to know about a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Note {
     /// The subnet overlaps a default address pool of the Swarm.
     DefaultPool {
@@ -155,7 +152,6 @@ pub enum Note {
 
 /// Why there is no plan; one line with the mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum PlanError {
     /// Neither prefix nor workload nor preferred subnet.
     #[error("no size given: name a prefix, a workload or a preferred subnet")]

@@ -28,7 +28,6 @@ pub struct LeakRate {
 
 /// Why there is no rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum RateError {
     /// Without a cycle nothing is known.
     #[error("no cycle was run, so nothing is known about the rate: run at least one")]

@@ -36,7 +36,6 @@ impl std::fmt::Display for Duplicate {
 
 /// Why a text is no reservations file; one line with place and mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ReservationsError {
     /// Not JSON, or not a list of such entries.
     #[error(

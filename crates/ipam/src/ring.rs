@@ -36,7 +36,6 @@ pub struct Ring {
 
 /// Why a ring cannot do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum RingError {
     /// The address is not of this pool.
     #[error("{addr} is outside {subnet}")]

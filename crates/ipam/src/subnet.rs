@@ -39,7 +39,6 @@ impl fmt::Display for Overlap {
 
 /// Why a text is not a canonical IPv4 subnet; the text names the mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum SubnetError {
     /// Nothing was given.
     #[error("empty subnet: write it as address/prefix, for example 10.10.0.0/16")]

@@ -41,9 +41,7 @@ pub use circumstances::{OwnNoise, RemovedNetworks};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
 pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};
 pub use redact::redact;
-pub use scan::{
-    Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan, ScanReport,
-};
+pub use scan::{Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
 pub use scanner::{Scanner, scan};
 pub use signature::{Class, Place, Rule, START_UP, Signature, Turn};
 #[cfg(feature = "journald")]

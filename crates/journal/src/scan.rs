@@ -94,25 +94,6 @@ impl Scan {
     }
 }
 
-/// A scan as scripts read it: schema `pvcheck/v1`, kind `journal-scan`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct ScanReport {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `journal-scan`.
-    pub kind: String,
-    /// The scan.
-    #[serde(flatten)]
-    pub scan: Scan,
-}
-
-impl ScanReport {
-    /// Puts a scan into its envelope.
-    pub fn new(scan: Scan) -> Self {
-        Self { schema: "pvcheck/v1".to_owned(), kind: "journal-scan".to_owned(), scan }
-    }
-}
-
 /// One signature that was seen.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Matched {
@@ -161,7 +142,6 @@ impl Sample {
 /// Why lines are missing.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-#[non_exhaustive]
 pub enum Incomplete {
     /// The time was up.
     Deadline {
@@ -226,7 +206,6 @@ impl fmt::Display for Incomplete {
 /// What a reader of the counts must know.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-#[non_exhaustive]
 pub enum Note {
     /// The log shows no start of the engine (or change of leadership), so that all of it was scanned.
     NoStartMarker,

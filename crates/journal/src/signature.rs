@@ -6,7 +6,6 @@ use crate::record::Origin;
 ///
 /// Ids and classes are part of the JSON that scripts read; they are never renamed.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
 pub struct Signature {
     /// A short name in kebab case, unique in the catalogue.
     pub id: &'static str,
@@ -50,7 +49,6 @@ impl Signature {
 /// What kind of thing a signature is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Class {
     /// A Swarm network has no address left for somebody who asked.
     Exhaustion,
@@ -128,7 +126,6 @@ pub enum Place {
 
 /// When a record that matched is another signature after all, given here by its id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum Turn {
     /// Never.
     Never,
@@ -143,7 +140,6 @@ pub const START_UP: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// A pattern: everything that it asks for must be there. Texts are compared without regard to ASCII case.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
 pub struct Rule {
     /// Texts that the record's `error` must contain, or its message where it has no `error`.
     pub inner: &'static [&'static str],

@@ -28,7 +28,6 @@ use crate::scanner::Scanner;
 /// A log of an engine.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Source {
     /// A text file: what dockerd wrote to its stderr, or what a syslog daemon or `journalctl` made of it.
     File(PathBuf),

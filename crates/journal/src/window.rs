@@ -36,7 +36,6 @@ impl Window {
 /// Where a scan begins.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Since {
     /// With the first record.
     #[default]

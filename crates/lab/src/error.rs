@@ -4,7 +4,6 @@ use std::{io, path::PathBuf, time::Duration};
 
 /// Why a lab could not be made, used or taken down. Every message names what is missing or left and the mend.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum LabError {
     /// The engine answered a request with an error status.
     #[error("the engine answered {status} to {method} {path}: {message}")]

@@ -6,7 +6,6 @@ use crate::{Cancel, LabError};
 
 /// One line of progress.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Progress {
     /// Since [`crate::Lab::up`] was called.
     pub elapsed: Duration,

@@ -147,7 +147,6 @@ impl fmt::Display for LabName {
 /// A Debian suite whose engine can be asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum Suite {
     /// Debian 12: engine 20.10.24, API 1.41.
     Bookworm,
@@ -190,7 +189,6 @@ impl FromStr for Suite {
 /// What runs on the Swarm at the start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum World {
     /// Nothing.
     Empty,

@@ -73,7 +73,6 @@ pub struct VerifyError {
 /// The faults of certificates that have a mend of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum VerifyErrorKind {
     /// Its time is over.
     Expired,
@@ -134,7 +133,6 @@ impl Failure {
 /// The steps of a probe, and the two ways to end outside of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Phase {
     /// The TCP connection.
     Connect,

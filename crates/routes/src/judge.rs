@@ -29,15 +29,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The process's exit code for it: 0, 1 or 3.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Pass => 0,
-            Self::Fail => 1,
-            Self::Unknown => 3,
-        }
-    }
-
     /// The worst of many; none at all are unknown.
     pub fn worst(verdicts: impl IntoIterator<Item = Self>) -> Self {
         verdicts.into_iter().max().unwrap_or(Self::Unknown)

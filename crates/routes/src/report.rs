@@ -13,10 +13,6 @@ pub(crate) const SCHEMA: &str = "pvcheck/v1";
 /// Facts with their verdicts, as scripts read them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoutesReport {
-    /// `pvcheck/v1`.
-    pub schema: String,
-    /// `routes`.
-    pub kind: String,
     /// When the first probe began; `None` without a probe.
     pub at: Option<Timestamp>,
     /// One row per fact, in their order.
@@ -28,7 +24,7 @@ impl RoutesReport {
     pub fn new(facts: impl IntoIterator<Item = RouteFact>) -> Self {
         let routes: Vec<RouteRow> = facts.into_iter().map(RouteRow::new).collect();
         let at = routes.iter().map(|row| row.fact.at).min();
-        Self { schema: SCHEMA.to_owned(), kind: "routes".to_owned(), at, routes }
+        Self { at, routes }
     }
 
     /// The worst of the verdicts; no routes at all are unknown.

@@ -20,7 +20,6 @@ pub enum Roots {
 
 /// A trust store that cannot be used: a matter of configuration, found before anything is probed.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum RootsError {
     /// The file could not be read.
     #[error("CA file {} cannot be read: check the path and its permissions", path.display())]

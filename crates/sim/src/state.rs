@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 /// State of a task, in Swarm's order (swarmkit `api/types.proto`, `TaskState`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum TaskState {
     /// Created; waits for addresses.
     New,
@@ -91,7 +90,6 @@ impl TaskState {
 /// What this engine is to a Swarm; decides whether cluster calls are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Membership {
     /// A manager: all calls work.
     Manager,

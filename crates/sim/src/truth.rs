@@ -13,7 +13,6 @@ use crate::object::Network;
 /// Who owns an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum OwnerKind {
     /// A container that was attached by hand.
     Attachment,

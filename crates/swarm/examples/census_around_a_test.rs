@@ -7,7 +7,9 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::{Command, ExitCode};
 
-use pvcheck_swarm::{Census, CensusOptions, Engine, Host, Permit, RunId, census, silent, sweep_run};
+use pvcheck_swarm::{
+    Census, CensusOptions, Engine, Host, Operation, Permit, RunId, census, silent, sweep_run,
+};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -44,9 +46,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 async fn count(engine: &Engine, network: &str) -> Result<Census, Box<dyn Error>> {
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let options = CensusOptions::default();
-    let found = census(engine, permit, network, &options, &run, &silent).await;
+    let found = census(Operation::new(engine, permit, &run, &silent), network, &options).await;
     if found.is_err() {
-        sweep_run(engine, permit, &run, options.deadline, &silent).await?;
+        sweep_run(Operation::new(engine, permit, &run, &silent), options.deadline).await?;
     }
     Ok(found?)
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use pvcheck_audit::owners;
 use pvcheck_swarm::{
-    Engine, Host, Order, Permit, RemovalOptions, RunId, StackSpec, deploy, remove_stacks, silent, sweep_run,
-    wait_running,
+    Engine, Host, Operation, Order, Permit, RemovalOptions, RunId, StackSpec, deploy, remove_stacks, silent,
+    sweep_run, wait_running,
 };
 
 /// How long the stack may take to run, and to stop.
@@ -54,7 +54,7 @@ async fn deploy_and_check(
     network: &str,
 ) -> Result<String, Box<dyn Error>> {
     // A permit is made on purpose: it says that this program may change the Swarm.
-    deploy(engine, Permit::granted_by_operator(), plan, run).await?;
+    deploy(Operation::new(engine, Permit::granted_by_operator(), run, &silent), plan).await?;
     let snapshot = wait_running(engine, std::slice::from_ref(plan), PATIENCE).await?;
     let held = owners(&snapshot, snapshot.named_overlay(network)?);
     let service = plan.service_name();
@@ -67,9 +67,14 @@ async fn remove(engine: &Engine, stack: &str, run: &RunId) -> Result<(), Box<dyn
     let permit = Permit::granted_by_operator();
     let options = RemovalOptions { order: Order::Drained, patience: PATIENCE };
     // Services, then a wait for their tasks, then the rest: this order loses no address of the shared network.
-    let removed = remove_stacks(engine, permit, &[stack.to_owned()], &options, &silent).await;
+    let removed = remove_stacks(
+        Operation::new(engine, permit, &RunId::unique(), &silent),
+        &[stack.to_owned()],
+        &options,
+    )
+    .await;
     // A deployment that broke off may have left no stack at all; whatever there is carries the run's label.
-    let swept = sweep_run(engine, permit, run, PATIENCE, &silent).await?;
+    let swept = sweep_run(Operation::new(engine, permit, run, &silent), PATIENCE).await?;
     let left = removed.into_iter().flatten().flat_map(|r| r.left).chain(swept.left).collect::<Vec<_>>();
     if left.is_empty() { Ok(()) } else { Err(format!("left: {}", left.join("; ")).into()) }
 }

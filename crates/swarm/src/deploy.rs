@@ -6,12 +6,11 @@ use pvcheck_audit::{Snapshot, TaskState, waiting_services};
 use thiserror::Error;
 
 use crate::engine::{CallError, Engine, poll};
-use crate::run::RunId;
-use crate::write::{Permit, StackSpec, Writer};
+use crate::operation::Operation;
+use crate::write::StackSpec;
 
 /// Why stacks did not come up.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum DeployError {
     /// A call failed.
     #[error(transparent)]
@@ -49,15 +48,15 @@ const STARVED: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When a call fails; what was made before carries the label of `run`, and [`crate::sweep_run`] takes it away.
-pub async fn deploy(engine: &Engine, permit: Permit, plan: &StackSpec, run: &RunId) -> Result<(), CallError> {
-    let writer = Writer::new(engine.connection(), permit);
+pub async fn deploy(op: Operation<'_>, plan: &StackSpec) -> Result<(), CallError> {
+    let writer = op.writer();
     let mut networks = Vec::new();
     if plan.private {
         let name = format!("{}_internal", plan.name);
-        networks.push(writer.create_overlay(&name, &plan.name, run).await?);
+        networks.push(writer.create_overlay(&name, &plan.name, op.run).await?);
     }
     networks.push(plan.shared.clone());
-    writer.create_app(plan, &networks, run).await?;
+    writer.create_app(plan, &networks, op.run).await?;
     Ok(())
 }
 

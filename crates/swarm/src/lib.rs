@@ -32,6 +32,7 @@ mod deploy;
 mod engine;
 mod labels;
 mod lock;
+mod operation;
 mod progress;
 mod read;
 mod reclaim;
@@ -45,6 +46,7 @@ pub use deploy::{DeployError, deploy, wait_running};
 pub use engine::{CallError, CallErrorKind, ConnectError, Connection, Engine, Host, HostError};
 pub use labels::{RUN_LABEL, STACK_LABEL};
 pub use lock::{Lock, LockAs, LockError, LockFacts, LockRequest, TakenOver};
+pub use operation::Operation;
 pub use progress::{Progress, Watcher, silent};
 pub use read::{HostFactsError, read_count, read_counts, read_host, read_with_host};
 pub use reclaim::{

@@ -97,7 +97,6 @@ pub struct Lock {
 
 /// Why the lock is not ours.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum LockError {
     /// Somebody else holds it.
     #[error(

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 /// One step of a long operation, for whoever shows it. The library itself prints nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub enum Progress {
     /// A part of a stack is about to be removed.
     Removing {

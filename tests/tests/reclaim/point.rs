@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use pvcheck_swarm::{Engine, Permit, ReclaimOptions, RunId, StepPoint, Wish, reclaim, silent};
+use pvcheck_swarm::{Engine, Operation, Permit, ReclaimOptions, RunId, StepPoint, Wish, reclaim, silent};
 use pvcheck_tests::Outcome;
 
 /// Who is killed, and where.
@@ -103,7 +103,7 @@ async fn ends_at_a_point() -> Outcome {
         hook: &at_point,
     };
     let permit = Permit::granted_by_operator();
-    match reclaim(&engine, &[], permit, &options, &RunId::unique(), &silent).await {
+    match reclaim(Operation::new(&engine, permit, &RunId::unique(), &silent), &[], &options).await {
         Ok(done) => crate::world::say(&format!("left: {:?}", done.left())),
         Err(error) => crate::world::say(&format!("error: {error}")),
     }

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabSpec, Suite};
-use pvcheck_swarm::{CensusOptions, Engine, Permit, RunId, census, silent};
+use pvcheck_swarm::{CensusOptions, Engine, Operation, Permit, RunId, census, silent};
 use pvcheck_tests::stacks::{STOPS_AT_ONCE, STOPS_IN_2_S};
 use pvcheck_tests::{Outcome, docker, docker_json, host, lab_of, pvcheck, text};
 use serde_json::Value;
@@ -113,7 +113,11 @@ impl World {
         let permit = Permit::granted_by_operator();
         let options = CensusOptions::default();
         let run = RunId::unique();
-        let found = self.runtime.block_on(census(&self.engine, permit, NETWORK, &options, &run, &silent))?;
+        let found = self.runtime.block_on(census(
+            Operation::new(&self.engine, permit, &run, &silent),
+            NETWORK,
+            &options,
+        ))?;
         found.leaked.ok_or_else(|| format!("{found:?}").into())
     }
 

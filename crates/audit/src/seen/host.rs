@@ -59,7 +59,6 @@ pub struct HostRoute {
 /// What becomes of a packet on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum RouteKind {
     /// It goes on (`unicast`).
     Forward,
@@ -72,7 +71,6 @@ pub enum RouteKind {
 /// Who set a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum RouteOrigin {
     /// The kernel, for an address: a connected network.
     Connected,

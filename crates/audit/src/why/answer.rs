@@ -7,13 +7,9 @@ use super::suspects::WaitedOn;
 use crate::losses::Loss;
 use crate::seen::TaskId;
 
-/// Why something does not run: schema `pvcheck/v1`, kind `why`.
+/// Why something does not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `why`.
-    pub kind: String,
     /// The service's name; `null` for a standalone container, and for a task whose service is gone.
     pub service: Option<String>,
     /// The task that was asked about, or that shows the cause best.
@@ -37,7 +33,6 @@ pub struct Why {
 /// Why something does not run, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum Verdict {
     /// A network has no address for it.
     Address,

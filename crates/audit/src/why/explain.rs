@@ -28,8 +28,6 @@ pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result
     let first = service.map(|s| service_link(snapshot, s));
     let name = service.map(|s| s.name.clone());
     Ok(Why {
-        schema: "pvcheck/v1".into(),
-        kind: "why".into(),
         findings: concerning(&waiting, name.as_deref(), &decision),
         service: name,
         task: decision.task.map(|t| t.id.clone()),

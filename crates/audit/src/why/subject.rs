@@ -16,7 +16,6 @@ pub(crate) enum Subject<'a> {
 
 /// Nothing, or too much, has this name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum NoSuchSubject {
     /// No service has this name, no service and no task this id.
     #[error("there is no service or task `{asked}`{}", hint(near))]

@@ -347,10 +347,7 @@ fn the_reproduction_starts_the_gated_unit_alone() {
 fn the_report_has_the_promised_shape_and_reads_back() {
     let report = probing("https://ci.commoninternet.net/");
     let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(
-        (&json["schema"], &json["kind"], &json["units"]),
-        (&"pvcheck/v1".into(), &"boot".into(), &5.into())
-    );
+    assert_eq!(json["units"], 5);
     let kinds: Vec<_> =
         json["deadlocks"][0]["chain"].as_array().unwrap().iter().map(|l| &l["kind"]).collect();
     assert_eq!(kinds, ["waits-for", "serves", "after"]);

@@ -7,25 +7,25 @@ use pvcheck_ipam::Thresholds;
 use pvcheck_swarm::read_counts;
 
 use crate::args::{self, Args};
-use crate::commands::many;
-use crate::face::Face;
 use crate::failure::Failure;
 use crate::files;
+use crate::printer::Printer;
+use crate::report::many;
 use crate::session::Session;
 
 /// The most holders of a network that are listed for people, unless it was named; JSON has all.
 const LISTED: usize = 5;
 
-pub(crate) async fn run(args: &Args, asked: &args::Audit, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> Result<u8, Failure> {
     let (snapshot, statuses) = look(args, asked).await?;
-    face.done();
+    printer.done();
     let mut thresholds = Thresholds::default();
     if let Some(high) = asked.high {
         thresholds.high = high;
     }
     let mut report = audit_with(&snapshot, &statuses, &thresholds);
     keep(&mut report, &asked.networks, &snapshot)?;
-    face.result(&report, || table(&report, !asked.networks.is_empty()))?;
+    printer.result(&report, || table(&report, !asked.networks.is_empty()))?;
     let found = report
         .networks
         .iter()

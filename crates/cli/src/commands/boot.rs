@@ -6,8 +6,8 @@ use pvcheck_boot::{BootReport, Serves, Wait, analyse, read_units};
 use serde::Deserialize;
 
 use crate::args::{self, Args};
-use crate::face::Face;
 use crate::failure::Failure;
+use crate::printer::Printer;
 
 /// What no unit file says: who waits for which URL, and who serves it.
 #[derive(Deserialize)]
@@ -17,7 +17,7 @@ struct Declared {
     serves: Vec<Serves>,
 }
 
-pub(crate) fn run(_: &Args, asked: &args::Boot, face: &Face) -> Result<u8, Failure> {
+pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8, Failure> {
     let path = asked.waits.display();
     let text = std::fs::read_to_string(&asked.waits)
         .map_err(|e| Failure::usage(format!("cannot read {path}: {e}; name another with --waits FILE")))?;
@@ -25,11 +25,11 @@ pub(crate) fn run(_: &Args, asked: &args::Boot, face: &Face) -> Result<u8, Failu
         .map_err(|e| Failure::usage(format!("{path}:{}:{}: {e}", e.line(), e.column())))?;
     let units = read_units(&[&asked.units]).map_err(Failure::usage)?;
     let report = analyse(&units.units, &declared.waits, &declared.serves);
-    face.done();
+    printer.done();
     for warning in &units.warnings {
-        face.note(&format!("pvcheck: {warning}"));
+        printer.note(&format!("pvcheck: {warning}"));
     }
-    face.result(&report, || table(&report))?;
+    printer.result(&report, || table(&report))?;
     Ok(match report.deadlock_free() {
         Some(true) => 0,
         Some(false) => 1,

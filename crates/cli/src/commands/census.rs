@@ -1,24 +1,24 @@
 //! `pvcheck census`.
 
-use pvcheck_swarm::{Census, CensusOptions, Permit, RunId, census};
+use pvcheck_swarm::{Census, CensusOptions, Operation, Permit, RunId, census};
 
 use crate::args::{self, Args};
-use crate::face::Face;
 use crate::failure::Failure;
+use crate::printer::Printer;
 use crate::session::{Session, guarded};
 
-pub(crate) async fn run(args: &Args, asked: &args::Census, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::Census, printer: &Printer) -> Result<u8, Failure> {
     let session = Session::open(args).await?;
     // A census makes nothing that lasts and starts no container; asking for one is leave enough.
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let options =
         CensusOptions { deadline: asked.deadline, method: asked.method, ..CensusOptions::default() };
-    let work = async {
-        Ok(census(&session.engine, permit, &asked.network, &options, &run, &|p| face.show(p)).await?)
-    };
-    let found = guarded(&session.engine, permit, &run, face, work).await?;
-    face.done();
-    face.result(&found, || text(&found))?;
+    let watch = |p| printer.show(p);
+    let op = Operation::new(&session.engine, permit, &run, &watch);
+    let work = async { Ok(census(op, &asked.network, &options).await?) };
+    let found = guarded(op, printer, work).await?;
+    printer.done();
+    printer.result(&found, || text(&found))?;
     Ok(match found.leaked {
         None => 3,
         Some(leaked) => u8::from(0 < leaked || !found.free_and_owned.is_empty()),

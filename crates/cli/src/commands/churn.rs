@@ -4,44 +4,45 @@ use std::time::Duration;
 
 use pvcheck_gates::ChurnConfig;
 use pvcheck_swarm::{
-    CensusOptions, Churn, ChurnComparison, ChurnPlan, LockAs, Order, Permit, RunId, churn, churn_both,
+    CensusOptions, Churn, ChurnComparison, ChurnPlan, LockAs, Operation, Order, Permit, RunId, churn,
+    churn_both,
 };
 use serde::Serialize;
 
 use crate::args::{self, Args, ChurnOrder, Stop};
-use crate::commands::{Envelope, many};
-use crate::face::Face;
 use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::report::{Document, many};
 use crate::session::{Session, config, guarded, holder};
 
 /// Addresses that must stay free at the peak where no configuration says otherwise.
 const RESERVE: u64 = 16;
 
-pub(crate) async fn run(args: &Args, asked: &args::Churn, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::Churn, printer: &Printer) -> Result<u8, Failure> {
     let plan = plan(args, asked)?;
     let session = Session::open(args).await?;
     if !asked.apply {
         let snapshot = session.engine.snapshot().await?;
         snapshot.named_overlay(&plan.network).map_err(Failure::usage)?;
-        face.done();
-        let planned = Envelope::new("churn-plan", Planned::of(&plan, asked.order));
-        face.result(&planned, || said(&plan, asked.order))?;
+        printer.done();
+        let planned = Planned::of(&plan, asked.order);
+        printer.result(&planned, || said(&plan, asked.order))?;
         return Ok(0);
     }
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-    let watch = |p| face.show(p);
-    let engine = &session.engine;
+    let watch = |p| printer.show(p);
+    let op = Operation::new(&session.engine, permit, &run, &watch);
     if asked.order == ChurnOrder::Both {
-        let work = async { Ok(churn_both(engine, permit, &plan, &run, &watch).await?) };
-        let done = guarded(engine, permit, &run, face, work).await?;
-        face.done();
-        face.result(&done, || comparison(&done))?;
+        let work = async { Ok(churn_both(op, &plan).await?) };
+        let done = guarded(op, printer, work).await?;
+        printer.done();
+        printer.result(&done, || comparison(&done))?;
         return Ok(code_of_both(&done));
     }
-    let work = async { Ok(churn(engine, permit, &plan, &run, &watch).await?) };
-    let done = guarded(engine, permit, &run, face, work).await?;
-    face.done();
-    face.result(&done, || text(&done))?;
+    let work = async { Ok(churn(op, &plan).await?) };
+    let done = guarded(op, printer, work).await?;
+    printer.done();
+    printer.result(&done, || text(&done))?;
     Ok(code(&done))
 }
 
@@ -124,6 +125,10 @@ struct Planned<'a> {
     replicas: u32,
     rounds: u32,
     peak_addresses: u64,
+}
+
+impl Document for Planned<'_> {
+    const KIND: &'static str = "churn-plan";
 }
 
 impl<'a> Planned<'a> {

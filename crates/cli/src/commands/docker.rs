@@ -1,45 +1,48 @@
 //! `pvcheck docker`: what the docker client understands, done without a leak.
 
-use pvcheck_swarm::{Order, Permit, Progress, RemovalOptions, StackRemoval, find_stacks, remove_stacks};
+use pvcheck_swarm::{
+    Operation, Order, Permit, Progress, RemovalOptions, RunId, StackRemoval, find_stacks, remove_stacks,
+};
 
 use crate::args::{Args, Docker, DockerCommand, DockerStackCommand, DockerStackRm};
-use crate::face::Face;
 use crate::failure::Failure;
+use crate::printer::Printer;
 use crate::session::{Session, until_interrupted};
 
-pub(crate) async fn run(args: &Args, asked: &Docker, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &Docker, printer: &Printer) -> Result<u8, Failure> {
     let DockerCommand::Stack(stack) = &asked.what;
     let DockerStackCommand::Rm(asked) = &stack.what;
-    stack_rm(args, asked, face).await
+    stack_rm(args, asked, printer).await
 }
 
-async fn stack_rm(args: &Args, asked: &DockerStackRm, face: &Face) -> Result<u8, Failure> {
+async fn stack_rm(args: &Args, asked: &DockerStackRm, printer: &Printer) -> Result<u8, Failure> {
     if let Some(name) = asked.stacks.iter().find(|name| is_blank(name)) {
         return Err(Failure::not_done(format!("invalid stack name: {name:?}")));
     }
     let session = Session::open(args).await?;
     let found = find_stacks(&session.engine, &asked.stacks).await?;
     for name in &found.missing {
-        face.note(&format!("Nothing found in stack: {name}"));
+        printer.note(&format!("Nothing found in stack: {name}"));
     }
     if found.present.is_empty() {
-        face.done();
+        printer.done();
         return Ok(0);
     }
     let options = RemovalOptions { order: Order::Drained, patience: asked.removal.timeout };
     let permit = Permit::granted_by_operator();
     let watch = |progress| match line(&progress) {
         // A reader that has gone away must not end a removal.
-        Some(line) => drop(face.print(&line)),
-        None => face.show(progress),
+        Some(line) => drop(printer.print(&line)),
+        None => printer.show(progress),
     };
-    let removal =
-        async { Ok(remove_stacks(&session.engine, permit, &found.present, &options, &watch).await?) };
+    let run = RunId::unique();
+    let op = Operation::new(&session.engine, permit, &run, &watch);
+    let removal = async { Ok(remove_stacks(op, &found.present, &options).await?) };
     let removed = until_interrupted(removal).await?;
-    face.done();
+    printer.done();
     let incomplete: Vec<_> = removed.iter().filter(|r| !r.left.is_empty()).collect();
     for line in incomplete.iter().flat_map(|r| complaint(r)) {
-        face.note(&line);
+        printer.note(&line);
     }
     Ok(u8::from(!incomplete.is_empty()))
 }

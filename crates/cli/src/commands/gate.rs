@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
-use pvcheck_gates::{ChurnOutcome, M2Facts};
 use pvcheck_gates::{
-    Config, GateReport, M2Order, Preflight, Seen, Verdict, collect_m1, collect_m2, judge_m1, judge_m2,
-    markdown, preflight, table,
+    ChurnOutcome, Config, GateReport, M2Facts, M2Order, Preflight, Seen, Verdict, collect_m1, collect_m2,
+    judge_m1, judge_m2, markdown, preflight, table,
 };
-use pvcheck_swarm::{Permit, RunId};
+use pvcheck_swarm::{Operation, Permit, RunId};
 use serde::Serialize;
 
 use crate::args::{self, Args, GateCommand, GateName, Output};
-use crate::commands::Envelope;
-use crate::face::Face;
-use crate::failure::Failure;
+use crate::failure::{Failure, code_of};
+use crate::printer::Printer;
+use crate::report::{Document, Envelope};
 use crate::session::{Session, config, guarded};
 
 /// The gates that come with pvcheck.
@@ -47,26 +46,30 @@ struct List {
     gates: &'static [Listed],
 }
 
-pub(crate) async fn run(args: &Args, asked: &args::Gate, face: &Face) -> Result<u8, Failure> {
+impl Document for List {
+    const KIND: &'static str = "gates";
+}
+
+pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> Result<u8, Failure> {
     match &asked.what {
         GateCommand::List => {
-            face.done();
-            let list = Envelope::new("gates", List { gates: &GATES });
-            face.result(&list, || GATES.iter().map(Listed::line).collect())?;
+            printer.done();
+            let list = List { gates: &GATES };
+            printer.result(&list, || GATES.iter().map(Listed::line).collect())?;
             Ok(0)
         }
-        GateCommand::Run(run) => run_gates(args, run, face).await,
+        GateCommand::Run(run) => run_gates(args, run, printer).await,
     }
 }
 
-async fn run_gates(args: &Args, asked: &args::GateRun, face: &Face) -> Result<u8, Failure> {
+async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
     if asked.gates.contains(&GateName::M2) && !asked.apply {
         return Err(Failure::usage("gate pvcheck.m2 deploys stacks of its own; add --apply to let it"));
     }
     let config = config(args)?;
     let session = Session::open(args).await?;
     let ready = preflight(&session.engine, &config).await?;
-    let runner = Runner { session: &session, config: &config, ready: &ready, asked, face };
+    let runner = Runner { session: &session, config: &config, ready: &ready, asked, printer };
     let mut reports = Vec::new();
     let mut code = 0;
     for gate in &asked.gates {
@@ -78,35 +81,35 @@ async fn run_gates(args: &Args, asked: &args::GateRun, face: &Face) -> Result<u8
                 report
             }
         };
-        if face.output() != Output::Json {
-            let rendered = if face.output() == Output::Table {
-                table(&report, Face::style())
+        if printer.output() != Output::Json {
+            let rendered = if printer.output() == Output::Table {
+                table(&report, Printer::style())
             } else {
                 markdown(&report)
             };
-            face.print(&rendered)?;
+            printer.print(&rendered)?;
         }
         let verdict = report.verdict;
         reports.push(report);
         if verdict != Verdict::Pass {
-            code = if code == 4 { 4 } else { verdict.exit_code() };
+            code = if code == 4 { 4 } else { code_of(verdict) };
             break;
         }
     }
-    face.done();
-    print_json(&reports, face)?;
+    printer.done();
+    print_json(&reports, printer)?;
     let missing = asked.gates.len() - reports.len();
     if 0 < missing {
-        face.note(&format!("pvcheck: {missing} later gate(s) not begun, because this one did not pass"));
+        printer.note(&format!("pvcheck: {missing} later gate(s) not begun, because this one did not pass"));
     }
     Ok(code)
 }
 
 /// One gate is one object, several are a list.
-fn print_json(reports: &[GateReport], face: &Face) -> Result<(), Failure> {
-    match (face.output(), reports) {
-        (Output::Json, [one]) => face.result(one, String::new),
-        (Output::Json, many) => face.result(&many, String::new),
+fn print_json(reports: &[GateReport], printer: &Printer) -> Result<(), Failure> {
+    match (printer.output(), reports) {
+        (Output::Json, [one]) => printer.json(&Envelope::new(one)),
+        (Output::Json, several) => printer.json(&several.iter().map(Envelope::new).collect::<Vec<_>>()),
         _ => Ok(()),
     }
 }
@@ -116,12 +119,13 @@ struct Runner<'a> {
     config: &'a Config,
     ready: &'a Preflight,
     asked: &'a args::GateRun,
-    face: &'a Face,
+    printer: &'a Printer,
 }
 
 impl Runner<'_> {
     async fn m1(&self) -> Result<GateReport, Failure> {
-        let facts = collect_m1(&self.session.engine, self.config, self.ready, &|p| self.face.show(p)).await;
+        let facts =
+            collect_m1(&self.session.engine, self.config, self.ready, &|p| self.printer.show(p)).await;
         let report = judge_m1(self.config, &facts);
         self.save(&report, &facts)?;
         Ok(report)
@@ -131,11 +135,10 @@ impl Runner<'_> {
     async fn m2(&self) -> Result<(GateReport, bool), Failure> {
         let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
         let asked = M2Order { order: self.asked.order };
-        let engine = &self.session.engine;
-        let watch = |p| self.face.show(p);
-        let work =
-            async { Ok(collect_m2(engine, permit, self.config, self.ready, asked, &run, &watch).await?) };
-        let facts = guarded(engine, permit, &run, self.face, work).await?;
+        let watch = |p| self.printer.show(p);
+        let op = Operation::new(&self.session.engine, permit, &run, &watch);
+        let work = async { Ok(collect_m2(op, self.config, self.ready, asked).await?) };
+        let facts = guarded(op, self.printer, work).await?;
         let report = judge_m2(self.config, &facts);
         self.save(&report, &facts)?;
         Ok((report, was_refused(&facts)))
@@ -143,7 +146,7 @@ impl Runner<'_> {
 
     fn save<F: Serialize>(&self, report: &GateReport, facts: &F) -> Result<(), Failure> {
         let Some(out) = &self.asked.out else { return Ok(()) };
-        write(out, &format!("{}.json", report.gate), &pretty(report)?)?;
+        write(out, &format!("{}.json", report.gate), &pretty(&Envelope::new(report))?)?;
         write(out, &format!("{}.facts.json", report.gate), &pretty(facts)?)?;
         write(out, &format!("{}.md", report.gate), &markdown(report))
     }

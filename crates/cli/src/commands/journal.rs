@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_journal::{Catalogue, Journalctl, Limits, ReadFrom, ScanReport, Scanner, Since, Source};
+use pvcheck_journal::{Catalogue, Journalctl, Limits, ReadFrom, Scanner, Since, Source};
 
 use crate::args::{self, Args, JournalCommand};
-use crate::face::Face;
 use crate::failure::Failure;
+use crate::printer::Printer;
 
-pub(crate) async fn run(_: &Args, asked: &args::Journal, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(_: &Args, asked: &args::Journal, printer: &Printer) -> Result<u8, Failure> {
     let JournalCommand::Scan(asked) = &asked.what;
     let source = match &asked.file {
         Some(file) => Source::File(file.clone()),
@@ -22,10 +22,8 @@ pub(crate) async fn run(_: &Args, asked: &args::Journal, face: &Face) -> Result<
     let from = asked.since.map_or(ReadFrom::Beginning, ReadFrom::Time);
     let scanner = Scanner::since(Catalogue::builtin(), since, None);
     let scan = source.scan(&from, &Limits::default(), scanner).await.map_err(Failure::unknown)?;
-    face.done();
-    let report = ScanReport::new(scan);
-    let scan = &report.scan;
-    face.result(&report, || text(scan))?;
+    printer.done();
+    printer.result(&scan, || text(&scan))?;
     let found = scan.findings().next().is_some();
     Ok(if found {
         1

@@ -9,9 +9,9 @@ use pvcheck_ipam::{
 
 use self::report::Report;
 use crate::args::{self, Args};
-use crate::face::Face;
 use crate::failure::Failure;
 use crate::files;
+use crate::printer::Printer;
 use crate::session::Session;
 
 /// What is planned where nothing says how large: 65,533 addresses, and no cost by itself (the mask is harmless).
@@ -27,13 +27,13 @@ struct Known {
     source: &'static str,
 }
 
-pub(crate) async fn run(args: &Args, asked: &args::PlanSubnet, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::PlanSubnet, printer: &Printer) -> Result<u8, Failure> {
     let name: NetworkName = asked.name.parse().map_err(|e| Failure::usage(format!("--name: {e}")))?;
     let mut request = request(asked)?;
     // What cannot be planned on an empty host cannot be planned at all, and nobody need be asked.
     refuse_bad(plan_subnet(&request, &Index::new(Vec::new())).err())?;
-    let known = known(args, asked, face).await?;
-    face.done();
+    let known = known(args, asked, printer).await?;
+    printer.done();
     request.default_pools = known.default_pools;
     request.not_seen = known.not_seen;
     if let (Some(workload), None, Some(nodes)) = (&mut request.workload, asked.nodes, known.nodes) {
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &Args, asked: &args::PlanSubnet, face: &Face) -> R
         Err(error) => Report::of_no_room(error, &request.not_seen).ok_or_else(|| Failure::usage(error))?,
     };
     let report = report.with_facts(&index, known.source);
-    face.result(&report, || report.table())?;
+    printer.result(&report, || report.table())?;
     Ok(u8::from(planned.is_err()))
 }
 
@@ -90,31 +90,31 @@ fn subnets(option: &str, texts: &[String]) -> Result<Vec<Subnet>, Failure> {
     texts.iter().map(parse).collect()
 }
 
-async fn known(args: &Args, asked: &args::PlanSubnet, face: &Face) -> Result<Known, Failure> {
+async fn known(args: &Args, asked: &args::PlanSubnet, printer: &Printer) -> Result<Known, Failure> {
     if let Some(path) = &asked.reservations {
         let read = Reservations::from_json(&files::read(path, "--reservations")?)
             .map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
         if let [first, more @ ..] = read.duplicates.as_slice() {
             let more =
                 if more.is_empty() { String::new() } else { format!(" (and {} more like it)", more.len()) };
-            face.note(&format!("pvcheck: {}: {first}{more}", path.display()));
+            printer.note(&format!("pvcheck: {}: {first}{more}", path.display()));
         }
         let (default_pools, not_seen, nodes) = (Vec::new(), Vec::new(), None);
         return Ok(Known { list: read.list, default_pools, not_seen, nodes, source: "reservations" });
     }
     if let Some(path) = &asked.snapshot {
-        return Ok(of_look(&files::load(path)?, "snapshot", face));
+        return Ok(of_look(&files::load(path)?, "snapshot", printer));
     }
-    Ok(of_look(&Session::open(args).await?.look().await?, "engine", face))
+    Ok(of_look(&Session::open(args).await?.look().await?, "engine", printer))
 }
 
-fn of_look(look: &SavedSnapshot, source: &'static str, face: &Face) -> Known {
+fn of_look(look: &SavedSnapshot, source: &'static str, printer: &Printer) -> Known {
     let SavedSnapshot { snapshot, host, host_unknown, .. } = look;
     let lacking = host.as_ref().map(|host| host.lacks(snapshot)).unwrap_or_default();
     if let Some(reason) = host_unknown {
-        face.note(&format!("pvcheck: the host's addresses and routes are not known: {reason}"));
+        printer.note(&format!("pvcheck: the host's addresses and routes are not known: {reason}"));
     } else if !lacking.is_empty() {
-        face.note(&format!(
+        printer.note(&format!(
             "pvcheck: this host has no address on the engine's networks {}: it is in another network namespace; run \
              pvcheck where the engine runs",
             lacking.join(", ")

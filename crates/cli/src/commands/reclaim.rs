@@ -4,21 +4,20 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use pvcheck_swarm::{
-    Engine, LeakCount, Permit, Reclaim, ReclaimError, ReclaimOptions, ReclaimPlan, RunId, Wish, plan_reclaim,
-    put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+    Engine, LeakCount, Operation, Permit, Reclaim, ReclaimError, ReclaimOptions, ReclaimPlan, RunId, Wish,
+    plan_reclaim, put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 
-use crate::INTERRUPTED;
 use crate::args::{self, Args};
-use crate::commands::{Envelope, many};
-use crate::face::Face;
-use crate::failure::Failure;
+use crate::failure::{Failure, INTERRUPTED};
+use crate::printer::Printer;
+use crate::report::many;
 use crate::session::{PATIENCE, Session, guarded, holder, interrupted};
 
-pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::Reclaim, printer: &Printer) -> Result<u8, Failure> {
     if asked.restore_copy {
         let done = put_copy_back(&asked.state).await?;
-        face.result(&done, || {
+        printer.result(&done, || {
             let aside = done.set_aside.as_ref();
             let aside = aside.map_or_else(String::new, |dir| format!("; what was there is in {}", dir.display()));
             format!("{} is as before the first step{aside}\nStart the engine, then run pvcheck reclaim --resume.\n", done.restored.display())
@@ -27,7 +26,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Resu
     }
     let options = options(asked);
     if asked.resume {
-        return resume(args, asked, &options, face).await;
+        return resume(args, asked, &options, printer).await;
     }
     if asked.apply
         && let Some(file) = unfinished_reclaim(&options.state)
@@ -42,12 +41,12 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, face: &Face) -> Resu
     }
     if !asked.apply {
         let facts = reclaim_facts(&session.engine, &others).await?;
-        let plan = Envelope::new("reclaim-plan", plan_reclaim(&facts, options.wish));
-        face.done();
-        face.result(&plan, || planned(&plan.body))?;
-        return Ok(if plan.body.strategy.is_some() { 0 } else { 4 });
+        let plan = plan_reclaim(&facts, options.wish);
+        printer.done();
+        printer.result(&plan, || planned(&plan))?;
+        return Ok(if plan.strategy.is_some() { 0 } else { 4 });
     }
-    apply(&session.engine, &others, &options, face).await
+    apply(&session.engine, &others, &options, printer).await
 }
 
 fn options(asked: &args::Reclaim) -> ReclaimOptions<'static> {
@@ -78,22 +77,23 @@ async fn apply(
     engine: &Engine,
     others: &[Engine],
     options: &ReclaimOptions<'_>,
-    face: &Face,
+    printer: &Printer,
 ) -> Result<u8, Failure> {
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-    let watch = |p| face.show(p);
+    let watch = |p| printer.show(p);
+    let op = Operation::new(engine, permit, &run, &watch);
     let work = async {
-        let steps = reclaim(engine, others, permit, options, &run, &watch);
+        let steps = reclaim(op, others, options);
         tokio::select! {
             done = Box::pin(steps) => Ok(done?),
-            name = interrupted() => Err(Failure { code: INTERRUPTED, line: format!("interrupted ({name}); the Swarm is as it was") }),
+            name = interrupted() => Err(Failure::interrupted(format!("interrupted ({name}); the Swarm is as it was"))),
         }
     };
     let outcome = match Box::pin(work).await {
         // What was begun is ended before the run is swept; a second signal ends that as it would end any program.
         Err(failure) if failure.code == INTERRUPTED && unfinished_reclaim(&options.state).is_some() => {
-            face.note("pvcheck: interrupted, making the Swarm whole again");
-            match Box::pin(resume_reclaim(engine, others, permit, options, &watch)).await {
+            printer.note("pvcheck: interrupted, making the Swarm whole again");
+            match Box::pin(resume_reclaim(op, others, options)).await {
                 Ok(_) => Err(failure),
                 Err(error) => {
                     Err(Failure::not_done(format!("interrupted; {error}; run `pvcheck reclaim --resume`")))
@@ -102,9 +102,9 @@ async fn apply(
         }
         outcome => outcome,
     };
-    let done = guarded(engine, permit, &run, face, async { outcome }).await?;
-    face.done();
-    face.result(&done, || text(&done))?;
+    let done = guarded(op, printer, async { outcome }).await?;
+    printer.done();
+    printer.result(&done, || text(&done))?;
     Ok(code(&done))
 }
 
@@ -112,7 +112,7 @@ async fn resume(
     args: &Args,
     asked: &args::Reclaim,
     options: &ReclaimOptions<'_>,
-    face: &Face,
+    printer: &Printer,
 ) -> Result<u8, Failure> {
     let session = Session::reach(args).await?;
     let mut others = Vec::new();
@@ -120,13 +120,15 @@ async fn resume(
         match Engine::reach(&url.parse().map_err(Failure::usage)?, PATIENCE).await {
             Ok(engine) => others.push(engine),
             // It may be what ended the earlier run.
-            Err(error) => face.note(&format!("pvcheck: going on without {url}: {error}")),
+            Err(error) => printer.note(&format!("pvcheck: going on without {url}: {error}")),
         }
     }
-    let (permit, watch) = (Permit::granted_by_operator(), |p| face.show(p));
-    let done = Box::pin(resume_reclaim(&session.engine, &others, permit, options, &watch)).await?;
-    face.done();
-    face.result(&done, || text(&done))?;
+    let (permit, watch) = (Permit::granted_by_operator(), |p| printer.show(p));
+    let run = RunId::unique();
+    let op = Operation::new(&session.engine, permit, &run, &watch);
+    let done = Box::pin(resume_reclaim(op, &others, options)).await?;
+    printer.done();
+    printer.result(&done, || text(&done))?;
     Ok(code(&done))
 }
 

@@ -7,21 +7,21 @@ use jiff::Timestamp;
 use pvcheck_routes::{Prober, RoutesReport};
 
 use crate::args::Args;
-use crate::face::Face;
-use crate::failure::Failure;
+use crate::failure::{Failure, code_of};
+use crate::printer::Printer;
 use crate::session::config;
 
 /// Routes that are asked at once.
 const SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
 
-pub(crate) async fn run(args: &Args, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<u8, Failure> {
     let config = config(args)?;
     let prober = Prober::new(&config.roots()).map_err(Failure::usage)?;
     let facts = prober.probe_all(&config.route_specs(), Timestamp::now(), SIDE_BY_SIDE).await;
     let report = RoutesReport::new(facts);
-    face.done();
-    face.result(&report, || text(&report))?;
-    Ok(report.verdict().exit_code())
+    printer.done();
+    printer.result(&report, || text(&report))?;
+    Ok(code_of(report.verdict()))
 }
 
 fn text(report: &RoutesReport) -> String {

@@ -1,12 +1,14 @@
 //! `pvcheck stack rm`.
 
-use pvcheck_swarm::{Order, Permit, RemovalOptions, RemovalPlan, StackRemoval, plan_removal, remove_stacks};
+use pvcheck_swarm::{
+    Operation, Order, Permit, RemovalOptions, RemovalPlan, RunId, StackRemoval, plan_removal, remove_stacks,
+};
 use serde::Serialize;
 
 use crate::args::{self, Args, StackCommand, StackRm};
-use crate::commands::{Envelope, many};
-use crate::face::Face;
 use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::report::{Document, many};
 use crate::session::{Session, until_interrupted};
 
 /// What is printed as JSON: a plan without `--apply`, else what was done.
@@ -16,18 +18,22 @@ struct Report<T> {
     stacks: Vec<T>,
 }
 
-pub(crate) async fn run(args: &Args, asked: &args::Stack, face: &Face) -> Result<u8, Failure> {
-    let StackCommand::Rm(asked) = &asked.what;
-    let session = Session::open(args).await?;
-    if asked.apply { apply(&session, asked, face).await } else { plan(&session, asked, face).await }
+impl<T: Serialize> Document for Report<T> {
+    const KIND: &'static str = "stack-rm";
 }
 
-async fn plan(session: &Session, asked: &StackRm, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::Stack, printer: &Printer) -> Result<u8, Failure> {
+    let StackCommand::Rm(asked) = &asked.what;
+    let session = Session::open(args).await?;
+    if asked.apply { apply(&session, asked, printer).await } else { plan(&session, asked, printer).await }
+}
+
+async fn plan(session: &Session, asked: &StackRm, printer: &Printer) -> Result<u8, Failure> {
     let stacks = plan_removal(&session.engine, &asked.stacks).await?;
-    face.done();
-    let report = Envelope::new("stack-rm", Report { applied: false, stacks });
-    face.result(&report, || {
-        let lines: String = report.body.stacks.iter().map(planned).collect();
+    printer.done();
+    let report = Report { applied: false, stacks };
+    printer.result(&report, || {
+        let lines: String = report.stacks.iter().map(planned).collect();
         lines + "Nothing was touched; add --apply to do it.\n"
     })?;
     Ok(0)
@@ -48,17 +54,18 @@ fn planned(plan: &RemovalPlan) -> String {
     )
 }
 
-async fn apply(session: &Session, asked: &StackRm, face: &Face) -> Result<u8, Failure> {
+async fn apply(session: &Session, asked: &StackRm, printer: &Printer) -> Result<u8, Failure> {
     let options = RemovalOptions { order: Order::Drained, patience: asked.removal.timeout };
     let permit = Permit::granted_by_operator();
-    let watch = |p| face.show(p);
-    let removal =
-        async { Ok(remove_stacks(&session.engine, permit, &asked.stacks, &options, &watch).await?) };
+    let watch = |p| printer.show(p);
+    let run = RunId::unique();
+    let op = Operation::new(&session.engine, permit, &run, &watch);
+    let removal = async { Ok(remove_stacks(op, &asked.stacks, &options).await?) };
     let stacks = until_interrupted(removal).await?;
-    face.done();
-    let report = Envelope::new("stack-rm", Report { applied: true, stacks });
-    face.result(&report, || report.body.stacks.iter().map(done).collect())?;
-    Ok(u8::from(report.body.stacks.iter().any(|r| !r.left.is_empty())))
+    printer.done();
+    let report = Report { applied: true, stacks };
+    printer.result(&report, || report.stacks.iter().map(done).collect())?;
+    Ok(u8::from(report.stacks.iter().any(|r| !r.left.is_empty())))
 }
 
 fn done(removal: &StackRemoval) -> String {

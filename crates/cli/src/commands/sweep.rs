@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use pvcheck_swarm::{Permit, RunId, leftover_runs, sweep_run};
+use pvcheck_swarm::{Operation, Permit, RunId, leftover_runs, sweep_run};
 use serde::Serialize;
 
 use crate::args::{self, Args};
-use crate::commands::Envelope;
-use crate::face::Face;
 use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::report::Document;
 use crate::session::Session;
 
 /// What is printed as JSON.
@@ -16,6 +16,10 @@ use crate::session::Session;
 struct Report {
     applied: bool,
     runs: Vec<Swept>,
+}
+
+impl Document for Report {
+    const KIND: &'static str = "sweep";
 }
 
 /// One run of which something was found.
@@ -26,22 +30,27 @@ struct Swept {
     left: Vec<String>,
 }
 
-pub(crate) async fn run(args: &Args, asked: &args::Apply, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::Apply, printer: &Printer) -> Result<u8, Failure> {
     let session = Session::open(args).await?;
     let mut runs = Vec::new();
     for (run, found) in leftover_runs(&session.engine).await? {
         let left = if asked.apply {
             let permit = Permit::granted_by_operator();
-            sweep_run(&session.engine, permit, &run, Duration::from_mins(1), &|p| face.show(p)).await?.left
+            sweep_run(
+                Operation::new(&session.engine, permit, &run, &|p| printer.show(p)),
+                Duration::from_mins(1),
+            )
+            .await?
+            .left
         } else {
             found.clone()
         };
         runs.push(Swept { run, found, left });
     }
-    face.done();
-    let report = Envelope::new("sweep", Report { applied: asked.apply, runs });
-    face.result(&report, || text(&report.body))?;
-    Ok(u8::from(asked.apply && report.body.runs.iter().any(|r| !r.left.is_empty())))
+    printer.done();
+    let report = Report { applied: asked.apply, runs };
+    printer.result(&report, || text(&report))?;
+    Ok(u8::from(asked.apply && report.runs.iter().any(|r| !r.left.is_empty())))
 }
 
 fn text(report: &Report) -> String {

@@ -5,20 +5,20 @@ use std::fmt::Write as _;
 use pvcheck_audit::{AllocatorCounts, Snapshot, Verdict, WaitedOn, Why, why};
 
 use crate::args::{self, Args};
-use crate::commands::many;
-use crate::face::Face;
 use crate::failure::Failure;
 use crate::files;
+use crate::printer::Printer;
+use crate::report::many;
 use crate::session::Session;
 
 /// The most holders that are listed for people; JSON has all.
 const LISTED: usize = 10;
 
-pub(crate) async fn run(args: &Args, asked: &args::Why, face: &Face) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::Why, printer: &Printer) -> Result<u8, Failure> {
     let (snapshot, statuses) = look(args, asked).await?;
-    face.done();
+    printer.done();
     let found = why(&snapshot, &statuses, &asked.subject)?;
-    face.result(&found, || text(&found))?;
+    printer.result(&found, || text(&found))?;
     Ok(match found.verdict {
         Verdict::Running => 0,
         Verdict::Unknown => 3,

@@ -3,7 +3,6 @@ use std::path::{Path, PathBuf};
 
 /// Why a log cannot be read. One line each: the place, and what to do.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum SourceError {
     /// There is no such file.
     #[error("cannot read the engine log {}: no such file; name the one that dockerd writes with [journal] file, or a unit with [journal] unit", path.display())]

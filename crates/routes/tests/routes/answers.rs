@@ -275,7 +275,6 @@ async fn the_report_has_the_promised_shape() {
     let report = RoutesReport::new(facts);
     assert_eq!(report.verdict(), Verdict::Fail);
     let json = serde_json::to_value(&report).unwrap();
-    assert_eq!((&json["schema"], &json["kind"]), (&"pvcheck/v1".into(), &"routes".into()));
     let row = &json["routes"][1];
     for field in
         ["name", "url", "address", "http", "status", "expected", "tls", "timing_ms", "verdict", "reason"]

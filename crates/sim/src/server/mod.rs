@@ -43,7 +43,6 @@ pub struct RequestRecord {
 
 /// Why a [`Sim`] did not start.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StartError {
     /// The temporary directory for the socket could not be made.
     #[error("could not make a directory for the socket")]

@@ -16,7 +16,7 @@ impl Prober<'_> {
     pub(super) async fn batch(&self, turn: &mut Turn) -> Result<(), CallError> {
         let wanted = turn.next_batch(self.capacity.usable(), self.options.most_held);
         let name = self.next_name();
-        let service = self.writer.create_probe(&name, &self.network.id, wanted, self.run).await?;
+        let service = self.writer.create_probe(&name, &self.network.id, wanted, self.op.run).await?;
         let given = self.wait_given(&service, wanted).await;
         self.writer.remove_service(&service).await?;
         let given = given?;
@@ -32,7 +32,7 @@ impl Prober<'_> {
         let mut given: Vec<Ipv4Addr> = Vec::new();
         let mut last_gain = Instant::now();
         loop {
-            let tasks = read_tasks_of(self.engine, service).await?;
+            let tasks = read_tasks_of(self.op.engine, service).await?;
             let now: Vec<_> = tasks.iter().flat_map(|t| t.addresses_on(&self.network.id)).collect();
             if given.len() < now.len() {
                 last_gain = Instant::now();
@@ -51,8 +51,10 @@ impl Prober<'_> {
         let since = Instant::now();
         while since.elapsed() < self.options.deadline {
             // Filtered by service the list is empty as soon as the service is; the whole list is not.
-            let (ours, others): (Vec<_>, Vec<_>) =
-                read_tasks(self.engine).await?.into_iter().partition(|t| t.service.as_ref() == Some(service));
+            let (ours, others): (Vec<_>, Vec<_>) = read_tasks(self.op.engine)
+                .await?
+                .into_iter()
+                .partition(|t| t.service.as_ref() == Some(service));
             self.note(turn, &others);
             if ours.is_empty() {
                 break;

@@ -32,14 +32,14 @@ impl Prober<'_> {
             turn.push(&given, given.len() < lanes as usize);
             taken += lanes;
         }
-        self.note(turn, &read_tasks(self.engine).await?);
+        self.note(turn, &read_tasks(self.op.engine).await?);
         Ok(())
     }
 
     /// The next free address, given back at once; `None` if there was none.
     async fn step(&self) -> Result<Option<Ipv4Addr>, CallError> {
         let name = self.next_name();
-        let service = self.writer.create_pointer(&name, self.network, self.run).await?;
+        let service = self.writer.create_pointer(&name, self.network, self.op.run).await?;
         let address = self.wait_vip(&service).await;
         self.writer.remove_service(&service).await?;
         address
@@ -48,7 +48,7 @@ impl Prober<'_> {
     async fn wait_vip(&self, id: &ServiceId) -> Result<Option<Ipv4Addr>, CallError> {
         let since = Instant::now();
         loop {
-            let service = read_service(self.engine, id).await?;
+            let service = read_service(self.op.engine, id).await?;
             let vip = service.vips.iter().find(|v| v.network == self.network.id).and_then(|v| v.address);
             if vip.is_some() || SETTLED < since.elapsed() {
                 return Ok(vip);

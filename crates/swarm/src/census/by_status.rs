@@ -10,7 +10,7 @@ use pvcheck_ipam::AllocatorStatus;
 use super::prober::subnets_of;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use crate::engine::Engine;
-use crate::progress::{Progress, Watcher};
+use crate::operation::Operation;
 use crate::read::read_count;
 
 /// Counts asked for, at most: the engine reads each without a lock (see `status.rs`), so they are few and far between.
@@ -102,11 +102,10 @@ fn addresses(owners: &Owners) -> Vec<std::net::Ipv4Addr> {
 
 /// Looks, counts, looks again; once more where something is leaked, and again where the two do not agree.
 pub(super) async fn count(
-    engine: &Engine,
+    op: Operation<'_>,
     first_look: Snapshot,
     network: &Network,
     options: &CensusOptions,
-    watch: Watcher<'_>,
     started: Instant,
 ) -> Result<Census, CensusError> {
     if let Some(why) = counts_refused(&first_look) {
@@ -114,9 +113,9 @@ pub(super) async fn count(
     }
     let (mut before, mut earlier, mut reads) = (first_look, None, 0);
     loop {
-        watch(Progress::Step(format!("census of {}: asking for the allocator's count", network.name)));
-        let status = told(engine, network).await?;
-        let after = engine.snapshot().await?;
+        op.say(format!("census of {}: asking for the allocator's count", network.name));
+        let status = told(op.engine, network).await?;
+        let after = op.engine.snapshot().await?;
         let moment = Moment { network, before: &before, status, after: &after };
         let leaked = moment.leaked();
         reads += 1;
@@ -130,7 +129,7 @@ pub(super) async fn count(
         earlier = leaked.ok();
         // Not a wait for something to happen: the engine is to be asked seldom.
         tokio::time::sleep(PAUSE).await;
-        before = engine.snapshot().await?;
+        before = op.engine.snapshot().await?;
     }
 }
 
@@ -146,8 +145,6 @@ fn conclude(moment: &Moment<'_>, leaked: Result<u64, String>, started: Instant) 
         Err(doubt) => (None, Some(doubt)),
     };
     Census {
-        schema: "pvcheck/v1".into(),
-        kind: "census".into(),
         network: moment.network.name.clone(),
         subnet: subnets_of(moment.network),
         usable: moment.network.usable(),

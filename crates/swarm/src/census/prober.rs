@@ -10,22 +10,20 @@ use pvcheck_ipam::{Capacity, CensusFacts, LeakReport, confirm, reconcile};
 
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use super::ring::Turn;
-use crate::engine::{CallError, Engine, poll, wire};
-use crate::progress::{Progress, Watcher};
+use crate::engine::{CallError, poll, wire};
+use crate::operation::Operation;
+use crate::progress::Progress;
 use crate::read::{address, read_services};
-use crate::run::RunId;
 use crate::write::Writer;
 
 /// A census under way.
 pub(super) struct Prober<'a> {
-    pub(super) engine: &'a Engine,
+    pub(super) op: Operation<'a>,
     pub(super) writer: Writer<'a>,
     pub(super) network: &'a Network,
     pub(super) capacity: Capacity,
     pub(super) method: CensusMethod,
     pub(super) options: &'a CensusOptions,
-    pub(super) run: &'a RunId,
-    pub(super) watch: Watcher<'a>,
     pub(super) started: Instant,
     /// Services made so far.
     pub(super) made: AtomicU64,
@@ -83,12 +81,10 @@ impl Prober<'_> {
             if stopping != said {
                 said = stopping;
                 let name = &self.network.name;
-                (self.watch)(Progress::Step(format!(
-                    "census of {name}: waiting for {stopping} task(s) to stop"
-                )));
+                self.op.say(format!("census of {name}: waiting for {stopping} task(s) to stop"));
             }
             poll().await;
-            look = self.engine.snapshot().await?;
+            look = self.op.engine.snapshot().await?;
         }
     }
 
@@ -104,7 +100,7 @@ impl Prober<'_> {
             }
             waiting.insert((service, network));
             poll().await;
-            let look = self.engine.snapshot().await?;
+            let look = self.op.engine.snapshot().await?;
             let now = waits(&look.services, &look.networks);
             waiting = waiting.intersection(&now).cloned().collect();
         }
@@ -113,7 +109,7 @@ impl Prober<'_> {
 
     /// A name for the next service.
     pub(super) fn next_name(&self) -> String {
-        format!("{NAME}-{}-{}", self.run, self.made.fetch_add(1, Ordering::Relaxed))
+        format!("{NAME}-{}-{}", self.op.run, self.made.fetch_add(1, Ordering::Relaxed))
     }
 
     /// How many tasks hold an address of the network and are to stop.
@@ -153,10 +149,10 @@ impl Prober<'_> {
                 // By status no turn is made at all.
                 CensusMethod::Cursor | CensusMethod::Status => self.stretch(&mut turn).await?,
             }
-            if !waits(&read_services(self.engine).await?, &before.networks).is_empty() {
-                self.refuse_if_somebody_waits(&self.engine.snapshot().await?).await?;
+            if !waits(&read_services(self.op.engine).await?, &before.networks).is_empty() {
+                self.refuse_if_somebody_waits(&self.op.engine.snapshot().await?).await?;
             }
-            (self.watch)(Progress::Count {
+            (self.op.watch)(Progress::Count {
                 what: format!("census of {}: {what}", self.network.name),
                 done: turn.seen().len() as u64,
                 total: usable,
@@ -175,7 +171,7 @@ impl Prober<'_> {
 
     /// What a turn amounts to, with the owners of before and of now; and the look that showed those of now.
     async fn settle(&self, before: &Snapshot, turn: &Turn) -> Result<(LeakReport, Snapshot), CallError> {
-        let after = self.engine.snapshot().await?;
+        let after = self.op.engine.snapshot().await?;
         let local = self.local_load_balancer().await?;
         let (then, now) = (self.owners(before, local), self.owners(&after, local));
         let report = reconcile(&CensusFacts {
@@ -201,8 +197,6 @@ impl Prober<'_> {
     fn conclude(&self, report: LeakReport, doubt: Option<String>) -> Census {
         let complete = doubt.is_none();
         Census {
-            schema: "pvcheck/v1".into(),
-            kind: "census".into(),
             network: self.network.name.clone(),
             subnet: subnets_of(self.network),
             usable: report.usable,
@@ -222,7 +216,13 @@ impl Prober<'_> {
     /// The address of this node's own load balancer, which the node alone can name.
     async fn local_load_balancer(&self) -> Result<Option<Ipv4Addr>, CallError> {
         // The full id is answered from the node's own copy of the network, the only one that lists endpoints.
-        match self.engine.connection().get::<wire::Network>(&format!("/networks/{}", self.network.id)).await {
+        match self
+            .op
+            .engine
+            .connection()
+            .get::<wire::Network>(&format!("/networks/{}", self.network.id))
+            .await
+        {
             Ok(network) => Ok(load_balancer_of(&network)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

@@ -12,7 +12,6 @@ use crate::engine::CallError;
 /// How the addresses were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum CensusMethod {
     /// Many tasks at once that no node can run. Faster on a large network; the leader's log gets a line per address.
     Bulk,
@@ -35,13 +34,9 @@ impl CensusMethod {
     }
 }
 
-/// What a census found: schema `pvcheck/v1`, kind `census`.
+/// What a census found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `census`.
-    pub kind: String,
     /// The network's name.
     pub network: String,
     /// Its subnets, separated by commas where there are several.
@@ -93,7 +88,6 @@ impl Default for CensusOptions {
 
 /// Why there was no census.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum CensusError {
     /// No overlay has this name.
     #[error(transparent)]

@@ -9,10 +9,7 @@ use pvcheck_ipam::Capacity;
 use super::by_status;
 use super::prober::Prober;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
-use crate::engine::Engine;
-use crate::progress::Watcher;
-use crate::run::RunId;
-use crate::write::{Permit, Writer};
+use crate::operation::Operation;
 
 /// Counts and names the leaked addresses of one overlay.
 ///
@@ -28,37 +25,19 @@ use crate::write::{Permit, Writer};
 /// When the network is not there or not allocated, when a VIP service waits for an address anywhere (see
 /// [`crate::waiting_services`]), when the method is `Status` and the engine tells no count, or when a call fails. After an error or a dropped future a census service may be left:
 /// [`crate::sweep_run`] takes it away.
-pub async fn census(
-    engine: &Engine,
-    permit: Permit,
-    name: &str,
-    options: &CensusOptions,
-    run: &RunId,
-    watch: Watcher<'_>,
-) -> Result<Census, CensusError> {
+pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> Result<Census, CensusError> {
     let started = Instant::now();
-    let before = engine.snapshot().await?;
+    let before = op.engine.snapshot().await?;
     let (network, capacity) = admit(&before, name)?;
     let method = options.method.unwrap_or_else(|| CensusMethod::fitting(&network, capacity.usable()));
     if network.ingress && method == CensusMethod::Bulk {
         return Err(CensusError::IngressInBulk(network.name));
     }
     if method == CensusMethod::Status {
-        return by_status::count(engine, before, &network, options, watch, started).await;
+        return by_status::count(op, before, &network, options, started).await;
     }
-    let writer = Writer::new(engine.connection(), permit);
-    let prober = Prober {
-        engine,
-        writer,
-        network: &network,
-        capacity,
-        method,
-        options,
-        run,
-        watch,
-        started,
-        made: AtomicU64::new(0),
-    };
+    let (writer, made) = (op.writer(), AtomicU64::new(0));
+    let prober = Prober { op, writer, network: &network, capacity, method, options, started, made };
     prober.count(before).await
 }
 

@@ -5,19 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::plan::ChurnPlan;
 use super::report::{Churn, ChurnError};
 use super::run::churn;
-use crate::engine::Engine;
-use crate::progress::Watcher;
+use crate::operation::Operation;
 use crate::removal::Order;
-use crate::run::RunId;
-use crate::write::Permit;
 
-/// Two churns that differ in their order only: schema `pvcheck/v1`, kind `churn-comparison`.
+/// Two churns that differ in their order only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChurnComparison {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `churn-comparison`.
-    pub kind: String,
     /// Addresses that the control arm lost and the drained one did not; `null` unless both are known.
     pub spared: Option<i64>,
     /// True iff the control arm lost some: only then did this shape show anything. `null` where that is unknown.
@@ -37,8 +30,6 @@ impl ChurnComparison {
         let known = |churn: &Churn| churn.leaked.filter(|_| churn.strangers.is_empty());
         let (ours, control) = (known(&drained), known(&stack_rm));
         Self {
-            schema: "pvcheck/v1".into(),
-            kind: "churn-comparison".into(),
             spared: control.zip(ours).map(|(control, ours)| signed(control).saturating_sub(signed(ours))),
             control_leaked: control.map(|leaked| 0 < leaked),
             extra_removal_ms: signed(drained.removal_ms).saturating_sub(signed(stack_rm.removal_ms)),
@@ -54,15 +45,9 @@ impl ChurnComparison {
 ///
 /// # Errors
 /// As [`churn`], of either arm.
-pub async fn churn_both(
-    engine: &Engine,
-    permit: Permit,
-    plan: &ChurnPlan,
-    run: &RunId,
-    watch: Watcher<'_>,
-) -> Result<ChurnComparison, ChurnError> {
+pub async fn churn_both(op: Operation<'_>, plan: &ChurnPlan) -> Result<ChurnComparison, ChurnError> {
     let arm = |order| ChurnPlan { order, ..plan.clone() };
-    let drained = churn(engine, permit, &arm(Order::Drained), run, watch).await?;
-    let stack_rm = churn(engine, permit, &arm(Order::StackRm), run, watch).await?;
+    let drained = churn(op, &arm(Order::Drained)).await?;
+    let stack_rm = churn(op, &arm(Order::StackRm)).await?;
     Ok(ChurnComparison::of(drained, stack_rm))
 }

@@ -12,7 +12,6 @@ use crate::write::PublishMode;
 /// What a throwaway stack consists of, beside a service on the shared network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum ChurnShape {
     /// A private network of its own: the shape that leaks.
     #[default]

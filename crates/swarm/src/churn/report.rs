@@ -26,13 +26,9 @@ pub struct ChurnCounts {
     pub leaked: Option<u64>,
 }
 
-/// What a churn found: schema `pvcheck/v1`, kind `churn`.
+/// What a churn found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Churn {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `churn`.
-    pub kind: String,
     /// The shared network.
     pub network: String,
     /// How stacks were removed.
@@ -79,7 +75,6 @@ pub struct Churn {
 
 /// Why there was no churn, or none to the end.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ChurnError {
     /// There is too little room on the network.
     #[error(

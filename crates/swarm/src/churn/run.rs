@@ -11,12 +11,11 @@ use super::plan::ChurnPlan;
 use super::report::{Churn, ChurnCounts, ChurnError};
 use crate::census::{Census, CensusError, census};
 use crate::deploy::{deploy, wait_running};
-use crate::engine::Engine;
 use crate::lock::Lock;
-use crate::progress::{Progress, Watcher};
+use crate::operation::Operation;
 use crate::removal::{RemovalOptions, StackRemoval, remove_stacks, sweep_run};
 use crate::run::RunId;
-use crate::write::{Permit, StackSpec};
+use crate::write::StackSpec;
 
 /// How long the lock counts as held if nobody releases it: longer than a churn of many rounds takes.
 const LOCKED: Duration = Duration::from_hours(1);
@@ -29,19 +28,13 @@ const LOCKED: Duration = Duration::from_hours(1);
 /// # Errors
 /// When there is too little room, a census is refused, somebody else holds the Swarm's lock, stacks do not come up, or a
 /// call fails.
-pub async fn churn(
-    engine: &Engine,
-    permit: Permit,
-    plan: &ChurnPlan,
-    run: &RunId,
-    watch: Watcher<'_>,
-) -> Result<Churn, ChurnError> {
-    let before = census(engine, permit, &plan.network, &plan.census, run, watch).await?;
-    let start = engine.snapshot().await?;
+pub async fn churn(op: Operation<'_>, plan: &ChurnPlan) -> Result<Churn, ChurnError> {
+    let before = census(op, &plan.network, &plan.census).await?;
+    let start = op.engine.snapshot().await?;
     let network = start.named_overlay(&plan.network).map_err(CensusError::from)?.clone();
     room(plan, &start, &network, &before)?;
     let lock = match &plan.lock {
-        Some(name) => Some(Lock::take(engine, permit, &name.request(run, "churn", LOCKED)).await?),
+        Some(name) => Some(Lock::take(op.engine, op.permit, &name.request(op.run, "churn", LOCKED)).await?),
         None => None,
     };
 
@@ -49,20 +42,21 @@ pub async fn churn(
     let mut deployed = counts(&start, &network, None);
     let mut removed = deployed.clone();
     for round in 0..plan.rounds {
-        let running = deploy_round(engine, permit, plan, &network.id, round, run, watch).await?;
+        let running = deploy_round(op, plan, &network.id, round).await?;
         deployed = counts(&running, &network, None);
-        record.strangers(&start, &running, run);
-        let names = stacks_of(plan, &network.id, round, run).into_iter().map(|p| p.name).collect::<Vec<_>>();
-        record.remove(engine, permit, plan, &names, watch).await?;
-        removed = counts(&engine.snapshot().await?, &network, None);
+        record.strangers(&start, &running, op.run);
+        let names =
+            stacks_of(plan, &network.id, round, op.run).into_iter().map(|p| p.name).collect::<Vec<_>>();
+        record.remove(op, plan, &names).await?;
+        removed = counts(&op.engine.snapshot().await?, &network, None);
     }
     if let Some(lock) = lock {
-        lock.release(engine, permit).await?;
+        lock.release(op.engine, op.permit).await?;
     }
-    let swept = sweep_run(engine, permit, run, plan.patience, watch).await?;
-    let end = engine.snapshot().await?;
-    record.strangers(&start, &end, run);
-    let after = census(engine, permit, &plan.network, &plan.census, run, watch).await?;
+    let swept = sweep_run(op, plan.patience).await?;
+    let end = op.engine.snapshot().await?;
+    record.strangers(&start, &end, op.run);
+    let after = census(op, &plan.network, &plan.census).await?;
     let ends = Ends {
         baseline: counts(&start, &network, before.leaked),
         deployed,
@@ -111,23 +105,15 @@ fn stacks_of(plan: &ChurnPlan, shared: &NetworkId, round: u32, run: &RunId) -> V
 }
 
 async fn deploy_round(
-    engine: &Engine,
-    permit: Permit,
+    op: Operation<'_>,
     plan: &ChurnPlan,
     shared: &NetworkId,
     round: u32,
-    run: &RunId,
-    watch: Watcher<'_>,
 ) -> Result<Snapshot, ChurnError> {
-    watch(Progress::Step(format!(
-        "churn round {} of {}: deploying {} stacks",
-        round + 1,
-        plan.rounds,
-        plan.stacks
-    )));
-    let stacks = stacks_of(plan, shared, round, run);
-    try_join_all(stacks.iter().map(|s| deploy(engine, permit, s, run))).await?;
-    Ok(wait_running(engine, &stacks, plan.patience).await?)
+    op.say(format!("churn round {} of {}: deploying {} stacks", round + 1, plan.rounds, plan.stacks));
+    let stacks = stacks_of(plan, shared, round, op.run);
+    try_join_all(stacks.iter().map(|s| deploy(op, s))).await?;
+    Ok(wait_running(op.engine, &stacks, plan.patience).await?)
 }
 
 fn counts(snapshot: &Snapshot, network: &Network, leaked: Option<u64>) -> ChurnCounts {
@@ -158,16 +144,14 @@ struct Record {
 impl Record {
     async fn remove(
         &mut self,
-        engine: &Engine,
-        permit: Permit,
+        op: Operation<'_>,
         plan: &ChurnPlan,
         names: &[String],
-        watch: Watcher<'_>,
     ) -> Result<(), ChurnError> {
-        watch(Progress::Step(format!("removing {} stacks, order {}", names.len(), plan.order.as_str())));
+        op.say(format!("removing {} stacks, order {}", names.len(), plan.order.as_str()));
         let since = Instant::now();
         let options = RemovalOptions { order: plan.order, patience: plan.patience };
-        let removed: Vec<StackRemoval> = remove_stacks(engine, permit, names, &options, watch).await?;
+        let removed: Vec<StackRemoval> = remove_stacks(op, names, &options).await?;
         self.removal = self.removal.max(since.elapsed());
         self.errors.extend(removed.into_iter().flat_map(|r| r.left));
         Ok(())
@@ -201,8 +185,6 @@ impl Record {
         // No cycles, no rate: an empty churn proves nothing.
         let rate = leaked.and_then(|n| LeakRate::new(n, cycles).ok());
         Churn {
-            schema: "pvcheck/v1".into(),
-            kind: "churn".into(),
             network: network.name.clone(),
             order: plan.order,
             shape: plan.shape,

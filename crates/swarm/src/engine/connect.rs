@@ -26,7 +26,6 @@ pub struct Engine {
 
 /// Why there is no manager at the other end. Each says what to do next.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ConnectError {
     /// The socket does not exist or is none.
     #[error("no engine at unix://{}: {reason}; start Docker there or name its socket with --host unix:///PATH", path.display())]

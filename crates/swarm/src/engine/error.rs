@@ -22,7 +22,6 @@ pub struct CallError {
 
 /// What went wrong with a call.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum CallErrorKind {
     /// The socket could not be opened.
     #[error("cannot connect: {0}")]

@@ -17,7 +17,6 @@ pub enum Host {
 
 /// Why a host address was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum HostError {
     /// The path of `unix://` is not absolute.
     #[error("engine address `{0}` has no absolute path; write it as unix:///var/run/docker.sock")]

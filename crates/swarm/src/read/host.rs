@@ -18,7 +18,6 @@ use thiserror::Error;
 
 /// Why a host's facts could not be read.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum HostFactsError {
     /// No netlink socket could be had.
     #[error("cannot open a netlink socket")]

@@ -66,7 +66,7 @@ impl Work<'_> {
         self.log.done(Step::Engine, since)?;
 
         let since = self.log.begun(Step::Compact)?;
-        self.compact(self.engine).await?;
+        self.compact(self.op.engine).await?;
         self.log.done(Step::Compact, since)?;
 
         let since = self.log.begun(Step::Join)?;
@@ -76,13 +76,13 @@ impl Work<'_> {
         let since = self.log.begun(Step::Freeze)?;
         self.say("waiting until the manager steps down");
         private.freeze()?;
-        leaderless(self.engine).await?;
+        leaderless(self.op.engine).await?;
         self.log.done(Step::Freeze, since)?;
 
         let since = self.log.begun(Step::Thaw)?;
         self.say("waiting for an election");
         private.wake();
-        until(self.engine, "a leader is elected", ELECTION, managers::leader)
+        until(self.op.engine, "a leader is elected", ELECTION, managers::leader)
             .await
             .map_err(ReclaimError::Late)?;
         self.log.done(Step::Thaw, since)
@@ -99,7 +99,7 @@ impl Work<'_> {
 
     async fn join(&mut self, guest: &Engine) -> Result<(), ReclaimError> {
         let Some(private) = self.log.record.private.clone() else { return Ok(()) };
-        let tokens: TokensWire = self.engine.connection().get("/swarm").await?;
+        let tokens: TokensWire = self.op.engine.connection().get("/swarm").await?;
         let join = Join {
             advertise: private.address().to_string(),
             manager: &self.log.record.address,
@@ -119,7 +119,7 @@ impl Work<'_> {
             let drained = managers::node(nodes, &id).is_some_and(|n| n.spec.availability == "drain");
             (drained && managers::is_reachable_manager(nodes, &id)).then_some(())
         };
-        until(self.engine, "the borrowed manager is reachable and drained", ELECTION, drained)
+        until(self.op.engine, "the borrowed manager is reachable and drained", ELECTION, drained)
             .await
             .map_err(ReclaimError::Late)
     }
@@ -133,7 +133,7 @@ impl Work<'_> {
             self.part(guest.as_ref(), &private).await?;
         }
         if self.log.has_begun(Step::Compact) {
-            self.restore_raft_log(self.engine).await?;
+            self.restore_raft_log(self.op.engine).await?;
         }
         let since = self.log.begun(Step::Remove)?;
         self.say("removing the private engine");
@@ -141,7 +141,7 @@ impl Work<'_> {
         self.log.done(Step::Remove, since)?;
         if joined {
             let since = self.log.begun(Step::Tokens)?;
-            self.writer(self.engine).rotate_tokens().await?;
+            self.writer(self.op.engine).rotate_tokens().await?;
             self.log.done(Step::Tokens, since)?;
         }
         Ok(())
@@ -160,7 +160,7 @@ impl Work<'_> {
             Some(!nodes.iter().any(|n| is_guest(n, known, private) && member(n)))
         };
         // While it joins it may become one at any moment.
-        private.pid().is_none() && until(self.engine, "a leader", ANSWERS, without).await.unwrap_or(false)
+        private.pid().is_none() && until(self.op.engine, "a leader", ANSWERS, without).await.unwrap_or(false)
     }
 
     /// The Swarm has a leader again: with the private engine awake, or started again, or without it by force.
@@ -172,14 +172,14 @@ impl Work<'_> {
         };
         // Without it an election cannot succeed: a short look is enough.
         let limit = if guest.is_ok() { ELECTION } else { Duration::from_secs(20) };
-        match until(self.engine, "a leader", limit, managers::leader).await {
+        match until(self.op.engine, "a leader", limit, managers::leader).await {
             Ok(_) => Ok(guest.ok()),
             Err(_) if self.options.force_new_cluster => {
                 self.say("making this manager the only one again; its tasks restart");
                 private.wake();
                 private.remove().await?;
-                self.writer(self.engine).force_new_cluster(&self.log.record.renewal).await?;
-                until(self.engine, "a leader", ELECTION, managers::leader)
+                self.writer(self.op.engine).force_new_cluster(&self.log.record.renewal).await?;
+                until(self.op.engine, "a leader", ELECTION, managers::leader)
                     .await
                     .map_err(ReclaimError::Late)?;
                 self.notes.push(
@@ -213,13 +213,13 @@ impl Work<'_> {
 
         let since = self.log.begun(Step::Demote)?;
         self.say("demoting the borrowed manager");
-        let guests: Vec<NodeWire> = until(self.engine, "the list of nodes", CHANGE, |nodes| {
+        let guests: Vec<NodeWire> = until(self.op.engine, "the list of nodes", CHANGE, |nodes| {
             Some(nodes.iter().filter(|n| ours(n)).cloned().collect())
         })
         .await
         .map_err(ReclaimError::Late)?;
         for node in guests.iter().filter(|n| n.spec.role == "manager") {
-            match self.writer(self.engine).set_role(&NodeId::new(&node.id), "worker", CHANGE).await {
+            match self.writer(self.op.engine).set_role(&NodeId::new(&node.id), "worker", CHANGE).await {
                 // After a forced new cluster it is no member any more, and can be taken off the list as it is.
                 Err(error) if error.message().contains("raft memberlist") => {}
                 outcome => outcome?,
@@ -229,7 +229,9 @@ impl Work<'_> {
             let others = nodes.iter().any(|n| ours(n) && n.manager_status.is_some());
             (managers::leader(nodes).as_ref() == Some(&leader) && !others).then_some(())
         };
-        until(self.engine, "the manager leads alone", ELECTION, alone).await.map_err(ReclaimError::Late)?;
+        until(self.op.engine, "the manager leads alone", ELECTION, alone)
+            .await
+            .map_err(ReclaimError::Late)?;
         self.log.done(Step::Demote, since)?;
 
         let since = self.log.begun(Step::Leave)?;
@@ -243,7 +245,7 @@ impl Work<'_> {
     async fn drop_node(&self, id: &NodeId) -> Result<(), ReclaimError> {
         let since = Instant::now();
         loop {
-            match self.writer(self.engine).remove_node(id).await {
+            match self.writer(self.op.engine).remove_node(id).await {
                 // Until the demotion has come through, the engine refuses.
                 Err(_) if since.elapsed() < CHANGE => poll().await,
                 outcome => return Ok(outcome?),

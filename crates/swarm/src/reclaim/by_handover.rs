@@ -22,7 +22,7 @@ impl Work<'_> {
     pub(super) async fn hand_over(&mut self) -> Result<(), ReclaimError> {
         let leader = self.log.record.leader.clone();
         let since = self.log.begun(Step::Compact)?;
-        self.compact(self.engine).await?;
+        self.compact(self.op.engine).await?;
         self.log.done(Step::Compact, since)?;
         let since = self.log.begun(Step::HandOver)?;
         self.say("demoting the leader");
@@ -91,7 +91,7 @@ impl Work<'_> {
 
     /// A manager other than this one that answers now.
     async fn beside(&self, id: &NodeId) -> Option<&Engine> {
-        for engine in std::iter::once(self.engine).chain(self.others) {
+        for engine in std::iter::once(self.op.engine).chain(self.others) {
             let own = info(engine).await.map(|i| i.swarm.node_id).unwrap_or_default();
             let speaks = until(engine, "it answers", Duration::ZERO, managers::leader).await.is_ok();
             if own != id.as_str() && !own.is_empty() && speaks {
@@ -136,7 +136,7 @@ impl Work<'_> {
         until(engine, &format!("node {id} is a manager again"), CHANGE, there)
             .await
             .map_err(ReclaimError::Late)?;
-        for other in std::iter::once(self.engine).chain(self.others) {
+        for other in std::iter::once(self.op.engine).chain(self.others) {
             let own = info(other).await.map(|i| i.swarm.node_id).unwrap_or_default();
             if own == id.as_str() {
                 // It says "Manager is being prepared" for a while.

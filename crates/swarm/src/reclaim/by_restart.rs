@@ -30,7 +30,7 @@ impl Work<'_> {
 
     /// Waits until as many tasks run as before, in other containers.
     pub(super) async fn wait_restarted(&mut self) -> Result<(), ReclaimError> {
-        until(self.engine, "the engine leads again", BACK, managers::leader)
+        until(self.op.engine, "the engine leads again", BACK, managers::leader)
             .await
             .map_err(ReclaimError::Late)?;
         let before = &self.log.record.standing;
@@ -38,7 +38,7 @@ impl Work<'_> {
         let (since, nobody) = (Instant::now(), RunId::from_label(""));
         self.say("waiting until the services run again");
         loop {
-            let now = Standing::look(self.engine, &nobody).await;
+            let now = Standing::look(self.op.engine, &nobody).await;
             let running = now.as_ref().map_or(0, Standing::running);
             // What the node has not reported yet stands there as it was.
             let old = now.as_ref().is_ok_and(|now| before.shares_a_task(now, asked));

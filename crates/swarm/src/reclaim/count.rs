@@ -6,10 +6,8 @@ use pvcheck_audit::{Snapshot, owners, waiting_services};
 use serde::{Deserialize, Serialize};
 
 use crate::census::{CensusError, CensusOptions, census};
-use crate::engine::{Engine, poll};
-use crate::progress::Watcher;
-use crate::run::RunId;
-use crate::write::Permit;
+use crate::engine::poll;
+use crate::operation::Operation;
 
 /// How many addresses of a network are leaked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,23 +35,20 @@ pub(super) fn chosen(snapshot: &Snapshot, names: &[String]) -> Result<Vec<String
 /// Counts on each network in turn. After a change of leader a service that waited may still be on its way: `patience` is
 /// how long that is waited for.
 pub(super) async fn count(
-    engine: &Engine,
-    permit: Permit,
+    op: Operation<'_>,
     names: &[String],
-    run: &RunId,
     patience: Duration,
-    watch: Watcher<'_>,
 ) -> Result<Vec<LeakCount>, CensusError> {
     let since = Instant::now();
-    while since.elapsed() < patience && !waiting_services(&engine.snapshot().await?).is_empty() {
+    while since.elapsed() < patience && !waiting_services(&op.engine.snapshot().await?).is_empty() {
         poll().await;
     }
     let mut counts = Vec::new();
     for name in names {
-        counts.push(match census(engine, permit, name, &CensusOptions::default(), run, watch).await {
+        counts.push(match census(op, name, &CensusOptions::default()).await {
             Ok(found) => LeakCount { network: name.clone(), leaked: found.leaked, reason: found.reason },
             Err(error @ CensusError::SomebodyWaits { .. }) => {
-                without_census(&engine.snapshot().await?, name, &error.to_string())
+                without_census(&op.engine.snapshot().await?, name, &error.to_string())
             }
             // Right after its removal a network is still listed, from the node's own copy.
             Err(error) if is_gone(&error) => continue,

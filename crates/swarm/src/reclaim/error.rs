@@ -12,7 +12,6 @@ use crate::lock::LockError;
 
 /// Why addresses were not taken back.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ReclaimError {
     /// No strategy is possible; nothing was touched.
     #[error("no way to reclaim: {}", plan.reasons())]

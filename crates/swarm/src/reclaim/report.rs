@@ -29,13 +29,9 @@ pub struct ReclaimOptions<'a> {
     pub hook: &'a (dyn Fn(StepPoint) + Send + Sync),
 }
 
-/// What a reclaim did: schema `pvcheck/v1`, kind `reclaim`.
+/// What a reclaim did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reclaim {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `reclaim`.
-    pub kind: String,
     /// Always true: a plan is another kind.
     pub applied: bool,
     /// True iff an earlier run was ended by this one.

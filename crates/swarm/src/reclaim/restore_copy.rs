@@ -10,13 +10,9 @@ use super::private::copy;
 use super::step::Step;
 use super::step_log::{Record, StepLog};
 
-/// What was put back: schema `pvcheck/v1`, kind `reclaim-copy`.
+/// What was put back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyPutBack {
-    /// Always `pvcheck/v1`.
-    pub schema: String,
-    /// Always `reclaim-copy`.
-    pub kind: String,
     /// The manager's state, as it was before the first step.
     pub restored: PathBuf,
     /// What was in its place; `None` if nothing was.
@@ -71,5 +67,5 @@ pub async fn put_copy_back(state: &Path) -> Result<CopyPutBack, ReclaimError> {
     }
     fs::rename(&new, &raft).map_err(io(&raft))?;
     log.done(Step::PutBack, since)?;
-    Ok(CopyPutBack { schema: "pvcheck/v1".into(), kind: "reclaim-copy".into(), restored: raft, set_aside })
+    Ok(CopyPutBack { restored: raft, set_aside })
 }

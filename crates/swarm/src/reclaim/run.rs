@@ -20,10 +20,8 @@ use super::unchanged::Standing;
 use super::work::{CHANGE, Work, millis};
 use crate::engine::Engine;
 use crate::lock::Lock;
-use crate::progress::Watcher;
+use crate::operation::Operation;
 use crate::removal::sweep_run;
-use crate::run::RunId;
-use crate::write::Permit;
 
 /// Counts, and if something is leaked takes it back: `engine` is a manager, `others` are further ones.
 ///
@@ -33,40 +31,37 @@ use crate::write::Permit;
 /// # Errors
 /// See [`ReclaimError`]; [`ReclaimError::Stranded`] and [`ReclaimError::QuorumLost`] leave something to be done.
 pub async fn reclaim(
-    engine: &Engine,
+    op: Operation<'_>,
     others: &[Engine],
-    permit: Permit,
     options: &ReclaimOptions<'_>,
-    run: &RunId,
-    watch: Watcher<'_>,
 ) -> Result<Reclaim, ReclaimError> {
     let started = Instant::now();
     if let Some(file) = unfinished_reclaim(&options.state) {
         return Err(ReclaimError::Unfinished { file });
     }
-    let facts = reclaim_facts(engine, others).await?;
-    let names = chosen(&engine.snapshot().await?, &options.networks)?;
+    let facts = reclaim_facts(op.engine, others).await?;
+    let names = chosen(&op.engine.snapshot().await?, &options.networks)?;
     let plan = plan_reclaim(&facts, options.wish);
     let (Some(strategy), Some(leader)) = (plan.strategy, facts.leader()) else {
         return Err(ReclaimError::Refused { plan: Box::new(plan) });
     };
     if options.break_lock.is_none() {
         // It is taken when there is something to do; a census beside somebody else's work is none of ours to make.
-        Lock::expect_free(engine).await?;
+        Lock::expect_free(op.engine).await?;
     }
-    let before = count(engine, permit, &names, run, Duration::ZERO, watch).await?;
-    let standing = Standing::look(engine, run).await?;
+    let before = count(op, &names, Duration::ZERO).await?;
+    let standing = Standing::look(op.engine, op.run).await?;
     if before.iter().all(|c| c.leaked == Some(0)) {
         return Ok(nothing_leaked(before, &standing, started));
     }
-    let swarm: SwarmWire = engine.connection().get("/swarm").await?;
+    let swarm: SwarmWire = op.engine.connection().get("/swarm").await?;
     let record = Record {
         schema: "pvcheck/v1".into(),
-        run: run.clone(),
+        run: op.run.clone(),
         strategy,
         begun: Timestamp::now(),
         asked: facts.connected.clone(),
-        host: engine.connection().host().to_string(),
+        host: op.engine.connection().host().to_string(),
         leader: leader.id.clone(),
         managers: facts.managers.iter().map(|m| m.id.clone()).collect(),
         address: leader.address.clone().unwrap_or_default(),
@@ -80,7 +75,7 @@ pub async fn reclaim(
         marks: Vec::new(),
     };
     let log = StepLog::begin(&options.state, record, options.hook)?;
-    let mut work = Work { engine, others, permit, options, watch, log, notes: Vec::new() };
+    let mut work = Work { op, others, options, log, notes: Vec::new() };
     if let Err(error) = work.lock().await {
         work.log.end()?;
         return Err(error);
@@ -108,25 +103,23 @@ pub async fn reclaim(
 /// When there is nothing to end, when the engine is another Swarm's, or when something cannot be undone yet; it can be
 /// called again.
 pub async fn resume_reclaim(
-    engine: &Engine,
+    op: Operation<'_>,
     others: &[Engine],
-    permit: Permit,
     options: &ReclaimOptions<'_>,
-    watch: Watcher<'_>,
 ) -> Result<Reclaim, ReclaimError> {
     let started = Instant::now();
     // A write that was under way when its caller was dropped comes to its end first.
-    engine.connection().settled().await;
+    op.engine.connection().settled().await;
     let Some(log) = StepLog::load(&options.state, options.hook)? else {
         return Err(ReclaimError::NothingToResume { dir: options.state.clone() });
     };
-    let node = NodeId::new(info(engine).await?.swarm.node_id);
+    let node = NodeId::new(info(op.engine).await?.swarm.node_id);
     // A manager that was demoted half-way is still that Swarm's: any of them will do.
     if !log.record.managers.contains(&node) {
         let Record { asked, host, .. } = log.record;
         return Err(ReclaimError::OtherSwarm { asked, host });
     }
-    let mut work = Work { engine, others, permit, options, watch, log, notes: Vec::new() };
+    let mut work = Work { op, others, options, log, notes: Vec::new() };
     work.restore().await?;
     work.conclude(started, true).await
 }
@@ -140,8 +133,6 @@ fn stranded(why: String, then: ReclaimError) -> ReclaimError {
 
 fn nothing_leaked(before: Vec<LeakCount>, standing: &Standing, started: Instant) -> Reclaim {
     Reclaim {
-        schema: "pvcheck/v1".into(),
-        kind: "reclaim".into(),
         applied: true,
         resumed: false,
         strategy: None,
@@ -175,7 +166,7 @@ fn renewal(swarm: &SwarmWire, facts: &ReclaimFacts) -> serde_json::Value {
 impl Work<'_> {
     async fn lock(&mut self) -> Result<(), ReclaimError> {
         let since = self.log.begun(Step::Lock)?;
-        let lock = Lock::take(self.engine, self.permit, &self.lock_request()).await?;
+        let lock = Lock::take(self.op.engine, self.op.permit, &self.lock_request()).await?;
         if let Some(over) = lock.taken_over() {
             let why = over.reason.as_deref().unwrap_or("it had expired");
             self.notes.push(format!(
@@ -196,8 +187,8 @@ impl Work<'_> {
         let since = self.log.begun(Step::Unlock)?;
         let engine = self.speaking().await?;
         // It is ours, unless it has expired and another run has it now, or the operator has removed it.
-        let lock = Lock::take(engine, self.permit, &self.lock_request()).await?;
-        lock.release(engine, self.permit).await?;
+        let lock = Lock::take(engine, self.op.permit, &self.lock_request()).await?;
+        lock.release(engine, self.op.permit).await?;
         self.log.done(Step::Unlock, since)
     }
 
@@ -205,15 +196,16 @@ impl Work<'_> {
     async fn conclude(self, started: Instant, resumed: bool) -> Result<Reclaim, ReclaimError> {
         let engine = self.speaking().await?;
         let Record { strategy, run, counts, standing, leader, .. } = self.log.record.clone();
+        let op = self.op.on(engine).for_run(&run);
         let names: Vec<String> = counts.iter().map(|c| c.network.clone()).collect();
         if resumed {
             // The process before may have died in a census: what is left of it has the names that this one takes.
-            sweep_run(engine, self.permit, &run, CHANGE, self.watch).await?;
+            sweep_run(op, CHANGE).await?;
         }
         self.say("counting again");
         let patience = Duration::from_secs(30);
-        let after = count(engine, self.permit, &names, &run, patience, self.watch).await;
-        let swept = sweep_run(engine, self.permit, &run, CHANGE, self.watch).await;
+        let after = count(op, &names, patience).await;
+        let swept = sweep_run(op, CHANGE).await;
         let now = Standing::look(engine, &run).await?;
         let mut notes = self.notes;
         if let Ok(swept) = swept {
@@ -225,8 +217,6 @@ impl Work<'_> {
             notes.push(format!("another manager leads now: {}", now.leader().unwrap_or("none")));
         }
         Ok(Reclaim {
-            schema: "pvcheck/v1".into(),
-            kind: "reclaim".into(),
             applied: true,
             resumed,
             strategy: Some(strategy),

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 /// One step of a reclaim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum Step {
     /// The Swarm's lock is taken.
     Lock,

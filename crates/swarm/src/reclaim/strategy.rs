@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 /// A way to take leaked addresses back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Strategy {
     /// The leader is demoted and promoted again, among three or more managers.
     Handover,

@@ -8,8 +8,8 @@ use super::report::ReclaimOptions;
 use super::step_log::StepLog;
 use crate::engine::{Engine, poll};
 use crate::lock::LockRequest;
-use crate::progress::{Progress, Watcher};
-use crate::write::{Permit, Writer};
+use crate::operation::Operation;
+use crate::write::Writer;
 
 /// Longest time for an election: two time-outs of up to 20 s each, and connections that are made again.
 pub(super) const ELECTION: Duration = Duration::from_secs(90);
@@ -22,22 +22,20 @@ pub(super) const LOCKED: Duration = Duration::from_mins(20);
 
 /// One reclaim at work.
 pub(super) struct Work<'a> {
-    pub(super) engine: &'a Engine,
+    pub(super) op: Operation<'a>,
     pub(super) others: &'a [Engine],
-    pub(super) permit: Permit,
     pub(super) options: &'a ReclaimOptions<'a>,
-    pub(super) watch: Watcher<'a>,
     pub(super) log: StepLog<'a>,
     pub(super) notes: Vec<String>,
 }
 
 impl Work<'_> {
     pub(super) fn say(&self, text: impl Into<String>) {
-        (self.watch)(Progress::Step(format!("reclaim: {}", text.into())));
+        self.op.say(format!("reclaim: {}", text.into()));
     }
 
     pub(super) fn writer<'e>(&self, engine: &'e Engine) -> Writer<'e> {
-        Writer::new(engine.connection(), self.permit)
+        Writer::new(engine.connection(), self.op.permit)
     }
 
     pub(super) fn lock_request(&self) -> LockRequest {
@@ -56,7 +54,7 @@ impl Work<'_> {
         let since = Instant::now();
         let mut why = String::new();
         loop {
-            for engine in std::iter::once(self.engine).chain(self.others) {
+            for engine in std::iter::once(self.op.engine).chain(self.others) {
                 match until(engine, "a manager answers", Duration::ZERO, leader).await {
                     Ok(_) => return Ok(engine),
                     Err(reason) => why = reason,

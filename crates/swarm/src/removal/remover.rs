@@ -11,17 +11,22 @@ use super::order::Order;
 use super::parts::Parts;
 use super::report::{RemovalOptions, StackRemoval};
 use crate::engine::{CallError, poll};
+use crate::operation::Operation;
 use crate::progress::{Progress, Watcher};
 use crate::write::Writer;
 
 pub(super) struct Remover<'a> {
-    pub(super) looks: Looks<'a>,
-    pub(super) writer: Writer<'a>,
-    pub(super) options: &'a RemovalOptions,
-    pub(super) watch: Watcher<'a>,
+    looks: Looks<'a>,
+    writer: Writer<'a>,
+    options: &'a RemovalOptions,
+    watch: Watcher<'a>,
 }
 
-impl Remover<'_> {
+impl<'a> Remover<'a> {
+    pub(super) fn new(op: Operation<'a>, options: &'a RemovalOptions) -> Self {
+        Self { looks: Looks::new(op.engine), writer: op.writer(), options, watch: op.watch }
+    }
+
     pub(super) async fn remove(&self, parts: &Parts) -> StackRemoval {
         let mut done = self.remove_all(std::slice::from_ref(parts)).await;
         done.pop().unwrap_or_else(|| parts.begun())

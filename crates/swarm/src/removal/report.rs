@@ -55,7 +55,6 @@ pub struct RemovalPlan {
 
 /// Why stacks could not be removed.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum RemovalError {
     /// No part of such a stack exists.
     #[error("there is no stack `{name}`{}", known(stacks))]

@@ -1,12 +1,10 @@
 //! Stacks by name: found, planned, removed.
 
-use super::drain::Looks;
 use super::parts::{Parts, Stored, once, parts_of_stack, parts_of_stacks};
 use super::remover::Remover;
 use super::report::{FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval};
 use crate::engine::{CallError, Engine};
-use crate::progress::Watcher;
-use crate::write::{Permit, Writer};
+use crate::operation::Operation;
 
 /// Says what [`remove_stacks`] would remove, and touches nothing.
 ///
@@ -24,15 +22,12 @@ pub async fn plan_removal(engine: &Engine, names: &[String]) -> Result<Vec<Remov
 /// # Errors
 /// When a name is unknown (nothing is removed then), or when the first look fails.
 pub async fn remove_stacks(
-    engine: &Engine,
-    permit: Permit,
+    op: Operation<'_>,
     names: &[String],
     options: &RemovalOptions,
-    watch: Watcher<'_>,
 ) -> Result<Vec<StackRemoval>, RemovalError> {
-    let parts = parts_of_stacks(engine, names).await?;
-    let writer = Writer::new(engine.connection(), permit);
-    Ok(Remover { looks: Looks::new(engine), writer, options, watch }.remove_all(&parts).await)
+    let parts = parts_of_stacks(op.engine, names).await?;
+    Ok(Remover::new(op, options).remove_all(&parts).await)
 }
 
 /// Looks which of these stacks there are, for callers to whom an unknown one is no error.

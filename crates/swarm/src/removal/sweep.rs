@@ -3,39 +3,29 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::drain::Looks;
 use super::order::Order;
 use super::parts::{Stored, leftovers, parts_of_run};
 use super::remover::Remover;
 use super::report::{RemovalOptions, StackRemoval};
 use crate::engine::{CallError, Engine, poll};
 use crate::labels::RUN_LABEL;
-use crate::progress::Watcher;
+use crate::operation::Operation;
 use crate::run::RunId;
-use crate::write::{Permit, Writer};
 
 /// Removes everything that carries the label of this run, waits until no list shows it any more, and gives what is left.
 ///
 /// # Errors
 /// When a look fails.
-pub async fn sweep_run(
-    engine: &Engine,
-    permit: Permit,
-    run: &RunId,
-    patience: Duration,
-    watch: Watcher<'_>,
-) -> Result<StackRemoval, CallError> {
+pub async fn sweep_run(op: Operation<'_>, patience: Duration) -> Result<StackRemoval, CallError> {
     let since = Instant::now();
     // What an interrupted caller has asked for may still be on its way.
-    engine.connection().settled().await;
-    let parts = leftovers(engine, run).await?;
+    op.engine.connection().settled().await;
+    let parts = leftovers(op.engine, op.run).await?;
     let options = RemovalOptions { order: Order::Drained, patience };
-    let writer = Writer::new(engine.connection(), permit);
-    let remover = Remover { looks: Looks::new(engine), writer, options: &options, watch };
-    let mut swept = remover.remove(&parts).await;
+    let mut swept = Remover::new(op, &options).remove(&parts).await;
     loop {
         // A node's own copy of a removed network stays in its list for a moment.
-        let left = leftovers(engine, run).await?;
+        let left = leftovers(op.engine, op.run).await?;
         if left.is_empty() || patience < since.elapsed() {
             swept.left.extend(left.names());
             return Ok(swept);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pvcheck_sim::{Membership, Model, NetworkDraft, OwnerKind, ServiceDraft, Sim};
-use pvcheck_swarm::{Census, CensusError, CensusMethod, CensusOptions, Progress, census, silent};
+use pvcheck_swarm::{Census, CensusError, CensusMethod, CensusOptions, Operation, Progress, census, silent};
 use serde_json::json;
 
 use crate::support::*;
@@ -19,7 +19,7 @@ async fn taken(sim: &Sim, name: &str) -> Result<Census, CensusError> {
 async fn taken_by(sim: &Sim, name: &str, method: Option<CensusMethod>) -> Result<Census, CensusError> {
     let engine = connect(sim).await;
     let options = CensusOptions { method, ..CensusOptions::default() };
-    census(&engine, permit(), name, &options, &run("census"), &silent).await
+    census(Operation::new(&engine, permit(), &run("census"), &silent), name, &options).await
 }
 
 /// `shared` with so many services of one task, and so many leaked addresses.
@@ -133,7 +133,8 @@ async fn tasks_that_never_stop_make_it_unknown_or_are_owners() {
     let sim = dying(Duration::from_hours(1));
     let engine = connect(&sim).await;
     let options = CensusOptions { deadline: Duration::from_secs(2), ..CensusOptions::default() };
-    let found = census(&engine, permit(), "shared", &options, &run("dying"), &silent).await.unwrap();
+    let found =
+        census(Operation::new(&engine, permit(), &run("dying"), &silent), "shared", &options).await.unwrap();
     if found.complete {
         assert_eq!(found.leaked_addresses, truth(&sim, "shared").leaked, "{found:?}");
     } else {
@@ -191,7 +192,8 @@ async fn out_of_time_is_unknown_and_not_zero() {
     let sim = start(world("10.90.0.0/24", 1, 0));
     let engine = connect(&sim).await;
     let options = CensusOptions { deadline: Duration::from_millis(1), ..CensusOptions::default() };
-    let found = census(&engine, permit(), "shared", &options, &run("short"), &silent).await.unwrap();
+    let found =
+        census(Operation::new(&engine, permit(), &run("short"), &silent), "shared", &options).await.unwrap();
     assert_eq!((found.complete, found.leaked, found.leaked_addresses.len()), (false, None, 0));
     assert!(found.reason.as_deref().is_some_and(|r| r.contains("time was up")), "{found:?}");
     assert!(serde_json::to_value(&found).unwrap()["leaked"].is_null());
@@ -211,7 +213,8 @@ async fn it_never_holds_more_than_its_share() {
         let mut least = least.lock().expect("no panic before");
         *least = free.min(*least);
     };
-    let taken = census(&engine, permit(), "shared", &options, &run("modest"), &watch).await.unwrap();
+    let taken =
+        census(Operation::new(&engine, permit(), &run("modest"), &watch), "shared", &options).await.unwrap();
     assert_eq!((taken.complete, taken.leaked), (true, Some(0)));
     assert!(*least.lock().unwrap() + 10 >= taken.handed_out);
     let asked = sim.requests().iter().filter(|r| r.method == "POST").count() as u64;
@@ -224,7 +227,9 @@ async fn the_size_decides_on_the_method() {
         let sim = start(world(subnet, 0, 0));
         let engine = connect(&sim).await;
         let options = CensusOptions { deadline: Duration::from_millis(1), ..CensusOptions::default() };
-        let found = census(&engine, permit(), "shared", &options, &run("sized"), &silent).await.unwrap();
+        let found = census(Operation::new(&engine, permit(), &run("sized"), &silent), "shared", &options)
+            .await
+            .unwrap();
         assert_eq!((found.method, found.complete), (method, false), "{subnet}");
     }
 }
@@ -298,7 +303,9 @@ async fn a_manager_that_is_demoted_half_way_is_an_error() {
     let engine = connect(&sim).await;
     let demote = |_| sim.with_model(|model| model.set_membership(Membership::Worker));
     let options = CensusOptions::default();
-    let error = census(&engine, permit(), "shared", &options, &run("demoted"), &demote).await.unwrap_err();
+    let error = census(Operation::new(&engine, permit(), &run("demoted"), &demote), "shared", &options)
+        .await
+        .unwrap_err();
     assert!(matches!(&error, CensusError::Call(call) if call.status() == Some(503)), "{error:?}");
     assert_one_line(&error);
 }
@@ -329,7 +336,8 @@ async fn who_comes_and_goes_while_it_goes_round_yields_no_false_leak() {
     };
     let method = Some(CensusMethod::Bulk);
     let options = CensusOptions { deadline: Duration::from_secs(5), method, ..CensusOptions::default() };
-    let found = census(&engine, permit(), "shared", &options, &run("busy"), &busy).await.unwrap();
+    let found =
+        census(Operation::new(&engine, permit(), &run("busy"), &busy), "shared", &options).await.unwrap();
     assert!(4 < guests.load(Ordering::Relaxed), "there was some coming and going");
     assert!(!found.complete || found.leaked_addresses == really, "{found:?} but really {really:?}");
     assert!(found.complete || found.leaked.is_none(), "{found:?}");

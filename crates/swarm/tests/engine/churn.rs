@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use pvcheck_sim::{Availability, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
     Census, CensusError, CensusOptions, Churn, ChurnComparison, ChurnError, ChurnPlan, ChurnShape,
-    DeployError, Engine, Order, Progress, RunId, churn, churn_both, silent, sweep_run,
+    DeployError, Engine, Operation, Order, Progress, RunId, churn, churn_both, silent, sweep_run,
 };
 use serde_json::json;
 
@@ -38,7 +38,7 @@ fn small() -> Model {
 }
 
 async fn churned(engine: &Engine, plan: &ChurnPlan, run: &RunId) -> Churn {
-    churn(engine, permit(), plan, run, &silent).await.expect("nothing is in its way")
+    churn(Operation::new(engine, permit(), run, &silent), plan).await.expect("nothing is in its way")
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn without_a_whole_census_nothing_is_claimed() {
     let sim = start(small());
     let census = CensusOptions { deadline: Duration::from_millis(1), ..CensusOptions::default() };
     let plan = ChurnPlan { census, reserve: 0, ..plan("shared", Order::Drained) };
-    match churn(&connect(&sim).await, permit(), &plan, &run("blind"), &silent).await {
+    match churn(Operation::new(&connect(&sim).await, permit(), &run("blind"), &silent), &plan).await {
         Ok(done) => {
             let Census { complete, .. } = done.census_before;
             assert!(!complete);
@@ -138,7 +138,7 @@ async fn stacks_of_others_that_come_meanwhile_are_named() {
     };
     let engine = connect(&sim).await;
     let plan = plan("shared", Order::Drained);
-    let done = churn(&engine, permit(), &plan, &run("watched"), &watch).await.unwrap();
+    let done = churn(Operation::new(&engine, permit(), &run("watched"), &watch), &plan).await.unwrap();
     assert_eq!(done.strangers, ["guest"]);
     assert!(sim.with_model(|model| model.service_id("guest_app").is_ok()), "and left alone");
 }
@@ -148,7 +148,7 @@ async fn too_little_room_is_refused_with_the_numbers_and_nothing_is_deployed() {
     let sim = start(small());
     let engine = connect(&sim).await;
     let plan = ChurnPlan { stacks: 8, replicas: 2, ..plan("shared", Order::Drained) };
-    let error = churn(&engine, permit(), &plan, &run("greedy"), &silent).await.unwrap_err();
+    let error = churn(Operation::new(&engine, permit(), &run("greedy"), &silent), &plan).await.unwrap_err();
     assert!(
         matches!(error, ChurnError::TooLittleRoom { free: 26, needed: 24, left: 2, reserve: 4, .. }),
         "{error:?}"
@@ -170,7 +170,7 @@ async fn load_balancers_that_will_come_count_as_needed() {
     // 4 × (VIP + 2 tasks) = 12 of 13, and three load balancers: more than there is.
     let patience = Duration::from_millis(500);
     let plan = ChurnPlan { stacks: 4, replicas: 2, reserve: 0, patience, ..plan("shared", Order::Drained) };
-    let error = churn(&engine, permit(), &plan, &run("lbs"), &silent).await.unwrap_err();
+    let error = churn(Operation::new(&engine, permit(), &run("lbs"), &silent), &plan).await.unwrap_err();
     assert!(matches!(error, ChurnError::TooLittleRoom { .. }), "{error:?}");
 }
 
@@ -186,7 +186,7 @@ async fn a_churn_needs_its_network() {
         ("clash", |e| matches!(e, CensusError::NotAllocated(_))),
     ] {
         let plan = plan(name, Order::Drained);
-        let error = churn(&engine, permit(), &plan, &run("lost"), &silent).await.unwrap_err();
+        let error = churn(Operation::new(&engine, permit(), &run("lost"), &silent), &plan).await.unwrap_err();
         assert!(matches!(&error, ChurnError::Census(e) if is_right(e)), "{error:?}");
         assert_one_line(&error);
     }
@@ -202,7 +202,7 @@ async fn stacks_that_never_run_are_an_error_that_names_the_service_and_the_cause
     let sim = start(model);
     let engine = connect(&sim).await;
     let plan = ChurnPlan { patience: Duration::from_millis(300), ..plan("shared", Order::Drained) };
-    let error = churn(&engine, permit(), &plan, &run("drain"), &silent).await.unwrap_err();
+    let error = churn(Operation::new(&engine, permit(), &run("drain"), &silent), &plan).await.unwrap_err();
     let ChurnError::Deploy(DeployError::NotRunning { service, state, .. }) = &error else {
         panic!("{error:?}");
     };
@@ -210,7 +210,7 @@ async fn stacks_that_never_run_are_an_error_that_names_the_service_and_the_cause
     assert_eq!(state, "pending");
     assert_one_line(&error);
     assert!(error.to_string().contains("no suitable node"), "{error}");
-    let swept = sweep_run(&engine, permit(), &run("drain"), PATIENCE, &silent).await.unwrap();
+    let swept = sweep_run(Operation::new(&engine, permit(), &run("drain"), &silent), PATIENCE).await.unwrap();
     assert_eq!((swept.left.len(), objects(&sim).0.len()), (0, 0));
 }
 
@@ -224,10 +224,12 @@ async fn dropped_after(requests: usize, order: Order) {
     let run = RunId::unique();
     let plan = plan("shared", order);
     tokio::select! {
-        done = churn(&engine, permit(), &plan, &run, &silent) => drop(done.expect("nothing is in its way")),
+        done = churn(Operation::new(&engine, permit(), &run, &silent), &plan) => drop(done.expect("nothing is in its way")),
         () = reached(&sim, requests) => {}
     }
-    let swept = sweep_run(&engine, permit(), &run, PATIENCE, &silent).await.expect("a healthy engine");
+    let swept = sweep_run(Operation::new(&engine, permit(), &run, &silent), PATIENCE)
+        .await
+        .expect("a healthy engine");
     let shown = format!("{order:?} dropped after {requests} requests");
     assert_eq!(swept.left, NOTHING, "{shown}");
     assert_eq!(objects(&sim), others, "{shown}");
@@ -272,7 +274,7 @@ async fn both_arms_side_by_side() {
     let sim = start(slow_stoppers());
     let engine = connect(&sim).await;
     let plan = ChurnPlan { stacks: 2, replicas: 2, ..plan("shared", Order::Drained) };
-    let done = churn_both(&engine, permit(), &plan, &run("both"), &silent).await.unwrap();
+    let done = churn_both(Operation::new(&engine, permit(), &run("both"), &silent), &plan).await.unwrap();
     assert_eq!((done.drained.leaked, done.stack_rm.leaked), (Some(0), Some(4)), "{done:?}");
     assert_eq!((done.spared, done.control_leaked), (Some(4), Some(true)));
     assert_eq!(truth(&sim, "shared").leaked, done.stack_rm.leaked_addresses);
@@ -310,7 +312,9 @@ async fn each_shape_makes_what_it_says_and_only_private_ones_leak() {
             }
         };
         let plan = ChurnPlan { shape, ..plan("shared", Order::StackRm) };
-        let done = churn(&connect(&sim).await, permit(), &plan, &run("shape"), &watch).await.unwrap();
+        let done = churn(Operation::new(&connect(&sim).await, permit(), &run("shape"), &watch), &plan)
+            .await
+            .unwrap();
         assert_eq!((done.shape, done.leaked), (shape, Some(leaked)), "{done:?}");
         let ports = ports.into_inner().unwrap();
         assert_eq!(ports.len(), 2, "{ports:?}");
@@ -337,11 +341,12 @@ async fn somebody_elses_growth_ends_the_churn() {
     let engine = connect(&sim).await;
     let since = std::time::Instant::now();
     let plan = ChurnPlan { patience: Duration::from_mins(5), ..plan("shared", Order::Drained) };
-    let error = churn(&engine, permit(), &plan, &run("starved"), &watch).await.unwrap_err();
+    let error = churn(Operation::new(&engine, permit(), &run("starved"), &watch), &plan).await.unwrap_err();
     assert!(matches!(&error, ChurnError::Deploy(DeployError::NoAddress { .. })), "{error:?}");
     assert_one_line(&error);
     assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
-    let swept = sweep_run(&engine, permit(), &run("starved"), PATIENCE, &silent).await.unwrap();
+    let swept =
+        sweep_run(Operation::new(&engine, permit(), &run("starved"), &silent), PATIENCE).await.unwrap();
     assert_eq!(swept.left, NOTHING);
     assert!(sim.with_model(|model| model.service_id("greedy").is_ok()));
 }
@@ -353,6 +358,6 @@ async fn expected_losses_count_as_needed() {
     let engine = connect(&sim).await;
     // Peak 4 × 2 = 8 and 4 lost in each of 5 rounds before, of 26.
     let plan = ChurnPlan { stacks: 4, rounds: 6, reserve: 0, ..plan("shared", Order::StackRm) };
-    let error = churn(&engine, permit(), &plan, &run("losing"), &silent).await.unwrap_err();
+    let error = churn(Operation::new(&engine, permit(), &run("losing"), &silent), &plan).await.unwrap_err();
     assert!(matches!(error, ChurnError::TooLittleRoom { free: 26, needed: 28, .. }), "{error:?}");
 }

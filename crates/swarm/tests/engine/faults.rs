@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use pvcheck_sim::{Fault, FaultRule, ServiceDraft};
 use pvcheck_swarm::{
     CallError, CallErrorKind, CensusError, CensusOptions, ChurnError, ChurnPlan, ConnectError, DeployError,
-    Engine, Order, RunId, census, churn, silent, sweep_run,
+    Engine, Operation, Order, RunId, census, churn, silent, sweep_run,
 };
 
 use crate::support::*;
@@ -116,14 +116,15 @@ async fn a_broken_write_is_one_error_and_can_be_swept() {
         sim.inject(FaultRule::new(fault).method(method));
         let (run, options) = (RunId::unique(), CensusOptions::default());
         let since = Instant::now();
-        let error = census(&engine, permit(), "shared", &options, &run, &silent).await;
+        let error = census(Operation::new(&engine, permit(), &run, &silent), "shared", &options).await;
         let shown = format!("{fault:?} on {method}");
         let Err(CensusError::Call(error)) = error else { panic!("{shown}: {error:?}") };
         assert_eq!(error.method.as_str(), method, "{shown}");
         assert!(since.elapsed() < DEADLINE * 2 + SLACK, "{shown}: {:?}", since.elapsed());
         assert_one_line(&error);
         sim.clear_faults();
-        let swept = sweep_run(&engine, permit(), &run, PATIENCE, &silent).await.expect("recovered");
+        let swept =
+            sweep_run(Operation::new(&engine, permit(), &run, &silent), PATIENCE).await.expect("recovered");
         assert_eq!(swept.left, NOTHING, "{shown}");
         assert_eq!(objects(&sim), others, "{shown}");
         assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS, "{shown}");
@@ -158,13 +159,13 @@ async fn a_churn_that_hits_a_fault_is_one_error_and_can_be_swept() {
                 sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("POST").path(path).times(1));
             }
         };
-        let error = churn(&engine, permit(), &plan, &run, &watch).await.expect_err("a stack is missing");
+        let error = churn(Operation::new(&engine, permit(), &run, &watch), &plan).await.expect_err("a stack is missing");
         assert!(
             matches!(&error, ChurnError::Deploy(DeployError::Call(e)) | ChurnError::Call(e) if e.status() == Some(500)),
             "{error:?}"
         );
         assert_one_line(&error);
-        let swept = sweep_run(&engine, permit(), &run, PATIENCE, &silent).await.expect("a healthy engine");
+        let swept = sweep_run(Operation::new(&engine, permit(), &run, &silent), PATIENCE).await.expect("a healthy engine");
         assert_eq!(swept.left, NOTHING);
         assert_eq!(objects(&sim), others);
         assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);

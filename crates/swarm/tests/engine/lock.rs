@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pvcheck_sim::{Model, Sim, SimOptions};
-use pvcheck_swarm::{Engine, Lock, LockError, LockRequest, Permit, RunId, leftover_runs, sweep_run};
+use pvcheck_swarm::{
+    Engine, Lock, LockError, LockRequest, Operation, Permit, RunId, leftover_runs, sweep_run,
+};
 
 async fn swarm() -> (Sim, Engine) {
     let sim = Sim::start(Model::new(), SimOptions::default()).expect("a temporary socket");
@@ -87,6 +89,8 @@ async fn a_sweep_leaves_a_held_lock_and_takes_an_expired_one() {
     let gone = request("first", Duration::ZERO);
     Lock::take(&engine, permit, &gone).await.unwrap();
     assert_eq!(leftover_runs(&engine).await.unwrap().len(), 1);
-    sweep_run(&engine, permit, &gone.run, Duration::from_secs(5), &pvcheck_swarm::silent).await.unwrap();
+    sweep_run(Operation::new(&engine, permit, &gone.run, &pvcheck_swarm::silent), Duration::from_secs(5))
+        .await
+        .unwrap();
     assert_eq!(Lock::look(&engine).await.unwrap(), None);
 }

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use pvcheck_audit::NetworkId;
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    Engine, Order, RUN_LABEL, RemovalError, RemovalOptions, RunId, STACK_LABEL, StackRemoval, StackSpec,
-    deploy, find_stacks, leftover_runs, remove_stacks, silent, sweep_run, wait_running,
+    Engine, Operation, Order, RUN_LABEL, RemovalError, RemovalOptions, RunId, STACK_LABEL, StackRemoval,
+    StackSpec, deploy, find_stacks, leftover_runs, remove_stacks, silent, sweep_run, wait_running,
 };
 use serde_json::json;
 
@@ -32,7 +32,9 @@ async fn deployed(sim: &Sim, engine: &Engine, stacks: u32, replicas: u32) -> Vec
     let shared = sim.with_model(|model| model.network_id("shared").expect("there"));
     let plans = plans(&NetworkId::new(shared.as_str()), stacks, replicas);
     for plan in &plans {
-        deploy(engine, permit(), plan, &run("deployed")).await.expect("a healthy engine");
+        deploy(Operation::new(engine, permit(), &run("deployed"), &silent), plan)
+            .await
+            .expect("a healthy engine");
     }
     let snapshot = wait_running(engine, &plans, PATIENCE).await.expect("there is room");
     let running = snapshot.services.iter().map(|s| snapshot.running_tasks(&s.id).count()).sum::<usize>();
@@ -42,7 +44,9 @@ async fn deployed(sim: &Sim, engine: &Engine, stacks: u32, replicas: u32) -> Vec
 
 async fn removed(engine: &Engine, names: &[String], order: Order, patience: Duration) -> Vec<StackRemoval> {
     let options = RemovalOptions { order, patience };
-    remove_stacks(engine, permit(), names, &options, &silent).await.expect("the stacks are there")
+    remove_stacks(Operation::new(engine, permit(), &RunId::unique(), &silent), names, &options)
+        .await
+        .expect("the stacks are there")
 }
 
 /// Deploys and removes so many stacks, and gives what `shared` lost.
@@ -155,8 +159,13 @@ async fn a_name_given_twice_is_one_stack_and_unknown_ones_can_be_asked_for() {
     let names = ["half".to_owned(), "nope".to_owned(), "half".to_owned()];
     let found = find_stacks(&engine, &names).await.unwrap();
     assert_eq!((found.present, found.missing), (vec!["half".to_owned()], vec!["nope".to_owned()]));
-    let error =
-        remove_stacks(&engine, permit(), &names, &RemovalOptions::default(), &silent).await.unwrap_err();
+    let error = remove_stacks(
+        Operation::new(&engine, permit(), &RunId::unique(), &silent),
+        &names,
+        &RemovalOptions::default(),
+    )
+    .await
+    .unwrap_err();
     assert!(error.to_string().contains("half"), "what is left of a stack is one: {error}");
     let names = ["half".to_owned(), "half".to_owned()];
     let done = removed(&engine, &names, Order::Drained, PATIENCE).await;
@@ -168,8 +177,13 @@ async fn an_unknown_stack_is_refused_before_anything_is_removed() {
     let sim = start(cc_ci());
     let engine = connect(&sim).await;
     let names = ["drone".to_owned(), "dorne".to_owned()];
-    let error =
-        remove_stacks(&engine, permit(), &names, &RemovalOptions::default(), &silent).await.unwrap_err();
+    let error = remove_stacks(
+        Operation::new(&engine, permit(), &RunId::unique(), &silent),
+        &names,
+        &RemovalOptions::default(),
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(&error, RemovalError::NoSuchStack { name, .. } if name == "dorne"), "{error:?}");
     assert_one_line(&error);
     assert!(error.to_string().contains("traefik"), "it says what there is: {error}");
@@ -226,7 +240,8 @@ async fn a_sweep_removes_what_is_labelled_and_nothing_else() {
     let engine = connect(&sim).await;
     let (ours, others) = objects(&sim);
     assert_eq!(ours.len(), 8, "{ours:?}");
-    let done = sweep_run(&engine, permit(), &run("aaaaaaaaaaaa"), PATIENCE, &silent).await.unwrap();
+    let done =
+        sweep_run(Operation::new(&engine, permit(), &run("aaaaaaaaaaaa"), &silent), PATIENCE).await.unwrap();
     assert_eq!((done.services, done.networks, done.stored, done.left.len()), (1, 1, 2, 0), "{done:?}");
     let (left, untouched) = objects(&sim);
     assert_eq!(untouched, others, "others keep everything");
@@ -242,7 +257,8 @@ async fn a_sweep_removes_what_is_labelled_and_nothing_else() {
 async fn a_sweep_of_nothing_changes_nothing() {
     let sim = start(cc_ci());
     let engine = connect(&sim).await;
-    let done = sweep_run(&engine, permit(), &RunId::unique(), PATIENCE, &silent).await.unwrap();
+    let done =
+        sweep_run(Operation::new(&engine, permit(), &RunId::unique(), &silent), PATIENCE).await.unwrap();
     assert_eq!((done.services, done.networks, done.stored, done.left.len()), (0, 0, 0, 0));
     assert_eq!(writes(&sim), NOTHING);
 }
@@ -264,7 +280,8 @@ async fn what_the_engine_refuses_to_remove_is_left_and_named() {
     let engine = connect(&sim).await;
     sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("DELETE").path("/secrets/"));
     let patience = Duration::from_millis(500);
-    let done = sweep_run(&engine, permit(), &run("aaaaaaaaaaaa"), patience, &silent).await.unwrap();
+    let done =
+        sweep_run(Operation::new(&engine, permit(), &run("aaaaaaaaaaaa"), &silent), patience).await.unwrap();
     assert!(done.left.iter().any(|l| l.contains("secret a-secret") && l.contains("500")), "{done:?}");
     assert_eq!((done.services, done.networks, done.stored), (1, 1, 1), "the rest goes all the same");
 }
@@ -282,7 +299,9 @@ async fn somebody_elses_removal_half_way_is_no_error() {
             drop(model.respond("DELETE", "/configs/a-config", b""));
         });
     };
-    let done = sweep_run(&engine, permit(), &run("aaaaaaaaaaaa"), PATIENCE, &interfere).await.unwrap();
+    let done = sweep_run(Operation::new(&engine, permit(), &run("aaaaaaaaaaaa"), &interfere), PATIENCE)
+        .await
+        .unwrap();
     assert_eq!(done.left, NOTHING);
     assert!(objects(&sim).0.iter().all(|what| what.contains(" b_") || what.contains(" b-")));
 }

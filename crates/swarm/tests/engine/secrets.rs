@@ -5,8 +5,8 @@ use std::time::Duration;
 use pvcheck_audit::{AllocatorCounts, audit, counts_refused, owners, why};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    CensusOptions, ChurnPlan, Order, RemovalOptions, RunId, StackSpec, census, churn, deploy, leftover_runs,
-    remove_stacks, silent, sweep_run, wait_running,
+    CensusOptions, ChurnPlan, Operation, Order, RemovalOptions, RunId, StackSpec, census, churn, deploy,
+    leftover_runs, remove_stacks, silent, sweep_run, wait_running,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -91,14 +91,26 @@ async fn no_result_tells_a_secret() {
     assert!(!saved.contains(CANARY) && !saved.contains("SWMTKN"), "a saved look tells a secret: {saved}");
     assert_silent("the owners", &owners(&snapshot, snapshot.overlay("shared").unwrap()));
     let options = CensusOptions::default();
-    assert_silent("the census", &census(&engine, permit(), "shared", &options, &run, &silent).await.unwrap());
+    assert_silent(
+        "the census",
+        &census(Operation::new(&engine, permit(), &run, &silent), "shared", &options).await.unwrap(),
+    );
 
-    let done = churn(&engine, permit(), &throwaway(), &run, &silent).await.unwrap();
+    let done = churn(Operation::new(&engine, permit(), &run, &silent), &throwaway()).await.unwrap();
     assert_silent("the churn", &done);
     assert_silent("the leftovers", &leftover_runs(&engine).await.unwrap());
-    assert_silent("the sweep", &sweep_run(&engine, permit(), &run, PATIENCE, &silent).await.unwrap());
+    assert_silent(
+        "the sweep",
+        &sweep_run(Operation::new(&engine, permit(), &run, &silent), PATIENCE).await.unwrap(),
+    );
     let options = RemovalOptions { order: Order::Drained, patience: PATIENCE };
-    let removed = remove_stacks(&engine, permit(), &["vault".into()], &options, &silent).await.unwrap();
+    let removed = remove_stacks(
+        Operation::new(&engine, permit(), &RunId::unique(), &silent),
+        &["vault".into()],
+        &options,
+    )
+    .await
+    .unwrap();
     assert_eq!(removed[0].services, 1);
     assert_silent("the removal", &removed);
 }
@@ -129,7 +141,9 @@ async fn no_error_tells_a_secret() {
     let sim = start(model);
     let engine = connect(&sim).await;
     let (run, options) = (RunId::unique(), CensusOptions::default());
-    assert_error_silent(&census(&engine, permit(), "nope", &options, &run, &silent).await.unwrap_err());
+    assert_error_silent(
+        &census(Operation::new(&engine, permit(), &run, &silent), "nope", &options).await.unwrap_err(),
+    );
     let shared = pvcheck_audit::NetworkId::new(sim.with_model(|m| m.network_id("shared").unwrap()).as_str());
     let plan = StackSpec {
         publish: None,
@@ -141,15 +155,20 @@ async fn no_error_tells_a_secret() {
         private: true,
         labels: vec![("token".into(), TOKEN.into())],
     };
-    deploy(&engine, permit(), &plan, &run).await.unwrap();
+    deploy(Operation::new(&engine, permit(), &run, &silent), &plan).await.unwrap();
     let late =
         wait_running(&engine, std::slice::from_ref(&plan), Duration::from_millis(100)).await.unwrap_err();
     assert_error_silent(&late);
-    let twice = deploy(&engine, permit(), &plan, &run).await.unwrap_err();
+    let twice = deploy(Operation::new(&engine, permit(), &run, &silent), &plan).await.unwrap_err();
     assert_eq!(twice.status(), Some(409));
     assert_error_silent(&twice);
     let names = ["nope".to_owned()];
-    let unknown = remove_stacks(&engine, permit(), &names, &RemovalOptions::default(), &silent).await;
+    let unknown = remove_stacks(
+        Operation::new(&engine, permit(), &RunId::unique(), &silent),
+        &names,
+        &RemovalOptions::default(),
+    )
+    .await;
     assert_error_silent(&unknown.unwrap_err());
     sim.inject(pvcheck_sim::FaultRule::new(pvcheck_sim::Fault::Lie).path("/services"));
     assert_error_silent(&engine.snapshot().await.unwrap_err());

@@ -4,7 +4,7 @@ use pvcheck_audit::{AllocatorCounts, SavedSnapshot, audit, audit_with, counts_re
 use pvcheck_ipam::{AllocatorStatus, Thresholds};
 use pvcheck_sim::{Engine as Release, Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Settings, Sim};
 use pvcheck_swarm::{
-    Census, CensusError, CensusMethod, CensusOptions, census, read_count, read_counts, silent,
+    Census, CensusError, CensusMethod, CensusOptions, Operation, census, read_count, read_counts, silent,
 };
 
 use crate::support::*;
@@ -212,7 +212,7 @@ async fn a_count_tells_which_network_is_full() {
 async fn counted(sim: &Sim, network: &str) -> Result<Census, CensusError> {
     let engine = connect(sim).await;
     let options = CensusOptions { method: Some(CensusMethod::Status), ..CensusOptions::default() };
-    census(&engine, permit(), network, &options, &run("census"), &silent).await
+    census(Operation::new(&engine, permit(), &run("census"), &silent), network, &options).await
 }
 
 /// The number that the model knows, without asking for an address; and what a number cannot say is said.
@@ -267,7 +267,9 @@ async fn who_waits_is_no_hindrance_to_reading() {
         let sim = start(model);
         let engine = connect(&sim).await;
         let options = CensusOptions::default();
-        let error = census(&engine, permit(), "shared", &options, &run("census"), &silent).await.unwrap_err();
+        let error = census(Operation::new(&engine, permit(), &run("census"), &silent), "shared", &options)
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string().contains("--method status"), offered, "{error}");
         assert_eq!(writes(&sim), NOTHING);
         if offered {

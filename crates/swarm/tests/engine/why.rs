@@ -62,7 +62,7 @@ fn lossy(model: &mut Model) {
 #[tokio::test]
 async fn the_seventh_on_a_28() {
     let found = explained(seven_on_a_28(), "s7_app").await;
-    assert_eq!((found.verdict, found.kind.as_str()), (Verdict::Address, "why"));
+    assert_eq!(found.verdict, Verdict::Address);
     assert_ends_at(&found, "network shared", "full");
     assert!(found.chain.last().unwrap().since.is_some(), "since the first who waits");
     let network = found.network.as_ref().unwrap();

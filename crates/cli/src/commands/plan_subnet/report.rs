@@ -7,6 +7,8 @@ use pvcheck_ipam::{
 };
 use serde::Serialize;
 
+use crate::report::Document;
+
 /// Rivals of one candidate that people are shown; JSON has up to 256.
 const RIVALS_SHOWN: usize = 8;
 /// Pairs of reservations that overlap already, in JSON.
@@ -15,8 +17,6 @@ const COLLISIONS_LISTED: usize = 256;
 /// A plan, or why there is none: schema `pvcheck/v1`, kind `subnet-plan`.
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
-    schema: &'static str,
-    kind: &'static str,
     /// `null` where there is no room.
     chosen: Option<Subnet>,
     prefix: u8,
@@ -36,6 +36,10 @@ pub(super) struct Report<'a> {
     source: &'static str,
     /// How many networks and addresses were known to be taken.
     reservations: usize,
+}
+
+impl Document for Report<'_> {
+    const KIND: &'static str = "subnet-plan";
 }
 
 #[derive(Serialize)]
@@ -87,8 +91,6 @@ impl<'a> Report<'a> {
 
     fn empty(prefix: u8, rejected: &'a [Rejection], not_seen: &'a [String]) -> Self {
         Self {
-            schema: "pvcheck/v1",
-            kind: "subnet-plan",
             chosen: None,
             prefix,
             usable: None,
@@ -175,7 +177,6 @@ fn why(reason: Reason) -> String {
         Reason::SiblingTaken => "it is free, but its sibling is not allowed or not free".to_owned(),
         Reason::NotAllowed => "it is outside the allowed subnets".to_owned(),
         Reason::OtherPrefix { wanted } => format!("it is not the /{wanted} that was asked for"),
-        other => other.as_str().replace('_', " "),
     }
 }
 

@@ -12,19 +12,20 @@ use serde::Serialize;
 
 use crate::args::{Global, Output};
 use crate::failure::Failure;
+use crate::report::{Document, Envelope};
 
 /// How often a count is said where there is no terminal to redraw.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// Where results, progress and errors go.
-pub(crate) struct Face {
+pub(crate) struct Printer {
     output: Output,
     progress: Option<ProgressBar>,
     said: Mutex<(String, Option<Instant>)>,
     quiet: bool,
 }
 
-impl Face {
+impl Printer {
     pub(crate) fn new(global: &Global) -> Self {
         log_to_stderr(global.verbose);
         let bar = (!global.quiet && std::io::stderr().is_terminal()).then(|| {
@@ -67,17 +68,21 @@ impl Face {
         });
     }
 
-    /// Prints a result: its JSON, or the text made for people.
-    pub(crate) fn result<T: Serialize>(
+    /// Prints a result: its JSON in the envelope, or the text for people.
+    pub(crate) fn result<T: Document>(
         &self,
-        value: &T,
+        document: &T,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        let printed = match self.output {
-            Output::Json => serde_json::to_string_pretty(value).map_err(Failure::unknown)? + "\n",
-            Output::Table | Output::Markdown => text(),
-        };
-        self.print(&printed)
+        match self.output {
+            Output::Json => self.json(&Envelope::new(document)),
+            Output::Table | Output::Markdown => self.print(&text()),
+        }
+    }
+
+    /// Prints JSON as it is: a document in its envelope, or a list of them.
+    pub(crate) fn json<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+        self.print(&(serde_json::to_string_pretty(value).map_err(Failure::unknown)? + "\n"))
     }
 
     /// Prints to stdout as it is. A reader that has gone away is no error.

@@ -1,0 +1,83 @@
+//! What commands print: JSON documents in one envelope, and counted nouns.
+
+use pvcheck_audit::{Audit, Why};
+use pvcheck_boot::BootReport;
+use pvcheck_gates::GateReport;
+use pvcheck_journal::Scan;
+use pvcheck_routes::RoutesReport;
+use pvcheck_swarm::{Census, Churn, ChurnComparison, CopyPutBack, Reclaim, ReclaimPlan};
+use serde::Serialize;
+
+/// Something that a command prints as one JSON document.
+pub(crate) trait Document: Serialize {
+    /// The document's `kind`, by which scripts tell it from others.
+    const KIND: &'static str;
+}
+
+/// A document as scripts read it: `schema`, `kind`, and its own fields.
+#[derive(Serialize)]
+pub(crate) struct Envelope<'a, T> {
+    schema: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+impl<'a, T: Document> Envelope<'a, T> {
+    pub(crate) fn new(body: &'a T) -> Self {
+        Self { schema: "pvcheck/v1", kind: T::KIND, body }
+    }
+}
+
+impl Document for Audit {
+    const KIND: &'static str = "audit";
+}
+
+impl Document for BootReport {
+    const KIND: &'static str = "boot";
+}
+
+impl Document for Census {
+    const KIND: &'static str = "census";
+}
+
+impl Document for Churn {
+    const KIND: &'static str = "churn";
+}
+
+impl Document for ChurnComparison {
+    const KIND: &'static str = "churn-comparison";
+}
+
+impl Document for CopyPutBack {
+    const KIND: &'static str = "reclaim-copy";
+}
+
+impl Document for GateReport {
+    const KIND: &'static str = "gate";
+}
+
+impl Document for Reclaim {
+    const KIND: &'static str = "reclaim";
+}
+
+impl Document for ReclaimPlan {
+    const KIND: &'static str = "reclaim-plan";
+}
+
+impl Document for RoutesReport {
+    const KIND: &'static str = "routes";
+}
+
+impl Document for Scan {
+    const KIND: &'static str = "journal-scan";
+}
+
+impl Document for Why {
+    const KIND: &'static str = "why";
+}
+
+/// `1 thing` or `n things`.
+pub(crate) fn many(n: u64, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
