@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod engine_tests;
+mod examples;
 mod lab;
 mod pvcheck;
-mod readme;
 mod test;
 
 /// Development tasks of pvcheck
@@ -25,7 +25,7 @@ enum Task {
     ///
     /// Example: cargo xtask pvcheck --order stack-rm
     Pvcheck(pvcheck::Pvcheck),
-    /// Format, clippy, docs, unit and property tests, tests on real engines, README's examples
+    /// Format, clippy, docs, unit and property tests, tests on real engines, the examples of README.md and docs/
     Test(test::Test),
     /// Speed, as a ratio against what a user would do instead: `audit`, the default, or `ipam`
     Bench(bench::Bench),

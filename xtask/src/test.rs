@@ -8,12 +8,12 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::{engine_tests, lab, readme};
+use crate::{engine_tests, examples, lab};
 
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub(crate) struct Test {
-    /// Only the steps whose name contains this: format, clippy, docs, unit, journald, engine, readme
+    /// Only the steps whose name contains this: format, clippy, docs, unit, journald, engine, examples
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// The long rounds of the engine tests as well: every kill, every size, every suite
@@ -40,7 +40,7 @@ const STEPS: &[Step] = &[
     Step { name: "unit", run: |p| p.cargo(&["test", "--workspace", "--exclude", "pvcheck-tests"], &[]) },
     Step { name: "journald", run: journald },
     Step { name: "engine", run: engine },
-    Step { name: "readme", run: |p| readme::run(&p.root, &p.program) },
+    Step { name: "examples", run: |p| examples::run(&p.root, &p.program) },
 ];
 
 /// Where things are.
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Test) -> anyhow::Result<ExitCode> {
     let wanted = |step: &&Step| args.only.as_ref().is_none_or(|only| step.name.contains(only.as_str()));
     let steps: Vec<&Step> = STEPS.iter().filter(wanted).collect();
     if steps.is_empty() {
-        bail!("no step has that name; give format, clippy, docs, unit, journald, engine or readme");
+        bail!("no step has that name; give format, clippy, docs, unit, journald, engine or examples");
     }
     let begun = Instant::now();
     for (n, step) in steps.iter().enumerate() {
