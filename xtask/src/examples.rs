@@ -52,6 +52,15 @@ impl fmt::Display for Mismatch {
     }
 }
 
+/// What becomes of an example that differs from its page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It is an error.
+    Compare,
+    /// The page takes over what was printed.
+    Bless,
+}
+
 /// Runs every example of every page and compares what it prints with the page, to the letter.
 ///
 /// `program` is the path of this program, asked for before anything was built: cargo may have put another file in its
@@ -59,25 +68,34 @@ impl fmt::Display for Mismatch {
 ///
 /// # Errors
 ///
-/// If a page cannot be read, README.md has no example that is run, or examples differ; then every difference is listed.
-pub(crate) fn run(root: &Path, program: &Path) -> anyhow::Result<()> {
+/// If a page cannot be read or written, README.md has no example that is run, or examples differ under
+/// [`Mode::Compare`]; then every difference is listed.
+pub(crate) fn run(root: &Path, program: &Path, mode: Mode) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     let mut counts = Vec::new();
     for page in pages(root)? {
         let name = page.strip_prefix(root).unwrap_or(&page).display().to_string();
         let text = std::fs::read_to_string(&page).with_context(|| format!("cannot read {name}"))?;
-        let examples = runnable(&text);
-        counts.push((name.clone(), examples.len()));
-        for example in examples {
+        let mut done = Vec::new();
+        for example in runnable(&text) {
             let printed = try_out(root, program, &example)?;
-            wrong.extend(difference(&name, example, printed));
+            done.push((example, printed));
+        }
+        counts.push((name.clone(), done.len()));
+        match mode {
+            Mode::Bless => std::fs::write(&page, blessed(&text, &done))
+                .with_context(|| format!("cannot write {name}"))?,
+            Mode::Compare => {
+                wrong.extend(done.into_iter().filter_map(|(e, printed)| difference(&name, e, printed)));
+            }
         }
     }
     if counts.iter().any(|(name, count)| name == "README.md" && *count == 0) {
         bail!("README.md has no example that begins with `$ {RUN}`");
     }
     if !wrong.is_empty() {
-        bail!("{}", wrong.iter().map(Mismatch::to_string).collect::<Vec<_>>().join("\n\n"));
+        let listed = wrong.iter().map(Mismatch::to_string).collect::<Vec<_>>().join("\n\n");
+        bail!("{listed}\nIf the new output is right: cargo xtask test --only examples --bless");
     }
     crate::lab::say(&summary(&counts));
     Ok(())
@@ -121,6 +139,24 @@ fn difference(page: &str, example: Example, printed: Printed) -> Option<Mismatch
         return None;
     }
     Some(Mismatch { page: page.to_owned(), example, printed })
+}
+
+/// The page with what was printed in place of what differs from it. A text that is free stays free.
+fn blessed(text: &str, done: &[(Example, Printed)]) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    // From the last to the first, so that the line numbers of the earlier ones stay true.
+    for (example, printed) in done.iter().rev() {
+        if difference("", example.clone(), printed.clone()).is_none() {
+            continue;
+        }
+        let body = &lines[example.line..];
+        let ends = |line: &String| line.starts_with("$ ") || line.starts_with("```");
+        let length = body.iter().position(ends).unwrap_or(body.len());
+        let code = printed.code.filter(|code| *code != 0).map(|code| format!("(exit code {code})"));
+        let new: Vec<String> = printed.text.trim_end().lines().map(str::to_owned).chain(code).collect();
+        lines.splice(example.line..example.line + length, new);
+    }
+    lines.join("\n") + "\n"
 }
 
 fn summary(counts: &[(String, usize)]) -> String {

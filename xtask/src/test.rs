@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Args;
 
+use crate::examples::Mode;
 use crate::{engine_tests, examples, lab};
 
 /// Arguments of `test`.
@@ -19,6 +20,9 @@ pub(crate) struct Test {
     /// The long rounds of the engine tests as well: every kill, every size, every suite
     #[arg(long)]
     long: bool,
+    /// Write what the examples print into their pages, instead of comparing; read the diff afterwards
+    #[arg(long)]
+    bless: bool,
 }
 
 /// One step: its name, and what it runs.
@@ -40,7 +44,7 @@ const STEPS: &[Step] = &[
     Step { name: "unit", run: |p| p.cargo(&["test", "--workspace", "--exclude", "pvcheck-tests"], &[]) },
     Step { name: "journald", run: journald },
     Step { name: "engine", run: engine },
-    Step { name: "examples", run: |p| examples::run(&p.root, &p.program) },
+    Step { name: "examples", run: |p| examples::run(&p.root, &p.program, p.examples) },
 ];
 
 /// Where things are.
@@ -52,6 +56,8 @@ struct Places {
     not_run: PathBuf,
     /// Whether the engine tests go their long rounds.
     long: bool,
+    /// Whether the examples' pages are compared or rewritten.
+    examples: Mode,
 }
 
 /// Runs the steps in order, stops at the first that fails, and lists what was not run.
@@ -63,7 +69,8 @@ pub(crate) fn run(args: &Test) -> anyhow::Result<ExitCode> {
     }
     std::fs::create_dir_all(&not_run).context("cannot make target/not-run")?;
     let program = std::env::current_exe().context("cannot find this program")?;
-    let places = Places { root, program, not_run, long: args.long };
+    let examples = if args.bless { Mode::Bless } else { Mode::Compare };
+    let places = Places { root, program, not_run, long: args.long, examples };
     let wanted = |step: &&Step| args.only.as_ref().is_none_or(|only| step.name.contains(only.as_str()));
     let steps: Vec<&Step> = STEPS.iter().filter(wanted).collect();
     if steps.is_empty() {

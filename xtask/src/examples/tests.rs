@@ -87,3 +87,23 @@ fn pages_are_the_readme_and_then_docs_by_name() -> anyhow::Result<()> {
     assert_eq!(pages(folder.path())?, expected);
     Ok(())
 }
+
+#[test]
+fn blessing_replaces_what_differs_and_nothing_else() {
+    let page = "a\n```console\n$ pvcheck --engine embedded x\nold\nlonger\n(exit code 2)\n$ other\nkept\n\
+                $ pvcheck --engine embedded y\nsame\n$ pvcheck --engine embedded z\n```\nb\n";
+    let prints = [printed(1, "new\n"), printed(0, "same\n"), printed(0, "free text\n")];
+    let done: Vec<_> = runnable(page).into_iter().zip(prints).collect();
+    let expected = "a\n```console\n$ pvcheck --engine embedded x\nnew\n(exit code 1)\n$ other\nkept\n\
+                    $ pvcheck --engine embedded y\nsame\n$ pvcheck --engine embedded z\n```\nb\n";
+    assert_eq!(blessed(page, &done), expected);
+}
+
+#[test]
+fn a_blessed_page_holds() {
+    let page = "```console\n$ pvcheck --engine embedded x\nold\n$ pvcheck --engine embedded y\nold\n```\n";
+    let prints = [printed(4, "new 1\nnew 2\n"), printed(0, "new 3\n")];
+    let done: Vec<_> = runnable(page).into_iter().zip(prints.clone()).collect();
+    let again = runnable(&blessed(page, &done)).into_iter().zip(prints);
+    assert!(again.into_iter().all(|(example, printed)| difference("p", example, printed).is_none()));
+}
