@@ -1,6 +1,7 @@
 //! Development tasks: cargo xtask pvcheck, test, bench, lab.
 
-use std::{io::Write, process::ExitCode};
+use std::io::Write;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -10,6 +11,8 @@ mod examples;
 mod lab;
 mod pvcheck;
 mod test;
+#[cfg(test)]
+mod tests;
 
 /// Development tasks of pvcheck
 #[derive(Debug, Parser)]
@@ -27,7 +30,7 @@ enum Task {
     Pvcheck(pvcheck::Pvcheck),
     /// Format, clippy, docs, unit and property tests, tests on real engines, the examples of README.md and docs/
     Test(test::Test),
-    /// Speed, as a ratio against what a user would do instead: `audit`, the default, or `ipam`
+    /// Speed, as a ratio against what a user would do instead: `audit` (the default), `ipam` or `swarm`
     Bench(bench::Bench),
     /// Private engines: start, list, use and remove them
     #[command(subcommand)]

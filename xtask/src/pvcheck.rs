@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
+use pvcheck_lab::{Lab, LabSpec, Suite, World};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::lab;
+
+#[cfg(test)]
+mod tests;
 
 /// The word by which this program runs as `pvcheck` itself, inside a lab's namespace.
 pub(crate) const INSIDE: &str = "as-pvcheck";
@@ -48,12 +51,7 @@ pub(crate) fn run(args: &Pvcheck) -> anyhow::Result<ExitCode> {
     let spec = LabSpec { suite: args.engine, world: World::CcCi, ..LabSpec::default() };
     match lab::up_unless_interrupted(spec, false)? {
         Ok(lab) => in_lab(lab, args),
-        Err(LabError::Cancelled) => Ok(ExitCode::from(lab::INTERRUPTED)),
-        Err(error @ LabError::SuiteNotOffered { .. }) => {
-            lab::say(&error.to_string());
-            Ok(ExitCode::from(lab::NOT_TESTED))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Ok(lab::Ending::of(error)?.exit()),
     }
 }
 
@@ -105,7 +103,7 @@ fn wait_forwarding(command: &mut Command) -> anyhow::Result<u8> {
             tokio::select! {
                 _ = tick.tick() => {
                     if let Some(status) = child.try_wait()? {
-                        return Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(lab::INTERRUPTED));
+                        return Ok(code_of(status.code()));
                     }
                 }
                 Some(()) = interrupt.recv() => pass_on(&child)?,
@@ -114,6 +112,11 @@ fn wait_forwarding(command: &mut Command) -> anyhow::Result<u8> {
             }
         }
     })
+}
+
+/// The exit code to hand on. A process that a signal ended has none: it was interrupted.
+fn code_of(code: Option<i32>) -> u8 {
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(lab::INTERRUPTED)
 }
 
 /// Asks the gates to clean up and end. Ctrl-C on a terminal has reached them already; a second one does no harm.
