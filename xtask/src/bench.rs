@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: speed as a ratio against what a user would do instead, side by side in one run.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use crate::{lab, test};
 
 mod audit;
+mod compare;
 mod ipam;
 mod swarm;
 mod table;
@@ -46,22 +47,62 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Builds for release, as a user would have it, and returns the folder of the results. Debug builds are no measure.
+/// Builds for release, as a user would have it, and returns the folder of the results. A debug build measures nothing.
 fn release_build(what: &[&str]) -> anyhow::Result<PathBuf> {
     lab::say("building for release");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--quiet"]).args(what).current_dir(test::root()?);
+    let mut command = test::cargo(&["build", "--release", "--quiet"], &test::root()?);
+    command.args(what);
     if !command.status().context("cannot run cargo")?.success() {
         bail!("the release build failed");
     }
     Ok(target()?.join("release"))
 }
 
-/// The target folder that this program stands in.
+/// The target folder that this program was built into.
 fn target() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe().context("cannot find this program")?;
-    let target =
-        program.parent().and_then(Path::parent).context("this program stands in no target folder")?;
+    let target = target_of(&program).context("this program is not in a target folder; run it with cargo")?;
     Ok(target.to_owned())
+}
+
+/// `target` of `target/debug/xtask`.
+fn target_of(program: &Path) -> Option<&Path> {
+    program.parent().and_then(Path::parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        bench: Bench,
+    }
+
+    fn parse(line: &str) -> Result<Bench, clap::Error> {
+        Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace())).map(|line| line.bench)
+    }
+
+    #[test]
+    fn without_a_word_it_is_the_audit_with_its_options() {
+        assert!(matches!(parse(""), Ok(Bench { what: None, .. })));
+        assert!(matches!(parse("--rounds 3"), Ok(Bench { what: None, .. })));
+        assert!(matches!(parse("audit --rounds 3"), Ok(Bench { what: Some(What::Audit(_)), .. })));
+        assert!(matches!(parse("ipam"), Ok(Bench { what: Some(What::Ipam(_)), .. })));
+        assert!(matches!(parse("swarm"), Ok(Bench { what: Some(What::Swarm(_)), .. })));
+    }
+
+    #[test]
+    fn options_of_the_audit_do_not_mix_with_another_bench() {
+        assert!(parse("--rounds 3 ipam").is_err());
+    }
+
+    #[test]
+    fn the_target_folder_is_two_above_the_program() {
+        assert_eq!(target_of(Path::new("/w/target/debug/xtask")), Some(Path::new("/w/target")));
+        assert_eq!(target_of(Path::new("xtask")), None);
+    }
 }
