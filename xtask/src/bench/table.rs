@@ -81,4 +81,19 @@ mod tests {
         table.row(["name", "1,000"]);
         assert_eq!(table.to_string(), "title\n            b\n  name  1,000\n");
     }
+
+    #[test]
+    fn numbers_are_aligned_to_the_right_and_names_to_the_left() {
+        let mut table = Table::new("t", ["", "a", "b"]);
+        table.row(["x", "1", "2"]);
+        table.row(["long", "100", "µs"]);
+        assert_eq!(table.to_string(), "t\n          a   b\n  x       1   2\n  long  100  µs\n");
+    }
+
+    #[test]
+    fn rows_may_be_shorter_than_the_head() {
+        let mut table = Table::new("t", ["", "a", "b"]);
+        table.row(["x", "1"]);
+        assert_eq!(table.to_string(), "t\n     a  b\n  x  1\n");
+    }
 }
