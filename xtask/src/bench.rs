@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use crate::{lab, test};
+use crate::{lab, workspace};
 
 mod audit;
 mod compare;
@@ -50,7 +50,7 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
 /// Builds for release, as a user would have it, and returns the folder of the results. A debug build measures nothing.
 fn release_build(what: &[&str]) -> anyhow::Result<PathBuf> {
     lab::say("building for release");
-    let mut command = test::cargo(&["build", "--release", "--quiet"], &test::root()?);
+    let mut command = workspace::cargo(&["build", "--release", "--quiet"], &workspace::root()?);
     command.args(what);
     if !command.status().context("cannot run cargo")?.success() {
         bail!("the release build failed");

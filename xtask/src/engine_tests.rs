@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::{lab, test};
+use crate::{lab, workspace};
 
 #[cfg(test)]
 mod tests;
@@ -100,13 +100,13 @@ struct Tests<'a> {
 
 impl Tests<'_> {
     fn cargo(&self, words: &[&str]) -> Command {
-        let mut command = test::cargo(words, self.root);
+        let mut command = workspace::cargo(words, self.root);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
     fn must(&self, words: &[&str]) -> anyhow::Result<()> {
-        test::must(&mut self.cargo(words), words)
+        workspace::must(&mut self.cargo(words), words)
     }
 
     /// Runs one, and prints what it printed.

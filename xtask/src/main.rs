@@ -13,6 +13,7 @@ mod pvcheck;
 mod test;
 #[cfg(test)]
 mod tests;
+mod workspace;
 
 /// Development tasks of pvcheck
 #[derive(Debug, Parser)]

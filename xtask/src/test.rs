@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::examples::Mode;
+use crate::workspace::{cargo, must, root};
 use crate::{engine_tests, examples, lab};
 
 #[cfg(test)]
@@ -172,30 +173,4 @@ impl Places {
         }
         variables
     }
-}
-
-/// The cargo that runs this program, else the one on PATH, in a folder.
-pub(crate) fn cargo(words: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    command.args(words).current_dir(folder);
-    command
-}
-
-/// Runs a cargo command to its end.
-///
-/// # Errors
-///
-/// If it cannot be started or does not succeed; the error names the command line.
-pub(crate) fn must(command: &mut Command, words: &[&str]) -> anyhow::Result<()> {
-    let status = command.status().context("cannot run cargo")?;
-    if !status.success() {
-        bail!("`cargo {}` ended with {status}", words.join(" "));
-    }
-    Ok(())
-}
-
-/// The workspace's root, wherever the command was called.
-pub(crate) fn root() -> anyhow::Result<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().map(Path::to_owned).context("xtask has no folder above it")
 }

@@ -9,7 +9,7 @@ fn owned(names: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_tests_that_need_the_machine_for_themselves_are_there() -> anyhow::Result<()> {
-    let names = names(&test::root()?.join("tests/tests"))?;
+    let names = names(&workspace::root()?.join("tests/tests"))?;
     let missing: Vec<_> = ALONE.iter().filter(|alone| !names.iter().any(|n| n == *alone)).collect();
     assert!(missing.is_empty(), "{missing:?} of {names:?}");
     Ok(())

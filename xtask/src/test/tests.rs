@@ -133,25 +133,3 @@ fn the_tests_hear_of_long_rounds_only_when_they_are_asked_for() {
     let long = Places { long: true, ..short };
     assert_eq!(long.environment()[1..], [("PVCHECK_LONG".into(), "1".into())]);
 }
-
-#[test]
-fn a_command_that_fails_is_named_with_its_words() {
-    let error = must(&mut Command::new("false"), &["fmt", "--check"]).err();
-    let error = error.map(|error| error.to_string()).unwrap_or_default();
-    assert!(error.starts_with("`cargo fmt --check` ended with "), "{error}");
-    assert!(must(&mut Command::new("true"), &[]).is_ok());
-}
-
-#[test]
-fn cargo_runs_in_the_folder_that_it_is_given() {
-    let command = cargo(&["test", "--quiet"], Path::new("/w"));
-    assert_eq!(command.get_current_dir(), Some(Path::new("/w")));
-    assert_eq!(command.get_args().collect::<Vec<_>>(), ["test", "--quiet"]);
-}
-
-#[test]
-fn the_root_is_the_workspace() -> anyhow::Result<()> {
-    let manifest = std::fs::read_to_string(root()?.join("Cargo.toml"))?;
-    assert!(manifest.contains("[workspace]"));
-    Ok(())
-}
