@@ -14,7 +14,7 @@ mod ipam;
 mod swarm;
 mod table;
 
-/// Arguments of `bench`. Without a word for what, it is `audit`.
+/// Arguments of `bench`. Without a subcommand it is `audit`.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
@@ -26,13 +26,13 @@ pub(crate) struct Bench {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    /// The audit on a real engine, beside the pipeline of inspect and jq that it replaces
+    /// The audit on a real engine, against the pipeline of inspect and jq that it replaces
     Audit(audit::Audit),
-    /// Conflicts and free subnets among up to a million reservations, beside netaddr, ipaddress and a straight scan
+    /// Conflicts and free subnets among up to a million reservations, against netaddr, ipaddress and a straight scan
     ///
     /// Example: cargo xtask bench ipam --sizes 10,1000
     Ipam(ipam::Ipam),
-    /// A Swarm of many services: the audit beside the pipeline, its calls counted; censuses of an idle /24 and /16
+    /// A Swarm of many services: the audit against the pipeline, its calls counted; censuses of an idle /24 and /16
     ///
     /// Example: cargo xtask bench swarm --services 500
     Swarm(swarm::Swarm),

@@ -33,7 +33,7 @@ struct Printed {
     text: String,
 }
 
-/// An example that did something else than its page says.
+/// An example whose result is not what its page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mismatch {
     page: String,
@@ -57,17 +57,15 @@ impl fmt::Display for Mismatch {
 pub(crate) enum Mode {
     /// It is an error.
     Compare,
-    /// The page takes over what was printed.
+    /// The page is rewritten with what was printed.
     Bless,
 }
 
 /// Runs every example of every page and compares what it prints with the page, to the letter.
 ///
-/// `program` is the path of this program, asked for before anything was built: cargo may have put another file in its
-/// place since.
+/// `program` is the path of this program, read before the first step: the steps build, and cargo replaces the file.
 ///
 /// # Errors
-///
 /// If a page cannot be read or written, README.md has no example that is run, or examples differ under
 /// [`Mode::Compare`]; then every difference is listed.
 pub(crate) fn run(root: &Path, program: &Path, mode: Mode) -> anyhow::Result<()> {

@@ -20,7 +20,7 @@ mod tests;
 /// Exit code of wrong arguments, as clap has it.
 const USAGE: u8 = 2;
 
-/// Exit code where this machine cannot have what was asked for: nothing is known then, as in `pvcheck` itself.
+/// Exit code where this machine cannot run the test at all: the result is unknown, as in `pvcheck` itself.
 pub(crate) const NOT_TESTED: u8 = 3;
 
 /// Exit code after an interruption, when everything is cleaned up (128 + SIGINT, as shells have it).
@@ -31,7 +31,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) enum Command {
     /// Start a lab and print its facts as one JSON object, for example `lab up --world cc-ci --name demo`
     Up(Up),
-    /// Remove a lab and everything of it, for example `lab down demo`
+    /// Remove a lab with its engines, namespaces and files, for example `lab down demo`
     Down(Down),
     /// Print all labs as a JSON array
     List,
@@ -94,14 +94,13 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// The ending that stands for an error.
+    /// Maps an error to its ending.
     ///
     /// # Errors
-    ///
-    /// If the error is not one that a user can expect; it is handed back.
+    /// If the error is a fault rather than an expected ending; it is handed back unchanged.
     pub(crate) fn of(error: LabError) -> Result<Self, LabError> {
         match error {
-            // That it was interrupted has been said when the signal came.
+            // The signal handler has printed a line already.
             LabError::Cancelled => Ok(Self { line: None, code: INTERRUPTED }),
             LabError::SuiteNotOffered { .. } => Ok(Self { line: Some(error.to_string()), code: NOT_TESTED }),
             LabError::EngineCount { .. } => Ok(Self { line: Some(format!("error: {error}")), code: USAGE }),
@@ -109,7 +108,7 @@ impl Ending {
         }
     }
 
-    /// Says the line, and gives the code to the caller's end.
+    /// Prints the line to stderr and returns the code.
     pub(crate) fn exit(self) -> ExitCode {
         if let Some(line) = &self.line {
             say(line);
@@ -154,7 +153,11 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The lab comes up on a thread of its own while this one listens for signals; a signal makes it stop and clean up.
+/// Starts a lab on a thread of its own while this one waits for signals. A signal cancels the start, and what was made so
+/// far is removed before this returns.
+///
+/// # Errors
+/// If the runtime or the signal handlers cannot be set up; the inner result is that of the lab.
 pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Result<Result<Lab, LabError>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -164,7 +167,7 @@ pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Resul
         let cancel = spec.cancel.clone();
         let (done, mut result) = oneshot::channel();
         let worker = std::thread::spawn(move || {
-            // The receiver waits for exactly this.
+            // The receiver cannot be gone: the loop below ends only with this value.
             let _ = done.send(make(spec, quiet));
         });
         let result = loop {
@@ -184,7 +187,7 @@ pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Resul
     })
 }
 
-/// A line of progress with the seconds since the lab was begun.
+/// A line of progress with the seconds since `lab up` began.
 fn stamped(elapsed: Duration, message: &str) -> String {
     format!("[{:5.1}s] {message}", elapsed.as_secs_f32())
 }
@@ -216,7 +219,7 @@ fn down(args: &Down) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Becomes the command, so that signals and exit code are its own.
+/// Replaces this process by the command (execve(2)), so that signals and the exit code are those of the command.
 fn exec(args: &Exec) -> anyhow::Result<ExitCode> {
     let lab = Lab::attach(&args.name)?;
     let (program, rest) = args.command.split_first().context("no command given")?;

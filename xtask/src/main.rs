@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Task::Lab(command) => lab::run(command),
     };
     result.unwrap_or_else(|error| {
-        // There is nowhere left to report a stderr that cannot be written.
+        // If stderr cannot be written there is nowhere left to report that.
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
         ExitCode::FAILURE
     })

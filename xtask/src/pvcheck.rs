@@ -16,7 +16,8 @@ use crate::lab;
 #[cfg(test)]
 mod tests;
 
-/// The word by which this program runs as `pvcheck` itself, inside a lab's namespace.
+/// First argument with which this program runs as `pvcheck` itself. The gates run inside the network namespace of a lab,
+/// because its routes exist only there, and this program is the one binary that is certain to be built.
 pub(crate) const INSIDE: &str = "as-pvcheck";
 
 /// Arguments of `pvcheck`.
@@ -34,7 +35,7 @@ pub(crate) struct Pvcheck {
     /// What is expected of that Swarm
     #[arg(long, value_name = "FILE", requires = "host")]
     config: Option<PathBuf>,
-    /// Leave the lab up and say its name
+    /// Leave the lab up and print its name
     #[arg(long, conflicts_with = "host")]
     keep: bool,
     /// Where the reports go
@@ -42,7 +43,7 @@ pub(crate) struct Pvcheck {
     out: PathBuf,
 }
 
-/// Runs both gates and gives their exit code.
+/// Runs both gates, in a lab or on the Swarm of `--host`, and returns their exit code.
 pub(crate) fn run(args: &Pvcheck) -> anyhow::Result<ExitCode> {
     if let (Some(host), Some(config)) = (&args.host, &args.config) {
         let arguments = gate_arguments(args, host, config)?;
@@ -67,7 +68,7 @@ fn in_lab(lab: Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-/// Runs the gates as a process of its own in the lab's namespace: the routes are there.
+/// Runs the gates as a process of its own in the network namespace of the lab, where its routes are.
 fn gates_in(lab: &Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
     let info = lab.info();
     let host = info.hosts.first().context("the lab has no engine")?;
@@ -80,7 +81,7 @@ fn gates_in(lab: &Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
 }
 
 fn gate_arguments(args: &Pvcheck, host: &str, config: &Path) -> anyhow::Result<Vec<OsString>> {
-    // The process in the lab may stand elsewhere.
+    // The process in the lab may have another working directory.
     let out = std::path::absolute(&args.out).context("cannot resolve --out")?;
     let words =
         ["gate", "run", "pvcheck.m1", "pvcheck.m2", "--apply", "--order", &args.order, "--host", host];
@@ -89,11 +90,12 @@ fn gate_arguments(args: &Pvcheck, host: &str, config: &Path) -> anyhow::Result<V
     Ok(arguments)
 }
 
-/// Waits for the gates. A signal is passed on to them, and they end when they have cleaned up.
+/// Starts the gates and waits until they end. A signal is passed on to them; they clean up and end.
 fn wait_forwarding(command: &mut Command) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // Before the start, so that no signal finds this process without a handler.
+        // The handlers come first: a signal between the start of the gates and a later handler would end this process and
+        // leave the lab up.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
@@ -131,7 +133,7 @@ fn pass_on(child: &Child) -> anyhow::Result<()> {
 
 /// Becomes `pvcheck`: the arguments after [`INSIDE`].
 pub(crate) fn inside(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    // Whoever reads along sees the words before a long step, not after it.
+    // What was printed so far is visible before a long step begins.
     let _ = std::io::stderr().flush();
     pvcheck_cli::main(std::iter::once("pvcheck".into()).chain(arguments))
 }

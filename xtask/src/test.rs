@@ -89,7 +89,6 @@ pub(crate) fn run(args: &Test) -> anyhow::Result<ExitCode> {
 /// The steps whose name contains `only`, in their order; all of them without it.
 ///
 /// # Errors
-///
 /// If no step has such a name; the error lists the names.
 fn selected(only: Option<&str>) -> anyhow::Result<Vec<&'static Step>> {
     let steps: Vec<_> =
@@ -148,7 +147,6 @@ fn journald(places: &Places) -> anyhow::Result<()> {
 /// Leaves a note that a step was not run.
 ///
 /// # Errors
-///
 /// If `required` (the value of `PVCHECK_REQUIRE_ENGINE`) says that nothing may be left out, or the note cannot be written.
 fn skip(folder: &Path, name: &str, why: &str, required: Option<&OsStr>) -> anyhow::Result<()> {
     // The same reading of the variable as in the engine tests: set, and not 0.

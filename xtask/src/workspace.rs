@@ -16,7 +16,6 @@ pub(crate) fn cargo(words: &[&str], folder: &Path) -> Command {
 /// Runs a cargo command to its end.
 ///
 /// # Errors
-///
 /// If it cannot be started or does not succeed; the error names the command line.
 pub(crate) fn must(command: &mut Command, words: &[&str]) -> anyhow::Result<()> {
     let status = command.status().context("cannot run cargo")?;

@@ -43,7 +43,6 @@ impl fmt::Display for Circle {
 /// Reads the files below a `src` folder, without those of tests.
 ///
 /// # Errors
-///
 /// If a folder or file cannot be read.
 pub(crate) fn sources(src: &Path) -> io::Result<Sources> {
     let mut sources = Sources::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask bench audit`: the audit beside the pipeline of inspect and jq that it replaces.
+//! `cargo xtask bench audit`: the audit against the pipeline of inspect and jq that it replaces.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,7 +55,7 @@ fn compare(lab: &Lab, pvcheck: &Path, rounds: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The medians of the audit and of the pipeline, in turns: whatever else the machine does meets both.
+/// The medians of the audit and of the pipeline. They take turns, so that other load on the machine slows both.
 pub(super) fn side_by_side(lab: &Lab, pvcheck: &Path, rounds: u32) -> anyhow::Result<(Duration, Duration)> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=rounds {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-/// Ours beside what it replaces, each as the median of its rounds.
+/// The audit and the pipeline that it replaces, each as the median of its rounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Comparison {
     /// The head line.
     pub(super) title: String,
     pub(super) ours: Duration,
-    /// What is said behind our time; may be empty.
+    /// Printed behind our time; may be empty.
     pub(super) remark: String,
     pub(super) theirs: Duration,
 }
@@ -37,8 +37,7 @@ impl fmt::Display for Comparison {
 /// Runs a command to its end and returns how long it took. Its stdout is thrown away.
 ///
 /// # Errors
-///
-/// If it cannot be started or does not succeed: the time of a failure is no measure.
+/// If it cannot be started or does not succeed: the time of a failure measures nothing.
 pub(super) fn time(command: &mut Command) -> anyhow::Result<Duration> {
     let since = Instant::now();
     let output = command

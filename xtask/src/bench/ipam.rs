@@ -1,7 +1,7 @@
 //! `cargo xtask bench ipam`: conflicts and free subnets among many reservations.
 //!
 //! Every side reads the same file and answers the same questions in the same run. The answers are compared before any
-//! time is printed: a fast wrong answer is no measure.
+//! time is printed: a fast wrong answer measures nothing.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ struct Side {
     allocations: Option<u64>,
 }
 
-/// All sides at one size; ours is the first.
+/// All sides at one size. Ours is the first.
 struct Round {
     size: u32,
     sides: Vec<Side>,
@@ -129,7 +129,6 @@ fn output(command: &mut Command) -> anyhow::Result<String> {
 /// Compares the answers of the sides, as far as each came before its limit.
 ///
 /// # Errors
-///
 /// If a side found other conflicts, or another free subnet, than ours.
 fn agree(round: &Round) -> anyhow::Result<()> {
     let Some((ours, others)) = round.sides.split_first() else { return Ok(()) };

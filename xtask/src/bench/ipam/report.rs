@@ -6,10 +6,10 @@ use crate::bench::table::{Table, thousands, time, whole};
 #[cfg(test)]
 mod tests;
 
-/// What the index is to be faster than `netaddr` by, and at how many reservations.
+/// At this many reservations the index must be at least this many times as fast as `netaddr`.
 const DEMAND: (u64, f64) = (100_000, 100.0);
 
-/// A name and the time that it stands for.
+/// The name of a measure, and how to read it from a side in nanoseconds.
 type Measure = (&'static str, fn(&Side) -> Option<u64>);
 
 const MEASURES: [Measure; 5] = [
@@ -20,7 +20,7 @@ const MEASURES: [Measure; 5] = [
     ("all of it once", |side| Some(side.read_ns? + side.index_ns? + side.conflicts_ns? + side.free_ns?)),
 ];
 
-/// The text, and whether the demand is met.
+/// The text of all tables, and true iff every demand is met.
 pub(super) fn report(rounds: &[Round], limit: u32) -> (String, bool) {
     let mut text = rounds.iter().map(|round| times(round, limit).to_string() + "\n").collect::<String>();
     text += &growth(rounds).to_string();
@@ -78,7 +78,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// What is measured of our side alone.
+/// Measures of our side alone, for the table of its growth.
 const OURS: [Measure; 5] = [
     ("build", |side| side.index_ns),
     ("is it free", |side| side.is_free_ns),
@@ -87,7 +87,7 @@ const OURS: [Measure; 5] = [
     ("plan /16", |side| side.plan_ns),
 ];
 
-/// Our times at each size, and how they grow from size to size, beside n log n.
+/// Our times at each size, and their growth from one size to the next, compared with n log n.
 fn growth(rounds: &[Round]) -> Table {
     let names = OURS.map(|(name, _)| name);
     let head = ["reservations"].into_iter().chain(names).chain(["n log n", "allocations of all questions"]);
@@ -111,7 +111,7 @@ fn n_log_n(size: u32) -> f64 {
     f64::from(size) * f64::from(size).log2().max(1.0)
 }
 
-/// What was demanded, and whether it held; only what was measured.
+/// Each demand that could be judged, with true iff it held. A size or a side that was not measured is not judged.
 fn demands(rounds: &[Round]) -> Vec<(String, bool)> {
     let mut lines = vec![];
     let (size, times) = DEMAND;
@@ -119,7 +119,7 @@ fn demands(rounds: &[Round]) -> Vec<(String, bool)> {
     let netaddr = at.and_then(|round| round.sides.iter().find(|side| side.name == "netaddr"));
     if let (Some(ours), Some(netaddr)) = (at.and_then(|round| round.sides.first()), netaddr) {
         for (name, of) in &MEASURES[2..4] {
-            // Given up by the other side is slower than any time it could have had.
+            // The other side gave up at its limit: slower than any time that it could have had.
             let ratio = ratio(of(ours), of(netaddr)).unwrap_or(f64::INFINITY);
             let line = format!("{name} among {} at least {times} times as fast as netaddr", whole(size));
             lines.push((line, ratio >= times));

@@ -84,7 +84,7 @@ fn versions_stand_in_the_head_and_ours_has_no_ratio_to_itself() {
 }
 
 #[test]
-fn growth_is_measured_from_size_to_size_beside_n_log_n() {
+fn growth_is_measured_from_size_to_size_and_against_n_log_n() {
     let table = growth(&[round(16, vec![ours(100)]), round(256, vec![ours(3_200)])]);
     // 256 * 8 / (16 * 4) = 32.
     assert_eq!(row(&table, "growth"), ["growth", "32x", "32x", "32x", "32x", "32x", "32x"]);
