@@ -1,14 +1,11 @@
 //! `cargo xtask bench`: speed as a ratio against what a user would do instead, side by side in one run.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use crate::{lab, workspace};
-
 mod audit;
+mod build;
 mod compare;
 mod ipam;
 mod swarm;
@@ -47,29 +44,6 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Builds for release, as a user would have it, and returns the folder of the results. A debug build measures nothing.
-fn release_build(what: &[&str]) -> anyhow::Result<PathBuf> {
-    lab::say("building for release");
-    let mut command = workspace::cargo(&["build", "--release", "--quiet"], &workspace::root()?);
-    command.args(what);
-    if !command.status().context("cannot run cargo")?.success() {
-        bail!("the release build failed");
-    }
-    Ok(target()?.join("release"))
-}
-
-/// The target folder that this program was built into.
-fn target() -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let target = target_of(&program).context("this program is not in a target folder; run it with cargo")?;
-    Ok(target.to_owned())
-}
-
-/// `target` of `target/debug/xtask`.
-fn target_of(program: &Path) -> Option<&Path> {
-    program.parent().and_then(Path::parent)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -98,11 +72,5 @@ mod tests {
     #[test]
     fn options_of_the_audit_do_not_mix_with_another_bench() {
         assert!(parse("--rounds 3 ipam").is_err());
-    }
-
-    #[test]
-    fn the_target_folder_is_two_above_the_program() {
-        assert_eq!(target_of(Path::new("/w/target/debug/xtask")), Some(Path::new("/w/target")));
-        assert_eq!(target_of(Path::new("xtask")), None);
     }
 }

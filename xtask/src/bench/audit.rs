@@ -8,8 +8,8 @@ use anyhow::Context;
 use clap::Args;
 use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
 
+use super::build::release_build;
 use super::compare::{Comparison, median, time};
-use super::release_build;
 use crate::lab;
 
 /// What an operator without pvcheck would write: every service's endpoints and every overlay's tasks, summed up by jq.

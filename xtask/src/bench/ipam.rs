@@ -9,13 +9,14 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Deserialize;
 
+use crate::bench::build::{release_build, target};
+use crate::bench::ipam::side::{Round, Side};
 use crate::bench::table::whole;
-use crate::bench::{release_build, target};
 use crate::lab;
 
 mod report;
+mod side;
 #[cfg(test)]
 mod tests;
 
@@ -31,28 +32,6 @@ pub(crate) struct Ipam {
     /// Seconds after which one step of a side is given up
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     limit: u32,
-}
-
-/// What one side measured, in nanoseconds; `None` where the limit cut it off, or the side cannot do it.
-#[derive(Clone, Debug, Default, Deserialize)]
-struct Side {
-    name: String,
-    version: Option<String>,
-    read_ns: Option<u64>,
-    index_ns: Option<u64>,
-    conflicts_ns: Option<u64>,
-    counts: Vec<u64>,
-    is_free_ns: Option<u64>,
-    free_ns: Option<u64>,
-    free: Option<String>,
-    plan_ns: Option<u64>,
-    allocations: Option<u64>,
-}
-
-/// All sides at one size. Ours is the first.
-struct Round {
-    size: u32,
-    sides: Vec<Side>,
 }
 
 /// Measures all sides at all sizes, prints the tables, and fails where the demand is not met.

@@ -10,8 +10,8 @@ use pvcheck_lab::{BUSYBOX_IMAGE, Lab, LabError, LabSpec, ReadOnlyProxy, Suite};
 use serde_json::Value;
 
 use super::audit::side_by_side;
+use super::build::release_build;
 use super::compare::{Comparison, median, time};
-use super::release_build;
 use crate::lab;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The tables of `bench ipam` and its verdict, from what was measured.
 
-use super::{Round, Side};
+use super::side::{Round, Side};
 use crate::bench::table::{Table, thousands, time, whole};
 
 #[cfg(test)]
