@@ -75,6 +75,7 @@ fn in_lanes(
             });
         }
     });
+    // A lane that panicked must not hide what failed in the others.
     failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -115,6 +116,7 @@ impl Tests<'_> {
         let printed = tempfile::NamedTempFile::new().context("cannot make a file for the output")?;
         let words = ["test", "--quiet", "--package", "pvcheck-tests", "--test", name];
         let mut command = self.cargo(&words);
+        // One at a time: the tests of a program may share a lab, and each lab is several engines on two cores.
         command.args(["--", "--nocapture", "--test-threads", "1"]);
         // Both streams append to one file, so that their lines keep the order in which they were written.
         let append = File::options().append(true).open(printed.path()).context("cannot open the output")?;

@@ -115,6 +115,7 @@ fn pages(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 /// Runs one example in the workspace's root, so that its relative paths are those of the repository.
 fn try_out(root: &Path, program: &Path, example: &Example) -> anyhow::Result<Printed> {
+    // No shell: an example that needed quotes or a pipe would fail here, and could not be run as it stands elsewhere.
     let words = example.command.split_whitespace().skip(1);
     let output = Command::new(program)
         .arg(crate::pvcheck::INSIDE)
@@ -131,6 +132,7 @@ fn try_out(root: &Path, program: &Path, example: &Example) -> anyhow::Result<Pri
 
 /// What differs, if anything does.
 fn difference(page: &str, example: Example, printed: Printed) -> Option<Mismatch> {
+    // A page leaves the output out where it differs from run to run, such as a time.
     let is_free = example.output.trim().is_empty();
     let same_text = is_free || printed.text.trim_end() == example.output.trim_end();
     if same_text && printed.code == Some(example.code) {

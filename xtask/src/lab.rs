@@ -166,6 +166,7 @@ pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Resul
         let mut hangup = signal(SignalKind::hangup())?;
         let cancel = spec.cancel.clone();
         let (done, mut result) = oneshot::channel();
+        // `Lab::up` blocks for most of a minute: on this thread no signal would be seen meanwhile.
         let worker = std::thread::spawn(move || {
             // The receiver cannot be gone: the loop below ends only with this value.
             let _ = done.send(make(spec, quiet));
@@ -177,6 +178,7 @@ pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Resul
                 Some(()) = terminate.recv() => {},
                 Some(()) = hangup.recv() => {},
             }
+            // A second signal changes nothing: half a clean-up would leave mounts and namespaces behind.
             if !cancel.is_cancelled() {
                 cancel.cancel();
                 say("interrupted; cleaning up");
@@ -200,6 +202,7 @@ fn make(spec: LabSpec, quiet: bool) -> Result<Lab, LabError> {
         }
     };
     let lab = Lab::up(spec, &progress)?;
+    // The signal may have come after the last moment at which `up` looked for it.
     if cancel.is_cancelled() {
         lab.down()?;
         return Err(LabError::Cancelled);

@@ -58,6 +58,7 @@ pub(crate) fn run(args: &Pvcheck) -> anyhow::Result<ExitCode> {
 
 fn in_lab(lab: Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
     let outcome = gates_in(&lab, args);
+    // A lab in which the gates could not even be started is of no use to inspect, so --keep does not hold for it.
     if args.keep && outcome.is_ok() {
         let info = lab.keep()?;
         lab::say(&format!("lab {} stays up; `cargo xtask lab down {}` removes it", info.name, info.name));
@@ -100,6 +101,7 @@ fn wait_forwarding(command: &mut Command) -> anyhow::Result<u8> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut child = command.spawn().context("cannot run the gates in the lab")?;
+        // The lab hands out a std command, whose end tokio cannot await; 50 ms is short beside any gate.
         let mut tick = tokio::time::interval(Duration::from_millis(50));
         loop {
             tokio::select! {
@@ -126,6 +128,7 @@ fn pass_on(child: &Child) -> anyhow::Result<()> {
     let raw = i32::try_from(child.id()).context("a process id out of range")?;
     let Some(pid) = rustix::process::Pid::from_raw(raw) else { bail!("a process without an id") };
     match rustix::process::kill_process(pid, rustix::process::Signal::TERM) {
+        // ESRCH: they have ended since the last tick.
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(error) => Err(error).context("cannot reach the gates"),
     }

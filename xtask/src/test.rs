@@ -42,10 +42,12 @@ const STEPS: &[Step] = &[
         name: "clippy",
         run: |p| p.cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[]),
     },
+    // rustdoc only warns of a link that leads nowhere.
     Step {
         name: "docs",
         run: |p| p.cargo(&["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")]),
     },
+    // The excluded package needs engines; step engine runs it, program by program.
     Step { name: "unit", run: |p| p.cargo(&["test", "--workspace", "--exclude", "pvcheck-tests"], &[]) },
     Step { name: "journald", run: journald },
     Step { name: "engine", run: |p| engine_tests::run(&p.root, &p.environment()) },

@@ -65,7 +65,9 @@ fn pythons(dir: &Path) -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
         lab::say("LEFT OUT: netaddr and ipaddress, because python3 cannot make a venv here");
         return Ok(vec![]);
     }
+    // One version, so that ratios of different machines and years can be compared.
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "netaddr==1.3.0"];
+    // Import first: a venv that is complete needs no network.
     let netaddr = quiet(&python, &["-c", "import netaddr"]) || quiet(&python, &pip);
     if !netaddr {
         lab::say("LEFT OUT: netaddr, because pip cannot install it here");
@@ -112,6 +114,7 @@ fn output(command: &mut Command) -> anyhow::Result<String> {
 fn agree(round: &Round) -> anyhow::Result<()> {
     let Some((ours, others)) = round.sides.split_first() else { return Ok(()) };
     for side in others {
+        // A side that reached its limit answered the first candidates only.
         if !ours.counts.starts_with(&side.counts) {
             bail!("{} finds other conflicts than {} among {}", side.name, ours.name, round.size);
         }

@@ -126,6 +126,7 @@ fn calls_of_an_audit(lab: &Lab, pvcheck: &Path) -> anyhow::Result<usize> {
     let folder = tempfile::tempdir().context("cannot make a folder for the proxy")?;
     let host = lab.info().hosts.first().context("the lab has no engine")?;
     let socket = Path::new(host.trim_start_matches("unix://"));
+    // A proxy counts what really goes over the socket, whatever the code believes that it sends.
     let proxy = ReadOnlyProxy::start(&folder.path().join("counting.sock"), socket)?;
     time(lab.command(pvcheck).args(["audit", "-o", "json", "--host", &proxy.host()]))?;
     Ok(proxy.take_calls().len())
@@ -136,6 +137,7 @@ fn populate(lab: &Lab, services: u32) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder for the stack")?;
     let file = folder.path().join("many.yml");
     std::fs::write(&file, compose(services)).context("cannot write the stack")?;
+    // The lab has no registry to resolve an image with.
     let deploy = ["stack", "deploy", "--resolve-image", "never", "-c"];
     time(lab.command("docker").args(deploy).arg(&file).arg("many"))?;
     let since = Instant::now();
