@@ -202,7 +202,7 @@ fn make(spec: LabSpec, quiet: bool) -> Result<Lab, LabError> {
         }
     };
     let lab = Lab::up(spec, &progress)?;
-    // The signal may have come after the last moment at which `up` looked for it.
+    // The signal may have come after the last check in `up`.
     if cancel.is_cancelled() {
         lab.down()?;
         return Err(LabError::Cancelled);

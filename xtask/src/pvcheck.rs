@@ -101,7 +101,7 @@ fn wait_forwarding(command: &mut Command) -> anyhow::Result<u8> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut child = command.spawn().context("cannot run the gates in the lab")?;
-        // The lab hands out a std command, whose end tokio cannot await; 50 ms is short beside any gate.
+        // The lab hands out a std command, whose end tokio cannot await; 50 ms is short compared with any gate.
         let mut tick = tokio::time::interval(Duration::from_millis(50));
         loop {
             tokio::select! {
