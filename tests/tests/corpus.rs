@@ -14,7 +14,7 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus")
 }
 
-/// Names in a folder. What a fuzzer left behind has no extension and is passed over where files are wanted.
+/// Names in a folder. Files that a fuzzer wrote have no extension and are left out where committed files are wanted.
 fn names(folder: &Path) -> std::io::Result<BTreeSet<PathBuf>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
@@ -25,7 +25,7 @@ fn every_file_of_the_corpus_holds() -> Outcome {
     for (target, check) in checks::CHECKS {
         let files = names(&corpus().join(target))?.into_iter().filter(|file| file.extension().is_some());
         let files: Vec<_> = files.collect();
-        assert!(files.len() > 3, "{target} has hardly a corpus: {files:?}");
+        assert!(files.len() > 3, "the corpus of {target} is too small: {files:?}");
         for file in files {
             let data = fs::read(&file)?;
             if catch_unwind(|| check(&data)).is_err() {
@@ -37,7 +37,7 @@ fn every_file_of_the_corpus_holds() -> Outcome {
     Ok(())
 }
 
-/// A corpus without a check, a target without one, or a target that cargo-fuzz does not know would be tested by nobody.
+/// A corpus without a check, a target without a corpus, or a target that cargo-fuzz does not know would never run.
 #[test]
 fn every_target_has_its_check_and_its_corpus() -> Outcome {
     let stem = |path: PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
@@ -49,7 +49,10 @@ fn every_target_has_its_check_and_its_corpus() -> Outcome {
     assert_eq!(of(&corpus().join("../fuzz_targets"))?, checks);
     let manifest = fs::read_to_string(corpus().join("../Cargo.toml"))?;
     for target in &checks {
-        assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target} is no [[bin]]");
+        assert!(
+            manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")),
+            "{target} has no [[bin]] in fuzz/Cargo.toml"
+        );
     }
     Ok(())
 }

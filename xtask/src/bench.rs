@@ -1,19 +1,17 @@
 //! `cargo xtask bench`: speed as a ratio against what a user would do instead, side by side in one run.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use crate::{lab, test};
-
 mod audit;
+mod build;
+mod compare;
 mod ipam;
 mod swarm;
 mod table;
 
-/// Arguments of `bench`. Without a word for what, it is `audit`.
+/// Arguments of `bench`. Without a subcommand it is `audit`.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
@@ -25,13 +23,13 @@ pub(crate) struct Bench {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    /// The audit on a real engine, beside the pipeline of inspect and jq that it replaces
+    /// The audit on a real engine, against the pipeline of inspect and jq that it replaces
     Audit(audit::Audit),
-    /// Conflicts and free subnets among up to a million reservations, beside netaddr, ipaddress and a straight scan
+    /// Conflicts and free subnets among up to a million reservations, against netaddr, ipaddress and a straight scan
     ///
     /// Example: cargo xtask bench ipam --sizes 10,1000
     Ipam(ipam::Ipam),
-    /// A Swarm of many services: the audit beside the pipeline, its calls counted; censuses of an idle /24 and /16
+    /// A Swarm of many services: the audit against the pipeline, its calls counted; censuses of an idle /24 and /16
     ///
     /// Example: cargo xtask bench swarm --services 500
     Swarm(swarm::Swarm),
@@ -46,22 +44,33 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Builds for release, as a user would have it, and returns the folder of the results. Debug builds are no measure.
-fn release_build(what: &[&str]) -> anyhow::Result<PathBuf> {
-    lab::say("building for release");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--quiet"]).args(what).current_dir(test::root()?);
-    if !command.status().context("cannot run cargo")?.success() {
-        bail!("the release build failed");
-    }
-    Ok(target()?.join("release"))
-}
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
 
-/// The target folder that this program stands in.
-fn target() -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let target =
-        program.parent().and_then(Path::parent).context("this program stands in no target folder")?;
-    Ok(target.to_owned())
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        bench: Bench,
+    }
+
+    fn parse(line: &str) -> Result<Bench, clap::Error> {
+        Line::try_parse_from(std::iter::once("bench").chain(line.split_whitespace())).map(|line| line.bench)
+    }
+
+    #[test]
+    fn without_a_word_it_is_the_audit_with_its_options() {
+        assert!(matches!(parse(""), Ok(Bench { what: None, .. })));
+        assert!(matches!(parse("--rounds 3"), Ok(Bench { what: None, .. })));
+        assert!(matches!(parse("audit --rounds 3"), Ok(Bench { what: Some(What::Audit(_)), .. })));
+        assert!(matches!(parse("ipam"), Ok(Bench { what: Some(What::Ipam(_)), .. })));
+        assert!(matches!(parse("swarm"), Ok(Bench { what: Some(What::Swarm(_)), .. })));
+    }
+
+    #[test]
+    fn options_of_the_audit_do_not_mix_with_another_bench() {
+        assert!(parse("--rounds 3 ipam").is_err());
+    }
 }

@@ -1,29 +1,29 @@
 //! `cargo xtask lab up|down|list|exec`: private engines from the command line.
 
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    os::unix::process::CommandExt,
-    process::ExitCode,
-};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use pvcheck_lab::{Cancel, Lab, LabError, LabName, LabSpec, Progress, Suite, World};
 use serde::Serialize;
-use tokio::{
-    runtime,
-    signal::unix::{SignalKind, signal},
-    sync::oneshot,
-};
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+#[cfg(test)]
+mod tests;
 
 /// Exit code of wrong arguments, as clap has it.
 const USAGE: u8 = 2;
 
-/// Exit code of what could not be tried here.
+/// Exit code where this machine cannot run the test at all: the result is unknown, as in `pvcheck` itself.
 pub(crate) const NOT_TESTED: u8 = 3;
 
-/// Exit code after an interruption, when everything is cleaned up.
+/// Exit code after an interruption, when everything is cleaned up (128 + SIGINT, as shells have it).
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What to do with labs.
@@ -31,7 +31,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) enum Command {
     /// Start a lab and print its facts as one JSON object, for example `lab up --world cc-ci --name demo`
     Up(Up),
-    /// Remove a lab and everything of it, for example `lab down demo`
+    /// Remove a lab with its engines, namespaces and files, for example `lab down demo`
     Down(Down),
     /// Print all labs as a JSON array
     List,
@@ -45,7 +45,7 @@ pub(crate) struct Up {
     /// Engines that form the Swarm, all of them managers
     #[arg(long, default_value_t = 1, value_name = "N")]
     managers: usize,
-    /// Engines beside them that have joined nothing
+    /// Further engines that have joined no Swarm
     #[arg(long, default_value_t = 0, value_name = "N")]
     spares: usize,
     /// Debian suite of the engine: bookworm, trixie or sid [default: the engine on PATH, else this machine's suite]
@@ -68,7 +68,7 @@ pub(crate) struct Up {
 pub(crate) struct Down {
     /// Names of labs
     names: Vec<LabName>,
-    /// All labs that nobody will take down: their owner was killed, or their engines are gone
+    /// All labs that are left over: their owner was killed, or their engines are gone
     #[arg(long)]
     stale: bool,
 }
@@ -86,6 +86,37 @@ pub(crate) struct Exec {
     command: Vec<OsString>,
 }
 
+/// An error of a lab that the command expects: what it says on stderr, if anything, and its exit code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) line: Option<String>,
+    pub(crate) code: u8,
+}
+
+impl Ending {
+    /// Maps an error to its ending.
+    ///
+    /// # Errors
+    /// If the error is a fault rather than an expected ending; it is handed back unchanged.
+    pub(crate) fn of(error: LabError) -> Result<Self, LabError> {
+        match error {
+            // The signal handler has printed a line already.
+            LabError::Cancelled => Ok(Self { line: None, code: INTERRUPTED }),
+            LabError::SuiteNotOffered { .. } => Ok(Self { line: Some(error.to_string()), code: NOT_TESTED }),
+            LabError::EngineCount { .. } => Ok(Self { line: Some(format!("error: {error}")), code: USAGE }),
+            other => Err(other),
+        }
+    }
+
+    /// Prints the line to stderr and returns the code.
+    pub(crate) fn exit(self) -> ExitCode {
+        if let Some(line) = &self.line {
+            say(line);
+        }
+        ExitCode::from(self.code)
+    }
+}
+
 /// Runs one of the commands.
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
@@ -96,37 +127,37 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn up(args: Up) -> anyhow::Result<ExitCode> {
-    let quiet = args.quiet;
-    let spec = LabSpec {
-        managers: args.managers,
-        spares: args.spares,
-        suite: args.engine,
-        name: args.name,
-        world: args.world,
-        cancel: Cancel::default(),
-    };
-    match up_unless_interrupted(spec, quiet)? {
-        Ok(lab) => {
-            let info = lab.keep()?;
-            // A lab that nobody has heard of would stay for ever.
-            print(&info).or_else(|error| Lab::down_named(&info.name).map_err(Into::into).and(Err(error)))?;
-            Ok(ExitCode::SUCCESS)
+impl Up {
+    fn spec(self) -> LabSpec {
+        LabSpec {
+            managers: self.managers,
+            spares: self.spares,
+            suite: self.engine,
+            name: self.name,
+            world: self.world,
+            cancel: Cancel::default(),
         }
-        Err(LabError::Cancelled) => Ok(ExitCode::from(INTERRUPTED)),
-        Err(error @ LabError::SuiteNotOffered { .. }) => {
-            say(&format!("{error}"));
-            Ok(ExitCode::from(NOT_TESTED))
-        }
-        Err(error @ LabError::EngineCount { .. }) => {
-            say(&format!("error: {error}"));
-            Ok(ExitCode::from(USAGE))
-        }
-        Err(error) => Err(error.into()),
     }
 }
 
-/// The lab comes up on a thread of its own while this one listens for signals; a signal makes it stop and clean up.
+fn up(args: Up) -> anyhow::Result<ExitCode> {
+    let quiet = args.quiet;
+    match up_unless_interrupted(args.spec(), quiet)? {
+        Ok(lab) => {
+            let info = lab.keep()?;
+            // A lab whose name never reached its user would run until the machine is restarted.
+            print(&info).or_else(|error| Lab::down_named(&info.name).map_err(Into::into).and(Err(error)))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Ok(Ending::of(error)?.exit()),
+    }
+}
+
+/// Starts a lab on a thread of its own while this one waits for signals. A signal cancels the start, and what was made so
+/// far is removed before this returns.
+///
+/// # Errors
+/// If the runtime or the signal handlers cannot be set up; the inner result is that of the lab.
 pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Result<Result<Lab, LabError>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -135,8 +166,9 @@ pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Resul
         let mut hangup = signal(SignalKind::hangup())?;
         let cancel = spec.cancel.clone();
         let (done, mut result) = oneshot::channel();
+        // `Lab::up` blocks for most of a minute: on this thread no signal would be seen meanwhile.
         let worker = std::thread::spawn(move || {
-            // The receiver waits for exactly this.
+            // The receiver cannot be gone: the loop below ends only with this value.
             let _ = done.send(make(spec, quiet));
         });
         let result = loop {
@@ -146,6 +178,7 @@ pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Resul
                 Some(()) = terminate.recv() => {},
                 Some(()) = hangup.recv() => {},
             }
+            // A second signal changes nothing: half a clean-up would leave mounts and namespaces behind.
             if !cancel.is_cancelled() {
                 cancel.cancel();
                 say("interrupted; cleaning up");
@@ -156,14 +189,20 @@ pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Resul
     })
 }
 
+/// A line of progress with the seconds since `lab up` began.
+fn stamped(elapsed: Duration, message: &str) -> String {
+    format!("[{:5.1}s] {message}", elapsed.as_secs_f32())
+}
+
 fn make(spec: LabSpec, quiet: bool) -> Result<Lab, LabError> {
     let cancel = spec.cancel.clone();
     let progress = |progress: Progress| {
         if !quiet {
-            say(&format!("[{:5.1}s] {}", progress.elapsed.as_secs_f32(), progress.message));
+            say(&stamped(progress.elapsed, &progress.message));
         }
     };
     let lab = Lab::up(spec, &progress)?;
+    // The signal may have come after the last check in `up`.
     if cancel.is_cancelled() {
         lab.down()?;
         return Err(LabError::Cancelled);
@@ -183,7 +222,7 @@ fn down(args: &Down) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Becomes the command, so that signals and exit code are its own.
+/// Replaces this process by the command (execve(2)), so that signals and the exit code are those of the command.
 fn exec(args: &Exec) -> anyhow::Result<ExitCode> {
     let lab = Lab::attach(&args.name)?;
     let (program, rest) = args.command.split_first().context("no command given")?;
@@ -192,12 +231,17 @@ fn exec(args: &Exec) -> anyhow::Result<ExitCode> {
 }
 
 fn print(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    serde_json::to_writer(&mut stdout, value)?;
-    writeln!(stdout)?;
-    stdout.flush().map_err(Into::into)
+    write_json(&mut io::stdout().lock(), value)
 }
 
+/// One JSON document on a line of its own, so that a script can read it with one call.
+fn write_json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)?;
+    out.flush().map_err(Into::into)
+}
+
+/// A line on stderr; stdout is for results.
 pub(crate) fn say(line: &str) {
     // Progress that cannot be shown is no reason to stop.
     let _ = writeln!(io::stderr(), "{line}");

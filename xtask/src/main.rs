@@ -1,15 +1,19 @@
 //! Development tasks: cargo xtask pvcheck, test, bench, lab.
 
-use std::{io::Write, process::ExitCode};
+use std::io::Write;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod bench;
 mod engine_tests;
+mod examples;
 mod lab;
 mod pvcheck;
-mod readme;
 mod test;
+#[cfg(test)]
+mod tests;
+mod workspace;
 
 /// Development tasks of pvcheck
 #[derive(Debug, Parser)]
@@ -25,9 +29,9 @@ enum Task {
     ///
     /// Example: cargo xtask pvcheck --order stack-rm
     Pvcheck(pvcheck::Pvcheck),
-    /// Format, clippy, docs, unit and property tests, tests on real engines, README's examples
+    /// Format, clippy, docs, unit and property tests, tests on real engines, the examples of README.md and docs/
     Test(test::Test),
-    /// Speed, as a ratio against what a user would do instead: `audit`, the default, or `ipam`
+    /// Speed, as a ratio against what a user would do instead: `audit` (the default), `ipam` or `swarm`
     Bench(bench::Bench),
     /// Private engines: start, list, use and remove them
     #[command(subcommand)]
@@ -46,7 +50,7 @@ fn main() -> ExitCode {
         Task::Lab(command) => lab::run(command),
     };
     result.unwrap_or_else(|error| {
-        // There is nowhere left to report a stderr that cannot be written.
+        // If stderr cannot be written there is nowhere left to report that.
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
         ExitCode::FAILURE
     })

@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
+use pvcheck_lab::{Lab, LabSpec, Suite, World};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::lab;
 
-/// The word by which this program runs as `pvcheck` itself, inside a lab's namespace.
+#[cfg(test)]
+mod tests;
+
+/// First argument with which this program runs as `pvcheck` itself. The gates run inside the network namespace of a lab,
+/// because its routes exist only there, and this program is the one binary that is certain to be built.
 pub(crate) const INSIDE: &str = "as-pvcheck";
 
 /// Arguments of `pvcheck`.
@@ -31,7 +35,7 @@ pub(crate) struct Pvcheck {
     /// What is expected of that Swarm
     #[arg(long, value_name = "FILE", requires = "host")]
     config: Option<PathBuf>,
-    /// Leave the lab up and say its name
+    /// Leave the lab up and print its name
     #[arg(long, conflicts_with = "host")]
     keep: bool,
     /// Where the reports go
@@ -39,7 +43,7 @@ pub(crate) struct Pvcheck {
     out: PathBuf,
 }
 
-/// Runs both gates and gives their exit code.
+/// Runs both gates, in a lab or on the Swarm of `--host`, and returns their exit code.
 pub(crate) fn run(args: &Pvcheck) -> anyhow::Result<ExitCode> {
     if let (Some(host), Some(config)) = (&args.host, &args.config) {
         let arguments = gate_arguments(args, host, config)?;
@@ -48,17 +52,13 @@ pub(crate) fn run(args: &Pvcheck) -> anyhow::Result<ExitCode> {
     let spec = LabSpec { suite: args.engine, world: World::CcCi, ..LabSpec::default() };
     match lab::up_unless_interrupted(spec, false)? {
         Ok(lab) => in_lab(lab, args),
-        Err(LabError::Cancelled) => Ok(ExitCode::from(lab::INTERRUPTED)),
-        Err(error @ LabError::SuiteNotOffered { .. }) => {
-            lab::say(&error.to_string());
-            Ok(ExitCode::from(lab::NOT_TESTED))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Ok(lab::Ending::of(error)?.exit()),
     }
 }
 
 fn in_lab(lab: Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
     let outcome = gates_in(&lab, args);
+    // A lab in which the gates could not even be started is of no use to inspect, so --keep does not hold for it.
     if args.keep && outcome.is_ok() {
         let info = lab.keep()?;
         lab::say(&format!("lab {} stays up; `cargo xtask lab down {}` removes it", info.name, info.name));
@@ -69,7 +69,7 @@ fn in_lab(lab: Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-/// Runs the gates as a process of its own in the lab's namespace: the routes are there.
+/// Runs the gates as a process of its own in the network namespace of the lab, where its routes are.
 fn gates_in(lab: &Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
     let info = lab.info();
     let host = info.hosts.first().context("the lab has no engine")?;
@@ -82,7 +82,7 @@ fn gates_in(lab: &Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
 }
 
 fn gate_arguments(args: &Pvcheck, host: &str, config: &Path) -> anyhow::Result<Vec<OsString>> {
-    // The process in the lab may stand elsewhere.
+    // The process in the lab may have another working directory.
     let out = std::path::absolute(&args.out).context("cannot resolve --out")?;
     let words =
         ["gate", "run", "pvcheck.m1", "pvcheck.m2", "--apply", "--order", &args.order, "--host", host];
@@ -91,21 +91,23 @@ fn gate_arguments(args: &Pvcheck, host: &str, config: &Path) -> anyhow::Result<V
     Ok(arguments)
 }
 
-/// Waits for the gates. A signal is passed on to them, and they end when they have cleaned up.
+/// Starts the gates and waits until they end. A signal is passed on to them; they clean up and end.
 fn wait_forwarding(command: &mut Command) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // Before the start, so that no signal finds this process without a handler.
+        // The handlers come first: a signal between the start of the gates and a later handler would end this process and
+        // leave the lab up.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut child = command.spawn().context("cannot run the gates in the lab")?;
+        // The lab hands out a std command, whose end tokio cannot await; 50 ms is short compared with any gate.
         let mut tick = tokio::time::interval(Duration::from_millis(50));
         loop {
             tokio::select! {
                 _ = tick.tick() => {
                     if let Some(status) = child.try_wait()? {
-                        return Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(lab::INTERRUPTED));
+                        return Ok(code_of(status.code()));
                     }
                 }
                 Some(()) = interrupt.recv() => pass_on(&child)?,
@@ -116,11 +118,17 @@ fn wait_forwarding(command: &mut Command) -> anyhow::Result<u8> {
     })
 }
 
+/// The exit code to hand on. A process that a signal ended has none: it was interrupted.
+fn code_of(code: Option<i32>) -> u8 {
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(lab::INTERRUPTED)
+}
+
 /// Asks the gates to clean up and end. Ctrl-C on a terminal has reached them already; a second one does no harm.
 fn pass_on(child: &Child) -> anyhow::Result<()> {
     let raw = i32::try_from(child.id()).context("a process id out of range")?;
     let Some(pid) = rustix::process::Pid::from_raw(raw) else { bail!("a process without an id") };
     match rustix::process::kill_process(pid, rustix::process::Signal::TERM) {
+        // ESRCH: they have ended since the last tick.
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(error) => Err(error).context("cannot reach the gates"),
     }
@@ -128,7 +136,7 @@ fn pass_on(child: &Child) -> anyhow::Result<()> {
 
 /// Becomes `pvcheck`: the arguments after [`INSIDE`].
 pub(crate) fn inside(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    // Whoever reads along sees the words before a long step, not after it.
+    // What was printed so far is visible before a long step begins.
     let _ = std::io::stderr().flush();
     pvcheck_cli::main(std::iter::once("pvcheck".into()).chain(arguments))
 }

@@ -41,7 +41,7 @@ impl Printer {
         let (text, is_count) = match progress {
             Progress::Step(text) => (text, false),
             Progress::Count { what, done, total } => (format!("{what}: {done} of {total}"), true),
-            _ => return,
+            Progress::Removing { .. } => return,
         };
         if let Some(bar) = &self.progress {
             bar.set_message(text);

@@ -1,18 +1,19 @@
-//! `cargo xtask bench audit`: the audit beside the pipeline of inspect and jq that it replaces.
+//! `cargo xtask bench audit`: the audit against the pipeline of inspect and jq that it replaces.
 
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use pvcheck_lab::{Cancel, Lab, LabError, LabSpec, Suite, World};
+use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
 
-use super::release_build;
+use super::build::release_build;
+use super::compare::{Comparison, median, time};
 use crate::lab;
 
 /// What an operator without pvcheck would write: every service's endpoints and every overlay's tasks, summed up by jq.
-pub(super) const PIPELINE: &str = r#"
+const PIPELINE: &str = r#"
 docker service inspect $(docker service ls -q) |
   jq '[.[] | {name: .Spec.Name, vips: [.Endpoint.VirtualIPs[]?.Addr]}]' >/dev/null
 for network in $(docker network ls --filter driver=overlay -q); do
@@ -34,14 +35,7 @@ pub(crate) struct Audit {
 /// Times the audit and the pipeline on the cc-ci world, and prints the ratio.
 pub(crate) fn run(args: &Audit) -> anyhow::Result<ExitCode> {
     let pvcheck = release_build(&["--package", "pvcheck-cli"])?.join("pvcheck");
-    let spec = LabSpec {
-        managers: 1,
-        spares: 0,
-        suite: args.engine,
-        name: None,
-        world: World::CcCi,
-        cancel: Cancel::default(),
-    };
+    let spec = LabSpec { suite: args.engine, world: World::CcCi, ..LabSpec::default() };
     match lab::up_unless_interrupted(spec, false)? {
         Ok(lab) => {
             let outcome = compare(&lab, &pvcheck, args.rounds);
@@ -54,44 +48,20 @@ pub(crate) fn run(args: &Audit) -> anyhow::Result<ExitCode> {
 }
 
 fn compare(lab: &Lab, pvcheck: &Path, rounds: u32) -> anyhow::Result<()> {
-    let mut audit = Vec::new();
-    let mut pipeline = Vec::new();
-    for round in 1..=rounds {
-        // Side by side: whatever else the machine does meets both.
-        audit.push(time(lab.command(pvcheck).args(["audit", "-o", "json"]))?);
-        pipeline.push(time(lab.command("sh").args(["-ec", PIPELINE]))?);
-        lab::say(&format!("round {round} of {rounds}"));
-    }
-    let (ours, theirs) = (median(&mut audit), median(&mut pipeline));
-    let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
+    let (ours, theirs) = side_by_side(lab, pvcheck, rounds)?;
     let engine = lab.info().engine.version.as_deref().unwrap_or("unknown");
-    let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1000.0);
-    lab::say(&format!("engine {engine}, world cc-ci, median of {rounds} rounds"));
-    lab::say(&format!("  pvcheck audit -o json         {}", ms(ours)));
-    lab::say(&format!("  docker inspect … | jq         {}", ms(theirs)));
-    lab::say(&format!("  ratio                         {ratio:.1}"));
+    let title = format!("engine {engine}, world cc-ci, median of {rounds} rounds");
+    lab::say(&Comparison { title, ours, remark: String::new(), theirs }.to_string());
     Ok(())
 }
 
-pub(super) fn time(command: &mut Command) -> anyhow::Result<Duration> {
-    let since = Instant::now();
-    let output = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .output()
-        .context("cannot run a side of the bench")?;
-    let took = since.elapsed();
-    if !output.status.success() {
-        bail!(
-            "a side of the bench ended with {}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+/// The medians of the audit and of the pipeline. They take turns, so that other load on the machine slows both.
+pub(super) fn side_by_side(lab: &Lab, pvcheck: &Path, rounds: u32) -> anyhow::Result<(Duration, Duration)> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        ours.push(time(lab.command(pvcheck).args(["audit", "-o", "json"]))?);
+        theirs.push(time(lab.command("sh").args(["-ec", PIPELINE]))?);
+        lab::say(&format!("round {round} of {rounds}"));
     }
-    Ok(took)
-}
-
-pub(super) fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+    median(&ours).zip(median(&theirs)).context("no round was run")
 }

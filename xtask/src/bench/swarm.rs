@@ -1,6 +1,5 @@
 //! `cargo xtask bench swarm`: the audit of a Swarm of many services, and censuses of idle networks, small and large.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -10,9 +9,13 @@ use clap::Args;
 use pvcheck_lab::{BUSYBOX_IMAGE, Lab, LabError, LabSpec, ReadOnlyProxy, Suite};
 use serde_json::Value;
 
-use super::audit::{PIPELINE, median, time};
-use super::release_build;
+use super::audit::side_by_side;
+use super::build::release_build;
+use super::compare::{Comparison, median, time};
 use crate::lab;
+
+#[cfg(test)]
+mod tests;
 
 /// Arguments of `bench swarm`.
 #[derive(Args, Debug)]
@@ -49,56 +52,64 @@ pub(crate) fn run(args: &Swarm) -> anyhow::Result<ExitCode> {
 fn bench(lab: &Lab, pvcheck: &Path, args: &Swarm) -> anyhow::Result<()> {
     let engine = lab.info().engine.version.as_deref().unwrap_or("unknown");
     lab::say(&format!("engine {engine}"));
-    censuses(lab, pvcheck, args)?;
+    for network in networks(args) {
+        network_censuses(lab, pvcheck, &network)?;
+    }
     lab::say(&format!("deploying {} services", args.services));
     populate(lab, args.services)?;
     let calls = calls_of_an_audit(lab, pvcheck)?;
-    let (mut audits, mut pipelines) = (Vec::new(), Vec::new());
-    for round in 1..=args.rounds {
-        audits.push(time(lab.command(pvcheck).args(["audit", "-o", "json"]))?);
-        pipelines.push(time(lab.command("sh").args(["-ec", PIPELINE]))?);
-        lab::say(&format!("round {round} of {}", args.rounds));
-    }
-    let (ours, theirs) = (median(&mut audits), median(&mut pipelines));
+    let (ours, theirs) = side_by_side(lab, pvcheck, args.rounds)?;
     let memory = peak(lab.command(pvcheck).args(["audit", "-o", "json"]))?.1;
-    lab::say(&format!(
-        "audit of {} services and {} tasks, median of {}",
-        args.services,
-        2 * args.services,
-        args.rounds
-    ));
-    lab::say(&format!("  pvcheck audit -o json         {:.1} ms, {calls} calls, {memory} MiB", millis(ours)));
-    lab::say(&format!("  docker inspect … | jq         {:.1} ms", millis(theirs)));
-    lab::say(&format!("  ratio                         {:.1}", theirs.as_secs_f64() / ours.as_secs_f64()));
+    let (services, tasks, rounds) = (args.services, tasks(args.services), args.rounds);
+    let title = format!("audit of {services} services and {tasks} tasks, median of {rounds}");
+    let remark = format!("{calls} calls, {memory} MiB");
+    lab::say(&Comparison { title, ours, remark, theirs }.to_string());
     Ok(())
 }
 
-/// The census of idle networks: its own time, and the most memory that it took.
-fn censuses(lab: &Lab, pvcheck: &Path, args: &Swarm) -> anyhow::Result<()> {
-    let sizes: &[(&str, &str, u32)] =
-        &[("small", "10.10.0.0/24", args.rounds), ("large", "10.20.0.0/16", u32::from(!args.no_large))];
-    for (name, subnet, rounds) in sizes {
-        let create = ["network", "create", "-d", "overlay", "--subnet", subnet, name];
-        time(lab.command("docker").args(create))?;
-        for method in ["cursor", "bulk"].iter().filter(|m| *name == "small" || **m == "bulk") {
-            let mut times = Vec::new();
-            let mut most = 0;
-            for _ in 0..*rounds {
-                let words =
-                    ["census", name, "--method", method, "--deadline", "10m", "-o", "json", "--quiet"];
-                let (printed, memory) = peak(lab.command(pvcheck).args(words))?;
-                times.push(elapsed(&printed)?);
-                most = most.max(memory);
-            }
-            if !times.is_empty() {
-                lab::say(&format!(
-                    "census of an idle {subnet} by {method}: {:.2} s, median of {rounds}, {most} MiB",
-                    median(&mut times).as_secs_f64()
-                ));
-            }
+/// An idle network and the censuses of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Idle {
+    name: &'static str,
+    subnet: &'static str,
+    methods: &'static [&'static str],
+    rounds: u32,
+}
+
+/// The networks of the bench. The large one is counted once and in bulk only: an address at a time, its 65,533 take
+/// longer than any deadline.
+fn networks(args: &Swarm) -> Vec<Idle> {
+    let small =
+        Idle { name: "small", subnet: "10.10.0.0/24", methods: &["cursor", "bulk"], rounds: args.rounds };
+    let large = Idle { name: "large", subnet: "10.20.0.0/16", methods: &["bulk"], rounds: 1 };
+    std::iter::once(small).chain((!args.no_large).then_some(large)).collect()
+}
+
+/// Makes a network and counts it by each of its methods: the censuses' own time, and the most memory that one took.
+fn network_censuses(lab: &Lab, pvcheck: &Path, idle: &Idle) -> anyhow::Result<()> {
+    let create = ["network", "create", "-d", "overlay", "--subnet", idle.subnet, idle.name];
+    time(lab.command("docker").args(create))?;
+    for method in idle.methods {
+        let mut times = Vec::new();
+        let mut most = 0;
+        for _ in 0..idle.rounds {
+            let words =
+                ["census", idle.name, "--method", method, "--deadline", "10m", "-o", "json", "--quiet"];
+            let (printed, memory) = peak(lab.command(pvcheck).args(words))?;
+            times.push(elapsed(&printed)?);
+            most = most.max(memory);
+        }
+        if let Some(took) = median(&times) {
+            lab::say(&census_line(idle, method, took, most));
         }
     }
     Ok(())
+}
+
+fn census_line(idle: &Idle, method: &str, took: Duration, mib: u64) -> String {
+    let Idle { subnet, rounds, .. } = idle;
+    let seconds = took.as_secs_f64();
+    format!("census of an idle {subnet} by {method}: {seconds:.2} s, median of {rounds}, {mib} MiB")
 }
 
 /// The time that a complete census says it took, with nothing leaked.
@@ -107,7 +118,7 @@ fn elapsed(printed: &str) -> anyhow::Result<Duration> {
     if census["complete"] != true || census["leaked"] != 0 {
         bail!("the census of an idle network is not complete, or found a leak: {printed}");
     }
-    Ok(Duration::from_millis(census["elapsed_ms"].as_u64().context("the census took no time")?))
+    Ok(Duration::from_millis(census["elapsed_ms"].as_u64().context("the census has no elapsed_ms")?))
 }
 
 /// How many calls one audit makes.
@@ -115,58 +126,63 @@ fn calls_of_an_audit(lab: &Lab, pvcheck: &Path) -> anyhow::Result<usize> {
     let folder = tempfile::tempdir().context("cannot make a folder for the proxy")?;
     let host = lab.info().hosts.first().context("the lab has no engine")?;
     let socket = Path::new(host.trim_start_matches("unix://"));
+    // A proxy counts what really goes over the socket, whatever the code believes that it sends.
     let proxy = ReadOnlyProxy::start(&folder.path().join("counting.sock"), socket)?;
     time(lab.command(pvcheck).args(["audit", "-o", "json", "--host", &proxy.host()]))?;
     Ok(proxy.take_calls().len())
 }
 
-/// One stack of that many services on an overlay with room for them, and waits until every task has its address.
+/// Deploys one stack of that many services, and waits until every task has its address.
 fn populate(lab: &Lab, services: u32) -> anyhow::Result<()> {
-    let mut compose = String::from("version: '3.8'\nservices:\n");
-    for n in 0..services {
-        writeln!(
-            compose,
-            "  s{n}:\n    image: {BUSYBOX_IMAGE}\n    networks: [many]\n    deploy:\n      replicas: 2\n      placement: {{constraints: ['node.labels.nowhere==1']}}"
-        )?;
-    }
-    compose
-        .push_str("networks:\n  many:\n    driver_opts: {}\n    ipam: {config: [{subnet: 10.40.0.0/18}]}\n");
     let folder = tempfile::tempdir().context("cannot make a folder for the stack")?;
     let file = folder.path().join("many.yml");
-    std::fs::write(&file, compose).context("cannot write the stack")?;
-    time(
-        lab.command("docker")
-            .args(["stack", "deploy", "--resolve-image", "never", "-c"])
-            .arg(&file)
-            .arg("many"),
-    )?;
+    std::fs::write(&file, compose(services)).context("cannot write the stack")?;
+    // The lab has no registry to resolve an image with.
+    let deploy = ["stack", "deploy", "--resolve-image", "never", "-c"];
+    time(lab.command("docker").args(deploy).arg(&file).arg("many"))?;
     let since = Instant::now();
+    // A task is pending once it has its addresses and no node can take it; before that it is new.
     let pending = r"docker service ps $(docker service ls -q) --format '{{.CurrentState}}' | grep -c Pending";
     loop {
         let printed = lab.command("sh").args(["-c", pending]).output().context("cannot count the tasks")?;
         let counted = String::from_utf8_lossy(&printed.stdout).trim().parse().unwrap_or(0u32);
-        if counted == 2 * services {
+        if counted == tasks(services) {
             return Ok(());
         }
         if Duration::from_mins(5) < since.elapsed() {
-            bail!("{counted} of {} tasks have their address after five minutes", 2 * services);
+            bail!("{counted} of {} tasks have their address after five minutes", tasks(services));
         }
     }
 }
 
+/// Two tasks for each service.
+fn tasks(services: u32) -> u32 {
+    2 * services
+}
+
+/// The Compose file. No node has the label, so no container starts: what is measured is reading the Swarm's lists. The
+/// /18 holds 16,381 addresses, three for each of at most 2,000 services.
+fn compose(services: u32) -> String {
+    let mut text = String::from("version: '3.8'\nservices:\n");
+    for n in 0..services {
+        text += &format!(
+            "  s{n}:\n    image: {BUSYBOX_IMAGE}\n    networks: [many]\n    deploy:\n      replicas: 2\n      placement: {{constraints: ['node.labels.nowhere==1']}}\n"
+        );
+    }
+    text + "networks:\n  many:\n    driver_opts: {}\n    ipam: {config: [{subnet: 10.40.0.0/18}]}\n"
+}
+
 /// What a command printed, and the most memory that it had, in MiB.
 fn peak(command: &mut Command) -> anyhow::Result<(String, u64)> {
-    // A file takes as much as is printed without being read meanwhile, as a pipe does not.
+    // A pipe that is not read while the command runs would fill up and stop it; a file does not.
     let printed = tempfile::NamedTempFile::new().context("cannot make a file for what is printed")?;
     let stdout = printed.reopen().context("cannot open the file for what is printed")?;
     let mut child = command.stdout(stdout).stderr(Stdio::inherit()).spawn().context("cannot run pvcheck")?;
     let status = format!("/proc/{}/status", child.id());
     let mut kib = 0;
     while child.try_wait().context("cannot wait for pvcheck")?.is_none() {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let high = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-        let high = high.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
-        kib = kib.max(high.unwrap_or(0));
+        // A process that ends between the two calls has no status any more.
+        kib = kib.max(high_water_kib(&std::fs::read_to_string(&status).unwrap_or_default()).unwrap_or(0));
         std::thread::sleep(Duration::from_millis(2));
     }
     let ended = child.wait().context("cannot wait for pvcheck")?;
@@ -177,6 +193,8 @@ fn peak(command: &mut Command) -> anyhow::Result<(String, u64)> {
     Ok((text, u64::div_ceil(kib, 1024)))
 }
 
-fn millis(d: Duration) -> f64 {
-    d.as_secs_f64() * 1000.0
+/// The most memory that a process had, in KiB, from the text of `/proc/PID/status` (proc_pid_status(5)).
+fn high_water_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }

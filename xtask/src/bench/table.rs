@@ -1,4 +1,4 @@
-//! Tables on stdout: columns as wide as they have to be, numbers to the right.
+//! Tables: columns as wide as their widest cell, numbers aligned to the right.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Nanoseconds in the unit in which they are read best.
+/// Nanoseconds as a person reads them: ns, µs, ms or s.
 pub(super) fn time(ns: u64) -> String {
     let ns = ns as f64;
     match ns {
@@ -44,12 +44,12 @@ pub(super) fn time(ns: u64) -> String {
     }
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with commas between its thousands.
 pub(super) fn whole(number: u64) -> String {
     thousands(&number.to_string())
 }
 
-/// Digits with their thousands apart.
+/// Digits with commas between the thousands.
 pub(super) fn thousands(digits: &str) -> String {
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -80,5 +80,20 @@ mod tests {
         let mut table = Table::new("title", ["", "b"]);
         table.row(["name", "1,000"]);
         assert_eq!(table.to_string(), "title\n            b\n  name  1,000\n");
+    }
+
+    #[test]
+    fn numbers_are_aligned_to_the_right_and_names_to_the_left() {
+        let mut table = Table::new("t", ["", "a", "b"]);
+        table.row(["x", "1", "2"]);
+        table.row(["long", "100", "µs"]);
+        assert_eq!(table.to_string(), "t\n          a   b\n  x       1   2\n  long  100  µs\n");
+    }
+
+    #[test]
+    fn rows_may_be_shorter_than_the_head() {
+        let mut table = Table::new("t", ["", "a", "b"]);
+        table.row(["x", "1"]);
+        assert_eq!(table.to_string(), "t\n     a  b\n  x  1\n");
     }
 }

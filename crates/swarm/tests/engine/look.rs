@@ -36,7 +36,7 @@ fn really(truth: &NetworkTruth) -> (BTreeSet<Holding>, BTreeSet<String>) {
             pvcheck_sim::OwnerKind::Vip => "vip",
             pvcheck_sim::OwnerKind::Task => "task",
             pvcheck_sim::OwnerKind::Attachment => "attachment",
-            _ => {
+            pvcheck_sim::OwnerKind::LoadBalancer => {
                 balancers.insert(owner.id.clone());
                 continue;
             }
