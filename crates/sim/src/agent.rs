@@ -33,13 +33,32 @@ impl Model {
         running
     }
 
+    /// Lets a running task's container end without an error. The task is then `complete` and holds no address;
+    /// the service replaces it unless it is a job. `false` if there is no such running task.
+    pub fn finish_task(&mut self, id: &TaskId) -> bool {
+        let running = self.tasks.get(id).is_some_and(|task| task.state == TaskState::Running);
+        if running {
+            self.end_task(id, TaskState::Complete, "");
+            self.run();
+        }
+        running
+    }
+
     /// The scheduler: a node for a task that has its addresses, the one with the fewest tasks.
     pub(crate) fn place_task(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         if task.state != TaskState::Pending || !task.is_wanted() {
             return;
         }
-        if task.node.is_none() {
+        if let Some(node) = &task.node {
+            // A node chosen beforehand that takes no tasks now (swarmkit `manager/scheduler/scheduler.go`,
+            // `taskFitNode`): the task waits for it.
+            if !self.nodes.get(node).is_some_and(Node::takes_tasks) {
+                let error = "no suitable node (1 node not available for new tasks)";
+                self.set_task_state(id, TaskState::Pending, "pending task scheduling", error);
+                return;
+            }
+        } else {
             let Some(node) = self.best_node(task) else {
                 let count = self.nodes.len();
                 let nodes = if count == 1 { "node" } else { "nodes" };
@@ -120,7 +139,28 @@ impl Model {
         if let Some(task) = self.tasks.get_mut(id) {
             task.container_id.get_or_insert(container);
         }
+        self.finish_later(id);
         self.on_progress(id);
+    }
+
+    /// Schedules the end of a container that runs for a limited time: what is left of that time.
+    pub(crate) fn finish_later(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id).filter(|task| task.state == TaskState::Running) else { return };
+        if let Some(finish) = task.finish {
+            let left = (task.since + finish).saturating_sub(self.now);
+            self.schedule(left, Event::Finished(id.clone()));
+        }
+    }
+
+    pub(crate) fn on_finished(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let due = task.finish.is_some_and(|finish| task.since + finish <= self.now);
+        let node = task.node.as_ref().and_then(|node| self.nodes.get(node));
+        let heard = node.is_some_and(|node| node.down_since.is_none());
+        // On a down node the end is reported when the node is back; a task that stops ends as stopped.
+        if task.state == TaskState::Running && due && heard && !task.stopping {
+            self.end_task(id, TaskState::Complete, "");
+        }
     }
 
     fn step_time(&self) -> Duration {
@@ -139,7 +179,7 @@ impl Model {
         task.meta = meta;
         task.desired = desired;
         let state = task.state;
-        if desired <= TaskState::Running {
+        if desired <= TaskState::Complete {
             if state == TaskState::Ready {
                 self.schedule(self.step_time(), Event::Step(id.clone()));
             }
@@ -188,13 +228,19 @@ impl Model {
             TaskState::Shutdown => "shutdown",
             TaskState::Rejected => "preparing",
             TaskState::Orphaned => "orphaned",
+            TaskState::Complete => "finished",
             _ => "started",
         };
         self.set_task_state(id, state, message, error);
         self.release_task(id);
         self.reap_later(id);
-        let Some(service) = self.tasks.get(id).and_then(|task| task.service().cloned()) else { return };
-        self.orchestrate(&service);
+        let Some(task) = self.tasks.get(id) else { return };
+        let Some(service) = task.service().cloned() else { return };
+        // The jobs orchestrator passes over the end of a task that was told to stop (swarmkit
+        // `manager/orchestrator/jobs/orchestrator.go`, `handleEvent`).
+        if task.iteration.is_none() || task.is_wanted() {
+            self.orchestrate(&service);
+        }
         self.on_progress(id);
     }
 
@@ -202,6 +248,9 @@ impl Model {
         let Some(task) = self.tasks.get(id) else { return };
         if task.desired == TaskState::Remove {
             self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
+        } else if task.iteration.is_some() {
+            // The reaper trims the history of replicated and global services only (swarmkit
+            // `manager/orchestrator/taskreaper/task_reaper.go`, `tick`): a job keeps all its ended tasks.
         } else if let Work::Service { service, slot, .. } = &task.work {
             let (service, slot) = (service.clone(), slot.clone());
             self.trim_history(&service, &slot);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::settings::STOP_LABEL;
+use crate::settings::{FINISH_LABEL, STOP_LABEL};
 
 /// Body of a network to create.
 ///
@@ -101,6 +101,21 @@ impl ServiceDraft {
         self
     }
 
+    /// A job that runs one task to its end on every node.
+    #[must_use]
+    pub fn global_job(mut self) -> Self {
+        self.0["Mode"] = json!({"GlobalJob": {}});
+        self
+    }
+
+    /// A job that runs tasks, up to `max_concurrent` at once, until `total_completions` have ended successfully.
+    #[must_use]
+    pub fn replicated_job(mut self, max_concurrent: u64, total_completions: u64) -> Self {
+        self.0["Mode"] = json!({"ReplicatedJob":
+            {"MaxConcurrent": max_concurrent, "TotalCompletions": total_completions}});
+        self
+    }
+
     /// Without VIPs.
     #[must_use]
     pub fn dnsrr(mut self) -> Self {
@@ -144,6 +159,12 @@ impl ServiceDraft {
     #[must_use]
     pub fn stops_in(self, time: Duration) -> Self {
         self.label(STOP_LABEL, &time.as_millis().to_string())
+    }
+
+    /// Containers end successfully after they have run for this long.
+    #[must_use]
+    pub fn finishes_in(self, time: Duration) -> Self {
+        self.label(FINISH_LABEL, &time.as_millis().to_string())
     }
 
     /// New tasks start before old ones stop when the service is updated.

@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Schedule(TaskId),
     /// The agent brings a task one state further.
     Step(TaskId),
+    /// The container has ended by itself, without an error.
+    Finished(TaskId),
     /// The container has ended after it was told to.
     Stopped(TaskId),
     /// The store forgets a task.
@@ -259,6 +261,7 @@ impl Model {
             Event::ServiceChanged { service, created } => self.on_service_changed(&service, created),
             Event::Schedule(id) => self.place_task(&id),
             Event::Step(id) => self.step_task(&id),
+            Event::Finished(id) => self.on_finished(&id),
             Event::Stopped(id) => self.on_stopped(&id),
             Event::Reap(id) => self.forget_task(&id),
             Event::NodeLost { node, since } => self.on_node_lost(&node, since),

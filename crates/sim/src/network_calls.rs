@@ -187,7 +187,11 @@ impl Model {
                 }
             });
         }
-        let blocks = |task: &&Task| task.is_wanted() && task.state.is_live() && task.wants.contains(id);
+        // Up to `running`, not up to `complete`: a job's task is no obstacle by itself, only its service is
+        // (swarmkit `manager/controlapi/network.go`, `removeNetwork`).
+        let blocks = |task: &&Task| {
+            task.desired <= TaskState::Running && task.state.is_live() && task.wants.contains(id)
+        };
         match self.tasks.values().find(blocks) {
             Some(task) => Err(Refusal::NetworkInUse {
                 network: id.to_string(),
@@ -235,7 +239,9 @@ impl Model {
             error: String::new(),
             desired: TaskState::Running,
             container_id: Some(container),
+            iteration: None,
             stop: self.settings.timings.stop,
+            finish: None,
             counted: false,
             stopping: false,
         };

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::id::{NodeId, ServiceId, TaskId};
+use crate::id::{NodeId, TaskId};
 use crate::model::{Event, Model};
 use crate::object::Node;
 use crate::refusal::Refusal;
@@ -104,7 +104,8 @@ impl Model {
         let ids: Vec<(TaskId, bool)> = on_it.map(|task| (task.id.clone(), task.is_wanted())).collect();
         for (task, wanted) in ids {
             if wanted {
-                self.schedule(self.settings.timings.start / 5, Event::Step(task));
+                self.schedule(self.settings.timings.start / 5, Event::Step(task.clone()));
+                self.finish_later(&task);
             } else {
                 self.stop_task(&task);
             }
@@ -212,13 +213,13 @@ impl Model {
 
     /// Services look where their tasks can be now, and waiting tasks look for nodes.
     fn on_nodes_changed(&mut self) {
-        let mut ids: Vec<(u64, ServiceId)> = Vec::new();
-        for (id, service) in &self.services {
-            ids.push((service.meta.seq, id.clone()));
-        }
-        ids.sort();
-        for (_, id) in ids {
-            self.orchestrate(&id);
+        for (id, is_job) in self.services_by_age() {
+            // The jobs orchestrator hears of services and tasks, not of nodes (swarmkit
+            // `manager/orchestrator/jobs/orchestrator.go`, `handleEvent`): a node that joins gets no task of a
+            // global job, and a drained one keeps what it has, until the job is looked at for another reason.
+            if !is_job {
+                self.orchestrate(&id);
+            }
         }
         self.end_unassigned();
         self.place_all();

@@ -100,6 +100,14 @@ pub(crate) struct SlotUpdate {
     pub(crate) order: Order,
 }
 
+/// How often a job was executed (moby `api/types/swarm.JobStatus`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JobStatus {
+    /// 0 for the first execution; each update is another one.
+    pub(crate) iteration: u64,
+    pub(crate) last_execution: Duration,
+}
+
 /// A service. `committed` tells whether the allocator has written the endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
@@ -114,6 +122,8 @@ pub(crate) struct Service {
     pub(crate) vips: Vec<Vip>,
     pub(crate) committed: bool,
     pub(crate) update: Option<Update>,
+    /// `None` unless it is a job.
+    pub(crate) job: Option<JobStatus>,
 }
 
 impl Service {
@@ -173,7 +183,11 @@ pub(crate) struct Task {
     pub(crate) error: String,
     pub(crate) desired: TaskState,
     pub(crate) container_id: Option<String>,
+    /// The execution of its job that it belongs to; `None` unless its service is a job.
+    pub(crate) iteration: Option<u64>,
     pub(crate) stop: Duration,
+    /// How long its container runs before it ends successfully; `None` until it is stopped.
+    pub(crate) finish: Option<Duration>,
     /// Whether the node's networks count it.
     pub(crate) counted: bool,
     /// Whether a stop is on the way.
@@ -195,18 +209,24 @@ impl Task {
         }
     }
 
-    /// The container's name: `SERVICE.SLOT.TASK`, or what the user chose.
+    /// The container's name: `SERVICE.SLOT.TASK`, or what the user chose. A job's slot 0 counts as no slot, and
+    /// the node's id stands there instead (swarmkit `api/naming/naming.go`, `Task`).
     pub(crate) fn name(&self) -> String {
         match &self.work {
             Work::Attached { container } => container.clone(),
+            Work::Service { name, slot: Slot::Number(0), .. } => {
+                let node = self.node.as_ref().map(NodeId::as_str).unwrap_or_default();
+                format!("{name}.{node}.{}", self.id)
+            }
             Work::Service { name, slot: Slot::Number(number), .. } => format!("{name}.{number}.{}", self.id),
             Work::Service { name, slot: Slot::Node(node), .. } => format!("{name}.{node}.{}", self.id),
         }
     }
 
-    /// Whether it is wanted to run.
+    /// True iff it is not to stop. A job's task has the desired state `complete` from the start and runs on: the
+    /// agent stops from `shutdown` on (swarmkit `agent/exec/controller.go`, `Do`).
     pub(crate) fn is_wanted(&self) -> bool {
-        self.desired <= TaskState::Running
+        self.desired <= TaskState::Complete
     }
 }
 
@@ -228,6 +248,11 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// True iff it has to give its tasks up (swarmkit `manager/orchestrator/task.go`, `InvalidNode`).
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.down_since.is_some() || self.availability == Availability::Drain
+    }
+
     pub(crate) fn takes_tasks(&self) -> bool {
         self.down_since.is_none() && self.availability == Availability::Active
     }

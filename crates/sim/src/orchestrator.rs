@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::agent::node_meets;
 use crate::id::{NodeId, ServiceId, TaskId};
 use crate::model::Model;
-use crate::object::{Slot, SlotUpdate, Task, Update, Work};
+use crate::object::{Node, Slot, SlotUpdate, Task, Update, Work};
 use crate::spec::{Mode, Order};
 use crate::state::TaskState;
 
@@ -19,6 +19,8 @@ impl Model {
         let wanted: BTreeSet<Slot> = match service.spec.mode {
             Mode::Global => self.eligible_nodes(id).into_iter().map(Slot::Node).collect(),
             Mode::Replicated(replicas) => wanted_numbers(&slots, replicas),
+            Mode::GlobalJob => return self.reconcile_global_job(id),
+            Mode::ReplicatedJob(job) => return self.reconcile_replicated_job(id, job),
         };
         for (slot, tasks) in slots.iter().filter(|(slot, _)| !wanted.contains(slot)) {
             let end = if matches!(slot, Slot::Node(_)) { TaskState::Shutdown } else { TaskState::Remove };
@@ -49,10 +51,7 @@ impl Model {
     /// Whether the task's node gave it up: drained, or down.
     fn is_displaced(&self, task: &Task) -> bool {
         let node = task.node.as_ref().and_then(|node| self.nodes.get(node));
-        task.node.is_some()
-            && node.is_none_or(|node| {
-                node.down_since.is_some() || node.availability == crate::state::Availability::Drain
-            })
+        task.node.is_some() && node.is_none_or(Node::is_invalid)
     }
 
     /// Slots with a task that is wanted, and those tasks.
@@ -66,7 +65,7 @@ impl Model {
         slots
     }
 
-    fn tasks_of(&self, id: &ServiceId) -> impl Iterator<Item = &Task> {
+    pub(crate) fn tasks_of(&self, id: &ServiceId) -> impl Iterator<Item = &Task> {
         self.service_tasks.get(id).into_iter().flatten().filter_map(|task| self.tasks.get(task))
     }
 
@@ -74,15 +73,21 @@ impl Model {
         self.tasks_of(id).filter(|task| task.slot() == Some(slot)).collect()
     }
 
-    fn eligible_nodes(&self, id: &ServiceId) -> Vec<NodeId> {
+    /// Nodes that meet the service's constraints and take tasks.
+    pub(crate) fn eligible_nodes(&self, id: &ServiceId) -> Vec<NodeId> {
         let Some(service) = self.services.get(id) else { return Vec::new() };
-        let meets = |node: &&crate::object::Node| {
+        let meets = |node: &&Node| {
             node.takes_tasks() && service.spec.constraints.iter().all(|c| node_meets(node, c.as_ref()))
         };
         self.nodes.values().filter(meets).map(|node| node.id.clone()).collect()
     }
 
-    fn create_task(&mut self, service_id: &ServiceId, slot: Slot, desired: TaskState) -> Option<TaskId> {
+    pub(crate) fn create_task(
+        &mut self,
+        service_id: &ServiceId,
+        slot: Slot,
+        desired: TaskState,
+    ) -> Option<TaskId> {
         let id = TaskId::new(self.ids.object());
         let meta = self.new_meta();
         let service = self.services.get(service_id)?;
@@ -105,7 +110,9 @@ impl Model {
             error: String::new(),
             desired,
             container_id: None,
+            iteration: service.job.map(|job| job.iteration),
             stop,
+            finish: service.spec.finish,
             counted: false,
             stopping: false,
         };
@@ -120,7 +127,8 @@ impl Model {
         let outdated = self.tasks_of(id).filter(|task| task.is_wanted() && self.is_outdated(id, task));
         let dirty: BTreeSet<Slot> = outdated.filter_map(|task| task.slot().cloned()).collect();
         let Some(service) = self.services.get_mut(id) else { return };
-        if dirty.is_empty() {
+        // A job has no rolling update: its new execution has replaced the tasks of the last one already.
+        if dirty.is_empty() || service.job.is_some() {
             return;
         }
         service.update = Some(Update {

@@ -23,6 +23,13 @@ impl Model {
         self.restore_tasks();
         self.sync_all_nodes();
         self.allocate_the_rest();
+        // A new leader's jobs orchestrator looks at every job once (swarmkit
+        // `manager/orchestrator/jobs/orchestrator.go`, `init`).
+        for (id, is_job) in self.services_by_age() {
+            if is_job {
+                self.orchestrate(&id);
+            }
+        }
         self.run();
     }
 
@@ -68,13 +75,9 @@ impl Model {
 
     /// Services that had VIPs get them back; one of which a network is full loses them again (L3).
     fn restore_services(&mut self) {
-        let mut ids: Vec<(u64, ServiceId)> = Vec::new();
-        for (id, service) in &self.services {
-            ids.push((service.meta.seq, id.clone()));
-        }
-        ids.sort();
-        for (seq, id) in ids {
+        for (id, _) in self.services_by_age() {
             let Some(service) = self.services.get(&id) else { continue };
+            let seq = service.meta.seq;
             if service.vips.is_empty() || service.spec.dnsrr {
                 self.allocator.waiting_services.insert(seq, id);
             } else {
@@ -129,6 +132,13 @@ impl Model {
         for id in std::mem::take(&mut self.allocator.waiting_services).into_values() {
             self.allocate_at_init(&id);
         }
+    }
+
+    /// Every service, the oldest first, and whether it is a job.
+    pub(crate) fn services_by_age(&self) -> Vec<(ServiceId, bool)> {
+        let mut services: Vec<_> = self.services.values().collect();
+        services.sort_by_key(|service| service.meta.seq);
+        services.into_iter().map(|service| (service.id.clone(), service.job.is_some())).collect()
     }
 
     /// Makes another node the leader, which builds its allocator anew.

@@ -77,6 +77,9 @@ pub enum Refusal {
     /// The object is in a state in which this cannot be done.
     #[error("rpc error: code = FailedPrecondition desc = {0}")]
     FailedPrecondition(String),
+    /// What swarmkit has decided not to do.
+    #[error("rpc error: code = Unimplemented desc = {0}")]
+    Unimplemented(&'static str),
     /// The request cannot be read.
     #[error("{0}")]
     Malformed(String),
@@ -112,6 +115,7 @@ impl Refusal {
             | Self::FailedPrecondition(_)
             | Self::Malformed(_) => 400,
             Self::OutOfSequence | Self::NoTarget(_) | Self::Internal(_) => 500,
+            Self::Unimplemented(_) => 501,
             Self::Worker | Self::Inactive => 503,
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::id::{NetworkId, ServiceId, TaskId};
 use crate::model::{Event, Model};
-use crate::object::{Blob, BlobKind, Service};
+use crate::object::{Blob, BlobKind, JobStatus, Service};
 use crate::refusal::Refusal;
 use crate::spec::{self, ServiceSpec};
 use crate::state::{Membership, TaskState};
@@ -29,7 +29,9 @@ impl Model {
         let (parsed, raw, networks) = self.admit(parsed, body, None)?;
         let id = ServiceId::new(self.ids.object());
         let meta = self.new_meta();
+        let job = JobStatus { iteration: 0, last_execution: self.now };
         let service = Service {
+            job: parsed.mode.is_job().then_some(job),
             id: id.clone(),
             meta,
             template: Arc::new(spec::template(&raw)),
@@ -58,11 +60,15 @@ impl Model {
         let id = self.service_id(term)?;
         let Some(old) = self.services.get(&id) else { return Err(Refusal::not_found("service", term)) };
         let parsed = ServiceSpec::read(&body)?;
-        if old.meta.index != version {
-            return Err(Refusal::OutOfSequence);
+        // In the order of swarmkit's `UpdateService`: the version is compared last, when the store is written.
+        if !old.spec.mode.is_kind_of(parsed.mode) {
+            return Err(Refusal::Unimplemented("service mode change is not allowed"));
         }
         if old.spec.name != parsed.name {
-            return Err(Refusal::InvalidArgument("renaming services is not supported".to_owned()));
+            return Err(Refusal::Unimplemented("renaming services is not supported"));
+        }
+        if old.meta.index != version {
+            return Err(Refusal::OutOfSequence);
         }
         let meta = old.meta;
         let (parsed, raw, networks) = self.admit(parsed, body, Some(&id))?;
@@ -73,6 +79,11 @@ impl Model {
             service.spec = parsed;
             service.previous = Some(std::mem::replace(&mut service.raw, raw));
             service.networks = networks;
+            if let Some(job) = &mut service.job {
+                // Every update executes a job once more, also one that changes nothing (swarmkit
+                // `manager/controlapi/service.go`, `UpdateService`).
+                *job = JobStatus { iteration: job.iteration + 1, last_execution: self.now };
+            }
         }
         let event = Event::ServiceChanged { service: id, created: false };
         self.schedule(self.settings.timings.allocation, event);

@@ -7,16 +7,52 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::refusal::Refusal;
-use crate::settings::STOP_LABEL;
+use crate::settings::{FINISH_LABEL, STOP_LABEL};
 
 /// A bound of the model, not of Swarm: its tasks live in memory.
 const MOST_REPLICAS: u64 = 100_000;
 
-/// How many tasks a service has.
+/// The kinds of `Spec.Mode`, as the Engine API names them.
+const MODES: [&str; 4] = ["Global", "GlobalJob", "Replicated", "ReplicatedJob"];
+
+/// How many tasks a service has, and whether they are meant to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Global,
+    GlobalJob,
     Replicated(u64),
+    ReplicatedJob(ReplicatedJob),
+}
+
+/// The two numbers of a replicated job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReplicatedJob {
+    /// Tasks that may be under way at once.
+    pub(crate) max_concurrent: u64,
+    /// Tasks that have to end successfully.
+    pub(crate) total_completions: u64,
+}
+
+impl Mode {
+    /// True iff its tasks are meant to end by themselves.
+    pub(crate) fn is_job(self) -> bool {
+        matches!(self, Self::GlobalJob | Self::ReplicatedJob(_))
+    }
+
+    /// True iff both are the same kind of mode; Swarm changes the numbers of a mode, never its kind.
+    pub(crate) fn is_kind_of(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+
+    /// The word that filters of `GET /services` use (moby `daemon/cluster/services.go`, `GetServices`).
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::GlobalJob => "global-job",
+            Self::Replicated(_) => "replicated",
+            Self::ReplicatedJob(_) => "replicated-job",
+        }
+    }
 }
 
 /// Order of the steps of a rolling update.
@@ -54,6 +90,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) ports: Vec<Port>,
     pub(crate) constraints: Vec<Option<Constraint>>,
     pub(crate) stop: Option<Duration>,
+    /// How long its containers run before they end successfully; `None` until they are stopped.
+    pub(crate) finish: Option<Duration>,
     /// Tasks that are updated at once; 0 is all.
     pub(crate) parallelism: u64,
     pub(crate) order: Order,
@@ -75,7 +113,8 @@ impl ServiceSpec {
             dnsrr: text(&raw["EndpointSpec"]["Mode"]).eq_ignore_ascii_case("dnsrr"),
             ports: items(&raw["EndpointSpec"]["Ports"]).map(port).collect(),
             constraints: items(&template["Placement"]["Constraints"]).map(|c| constraint(text(c))).collect(),
-            stop: stop(raw),
+            stop: label_ms(raw, STOP_LABEL),
+            finish: label_ms(raw, FINISH_LABEL),
             parallelism: raw["UpdateConfig"]["Parallelism"].as_u64().unwrap_or(1),
             order: order(&raw["UpdateConfig"]["Order"]),
         };
@@ -84,6 +123,10 @@ impl ServiceSpec {
         }
         if items(&raw["EndpointSpec"]["Ports"]).any(|port| !port.is_object()) {
             return Err(invalid("EndpointSpec: a port is no object"));
+        }
+        // swarmkit `manager/controlapi/service.go`, `validateJob`.
+        if spec.mode.is_job() && raw["UpdateConfig"].is_object() {
+            return Err(invalid("Jobs may not have an update config"));
         }
         if spec.dnsrr && spec.needs_ingress() {
             return Err(invalid(
@@ -112,7 +155,14 @@ pub(crate) fn stored(mut raw: Value, networks: &[String]) -> Value {
     }
     raw["TaskTemplate"] = template;
     drop_field(&mut raw, "Networks");
-    raw = fill(raw, "Mode", json!({"Replicated": {"Replicas": 1}}));
+    if !MODES.iter().any(|kind| raw["Mode"][*kind].is_object()) {
+        raw["Mode"] = json!({"Replicated": {"Replicas": 1}});
+    }
+    if raw["Mode"]["ReplicatedJob"].is_object() {
+        let job = replicated_job(&raw["Mode"]["ReplicatedJob"]);
+        raw["Mode"]["ReplicatedJob"] =
+            json!({"MaxConcurrent": job.max_concurrent, "TotalCompletions": job.total_completions});
+    }
     if raw["EndpointSpec"].is_object() {
         raw["EndpointSpec"] = fill(raw["EndpointSpec"].take(), "Mode", json!("vip"));
     }
@@ -170,18 +220,35 @@ fn targets(raw: &Value) -> Vec<String> {
 }
 
 fn mode(raw: &Value) -> Result<Mode, Refusal> {
-    if raw["Global"].is_object() {
-        return Ok(Mode::Global);
+    if 1 < MODES.iter().filter(|kind| raw[**kind].is_object()).count() {
+        // Refused before swarmkit sees it (moby `daemon/cluster/convert/service.go`), so without a gRPC code.
+        return Err(Refusal::Malformed("must specify only one service mode".to_owned()));
     }
-    if raw["ReplicatedJob"].is_object() || raw["GlobalJob"].is_object() {
-        return Err(Refusal::InvalidArgument("the embedded engine does not model job services".to_owned()));
+    let (mode, tasks) = if raw["Global"].is_object() {
+        (Mode::Global, 0)
+    } else if raw["GlobalJob"].is_object() {
+        (Mode::GlobalJob, 0)
+    } else if raw["ReplicatedJob"].is_object() {
+        let job = replicated_job(&raw["ReplicatedJob"]);
+        (Mode::ReplicatedJob(job), job.max_concurrent.max(job.total_completions))
+    } else {
+        let replicas = raw["Replicated"]["Replicas"].as_u64().unwrap_or(1);
+        (Mode::Replicated(replicas), replicas)
+    };
+    if tasks <= MOST_REPLICAS {
+        Ok(mode)
+    } else {
+        let text = format!("the embedded engine models up to {MOST_REPLICAS} tasks of one service");
+        Err(Refusal::InvalidArgument(text))
     }
-    match raw["Replicated"]["Replicas"].as_u64().unwrap_or(1) {
-        replicas if replicas <= MOST_REPLICAS => Ok(Mode::Replicated(replicas)),
-        _ => Err(Refusal::InvalidArgument(format!(
-            "the embedded engine models up to {MOST_REPLICAS} replicas"
-        ))),
-    }
+}
+
+/// The defaults are moby's (`daemon/cluster/convert/service.go`): one task at a time, and as many completions as
+/// tasks at a time.
+fn replicated_job(raw: &Value) -> ReplicatedJob {
+    let max_concurrent = raw["MaxConcurrent"].as_u64().unwrap_or(1);
+    let total_completions = raw["TotalCompletions"].as_u64().unwrap_or(max_concurrent);
+    ReplicatedJob { max_concurrent, total_completions }
 }
 
 fn port(raw: &Value) -> Port {
@@ -201,9 +268,10 @@ fn constraint(raw: &str) -> Option<Constraint> {
     Some(Constraint { key: key.trim().to_owned(), equal, value: value.trim().to_owned() })
 }
 
-fn stop(raw: &Value) -> Option<Duration> {
+/// A time in ms from a label of the service, or else of its containers.
+fn label_ms(raw: &Value, label: &str) -> Option<Duration> {
     let places = [&raw["Labels"], &raw["TaskTemplate"]["ContainerSpec"]["Labels"]];
-    let ms = places.into_iter().find_map(|labels| labels[STOP_LABEL].as_str()?.parse().ok())?;
+    let ms = places.into_iter().find_map(|labels| labels[label].as_str()?.parse().ok())?;
     Some(Duration::from_millis(ms))
 }
 
@@ -240,9 +308,33 @@ mod tests {
         assert!(refused(json!({"Name": "x"})).ends_with("ContainerSpec: image reference must be provided"));
         let dnsrr = ServiceDraft::new("x").dnsrr().publish(80, 80, "ingress").json();
         assert!(refused(dnsrr).ends_with("port published with ingress mode can't be used with dnsrr mode"));
-        let mut job = ServiceDraft::new("x").json();
-        job["Mode"] = json!({"ReplicatedJob": {}});
-        assert!(refused(job).ends_with("does not model job services"));
+        let mut two_modes = ServiceDraft::new("x").json();
+        two_modes["Mode"]["GlobalJob"] = json!({});
+        assert_eq!(refused(two_modes), "must specify only one service mode");
+        let mut updated_job = ServiceDraft::new("x").global_job().json();
+        updated_job["UpdateConfig"] = json!({"Parallelism": 1});
+        assert!(refused(updated_job).ends_with("desc = Jobs may not have an update config"));
+        let huge = ServiceDraft::new("x").replicated_job(1, MOST_REPLICAS + 1).json();
+        assert!(refused(huge).ends_with("models up to 100000 tasks of one service"));
+    }
+
+    #[test]
+    fn a_job_has_the_engines_defaults() {
+        // (MaxConcurrent and TotalCompletions as given, as understood)
+        for (given, understood) in [
+            (json!({}), (1, 1)),
+            (json!({"MaxConcurrent": 3}), (3, 3)),
+            (json!({"TotalCompletions": 5}), (1, 5)),
+            (json!({"MaxConcurrent": 2, "TotalCompletions": 0}), (2, 0)),
+        ] {
+            let mut raw = ServiceDraft::new("x").json();
+            raw["Mode"] = json!({"ReplicatedJob": given});
+            let (max_concurrent, total_completions) = understood;
+            let job = ReplicatedJob { max_concurrent, total_completions };
+            assert_eq!(ServiceSpec::read(&raw).unwrap().mode, Mode::ReplicatedJob(job), "{given}");
+            let shown = json!({"MaxConcurrent": max_concurrent, "TotalCompletions": total_completions});
+            assert_eq!(stored(raw, &[])["Mode"], json!({"ReplicatedJob": shown}));
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::object::BlobKind;
 use crate::refusal::Refusal;
 use query::Query;
 
+/// First API with jobs: 1.41.
+const JOBS_API_MINOR: u32 = 41;
+
 /// An answer of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -73,6 +76,18 @@ impl Call<'_> {
                 }
             })
         })
+    }
+
+    /// The body of a service's creation or update. Callers of an API before 1.41 know no jobs, so these modes are
+    /// dropped (moby `daemon/server/router/swarm/helpers.go`, `adjustForAPIVersion`).
+    fn service_spec(&self) -> Result<Value, Refusal> {
+        let mut spec = self.json()?;
+        if self.api_minor < JOBS_API_MINOR
+            && let Some(mode) = spec.get_mut("Mode").and_then(Value::as_object_mut)
+        {
+            mode.retain(|kind, _| !matches!(kind.as_str(), "GlobalJob" | "ReplicatedJob"));
+        }
+        Ok(spec)
     }
 
     /// The `version` of an update.
@@ -181,11 +196,11 @@ impl Model {
             ("GET", []) => Ok(Response::json(200, &self.services_json(call)?)),
             ("GET", [term]) => Ok(Response::json(200, &self.service_json(&self.service_id(term)?))),
             ("POST", ["create"]) => {
-                let id = self.create_service(call.json()?)?;
+                let id = self.create_service(call.service_spec()?)?;
                 Ok(Response::json(201, &json!({"ID": id})))
             }
             ("POST", [term, "update"]) => {
-                let body = call.json()?;
+                let body = call.service_spec()?;
                 let version = call.version("service")?;
                 if call.query.get("rollback") == Some("previous") {
                     self.roll_back_service(term, version)?;

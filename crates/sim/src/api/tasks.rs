@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Call;
 use super::filters::Filters;
+use super::services::iteration_json;
 use crate::id::{ServiceId, TaskId};
 use crate::model::Model;
 use crate::object::{Slot, Task};
@@ -54,7 +55,8 @@ impl Model {
         if let Some(service) = task.service() {
             value["ServiceID"] = json!(service);
         }
-        if let Some(Slot::Number(number)) = task.slot() {
+        // A job's first slot is 0, which is left out as if there were none (moby `api/types/swarm/task.go`).
+        if let Some(Slot::Number(number @ 1..)) = task.slot() {
             value["Slot"] = json!(number);
         }
         if let Some(node) = &task.node {
@@ -62,6 +64,9 @@ impl Model {
         }
         value["Status"] = self.task_status_json(task);
         value["DesiredState"] = json!(task.desired.name());
+        if let Some(iteration) = task.iteration {
+            value["JobIteration"] = iteration_json(iteration);
+        }
         if !task.attachments.is_empty() {
             let attachments = task.attachments.iter().map(|attachment| {
                 let addr = format!("{}/{}", attachment.addr, attachment.prefix);

@@ -1,0 +1,118 @@
+//! Jobs: services whose tasks run to their end (swarmkit `manager/orchestrator/jobs`).
+//!
+//! Their tasks have the desired state `complete` from their creation. The allocator does not look at the mode: a
+//! job's VIP is held as long as the service is there, and a task's address as long as its observed state is up to
+//! `running`.
+
+use std::collections::BTreeSet;
+
+use crate::id::{NodeId, ServiceId, TaskId};
+use crate::model::Model;
+use crate::object::{Node, Slot, Task};
+use crate::spec::ReplicatedJob;
+use crate::state::TaskState;
+
+/// The tasks of a job, told apart as its reconcilers do.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Slots of this execution with a task that is complete, under way or about to be tried again.
+    taken: BTreeSet<Slot>,
+    completed: u64,
+    /// Under way, or failed and about to be tried again.
+    unfinished: u64,
+    failed: Vec<(TaskId, Slot)>,
+    /// Of an earlier execution.
+    outdated: Vec<TaskId>,
+}
+
+impl Progress {
+    fn of<'a>(tasks: impl Iterator<Item = &'a Task>, iteration: u64) -> Self {
+        let mut progress = Self::default();
+        for task in tasks {
+            let Some(slot) = task.slot() else { continue };
+            if task.iteration != Some(iteration) {
+                progress.outdated.push(task.id.clone());
+            } else if task.state == TaskState::Complete {
+                progress.completed += 1;
+                progress.taken.insert(slot.clone());
+            } else if task.is_wanted() {
+                progress.unfinished += 1;
+                progress.taken.insert(slot.clone());
+                if !task.state.is_live() {
+                    progress.failed.push((task.id.clone(), slot.clone()));
+                }
+            }
+        }
+        progress
+    }
+
+    /// How many more tasks may be created now.
+    fn missing(&self, job: ReplicatedJob) -> u64 {
+        let slots_free = job.max_concurrent.saturating_sub(self.unfinished);
+        let to_do = job.total_completions.saturating_sub(self.completed + self.unfinished);
+        slots_free.min(to_do)
+    }
+}
+
+impl Model {
+    /// `jobs/replicated/reconciler.go`, `ReconcileService`: as many new tasks as concurrency and outstanding
+    /// completions allow, each in the lowest slot that has none; failed ones again; those of earlier executions
+    /// are removed.
+    pub(crate) fn reconcile_replicated_job(&mut self, id: &ServiceId, job: ReplicatedJob) {
+        let Some(progress) = self.job_progress(id) else { return };
+        let missing = usize::try_from(progress.missing(job)).unwrap_or(usize::MAX);
+        let free = (0..job.total_completions).map(Slot::Number).filter(|slot| !progress.taken.contains(slot));
+        for slot in free.take(missing) {
+            self.create_task(id, slot, TaskState::Complete);
+        }
+        self.retry_failed(id, progress.failed);
+        for task in progress.outdated {
+            // An ended task of an earlier execution stays as history.
+            if self.tasks.get(&task).is_some_and(|task| task.state.is_live()) {
+                self.desire(&task, TaskState::Remove);
+            }
+        }
+    }
+
+    /// `jobs/global/reconciler.go`, `ReconcileService`: one task per node that takes tasks, failed ones again, and
+    /// none on nodes that are down or drained; those of earlier executions are removed, ended or not.
+    pub(crate) fn reconcile_global_job(&mut self, id: &ServiceId) {
+        let Some(progress) = self.job_progress(id) else { return };
+        // Before the new ones are there: a task that is tried again on a node that is down waits for the node.
+        let displaced = self.displaced_tasks(id);
+        for node in self.eligible_nodes(id) {
+            let slot = Slot::Node(node);
+            if !progress.taken.contains(&slot) {
+                self.create_task(id, slot, TaskState::Complete);
+            }
+        }
+        self.retry_failed(id, progress.failed);
+        for task in progress.outdated {
+            self.desire(&task, TaskState::Remove);
+        }
+        for task in displaced {
+            self.desire(&task, TaskState::Shutdown);
+        }
+    }
+
+    fn job_progress(&self, id: &ServiceId) -> Option<Progress> {
+        let job = self.services.get(id)?.job?;
+        Some(Progress::of(self.tasks_of(id), job.iteration))
+    }
+
+    /// What swarmkit's restart supervisor does with them, without its delay of five seconds; services in this model
+    /// replace their tasks at once, too.
+    fn retry_failed(&mut self, id: &ServiceId, failed: Vec<(TaskId, Slot)>) {
+        for (task, slot) in failed {
+            self.desire(&task, TaskState::Shutdown);
+            self.create_task(id, slot, TaskState::Complete);
+        }
+    }
+
+    /// Live tasks of a job on nodes that are down, drained or gone.
+    fn displaced_tasks(&self, id: &ServiceId) -> Vec<TaskId> {
+        let invalid = |node: &NodeId| self.nodes.get(node).is_none_or(Node::is_invalid);
+        let displaced = self.tasks_of(id).filter(|task| task.state.is_live() && task.is_wanted());
+        displaced.filter(|task| task.node.as_ref().is_some_and(invalid)).map(|task| task.id.clone()).collect()
+    }
+}
