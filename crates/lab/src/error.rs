@@ -1,6 +1,8 @@
 //! What can go wrong while a lab is made, used or taken down.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a lab could not be made, used or taken down. Every message names what is missing or left and the mend.
 #[derive(Debug, thiserror::Error)]

@@ -1,26 +1,24 @@
 //! The lab itself.
 
-use std::{
-    mem,
-    path::PathBuf,
-    process::{Child, Command},
-};
+use std::mem;
+use std::path::PathBuf;
+use std::process::{Child, Command};
 
 use jiff::Timestamp;
 
-use crate::{
-    EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, World,
-    deploy::{self, WorldFiles, side_by_side},
-    host::{Host, Started, search_path},
-    images::{self, Images},
-    network::{self, Plan, namespace_file},
-    probe::Prober,
-    process::ProcessId,
-    progress::{Context, ProgressSink},
-    spec::Cancel,
-    state::{self, State},
-    teardown, tools, world,
-};
+use crate::engine::host::{Host, Started, search_path};
+use crate::engine::network::{self, Plan, namespace_file};
+use crate::engine::process::ProcessId;
+use crate::engine::{swarm, tools};
+use crate::parallel::side_by_side;
+use crate::progress::{Context, ProgressSink};
+use crate::spec::Cancel;
+use crate::state::{self, State};
+use crate::world::cc_ci;
+use crate::world::deploy::{self, WorldFiles};
+use crate::world::images::{self, Images};
+use crate::world::probe::Prober;
+use crate::{EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, World, teardown};
 
 /// Private engines that form a Swarm. Dropping it takes it down, also while unwinding from a panic; what a killed process
 /// left behind is taken down by [`Lab::down_stale`].
@@ -319,7 +317,7 @@ impl Lab {
         let managers = &hosts[..spec.managers];
         let node = std::thread::scope(|scope| {
             let import = scope.spawn(|| side_by_side(hosts, |host| import_images(host, images, world)));
-            let node = deploy::form_swarm(context, managers, plan);
+            let node = swarm::form_swarm(context, managers, plan);
             import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             node
         })?;
@@ -327,9 +325,9 @@ impl Lab {
         if !world {
             return Ok(());
         }
-        let routes = world::routes();
+        let routes = cc_ci::routes();
         let files = WorldFiles::write(&self.dir, &hosts[0].log(), &routes)?;
-        deploy::cc_ci(context, &hosts[0].api(), &node, &plan.engines[0], &files, &routes)?;
+        deploy::start_world(context, &hosts[0].api(), &node, &plan.engines[0], &files, &routes)?;
         self.state.info.ca = Some(files.ca);
         self.state.info.config = Some(files.config);
         self.state.info.routes = routes;

@@ -1,15 +1,14 @@
 //! The state file: what a lab is made of, written before the first thing is made, so that any other process can find
 //! it, use it and take it down.
 
-use std::{
-    env, fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
-    path::{Path, PathBuf},
-};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LabError, LabInfo, LabName, process::ProcessId};
+use crate::engine::process::ProcessId;
+use crate::{LabError, LabInfo, LabName};
 
 const FILE: &str = "lab.json";
 

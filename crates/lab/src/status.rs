@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LabInfo, LabName, state::State};
+use crate::state::State;
+use crate::{LabInfo, LabName};
 
 /// A lab as seen from any process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

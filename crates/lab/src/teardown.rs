@@ -3,21 +3,18 @@
 //! Nothing is stopped gently, because nothing of a lab is kept: killing the anchors ends every process of the engines,
 //! containers included (pid_namespaces(7)), and with the last one go their mounts and networks.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use rustix::process::Signal;
 
-use crate::{
-    LabError, mounts,
-    network::namespace_file,
-    process::{self, ProcessId, namespace_id},
-    state::State,
-};
+use crate::LabError;
+use crate::engine::mounts;
+use crate::engine::network::namespace_file;
+use crate::engine::process::{self, ProcessId, namespace_id};
+use crate::state::State;
 
 /// Time for killed processes to vanish and for the kernel to give free what they held.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -1,16 +1,17 @@
 //! Asking one route from inside a lab: is the world up?
 
-use std::{
-    io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::Arc,
-    time::Duration,
-};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
 
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
 
-use crate::{LabError, RouteInfo, api::status_of};
+use crate::engine::api::status_of;
+use crate::{LabError, RouteInfo};
 
 /// Longest silence of the router.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn trusts_what_certificates_makes_and_nothing_else() {
-        let made = crate::certificates::make(&["a.test".to_owned(), "*.b.test".to_owned()]).unwrap();
+        let made = crate::world::certificates::make(&["a.test".to_owned(), "*.b.test".to_owned()]).unwrap();
         assert!(Prober::new(&made.ca).is_ok());
         assert!(Prober::new("no certificate").is_err());
         assert!(made.leaf_key.contains("PRIVATE KEY") && !made.leaf.contains("PRIVATE"));

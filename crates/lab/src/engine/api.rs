@@ -1,14 +1,12 @@
 //! The few calls of the Engine API that a lab needs. A client of its own, so that the crates under test are not what
 //! their tests stand on.
 
-use std::{
-    fmt::Write as _,
-    fs::File,
-    io::{self, Read, Write},
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! The machine's own package sources, and the same sources for another suite. Formats: sources.list(5).
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 /// One archive in the machine's sources, in the format it was written in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    RouteInfo,
-    images::{BUSYBOX_IMAGE, CADDY_IMAGE, SERVE},
-};
+use crate::RouteInfo;
+use crate::world::images::{BUSYBOX_IMAGE, CADDY_IMAGE, SERVE};
 
 /// The shared overlay.
 pub(crate) const PROXY: &str = "proxy";

@@ -1,18 +1,17 @@
 //! Processes: which one is meant, who lives in which namespace, and running helpers.
 
-use std::{
-    fs,
-    io::{self, Read, Seek},
-    os::unix::fs::MetadataExt,
-    path::Path,
-    process::{Command, ExitStatus, Stdio},
-    time::Duration,
-};
+use std::fs;
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-use crate::{LabError, progress::Context};
+use crate::LabError;
+use crate::progress::Context;
 
 /// A process for good: its id and its start time, since ids are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,27 +4,23 @@
 //! starts it again when it ends, as systemd does. When the anchor dies, the kernel ends whatever else is in the
 //! namespace and drops every mount of it, so that nothing can stay behind.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs::{self, File},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{
-    LabError, LabName,
-    api::Api,
-    network::{RESOLVER_ADDRESS, namespace_file},
-    process::{ProcessId, children_of, tail},
-    progress::{Context, Wait},
-    tools::{Tools, join},
-};
+use crate::engine::api::Api;
+use crate::engine::network::{RESOLVER_ADDRESS, namespace_file};
+use crate::engine::process::{ProcessId, children_of, tail};
+use crate::engine::tools::{Tools, join};
+use crate::progress::{Context, Wait};
+use crate::{LabError, LabName};
 
 /// Time for an engine to come up or to stop.
 const LIMIT: Duration = Duration::from_mins(1);

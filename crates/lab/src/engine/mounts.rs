@@ -1,11 +1,9 @@
 //! Mount points below a folder, as /proc/self/mountinfo (proc(5)) lists them.
 
-use std::{
-    ffi::OsString,
-    fs,
-    os::unix::ffi::OsStringExt,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 /// This process's mount points at or below `folder`, the latest first, which is the order to unmount them in.
 pub(crate) fn below(folder: &Path) -> Vec<PathBuf> {

@@ -1,19 +1,15 @@
 //! Debian's packages, unpacked into the lab's cache. Apt runs with state, cache and sources of its own, so that the
 //! system stays as it was; mirrors, keys and proxies are the machine's.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use crate::{
-    LabError,
-    process::{on_path, run, run_any},
-    progress::Context,
-    sources,
-};
+use crate::LabError;
+use crate::engine::process::{on_path, run, run_any};
+use crate::engine::sources;
+use crate::progress::Context;
 
 /// Time for one step of apt: an index or a download of some 70 MB over a slow line.
 const LIMIT: Duration = Duration::from_mins(15);

@@ -1,21 +1,17 @@
 //! The two images of a lab, as tar files in the cache. No registry is asked.
 
-use std::{
-    collections::hash_map::DefaultHasher,
-    fs,
-    hash::{Hash, Hasher},
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use crate::{
-    LabError,
-    process::run,
-    progress::Context,
-    tools::{Cache, Tools, ldd},
-};
+use crate::LabError;
+use crate::engine::process::run;
+use crate::engine::tools::{Cache, Tools, ldd};
+use crate::progress::Context;
 
 /// The image of every service but the router: busybox with all its applets, and [`SERVE`].
 pub const BUSYBOX_IMAGE: &str = "pvcheck-lab/busybox:1";

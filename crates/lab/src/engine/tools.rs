@@ -1,21 +1,17 @@
 //! The programs that a lab runs on: the engine, and what its images are made of. From PATH, else from packages.
 
-use std::{
-    env, fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::{
-    LabError, Suite,
-    apt::{self, Apt},
-    process::{on_path, run_any},
-    progress::{Context, Wait},
-};
+use crate::engine::apt::{self, Apt};
+use crate::engine::process::{on_path, run_any};
+use crate::progress::{Context, Wait};
+use crate::{LabError, Suite};
 
 /// What an engine consists of.
 const ENGINE_PROGRAMS: [&str; 5] = ["dockerd", "docker", "containerd", "runc", "iptables"];

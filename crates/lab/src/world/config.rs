@@ -4,11 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::{
-    RouteInfo,
-    images::{BUSYBOX_IMAGE, SERVE},
-    world,
-};
+use crate::RouteInfo;
+use crate::world::cc_ci;
+use crate::world::images::{BUSYBOX_IMAGE, SERVE};
 
 #[derive(Serialize)]
 struct File<'a> {
@@ -75,19 +73,19 @@ struct Churn {
 pub(crate) fn render(ca: &Path, log: &Path, routes: &[RouteInfo]) -> Result<String, toml::ser::Error> {
     let command = |linger: &str| [SERVE, "200", linger].map(str::to_owned).to_vec();
     let file = File {
-        overlay: Overlay { name: world::PROXY, subnet: world::PROXY_SUBNET, min_free: 32 },
+        overlay: Overlay { name: cc_ci::PROXY, subnet: cc_ci::PROXY_SUBNET, min_free: 32 },
         tls: Tls { ca },
         journal: Journal { file: log },
         canary: Canary {
             image: BUSYBOX_IMAGE,
             command: command("0"),
-            url: world::canary_url(),
-            address: world::ROUTER,
+            url: cc_ci::canary_url(),
+            address: cc_ci::ROUTER,
             expect: vec![200],
         },
         // A leak needs tasks that are still stopping when their networks go.
         churn: Churn { image: BUSYBOX_IMAGE, command: command("2"), stacks: 5, replicas: 1 },
-        service: world::SERVICES
+        service: cc_ci::SERVICES
             .iter()
             .map(|service| Service { name: service.name(), replicas: 1, overlay: service.overlay })
             .collect(),
@@ -109,7 +107,7 @@ mod tests {
 
     #[test]
     fn tables() {
-        let text = render(Path::new("/l/ca.pem"), Path::new("/l/log"), &world::routes()).unwrap();
+        let text = render(Path::new("/l/ca.pem"), Path::new("/l/log"), &cc_ci::routes()).unwrap();
         let value: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(value["overlay"]["subnet"].as_str(), Some("10.10.0.0/24"));
         assert_eq!(value["service"].as_array().map(Vec::len), Some(9));

@@ -1,17 +1,17 @@
 //! Network namespaces: one per engine, and with several engines one more that holds the bridge between them.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::Duration,
-};
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::os::fd::AsFd;
 
-use crate::{LabError, LabName, process::run, progress::Context};
+use crate::engine::process::run;
+use crate::progress::Context;
+use crate::{LabError, LabName};
 
 /// Time for one `ip` command.
 const LIMIT: Duration = Duration::from_secs(20);
