@@ -120,7 +120,7 @@ pub enum LabError {
     NotRoot,
     /// The folder for labs cannot be used.
     #[error("the labs' folder {} {reason}: set PVCHECK_LAB_DIR to another one", path.display())]
-    Place {
+    LabsDir {
         /// The folder.
         path: PathBuf,
         /// What is wrong with it.

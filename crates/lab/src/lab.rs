@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use jiff::Timestamp;
 
 use crate::engine::host::{Host, Started, search_path};
-use crate::engine::network::{self, Plan, namespace_file};
+use crate::engine::network::{self, NetworkPlan, namespace_file};
 use crate::engine::process::ProcessId;
 use crate::engine::{swarm, tools};
 use crate::parallel::side_by_side;
@@ -43,7 +43,7 @@ impl Lab {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
-        state::place()?;
+        state::labs_dir()?;
         tools::check_system()
     }
 
@@ -175,8 +175,8 @@ impl Lab {
     /// # Errors
     ///
     /// When the namespace is gone.
-    pub fn inside<T: Send>(&self, manager: usize, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
-        network::inside(self.namespace(manager), work)
+    fn inside<T: Send>(&self, manager: usize, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        network::in_namespace(self.namespace(manager), work)
     }
 
     /// Asks a route of the world once, verifying the router's certificate, and answers the HTTP status. Takes at most
@@ -185,7 +185,7 @@ impl Lab {
     /// # Errors
     ///
     /// When there is no answer, or the lab has no world.
-    pub fn ask(&self, route: &RouteInfo) -> Result<u16, LabError> {
+    pub fn route_status(&self, route: &RouteInfo) -> Result<u16, LabError> {
         let none = || LabError::io("ask", &route.url);
         let ca =
             self.state.info.ca.as_ref().ok_or_else(|| none()(std::io::ErrorKind::NotConnected.into()))?;
@@ -241,8 +241,8 @@ impl Lab {
     }
 
     fn blank(spec: &LabSpec, name: &LabName, engines: usize) -> Result<State, LabError> {
-        let dir = state::place()?.join(name.as_str());
-        let plan = Plan::new(name, engines);
+        let dir = state::labs_dir()?.join(name.as_str());
+        let plan = NetworkPlan::new(name, engines);
         let hosts: Vec<Host> = (0..engines).map(|index| Host::new(&dir, index)).collect();
         let managers = &hosts[..spec.managers.min(engines)];
         let spare = |host: &Host| crate::Spare {
@@ -284,10 +284,10 @@ impl Lab {
         self.state.programs.clone_from(&tools.programs);
         self.state.info.engine.suite.clone_from(&tools.suite);
 
-        let plan = Plan::new(&self.state.info.name, self.engines());
+        let plan = NetworkPlan::new(&self.state.info.name, self.engines());
         plan.make(context)?;
         let hosts: Vec<Host> = (0..self.engines()).map(|index| self.host(index)).collect();
-        context.say(format!("starting {} engine(s)", hosts.len()));
+        context.report(format!("starting {} engine(s)", hosts.len()));
         for host in &hosts {
             let namespace = &plan.engines[host.index];
             let Started { watcher, anchor } =
@@ -298,7 +298,7 @@ impl Lab {
         }
         side_by_side(&hosts, |host| host.wait_up(context))?;
         let (version, api) = hosts[0].api().version()?;
-        context.say(format!("engine {version} is up (API {api})"));
+        context.report(format!("engine {version} is up (API {api})"));
         self.state.info.engine.version = Some(version);
         self.state.info.engine.api = Some(api);
         self.populate(context, spec, &hosts, &plan, &images)
@@ -310,7 +310,7 @@ impl Lab {
         context: Context<'_>,
         spec: &LabSpec,
         hosts: &[Host],
-        plan: &Plan,
+        plan: &NetworkPlan,
         images: &Images,
     ) -> Result<(), LabError> {
         let world = spec.world == World::CcCi;
@@ -321,7 +321,7 @@ impl Lab {
             import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             node
         })?;
-        context.say(format!("{} manager(s) ready, images imported", managers.len()));
+        context.report(format!("{} manager(s) ready, images imported", managers.len()));
         if !world {
             return Ok(());
         }

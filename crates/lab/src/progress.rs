@@ -30,7 +30,7 @@ impl<'a> Context<'a> {
         Self { sink, cancel, started: Instant::now() }
     }
 
-    pub(crate) fn say(&self, message: impl Into<String>) {
+    pub(crate) fn report(&self, message: impl Into<String>) {
         (self.sink)(Progress { elapsed: self.started.elapsed(), message: message.into() });
     }
 
@@ -53,7 +53,7 @@ impl<'a> Context<'a> {
             let seen = match probe() {
                 Ok(value) => return Ok(value),
                 Err(Wait::Failed(error)) => return Err(error),
-                Err(Wait::Not(seen)) => seen,
+                Err(Wait::NotYet(seen)) => seen,
             };
             if limit <= begun.elapsed() {
                 return Err(LabError::Timeout { what: what.to_owned(), after: limit, seen });
@@ -67,7 +67,7 @@ impl<'a> Context<'a> {
 /// Why a condition does not hold.
 pub(crate) enum Wait {
     /// It may come to hold; this was seen.
-    Not(String),
+    NotYet(String),
     /// It never will.
     Failed(LabError),
 }
@@ -89,19 +89,19 @@ mod tests {
         let mut left = 3;
         let value = context.wait("it counts down", Duration::from_secs(5), || {
             left -= 1;
-            if left == 0 { Ok("done") } else { Err(Wait::Not(left.to_string())) }
+            if left == 0 { Ok("done") } else { Err(Wait::NotYet(left.to_string())) }
         });
         assert_eq!(value.unwrap(), "done");
 
         let limit = Duration::from_millis(5);
-        let never = context.wait::<()>("pigs fly", limit, || Err(Wait::Not("walking".into())));
+        let never = context.wait::<()>("pigs fly", limit, || Err(Wait::NotYet("walking".into())));
         assert!(matches!(never, Err(LabError::Timeout { seen, .. }) if seen == "walking"));
 
         let failed = context.wait::<()>("x", limit, || Err(LabError::NotRoot.into()));
         assert!(matches!(failed, Err(LabError::NotRoot)));
 
         cancel.cancel();
-        let gone = context.wait::<()>("x", Duration::from_mins(1), || Err(Wait::Not(String::new())));
+        let gone = context.wait::<()>("x", Duration::from_mins(1), || Err(Wait::NotYet(String::new())));
         assert!(matches!(gone, Err(LabError::Cancelled)));
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn dir(&self) -> Result<PathBuf, LabError> {
-        Ok(place()?.join(self.info.name.as_str()))
+        Ok(labs_dir()?.join(self.info.name.as_str()))
     }
 
     /// Writes the file in one step: a reader sees the old or the new one.
@@ -54,7 +54,7 @@ impl State {
     }
 
     pub(crate) fn load(name: &LabName) -> Result<Self, LabError> {
-        let file = place()?.join(name.as_str()).join(FILE);
+        let file = labs_dir()?.join(name.as_str()).join(FILE);
         match fs::read(&file) {
             Ok(text) => {
                 serde_json::from_slice(&text).map_err(|source| LabError::State { path: file, source })
@@ -76,11 +76,11 @@ impl State {
 
 /// Names of all labs that have a folder, also of those whose state cannot be read.
 pub(crate) fn names() -> Result<Vec<LabName>, LabError> {
-    let place = place()?;
-    let entries = match fs::read_dir(&place) {
+    let labs = labs_dir()?;
+    let entries = match fs::read_dir(&labs) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(LabError::Io { action: "list", path: place, source }),
+        Err(source) => return Err(LabError::Io { action: "list", path: labs, source }),
     };
     let mut names: Vec<LabName> =
         entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
@@ -89,20 +89,20 @@ pub(crate) fn names() -> Result<Vec<LabName>, LabError> {
 }
 
 /// The folder that holds one folder per lab: PVCHECK_LAB_DIR, else /var/tmp/pvcheck-lab.
-pub(crate) fn place() -> Result<PathBuf, LabError> {
-    let place = env::var_os("PVCHECK_LAB_DIR")
+pub(crate) fn labs_dir() -> Result<PathBuf, LabError> {
+    let labs = env::var_os("PVCHECK_LAB_DIR")
         .filter(|dir| !dir.is_empty())
         .map_or_else(|| PathBuf::from("/var/tmp/pvcheck-lab"), PathBuf::from);
-    check_place(&place)?;
-    Ok(place)
+    check_labs_dir(&labs)?;
+    Ok(labs)
 }
 
-fn check_place(place: &Path) -> Result<(), LabError> {
-    let fault = |reason| Err(LabError::Place { path: place.to_owned(), reason });
-    let deepest = place.join("abcdefghijk").join(DEEPEST_SOCKET);
-    if !place.is_absolute() {
+fn check_labs_dir(labs: &Path) -> Result<(), LabError> {
+    let fault = |reason| Err(LabError::LabsDir { path: labs.to_owned(), reason });
+    let deepest = labs.join("abcdefghijk").join(DEEPEST_SOCKET);
+    if !labs.is_absolute() {
         fault("is not absolute")
-    } else if place.starts_with("/run") || place.starts_with("/var/run") {
+    } else if labs.starts_with("/run") || labs.starts_with("/var/run") {
         // The engines see a /run of their own.
         fault("is below /run")
     } else if SOCKET_PATH_MAX < deepest.as_os_str().len() {
@@ -114,14 +114,14 @@ fn check_place(place: &Path) -> Result<(), LabError> {
 
 /// Makes the folder of a new lab.
 pub(crate) fn claim(name: &LabName) -> Result<PathBuf, LabError> {
-    let place = place()?;
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(&place).map_err(LabError::io("make", &place))?;
-    let meta = fs::symlink_metadata(&place).map_err(LabError::io("look at", &place))?;
+    let labs = labs_dir()?;
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(&labs).map_err(LabError::io("make", &labs))?;
+    let meta = fs::symlink_metadata(&labs).map_err(LabError::io("look at", &labs))?;
     // /var/tmp is open to everybody: a folder or link that somebody else put there is not used.
     if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(LabError::Place { path: place, reason: "is not a folder of root's" });
+        return Err(LabError::LabsDir { path: labs, reason: "is not a folder of root's" });
     }
-    let dir = place.join(name.as_str());
+    let dir = labs.join(name.as_str());
     match fs::DirBuilder::new().mode(0o755).create(&dir) {
         Ok(()) => Ok(dir),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -184,9 +184,9 @@ mod tests {
 
     #[test]
     fn places() {
-        assert!(check_place(Path::new("/var/tmp/pvcheck-lab")).is_ok());
+        assert!(check_labs_dir(Path::new("/var/tmp/pvcheck-lab")).is_ok());
         for bad in ["relative", "/run/lab", "/var/run/lab", &format!("/{}", "x".repeat(60))] {
-            assert!(matches!(check_place(Path::new(bad)), Err(LabError::Place { .. })), "{bad}");
+            assert!(matches!(check_labs_dir(Path::new(bad)), Err(LabError::LabsDir { .. })), "{bad}");
         }
     }
 }

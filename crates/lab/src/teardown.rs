@@ -47,11 +47,11 @@ fn kill(state: &State, left: &mut Vec<String>) {
     let ids: Vec<(u64, u64)> =
         state.namespaces.iter().filter_map(|namespace| namespace_id(&namespace_file(namespace))).collect();
     // Somebody who works inside the lab may take it down, too.
-    let spared = process::own_line();
+    let spared = process::own_ancestry();
     let targets = || -> Vec<ProcessId> {
         let mut all: Vec<ProcessId> =
             state.anchors.iter().copied().filter(|anchor| anchor.is_alive()).collect();
-        all.extend(process::inside(&ids).into_iter().filter(|found| found.is_alive()));
+        all.extend(process::in_namespaces(&ids).into_iter().filter(|found| found.is_alive()));
         all.extend(process::in_cgroup(&state.cgroup));
         all.retain(|target| !spared.contains(&target.pid));
         all
@@ -86,11 +86,11 @@ fn until(mut done: impl FnMut() -> bool) -> bool {
 
 /// The engines' mounts are in namespaces of their own, so there is something here only if somebody else mounted it.
 fn unmount(dir: &Path, left: &mut Vec<String>) {
-    for point in mounts::below(dir) {
+    for point in mounts::mount_points_below(dir) {
         // What did not work shows in the look afterwards.
         let _ = Command::new("umount").arg(&point).output();
     }
-    left.extend(mounts::below(dir).iter().map(|point| format!("mount {}", point.display())));
+    left.extend(mounts::mount_points_below(dir).iter().map(|point| format!("mount {}", point.display())));
 }
 
 fn delete_namespace(namespace: &str, left: &mut Vec<String>) {

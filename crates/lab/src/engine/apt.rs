@@ -26,7 +26,7 @@ fn own_suite_in(os_release: &str) -> Option<String> {
 }
 
 /// Whether packages can be had here at all.
-pub(crate) fn is_here() -> bool {
+pub(crate) fn is_available() -> bool {
     ["apt-get", "apt-cache", "dpkg-deb"].iter().all(|program| on_path(program).is_some())
 }
 
@@ -104,11 +104,11 @@ impl<'a> Apt<'a> {
         Ok(candidates(&run(self.context, &mut policy, LIMIT)?))
     }
 
-    /// Unpacks packages into `target`: all of `needed`, and of `wished` those that the suite has.
-    pub(crate) fn unpack(&self, needed: &[&str], wished: &[&str], target: &Path) -> Result<(), LabError> {
-        let asked: Vec<&str> = needed.iter().chain(wished).copied().collect();
+    /// Unpacks packages into `target`: all of `required`, and of `optional` those that the suite has.
+    pub(crate) fn unpack(&self, required: &[&str], optional: &[&str], target: &Path) -> Result<(), LabError> {
+        let asked: Vec<&str> = required.iter().chain(optional).copied().collect();
         let offered = self.offered(&asked)?;
-        if !needed.iter().all(|package| offered.iter().any(|have| have == package)) {
+        if !required.iter().all(|package| offered.iter().any(|have| have == package)) {
             let unreachable = self.complaints.contains("Failed to fetch");
             return Err(if unreachable {
                 self.no_index(&self.complaints, "no index")

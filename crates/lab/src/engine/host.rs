@@ -194,7 +194,7 @@ impl Host {
                 return Err(self.ended("anchor.log").into());
             }
             let child = children_of(watcher.id()).into_iter().next();
-            child.and_then(ProcessId::of).ok_or_else(|| Wait::Not("nothing".to_owned()))
+            child.and_then(ProcessId::of).ok_or_else(|| Wait::NotYet("nothing".to_owned()))
         })
     }
 
@@ -204,7 +204,7 @@ impl Host {
             if self.dir.join("ended").exists() {
                 return Err(self.ended("dockerd.log").into());
             }
-            self.api().ping().map_err(|error| Wait::Not(error.to_string()))
+            self.api().ping().map_err(|error| Wait::NotYet(error.to_string()))
         })
     }
 
@@ -218,7 +218,7 @@ impl Host {
                 return Ok(());
             }
             anchor.signal(Signal::USR1);
-            Err(Wait::Not("it still runs".to_owned()))
+            Err(Wait::NotYet("it still runs".to_owned()))
         })
     }
 

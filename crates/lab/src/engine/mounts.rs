@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// This process's mount points at or below `folder`, the latest first, which is the order to unmount them in.
-pub(crate) fn below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn mount_points_below(folder: &Path) -> Vec<PathBuf> {
     let text = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let mut found: Vec<PathBuf> =
         mount_points(&text).into_iter().filter(|point| point.starts_with(folder)).collect();
@@ -52,8 +52,8 @@ mod tests {
 
     #[test]
     fn the_root_is_always_there_and_an_invented_folder_is_not() {
-        assert!(!below(Path::new("/")).is_empty());
-        assert!(below(Path::new("/no/such/folder")).is_empty());
+        assert!(!mount_points_below(Path::new("/")).is_empty());
+        assert!(mount_points_below(Path::new("/no/such/folder")).is_empty());
     }
 
     proptest! {

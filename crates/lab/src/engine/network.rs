@@ -22,14 +22,14 @@ pub(crate) const RESOLVER_ADDRESS: &str = "198.51.100.53";
 
 /// Names and addresses of a lab's namespaces.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct NetworkPlan {
     /// One per engine.
     pub(crate) engines: Vec<String>,
     /// The one with the bridge, when there is more than one engine.
     pub(crate) bridge: Option<String>,
 }
 
-impl Plan {
+impl NetworkPlan {
     pub(crate) fn new(name: &LabName, engines: usize) -> Self {
         Self {
             engines: (0..engines).map(|index| format!("pvl-{name}-{index}")).collect(),
@@ -91,7 +91,7 @@ pub(crate) fn namespace_file(namespace: &str) -> PathBuf {
 }
 
 /// Runs `work` on a thread of its own inside a network namespace; sockets that it makes stay in there.
-pub(crate) fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+pub(crate) fn in_namespace<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
     let path = namespace_file(namespace);
     let file = File::open(&path).map_err(LabError::io("open", &path))?;
     let enter = || {
@@ -109,12 +109,12 @@ mod tests {
     #[test]
     fn plans() {
         let name: LabName = "abcdefghijk".parse().unwrap();
-        let one = Plan::new(&name, 1);
+        let one = NetworkPlan::new(&name, 1);
         assert_eq!(
             (one.all(), one.address(0)),
             (vec!["pvl-abcdefghijk-0".to_owned()], "127.0.0.1".to_owned())
         );
-        let three = Plan::new(&name, 3);
+        let three = NetworkPlan::new(&name, 3);
         assert_eq!(three.all().len(), 4);
         assert_eq!(three.address(2), "192.0.2.12");
     }

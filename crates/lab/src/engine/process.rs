@@ -83,7 +83,7 @@ pub(crate) fn children_of(parent: u32) -> Vec<u32> {
 }
 
 /// This process and those that it descends from.
-pub(crate) fn own_line() -> Vec<u32> {
+pub(crate) fn own_ancestry() -> Vec<u32> {
     let mut line = vec![std::process::id()];
     while let Some(parent) = line.last().and_then(|pid| Stat::of(*pid)).map(|stat| stat.parent) {
         if parent == 0 || line.contains(&parent) {
@@ -101,7 +101,7 @@ pub(crate) fn namespace_id(file: &Path) -> Option<(u64, u64)> {
 }
 
 /// Processes whose network namespace is one of `namespaces`.
-pub(crate) fn inside(namespaces: &[(u64, u64)]) -> Vec<ProcessId> {
+pub(crate) fn in_namespaces(namespaces: &[(u64, u64)]) -> Vec<ProcessId> {
     let lives_there = |pid: &u32| {
         namespace_id(Path::new(&format!("/proc/{pid}/ns/net"))).is_some_and(|id| namespaces.contains(&id))
     };
@@ -163,7 +163,7 @@ pub(crate) fn run_any(
     let mut child = spawned.map_err(failed)?;
     let ended = context.wait(&format!("`{}` ends", describe(command)), limit, || match child.try_wait() {
         Ok(Some(status)) => Ok(status),
-        Ok(None) => Err(crate::progress::Wait::Not("it still runs".to_owned())),
+        Ok(None) => Err(crate::progress::Wait::NotYet("it still runs".to_owned())),
         Err(source) => {
             Err(LabError::Io { action: "wait for", path: command.get_program().into(), source }.into())
         }
@@ -216,8 +216,8 @@ mod tests {
         let own = ProcessId::own().unwrap();
         assert!(own.is_alive());
         assert!(!ProcessId { start_ticks: own.start_ticks + 1, ..own }.is_alive());
-        assert!(own_line().contains(&std::process::id()));
-        assert!(1 < own_line().len());
+        assert!(own_ancestry().contains(&std::process::id()));
+        assert!(1 < own_ancestry().len());
     }
 
     #[test]

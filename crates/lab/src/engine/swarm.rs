@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::LabError;
 use crate::engine::api::Api;
 use crate::engine::host::Host;
-use crate::engine::network::Plan;
+use crate::engine::network::NetworkPlan;
 use crate::progress::{Context, Wait};
 
 /// Time for a Swarm to come up.
@@ -15,7 +15,11 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// Makes the first engine a Swarm and the others managers of it; all are ready when this returns. Answers the first
 /// one's node id.
-pub(crate) fn form_swarm(context: Context<'_>, hosts: &[Host], plan: &Plan) -> Result<String, LabError> {
+pub(crate) fn form_swarm(
+    context: Context<'_>,
+    hosts: &[Host],
+    plan: &NetworkPlan,
+) -> Result<String, LabError> {
     let [first, others @ ..] = hosts else { return Ok(String::new()) };
     let address = plan.address(0);
     let api = first.api();
@@ -43,11 +47,11 @@ pub(crate) fn form_swarm(context: Context<'_>, hosts: &[Host], plan: &Plan) -> R
 fn wait_nodes(context: Context<'_>, api: &Api, wanted: usize) -> Result<(), LabError> {
     context.wait("every manager is ready", LIMIT, || {
         // While the Swarm is young this may be refused.
-        let nodes: Vec<Value> = api.get("/nodes").map_err(|error| Wait::Not(error.to_string()))?;
+        let nodes: Vec<Value> = api.get("/nodes").map_err(|error| Wait::NotYet(error.to_string()))?;
         let good = |node: &&Value| {
             node["Status"]["State"] == "ready" && node["ManagerStatus"]["Reachability"] == "reachable"
         };
         let ready = nodes.iter().filter(good).count();
-        if ready == wanted { Ok(()) } else { Err(Wait::Not(format!("{ready} of {wanted}"))) }
+        if ready == wanted { Ok(()) } else { Err(Wait::NotYet(format!("{ready} of {wanted}"))) }
     })
 }

@@ -30,7 +30,7 @@ const SYSTEM_PROGRAMS: [(&str, &str); 7] = [
 /// Packages of the asked suite. docker-cli is a package of its own from trixie on.
 const ENGINE_PACKAGES: (&[&str], &[&str]) = (&["docker.io", "containerd"], &["docker-cli"]);
 
-/// Packages of the machine's own suite; the wished ones are libraries whose names differ between suites.
+/// Packages of the machine's own suite; the optional ones are libraries whose names differ between suites.
 const BASE_PACKAGES: (&[&str], &[&str]) = (
     &["busybox-static", "caddy", "iptables", "runc"],
     &[
@@ -75,7 +75,7 @@ pub(crate) fn check_system() -> Result<(), LabError> {
     }
     let missing: Vec<&str> =
         ENGINE_PROGRAMS.into_iter().filter(|program| on_path(program).is_none()).collect();
-    if missing.is_empty() || apt::is_here() {
+    if missing.is_empty() || apt::is_available() {
         Ok(())
     } else {
         Err(LabError::NoEngine { missing: missing.join(", ") })
@@ -87,29 +87,32 @@ pub(crate) fn check_system() -> Result<(), LabError> {
 pub(crate) fn find(context: Context<'_>, suite: Option<Suite>) -> Result<Tools, LabError> {
     let cache = Cache::open(context)?;
     let complete = ENGINE_PROGRAMS.iter().all(|program| on_path(program).is_some());
-    let mut kits = Vec::new();
+    let mut folders = Vec::new();
     let mut unpacked = None;
     if suite.is_some() || !complete {
         let own = own_suite()?;
         let wanted = suite.map_or_else(|| own.clone(), |suite| suite.to_string());
         // The base first: the engine's libraries are looked for in it, too.
         let base = cache.base(&own)?;
-        kits = vec![cache.kit("engine", &own, &wanted, ENGINE_PACKAGES, std::slice::from_ref(&base))?, base];
+        folders = vec![
+            cache.unpacked("engine", &own, &wanted, ENGINE_PACKAGES, std::slice::from_ref(&base))?,
+            base,
+        ];
         unpacked = Some(wanted);
     }
     let from_path = || Some((on_path("busybox").filter(|file| is_static(file))?, on_path("caddy")?));
     let (busybox, caddy) = match from_path() {
-        Some(found) if kits.is_empty() => found,
+        Some(found) if folders.is_empty() => found,
         _ => cache.base(&own_suite()?)?.image_programs()?,
     };
-    let programs = kits.iter().flat_map(Kit::program_dirs).collect();
-    let libraries = kits.iter().flat_map(Kit::library_dirs).collect();
+    let programs = folders.iter().flat_map(Unpacked::program_dirs).collect();
+    let libraries = folders.iter().flat_map(Unpacked::library_dirs).collect();
     Ok(Tools { programs, libraries, suite: unpacked, busybox, caddy })
 }
 
 fn own_suite() -> Result<String, LabError> {
     let missing = || LabError::NoEngine { missing: ENGINE_PROGRAMS.join(", ") };
-    if apt::is_here() { apt::own_suite().ok_or_else(missing) } else { Err(missing()) }
+    if apt::is_available() { apt::own_suite().ok_or_else(missing) } else { Err(missing()) }
 }
 
 fn is_static(program: &Path) -> bool {
@@ -146,7 +149,7 @@ impl<'a> Cache<'a> {
         let lock = fs::File::create(&path).map_err(LabError::io("open", &path))?;
         context.wait("another lab has filled the cache", Duration::from_mins(30), || {
             flock(&lock, FlockOperation::NonBlockingLockExclusive)
-                .map_err(|error| Wait::Not(format!("{} is locked ({error})", path.display())))
+                .map_err(|error| Wait::NotYet(format!("{} is locked ({error})", path.display())))
         })?;
         let cache = Self { context, dir, _lock: lock };
         cache.sweep();
@@ -185,43 +188,44 @@ impl<'a> Cache<'a> {
         Ok(place)
     }
 
-    fn base(&self, own: &str) -> Result<Kit, LabError> {
-        self.kit("base", own, own, BASE_PACKAGES, &[])
+    fn base(&self, own: &str) -> Result<Unpacked, LabError> {
+        self.unpacked("base", own, own, BASE_PACKAGES, &[])
     }
 
-    fn kit(
+    fn unpacked(
         &self,
         kind: &str,
         own: &str,
         suite: &str,
-        (needed, wished): (&[&str], &[&str]),
-        beside: &[Kit],
-    ) -> Result<Kit, LabError> {
+        (required, optional): (&[&str], &[&str]),
+        others: &[Unpacked],
+    ) -> Result<Unpacked, LabError> {
         let root = self.entry(&format!("{kind}-{suite}-{}", env::consts::ARCH), |root| {
             let place = self.dir.display();
-            let list = needed.join(", ");
-            self.context.say(format!("unpacking {list} of {suite} into {place} (the system stays as it is)"));
+            let list = required.join(", ");
+            self.context
+                .report(format!("unpacking {list} of {suite} into {place} (the system stays as it is)"));
             let scratch = tempfile::Builder::new()
                 .prefix(".new-")
                 .tempdir_in(&self.dir)
                 .map_err(LabError::io("make a folder in", &self.dir))?;
-            Apt::open(self.context, scratch.path(), own, suite)?.unpack(needed, wished, root)?;
+            Apt::open(self.context, scratch.path(), own, suite)?.unpack(required, optional, root)?;
             link_iptables(root)?;
-            let mut kits = vec![Kit { root: root.to_owned() }];
-            kits.extend_from_slice(beside);
-            check_libraries(self.context, &kits)
+            let mut folders = vec![Unpacked { root: root.to_owned() }];
+            folders.extend_from_slice(others);
+            check_libraries(self.context, &folders)
         })?;
-        Ok(Kit { root })
+        Ok(Unpacked { root })
     }
 }
 
 /// A folder with unpacked packages.
 #[derive(Clone, Debug)]
-struct Kit {
+struct Unpacked {
     root: PathBuf,
 }
 
-impl Kit {
+impl Unpacked {
     fn program_dirs(&self) -> Vec<PathBuf> {
         ["links", "usr/sbin", "usr/bin", "sbin", "bin"]
             .iter()
@@ -281,9 +285,9 @@ fn link_iptables(root: &Path) -> Result<(), LabError> {
     Ok(())
 }
 
-fn check_libraries(context: Context<'_>, kits: &[Kit]) -> Result<(), LabError> {
-    let dirs: Vec<PathBuf> = kits.iter().flat_map(Kit::library_dirs).collect();
-    for program in LINKED.iter().filter_map(|name| kits.first()?.program(name)) {
+fn check_libraries(context: Context<'_>, folders: &[Unpacked]) -> Result<(), LabError> {
+    let dirs: Vec<PathBuf> = folders.iter().flat_map(Unpacked::library_dirs).collect();
+    for program in LINKED.iter().filter_map(|name| folders.first()?.program(name)) {
         let listing = ldd(context, &program, &dirs)?;
         let libraries: Vec<String> = listing
             .lines()

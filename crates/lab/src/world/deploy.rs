@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::engine::api::Api;
-use crate::engine::network::inside;
+use crate::engine::network::in_namespace;
 use crate::parallel::side_by_side;
 use crate::progress::{Context, Wait};
 use crate::world::cc_ci::{self, RouterFiles, Service};
@@ -52,18 +52,18 @@ pub(crate) fn start_world(
     files: &WorldFiles,
     routes: &[RouteInfo],
 ) -> Result<(), LabError> {
-    context.say("making networks, secret and configs");
+    context.report("making networks, secret and configs");
     for network in cc_ci::networks() {
         api.create("/networks/create", &network)?;
     }
     let router = router_files(api, &files.certificates)?;
     context.check()?;
-    context.say(format!("starting {} services", cc_ci::SERVICES.len()));
+    context.report(format!("starting {} services", cc_ci::SERVICES.len()));
     side_by_side(&cc_ci::SERVICES, |service: &Service| {
         api.create("/services/create", &service.spec(node, &router)).map(drop)
     })?;
     wait_tasks(context, api, cc_ci::SERVICES.len())?;
-    context.say("tasks run; asking the routes");
+    context.report("tasks run; asking the routes");
     wait_routes(context, namespace, &files.certificates.ca, routes)
 }
 
@@ -96,7 +96,7 @@ fn wait_tasks(context: Context<'_>, api: &Api, wanted: usize) -> Result<(), LabE
         if services.len() == wanted && waiting.is_empty() {
             Ok(())
         } else {
-            Err(Wait::Not(waiting.join(", ")))
+            Err(Wait::NotYet(waiting.join(", ")))
         }
     })
 }
@@ -108,13 +108,13 @@ fn wait_routes(
     routes: &[RouteInfo],
 ) -> Result<(), LabError> {
     let prober = Prober::new(ca)?;
-    inside(namespace, || {
+    in_namespace(namespace, || {
         for route in routes {
             context.wait(&format!("{} answers {:?}", route.url, route.expected), LIMIT, || {
                 match prober.status(route) {
                     Ok(status) if route.expected.contains(&status) => Ok(()),
-                    Ok(status) => Err(Wait::Not(format!("it answers {status}"))),
-                    Err(error) => Err(Wait::Not(error.to_string())),
+                    Ok(status) => Err(Wait::NotYet(format!("it answers {status}"))),
+                    Err(error) => Err(Wait::NotYet(error.to_string())),
                 }
             })?;
         }

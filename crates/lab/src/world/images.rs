@@ -53,7 +53,7 @@ pub(crate) struct Images {
 /// The images, made from the programs unless the cache has them.
 pub(crate) fn make(context: Context<'_>, tools: &Tools) -> Result<Images, LabError> {
     let dir = Cache::open(context)?.entry(&key(tools)?, |dir| {
-        context.say("making the images");
+        context.report("making the images");
         let root = dir.join("busybox");
         busybox_root(context, tools, &root)?;
         pack(context, &root, &dir.join("busybox.tar"))?;
