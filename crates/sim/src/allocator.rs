@@ -272,3 +272,6 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

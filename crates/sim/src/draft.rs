@@ -179,3 +179,75 @@ impl ServiceDraft {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+
+    #[test]
+    fn a_fresh_draft_is_accepted_as_it_is() {
+        let mut model = Model::new();
+        assert!(model.create_network(&NetworkDraft::overlay("net").json()).is_ok());
+        assert!(model.create_network(&NetworkDraft::bridge("local").json()).is_ok());
+        assert!(model.create_service(ServiceDraft::new("app").json()).is_ok());
+    }
+
+    #[test]
+    fn a_networks_fields_are_where_the_engine_reads_them() {
+        let body = NetworkDraft::overlay("n").subnet("10.1.0.0/24").attachable().label("a", "b").json();
+        let expected = json!({
+            "Name": "n", "Driver": "overlay", "Labels": {"a": "b"}, "Attachable": true,
+            "IPAM": {"Driver": "default", "Config": [{"Subnet": "10.1.0.0/24"}]},
+        });
+        assert_eq!(body, expected);
+        assert_eq!(NetworkDraft::bridge("n").json()["Driver"], "bridge");
+    }
+
+    #[test]
+    fn each_mode_replaces_the_one_before() {
+        let draft = || ServiceDraft::new("app");
+        for (draft, mode) in [
+            (draft(), json!({"Replicated": {"Replicas": 1}})),
+            (draft().replicas(0), json!({"Replicated": {"Replicas": 0}})),
+            (draft().global(), json!({"Global": {}})),
+            (draft().global().replicas(2), json!({"Replicated": {"Replicas": 2}})),
+            (draft().global_job(), json!({"GlobalJob": {}})),
+            (
+                draft().global_job().replicated_job(2, 5),
+                json!({"ReplicatedJob": {"MaxConcurrent": 2, "TotalCompletions": 5}}),
+            ),
+        ] {
+            assert_eq!(draft.json()["Mode"], mode);
+        }
+    }
+
+    #[test]
+    fn networks_and_ports_add_up_in_order() {
+        let body = ServiceDraft::new("app")
+            .on("a")
+            .on("b")
+            .publish(80, 8080, "ingress")
+            .publish(443, 8443, "host")
+            .json();
+        assert_eq!(body["TaskTemplate"]["Networks"], json!([{"Target": "a"}, {"Target": "b"}]));
+        let ports = body["EndpointSpec"]["Ports"].as_array().expect("two");
+        assert_eq!((&ports[0]["PublishedPort"], &ports[0]["PublishMode"]), (&json!(80), &json!("ingress")));
+        assert_eq!((&ports[1]["TargetPort"], &ports[1]["PublishMode"]), (&json!(8443), &json!("host")));
+        assert_eq!(body["EndpointSpec"]["Mode"], "vip", "publishing leaves the mode alone");
+    }
+
+    #[test]
+    fn times_become_labels_in_milliseconds() {
+        let body = ServiceDraft::new("app")
+            .stops_in(Duration::from_millis(1500))
+            .finishes_in(Duration::from_secs(2))
+            .stack("shop")
+            .json();
+        let expected = json!({
+            "pvcheck.sim.stop_ms": "1500", "pvcheck.sim.finish_ms": "2000",
+            "com.docker.stack.namespace": "shop",
+        });
+        assert_eq!(body["Labels"], expected);
+    }
+}

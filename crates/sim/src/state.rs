@@ -123,3 +123,43 @@ impl Availability {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_in_swarms_order_and_their_names_are_read_back() {
+        assert!(TaskState::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+        for state in TaskState::ALL {
+            assert_eq!(TaskState::of_name(state.name()), Some(state));
+            assert_eq!(TaskState::of_name(&state.name().to_uppercase()), Some(state), "whatever the case");
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name(), "as in the Engine API");
+        }
+        for other in ["", "completed", "run", " running"] {
+            assert_eq!(TaskState::of_name(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_held_up_to_running() {
+        let live: Vec<&str> =
+            TaskState::ALL.into_iter().filter(|state| state.is_live()).map(TaskState::name).collect();
+        let expected =
+            ["new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"];
+        assert_eq!(live, expected);
+    }
+
+    #[test]
+    fn words_of_nodes_are_the_apis() {
+        let words = [Availability::Active, Availability::Pause, Availability::Drain].map(Availability::name);
+        assert_eq!(words, ["active", "pause", "drain"]);
+        for (membership, word) in [
+            (Membership::Manager, "manager"),
+            (Membership::Worker, "worker"),
+            (Membership::Inactive, "inactive"),
+        ] {
+            assert_eq!(serde_json::to_value(membership).unwrap(), word);
+        }
+    }
+}
