@@ -116,3 +116,45 @@ impl Model {
         displaced.filter(|task| task.node.as_ref().is_some_and(invalid)).map(|task| task.id.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn missing(max_concurrent: u64, total_completions: u64, completed: u64, unfinished: u64) -> u64 {
+        let progress = Progress { completed, unfinished, ..Progress::default() };
+        progress.missing(ReplicatedJob { max_concurrent, total_completions })
+    }
+
+    #[test]
+    fn concurrency_and_outstanding_completions_both_bound_new_tasks() {
+        // (MaxConcurrent, TotalCompletions, completed, unfinished) and the new ones
+        for (given, expected) in [
+            ((2, 5, 0, 0), 2),
+            ((2, 5, 0, 1), 1),
+            ((2, 5, 0, 2), 0),
+            ((2, 5, 4, 0), 1),
+            ((2, 5, 4, 1), 0),
+            ((9, 5, 0, 0), 5),
+            ((0, 5, 0, 0), 0),
+            ((2, 0, 0, 0), 0),
+            // Fewer are wanted than there are: swarmkit's unsigned subtraction would wrap here.
+            ((1, 5, 0, 3), 0),
+            ((5, 2, 3, 0), 0),
+        ] {
+            let (at_once, total, completed, unfinished) = given;
+            assert_eq!(missing(at_once, total, completed, unfinished), expected, "{given:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn new_tasks_exceed_neither_bound(at_once: u64, total: u64, completed in 0..1000_u64, unfinished in 0..1000_u64) {
+            let new = missing(at_once, total, completed, unfinished);
+            prop_assert!(new == 0 || new + unfinished <= at_once);
+            prop_assert!(new == 0 || new + unfinished + completed <= total);
+        }
+    }
+}

@@ -319,6 +319,57 @@ mod tests {
     }
 
     #[test]
+    fn constraints_are_read_around_the_first_operator() {
+        let read = |text| constraint(text).map(|one| (one.key, one.equal, one.value));
+        let parts = |key: &str, equal, value: &str| Some((key.to_owned(), equal, value.to_owned()));
+        assert_eq!(read("node.role==manager"), parts("node.role", true, "manager"));
+        assert_eq!(read(" node.role != manager "), parts("node.role", false, "manager"));
+        assert_eq!(read("node.labels.a==b==c"), parts("node.labels.a", true, "b==c"));
+        assert_eq!(read("node.role=manager"), None);
+        assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn ports_have_the_engines_defaults() {
+        let read = |raw: Value| port(&raw);
+        let expected = Port { published: 0, protocol: "tcp".to_owned(), ingress: true };
+        assert_eq!(read(json!({})), expected);
+        let host = read(json!({"PublishedPort": 53, "Protocol": "udp", "PublishMode": "host"}));
+        assert_eq!(host, Port { published: 53, protocol: "udp".to_owned(), ingress: false });
+        let other = read(json!({"PublishMode": "odd"}));
+        assert!(other.ingress, "whatever is not host mode goes through the mesh");
+    }
+
+    #[test]
+    fn times_come_from_the_service_before_its_containers() {
+        let mut raw = ServiceDraft::new("x").json();
+        raw["TaskTemplate"]["ContainerSpec"]["Labels"] = json!({STOP_LABEL: "70", FINISH_LABEL: "80"});
+        let times = |raw: &Value| {
+            let spec = ServiceSpec::read(raw).unwrap();
+            (spec.stop.map(|time| time.as_millis()), spec.finish.map(|time| time.as_millis()))
+        };
+        assert_eq!(times(&raw), (Some(70), Some(80)));
+        raw["Labels"] = json!({STOP_LABEL: "5"});
+        assert_eq!(times(&raw), (Some(5), Some(80)));
+        raw["Labels"] = json!({STOP_LABEL: "soon"});
+        assert_eq!(times(&raw).0, Some(70), "what is not a number is passed over");
+    }
+
+    #[test]
+    fn updates_are_one_at_a_time_and_stop_first_unless_told_otherwise() {
+        let read = |config: Value| {
+            let mut raw = ServiceDraft::new("x").json();
+            raw["UpdateConfig"] = config;
+            let spec = ServiceSpec::read(&raw).unwrap();
+            (spec.parallelism, spec.order)
+        };
+        assert_eq!(read(Value::Null), (1, Order::StopFirst));
+        assert_eq!(read(json!({"Parallelism": 0})), (0, Order::StopFirst));
+        assert_eq!(read(json!({"Parallelism": 3, "Order": "start-first"})), (3, Order::StartFirst));
+        assert_eq!(read(json!({"Order": "START-FIRST"})), (1, Order::StopFirst));
+    }
+
+    #[test]
     fn a_job_has_the_engines_defaults() {
         // (MaxConcurrent and TotalCompletions as given, as understood)
         for (given, understood) in [

@@ -52,7 +52,20 @@ mod tests {
         assert_eq!(decode("%zz%4"), "%zz%4");
     }
 
+    #[test]
+    fn bytes_that_are_not_utf_8_are_replaced() {
+        assert_eq!(decode("%FF"), "\u{fffd}");
+        assert_eq!(decode("%c3%A4+%2B"), "ä +", "either case, and a plus that is meant");
+    }
+
     proptest! {
+        #[test]
+        fn what_is_escaped_is_read_back(key in "[a-z]{1,6}", value in ".{0,20}") {
+            let escaped: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let query = Query::parse(&format!("other=1&{key}={escaped}&last"));
+            prop_assert_eq!(query.get(&key), Some(value.as_str()));
+        }
+
         #[test]
         fn never_panics(text in ".*") {
             let _ = Query::parse(&text).get("a");

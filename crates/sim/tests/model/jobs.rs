@@ -2,43 +2,18 @@
 
 use std::time::Duration;
 
-use pvcheck_sim::{Availability, Engine, Model, NetworkDraft, OwnerKind, ServiceDraft, Settings, TaskId};
+use pvcheck_sim::{Availability, Engine, Model, OwnerKind, ServiceDraft, Settings};
 use serde_json::{Value, json};
 
-const SECOND: Duration = Duration::from_secs(1);
+use crate::support::{SECOND, filtered, get, in_state, network, tasks, truth, world};
 
-fn world() -> Model {
-    let mut model = Model::new();
-    model.create_network(&NetworkDraft::overlay("net").subnet("10.90.0.0/24").json()).expect("fresh");
-    model
-}
-
+/// A service on `net`.
 fn service(model: &mut Model, draft: ServiceDraft) {
-    model.create_service(draft.on("net").json()).expect("fresh");
-    model.advance(SECOND);
-}
-
-fn get(model: &mut Model, target: &str) -> Value {
-    let answer = model.respond("GET", target, b"");
-    assert_eq!(answer.status, 200, "{target}");
-    answer.value()
-}
-
-fn tasks(model: &mut Model) -> Vec<Value> {
-    get(model, "/tasks").as_array().expect("a list").clone()
-}
-
-/// Tasks in an observed state, in no order.
-fn in_state(model: &mut Model, state: &str) -> Vec<TaskId> {
-    let all = tasks(model);
-    let fitting = all.iter().filter(|task| task["Status"]["State"] == state);
-    let ids: Vec<String> = fitting.filter_map(|task| task["ID"].as_str().map(str::to_owned)).collect();
-    ids.iter().map(|id| model.task_id(id).expect("listed")).collect()
+    crate::support::service(model, draft.on("net"));
 }
 
 fn count(model: &Model, kind: OwnerKind) -> usize {
-    let truth = model.truth();
-    truth.network("net").expect("there").owners.iter().filter(|owner| owner.kind == kind).count()
+    crate::support::count(model, "net", kind)
 }
 
 #[test]
@@ -70,7 +45,7 @@ fn a_finished_task_gives_its_address_back_and_shows_it_still() {
     assert_eq!(shown["Status"]["Message"], "finished");
     assert!(shown["NetworksAttachments"][0]["Addresses"][0].is_string());
     assert_eq!(count(&model, OwnerKind::Task), 0);
-    let net = model.truth().network("net").expect("there").clone();
+    let net = truth(&model, "net");
     assert_eq!(net.in_use, Some(3 + 1), "the VIP stays as long as the service");
     assert!(net.leaked.is_empty());
 }
@@ -209,13 +184,13 @@ fn removing_a_job_removes_all_its_tasks() {
     assert!(tasks(&mut model).iter().all(|task| task["DesiredState"] == "remove"));
     model.advance(SECOND);
     assert_eq!(tasks(&mut model), Vec::<Value>::new());
-    assert_eq!(model.truth().network("net").expect("there").in_use, Some(3));
+    assert_eq!(truth(&model, "net").in_use, Some(3));
 }
 
 #[test]
 fn removing_a_job_and_its_network_at_once_leaks_like_any_stack() {
     let mut model = world();
-    model.create_network(&NetworkDraft::overlay("private").json()).expect("fresh");
+    network(&mut model, "private", "10.91.0.0/24");
     service(&mut model, ServiceDraft::new("job").replicated_job(3, 3).on("private"));
     model.remove_service("job").expect("there");
     model.remove_network("private").expect("stopping tasks are no obstacle");
@@ -294,9 +269,7 @@ fn jobs_are_listed_by_mode_and_unknown_to_old_clients() {
     for (mode, names) in
         [("replicated-job", ["counted"]), ("global-job", ["everywhere"]), ("replicated", ["plain"])]
     {
-        let escaped: String =
-            json!({"mode": [mode]}).to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let list = get(&mut model, &format!("/services?filters={escaped}"));
+        let list = get(&mut model, &filtered("/services", &json!({"mode": [mode]})));
         let found: Vec<&str> =
             list.as_array().expect("a list").iter().filter_map(|one| one["Spec"]["Name"].as_str()).collect();
         assert_eq!(found, names, "{mode}");
