@@ -31,4 +31,30 @@ mod tests {
         let failed = side_by_side(&[1, 2], |n| if *n == 2 { Err(LabError::NotRoot) } else { Ok(()) });
         assert!(matches!(failed, Err(LabError::NotRoot)));
     }
+
+    #[test]
+    fn all_end_before_the_first_error_is_given() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let ended = AtomicUsize::new(0);
+        let gate = std::sync::Barrier::new(3);
+        let result = side_by_side(&[0, 1, 2], |n| {
+            // None can go on before all have begun: they do run at once.
+            gate.wait();
+            ended.fetch_add(1, Ordering::SeqCst);
+            if *n == 0 { Err(LabError::Cancelled) } else { Ok(()) }
+        });
+        assert!(matches!(result, Err(LabError::Cancelled)));
+        assert_eq!(ended.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn the_error_of_the_first_item_counts() {
+        let failed = side_by_side(&[1, 2, 3], |n| match n {
+            1 => Ok(()),
+            2 => Err(LabError::NotRoot),
+            _ => Err(LabError::Cancelled),
+        });
+        assert!(matches!(failed, Err(LabError::NotRoot)));
+        assert!(side_by_side::<u8, ()>(&[], |_| Err(LabError::NotRoot)).unwrap().is_empty());
+    }
 }

@@ -104,4 +104,48 @@ mod tests {
         let gone = context.wait::<()>("x", Duration::from_mins(1), || Err(Wait::NotYet(String::new())));
         assert!(matches!(gone, Err(LabError::Cancelled)));
     }
+
+    #[test]
+    fn reports_go_to_the_sink_with_a_time_that_grows() {
+        let lines = std::sync::Mutex::new(Vec::new());
+        let sink = |progress: Progress| lines.lock().unwrap().push(progress);
+        let cancel = Cancel::default();
+        let context = Context::new(&sink, &cancel);
+        context.report("one");
+        context.report(String::from("two"));
+        let lines = lines.into_inner().unwrap();
+        assert_eq!(lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+        assert!(lines[0].elapsed <= lines[1].elapsed);
+    }
+
+    #[test]
+    fn a_condition_that_holds_at_once_is_asked_once_even_without_time() {
+        let cancel = Cancel::default();
+        let mut asked = 0;
+        let value = Context::new(&|_| {}, &cancel).wait("it holds", Duration::ZERO, || {
+            asked += 1;
+            Ok(7)
+        });
+        assert_eq!((value.unwrap(), asked), (7, 1));
+    }
+
+    #[test]
+    fn cancelled_is_cancelled_before_the_first_question() {
+        let cancel = Cancel::default();
+        cancel.clone().cancel();
+        let context = Context::new(&|_| {}, &cancel);
+        let value = context.wait::<()>("x", Duration::from_mins(1), || panic!("asked"));
+        assert!(matches!(value, Err(LabError::Cancelled)), "clones share the flag");
+        assert!(matches!(context.check(), Err(LabError::Cancelled)));
+    }
+
+    #[test]
+    fn a_timeout_says_what_was_waited_for_and_what_was_seen() {
+        let error = LabError::Timeout {
+            what: "every task runs".into(),
+            after: Duration::from_secs(90),
+            seen: "web, db".into(),
+        };
+        assert_eq!(error.to_string(), "waited 90 s in vain until every task runs: web, db");
+    }
 }

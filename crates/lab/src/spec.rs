@@ -257,4 +257,31 @@ mod tests {
         }
         assert!("woody".parse::<Suite>().unwrap_err().contains("bookworm"));
     }
+
+    #[test]
+    fn a_refused_name_says_what_is_wrong_and_what_is_right() {
+        for (bad, reason) in [
+            ("", "is empty"),
+            ("abcdefghijkl", "is longer than 11 characters"),
+            ("a_b", "has a character that is not allowed"),
+            ("1a", "must start with a letter and not end with -"),
+        ] {
+            let text = bad.parse::<LabName>().unwrap_err().to_string();
+            assert!(text.contains(reason) && text.contains("use 1 to 11 characters"), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        /// A name becomes a folder, a part of namespace and host names, and a cgroup.
+        #[test]
+        fn an_accepted_name_is_one_harmless_path_component(text in "[a-zA-Z0-9._/ -]{0,13}") {
+            if let Ok(name) = text.parse::<LabName>() {
+                let path = std::path::Path::new(name.as_str());
+                proptest::prop_assert_eq!(path.components().count(), 1);
+                proptest::prop_assert!(path.file_name().is_some() && name.as_str().len() <= 11);
+                let json = serde_json::to_string(&name).unwrap();
+                proptest::prop_assert_eq!(serde_json::from_str::<LabName>(&json).unwrap(), name);
+            }
+        }
+    }
 }

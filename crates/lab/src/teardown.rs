@@ -24,17 +24,20 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Removes everything of a lab; doing it twice is no error.
 pub(crate) fn remove(state: &State) -> Result<(), LabError> {
-    let dir = state.dir()?;
+    remove_at(state, &state.dir()?)
+}
+
+fn remove_at(state: &State, dir: &Path) -> Result<(), LabError> {
     let mut left = Vec::new();
     kill(state, &mut left);
-    unmount(&dir, &mut left);
+    unmount(dir, &mut left);
     for namespace in &state.namespaces {
         delete_namespace(namespace, &mut left);
     }
     remove_cgroups(&state.cgroup, &mut left);
     if left.is_empty() {
         // The folder goes last: as long as it is there, the lab can be found and taken down again.
-        remove_folder(&dir, &mut left);
+        remove_folder(dir, &mut left);
     }
     if left.is_empty() {
         Ok(())
@@ -106,7 +109,7 @@ fn delete_namespace(namespace: &str, left: &mut Vec<String>) {
 }
 
 fn remove_cgroups(cgroup: &str, left: &mut Vec<String>) {
-    let dirs = cgroup_dirs(cgroup);
+    let dirs = cgroup_dirs(Path::new(CGROUPS), cgroup);
     let removed = until(|| {
         for dir in &dirs {
             remove_tree_of_cgroups(dir);
@@ -123,10 +126,10 @@ fn remove_cgroups(cgroup: &str, left: &mut Vec<String>) {
 }
 
 /// The cgroup's folder in each hierarchy: version 2 has one, version 1 one per controller.
-fn cgroup_dirs(cgroup: &str) -> Vec<PathBuf> {
+fn cgroup_dirs(hierarchies: &Path, cgroup: &str) -> Vec<PathBuf> {
     let inside = cgroup.trim_start_matches('/');
-    let mut roots = vec![PathBuf::from(CGROUPS)];
-    if let Ok(entries) = fs::read_dir(CGROUPS) {
+    let mut roots = vec![hierarchies.to_owned()];
+    if let Ok(entries) = fs::read_dir(hierarchies) {
         roots.extend(
             entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir() && !path.is_symlink()),
         );
@@ -162,3 +165,6 @@ fn remove_folder(dir: &Path, left: &mut Vec<String>) {
         let _ = fs::remove_dir(parent);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,4 +184,46 @@ mod tests {
                       Candidate: (none)\n  Version table:\n";
         assert_eq!(candidates(policy), ["docker.io"]);
     }
+
+    #[test]
+    fn a_policy_without_a_candidate_offers_nothing() {
+        assert!(candidates("").is_empty());
+        assert!(candidates("N: Unable to locate package x\n").is_empty());
+        let two = "a:\n  Candidate: 1\nb:\n  Candidate: 2\n";
+        assert_eq!(candidates(two), ["a", "b"]);
+        // A version table repeats indented words that end with a colon.
+        let table = "a:\n  Installed: (none)\n  Version table:\n     1 500\n";
+        assert!(candidates(table).is_empty());
+    }
+
+    #[test]
+    fn an_empty_codename_is_none() {
+        assert_eq!(own_suite_in("VERSION_CODENAME=\n"), None);
+        assert_eq!(own_suite_in("VERSION_CODENAME=\"\"\n"), None);
+        assert_eq!(own_suite_in("X_VERSION_CODENAME=a\nVERSION_CODENAME=b"), Some("b".to_owned()));
+    }
+
+    #[test]
+    fn every_program_of_apt_is_kept_away_from_the_systems_state() {
+        let cancel = crate::Cancel::default();
+        let apt = Apt {
+            context: Context::new(&|_| {}, &cancel),
+            root: "/cache/x".into(),
+            suite: "sid".into(),
+            complaints: String::new(),
+        };
+        let command = apt.command("apt-get");
+        let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
+        for dir in ["Dir::State::lists", "Dir::State::status", "Dir::Cache", "Dir::Etc::sourceparts"] {
+            let set = args.iter().find(|arg| arg.starts_with(dir)).expect("set");
+            assert!(set.contains("=/cache/x/"), "{set}");
+        }
+        assert!(args.contains(&"Dir::Etc::sourcelist=/dev/null"));
+        assert_eq!(
+            apt.not_offered().to_string(),
+            "not tested: suite sid is not offered by this machine's package sources"
+        );
+        let error = apt.no_index("E: first\nE: second", "exit status: 100").to_string();
+        assert!(error.contains("E: first") && !error.contains("second"), "{error}");
+    }
 }

@@ -71,4 +71,11 @@ mod tests {
             prop_assert_eq!(unescape(escaped.as_bytes()), name.into_bytes());
         }
     }
+
+    #[test]
+    fn an_escape_that_is_none_is_kept() {
+        for (field, plain) in [("a\\", "a\\"), ("a\\04", "a\\04"), ("a\\999", "a\\999"), ("\\134", "\\")] {
+            assert_eq!(unescape(field.as_bytes()), plain.as_bytes(), "{field}");
+        }
+    }
 }

@@ -118,4 +118,40 @@ mod tests {
         assert_eq!(three.all().len(), 4);
         assert_eq!(three.address(2), "192.0.2.12");
     }
+
+    #[test]
+    fn names_fit_and_no_two_labs_share_one() {
+        let (one, two) = ("a".parse().unwrap(), "a-0".parse().unwrap());
+        let all = |name: &LabName| NetworkPlan::new(name, crate::spec::MAX_ENGINES).all();
+        let mut names: Vec<String> = all(&one).into_iter().chain(all(&two)).collect();
+        assert!(names.iter().all(|name| namespace_file(name).starts_with("/run/netns")));
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!((names.len(), count), (16, 16));
+    }
+
+    #[test]
+    fn every_engine_has_an_address_of_its_own_in_test_net_1() {
+        let plan = NetworkPlan::new(&"x".parse().unwrap(), crate::spec::MAX_ENGINES);
+        let addresses: std::collections::BTreeSet<std::net::Ipv4Addr> =
+            (0..crate::spec::MAX_ENGINES).map(|index| plan.address(index).parse().unwrap()).collect();
+        assert_eq!(addresses.len(), crate::spec::MAX_ENGINES);
+        let bridge = std::net::Ipv4Addr::new(192, 0, 2, 1);
+        assert!(addresses.iter().all(|addr| addr.octets()[..3] == [192, 0, 2] && *addr != bridge));
+        assert!(!RESOLVER_ADDRESS.starts_with("192.0.2."), "the name server is on another network");
+    }
+
+    #[test]
+    fn one_engine_needs_no_bridge() {
+        let plan = NetworkPlan::new(&"x".parse().unwrap(), 1);
+        assert_eq!((plan.bridge.as_deref(), plan.all().len()), (None, 1));
+        assert_eq!(NetworkPlan::new(&"x".parse().unwrap(), 2).bridge.as_deref(), Some("pvl-x-br"));
+    }
+
+    #[test]
+    fn a_namespace_that_is_gone_is_named() {
+        let error = in_namespace("pvl-no-such-0", || ()).unwrap_err();
+        assert_eq!(error.to_string(), "cannot open /run/netns/pvl-no-such-0");
+    }
 }

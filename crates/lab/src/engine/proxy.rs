@@ -93,3 +93,89 @@ fn closing(head: &str) -> String {
     let lines: Vec<_> = head.trim_end().split("\r\n").filter(other).collect();
     format!("{}\r\nConnection: close\r\n\r\n", lines.join("\r\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// An engine that answers every connection with `answer` and gives the heads that it got.
+    fn engine(socket: &Path, answer: &'static str) -> mpsc::Receiver<String> {
+        let listener = UnixListener::bind(socket).unwrap();
+        let (sender, heads) = mpsc::channel();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let head = read_head(&mut stream).unwrap().unwrap_or_default();
+                sender.send(head).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        heads
+    }
+
+    fn ask(proxy: &ReadOnlyProxy, request: &str) -> String {
+        let mut stream = UnixStream::connect(&proxy.socket).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn reads_go_through_and_writes_never_reach_the_engine() {
+        let dir = tempfile::tempdir().unwrap();
+        let (front, back) = (dir.path().join("front"), dir.path().join("back"));
+        let heads = engine(&back, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK");
+        let proxy = ReadOnlyProxy::start(&front, &back).unwrap();
+        assert_eq!(proxy.host(), format!("unix://{}", front.display()));
+
+        let answer = ask(&proxy, "GET /v1.41/tasks HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
+        assert!(answer.ends_with("\r\n\r\nOK"), "{answer}");
+        let head = heads.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(head.contains("Connection: close") && !head.contains("keep-alive"), "{head}");
+
+        for method in ["POST", "DELETE", "PUT", "HEAD", "GETX"] {
+            let answer = ask(&proxy, &format!("{method} /services/create HTTP/1.1\r\nHost: x\r\n\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 403 ") && answer.ends_with("{\"message\":\"read only\"}"));
+        }
+        assert!(heads.try_recv().is_err(), "the engine saw one call");
+        let calls = proxy.take_calls();
+        assert_eq!((calls.len(), calls[0].as_str()), (6, "GET /v1.41/tasks"));
+        assert!(proxy.take_calls().is_empty(), "taken once");
+    }
+
+    #[test]
+    fn a_socket_that_is_taken_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let _first = ReadOnlyProxy::start(&socket, Path::new("/none")).unwrap();
+        assert!(ReadOnlyProxy::start(&socket, Path::new("/none")).is_err());
+    }
+
+    #[test]
+    fn a_head_ends_at_the_empty_line_and_what_follows_is_left() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(b"GET / HTTP/1.1\r\n\r\nbody").unwrap();
+        theirs.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_head(&mut ours).unwrap().as_deref(), Some("GET / HTTP/1.1\r\n\r\n"));
+        assert_eq!(read_head(&mut ours).unwrap(), None, "cut off within a head");
+    }
+
+    #[test]
+    fn a_head_without_end_is_given_up() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        let writer = thread::spawn(move || theirs.write_all(&vec![b'a'; MAX_HEAD_BYTES + 2]));
+        assert!(read_head(&mut ours).is_err());
+        drop(ours);
+        let _ = writer.join().unwrap();
+    }
+
+    #[test]
+    fn closing_replaces_the_header_whatever_its_case() {
+        assert_eq!(
+            closing("GET / HTTP/1.1\r\nCONNECTION: upgrade\r\nHost: x\r\n\r\n"),
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        );
+    }
+}

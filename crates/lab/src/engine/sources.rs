@@ -241,4 +241,52 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn lines_that_are_no_binary_archive_are_passed_over() {
+        for line in [
+            "# deb http://x.test/debian bookworm main",
+            "deb-src http://x.test/debian bookworm main",
+            "debian http://x.test bookworm main",
+            "deb",
+            "deb [arch=amd64",
+            "",
+        ] {
+            assert!(parse_one_line(line).is_empty(), "{line:?}");
+        }
+        let tabs = parse_one_line("deb\thttp://x.test/debian\tbookworm\tmain # ours");
+        assert_eq!(for_own(&tabs, "bookworm")[0].text, "deb http://x.test/debian bookworm main\n");
+    }
+
+    #[test]
+    fn updates_and_security_are_of_the_own_suite_and_no_archive_for_another() {
+        let text = "deb http://x.test/debian bookworm main\n\
+                    deb http://x.test/debian-security bookworm-security main\n\
+                    deb http://x.test/tool trixie main\n";
+        let sources = parse_one_line(text);
+        let own: Vec<String> = for_own(&sources, "bookworm").into_iter().map(|file| file.text).collect();
+        assert_eq!(own.len(), 2);
+        let sid: Vec<String> =
+            for_suite(&sources, "bookworm", "sid").into_iter().map(|file| file.text).collect();
+        assert_eq!(sid, ["deb http://x.test/debian sid main\n"]);
+    }
+
+    #[test]
+    fn an_archive_that_is_named_twice_is_asked_once() {
+        let twice = "deb http://x.test/debian bookworm main\ndeb http://x.test/debian bookworm main\n";
+        assert_eq!(for_suite(&parse_one_line(twice), "bookworm", "trixie").len(), 1);
+    }
+
+    #[test]
+    fn a_suite_that_the_machine_lists_itself_is_used_as_it_is_listed() {
+        let both = "deb http://a.test/debian bookworm main\ndeb http://b.test/debian trixie main\n";
+        let texts: Vec<String> = for_suite(&parse_one_line(both), "bookworm", "trixie")
+            .into_iter()
+            .map(|file| file.text)
+            .collect();
+        assert_eq!(
+            texts,
+            ["deb http://a.test/debian trixie main\n", "deb http://b.test/debian trixie main\n"]
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! The programs that a lab runs on: the engine, and what its images are made of. From PATH, else from packages.
 
+use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -122,16 +123,20 @@ fn is_static(program: &Path) -> bool {
 
 /// The folder for what is unpacked: PVCHECK_LAB_CACHE, else pvcheck/lab in the user's cache.
 pub(crate) fn cache_dir() -> Result<PathBuf, LabError> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    chosen_cache_dir(|name| env::var_os(name)).ok_or_else(|| LabError::Io {
+        action: "choose a cache folder: set PVCHECK_LAB_CACHE to an absolute path, not",
+        path: PathBuf::from(env::var_os("PVCHECK_LAB_CACHE").unwrap_or_default()),
+        source: std::io::Error::from(std::io::ErrorKind::InvalidInput),
+    })
+}
+
+/// The first of the three that is set decides, also if it is not absolute: then there is no cache folder.
+fn chosen_cache_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("PVCHECK_LAB_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("pvcheck/lab")))
         .or_else(|| Some(set("HOME")?.join(".cache/pvcheck/lab")))
         .filter(|dir| dir.is_absolute())
-        .ok_or_else(|| LabError::Io {
-            action: "choose a cache folder: set PVCHECK_LAB_CACHE to an absolute path, not",
-            path: PathBuf::from(env::var_os("PVCHECK_LAB_CACHE").unwrap_or_default()),
-            source: std::io::Error::from(std::io::ErrorKind::InvalidInput),
-        })
 }
 
 /// The cache, held by this process alone until dropped: two labs that come up at once unpack nothing twice.
@@ -143,7 +148,10 @@ pub(crate) struct Cache<'a> {
 
 impl<'a> Cache<'a> {
     pub(crate) fn open(context: Context<'a>) -> Result<Self, LabError> {
-        let dir = cache_dir()?;
+        Self::open_in(context, cache_dir()?)
+    }
+
+    fn open_in(context: Context<'a>, dir: PathBuf) -> Result<Self, LabError> {
         fs::create_dir_all(&dir).map_err(LabError::io("make", &dir))?;
         let path = dir.join("lock");
         let lock = fs::File::create(&path).map_err(LabError::io("open", &path))?;
@@ -289,15 +297,18 @@ fn check_libraries(context: Context<'_>, folders: &[Unpacked]) -> Result<(), Lab
     let dirs: Vec<PathBuf> = folders.iter().flat_map(Unpacked::library_dirs).collect();
     for program in LINKED.iter().filter_map(|name| folders.first()?.program(name)) {
         let listing = ldd(context, &program, &dirs)?;
-        let libraries: Vec<String> = listing
-            .lines()
-            .filter_map(|line| line.trim().strip_suffix("=> not found").map(|name| name.trim().to_owned()))
-            .collect();
+        let libraries = missing_libraries(&listing);
         if !libraries.is_empty() {
             return Err(LabError::MissingLibraries { program, libraries });
         }
     }
     Ok(())
+}
+
+/// The sonames that ldd(1) did not find.
+fn missing_libraries(listing: &str) -> Vec<String> {
+    let missing = listing.lines().filter_map(|line| line.trim().strip_suffix("=> not found"));
+    missing.map(|name| name.trim().to_owned()).collect()
 }
 
 /// What ldd(1) says about a program.
@@ -309,7 +320,10 @@ pub(crate) fn ldd(context: Context<'_>, program: &Path, libraries: &[PathBuf]) -
 }
 
 /// Folders as a value of PATH or LD_LIBRARY_PATH.
-pub(crate) fn join(dirs: &[PathBuf]) -> std::ffi::OsString {
+pub(crate) fn join(dirs: &[PathBuf]) -> OsString {
     // Folders with a colon in their name cannot be in such a list at all.
     env::join_paths(dirs).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
