@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn cancelled_is_cancelled_before_the_first_question() {
         let cancel = Cancel::default();
-        cancel.clone().cancel();
+        let other = cancel.clone();
+        other.cancel();
         let context = Context::new(&|_| {}, &cancel);
         let value = context.wait::<()>("x", Duration::from_mins(1), || panic!("asked"));
         assert!(matches!(value, Err(LabError::Cancelled)), "clones share the flag");

@@ -256,3 +256,6 @@ pub(crate) fn search_path(programs: &[PathBuf]) -> OsString {
     dirs.extend(["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from));
     join(&dirs)
 }
+
+#[cfg(test)]
+mod tests;

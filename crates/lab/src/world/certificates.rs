@@ -49,3 +49,36 @@ fn params(subject: &str, names: Vec<String>, today: Date) -> Result<CertificateP
     params.not_after = midnight(today.saturating_add(90.days()));
     Ok(params)
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject;
+
+    use super::*;
+
+    #[test]
+    fn each_lab_has_an_authority_of_its_own_and_its_key_is_nowhere() {
+        let (one, two) = (make(&["a.test".to_owned()]).unwrap(), make(&["a.test".to_owned()]).unwrap());
+        assert_ne!(one.ca, two.ca);
+        assert_ne!(one.leaf_key, two.leaf_key);
+        for text in [&one.ca, &one.leaf] {
+            assert!(text.starts_with("-----BEGIN CERTIFICATE-----") && !text.contains("PRIVATE"));
+            assert!(CertificateDer::from_pem_slice(text.as_bytes()).is_ok());
+        }
+        assert_eq!(one.leaf_key.matches("PRIVATE KEY-----").count(), 2, "one key");
+    }
+
+    #[test]
+    fn a_name_that_no_certificate_can_carry_is_an_error() {
+        assert!(matches!(make(&["ä.test".to_owned()]), Err(LabError::Certificate(_))));
+    }
+
+    #[test]
+    fn validity_begins_before_today_and_ends_in_three_months() {
+        let today = jiff::civil::date(2028, 2, 29);
+        let params = params("x", Vec::new(), today).unwrap();
+        assert_eq!(params.not_before, date_time_ymd(2028, 2, 28));
+        assert_eq!(params.not_after, date_time_ymd(2028, 5, 29));
+    }
+}

@@ -163,4 +163,87 @@ mod tests {
             ["usr/lib/libzstd.so.1", "lib/x-linux-gnu/libc.so.6", "lib64/ld-linux.so.2"].map(PathBuf::from)
         );
     }
+
+    /// Tools whose busybox and caddy are small scripts in a folder.
+    fn tools(dir: &Path) -> Tools {
+        let program = |name: &str, text: &str| {
+            let file = dir.join(name);
+            script(&file, text).unwrap();
+            file
+        };
+        Tools {
+            programs: Vec::new(),
+            libraries: Vec::new(),
+            suite: None,
+            busybox: program("busybox", "#!/bin/sh\nprintf 'busybox\\nsh\\nls\\nhttpd\\n'\n"),
+            caddy: program("caddy", "#!/bin/sh\n"),
+        }
+    }
+
+    #[test]
+    fn another_program_is_another_entry_of_the_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = tools(dir.path());
+        let first = key(&tools).unwrap();
+        assert_eq!(key(&tools).unwrap(), first, "the same as long as nothing changes");
+        fs::write(&tools.caddy, "#!/bin/sh\n# longer\n").unwrap();
+        assert_ne!(key(&tools).unwrap(), first);
+        let gone = Tools { busybox: dir.path().join("none"), ..tools };
+        assert!(matches!(key(&gone), Err(LabError::Io { .. })));
+    }
+
+    #[test]
+    fn busybox_is_every_applet_that_it_lists() {
+        let dir = tempfile::tempdir().unwrap();
+        let cancel = crate::Cancel::default();
+        let root = dir.path().join("root");
+        busybox_root(Context::new(&|_| {}, &cancel), &tools(dir.path()), &root).unwrap();
+        for applet in ["sh", "ls", "httpd"] {
+            assert_eq!(
+                fs::read_link(root.join("bin").join(applet)).unwrap(),
+                Path::new("busybox"),
+                "{applet}"
+            );
+        }
+        assert!(root.join("bin/busybox").is_file() && !root.join("bin/busybox").is_symlink());
+        for file in ["bin/serve", "srv/cgi-bin/index.cgi"] {
+            let mode = fs::metadata(root.join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o755, "{file}");
+        }
+        assert!(fs::read_to_string(root.join("etc/passwd")).unwrap().starts_with("root:x:0:0:"));
+    }
+
+    #[test]
+    fn a_root_is_packed_with_owner_root_and_then_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cancel = crate::Cancel::default();
+        let context = Context::new(&|_| {}, &cancel);
+        let root = dir.path().join("root");
+        busybox_root(context, &tools(dir.path()), &root).unwrap();
+        let tar = dir.path().join("image.tar");
+        pack(context, &root, &tar).unwrap();
+        assert!(!root.exists());
+        let mut list = Command::new("tar");
+        let listing = run(context, list.arg("-tvf").arg(&tar), Duration::from_secs(20)).unwrap();
+        assert!(listing.lines().all(|line| line.split_whitespace().nth(1) == Some("0/0")), "{listing}");
+        assert!(listing.contains("./bin/serve") && listing.contains("./bin/ls -> busybox"), "{listing}");
+    }
+
+    #[test]
+    fn the_answer_has_the_status_that_was_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("index.cgi");
+        script(&file, ANSWER_SCRIPT).unwrap();
+        for (status, first) in [
+            ("200", "Status: 200 OK"),
+            ("303", "Status: 303 See Other"),
+            ("404", "Status: 404 Not Found"),
+            ("7", "Status: 500 Unknown"),
+        ] {
+            let output = Command::new("sh").arg(&file).env("STATUS", status).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(text.lines().next(), Some(first));
+            assert!(text.contains("\r\n\r\n"), "a head and a body");
+        }
+    }
 }

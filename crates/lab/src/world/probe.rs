@@ -53,7 +53,10 @@ impl Prober {
         tcp.set_write_timeout(Some(SILENCE))?;
         let tls = ClientConnection::new(self.config.clone(), name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(tls, tcp);
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        // In one piece: `write!` on the stream would make a TLS record of each fragment, and a router that answers
+        // and closes after the first would break the rest.
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         stream.flush()?;
         let mut head = [0; 32];
         stream.read_exact(&mut head)?;
@@ -87,5 +90,92 @@ mod tests {
         assert!(Prober::new(&made.ca).is_ok());
         assert!(Prober::new("no certificate").is_err());
         assert!(made.leaf_key.contains("PRIVATE KEY") && !made.leaf.contains("PRIVATE"));
+    }
+
+    /// A router that answers one connection over TLS with `answer`; its address.
+    fn router(made: &crate::world::certificates::Certificates, answer: &'static str) -> SocketAddr {
+        let chain = vec![CertificateDer::from_pem_slice(made.leaf.as_bytes()).unwrap()];
+        let key = rustls_pki_types::PrivateKeyDer::from_pem_slice(made.leaf_key.as_bytes()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (tcp, _) = listener.accept().unwrap();
+            let tls = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+            let mut stream = StreamOwned::new(tls, tcp);
+            // A client that refuses the certificate ends here.
+            if stream.read(&mut [0; 512]).is_ok() {
+                let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        });
+        address
+    }
+
+    fn route(url: &str, address: SocketAddr) -> RouteInfo {
+        RouteInfo {
+            name: "r".into(),
+            url: url.into(),
+            address: address.to_string(),
+            expected: vec![200],
+            service: "s".into(),
+        }
+    }
+
+    fn certificates() -> crate::world::certificates::Certificates {
+        crate::world::certificates::make(&["a.test".to_owned(), "*.b.test".to_owned()]).unwrap()
+    }
+
+    const ANSWER: &str = "HTTP/1.1 303 See Other\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn a_trusted_router_is_asked_for_its_status() {
+        let made = certificates();
+        let prober = Prober::new(&made.ca).unwrap();
+        for host in ["a.test", "x.b.test"] {
+            let address = router(&made, ANSWER);
+            assert_eq!(prober.status(&route(&format!("https://{host}/"), address)).unwrap(), 303, "{host}");
+        }
+    }
+
+    #[test]
+    fn other_names_and_other_authorities_are_refused() {
+        let made = certificates();
+        let prober = Prober::new(&made.ca).unwrap();
+        for host in ["c.test", "x.y.b.test", "b.test"] {
+            let address = router(&made, ANSWER);
+            let error = prober.status(&route(&format!("https://{host}/"), address)).unwrap_err();
+            assert!(error.to_string().contains("certificate"), "{host}: {error}");
+        }
+        let stranger = Prober::new(&certificates().ca).unwrap();
+        let address = router(&made, ANSWER);
+        assert!(stranger.status(&route("https://a.test/", address)).is_err());
+    }
+
+    #[test]
+    fn an_answer_that_is_not_http_is_no_status() {
+        let made = certificates();
+        let prober = Prober::new(&made.ca).unwrap();
+        let address = router(&made, "SSH-2.0-OpenSSH_9.2 is what answers here\r\n");
+        let error = prober.status(&route("https://a.test/", address)).unwrap_err();
+        assert_eq!(error.to_string(), "the answer is not HTTP");
+    }
+
+    #[test]
+    fn routes_that_cannot_be_asked_are_errors() {
+        let prober = Prober::new(&certificates().ca).unwrap();
+        let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        assert!(prober.status(&route("http://a.test/", nobody)).is_err(), "not https");
+        assert!(prober.status(&route("https://a test/", nobody)).is_err(), "not a host name");
+        let mut unparsable = route("https://a.test/", nobody);
+        unparsable.address = "a.test".into();
+        assert!(prober.status(&unparsable).is_err(), "no port");
+        assert!(prober.status(&route("https://a.test/", nobody)).is_err(), "nothing listens");
     }
 }
