@@ -28,15 +28,14 @@ pub struct Lab {
     dir: PathBuf,
     /// Our children, one per engine; empty when attached.
     watchers: Vec<Child>,
-    /// Whether dropping takes it down.
+    /// True iff dropping takes it down.
     owned: bool,
 }
 
 impl Lab {
-    /// Whether a lab can be made here.
+    /// Checks that a lab can be made here.
     ///
     /// # Errors
-    ///
     /// Says what is missing: root, a helper of the system, or a way to an engine. A test that needs a lab prints it
     /// and counts as not run.
     pub fn available() -> Result<(), LabError> {
@@ -52,7 +51,6 @@ impl Lab {
     /// several threads.
     ///
     /// # Errors
-    ///
     /// Whatever was made before an error is taken down again.
     pub fn up(mut spec: LabSpec, progress: ProgressSink<'_>) -> Result<Self, LabError> {
         Self::available()?;
@@ -69,8 +67,7 @@ impl Lab {
     /// The lab of this name, made by this or another process. Dropping it leaves it as it is.
     ///
     /// # Errors
-    ///
-    /// When there is none, or its state file cannot be read.
+    /// If there is none, or its state file cannot be read.
     pub fn attach(name: &LabName) -> Result<Self, LabError> {
         let state = State::load(name)?;
         Ok(Self { dir: state.dir()?, state, watchers: Vec::new(), owned: false })
@@ -79,8 +76,7 @@ impl Lab {
     /// Every lab on this machine, by name.
     ///
     /// # Errors
-    ///
-    /// When the folder of labs cannot be listed.
+    /// If the folder of labs cannot be listed.
     pub fn list() -> Result<Vec<LabStatus>, LabError> {
         Ok(state::names()?.into_iter().map(|name| LabStatus::of(&name)).collect())
     }
@@ -89,7 +85,6 @@ impl Lab {
     /// Answers their names.
     ///
     /// # Errors
-    ///
     /// The first failure; the other labs are taken down all the same.
     pub fn down_stale() -> Result<Vec<LabName>, LabError> {
         let mut names = Vec::new();
@@ -106,8 +101,7 @@ impl Lab {
     /// Takes down the lab of this name, whoever made it, even half way up.
     ///
     /// # Errors
-    ///
-    /// When there is no such lab, or something of it is left.
+    /// If there is no such lab, or something of it is left.
     pub fn down_named(name: &LabName) -> Result<(), LabError> {
         match State::load(name) {
             Ok(state) => teardown::remove(&state),
@@ -122,7 +116,6 @@ impl Lab {
     /// Takes the lab down.
     ///
     /// # Errors
-    ///
     /// Names whatever is left of it.
     pub fn down(mut self) -> Result<(), LabError> {
         self.take_down()
@@ -131,8 +124,7 @@ impl Lab {
     /// Leaves the lab up after this process; `attach` and `down_named` find it by its name.
     ///
     /// # Errors
-    ///
-    /// When the state file cannot be written; the lab is then taken down.
+    /// If the state file cannot be written; the lab is then taken down.
     pub fn keep(mut self) -> Result<LabInfo, LabError> {
         self.state.kept = true;
         self.state.save()?;
@@ -173,8 +165,7 @@ impl Lab {
     /// async runtime for it is to be made inside.
     ///
     /// # Errors
-    ///
-    /// When the namespace is gone.
+    /// If the namespace is gone.
     fn inside<T: Send>(&self, manager: usize, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
         network::in_namespace(self.namespace(manager), work)
     }
@@ -183,8 +174,7 @@ impl Lab {
     /// some seconds.
     ///
     /// # Errors
-    ///
-    /// When there is no answer, or the lab has no world.
+    /// If there is no answer, or the lab has no world.
     pub fn route_status(&self, route: &RouteInfo) -> Result<u16, LabError> {
         let none = || LabError::io("ask", &route.url);
         let ca =
@@ -196,8 +186,7 @@ impl Lab {
     /// Stops a manager's engine and its containers, as a service manager would, and leaves it down.
     ///
     /// # Errors
-    ///
-    /// When it does not stop within a minute.
+    /// If it does not stop within a minute.
     pub fn stop_engine(&self, manager: usize) -> Result<(), LabError> {
         let host = self.host(manager);
         let anchor = self.state.anchors.get(host.index).copied();
@@ -211,8 +200,7 @@ impl Lab {
     /// Starts a stopped engine again and answers when it does.
     ///
     /// # Errors
-    ///
-    /// When it ends at once or does not answer within a minute.
+    /// If it ends at once or does not answer within a minute.
     pub fn start_engine(&self, manager: usize) -> Result<(), LabError> {
         self.host(manager).resume(Context::new(&|_| {}, &Cancel::default()))
     }

@@ -25,9 +25,9 @@ pub(crate) struct State {
     pub(crate) info: LabInfo,
     /// The process that takes the lab down when it is done with it.
     pub(crate) owner: Option<ProcessId>,
-    /// Whether the owner has left it to stay.
+    /// True iff the owner has left it to stay.
     pub(crate) kept: bool,
-    /// Whether it came up to the end.
+    /// True iff it came up to the end.
     pub(crate) ready: bool,
     /// Every network namespace, also the bridge's.
     pub(crate) namespaces: Vec<String>,
@@ -84,7 +84,7 @@ impl State {
         }
     }
 
-    /// Whether nobody will take this lab down: its owner is gone and did not leave it to stay, or its engines are gone.
+    /// True iff nobody will take this lab down: its owner is gone and did not leave it to stay, or its engines are gone.
     pub(crate) fn is_stale(&self) -> bool {
         let owned = self.owner.is_some_and(ProcessId::is_alive);
         let running = self.anchors.iter().any(|anchor| anchor.is_alive());

@@ -10,11 +10,11 @@ use crate::{LabError, LabInfo, LabName};
 pub struct LabStatus {
     /// Its name.
     pub name: LabName,
-    /// Whether it came up to the end.
+    /// True iff it came up to the end.
     pub ready: bool,
     /// Engines whose first process is alive.
     pub engines_alive: usize,
-    /// Whether nobody will take it down: its owner is gone and did not leave it to stay, or its engines are gone.
+    /// True iff nobody will take it down: its owner is gone and did not leave it to stay, or its engines are gone.
     pub stale: bool,
     /// Facts; None when the state file cannot be read.
     pub info: Option<LabInfo>,

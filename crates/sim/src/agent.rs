@@ -307,7 +307,7 @@ impl Model {
     }
 }
 
-/// Whether a node meets a placement constraint; nothing meets one that cannot be read.
+/// True iff a node meets a placement constraint; nothing meets one that cannot be read.
 pub(crate) fn node_meets(node: &Node, constraint: Option<&Constraint>) -> bool {
     let Some(Constraint { key, equal, value }) = constraint else { return false };
     let label =

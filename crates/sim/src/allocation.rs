@@ -11,7 +11,7 @@ use crate::object::{Attachment, NetworkState, Vip};
 use crate::state::TaskState;
 
 /// When a service is allocated; decides on the words in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Occasion {
     Creation,
     Init,

@@ -12,7 +12,7 @@ use crate::id::{NetworkId, ServiceId, TaskId};
 use crate::object::{Attachment, Vip};
 
 /// Why the allocator failed, in the words of the engine's log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AllocError {
     #[error("could not find an available IP while allocating VIP")]
     NoVip,
@@ -31,11 +31,11 @@ pub(crate) enum AllocError {
 }
 
 /// An address that could not be released, for it was not held (`invalid pool id: ` in the log).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotHeld(pub(crate) Ipv4Addr);
 
 /// One allocated network.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pool {
     pub(crate) ring: Ring,
     /// Every address that was handed out and not released (`endpoints` upstream). Owned or leaked: the
@@ -60,7 +60,7 @@ impl Pool {
 }
 
 /// What a service's specification asks of the allocator.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Demand {
     pub(crate) dnsrr: bool,
     pub(crate) networks: Vec<NetworkId>,
@@ -69,7 +69,7 @@ pub(crate) struct Demand {
 }
 
 /// The allocator's memory. It is lost when the leadership moves, and every leak with it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Allocator {
     pub(crate) pools: BTreeMap<NetworkId, Pool>,
     /// Services that have VIPs, as far as the allocator knows.
@@ -80,7 +80,7 @@ pub(crate) struct Allocator {
     pub(crate) waiting_services: BTreeMap<u64, ServiceId>,
     pub(crate) new_tasks: BTreeMap<u64, TaskId>,
     pub(crate) waiting_tasks: BTreeMap<u64, TaskId>,
-    /// Whether something was released since the last retry (`somethingWasDeallocated`).
+    /// True iff something was released since the last retry (`somethingWasDeallocated`).
     pub(crate) freed: bool,
 }
 

@@ -113,7 +113,7 @@ impl Model {
         had
     }
 
-    /// Whether the node has its load balancer on all networks of the task.
+    /// True iff the node has its load balancer on all networks of the task.
     pub(crate) fn has_balancers(&self, id: &TaskId) -> bool {
         let Some(task) = self.tasks.get(id) else { return true };
         let Some(node) = task.node.as_ref().and_then(|node| self.nodes.get(node)) else { return true };

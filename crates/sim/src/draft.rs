@@ -14,7 +14,7 @@ use crate::settings::{FINISH_LABEL, STOP_LABEL};
 /// let body = NetworkDraft::overlay("proxy").subnet("10.10.0.0/24").attachable().json();
 /// assert_eq!(body["IPAM"]["Config"][0]["Subnet"], "10.10.0.0/24");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct NetworkDraft(Value);
 
 impl NetworkDraft {
@@ -63,7 +63,7 @@ impl NetworkDraft {
 /// let body = ServiceDraft::new("web").on("proxy").replicas(3).json();
 /// assert_eq!(body["Mode"]["Replicated"]["Replicas"], 3);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct ServiceDraft(Value);
 
 impl ServiceDraft {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A bounded buffer of log lines. Each line has a number that never repeats, so that a reader can go on where
 /// it stopped although old lines were dropped.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct EngineLog {
     /// Model time and the line without its time.
     lines: VecDeque<(Duration, String)>,

@@ -9,7 +9,6 @@ impl Model {
     /// The id of the swarm network that this id, name or unique id prefix names.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
     pub fn network_id(&self, term: &str) -> Result<NetworkId, Refusal> {
         let entries =
@@ -20,7 +19,6 @@ impl Model {
     /// The id of the service that this id, name or unique id prefix names.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
     pub fn service_id(&self, term: &str) -> Result<ServiceId, Refusal> {
         let entries = self.services.iter().map(|(id, service)| (id, id.as_str(), service.spec.name.as_str()));
@@ -30,7 +28,6 @@ impl Model {
     /// The id of the node that this id, host name or unique id prefix names.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
     pub fn node_id(&self, term: &str) -> Result<NodeId, Refusal> {
         let term = if term == "self" { self.cluster.local.as_str() } else { term };
@@ -41,7 +38,6 @@ impl Model {
     /// The id of the task that this id or unique id prefix names.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
     pub fn task_id(&self, term: &str) -> Result<TaskId, Refusal> {
         find("task", term, self.tasks.keys().map(|id| (id, id.as_str(), ""))).cloned()

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::state::Membership;
 
 /// Something that happens by itself later.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The allocator learns of a network.
     NetworkCreated(NetworkId),
@@ -56,7 +56,7 @@ pub(crate) enum Event {
 /// assert_eq!(model.truth().leaked("shared").map(<[_]>::len), Some(3));
 /// # Ok::<(), pvcheck_sim::Refusal>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) settings: Settings,
     /// The wall clock's time at model time 0.
@@ -93,7 +93,7 @@ pub struct Model {
 }
 
 /// The Swarm as a whole.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     pub(crate) id: String,
     pub(crate) meta: Meta,

@@ -22,7 +22,6 @@ impl Model {
     /// is no reason to refuse: the network then stays unallocated, as on a real Swarm.
     ///
     /// # Errors
-    ///
     /// The engine's refusals, among them [`Refusal::NetworkNameTaken`].
     pub fn create_network(&mut self, body: &Value) -> Result<String, Refusal> {
         let name = spec::text(&body["Name"]);
@@ -131,7 +130,6 @@ impl Model {
     /// a task that still stops is no obstacle, and loses its addresses on all other networks to L1.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NetworkInUse`] (400; swarmkit `manager/controlapi/network.go`, `removeNetwork`),
     /// [`Refusal::NotFound`] and the like.
     pub fn remove_network(&mut self, term: &str) -> Result<(), Refusal> {
@@ -206,7 +204,6 @@ impl Model {
     /// without a service, which waits for an address if there is none.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotAttachable`], and what the look-ups refuse.
     pub fn attach_container(&mut self, name: &str, network: &str, node: &str) -> Result<TaskId, Refusal> {
         let network = self.network_id(network)?;

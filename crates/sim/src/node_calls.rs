@@ -45,7 +45,6 @@ impl Model {
     /// Lets a node take tasks, only keep what it has, or give all up.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
     pub fn set_availability(&mut self, term: &str, availability: Availability) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
@@ -57,7 +56,6 @@ impl Model {
     /// Sets a label of a node.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
     pub fn set_node_label(&mut self, term: &str, key: &str, value: &str) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
@@ -70,7 +68,6 @@ impl Model {
     /// for [`crate::Timings::node_down`]; services replace them on other nodes at once.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
     pub fn set_node_down(&mut self, term: &str, down: bool) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
@@ -115,7 +112,6 @@ impl Model {
     /// A node leaves for good: its tasks are orphaned, its load balancers' addresses released.
     ///
     /// # Errors
-    ///
     /// [`Refusal::FailedPrecondition`] unless the node is down or drained of its role as a manager.
     pub fn remove_node(&mut self, term: &str, force: bool) -> Result<(), Refusal> {
         self.require_manager()?;
@@ -146,7 +142,6 @@ impl Model {
     /// allocator built anew.
     ///
     /// # Errors
-    ///
     /// [`Refusal::FailedPrecondition`] for the last manager.
     pub fn set_manager(&mut self, term: &str, manager: bool) -> Result<(), Refusal> {
         let id = self.node_id(term)?;

@@ -13,7 +13,7 @@ use crate::spec::{Order, ServiceSpec};
 use crate::state::{Availability, TaskState};
 
 /// Raft index and times of an object.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Meta {
     /// Order of creation.
     pub(crate) seq: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Meta {
 }
 
 /// What was asked for when a network was created.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct NetworkRequest {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
@@ -37,7 +37,7 @@ pub(crate) struct NetworkRequest {
 }
 
 /// What the allocator gave to a network.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct NetworkState {
     pub(crate) subnet: Subnet,
     pub(crate) gateway: Ipv4Addr,
@@ -45,7 +45,7 @@ pub(crate) struct NetworkState {
 }
 
 /// A swarm-scoped network. `state` is absent while it is unallocated.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) id: NetworkId,
     pub(crate) meta: Meta,
@@ -56,7 +56,7 @@ pub(crate) struct Network {
 }
 
 /// A network of this node only.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct LocalNetwork {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -68,7 +68,7 @@ pub(crate) struct LocalNetwork {
 }
 
 /// A virtual address of a service. Without an address it only marks the network as wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Vip {
     pub(crate) network: NetworkId,
     pub(crate) addr: Option<Ipv4Addr>,
@@ -76,7 +76,7 @@ pub(crate) struct Vip {
 }
 
 /// Progress of a rolling update.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Update {
     pub(crate) started: Duration,
     pub(crate) completed: Option<Duration>,
@@ -93,7 +93,7 @@ impl Update {
 }
 
 /// A slot whose task is being replaced.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct SlotUpdate {
     pub(crate) new: TaskId,
     pub(crate) old: Vec<TaskId>,
@@ -101,7 +101,7 @@ pub(crate) struct SlotUpdate {
 }
 
 /// How often a job was executed (moby `api/types/swarm.JobStatus`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JobStatus {
     /// 0 for the first execution; each update is another one.
     pub(crate) iteration: u64,
@@ -109,7 +109,7 @@ pub(crate) struct JobStatus {
 }
 
 /// A service. `committed` tells whether the allocator has written the endpoint.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) id: ServiceId,
     pub(crate) meta: Meta,
@@ -134,14 +134,14 @@ impl Service {
 }
 
 /// The place of a task in its service: a number, or a node where the service is global.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Slot {
     Number(u64),
     Node(NodeId),
 }
 
 /// A task's place on a network.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Attachment {
     pub(crate) network: NetworkId,
     pub(crate) copy: Arc<Value>,
@@ -150,7 +150,7 @@ pub(crate) struct Attachment {
 }
 
 /// What a task runs.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Work {
     /// A container that somebody started and attached by hand.
     Attached {
@@ -164,7 +164,7 @@ pub(crate) enum Work {
 }
 
 /// A task.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) id: TaskId,
     pub(crate) meta: Meta,
@@ -188,9 +188,9 @@ pub(crate) struct Task {
     pub(crate) stop: Duration,
     /// How long its container runs before it ends successfully; `None` until it is stopped.
     pub(crate) finish: Option<Duration>,
-    /// Whether the node's networks count it.
+    /// True iff the node's networks count it.
     pub(crate) counted: bool,
-    /// Whether a stop is on the way.
+    /// True iff a stop is on the way.
     pub(crate) stopping: bool,
 }
 
@@ -231,7 +231,7 @@ impl Task {
 }
 
 /// A node.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) meta: Meta,
@@ -259,7 +259,7 @@ impl Node {
 }
 
 /// A secret or a config.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Blob {
     pub(crate) id: String,
     pub(crate) meta: Meta,
@@ -269,7 +269,7 @@ pub(crate) struct Blob {
 }
 
 /// Which of the two stores of [`Blob`]s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlobKind {
     Config,
     Secret,

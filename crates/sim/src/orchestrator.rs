@@ -48,7 +48,7 @@ impl Model {
         }
     }
 
-    /// Whether the task's node gave it up: drained, or down.
+    /// True iff the task's node gave it up: drained, or down.
     fn is_displaced(&self, task: &Task) -> bool {
         let node = task.node.as_ref().and_then(|node| self.nodes.get(node));
         task.node.is_some() && node.is_none_or(Node::is_invalid)

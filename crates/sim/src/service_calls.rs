@@ -18,7 +18,6 @@ impl Model {
     /// Creates a service from the body of `POST /services/create` and returns its id.
     ///
     /// # Errors
-    ///
     /// The engine's refusals, among them [`Refusal::ServiceNameTaken`] and [`Refusal::NoTarget`].
     pub fn create_service(&mut self, body: Value) -> Result<ServiceId, Refusal> {
         self.require_manager()?;
@@ -53,7 +52,6 @@ impl Model {
     /// Replaces a service's specification; `version` is the index that the caller has read.
     ///
     /// # Errors
-    ///
     /// [`Refusal::OutOfSequence`] if the service changed since, and the refusals of a creation.
     pub fn update_service(&mut self, term: &str, version: u64, body: Value) -> Result<(), Refusal> {
         self.require_manager()?;
@@ -94,7 +92,6 @@ impl Model {
     /// Goes back to the specification before the last update.
     ///
     /// # Errors
-    ///
     /// [`Refusal::FailedPrecondition`] if there was none, and the refusals of an update.
     pub fn roll_back_service(&mut self, term: &str, version: u64) -> Result<(), Refusal> {
         let id = self.service_id(term)?;
@@ -106,7 +103,6 @@ impl Model {
     /// Sets the number of replicas: an update of what the service has now.
     ///
     /// # Errors
-    ///
     /// The refusals of an update.
     pub fn scale_service(&mut self, term: &str, replicas: u64) -> Result<(), Refusal> {
         self.change_service(term, |raw| {
@@ -117,7 +113,6 @@ impl Model {
     /// Updates a service with its present specification, changed.
     ///
     /// # Errors
-    ///
     /// The refusals of an update.
     pub fn change_service(&mut self, term: &str, change: impl FnOnce(&mut Value)) -> Result<(), Refusal> {
         let id = self.service_id(term)?;
@@ -131,7 +126,6 @@ impl Model {
     /// stopped.
     ///
     /// # Errors
-    ///
     /// [`Refusal::NotFound`] and the like.
     pub fn remove_service(&mut self, term: &str) -> Result<(), Refusal> {
         self.require_manager()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pvcheck_ipam::Subnet;
 
 /// An engine release, as far as it shows in answers and behaviour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Engine {
     /// Version text, as `/version` has it.
     pub version: &'static str,
@@ -32,7 +32,7 @@ impl Engine {
         self.version.split('.').next().and_then(|word| word.parse().ok()).unwrap_or(0)
     }
 
-    /// Whether a new network takes the lowest free subnet of the pool (27 and later, moby PR 47768) instead
+    /// True iff a new network takes the lowest free subnet of the pool (27 and later, moby PR 47768) instead
     /// of the one behind the last that was handed out.
     pub fn reuses_subnets(self) -> bool {
         self.major() >= 27
@@ -40,7 +40,7 @@ impl Engine {
 }
 
 /// How long things take in the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timings {
     /// From an accepted call to its effect in allocator and orchestrator. Real engines need some ms, so a
     /// service that was just created has no VIP yet; 0 makes effects immediate.
@@ -88,7 +88,7 @@ pub const STOP_LABEL: &str = "pvcheck.sim.stop_ms";
 pub const FINISH_LABEL: &str = "pvcheck.sim.finish_ms";
 
 /// All settings of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The engine that is modelled.
     pub engine: Engine,
@@ -98,7 +98,7 @@ pub struct Settings {
     pub default_addr_pool: Vec<Subnet>,
     /// Prefix of such a network, up to 29.
     pub subnet_size: u8,
-    /// Whether `Status.IPAM` has upstream's traps (local numbers for a full id; no look-up by name while some
+    /// True iff `Status.IPAM` has upstream's traps (local numbers for a full id; no look-up by name while some
     /// network is unallocated). `false` models an engine in which they are mended.
     pub ipam_traps: bool,
     /// Finished tasks that are kept per slot (`TaskHistoryRetentionLimit`).

@@ -16,7 +16,7 @@ const MOST_REPLICAS: u64 = 100_000;
 const MODES: [&str; 4] = ["Global", "GlobalJob", "Replicated", "ReplicatedJob"];
 
 /// How many tasks a service has, and whether they are meant to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Global,
     GlobalJob,
@@ -25,7 +25,7 @@ pub(crate) enum Mode {
 }
 
 /// The two numbers of a replicated job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplicatedJob {
     /// Tasks that may be under way at once.
     pub(crate) max_concurrent: u64,
@@ -56,14 +56,14 @@ impl Mode {
 }
 
 /// Order of the steps of a rolling update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     StartFirst,
     StopFirst,
 }
 
 /// A published port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Port {
     pub(crate) published: u64,
     pub(crate) protocol: String,
@@ -71,7 +71,7 @@ pub(crate) struct Port {
 }
 
 /// `key == value` or `key != value`; `None` for what does not have that form, which no node meets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Constraint {
     pub(crate) key: String,
     pub(crate) equal: bool,
@@ -79,7 +79,7 @@ pub(crate) struct Constraint {
 }
 
 /// What the model needs to know of a specification.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceSpec {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
@@ -136,7 +136,7 @@ impl ServiceSpec {
         Ok(spec)
     }
 
-    /// Whether a port is published through the routing mesh (swarmkit `IsIngressNetworkNeeded`).
+    /// True iff a port is published through the routing mesh (swarmkit `IsIngressNetworkNeeded`).
     pub(crate) fn needs_ingress(&self) -> bool {
         self.ports.iter().any(|port| port.ingress)
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// State of a task, in Swarm's order (swarmkit `api/types.proto`, `TaskState`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TaskState {
@@ -81,7 +81,7 @@ impl TaskState {
         Self::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(name))
     }
 
-    /// Whether a task in this observed state holds its addresses: up to and with `Running`. Later states keep
+    /// True iff a task in this observed state holds its addresses: up to and with `Running`. Later states keep
     /// showing addresses that they no longer hold (swarmkit `manager/allocator/network.go`, `doTaskAlloc`).
     pub fn is_live(self) -> bool {
         self <= Self::Running
@@ -89,7 +89,7 @@ impl TaskState {
 }
 
 /// What this engine is to a Swarm; decides whether cluster calls are answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Membership {
@@ -101,8 +101,8 @@ pub enum Membership {
     Inactive,
 }
 
-/// Whether a node takes tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which tasks a node takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
     /// Takes new tasks.

@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::object::Network;
 
 /// Who owns an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OwnerKind {
@@ -26,7 +26,7 @@ pub enum OwnerKind {
 }
 
 /// An address and its owner.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
     /// The address.
     pub addr: Ipv4Addr,
@@ -37,7 +37,7 @@ pub struct Owner {
 }
 
 /// The state of one network's addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkTruth {
     /// Id of the network.
     pub id: NetworkId,
@@ -61,7 +61,7 @@ pub struct NetworkTruth {
 }
 
 /// The state of all swarm networks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
     /// By order of creation.
     pub networks: Vec<NetworkTruth>,

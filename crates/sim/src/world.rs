@@ -21,7 +21,6 @@ impl Model {
     /// attachable network `shared`: a /16, or the wider subnet that holds them.
     ///
     /// # Errors
-    ///
     /// The refusal of the first call that failed: more addresses than a /8 has, or replicas than the model takes.
     pub fn with(services: u64, replicas: u64) -> Result<Self, Refusal> {
         let mut model = Self::new();
@@ -47,7 +46,6 @@ impl Model {
 /// each for five services.
 ///
 /// # Errors
-///
 /// None while the model accepts its own drafts; a refusal would be a defect of this crate.
 pub fn cc_ci() -> Result<Model, Refusal> {
     let mut model = Model::new();

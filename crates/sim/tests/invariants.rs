@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const NETWORKS: [(&str, &str); 4] =
     [("n0", "10.90.0.0/28"), ("n1", "10.91.0.0/29"), ("n2", "10.92.0.0/24"), ("n3", "10.90.0.0/29")];
 
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Step {
     Advance(u64),
     Attach(usize),

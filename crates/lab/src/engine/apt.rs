@@ -25,7 +25,7 @@ fn own_suite_in(os_release: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// Whether packages can be had here at all.
+/// True iff packages can be had here at all.
 pub(crate) fn is_available() -> bool {
     ["apt-get", "apt-cache", "dpkg-deb"].iter().all(|program| on_path(program).is_some())
 }

@@ -31,7 +31,7 @@ impl ProcessId {
         Self::of(std::process::id())
     }
 
-    /// Whether it still runs; a zombie does not.
+    /// True iff it still runs; a zombie does not.
     pub(crate) fn is_alive(self) -> bool {
         Stat::of(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && stat.state != 'Z')
     }

@@ -22,7 +22,7 @@ impl ReadOnlyProxy {
     /// Listens on `socket` for calls to the engine behind `engine`.
     ///
     /// # Errors
-    /// When it cannot listen there.
+    /// If it cannot listen there.
     pub fn start(socket: &Path, engine: &Path) -> io::Result<Self> {
         let listener = UnixListener::bind(socket)?;
         let proxy = Self { socket: socket.to_owned(), calls: Arc::default() };

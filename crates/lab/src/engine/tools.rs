@@ -67,7 +67,7 @@ pub(crate) struct Tools {
     pub(crate) caddy: PathBuf,
 }
 
-/// Whether the system has what every lab needs, apart from the engine.
+/// Checks that the system has what every lab needs, apart from the engine.
 pub(crate) fn check_system() -> Result<(), LabError> {
     for (program, package) in SYSTEM_PROGRAMS {
         if on_path(program).is_none() {

@@ -35,7 +35,7 @@ const PRIVATE_NETWORKS: [(&str, &str, &str); 3] = [
 pub(crate) struct Service {
     pub(crate) stack: &'static str,
     task: &'static str,
-    /// Whether it is on the shared overlay.
+    /// True iff it is on the shared overlay.
     pub(crate) overlay: bool,
     /// Its stack's own network, by its short name.
     private: Option<&'static str>,

@@ -239,7 +239,7 @@ fn kept_shares_the_old_list_until_it_outgrows_it() {
     assert_eq!(old, [b, c, a]);
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Act {
     Allocate,
     Release(usize),

@@ -39,7 +39,7 @@ impl Filters {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the key lets something pass: it is absent, or one of its values does.
+    /// True iff the key lets something pass: it is absent, or one of its values does.
     pub(super) fn passes(&self, key: &str, accepts: impl Fn(&str) -> bool) -> bool {
         !self.has(key) || self.values(key).iter().any(|value| accepts(value))
     }

@@ -18,7 +18,7 @@ use query::Query;
 const JOBS_API_MINOR: u32 = 41;
 
 /// An answer of the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,

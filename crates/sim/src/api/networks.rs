@@ -157,7 +157,7 @@ impl Model {
         })
     }
 
-    /// Whether this node has the network: a task of it uses it, or it is the ingress network.
+    /// True iff this node has the network: a task of it uses it, or it is the ingress network.
     fn has_local_copy(&self, id: &NetworkId) -> bool {
         let ingress = self.networks.get(id).is_some_and(|n| n.request.ingress && n.state.is_some());
         ingress || self.node_uses.contains_key(&(self.cluster.local.clone(), id.clone()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What goes wrong with a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// The connection ends without an answer; the call has been carried out.
@@ -40,7 +40,7 @@ pub enum Fault {
 /// let rule = FaultRule::new(Fault::Fail { status: 500 }).method("GET").path("/tasks").times(2);
 /// # let _ = rule;
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRule {
     fault: Fault,
     method: Option<String>,

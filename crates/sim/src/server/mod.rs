@@ -24,7 +24,7 @@ pub use fault::{Fault, FaultRule};
 const TICK: Duration = Duration::from_millis(5);
 
 /// How a [`Sim`] is started.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SimOptions {
     /// Path of the socket; without it a temporary directory is made for it and removed again.
     pub socket: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub struct SimOptions {
 }
 
 /// One request that came in, whatever was answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRecord {
     /// The HTTP method.
     pub method: String,
@@ -136,7 +136,6 @@ impl Sim {
     /// Starts serving a model. Its time goes on from where it is, and its wall clock is set to now.
     ///
     /// # Errors
-    ///
     /// [`StartError`]: the socket, the log file or the thread could not be had.
     pub fn start(model: Model, options: SimOptions) -> Result<Self, StartError> {
         let (dir, socket) = place(options.socket)?;
