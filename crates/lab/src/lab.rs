@@ -36,8 +36,8 @@ impl Lab {
     /// Checks that a lab can be made here.
     ///
     /// # Errors
-    /// Says what is missing: root, a helper of the system, or a way to an engine. A test that needs a lab prints it
-    /// and counts as not run.
+    /// If root, a helper of the system, or a way to an engine is missing; the error says which. A test that needs a lab
+    /// prints it and counts as not run.
     pub fn available() -> Result<(), LabError> {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
@@ -46,12 +46,12 @@ impl Lab {
         tools::check_system()
     }
 
-    /// Makes a lab and answers when every engine is up and, in a world, every task runs and every route answers as it
+    /// Makes a lab and returns when every engine is up and, with a world, every task runs and every route answers as it
     /// should. Blocks for 3 to 20 seconds, and for a download at the first time; `progress` is called from
     /// several threads.
     ///
     /// # Errors
-    /// Whatever was made before an error is taken down again.
+    /// If a step fails or `spec.cancel` is set. What was made before is taken down again.
     pub fn up(mut spec: LabSpec, progress: ProgressSink<'_>) -> Result<Self, LabError> {
         Self::available()?;
         let engines = spec.engines()?;
@@ -67,7 +67,7 @@ impl Lab {
     /// The lab of this name, made by this or another process. Dropping it leaves it as it is.
     ///
     /// # Errors
-    /// If there is none, or its state file cannot be read.
+    /// If there is no lab of this name, or its state file cannot be read.
     pub fn attach(name: &LabName) -> Result<Self, LabError> {
         let state = State::load(name)?;
         Ok(Self { dir: state.dir()?, state, watchers: Vec::new(), owned: false })
@@ -81,11 +81,11 @@ impl Lab {
         Ok(state::names()?.into_iter().map(|name| LabStatus::of(&name)).collect())
     }
 
-    /// Takes down every lab whose owner is gone without having left it to stay, and those whose engines are gone.
-    /// Answers their names.
+    /// Takes down every lab whose owner is gone and did not keep it, and those whose engines are gone. Returns their
+    /// names.
     ///
     /// # Errors
-    /// The first failure; the other labs are taken down all the same.
+    /// If one of them cannot be taken down completely: the first such failure. The others are taken down all the same.
     pub fn down_stale() -> Result<Vec<LabName>, LabError> {
         let mut names = Vec::new();
         let mut first = None;
@@ -98,7 +98,7 @@ impl Lab {
         first.map_or(Ok(names), Err)
     }
 
-    /// Takes down the lab of this name, whoever made it, even half way up.
+    /// Takes down the lab of this name, also one of another process or one that is not up yet.
     ///
     /// # Errors
     /// If there is no such lab, or something of it is left.
@@ -116,12 +116,12 @@ impl Lab {
     /// Takes the lab down.
     ///
     /// # Errors
-    /// Names whatever is left of it.
+    /// If something of it is left; the error names it.
     pub fn down(mut self) -> Result<(), LabError> {
         self.take_down()
     }
 
-    /// Leaves the lab up after this process; `attach` and `down_named` find it by its name.
+    /// Keeps the lab up beyond the end of this process; `attach` and `down_named` find it by its name.
     ///
     /// # Errors
     /// If the state file cannot be written; the lab is then taken down.
@@ -138,7 +138,7 @@ impl Lab {
     }
 
     /// A command that will run in the first manager's network namespace, with DOCKER_HOST set and the engine's programs
-    /// and this program's own folder first on PATH. Its process is the program's own: nothing stands between.
+    /// and this program's own folder first on PATH. The process is the program itself: nsenter replaces itself with it.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         self.command_on(0, program)
     }
@@ -170,7 +170,7 @@ impl Lab {
         network::in_namespace(self.namespace(manager), work)
     }
 
-    /// Asks a route of the world once, verifying the router's certificate, and answers the HTTP status. Takes at most
+    /// Requests a route of the world once, verifying the router's certificate, and returns the HTTP status. Takes at most
     /// some seconds.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Lab {
         host.halt(Context::new(&|_| {}, &Cancel::default()), anchor.ok_or_else(gone)?)
     }
 
-    /// Starts a stopped engine again and answers when it does.
+    /// Starts a stopped engine again and returns when it answers.
     ///
     /// # Errors
     /// If it ends at once or does not answer within a minute.
@@ -326,7 +326,7 @@ impl Lab {
         self.owned = false;
         let mut watchers = mem::take(&mut self.watchers);
         for watcher in &mut watchers {
-            // Already gone is as good.
+            // An error means that it has ended already.
             let _ = watcher.kill();
         }
         for watcher in &mut watchers {
@@ -339,7 +339,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if self.owned {
-            // Nobody can be told here; what is left is found again by its state file.
+            // There is no caller to report to; what is left is found again by its state file.
             let _ = self.take_down();
         }
     }

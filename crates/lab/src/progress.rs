@@ -1,4 +1,4 @@
-//! What a lab says while it is made. The library itself never prints.
+//! Progress reports, and waiting for a condition with a limit. The library itself never prints.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub struct Progress {
 /// Where progress goes. It is called from several threads.
 pub type ProgressSink<'a> = &'a (dyn Fn(Progress) + Sync);
 
-/// Carried through everything that takes time: where to report to, and whether to go on.
+/// Passed to everything that takes time: where to report progress, and the flag that ends it.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     sink: ProgressSink<'a>,
@@ -38,8 +38,8 @@ impl<'a> Context<'a> {
         self.cancel.check()
     }
 
-    /// Asks again and again until `probe` gives a value. `probe` answers Err with what it saw instead; `what` completes
-    /// "waited in vain until …".
+    /// Polls `probe` until it returns a value. `what` completes "waited in vain until …"; the last [`Wait::NotYet`] says
+    /// what was seen instead.
     pub(crate) fn wait<T>(
         &self,
         what: &str,

@@ -1,4 +1,4 @@
-//! What a caller asks for.
+//! Options of a new lab, and the types that they are made of.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,12 +12,12 @@ use crate::LabError;
 /// The largest number of engines (managers and spares) in one lab.
 pub const MAX_ENGINES: usize = 7;
 
-/// What a lab shall be.
+/// Options of a new lab.
 #[derive(Clone, Debug)]
 pub struct LabSpec {
     /// Engines that form the Swarm, all of them managers; 1 to [`MAX_ENGINES`].
     pub managers: usize,
-    /// Engines beside them that have joined nothing, reachable from the managers; 0 by default.
+    /// Additional engines that have joined no Swarm, reachable from the managers; 0 by default.
     pub spares: usize,
     /// The Debian suite whose engine is wanted; None takes the engine on PATH, else the machine's own suite.
     pub suite: Option<Suite>,
@@ -25,7 +25,7 @@ pub struct LabSpec {
     pub name: Option<LabName>,
     /// What runs on the Swarm at the start.
     pub world: World,
-    /// Set from elsewhere (a signal handler) to give up: [`crate::Lab::up`] then cleans up and answers
+    /// Set by another thread or a signal handler to give up: [`crate::Lab::up`] then cleans up and returns
     /// [`LabError::Cancelled`].
     pub cancel: Cancel,
 }
@@ -60,12 +60,12 @@ impl LabSpec {
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Asks for the end.
+    /// Asks the lab to give up.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// True iff the end was asked for.
+    /// True iff [`Cancel::cancel`] was called on this flag or a clone of it.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -82,7 +82,7 @@ impl Cancel {
 pub struct LabName(String);
 
 impl LabName {
-    /// A name that nobody chose: `l` and eight hexadecimal digits at random.
+    /// A name made up: `l` and eight random hexadecimal digits.
     pub(crate) fn random() -> Self {
         let digits = uuid::Uuid::now_v7().simple().to_string();
         Self(format!("l{}", &digits[digits.len() - 8..]))
@@ -190,7 +190,7 @@ impl FromStr for Suite {
 pub enum World {
     /// Nothing.
     Empty,
-    /// The host of the mission in small: nine services behind a router on the overlay `proxy`.
+    /// A CI host in small: nine services behind a router on the overlay `proxy`.
     CcCi,
 }
 

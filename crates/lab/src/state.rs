@@ -25,17 +25,17 @@ pub(crate) struct State {
     pub(crate) info: LabInfo,
     /// The process that takes the lab down when it is done with it.
     pub(crate) owner: Option<ProcessId>,
-    /// True iff the owner has left it to stay.
+    /// True iff its owner keeps it beyond its own end.
     pub(crate) kept: bool,
     /// True iff it came up to the end.
     pub(crate) ready: bool,
-    /// Every network namespace, also the bridge's.
+    /// Every network namespace, the bridge's included.
     pub(crate) namespaces: Vec<String>,
     /// The first process of each engine's process namespace: when it dies, the kernel ends all others in it.
     pub(crate) anchors: Vec<ProcessId>,
     /// Cgroup path of all containers, below each hierarchy's root.
     pub(crate) cgroup: String,
-    /// What is put before PATH.
+    /// Folders that come before PATH.
     pub(crate) programs: Vec<PathBuf>,
 }
 
@@ -84,7 +84,7 @@ impl State {
         }
     }
 
-    /// True iff nobody will take this lab down: its owner is gone and did not leave it to stay, or its engines are gone.
+    /// True iff no process will take this lab down: its owner is gone and did not keep it, or its engines are gone.
     pub(crate) fn is_stale(&self) -> bool {
         let owned = self.owner.is_some_and(ProcessId::is_alive);
         let running = self.anchors.iter().any(|anchor| anchor.is_alive());
@@ -144,7 +144,7 @@ pub(crate) fn claim(name: &LabName) -> Result<PathBuf, LabError> {
 fn claim_in(labs: &Path, name: &LabName) -> Result<PathBuf, LabError> {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(labs).map_err(LabError::io("make", labs))?;
     let meta = fs::symlink_metadata(labs).map_err(LabError::io("look at", labs))?;
-    // /var/tmp is open to everybody: a folder or link that somebody else put there is not used.
+    // /var/tmp is writable for all users: a folder or link that another user put there is not used.
     if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
         return Err(LabError::LabsDir { path: labs.to_owned(), reason: "is not a folder of root's" });
     }

@@ -14,7 +14,7 @@ pub struct LabStatus {
     pub ready: bool,
     /// Engines whose first process is alive.
     pub engines_alive: usize,
-    /// True iff nobody will take it down: its owner is gone and did not leave it to stay, or its engines are gone.
+    /// True iff no process will take it down: its owner is gone and did not keep it, or its engines are gone.
     pub stale: bool,
     /// Facts; None when the state file cannot be read.
     pub info: Option<LabInfo>,

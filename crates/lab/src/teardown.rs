@@ -1,4 +1,4 @@
-//! Taking a lab down: processes, mounts, namespaces, cgroups, folder, in this order, and then a look at what is left.
+//! Taking a lab down: processes, mounts, namespaces, cgroups, folder, in this order; then it is checked what is left.
 //!
 //! Nothing is stopped gently, because nothing of a lab is kept: killing the anchors ends every process of the engines,
 //! containers included (pid_namespaces(7)), and with the last one go their mounts and networks.
@@ -16,13 +16,13 @@ use crate::engine::network::namespace_file;
 use crate::engine::process::{self, ProcessId, namespace_id};
 use crate::state::State;
 
-/// Time for killed processes to vanish and for the kernel to give free what they held.
+/// Time for killed processes to be reaped and for the kernel to release what they held.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Where cgroup hierarchies are mounted (cgroups(7)).
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Removes everything of a lab; doing it twice is no error.
+/// Removes everything of a lab; doing it twice is fine.
 pub(crate) fn remove(state: &State) -> Result<(), LabError> {
     remove_at(state, &state.dir()?)
 }
@@ -49,7 +49,7 @@ fn remove_at(state: &State, dir: &Path) -> Result<(), LabError> {
 fn kill(state: &State, left: &mut Vec<String>) {
     let ids: Vec<(u64, u64)> =
         state.namespaces.iter().filter_map(|namespace| namespace_id(&namespace_file(namespace))).collect();
-    // Somebody who works inside the lab may take it down, too.
+    // A shell inside the lab may take the lab down; neither it nor this process is killed.
     let spared = process::own_ancestry();
     let targets = || -> Vec<ProcessId> {
         let mut all: Vec<ProcessId> =
@@ -87,10 +87,10 @@ fn until(mut done: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// The engines' mounts are in namespaces of their own, so there is something here only if somebody else mounted it.
+/// The engines' mounts are in namespaces of their own, so there is something here only if another program mounted it.
 fn unmount(dir: &Path, left: &mut Vec<String>) {
     for point in mounts::mount_points_below(dir) {
-        // What did not work shows in the look afterwards.
+        // A failure shows below: the mount is still listed.
         let _ = Command::new("umount").arg(&point).output();
     }
     left.extend(mounts::mount_points_below(dir).iter().map(|point| format!("mount {}", point.display())));

@@ -18,11 +18,12 @@ const PATH: [(TaskState, &str); 6] = [
     (TaskState::Running, "started"),
 ];
 
-/// How often an agent looks whether its load balancer's address has come.
+/// How often an agent checks that its node has a load balancer's address (moby `daemon/cluster/executor/container`,
+/// `waitNodeAttachments`).
 const ATTACHMENT_POLL: Duration = Duration::from_millis(100);
 
 impl Model {
-    /// Lets a running task fail, as a crashing container does; the service replaces it. `false` if there is no
+    /// Lets a running task's container exit with an error; the service replaces the task. `false` if there is no
     /// such running task.
     pub fn fail_task(&mut self, id: &TaskId, error: &str) -> bool {
         let running = self.tasks.get(id).is_some_and(|task| task.state == TaskState::Running);
@@ -76,7 +77,7 @@ impl Model {
         self.schedule(self.step_time(), Event::Step(id.clone()));
     }
 
-    /// Looks again for nodes for all tasks that have none.
+    /// Schedules all tasks that have no node.
     pub(crate) fn place_all(&mut self) {
         let pending = self.tasks.values().filter(|task| task.state == TaskState::Pending && task.is_wanted());
         let ids: Vec<TaskId> = pending.map(|task| task.id.clone()).collect();
@@ -95,7 +96,7 @@ impl Model {
         fitting.min_by_key(|node| (node.load, node.meta.seq)).map(|node| node.id.clone())
     }
 
-    /// The agent: one state further, unless the node is down or the task has to wait.
+    /// The agent: advances a task by one state, unless the node is down or the task has to wait.
     pub(crate) fn step_task(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         let Some(at) = PATH.iter().position(|(state, _)| *state == task.state) else { return };
@@ -167,7 +168,7 @@ impl Model {
         self.settings.timings.start / 5
     }
 
-    /// Changes what is wanted of a task, and starts what follows from it.
+    /// Raises the desired state of a task, and starts what follows from that.
     pub(crate) fn desire(&mut self, id: &TaskId, desired: TaskState) {
         let Some(task) = self.tasks.get(id) else { return };
         // The desired state never goes back (swarmkit `manager/dispatcher`).
@@ -194,7 +195,7 @@ impl Model {
         }
     }
 
-    /// Tells the agent to stop a task; on a down node nobody hears it.
+    /// Asks the agent to stop a task. On a down node it does not arrive; the agent stops the task when it is back.
     pub(crate) fn stop_task(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         let down = task
@@ -222,7 +223,7 @@ impl Model {
         }
     }
 
-    /// A task reaches a final state: its addresses are released, and its service looks what to do.
+    /// Brings a task into a final state: its addresses are released and its service is reconciled.
     pub(crate) fn end_task(&mut self, id: &TaskId, state: TaskState, error: &str) {
         let message = match state {
             TaskState::Shutdown => "shutdown",
@@ -236,7 +237,7 @@ impl Model {
         self.reap_later(id);
         let Some(task) = self.tasks.get(id) else { return };
         let Some(service) = task.service().cloned() else { return };
-        // The jobs orchestrator passes over the end of a task that was told to stop (swarmkit
+        // The jobs orchestrator ignores the end of a task that was asked to stop (swarmkit
         // `manager/orchestrator/jobs/orchestrator.go`, `handleEvent`).
         if task.iteration.is_none() || task.is_wanted() {
             self.orchestrate(&service);
@@ -271,7 +272,7 @@ impl Model {
         }
     }
 
-    /// The store forgets a task; one that still held addresses releases them now.
+    /// Deletes a task from the store; if it was still live its addresses are released now.
     pub(crate) fn forget_task(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         if task.state.is_live() {
@@ -307,7 +308,7 @@ impl Model {
     }
 }
 
-/// True iff a node meets a placement constraint; nothing meets one that cannot be read.
+/// True iff a node meets a placement constraint; no node meets one that cannot be parsed (`None`).
 pub(crate) fn node_meets(node: &Node, constraint: Option<&Constraint>) -> bool {
     let Some(Constraint { key, equal, value }) = constraint else { return false };
     let label =

@@ -32,7 +32,7 @@ impl Model {
     }
 
     /// Gives a network its subnet and gateway. It stays unallocated where that overlaps another swarm network
-    /// or the pools are used up; the client was told success long before.
+    /// or the pools are used up; the client got its 201 long before.
     fn allocate_network(&mut self, id: &NetworkId) -> Result<(), String> {
         let Some(network) = self.networks.get(id) else { return Ok(()) };
         let request = network.request.clone();

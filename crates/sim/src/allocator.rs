@@ -68,7 +68,7 @@ pub(crate) struct Demand {
     pub(crate) ingress: Option<NetworkId>,
 }
 
-/// The allocator's memory. It is lost when the leadership moves, and every leak with it.
+/// The allocator's memory. A change of leader loses it, and every leak with it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Allocator {
     pub(crate) pools: BTreeMap<NetworkId, Pool>,
@@ -151,7 +151,7 @@ impl Allocator {
         Ok(())
     }
 
-    /// `allocateVIP`: nothing to do for an address that is held already, by whomever.
+    /// `allocateVIP`: nothing to do for an address that is held already, whoever its owner is.
     fn allocate_vip(&mut self, vip: &mut Vip) -> Result<(), AllocError> {
         let pool = self.pools.get_mut(&vip.network).ok_or(AllocError::NoVipNetwork)?;
         match vip.addr {
@@ -209,7 +209,7 @@ impl Allocator {
     }
 
     /// `IsTaskAllocated` and `DeallocateTask`. A task of which one network is gone counts as not allocated, so
-    /// its addresses on all other networks stay taken for ever: that is L1. `true` if something was released.
+    /// its addresses on all other networks stay taken until the leadership moves: that is L1. `true` if something was released.
     pub(crate) fn release_task(&mut self, id: &TaskId, attachments: &[Attachment]) -> bool {
         let whole = self.tasks.contains(id)
             && attachments.iter().all(|attachment| self.holds(&attachment.network, attachment.addr));

@@ -55,7 +55,7 @@ impl NetworkDraft {
     }
 }
 
-/// Body of a service to create: one replica, VIP mode, no network, until told otherwise.
+/// Body of a service to create: one replica, VIP mode, no network, unless a method changes it.
 ///
 /// ```
 /// use pvcheck_sim::ServiceDraft;

@@ -1,7 +1,7 @@
 //! Jobs: services whose tasks run to their end (swarmkit `manager/orchestrator/jobs`).
 //!
-//! Their tasks have the desired state `complete` from their creation. The allocator does not look at the mode: a
-//! job's VIP is held as long as the service is there, and a task's address as long as its observed state is up to
+//! Their tasks have the desired state `complete` from their creation. The allocator ignores a service's mode: a
+//! job's VIP is held as long as the service exists, and a task's address as long as its observed state is up to
 //! `running`.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::object::{Node, Slot, Task};
 use crate::spec::ReplicatedJob;
 use crate::state::TaskState;
 
-/// The tasks of a job, told apart as its reconcilers do.
+/// The tasks of a job, sorted as swarmkit's reconcilers sort them.
 #[derive(Debug, Default)]
 struct Progress {
     /// Slots of this execution with a task that is complete, under way or about to be tried again.

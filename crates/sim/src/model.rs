@@ -12,28 +12,28 @@ use crate::object::{Blob, BlobKind, LocalNetwork, Meta, Network, Node, Service, 
 use crate::settings::Settings;
 use crate::state::Membership;
 
-/// Something that happens by itself later.
+/// Something that is due at a later time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The allocator learns of a network.
     NetworkCreated(NetworkId),
     /// Allocator and orchestrator learn of a service or of its change.
     ServiceChanged { service: ServiceId, created: bool },
-    /// The scheduler looks for a node.
+    /// The scheduler chooses a node.
     Schedule(TaskId),
     /// The agent brings a task one state further.
     Step(TaskId),
     /// The container has ended by itself, without an error.
     Finished(TaskId),
-    /// The container has ended after it was told to.
+    /// The container has ended after it was asked to stop.
     Stopped(TaskId),
-    /// The store forgets a task.
+    /// The reaper deletes a task from the store.
     Reap(TaskId),
     /// The node has been down for too long, if it is down since then.
     NodeLost { node: NodeId, since: Duration },
 }
 
-/// A Swarm manager, its nodes and its tasks: pure, with a time of its own that moves only when it is told to.
+/// A Swarm manager, its nodes and its tasks: pure, with a clock of its own that only its caller moves.
 ///
 /// Calls take effect at the present moment; what takes time (a container that stops, a retry) happens in
 /// [`Model::advance`], in the order of its time, so the result does not depend on the size of the steps.
@@ -224,12 +224,12 @@ impl Model {
         format!("time=\"{:.9}\" {line}", self.at(time))
     }
 
-    /// Makes this engine a manager, a worker, or no member of a Swarm. Nothing else changes.
+    /// Sets whether this engine is a manager, a worker, or in no Swarm. Nothing else changes.
     pub fn set_membership(&mut self, membership: Membership) {
         self.cluster.membership = membership;
     }
 
-    /// What this engine is to its Swarm.
+    /// Whether this engine is a manager, a worker, or in no Swarm.
     pub fn membership(&self) -> Membership {
         self.cluster.membership
     }
@@ -309,7 +309,7 @@ impl Model {
         self.log.write(self.now, "error", msg, &fields);
     }
 
-    /// The line that marks a new leader, and with it the end of every leak before it.
+    /// Logs the two lines that mark a new leader; no leak from before them is left.
     pub(crate) fn log_leadership(&mut self) {
         let leader = self.cluster.leader.as_str();
         let raft = leader.get(..16).unwrap_or(leader);

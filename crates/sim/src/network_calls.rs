@@ -14,15 +14,15 @@ use crate::refusal::Refusal;
 use crate::spec;
 use crate::state::TaskState;
 
-/// Widest subnet that the model takes: a pool's bits live in memory.
+/// Widest subnet that the model takes: a bound of its own, since a pool's bitmap lives in memory.
 const SHORTEST_PREFIX: u8 = 8;
 
 impl Model {
-    /// Creates a network from the body of `POST /networks/create` and returns its id. A subnet that overlaps
-    /// is no reason to refuse: the network then stays unallocated, as on a real Swarm.
+    /// Creates a network from the body of `POST /networks/create` and returns its id. An overlapping subnet is
+    /// accepted and the network stays unallocated, as on a real Swarm.
     ///
     /// # Errors
-    /// The engine's refusals, among them [`Refusal::NetworkNameTaken`].
+    /// If the engine refuses it: among others, the name is taken ([`Refusal::NetworkNameTaken`]).
     pub fn create_network(&mut self, body: &Value) -> Result<String, Refusal> {
         let name = spec::text(&body["Name"]);
         if name.is_empty() || name.trim() != name {
@@ -126,12 +126,12 @@ impl Model {
         });
     }
 
-    /// Removes a network. Refused while a service names it, or while a task on it both is wanted and lives;
-    /// a task that still stops is no obstacle, and loses its addresses on all other networks to L1.
+    /// Removes a network. Refused while a service uses it, or a task that has neither ended nor been asked to
+    /// stop. A stopping task does not count, and leaks its addresses on all its other networks (L1).
     ///
     /// # Errors
-    /// [`Refusal::NetworkInUse`] (400; swarmkit `manager/controlapi/network.go`, `removeNetwork`),
-    /// [`Refusal::NotFound`] and the like.
+    /// If it is in use ([`Refusal::NetworkInUse`]; swarmkit `manager/controlapi/network.go`, `removeNetwork`), is one
+    /// of the engine's own ([`Refusal::Predefined`]), or does not exist.
     pub fn remove_network(&mut self, term: &str) -> Result<(), Refusal> {
         if let Some(at) =
             self.local_networks.iter().position(|network| network.name == term || network.id == term)
@@ -153,7 +153,8 @@ impl Model {
         if self.node_uses.contains_key(&(self.cluster.local.clone(), id.clone())) {
             self.stale_networks.insert(id, network);
         }
-        // Writing a node makes the allocator look at it again, which fails where a task still stops.
+        // The nodes' attachments were written, so the allocator processes these nodes again; that fails, and is
+        // logged, on each node where a task of the removed network still stops.
         for node in nodes {
             self.sync_node(&node);
         }
@@ -185,7 +186,7 @@ impl Model {
                 }
             });
         }
-        // Up to `running`, not up to `complete`: a job's task is no obstacle by itself, only its service is
+        // Up to `running`, not up to `complete`: a job's task does not keep a network in use, only its service does
         // (swarmkit `manager/controlapi/network.go`, `removeNetwork`).
         let blocks = |task: &&Task| {
             task.desired <= TaskState::Running && task.state.is_live() && task.wants.contains(id)
@@ -204,7 +205,7 @@ impl Model {
     /// without a service, which waits for an address if there is none.
     ///
     /// # Errors
-    /// [`Refusal::NotAttachable`], and what the look-ups refuse.
+    /// If the network was not created as attachable ([`Refusal::NotAttachable`]), or a name is unknown.
     pub fn attach_container(&mut self, name: &str, network: &str, node: &str) -> Result<TaskId, Refusal> {
         let network = self.network_id(network)?;
         let node = self.node_id(node)?;
@@ -247,7 +248,7 @@ impl Model {
         id
     }
 
-    /// Ends an attached container; its task vanishes at once. `false` if the id names none.
+    /// Ends an attached container; its task is deleted at once. `false` if the id is not that of one.
     pub fn detach_container(&mut self, id: &TaskId) -> bool {
         let attached = self.tasks.get(id).is_some_and(|task| task.service().is_none());
         if attached {

@@ -127,7 +127,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// The part of the specification whose change makes new tasks, beside the template.
+    /// The part of the specification whose change replaces tasks, apart from the template.
     pub(crate) fn endpoint_spec(&self) -> &Value {
         &self.raw["EndpointSpec"]
     }
@@ -152,7 +152,7 @@ pub(crate) struct Attachment {
 /// What a task runs.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    /// A container that somebody started and attached by hand.
+    /// A container that was started and attached by hand (`docker run --network`).
     Attached {
         container: String,
     },
@@ -190,7 +190,7 @@ pub(crate) struct Task {
     pub(crate) finish: Option<Duration>,
     /// True iff the node's networks count it.
     pub(crate) counted: bool,
-    /// True iff a stop is on the way.
+    /// True iff the agent has been asked to stop it.
     pub(crate) stopping: bool,
 }
 

@@ -11,8 +11,8 @@ use crate::spec::{Mode, Order};
 use crate::state::TaskState;
 
 impl Model {
-    /// Brings a service's tasks to what its specification wants: replaces the ended, removes the superfluous,
-    /// creates the missing.
+    /// Reconciles a service's tasks with its specification: replaces those that ended, removes those that are too
+    /// many, creates those that are missing.
     pub(crate) fn orchestrate(&mut self, id: &ServiceId) {
         let Some(service) = self.services.get(id) else { return };
         let mut slots = self.live_slots(id);
@@ -34,7 +34,7 @@ impl Model {
         }
     }
 
-    /// One slot and its wanted tasks: an ended one becomes history, and a slot without a live one gets one.
+    /// Reconciles one slot: its ended tasks become history, and if none is live a new one is created.
     fn keep_slot(&mut self, id: &ServiceId, slot: Slot, tasks: &[TaskId]) {
         let gone = |id: &&TaskId| {
             self.tasks.get(*id).is_none_or(|task| !task.state.is_live() || self.is_displaced(task))
@@ -48,13 +48,13 @@ impl Model {
         }
     }
 
-    /// True iff the task's node gave it up: drained, or down.
+    /// True iff the task has a node that is down, drained or gone.
     fn is_displaced(&self, task: &Task) -> bool {
         let node = task.node.as_ref().and_then(|node| self.nodes.get(node));
         task.node.is_some() && node.is_none_or(Node::is_invalid)
     }
 
-    /// Slots with a task that is wanted, and those tasks.
+    /// The slots that have tasks not asked to stop, with these tasks.
     fn live_slots(&self, id: &ServiceId) -> BTreeMap<Slot, Vec<TaskId>> {
         let mut slots: BTreeMap<Slot, Vec<TaskId>> = BTreeMap::new();
         for task in self.tasks_of(id).filter(|task| task.is_wanted()) {
@@ -146,7 +146,7 @@ impl Model {
         task.template != service.template || *task.endpoint_spec != *service.endpoint_spec()
     }
 
-    /// A task moved on; its service's update may go on.
+    /// Continues the rolling update of a task's service after the task changed its state.
     pub(crate) fn on_progress(&mut self, id: &TaskId) {
         if let Some(service) = self.tasks.get(id).and_then(|task| task.service().cloned()) {
             self.step_update(&service);
@@ -166,8 +166,8 @@ impl Model {
             if update.active.is_empty() && update.waiting.is_empty() {
                 update.completed = Some(self.now);
             }
-            let room = parallelism == 0 || (update.active.len() as u64) < parallelism;
-            if !room || !update.is_going() {
+            let may_begin = parallelism == 0 || (update.active.len() as u64) < parallelism;
+            if !may_begin || !update.is_going() {
                 return;
             }
             let Some(slot) = update.waiting.pop_first() else { return };
@@ -175,7 +175,7 @@ impl Model {
         }
     }
 
-    /// Creates the new task of a slot; with stop-first the old one is told to stop at once.
+    /// Creates the new task of a slot; with stop-first the old one is asked to stop at once.
     fn begin_slot(&mut self, id: &ServiceId, slot: Slot, order: Order) {
         let outdated =
             self.slot_tasks(id, &slot).into_iter().filter(|t| t.is_wanted() && self.is_outdated(id, t));
@@ -196,7 +196,7 @@ impl Model {
         }
     }
 
-    /// Brings one slot's update on; `false` if it is done, or given up because the new task failed.
+    /// Advances the update of one slot; `false` once it is done, or abandoned because the new task failed.
     fn step_slot(&mut self, service: &ServiceId, one: &SlotUpdate) -> bool {
         let Some(new) = self.tasks.get(&one.new) else { return false };
         let runs = new.state == TaskState::Running;
@@ -230,7 +230,9 @@ fn new_is_wanted(task: Option<&Task>) -> bool {
     task.is_some_and(|task| task.is_wanted() && task.state.is_live())
 }
 
-/// The numbers that a replicated service keeps: the lowest ones in use, then the lowest free ones.
+/// The slots that a replicated service keeps: the lowest in use, then the lowest free ones. Swarmkit keeps running
+/// tasks and an even spread over nodes first, and is otherwise free to choose (`manager/orchestrator/replicated/services.go`);
+/// the lowest numbers are this model's choice.
 fn wanted_numbers(slots: &BTreeMap<Slot, Vec<TaskId>>, replicas: u64) -> BTreeSet<Slot> {
     let limit = usize::try_from(replicas).unwrap_or(usize::MAX);
     let mut wanted: BTreeSet<Slot> = slots.keys().take(limit).cloned().collect();

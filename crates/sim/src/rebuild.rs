@@ -11,8 +11,8 @@ use crate::model::{Event, Model};
 use crate::state::TaskState;
 
 impl Model {
-    /// What a change of leadership does: the allocator is built anew. Nothing restarts, and every leak is
-    /// reclaimed. Also the first half of what an engine restart does.
+    /// Builds the allocator anew, as a change of leader does: every leak is reclaimed, and nothing restarts. A restart of
+    /// the leader's engine does this as well.
     pub fn rebuild_allocator(&mut self) {
         self.cluster.term += 1;
         self.log_leadership();
@@ -23,7 +23,7 @@ impl Model {
         self.restore_tasks();
         self.sync_all_nodes();
         self.allocate_the_rest();
-        // A new leader's jobs orchestrator looks at every job once (swarmkit
+        // A new leader's jobs orchestrator reconciles every job once (swarmkit
         // `manager/orchestrator/jobs/orchestrator.go`, `init`).
         for (id, is_job) in self.services_by_age() {
             if is_job {

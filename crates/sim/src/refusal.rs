@@ -68,7 +68,7 @@ pub enum Refusal {
     /// The object changed since it was read.
     #[error("rpc error: code = Unknown desc = update out of sequence")]
     OutOfSequence,
-    /// A service names a network that does not exist; unlike a look-up this is a 500.
+    /// A service uses a network that does not exist; unlike a request for that network this is a 500.
     #[error("network {0} not found")]
     NoTarget(String),
     /// The request is against the rules.
@@ -77,7 +77,7 @@ pub enum Refusal {
     /// The object is in a state in which this cannot be done.
     #[error("rpc error: code = FailedPrecondition desc = {0}")]
     FailedPrecondition(String),
-    /// What swarmkit has decided not to do.
+    /// A change that swarmkit does not support: of a service's name or of its kind of mode.
     #[error("rpc error: code = Unimplemented desc = {0}")]
     Unimplemented(&'static str),
     /// The request cannot be read.

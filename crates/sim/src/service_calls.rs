@@ -11,14 +11,15 @@ use crate::refusal::Refusal;
 use crate::spec::{self, ServiceSpec};
 use crate::state::{Membership, TaskState};
 
-/// First port that Swarm chooses by itself.
+/// First port that Swarm chooses by itself (swarmkit `portallocator.go`, `dynamicPortStart`).
 const FIRST_DYNAMIC_PORT: u64 = 30_000;
 
 impl Model {
     /// Creates a service from the body of `POST /services/create` and returns its id.
     ///
     /// # Errors
-    /// The engine's refusals, among them [`Refusal::ServiceNameTaken`] and [`Refusal::NoTarget`].
+    /// If the engine refuses it: among others, the name is taken ([`Refusal::ServiceNameTaken`]) or a network does not
+    /// exist ([`Refusal::NoTarget`]).
     pub fn create_service(&mut self, body: Value) -> Result<ServiceId, Refusal> {
         self.require_manager()?;
         let parsed = ServiceSpec::read(&body)?;
@@ -52,7 +53,8 @@ impl Model {
     /// Replaces a service's specification; `version` is the index that the caller has read.
     ///
     /// # Errors
-    /// [`Refusal::OutOfSequence`] if the service changed since, and the refusals of a creation.
+    /// If the service changed since ([`Refusal::OutOfSequence`]), its name or its kind of mode would change
+    /// ([`Refusal::Unimplemented`]), or a creation would be refused.
     pub fn update_service(&mut self, term: &str, version: u64, body: Value) -> Result<(), Refusal> {
         self.require_manager()?;
         let id = self.service_id(term)?;
@@ -92,7 +94,7 @@ impl Model {
     /// Goes back to the specification before the last update.
     ///
     /// # Errors
-    /// [`Refusal::FailedPrecondition`] if there was none, and the refusals of an update.
+    /// If there was no update ([`Refusal::FailedPrecondition`]), or an update would be refused.
     pub fn roll_back_service(&mut self, term: &str, version: u64) -> Result<(), Refusal> {
         let id = self.service_id(term)?;
         let previous = self.services.get(&id).and_then(|service| service.previous.clone());
@@ -122,18 +124,18 @@ impl Model {
         self.update_service(id.as_str(), version, raw)
     }
 
-    /// Removes a service. Its tasks are told to stop and to vanish; they keep their addresses until they have
+    /// Removes a service. Its tasks get the desired state `remove`; they keep their addresses until they have
     /// stopped.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] and the like.
+    /// If the term names no service, or this engine is not a manager.
     pub fn remove_service(&mut self, term: &str) -> Result<(), Refusal> {
         self.require_manager()?;
         let id = self.service_id(term)?;
         let Some(service) = self.services.remove(&id) else { return Ok(()) };
         self.allocator.waiting_services.remove(&service.meta.seq);
         self.allocator.services.remove(&id);
-        // What the store shows is released, whoever holds it now (L3).
+        // The VIPs in the store are released even if another service has been given one of them since (L3).
         let mut vips = service.vips;
         let unreleased = self.allocator.release_vips(&mut vips);
         self.log_unreleased(&unreleased);

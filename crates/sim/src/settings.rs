@@ -49,10 +49,9 @@ pub struct Timings {
     pub schedule: Duration,
     /// From a task's node to its running container.
     pub start: Duration,
-    /// From the order to stop to the end of the container, where the service's label
-    /// [`STOP_LABEL`] says nothing else.
+    /// From the request to stop to the end of the container, unless the service has the label `pvcheck.sim.stop_ms`.
     pub stop: Duration,
-    /// From a task's end to its removal from the store, where it was told to vanish (swarmkit
+    /// From the end of a task with the desired state `remove` to its deletion (swarmkit
     /// `taskreaper`: batches of 250 ms).
     pub reap: Duration,
     /// How long a node waits for its load balancer's address before it rejects the task (moby
@@ -99,7 +98,7 @@ pub struct Settings {
     /// Prefix of such a network, up to 29.
     pub subnet_size: u8,
     /// True iff `Status.IPAM` has upstream's traps (local numbers for a full id; no look-up by name while some
-    /// network is unallocated). `false` models an engine in which they are mended.
+    /// network is unallocated). `false` models an engine in which they are fixed.
     pub ipam_traps: bool,
     /// Finished tasks that are kept per slot (`TaskHistoryRetentionLimit`).
     pub task_history: usize,

@@ -1,5 +1,5 @@
-//! A service's specification, as the model understands it. The raw JSON is kept beside it and given back
-//! unchanged, so a client's unknown fields survive.
+//! A service's specification, as the model understands it. The raw JSON is kept as well and returned
+//! unchanged, so that fields which the model does not know survive.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -122,7 +122,7 @@ impl ServiceSpec {
             return Err(invalid("meta: name must be provided"));
         }
         if items(&raw["EndpointSpec"]["Ports"]).any(|port| !port.is_object()) {
-            return Err(invalid("EndpointSpec: a port is no object"));
+            return Err(invalid("EndpointSpec: a port is not an object"));
         }
         // swarmkit `manager/controlapi/service.go`, `validateJob`.
         if spec.mode.is_job() && raw["UpdateConfig"].is_object() {
@@ -213,7 +213,7 @@ fn renamed(attachments: Value, networks: &[String]) -> Value {
     Value::Array(list)
 }
 
-/// Networks of the template, or else those of the older place beside it.
+/// Networks of `Spec.Networks`, which was their place before API 1.25, or else those of the template.
 fn targets(raw: &Value) -> Vec<String> {
     let list = if raw["Networks"].is_array() { &raw["Networks"] } else { &raw["TaskTemplate"]["Networks"] };
     items(list).map(|attachment| text(&attachment["Target"]).to_owned()).collect()

@@ -13,27 +13,27 @@ pub enum TaskState {
     Pending,
     /// Has a node.
     Assigned,
-    /// The node knows of it.
+    /// The node's agent has it.
     Accepted,
     /// The node prepares it.
     Preparing,
-    /// Prepared; as a desired state: wait here until told to run.
+    /// Prepared; as a desired state: wait here until the desired state is raised.
     Ready,
     /// The container starts.
     Starting,
     /// The container runs.
     Running,
-    /// Ended by itself, successfully.
+    /// Ended by itself without an error; the desired state of a job's tasks.
     Complete,
-    /// Was told to stop, and has.
+    /// Stopped on request.
     Shutdown,
     /// Ended by itself, with an error.
     Failed,
     /// The node could not prepare it.
     Rejected,
-    /// As a desired state: stop, then vanish.
+    /// As a desired state: stop, then be deleted from the store.
     Remove,
-    /// Its node is gone.
+    /// Its node was down for too long, or was removed.
     Orphaned,
 }
 

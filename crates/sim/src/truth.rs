@@ -1,4 +1,4 @@
-//! What is really so: who owns which address, what is leaked. No engine tells this; tests compare with it.
+//! Ground truth: which address has which owner, and what is leaked. No engine reports this; tests compare with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -52,11 +52,11 @@ pub struct NetworkTruth {
     pub free: Option<u64>,
     /// Every owner, by address.
     pub owners: Vec<Owner>,
-    /// Addresses that the allocator holds and nobody owns, ascending.
+    /// Addresses that the allocator holds and that have no owner, ascending.
     pub leaked: Vec<Ipv4Addr>,
     /// Addresses with more than one owner, ascending.
     pub duplicates: Vec<Ipv4Addr>,
-    /// Addresses that somebody owns and the allocator does not hold, ascending: they will be given again.
+    /// Addresses that have an owner and that the allocator does not hold, ascending: it will hand them out again.
     pub lost: Vec<Ipv4Addr>,
 }
 
@@ -67,8 +67,8 @@ pub struct Truth {
     pub networks: Vec<NetworkTruth>,
     /// Updates that released live VIPs because another network was full (L3).
     pub failed_updates: u64,
-    /// Live tasks that a new leader passed over because a network of theirs was gone or an address taken: what
-    /// they use on their other networks can be given again.
+    /// Live tasks that a new leader did not restore, because one of their networks was gone or an address taken: the
+    /// addresses that they still use can be handed out again.
     pub unrestored_tasks: u64,
 }
 
@@ -85,7 +85,7 @@ impl Truth {
 }
 
 impl Model {
-    /// Who owns what at this moment, and what is leaked.
+    /// The owner of every address at this moment, and what is leaked.
     pub fn truth(&self) -> Truth {
         let mut owners = self.owners();
         let mut networks: Vec<&Network> = self.networks.values().collect();

@@ -58,8 +58,8 @@ done
 "#;
 
 /// Answers every question with NXDOMAIN (RFC 1035, section 4.1.1), at once. Without it a name that Swarm does not know, such
-/// as `tasks.SERVICE` of a service at 0 replicas, is asked of nobody for ten seconds, since old engines give no answer
-/// when their upstream gives none. Perl is part of every Debian.
+/// as `tasks.SERVICE` of a service at 0 replicas, is asked of a name server that does not exist, and for ten seconds, since old engines do
+/// not answer while their upstream does not. Perl is part of every Debian.
 const RESOLVER: &str = r#"
 use strict;
 use Socket;
@@ -77,7 +77,7 @@ while (1) {
 }
 "#;
 
-/// Where one engine lives.
+/// One engine of a lab: its folder and what is in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub(crate) index: usize,

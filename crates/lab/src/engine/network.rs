@@ -41,7 +41,7 @@ impl NetworkPlan {
         self.engines.iter().chain(&self.bridge).cloned().collect()
     }
 
-    /// The address that engine `index` advertises. With a bridge it is of TEST-NET-1 (RFC 5737), which is nobody's.
+    /// The address that engine `index` advertises. With a bridge it is of TEST-NET-1 (RFC 5737), which no network uses.
     pub(crate) fn address(&self, index: usize) -> String {
         if self.bridge.is_some() { format!("192.0.2.{}", 10 + index) } else { "127.0.0.1".to_owned() }
     }

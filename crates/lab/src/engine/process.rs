@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::LabError;
 use crate::progress::Context;
 
-/// A process for good: its id and its start time, since ids are used again.
+/// Identifies a process beyond its end: by its id and its start time, since ids are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessId {
     pub(crate) pid: u32,
@@ -154,7 +154,7 @@ pub(crate) fn run_any(
 ) -> Result<(ExitStatus, String, String), LabError> {
     let program = || Path::new(command.get_program()).to_owned();
     let failed = LabError::io("run", program());
-    // Files rather than pipes: nothing blocks on a pipe that nobody reads, and no thread is needed to read two.
+    // Files rather than pipes: a full pipe cannot block the helper, and no thread is needed to drain two of them.
     let (output, errors) = match (tempfile::tempfile(), tempfile::tempfile()) {
         (Ok(output), Ok(errors)) => (output, errors),
         (Err(source), _) | (_, Err(source)) => return Err(failed(source)),

@@ -1,4 +1,4 @@
-//! A socket proxy that lets GET through and nothing else, and writes down every call.
+//! A socket proxy that forwards GET requests only, and records every call.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -31,7 +31,7 @@ impl ReadOnlyProxy {
             for client in listener.incoming().flatten() {
                 let (calls, engine) = (Arc::clone(&calls), engine.clone());
                 thread::spawn(move || {
-                    // A client that goes away half-way is its own affair; what it asked for is written down.
+                    // An error means that the client went away; its call is recorded already.
                     let _ = serve(client, &engine, &calls);
                 });
             }

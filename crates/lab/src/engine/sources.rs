@@ -35,7 +35,7 @@ pub(crate) struct SourceFile {
     pub(crate) text: String,
 }
 
-/// All sources of this machine: /etc/apt/sources.list and the files beside it that apt would read.
+/// All sources of this machine: /etc/apt/sources.list and the files in sources.list.d that apt reads.
 pub(crate) fn of_machine() -> Vec<Source> {
     let root = Path::new("/etc/apt");
     let mut files = vec![root.join("sources.list")];

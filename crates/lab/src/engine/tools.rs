@@ -130,7 +130,7 @@ pub(crate) fn cache_dir() -> Result<PathBuf, LabError> {
     })
 }
 
-/// The first of the three that is set decides, also if it is not absolute: then there is no cache folder.
+/// The first of the three that is set decides, even if it is not absolute: then there is no cache folder.
 fn chosen_cache_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("PVCHECK_LAB_CACHE")
@@ -170,7 +170,7 @@ impl<'a> Cache<'a> {
         for entry in
             entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(".new-"))
         {
-            // Left over once more is no harm.
+            // What is left is swept the next time.
             let _ = fs::remove_dir_all(entry.path());
         }
     }

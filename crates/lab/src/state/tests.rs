@@ -106,7 +106,7 @@ fn a_name_is_claimed_once_and_names_are_listed_sorted() {
     }
     let taken = claim_in(labs.path(), &name("a")).unwrap_err();
     assert!(matches!(&taken, LabError::NameTaken { name } if name == "a"), "{taken}");
-    // What is no lab's name is not one.
+    // Folders and files that are not named like labs are passed over.
     fs::create_dir(labs.path().join("Not-A-Lab")).unwrap();
     fs::write(labs.path().join("lost+found"), "").unwrap();
     assert_eq!(names_in(labs.path()).unwrap(), [name("a"), name("b")]);

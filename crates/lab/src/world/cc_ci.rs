@@ -1,5 +1,5 @@
-//! World `cc-ci`: what it consists of. Names, memberships and statuses are those of the host that the mission is about,
-//! under `.test` (RFC 6761).
+//! World `cc-ci`: what it consists of. Names, networks and statuses are those of a real CI host, under `.test`
+//! (RFC 6761).
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ pub(crate) struct Service {
 enum Work {
     /// Answers `/` on port 80 with a status.
     Answer(u16),
-    /// The router: Caddy in Traefik's place.
+    /// The router: Caddy, where the real host has Traefik.
     Route,
 }
 

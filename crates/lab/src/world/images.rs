@@ -117,7 +117,7 @@ fn linked_files(listing: &str) -> Vec<PathBuf> {
     listing.lines().filter_map(file).collect()
 }
 
-/// System libraries keep their path; those from the cache go where every loader looks.
+/// System libraries keep their path; those from the cache go into a folder that every loader searches.
 fn place_in_image(library: &Path) -> PathBuf {
     let system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].iter().any(|dir| library.starts_with(dir));
     if system {

@@ -1,4 +1,4 @@
-//! Asking one route from inside a lab: is the world up?
+//! Requests a route from inside a lab, to see that the world is up.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use crate::{LabError, RouteInfo};
 /// Longest silence of the router.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// Trusts one authority only.
+/// An HTTPS client that trusts one authority only.
 #[derive(Clone, Debug)]
 pub(crate) struct Prober {
     config: Arc<ClientConfig>,
@@ -170,12 +170,12 @@ mod tests {
     #[test]
     fn routes_that_cannot_be_asked_are_errors() {
         let prober = Prober::new(&certificates().ca).unwrap();
-        let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
-        assert!(prober.status(&route("http://a.test/", nobody)).is_err(), "not https");
-        assert!(prober.status(&route("https://a test/", nobody)).is_err(), "not a host name");
-        let mut unparsable = route("https://a.test/", nobody);
+        let closed: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        assert!(prober.status(&route("http://a.test/", closed)).is_err(), "not https");
+        assert!(prober.status(&route("https://a test/", closed)).is_err(), "not a host name");
+        let mut unparsable = route("https://a.test/", closed);
         unparsable.address = "a.test".into();
         assert!(prober.status(&unparsable).is_err(), "no port");
-        assert!(prober.status(&route("https://a.test/", nobody)).is_err(), "nothing listens");
+        assert!(prober.status(&route("https://a.test/", closed)).is_err(), "nothing listens");
     }
 }

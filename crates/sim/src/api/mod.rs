@@ -43,7 +43,7 @@ impl Response {
         Self { status, content_type: None, body: Vec::new() }
     }
 
-    /// The body as JSON; null if it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -104,7 +104,7 @@ impl Call<'_> {
 
 impl Model {
     /// Answers one call of the Engine API; `target` is path and query as in the request line, with or without
-    /// a version prefix. Anything that is no call gets the engine's refusal; nothing makes it panic.
+    /// a version prefix. Anything else gets the engine's refusal; no input makes it panic.
     ///
     /// ```
     /// let mut model = pvcheck_sim::Model::new();

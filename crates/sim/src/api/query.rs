@@ -21,7 +21,7 @@ impl Query {
     }
 }
 
-/// Percent decoding, with `+` for a space; what is no valid escape stays as it is, what is no UTF-8 is replaced.
+/// Percent decoding, with `+` for a space; an invalid escape stays as it is, and bytes that are not UTF-8 are replaced.
 pub(super) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! Bodies that may end badly.
+//! Response bodies that end properly, are cut off, or stall.
 
 use std::io;
 use std::pin::Pin;
@@ -49,7 +49,7 @@ impl Body for SimBody {
             (Some(data), _) => Poll::Ready(Some(Ok(Frame::data(data)))),
             (None, End::Proper) => Poll::Ready(None),
             (None, End::Cut) => Poll::Ready(Some(Err(io::Error::other("cut by an injected fault")))),
-            // Nobody will wake it: the connection's end drops it.
+            // Nothing wakes this task again: the body is dropped with its connection.
             (None, End::Stall) => Poll::Pending,
         }
     }

@@ -20,7 +20,7 @@ use crate::api::Response;
 /// Longest body that is read: far more than any specification.
 const MOST_BODY_BYTES: usize = 16 << 20;
 
-/// Serves until told to stop; connections end with the runtime.
+/// Serves until `stopped` becomes true; open connections end with the runtime.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     listener: std::os::unix::net::UnixListener,
@@ -48,7 +48,7 @@ async fn connection(shared: Arc<Shared>, stream: UnixStream) {
         async move { answer(&shared, request).await }
     });
     let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // A client that goes away, or an injected cut, ends a connection with an error; that is its business.
+    // A client that goes away, or an injected cut, ends a connection with an error; which the server has no use for.
     let _ = served.await;
 }
 

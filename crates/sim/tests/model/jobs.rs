@@ -116,7 +116,7 @@ fn a_global_job_runs_once_per_node_and_hears_of_no_new_node() {
     let task = in_state(&mut model, "running").remove(0);
     assert!(model.finish_task(&task));
     model.advance(SECOND);
-    assert_eq!(in_state(&mut model, "running").len(), 2, "it looked again when a task ended");
+    assert_eq!(in_state(&mut model, "running").len(), 2, "the end of a task reconciles the job");
     for task in in_state(&mut model, "running") {
         assert!(model.finish_task(&task));
     }
@@ -125,7 +125,7 @@ fn a_global_job_runs_once_per_node_and_hears_of_no_new_node() {
 }
 
 #[test]
-fn draining_stops_a_global_jobs_task_at_the_next_look_and_leaves_a_replicated_jobs() {
+fn draining_stops_a_global_jobs_task_when_it_is_reconciled_and_leaves_a_replicated_jobs() {
     let mut model = world();
     let worker = model.add_node(false);
     let on_worker = "node.role==worker";
@@ -133,7 +133,7 @@ fn draining_stops_a_global_jobs_task_at_the_next_look_and_leaves_a_replicated_jo
     service(&mut model, ServiceDraft::new("counted").replicated_job(1, 1).constraint(on_worker));
     model.set_availability(worker.as_str(), Availability::Drain).expect("there");
     model.advance(SECOND);
-    assert_eq!(in_state(&mut model, "running").len(), 2, "nobody looked");
+    assert_eq!(in_state(&mut model, "running").len(), 2, "nothing has reconciled the jobs yet");
     model.rebuild_allocator();
     model.advance(SECOND);
     let running = in_state(&mut model, "running");
@@ -236,7 +236,7 @@ fn an_end_on_a_down_node_is_reported_when_the_node_is_back() {
 }
 
 #[test]
-fn a_task_lost_with_its_node_is_tried_elsewhere() {
+fn a_task_lost_with_its_node_is_tried_on_another() {
     let mut model = world();
     let worker = model.add_node(false);
     service(&mut model, ServiceDraft::new("job").replicated_job(2, 2));
@@ -282,7 +282,7 @@ fn jobs_are_listed_by_mode_and_unknown_to_old_clients() {
 }
 
 #[test]
-fn a_mode_is_for_ever() {
+fn the_kind_of_mode_cannot_change() {
     let mut model = Model::with_settings(Settings { engine: Engine::V29_7, ..Settings::default() });
     for (draft, name) in
         [(ServiceDraft::new("job").replicated_job(1, 1), "job"), (ServiceDraft::new("app"), "app")]

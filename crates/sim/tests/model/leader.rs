@@ -73,13 +73,13 @@ fn a_stopping_task_of_a_removed_network_is_passed_over() {
 }
 
 #[test]
-fn what_waited_is_allocated_if_there_is_room_now() {
+fn a_released_address_goes_to_the_task_that_waits() {
     let mut model = Model::new();
     network(&mut model, "small", "10.90.0.0/29");
     service(&mut model, ServiceDraft::new("filler").on("small").constraint("node.labels.no==1").replicas(4));
     service(&mut model, ServiceDraft::new("late").on("small").dnsrr());
     assert_eq!(in_state(&mut model, "new").len(), 1);
-    // A leak that only a new leader reclaims: five usable, VIP and four tasks hold them all.
+    // Five usable: VIP and four tasks hold them all.
     model.scale_service("filler", 3).expect("there");
     model.advance(SECOND);
     assert_eq!(in_state(&mut model, "new").len(), 0, "an address that is released is given on at once");
@@ -182,8 +182,8 @@ fn restarting_the_engine_of_a_follower_reclaims_nothing() {
 /// A second leak, under other names.
 fn leak_through(model: &mut Model) {
     model.create_network(&NetworkDraft::overlay("again").subnet("10.92.0.0/24").json()).expect("fresh");
-    let elsewhere = "node.hostname==node2";
-    service(model, ServiceDraft::new("leaky").on("again").on("net").constraint(elsewhere));
+    let on_follower = "node.hostname==node2";
+    service(model, ServiceDraft::new("leaky").on("again").on("net").constraint(on_follower));
     assert_eq!(call(model, "DELETE", "/services/leaky", &json!(null)).0, 200);
     assert_eq!(call(model, "DELETE", "/networks/again", &json!(null)).0, 204);
     model.advance(SECOND);

@@ -56,7 +56,7 @@ fn a_balancer_that_finds_no_address_comes_when_one_is_free() {
     assert_eq!(in_state(&mut model, "preparing").len(), 1, "VIP, three tasks and its own: no address left");
     model.scale_service("filler", 2).expect("there");
     model.advance(Duration::from_secs(40));
-    // The address is free, yet only an event of this node's lets the allocator look again.
+    // The agent waits up to 30 s for the address; the end of the filler's task let the allocator retry.
     assert_eq!(count(&model, "small", OwnerKind::LoadBalancer), 1);
     assert_eq!(in_state(&mut model, "running").len(), 1);
 }

@@ -74,7 +74,7 @@ fn a_failed_task_is_replaced_in_its_slot() {
     let heir = in_state(&mut model, "running")
         .into_iter()
         .find(|task| get(&mut model, &format!("/tasks/{task}"))["Slot"] == slot)
-        .expect("somebody runs there");
+        .expect("a task runs in that slot");
     assert_ne!(heir, victim);
     assert!(!model.fail_task(&victim, "again"), "it does not run any more");
 }
@@ -152,7 +152,7 @@ fn pausing_a_node_keeps_its_tasks_and_gives_it_no_new_ones() {
 }
 
 #[test]
-fn draining_moves_replicas_elsewhere() {
+fn draining_moves_replicas_to_other_nodes() {
     let mut model = world();
     let worker = model.add_node(false);
     service(&mut model, app().replicas(4));
@@ -225,7 +225,7 @@ fn with_start_first_the_old_task_runs_until_the_new_one_does() {
         model.advance(Duration::from_millis(5));
         gap |= in_state(&mut model, "running").is_empty();
     }
-    assert!(!gap, "somebody always ran");
+    assert!(!gap, "one task always ran");
     assert_ne!(in_state(&mut model, "running").remove(0), old);
 }
 
@@ -234,7 +234,7 @@ fn an_update_whose_new_task_fails_is_paused() {
     let mut model = world();
     network(&mut model, "tiny", "10.91.0.0/30");
     service(&mut model, app().dnsrr().replicas(2));
-    // One usable address, so no balancer beside the task: the node rejects it.
+    // One usable address, so none is left for the balancer: the node rejects it.
     let moved = |raw: &mut Value| raw["TaskTemplate"]["Networks"] = json!([{"Target": "tiny"}]);
     model.change_service("app", moved).expect("there");
     model.advance(Duration::from_secs(40));

@@ -354,9 +354,9 @@ fn unknown_filters_and_broken_ones_are_refused_per_list() {
         let (status, _) = call(&mut model, "GET", &format!("{path}?filters=nonsense"), &Value::Null);
         assert_eq!(status, 500, "{path}");
         let (status, _) = call(&mut model, "GET", &format!("{path}?filters=%5B%5D"), &Value::Null);
-        assert_eq!(status, 500, "{path}: an array is no map");
+        assert_eq!(status, 500, "{path}: an array is not a map");
         let (status, _) = call(&mut model, "GET", &format!("{path}?filters="), &Value::Null);
-        assert_eq!(status, 200, "{path}: empty is none");
+        assert_eq!(status, 200, "{path}: an empty parameter is no filter");
     }
 }
 

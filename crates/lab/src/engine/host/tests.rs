@@ -129,7 +129,7 @@ fn waiting_ends_when_the_engine_answers() {
     let (_lab, host) = prepared();
     let listener = UnixListener::bind(host.socket()).unwrap();
     let served = std::thread::spawn(move || {
-        // The first answer is none: an engine that has just begun to listen.
+        // No answer at first: an engine that has just begun to listen.
         for answer in ["", "HTTP/1.0 200 OK\r\n\r\nOK"] {
             let (mut stream, _) = listener.accept().unwrap();
             // Read first: closing with unread bytes resets the connection.
