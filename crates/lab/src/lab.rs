@@ -42,6 +42,8 @@ impl Lab {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
+        // Checked before anything is downloaded: a folder that cannot hold sockets would fail only when the
+        // engine starts.
         state::labs_dir()?;
         tools::check_system()
     }
@@ -57,6 +59,7 @@ impl Lab {
         let engines = spec.engines()?;
         let context = Context::new(progress, &spec.cancel);
         let name = spec.name.take().unwrap_or_else(LabName::random);
+        // From here on dropping `lab` takes down whatever exists of it.
         let mut lab = Self::claim(&spec, &name, engines)?;
         lab.build(context, &spec)?;
         lab.state.ready = true;
@@ -105,7 +108,8 @@ impl Lab {
     pub fn down_named(name: &LabName) -> Result<(), LabError> {
         match State::load(name) {
             Ok(state) => teardown::remove(&state),
-            // Killed before the state was written: nothing but the folder exists.
+            // Killed before the state was written, or a file that cannot be understood: without a list of what exists,
+            // the names of the largest lab are tried.
             Err(LabError::NotFound { .. } | LabError::State { .. }) if state::names()?.contains(name) => {
                 teardown::remove(&Self::blank(&LabSpec::default(), name, crate::spec::MAX_ENGINES)?)
             }
@@ -126,6 +130,8 @@ impl Lab {
     /// # Errors
     /// If the state file cannot be written; the lab is then taken down.
     pub fn keep(mut self) -> Result<LabInfo, LabError> {
+        // Saved before this process lets go of it: were it killed in between, the lab would still be found as
+        // its own.
         self.state.kept = true;
         self.state.save()?;
         self.owned = false;
@@ -147,12 +153,14 @@ impl Lab {
     /// means the last engine.
     pub fn command_on(&self, manager: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let host = self.host(manager);
+        // Only the network namespace is entered: files and programs are those of the host.
         let mut net = std::ffi::OsString::from("--net=");
         net.push(namespace_file(self.namespace(manager)));
         let mut command = Command::new("nsenter");
         command.arg(net).arg("--").arg(program);
         command.env("DOCKER_HOST", host.url()).env("PATH", search_path(&self.state.programs));
         command.env("PVCHECK_LAB", self.state.info.name.as_str());
+        // Any of these variables could send the client to another engine than the lab's.
         for other in
             ["DOCKER_API_VERSION", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY"]
         {
@@ -280,6 +288,8 @@ impl Lab {
             let namespace = &plan.engines[host.index];
             let Started { watcher, anchor } =
                 host.start(context, &self.state.info.name, namespace, &tools, &self.state.cgroup)?;
+            // Saved per engine: if this process is killed now, `lab down` knows the first processes of all that
+            // run.
             self.watchers.push(watcher);
             self.state.anchors.push(anchor);
             self.state.save()?;
@@ -304,6 +314,7 @@ impl Lab {
         let world = spec.world == World::CcCi;
         let managers = &hosts[..spec.managers];
         let node = std::thread::scope(|scope| {
+            // Images are imported while the Swarm forms; both take seconds, and neither needs the other.
             let import = scope.spawn(|| side_by_side(hosts, |host| import_images(host, images, world)));
             let node = swarm::form_swarm(context, managers, plan);
             import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;

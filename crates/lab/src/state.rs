@@ -51,6 +51,7 @@ impl State {
 
     fn save_in(&self, dir: &Path) -> Result<(), LabError> {
         let file = dir.join(FILE);
+        // A rename is atomic within a folder; a write is not.
         let fresh = file.with_extension("json.new");
         let text = serde_json::to_vec_pretty(self)
             .map_err(|source| LabError::State { path: file.clone(), source })?;

@@ -31,6 +31,7 @@ fn remove_at(state: &State, dir: &Path) -> Result<(), LabError> {
     let mut left = Vec::new();
     kill(state, &mut left);
     unmount(dir, &mut left);
+    // After the processes: a namespace lives as long as one process is in it.
     for namespace in &state.namespaces {
         delete_namespace(namespace, &mut left);
     }
@@ -51,6 +52,7 @@ fn kill(state: &State, left: &mut Vec<String>) {
         state.namespaces.iter().filter_map(|namespace| namespace_id(&namespace_file(namespace))).collect();
     // A shell inside the lab may take the lab down; neither it nor this process is killed.
     let spared = process::own_ancestry();
+    // Asked for anew in every round: a process may have forked between the listing and its end.
     let targets = || -> Vec<ProcessId> {
         let mut all: Vec<ProcessId> =
             state.anchors.iter().copied().filter(|anchor| anchor.is_alive()).collect();

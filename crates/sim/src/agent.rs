@@ -93,6 +93,7 @@ impl Model {
                 && constraints.is_none_or(|list| list.iter().all(|c| node_meets(node, c.as_ref())))
         };
         let fitting = self.nodes.values().filter(meets);
+        // By the number of tasks alone: enough to spread them, and the same in every run.
         fitting.min_by_key(|node| (node.load, node.meta.seq)).map(|node| node.id.clone())
     }
 
@@ -108,6 +109,8 @@ impl Model {
         if down || task.stopping || !task.is_wanted() {
             return;
         }
+        // The agent waits for its node's attachments before it creates the container (moby
+        // `daemon/cluster/executor/container/controller.go`, `Prepare`).
         if task.state == TaskState::Preparing && !self.has_balancers(id) {
             self.wait_for_balancer(id);
             return;
@@ -185,10 +188,14 @@ impl Model {
                 self.schedule(self.step_time(), Event::Step(id.clone()));
             }
         } else if !state.is_live() {
+            // Ended already: only the record is left, for the reaper.
             self.reap_later(id);
         } else if TaskState::Assigned <= state {
+            // A node has it, so only its agent can end it.
             self.stop_task(id);
         } else if desired == TaskState::Remove {
+            // No node ever had it. The reaper deletes it within its batch interval; it holds its addresses until
+            // then.
             self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
         } else {
             self.end_task(id, TaskState::Shutdown, "");
@@ -233,6 +240,8 @@ impl Model {
             _ => "started",
         };
         self.set_task_state(id, state, message, error);
+        // Addresses go with the observed state, not with the desired one: a stopping task holds them until its
+        // container has ended (`network.go`, `doTaskAlloc`).
         self.release_task(id);
         self.reap_later(id);
         let Some(task) = self.tasks.get(id) else { return };
@@ -249,10 +258,11 @@ impl Model {
         let Some(task) = self.tasks.get(id) else { return };
         if task.desired == TaskState::Remove {
             self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
-        } else if task.iteration.is_some() {
+        } else if let Work::Service { service, slot, .. } = &task.work
             // The reaper trims the history of replicated and global services only (swarmkit
             // `manager/orchestrator/taskreaper/task_reaper.go`, `tick`): a job keeps all its ended tasks.
-        } else if let Work::Service { service, slot, .. } = &task.work {
+            && task.iteration.is_none()
+        {
             let (service, slot) = (service.clone(), slot.clone());
             self.trim_history(&service, &slot);
         }

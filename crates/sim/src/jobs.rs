@@ -31,11 +31,14 @@ impl Progress {
         for task in tasks {
             let Some(slot) = task.slot() else { continue };
             if task.iteration != Some(iteration) {
+                // Before anything else: tasks of an earlier execution count for nothing.
                 progress.outdated.push(task.id.clone());
             } else if task.state == TaskState::Complete {
                 progress.completed += 1;
                 progress.taken.insert(slot.clone());
             } else if task.is_wanted() {
+                // Counted also when it has failed: it is tried again, and must not be replaced by a new slot
+                // besides.
                 progress.unfinished += 1;
                 progress.taken.insert(slot.clone());
                 if !task.state.is_live() {

@@ -151,6 +151,7 @@ impl Model {
             stale_networks: BTreeMap::new(),
             allocator: Allocator::default(),
             last_retry: Duration::ZERO,
+            // The first id of the range that overlays take theirs from (moby `ovmanager`, `vxlanIDStart`).
             next_vxlan: 4096,
             next_subnet: 0,
             failed_updates: 0,
@@ -187,6 +188,8 @@ impl Model {
 
     /// Lets time pass until `then`; nothing happens if that is not later than now.
     pub fn advance_to(&mut self, then: Duration) {
+        // From event to event rather than by a fixed step: the result does not depend on how a caller slices
+        // time.
         while let Some((&(due, _), _)) = self.agenda.first_key_value()
             && due <= then
         {
@@ -204,6 +207,7 @@ impl Model {
     /// Sets what the wall clock shows now; until then the model began at the Unix epoch. All times in answers
     /// and in the log move with it, also those of the past.
     pub fn set_clock(&mut self, now: Timestamp) {
+        // Only the epoch moves. Model time never jumps, so what is scheduled keeps its place.
         let elapsed = SignedDuration::try_from(self.now).unwrap_or(SignedDuration::ZERO);
         self.epoch = now.checked_sub(elapsed).unwrap_or(now);
         self.refresh_network_copies();
@@ -244,6 +248,8 @@ impl Model {
                 let event = entry.remove();
                 self.handle_event(event);
             }
+            // A commit can make more events due at this very moment, such as the scheduling of tasks that just
+            // got an address.
             if !self.commit() {
                 break;
             }
@@ -252,6 +258,7 @@ impl Model {
 
     pub(crate) fn schedule(&mut self, after: Duration, event: Event) {
         self.seq += 1;
+        // The sequence number keeps events of the same moment in the order in which they were scheduled.
         self.agenda.insert((self.now.saturating_add(after), self.seq), event);
     }
 

@@ -33,6 +33,7 @@ impl Model {
         if taken {
             return Err(Refusal::NetworkNameTaken(name.to_owned()));
         }
+        // The name was compared with both scopes: a local network and one of the Swarm cannot share it.
         let driver = spec::text(&body["Driver"]);
         if driver != "overlay" {
             return self.create_local_network(name, driver, body);
@@ -142,6 +143,8 @@ impl Model {
         let id = self.network_id(term)?;
         self.check_unused(&id)?;
         let Some(network) = self.networks.remove(&id) else { return Ok(()) };
+        // The order of `doNetworkAlloc` for a deleted network: balancers, then the pool. A task that still
+        // stops on it is not considered, which is the root of L1.
         let nodes = self.drop_balancers(&id);
         if self.allocator.pools.remove(&id).is_some() {
             self.allocator.freed = true;
@@ -150,6 +153,7 @@ impl Model {
             self.log_error(&format!("Failed during network free for network {id}"), Some(&error));
         }
         self.allocator.waiting_networks.remove(&network.meta.seq);
+        // This node keeps its own copy of the network, and lists it, until its last container there has ended.
         if self.node_uses.contains_key(&(self.cluster.local.clone(), id.clone())) {
             self.stale_networks.insert(id, network);
         }
@@ -163,6 +167,7 @@ impl Model {
     }
 
     fn remove_local_network(&mut self, at: usize) -> Result<(), Refusal> {
+        // docker_gwbridge is not among them: the engine makes it again when it needs it.
         if self.local_networks[at].predefined {
             return Err(Refusal::Predefined(self.local_networks[at].name.clone()));
         }
@@ -322,6 +327,8 @@ pub(crate) fn network_options(network: &Network) -> Value {
 
 fn read_request(body: &Value) -> Result<NetworkRequest, Refusal> {
     let configs = body["IPAM"]["Config"].as_array().map_or(0, Vec::len);
+    // Upstream tries several subnets in Go's random map order, which a model with repeatable results cannot
+    // follow.
     if 1 < configs {
         return Err(Refusal::InvalidArgument("the embedded engine models one subnet per network".to_owned()));
     }

@@ -23,6 +23,8 @@ impl Model {
             Mode::ReplicatedJob(job) => return self.reconcile_replicated_job(id, job),
         };
         for (slot, tasks) in slots.iter().filter(|(slot, _)| !wanted.contains(slot)) {
+            // A slot that is scaled away is deleted with its history; a node of a global service may come back,
+            // so its task becomes history (`replicated/services.go`, `global/global.go`).
             let end = if matches!(slot, Slot::Node(_)) { TaskState::Shutdown } else { TaskState::Remove };
             for task in tasks {
                 self.desire(task, end);
@@ -92,6 +94,7 @@ impl Model {
         let meta = self.new_meta();
         let service = self.services.get(service_id)?;
         let stop = service.spec.stop.unwrap_or(self.settings.timings.stop);
+        // The ingress network comes first in a task (`network.go`, `taskCreateNetworkAttachments`).
         let ingress = service.spec.needs_ingress().then(|| self.ingress()).flatten();
         let node = if let Slot::Node(node) = &slot { Some(node.clone()) } else { None };
         let task = Task {
@@ -143,6 +146,8 @@ impl Model {
 
     fn is_outdated(&self, id: &ServiceId, task: &Task) -> bool {
         let Some(service) = self.services.get(id) else { return false };
+        // `IsTaskDirty` compares task template and endpoint only: scaling and labels of the service replace
+        // nothing.
         task.template != service.template || *task.endpoint_spec != *service.endpoint_spec()
     }
 
@@ -157,6 +162,7 @@ impl Model {
         while let Some(service) = self.services.get_mut(id) {
             let (parallelism, order) = (service.spec.parallelism, service.spec.order);
             let Some(update) = service.update.as_mut().filter(|update| update.is_going()) else { return };
+            // Taken out while the slots are stepped: ending a task calls back into this function.
             let active = std::mem::take(&mut update.active);
             let going: Vec<SlotUpdate> = active.into_iter().filter(|one| self.step_slot(id, one)).collect();
             let Some(update) = self.services.get_mut(id).and_then(|service| service.update.as_mut()) else {
@@ -183,6 +189,9 @@ impl Model {
         if old.is_empty() {
             return;
         }
+        // With stop-first the new task is prepared but waits in `ready` until the old one has ended
+        // (`update/updater.go`, `updateTask`). It holds its addresses from its creation, so an update needs one
+        // free address per network either way.
         let desired = if order == Order::StartFirst { TaskState::Running } else { TaskState::Ready };
         let Some(new) = self.create_task(id, slot, desired) else { return };
         let one = SlotUpdate { new, old: old.clone(), order };
@@ -200,6 +209,8 @@ impl Model {
     fn step_slot(&mut self, service: &ServiceId, one: &SlotUpdate) -> bool {
         let Some(new) = self.tasks.get(&one.new) else { return false };
         let runs = new.state == TaskState::Running;
+        // The default failure action is to pause (`update/updater.go`). An address that cannot be had is no
+        // failure: such a task stays in `new`, and the update hangs.
         if matches!(new.state, TaskState::Failed | TaskState::Rejected) {
             self.pause_update(service, &one.new);
         }

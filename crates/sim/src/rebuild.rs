@@ -16,12 +16,17 @@ impl Model {
     pub fn rebuild_allocator(&mut self) {
         self.cluster.term += 1;
         self.log_leadership();
+        // The allocator lives in the leader's memory only. What it leaked is known nowhere else, so it is free
+        // from here on.
         self.allocator = Allocator::default();
+        // The order of `doNetworkInit`: networks, nodes, services, tasks. If two owners claim an
+        // address, the first in this order keeps it.
         self.restore_networks();
         self.restore_balancers();
         self.restore_services();
         self.restore_tasks();
         self.sync_all_nodes();
+        // The second pass of `doNetworkInit` (`existingAddressesOnly` false).
         self.allocate_the_rest();
         // A new leader's jobs orchestrator reconciles every job once (swarmkit
         // `manager/orchestrator/jobs/orchestrator.go`, `init`).
@@ -78,6 +83,8 @@ impl Model {
         for (id, _) in self.services_by_age() {
             let Some(service) = self.services.get(&id) else { continue };
             let seq = service.meta.seq;
+            // Services without VIPs wait for the second pass, so that they cannot take an address which the
+            // store gives to another service.
             if service.vips.is_empty() || service.spec.dnsrr {
                 self.allocator.waiting_services.insert(seq, id);
             } else {
@@ -98,6 +105,7 @@ impl Model {
         ids.sort();
         for (seq, id) in ids {
             let Some(task) = self.tasks.get(&id) else { continue };
+            // Nothing to restore: it waits for its first addresses, or is on no network.
             if task.attachments.is_empty() {
                 if task.state == TaskState::New {
                     self.allocator.new_tasks.insert(seq, id);

@@ -22,6 +22,8 @@ impl Model {
     /// exist ([`Refusal::NoTarget`]).
     pub fn create_service(&mut self, body: Value) -> Result<ServiceId, Refusal> {
         self.require_manager()?;
+        // The specification is validated before the name is compared (swarmkit `controlapi/service.go`,
+        // `CreateService`).
         let parsed = ServiceSpec::read(&body)?;
         if self.services.values().any(|service| service.spec.name == parsed.name) {
             return Err(Refusal::ServiceNameTaken(parsed.name));
@@ -161,10 +163,12 @@ impl Model {
             let local =
                 self.local_networks.iter().find(|network| network.name == *target || network.id == *target);
             match (self.network_id(target), local) {
+                // A network of the Swarm wins over a local one of the same name.
                 (Ok(id), _) => {
                     names.push(id.to_string());
                     networks.push(id);
                 }
+                // `host`, `bridge` and `none` are allowed for services and take no address of any pool.
                 (Err(_), Some(local)) if local.predefined => names.push(local.id.clone()),
                 (Err(_), Some(local)) => return Err(Refusal::NotSwarmScoped(local.name.clone())),
                 (Err(_), None) => return Err(Refusal::NoTarget(target.clone())),

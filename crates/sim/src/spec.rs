@@ -102,6 +102,7 @@ impl ServiceSpec {
     pub(crate) fn read(raw: &Value) -> Result<Self, Refusal> {
         let invalid = |text: &str| Refusal::InvalidArgument(text.to_owned());
         let template = &raw["TaskTemplate"];
+        // The only part of a container's specification that the model reads, apart from its labels.
         if text(&template["ContainerSpec"]["Image"]).is_empty() {
             return Err(invalid("ContainerSpec: image reference must be provided"));
         }
@@ -128,6 +129,7 @@ impl ServiceSpec {
         if spec.mode.is_job() && raw["UpdateConfig"].is_object() {
             return Err(invalid("Jobs may not have an update config"));
         }
+        // The routing mesh forwards to VIPs (swarmkit `controlapi/service.go`, `validateEndpointSpec`).
         if spec.dnsrr && spec.needs_ingress() {
             return Err(invalid(
                 "EndpointSpec: port published with ingress mode can't be used with dnsrr mode",
@@ -150,6 +152,7 @@ pub(crate) fn stored(mut raw: Value, networks: &[String]) -> Value {
     let attachments =
         if raw["Networks"].is_array() { raw["Networks"].take() } else { template["Networks"].take() };
     template["Networks"] = renamed(attachments, networks);
+    // The engine leaves the field out rather than print an empty list.
     if networks.is_empty() {
         drop_field(&mut template, "Networks");
     }
@@ -164,6 +167,7 @@ pub(crate) fn stored(mut raw: Value, networks: &[String]) -> Value {
             json!({"MaxConcurrent": job.max_concurrent, "TotalCompletions": job.total_completions});
     }
     if raw["EndpointSpec"].is_object() {
+        // An endpoint that is given gets its default mode; one that is absent stays absent.
         raw["EndpointSpec"] = fill(raw["EndpointSpec"].take(), "Mode", json!("vip"));
     }
     raw

@@ -102,6 +102,7 @@ impl Model {
     }
 
     fn network_truth(&self, network: &Network, mut owners: Vec<Owner>) -> NetworkTruth {
+        // By address, so that two owners of one address are neighbours.
         owners.sort();
         let owned: BTreeSet<Ipv4Addr> = owners.iter().map(|owner| owner.addr).collect();
         let pool = self.allocator.pools.get(&network.id);
@@ -133,6 +134,7 @@ impl Model {
                 }
             }
         }
+        // By observed state: ended tasks keep showing addresses that they no longer hold.
         for task in self.tasks.values().filter(|task| task.state.is_live()) {
             let kind = if task.service().is_some() { OwnerKind::Task } else { OwnerKind::Attachment };
             for attachment in &task.attachments {

@@ -66,6 +66,7 @@ pub fn cc_ci() -> Result<Model, Refusal> {
         let internal = NetworkDraft::overlay(&format!("{stack}_internal"));
         model.create_network(&internal.label("com.docker.stack.namespace", stack).json())?;
     }
+    // First and alone, so that it gets .2 and its node's balancer .3, as on that host.
     let router = ServiceDraft::new("traefik_ci_commoninternet_net_app").stack("traefik").on("proxy");
     let router = router.on("traefik_internal").dnsrr().publish(80, 80, "host").publish(443, 443, "host");
     model.create_service(router.json())?;

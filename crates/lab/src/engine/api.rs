@@ -119,6 +119,7 @@ impl Api {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(SILENCE))?;
         stream.set_write_timeout(Some(SILENCE))?;
+        // HTTP/1.0: the answer ends where the connection does, and is never chunked.
         let mut head = format!("{method} {path} HTTP/1.0\r\nHost: lab\r\n");
         for (name, value) in headers {
             // Writing to a String cannot fail.

@@ -48,6 +48,7 @@ impl<'a> Apt<'a> {
             let dir = root.join(dir);
             fs::create_dir_all(&dir).map_err(LabError::io("make", &dir))?;
         }
+        // A status file of its own, so that apt neither reads nor writes the machine's.
         apt.write("status", "")?;
         let machine = sources::of_machine();
         let files = if suite == own {
@@ -117,6 +118,7 @@ impl<'a> Apt<'a> {
             });
         }
         let debs = self.root.join("debs");
+        // `download` rather than `install`: dependencies of the engine, such as systemd, are not wanted.
         let mut download = self.command("apt-get");
         run(self.context, download.current_dir(&debs).args(["-q", "download"]).args(&offered), LIMIT)?;
         for entry in fs::read_dir(&debs).map_err(LabError::io("list", &debs))?.flatten() {

@@ -138,9 +138,11 @@ impl Host {
             "exec-root": self.dir.join("exec"),
             "pidfile": self.dir.join("dockerd.pid"),
             "hosts": [self.url()],
+            // Containers are found and killed by this cgroup even if their engine is gone.
             "cgroup-parent": format!("{cgroup}/m{}", self.index),
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
             "dns": [RESOLVER_ADDRESS],
+            // A third of the default, since nothing in a lab has data to save.
             "shutdown-timeout": 5,
         });
         let file = self.dir.join("daemon.json");
@@ -163,12 +165,15 @@ impl Host {
         command
             .arg("nsenter")
             .arg(net)
+            // `slave`: later mounts of the host, such as a USB disk, appear in the lab, and none of the lab's
+            // on the host.
             .args(["--", "unshare", "--mount", "--propagation", "slave", "--uts", "--pid", "--mount-proc"])
             .args(["--fork", "--kill-child"])
             .arg(&tools.busybox)
             .arg("sh")
             .arg(self.dir.join("anchor"))
             .current_dir(&self.dir)
+            // DOCKER_ variables, proxies and LD_PRELOAD of the caller must not reach an engine.
             .env_clear()
             .env("PATH", search_path(&tools.programs))
             .env("LD_LIBRARY_PATH", join(&tools.libraries))

@@ -52,6 +52,7 @@ impl NetworkPlan {
             ip(context, &["-n", &namespace, "link", "set", "lo", "up"])?;
         }
         for engine in &self.engines {
+            // A /32 on lo: containers reach it through their gateway, and nothing outside of the namespace can.
             ip(context, &["-n", engine, "address", "add", &format!("{RESOLVER_ADDRESS}/32"), "dev", "lo"])?;
         }
         let Some(bridge) = &self.bridge else { return Ok(()) };
@@ -94,6 +95,7 @@ pub(crate) fn namespace_file(namespace: &str) -> PathBuf {
 pub(crate) fn in_namespace<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
     let path = namespace_file(namespace);
     let file = File::open(&path).map_err(LabError::io("open", &path))?;
+    // A namespace belongs to a thread, so the work gets one of its own that ends with it.
     let enter = || {
         move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(|error| LabError::Io { action: "enter", path: path.clone(), source: error.into() })

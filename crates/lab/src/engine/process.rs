@@ -164,6 +164,7 @@ pub(crate) fn run_any(
         .and_then(|out| Ok((out, errors.try_clone()?)))
         .and_then(|(out, err)| command.stdin(Stdio::null()).stdout(out).stderr(err).spawn());
     let mut child = spawned.map_err(failed)?;
+    // Polled rather than waited for, so that a signal to give up ends the helper too.
     let ended = context.wait(&format!("`{}` ends", describe(command)), limit, || match child.try_wait() {
         Ok(Some(status)) => Ok(status),
         Ok(None) => Err(crate::progress::Wait::NotYet("it still runs".to_owned())),

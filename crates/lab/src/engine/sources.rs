@@ -71,6 +71,7 @@ pub(crate) fn for_own(sources: &[Source], own: &str) -> Vec<SourceFile> {
 /// The archives of the machine's own suite, asked for another suite instead. Updates and security archives are left
 /// out: not every suite has them, and apt refuses a source that is not there.
 pub(crate) fn for_suite(sources: &[Source], own: &str, suite: &str) -> Vec<SourceFile> {
+    // Third-party archives have suites of their own names; only Debian's main archive has all of them.
     let main = |source: &&Source| {
         source.suites.iter().any(|s| s == own || s == suite) && source.components.iter().any(|c| c == "main")
     };

@@ -36,6 +36,7 @@ pub(crate) fn form_swarm(
                 "RemoteAddrs": [format!("{address}:2377")],
                 "JoinToken": token,
             });
+            // One after the other, since each join changes the quorum that the next one needs.
             host.api().post("/swarm/join", &join)?;
             context.check()?;
         }

@@ -101,6 +101,7 @@ pub(crate) fn find(context: Context<'_>, suite: Option<Suite>) -> Result<Tools, 
         ];
         unpacked = Some(wanted);
     }
+    // A dynamic busybox would need its libraries in every image.
     let from_path = || Some((on_path("busybox").filter(|file| is_static(file))?, on_path("caddy")?));
     let (busybox, caddy) = match from_path() {
         Some(found) if folders.is_empty() => found,
@@ -156,6 +157,8 @@ impl<'a> Cache<'a> {
         let path = dir.join("lock");
         let lock = fs::File::create(&path).map_err(LabError::io("open", &path))?;
         context.wait("another lab has filled the cache", Duration::from_mins(30), || {
+            // The kernel drops the lock with the process, so a killed one leaves none behind. Non-blocking, so
+            // that a wait can be cancelled.
             flock(&lock, FlockOperation::NonBlockingLockExclusive)
                 .map_err(|error| Wait::NotYet(format!("{} is locked ({error})", path.display())))
         })?;
@@ -192,6 +195,7 @@ impl<'a> Cache<'a> {
         let content = fresh.path().join("content");
         fs::create_dir(&content).map_err(LabError::io("make", &content))?;
         fill(&content)?;
+        // Atomic: an entry exists as a whole or not at all.
         fs::rename(&content, &place).map_err(LabError::io("name", &place))?;
         Ok(place)
     }

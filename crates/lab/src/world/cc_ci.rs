@@ -81,6 +81,8 @@ impl Service {
 
     /// The names of its networks.
     fn networks(&self) -> Vec<String> {
+        // The shared overlay first. When a later network is full, the earlier ones lose an address (L2 in
+        // docs/leaks.md), so the order is part of the world.
         let shared = self.overlay.then(|| PROXY.to_owned());
         shared.into_iter().chain(self.private.map(|short| format!("{}_{short}", self.stack))).collect()
     }
@@ -97,6 +99,7 @@ impl Service {
             Work::Route => router_container(files),
         };
         container["Labels"] = stack_label(self.stack);
+        // Docker's default, 10 s, spelt out.
         container["StopGracePeriod"] = json!(10_000_000_000_u64);
         let image = container["Image"].clone();
         let mut spec = json!({

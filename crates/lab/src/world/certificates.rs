@@ -23,6 +23,7 @@ pub(crate) fn make(names: &[String]) -> Result<Certificates, LabError> {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let ca_key = KeyPair::generate()?;
     let mut ca_params = params("pvcheck lab authority", Vec::new(), today)?;
+    // No further authority below this one.
     ca_params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca = ca_params.self_signed(&ca_key)?;
@@ -32,6 +33,7 @@ pub(crate) fn make(names: &[String]) -> Result<Certificates, LabError> {
     let mut leaf_params = params(subject, names.to_vec(), today)?;
     leaf_params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf_params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    // OpenSSL 3 in strict mode wants it, and some clients choose the issuer by it.
     leaf_params.use_authority_key_identifier_extension = true;
     let leaf = leaf_params.signed_by(&leaf_key, &Issuer::new(ca_params, ca_key))?;
     Ok(Certificates { ca: ca.pem(), leaf: leaf.pem(), leaf_key: leaf_key.serialize_pem() })

@@ -56,12 +56,14 @@ pub(crate) fn start_world(
     for network in cc_ci::networks() {
         api.create("/networks/create", &network)?;
     }
+    // Before the services: the router's specification refers to the ids of its secret and configs.
     let router = router_files(api, &files.certificates)?;
     context.check()?;
     context.report(format!("starting {} services", cc_ci::SERVICES.len()));
     side_by_side(&cc_ci::SERVICES, |service: &Service| {
         api.create("/services/create", &service.spec(node, &router)).map(drop)
     })?;
+    // Routes only after tasks: until its task runs, a route answers with an error status.
     wait_tasks(context, api, cc_ci::SERVICES.len())?;
     context.report("tasks run; asking the routes");
     wait_routes(context, namespace, &files.certificates.ca, routes)

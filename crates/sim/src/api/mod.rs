@@ -121,6 +121,8 @@ impl Model {
             path.remove(0);
             api_minor = minor;
         }
+        // Too new is answered in JSON and too old in plain text: the engine has no JSON errors for clients from
+        // before they existed.
         if engine.api_minor < api_minor {
             let newest = engine.api_minor;
             let text = format!(
@@ -147,6 +149,7 @@ impl Model {
             ("HEAD", ["_ping"]) => Ok(Response::empty(200)),
             ("GET", ["version"]) => Ok(Response::json(200, &self.version_json())),
             ("GET", ["info"]) => Ok(Response::json(200, &self.info_json())),
+            // Networks of this node are answered without a Swarm; everything else needs a manager.
             (_, ["networks", rest @ ..]) => self.route_networks(call, rest),
             (_, ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => {
                 self.require_manager()?;
@@ -201,6 +204,8 @@ impl Model {
             }
             ("POST", [term, "update"]) => {
                 let body = call.service_spec()?;
+                // The body is parsed before the version is, and for a rollback it has to be JSON though it is
+                // not used.
                 let version = call.version("service")?;
                 if call.query.get("rollback") == Some("previous") {
                     self.roll_back_service(term, version)?;

@@ -15,6 +15,7 @@ impl Model {
     pub(super) fn tasks_json(&self, call: &Call<'_>) -> Result<Value, Refusal> {
         let known = ["desired-state", "id", "label", "name", "node", "runtime", "service", "up-to-date"];
         let filters = Filters::of(call, &known)?;
+        // Checked before the look-ups: the engine converts states before it asks its store.
         for state in filters.values("desired-state") {
             if TaskState::of_name(state).is_none() {
                 return Err(Refusal::Internal(format!("Invalid desired-state filter: '{state}'")));

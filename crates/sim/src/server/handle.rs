@@ -26,6 +26,7 @@ pub(super) async fn serve(
     listener: std::os::unix::net::UnixListener,
     mut stopped: watch::Receiver<bool>,
 ) {
+    // It fails only outside of a runtime, and this future runs on one.
     let Ok(listener) = UnixListener::from_std(listener) else { return };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -68,6 +69,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<hyper::Re
         let response = Response { status, content_type: Some("application/json"), body: text.into_bytes() };
         return Ok(whole(shared, response));
     }
+    // The lock is not held while the answer is sent: a stalled client must not stop the model.
     let response = {
         let mut running = lock(&shared.engine);
         running.catch_up();

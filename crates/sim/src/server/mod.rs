@@ -147,6 +147,8 @@ impl Sim {
             faults: Mutex::new(Vec::new()),
         });
         let (stop, stopped) = watch::channel(false);
+        // A runtime on a thread of its own: a caller may be async or not, and dropping a runtime within another
+        // panics.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(StartError::Runtime)?;
         let served = Arc::clone(&shared);
