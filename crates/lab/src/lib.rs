@@ -40,6 +40,6 @@ pub use error::LabError;
 pub use info::{EngineInfo, LabInfo, RouteInfo, Spare};
 pub use lab::Lab;
 pub use progress::{Progress, ProgressSink};
-pub use spec::{Cancel, LabName, LabSpec, MAX_ENGINES, Suite, World};
+pub use spec::{Cancel, LabName, LabSpec, Suite, World};
 pub use status::LabStatus;
-pub use world::images::{BUSYBOX_IMAGE, CADDY_IMAGE, SERVE};
+pub use world::images::BUSYBOX_IMAGE;

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::LabError;
 
 /// The largest number of engines (managers and spares) in one lab.
-pub const MAX_ENGINES: usize = 7;
+pub(crate) const MAX_ENGINES: usize = 7;
 
 /// Options of a new lab.
 #[derive(Clone, Debug)]
 pub struct LabSpec {
-    /// Engines that form the Swarm, all of them managers; 1 to [`MAX_ENGINES`].
+    /// Engines that form the Swarm, all of them managers; at least 1, and with the spares at most 7.
     pub managers: usize,
     /// Additional engines that have joined no Swarm, reachable from the managers; 0 by default.
     pub spares: usize,

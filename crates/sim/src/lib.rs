@@ -39,6 +39,6 @@ pub use id::{NetworkId, NodeId, ServiceId, TaskId};
 pub use model::Model;
 pub use refusal::Refusal;
 pub use server::{Fault, FaultRule, RequestRecord, Sim, SimOptions, StartError};
-pub use settings::{Engine, FINISH_LABEL, STOP_LABEL, Settings, Timings};
-pub use state::{Availability, Membership, TaskState};
+pub use settings::{Engine, Settings, Timings};
+pub use state::{Availability, Membership};
 pub use truth::{NetworkTruth, Owner, OwnerKind, Truth};

@@ -80,11 +80,11 @@ impl Default for Timings {
 }
 
 /// Label of a service (or of its containers) with the time in ms that its tasks take to stop.
-pub const STOP_LABEL: &str = "pvcheck.sim.stop_ms";
+pub(crate) const STOP_LABEL: &str = "pvcheck.sim.stop_ms";
 
 /// Label of a service (or of its containers) with the time in ms after which its running containers end
 /// successfully by themselves.
-pub const FINISH_LABEL: &str = "pvcheck.sim.finish_ms";
+pub(crate) const FINISH_LABEL: &str = "pvcheck.sim.finish_ms";
 
 /// All settings of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]

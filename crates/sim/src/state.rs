@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 /// State of a task, in Swarm's order (swarmkit `api/types.proto`, `TaskState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum TaskState {
+pub(crate) enum TaskState {
     /// Created; waits for addresses.
     New,
     /// Has its addresses; waits for a node.
@@ -39,7 +38,7 @@ pub enum TaskState {
 
 impl TaskState {
     /// All states, in order.
-    pub const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::New,
         Self::Pending,
         Self::Assigned,
@@ -57,7 +56,7 @@ impl TaskState {
     ];
 
     /// The word that the Engine API uses.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Pending => "pending",
@@ -77,13 +76,13 @@ impl TaskState {
     }
 
     /// The state of this name, whatever its case; `None` for other words.
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(name))
     }
 
     /// True iff a task in this observed state holds its addresses: up to and with `Running`. Later states keep
     /// showing addresses that they no longer hold (swarmkit `manager/allocator/network.go`, `doTaskAlloc`).
-    pub fn is_live(self) -> bool {
+    pub(crate) fn is_live(self) -> bool {
         self <= Self::Running
     }
 }

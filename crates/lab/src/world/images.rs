@@ -13,15 +13,16 @@ use crate::engine::process::run;
 use crate::engine::tools::{Cache, Tools, ldd};
 use crate::progress::Context;
 
-/// The image of every service but the router: busybox with all its applets, and [`SERVE`].
+/// The image of every service but the router: busybox with all its applets, and `/bin/serve`, which answers HTTP on
+/// port 80.
 pub const BUSYBOX_IMAGE: &str = "pvcheck-lab/busybox:1";
 
 /// The image of the world's router.
-pub const CADDY_IMAGE: &str = "pvcheck-lab/caddy:1";
+pub(crate) const CADDY_IMAGE: &str = "pvcheck-lab/caddy:1";
 
 /// Path in [`BUSYBOX_IMAGE`]: `serve [STATUS [SECONDS]]` answers `/` on port 80 with STATUS (200, 303 or 404), and after
 /// SIGTERM stays for SECONDS (default 0, which is at once).
-pub const SERVE: &str = "/bin/serve";
+pub(crate) const SERVE: &str = "/bin/serve";
 
 /// As the first process of a container it would get no SIGTERM without a handler, hence the trap.
 const SERVE_SCRIPT: &str = r#"#!/bin/sh
@@ -67,6 +68,7 @@ pub(crate) fn make(context: Context<'_>, tools: &Tools) -> Result<Images, LabErr
 /// Another busybox, Caddy or script gives another entry of the cache.
 fn key(tools: &Tools) -> Result<String, LabError> {
     let mut hasher = DefaultHasher::new();
+    // The number is to be raised when the layout of the images changes.
     (SERVE_SCRIPT, ANSWER_SCRIPT, 1).hash(&mut hasher);
     for file in [&tools.busybox, &tools.caddy] {
         let meta = fs::metadata(file).map_err(LabError::io("look at", file))?;
@@ -78,6 +80,7 @@ fn key(tools: &Tools) -> Result<String, LabError> {
 fn busybox_root(context: Context<'_>, tools: &Tools, root: &Path) -> Result<(), LabError> {
     base_root(tools, root)?;
     let applets = run(context, Command::new(&tools.busybox).arg("--list"), Duration::from_secs(20))?;
+    // Links rather than copies: busybox chooses the applet by the name that it is called by.
     for applet in applets.lines().filter(|name| !["busybox", "sh"].contains(name)) {
         let link = root.join("bin").join(applet);
         symlink("busybox", &link).map_err(LabError::io("make", &link))?;
