@@ -89,38 +89,14 @@ fn act(model: &mut Model, step: &Step, attached: &mut Vec<TaskId>) {
         Step::Advance(ms) => model.advance(Duration::from_millis(*ms)),
         Step::Attach(at) => attached.extend(model.attach_container("hand", NETWORKS[*at].0, "self").ok()),
         Step::Availability(at, availability) => drop(model.set_availability(&node(*at), *availability)),
-        Step::CreateJob { number, on, counts, finish_ms } => {
-            let mut draft = ServiceDraft::new(&format!("s{number}"));
-            for at in on {
-                draft = draft.on(NETWORKS[*at].0);
-            }
-            draft = match counts {
-                Some((at_once, total)) => draft.replicated_job(*at_once, *total),
-                None => draft.global_job(),
-            };
-            if let Some(ms) = finish_ms {
-                draft = draft.finishes_in(Duration::from_millis(*ms));
-            }
-            drop(model.create_service(draft.json()));
-        }
         Step::CreateNetwork(at) => {
             let (name, subnet) = NETWORKS[*at];
             drop(model.create_network(&NetworkDraft::overlay(name).subnet(subnet).attachable().json()));
         }
-        Step::CreateService { number, on, replicas, dnsrr, publish, stuck } => {
-            let mut draft = ServiceDraft::new(&format!("s{number}")).replicas(*replicas);
-            for at in on {
-                draft = draft.on(NETWORKS[*at].0);
+        Step::CreateJob { .. } | Step::CreateService { .. } => {
+            if let Some(draft) = draft_of(step) {
+                drop(model.create_service(draft.json()));
             }
-            if *dnsrr {
-                draft = draft.dnsrr();
-            } else if *publish {
-                draft = draft.publish(0, 80, "ingress");
-            }
-            if *stuck {
-                draft = draft.constraint("node.labels.none==1");
-            }
-            drop(model.create_service(draft.json()));
         }
         Step::Demote => {
             drop(model.set_manager("node1", false));
@@ -159,6 +135,37 @@ fn act(model: &mut Model, step: &Step, attached: &mut Vec<TaskId>) {
                 drop(model.remove_network(NETWORKS[*at].0));
             }
         }
+    }
+}
+
+/// The service that a step creates; `None` if it creates none.
+fn draft_of(step: &Step) -> Option<ServiceDraft> {
+    let named = |number: &usize, on: &[usize]| {
+        let draft = ServiceDraft::new(&format!("s{number}"));
+        on.iter().fold(draft, |draft, at| draft.on(NETWORKS[*at].0))
+    };
+    match step {
+        Step::CreateJob { number, on, counts, finish_ms } => {
+            let draft = named(number, on);
+            let draft = match counts {
+                Some((at_once, total)) => draft.replicated_job(*at_once, *total),
+                None => draft.global_job(),
+            };
+            Some(match finish_ms {
+                Some(ms) => draft.finishes_in(Duration::from_millis(*ms)),
+                None => draft,
+            })
+        }
+        Step::CreateService { number, on, replicas, dnsrr, publish, stuck } => {
+            let mut draft = named(number, on).replicas(*replicas);
+            if *dnsrr {
+                draft = draft.dnsrr();
+            } else if *publish {
+                draft = draft.publish(0, 80, "ingress");
+            }
+            Some(if *stuck { draft.constraint("node.labels.none==1") } else { draft })
+        }
+        _ => None,
     }
 }
 
