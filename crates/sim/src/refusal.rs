@@ -5,7 +5,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// No object of this kind answers to the term.
+    /// No object of this kind has this id, name or id prefix.
     #[error("{kind} {term} not found")]
     NotFound {
         /// `network`, `service`, `task`, `node`, `secret` or `config`.
@@ -13,7 +13,7 @@ pub enum Refusal {
         /// What was asked for.
         term: String,
     },
-    /// Several objects answer to the term (moby `network_routes.go`).
+    /// Several objects have this id prefix (moby `network_routes.go`).
     #[error("{kind} {term} is ambiguous ({matches} matches found based on ID prefix)")]
     Ambiguous {
         /// The kind of object.
