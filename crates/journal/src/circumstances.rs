@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{CENSUS_NOISE, Subjects};
+use crate::catalogue::CENSUS_NOISE;
 use crate::ids::{NetworkId, ServiceId, TaskId};
 use crate::record::Record;
 use crate::signature::Signature;
+use crate::subjects::Subjects;
 use crate::window::Window;
 
 /// What our own censuses cause in the log, to be counted apart from findings.

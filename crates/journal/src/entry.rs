@@ -12,17 +12,21 @@ pub(crate) const MAX_ENTRY_BYTES: usize = 5 * MAX_LINE_BYTES;
 /// The fields that are needed. Asking for these only keeps `journalctl` from printing some 30 more for each line.
 pub(crate) const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,CONTAINER_ID";
 
-pub(crate) fn record(line: &[u8]) -> Record {
-    let (kept, cut) = cut_at(line, MAX_ENTRY_BYTES);
-    if cut == 0
-        && let Ok(Value::Object(object)) = serde_json::from_slice(kept)
-    {
-        return from_fields(&Fields::of_json(&object));
+impl Record {
+    /// Reads one line of `journalctl -o json`. `MESSAGE` may be text or an array of bytes (systemd, "Journal JSON
+    /// Format"). Never fails; see [`Form::Unparsed`].
+    pub fn parse_entry(line: &[u8]) -> Self {
+        let (kept, cut) = cut_at(line, MAX_ENTRY_BYTES);
+        if cut == 0
+            && let Ok(Value::Object(object)) = serde_json::from_slice(kept)
+        {
+            return from_fields(&Fields::of_json(&object));
+        }
+        let mut record = Self::parse_line(kept);
+        record.form = Form::Unparsed;
+        record.cut_bytes += cut;
+        record
     }
-    let mut record = Record::parse_line(kept);
-    record.form = Form::Unparsed;
-    record.cut_bytes += cut;
-    record
 }
 
 /// What is taken from an entry, wherever it came from.

@@ -34,9 +34,10 @@ mod scan;
 mod scanner;
 mod signature;
 mod source;
+mod subjects;
 mod window;
 
-pub use catalogue::{Catalogue, Subjects};
+pub use catalogue::Catalogue;
 pub use circumstances::{OwnNoise, RemovedNetworks};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
 pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};
@@ -49,4 +50,5 @@ pub use signature::{Class, Place, Rule, START_UP, Signature, Turn};
 #[cfg(feature = "journald")]
 pub use source::Directory;
 pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Records, Source, SourceError};
+pub use subjects::Subjects;
 pub use window::{Since, Window};

@@ -4,7 +4,19 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::record::{Form, Level, Origin, Record};
+use crate::record::{Form, Level, MAX_LINE_BYTES, Origin, Record, cut_at};
+
+impl Record {
+    /// Reads one line of a text log: logrus' text format, bare or after a syslog or journal prefix, or its JSON format
+    /// (`dockerd --log-format json`). Never fails; see [`Form::Unparsed`].
+    pub fn parse_line(line: &[u8]) -> Self {
+        let (kept, cut) = cut_at(line, MAX_LINE_BYTES);
+        let text = String::from_utf8_lossy(kept);
+        let mut record = record(text.trim_end_matches(['\r', '\n']));
+        record.cut_bytes = cut;
+        record
+    }
+}
 
 /// Reads one line without its line end.
 pub(crate) fn record(line: &str) -> Record {

@@ -4,7 +4,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{entry, logfmt, redact};
+use crate::redact::{self, redact};
 
 /// The longest line that is looked at, in bytes; the rest of a longer one is cut and counted in [`Record::cut_bytes`].
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -42,22 +42,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads one line of a text log: logrus' text format, bare or after a syslog or journal prefix, or its JSON format
-    /// (`dockerd --log-format json`). Never fails; see [`Form::Unparsed`].
-    pub fn parse_line(line: &[u8]) -> Self {
-        let (kept, cut) = cut_at(line, MAX_LINE_BYTES);
-        let text = String::from_utf8_lossy(kept);
-        let mut record = logfmt::record(text.trim_end_matches(['\r', '\n']));
-        record.cut_bytes = cut;
-        record
-    }
-
-    /// Reads one line of `journalctl -o json`. `MESSAGE` may be text or an array of bytes (systemd, "Journal JSON
-    /// Format"). Never fails; see [`Form::Unparsed`].
-    pub fn parse_entry(line: &[u8]) -> Self {
-        entry::record(line)
-    }
-
     /// A record without structure: the text is its message.
     pub(crate) fn bare(form: Form, text: &str) -> Self {
         Self {

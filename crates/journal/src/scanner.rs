@@ -3,12 +3,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::catalogue::{Catalogue, Subjects};
+use crate::catalogue::Catalogue;
 use crate::circumstances::{OwnNoise, RemovedNetworks};
 use crate::ids::TaskId;
 use crate::record::{Form, Origin, Record};
 use crate::scan::{Incomplete, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
 use crate::signature::{Class, START_UP, Signature, Turn};
+use crate::subjects::Subjects;
 use crate::window::{Since, Window};
 
 /// At most this many tasks are learned from lines that name one of our services.

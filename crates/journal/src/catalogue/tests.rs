@@ -3,7 +3,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::signature::Turn;
+use crate::ids::{NetworkId, NodeId, ServiceId, TaskId};
+use crate::record::Record;
+use crate::signature::{Rule, Turn};
+use crate::subjects::Subjects;
 
 const SERVICE: &str = "svc4qm2v9k1t8r3w6y5z0a1b2";
 const TASK: &str = "tsk7mg402451row2gmr0g0vsu";

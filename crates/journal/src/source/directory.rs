@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::error::SourceError;
 use super::mark::Mark;
-use super::{Limits, ReadFrom, Reading, Sink};
+use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry::{self, Fields};
 use crate::record::{MAX_LINE_BYTES, Record};
 use crate::scan::Incomplete;

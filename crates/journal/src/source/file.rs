@@ -7,8 +7,9 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::error::SourceError;
+use super::lines;
 use super::mark::{Mark, hash};
-use super::{Limits, ReadFrom, Reading, Sink, lines};
+use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::record::{MAX_LINE_BYTES, Record};
 use crate::scan::Incomplete;
 

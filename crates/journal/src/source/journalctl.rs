@@ -8,8 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use super::error::SourceError;
+use super::lines;
 use super::mark::Mark;
-use super::{Limits, ReadFrom, Reading, Sink, lines};
+use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry;
 use crate::record::Record;
 use crate::redact::redact;

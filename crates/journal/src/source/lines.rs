@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use super::{Limits, Reading, Sink};
+use super::reading::{Limits, Reading, Sink};
 use crate::entry::MAX_ENTRY_BYTES;
 use crate::record::Record;
 use crate::scan::Incomplete;
