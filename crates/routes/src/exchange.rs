@@ -22,9 +22,8 @@ use tokio::{
 
 use crate::{
     fact::{BodyFact, Failure, Phase, RouteFact},
-    probe::millis_since,
     spec::HttpVersion,
-    text::redact,
+    text::{millis_since, redact},
     url::RouteUrl,
 };
 

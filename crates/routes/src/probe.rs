@@ -25,7 +25,7 @@ use crate::{
     resolve,
     roots::{Roots, RootsError, Trust},
     spec::{HttpVersion, RouteSpec},
-    text::printable,
+    text::{millis_since, printable},
     url::Scheme,
     verify::Capturing,
 };
@@ -86,10 +86,6 @@ impl Prober {
         let probes = specs.iter().map(|spec| self.probe(spec, at));
         stream::iter(probes).buffered(parallelism.get()).collect().await
     }
-}
-
-pub(crate) fn millis_since(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {

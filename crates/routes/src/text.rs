@@ -1,4 +1,6 @@
-//! Making text from the network fit to be written down.
+//! Text and times from the network in the form in which facts keep them.
+
+use std::time::Instant;
 
 /// The text without control characters, at most `limit` characters long.
 ///
@@ -29,6 +31,11 @@ pub(crate) fn redact(url: &str) -> String {
     let without_user = authority.rfind('@').map_or(rest, |at| &rest[at + 1..]);
     let tail = if cut { "?[redacted]" } else { "" };
     printable(&format!("{scheme}{without_user}{tail}"), 300)
+}
+
+/// Whole milliseconds that have passed since then.
+pub(crate) fn millis_since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
