@@ -6,7 +6,7 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::axis::Axis;
+use crate::block_index::BlockIndex;
 use crate::space::first_free_within;
 use crate::subnet::{Overlap, Subnet};
 
@@ -64,8 +64,8 @@ impl fmt::Display for Collision<'_> {
 #[derive(Debug, Clone)]
 pub struct Index {
     items: Vec<Reservation>,
-    v4: Axis<u32>,
-    v6: Axis<u128>,
+    v4: BlockIndex<u32>,
+    v6: BlockIndex<u128>,
 }
 
 impl Index {
@@ -86,7 +86,7 @@ impl Index {
             IpNet::V4(_) => None,
             IpNet::V6(net) => Some((u128::from(net.network()), u128::from(net.broadcast()), id)),
         });
-        let (v4, v6) = (Axis::new(v4, tie), Axis::new(v6, tie));
+        let (v4, v6) = (BlockIndex::new(v4, tie), BlockIndex::new(v6, tie));
         Self { items, v4, v6 }
     }
 

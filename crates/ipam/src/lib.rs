@@ -35,8 +35,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod axis;
-mod bits;
+mod bitmap;
+mod block_index;
 mod capacity;
 mod collide;
 mod demand;

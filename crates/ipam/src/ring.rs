@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::bits::Bits;
+use crate::bitmap::Bitmap;
 use crate::subnet::{Overlap, Subnet};
 
 /// One address pool of a Swarm network, as the leader holds it in memory.
@@ -27,7 +27,7 @@ pub struct Ring {
     subnet: Subnet,
     range: Subnet,
     gateway: Ipv4Addr,
-    bits: Bits,
+    bits: Bitmap,
     /// Position behind the last address that was handed out; one past the end is possible.
     cursor: u64,
     /// Taken addresses inside the range; the rest of the range can be handed out.
@@ -112,7 +112,7 @@ impl Ring {
 
     /// Network and broadcast address taken, no gateway yet.
     fn bare(subnet: Subnet, range: Subnet) -> Self {
-        let bits = Bits::new(subnet.size_addrs());
+        let bits = Bitmap::new(subnet.size_addrs());
         let mut ring = Self { subnet, range, gateway: subnet.first(), bits, cursor: 0, taken_in_range: 0 };
         ring.reserve_edges();
         ring
@@ -186,7 +186,7 @@ impl Ring {
     /// (swarmkit `manager/allocator/network.go`, `doNetworkInit`). Whatever leaked is free again, and the cursor
     /// is back at the start, so the lowest gaps are handed out first. Addresses of other subnets are passed over.
     pub fn rebuild(&mut self, held: impl IntoIterator<Item = Ipv4Addr>) {
-        self.bits = Bits::new(self.subnet.size_addrs());
+        self.bits = Bitmap::new(self.subnet.size_addrs());
         self.taken_in_range = 0;
         self.cursor = 0;
         self.reserve_edges();

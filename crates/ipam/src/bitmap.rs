@@ -1,12 +1,12 @@
 //! A bitmap of up to 2^32 bits that costs memory only where bits are set.
 
-/// Bits of one block: 64 words of 64 bits.
+/// Bitmap of one block: 64 words of 64 bits.
 const BLOCK_BITS: u64 = 64 * 64;
 
 /// A fixed-length bit vector. Blocks without a set bit are not there, full words and blocks are skipped in a
 /// search, so that finding a clear bit does not get slow in a pool that is nearly full.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bits {
+pub(crate) struct Bitmap {
     len: u64,
     count: u64,
     blocks: Vec<Option<Box<Block>>>,
@@ -19,7 +19,7 @@ struct Block {
     full: u64,
 }
 
-impl Bits {
+impl Bitmap {
     /// All clear. `len` is at most 2^32.
     pub(crate) fn new(len: u64) -> Self {
         let blocks = usize::try_from(len.div_ceil(BLOCK_BITS)).unwrap_or(0);

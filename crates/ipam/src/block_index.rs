@@ -9,7 +9,7 @@ const NONE: u32 = u32::MAX;
 /// inside the other, so the blocks inside a query are neighbours in this order, and the ones around it are a
 /// chain of at most one block per prefix length (and its equals).
 #[derive(Debug, Clone)]
-pub(crate) struct Axis<T> {
+pub(crate) struct BlockIndex<T> {
     blocks: Vec<Block<T>>,
     /// Blocks that no other one encloses: together all that is taken, ascending and apart.
     roots: Vec<(T, T)>,
@@ -25,7 +25,7 @@ struct Block<T> {
     up: u32,
 }
 
-impl<T: Copy + Ord> Axis<T> {
+impl<T: Copy + Ord> BlockIndex<T> {
     /// From `(first, last, id)`, in any order; `tie` orders equal blocks. At most 2^32 - 1 blocks.
     pub(crate) fn new(
         blocks: impl Iterator<Item = (T, T, u32)>,
@@ -58,7 +58,7 @@ impl<T: Copy + Ord> Axis<T> {
         self.around(from, first, last).chain(self.blocks[from..to].iter().map(|block| block.id))
     }
 
-    /// Number of blocks that [`Axis::overlapping`] names, without going through those inside.
+    /// Number of blocks that [`BlockIndex::overlapping`] names, without going through those inside.
     pub(crate) fn count_overlapping(&self, first: T, last: T) -> usize {
         let (from, to) = self.inside(first, last);
         self.around(from, first, last).count() + (to - from)
@@ -135,6 +135,6 @@ mod tests {
     fn what_is_taken_is_ascending_and_apart() {
         let blocks = [(8, 8), (3, 3), (2, 3), (4, 7), (4, 4), (3, 3), (7, 7)];
         let numbered = (0_u32..).zip(blocks).map(|(id, (first, last))| (first, last, id));
-        assert_eq!(Axis::<u32>::new(numbered, |a, b| a.cmp(&b)).roots(), [(2, 3), (4, 7), (8, 8)]);
+        assert_eq!(BlockIndex::<u32>::new(numbered, |a, b| a.cmp(&b)).roots(), [(2, 3), (4, 7), (8, 8)]);
     }
 }
