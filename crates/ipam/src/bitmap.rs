@@ -1,6 +1,6 @@
 //! A bitmap of up to 2^32 bits that costs memory only where bits are set.
 
-/// Bitmap of one block: 64 words of 64 bits.
+/// Bits of one block: 64 words of 64 bits.
 const BLOCK_BITS: u64 = 64 * 64;
 
 /// A fixed-length bit vector. Blocks without a set bit are not there, full words and blocks are skipped in a

@@ -153,14 +153,14 @@ pub struct Demand {
 
 /// What is left when a demand meets a number of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
+pub struct Slack {
     /// Addresses that are left; 0 if it does not fit.
     pub left: u64,
     /// Addresses that are missing; 0 if it fits.
     pub missing: u64,
 }
 
-impl Room {
+impl Slack {
     fn of(available: u64, needed: u64) -> Self {
         Self { left: available.saturating_sub(needed), missing: needed.saturating_sub(available) }
     }
@@ -171,15 +171,15 @@ impl Room {
     }
 }
 
-/// Room at rest, at the peaks, and after more of the same.
+/// Slack at rest, at the peaks, and after more of the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Headroom {
     /// At rest.
-    pub now: Room,
+    pub now: Slack,
     /// While the most expensive service is updated.
-    pub at_peak: Room,
+    pub at_peak: Slack,
     /// While all services are updated at once.
-    pub at_peak_all: Room,
+    pub at_peak_all: Slack,
 }
 
 /// Addresses by linear parts; load balancers follow from the tasks.
@@ -332,7 +332,7 @@ impl Site {
     }
 
     fn room(&self, available: u64, tally: Tally) -> Headroom {
-        let room = |extra| Room::of(available, self.usage(tally, extra).total());
+        let room = |extra| Slack::of(available, self.usage(tally, extra).total());
         Headroom { now: room(0), at_peak: room(tally.extra_max), at_peak_all: room(tally.extra_sum) }
     }
 }
@@ -371,9 +371,9 @@ mod tests {
         let demand = site(1).demand(&services(6, 1), 0);
         assert_eq!(demand.steady, Usage { vips: 6, tasks: 6, load_balancers: 1, attachments: 0 });
         let six = site(1).headroom(13, &services(6, 1), 0);
-        assert_eq!(six.now, Room { left: 0, missing: 0 });
-        assert_eq!(six.at_peak, Room { left: 0, missing: 1 });
-        assert_eq!(six.at_peak_all, Room { left: 0, missing: 6 });
+        assert_eq!(six.now, Slack { left: 0, missing: 0 });
+        assert_eq!(six.at_peak, Slack { left: 0, missing: 1 });
+        assert_eq!(six.at_peak_all, Slack { left: 0, missing: 6 });
         assert!(!site(1).headroom(13, &services(7, 1), 0).now.fits());
     }
 
@@ -436,7 +436,10 @@ mod tests {
         let off = Site { kind: NetworkKind::Ingress, ..site(1) };
         assert_eq!(off.stacks_that_fit(253, &[], 0, &shape), None);
         let after = site(1).headroom_after(253, &[], 0, &shape, 126);
-        assert_eq!((after.now, after.at_peak), (Room { left: 0, missing: 0 }, Room { left: 0, missing: 1 }));
+        assert_eq!(
+            (after.now, after.at_peak),
+            (Slack { left: 0, missing: 0 }, Slack { left: 0, missing: 1 })
+        );
     }
 
     fn any_service() -> impl Strategy<Value = Service> {

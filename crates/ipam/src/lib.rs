@@ -56,7 +56,7 @@ pub use capacity::{
 };
 pub use collide::{Collision, Index, Reservation};
 pub use demand::{
-    Demand, Endpoint, Headroom, LoadBalancers, Mode, NetworkKind, Order, Room, Service, Site, Update,
+    Demand, Endpoint, Headroom, LoadBalancers, Mode, NetworkKind, Order, Service, Site, Slack, Update,
 };
 pub use fill::{Filling, Misfit, UpdateRisk, Want};
 pub use leaks::{CensusFacts, LeakReport, confirm, reconcile};

@@ -46,7 +46,7 @@ pub use scan::{
     Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan, ScanReport,
 };
 pub use scanner::{Scanner, scan};
-pub use signature::{Class, Place, Rule, START_UP, Signature, Turn};
+pub use signature::{Class, Place, Reclassify, Rule, START_UP, Signature};
 #[cfg(feature = "journald")]
 pub use source::Directory;
 pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Records, Source, SourceError};

@@ -8,7 +8,7 @@ use crate::circumstances::{OwnNoise, RemovedNetworks};
 use crate::ids::TaskId;
 use crate::record::{Form, Origin, Record};
 use crate::scan::{Incomplete, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
-use crate::signature::{Class, START_UP, Signature, Turn};
+use crate::signature::{Class, Reclassify, START_UP, Signature};
 use crate::subjects::Subjects;
 use crate::window::{Since, Window};
 
@@ -201,7 +201,7 @@ impl<'a> Scanner<'a> {
 
     fn count(&mut self, record: &Record, found: Option<&'static Signature>) {
         let subjects = Subjects::of(record);
-        let signature = found.map(|signature| self.turned(signature, record, &subjects));
+        let signature = found.map(|signature| self.reclassified(signature, record, &subjects));
         if self.is_own(record, signature, &subjects) {
             match signature {
                 Some(signature) => tally(&mut self.tally.own, signature, record, &subjects),
@@ -216,20 +216,20 @@ impl<'a> Scanner<'a> {
         self.sample(record, signature.map(|signature| signature.id));
     }
 
-    fn turned(
+    fn reclassified(
         &self,
         signature: &'static Signature,
         record: &Record,
         subjects: &Subjects,
     ) -> &'static Signature {
-        let (turned, id) = match signature.turn {
-            Turn::Never => (false, ""),
-            Turn::IfNetworkIsOld(id) => {
+        let (applies, id) = match signature.reclassify {
+            Reclassify::Never => (false, ""),
+            Reclassify::IfNetworkIsOld(id) => {
                 (self.removed.as_ref().is_some_and(|removed| removed.are_old(record, &subjects.networks)), id)
             }
-            Turn::IfStartingUp(id) => (self.is_starting_up(record), id),
+            Reclassify::IfStartingUp(id) => (self.is_starting_up(record), id),
         };
-        if turned { self.catalogue.get(id).unwrap_or(signature) } else { signature }
+        if applies { self.catalogue.get(id).unwrap_or(signature) } else { signature }
     }
 
     fn is_starting_up(&self, record: &Record) -> bool {

@@ -14,10 +14,10 @@ pub struct Signature {
     pub class: Class,
     /// Where it is logged.
     pub place: Place,
-    /// Any of these matches. Empty: it is reached through another signature's [`Turn`] only.
+    /// Any of these matches. Empty: it is reached through another signature's [`Reclassify`] only.
     pub rules: &'static [Rule],
     /// When the record is another signature after all.
-    pub turn: Turn,
+    pub reclassify: Reclassify,
     /// What it means, one sentence.
     pub meaning: &'static str,
     /// What to do, one sentence.
@@ -28,7 +28,7 @@ pub struct Signature {
 
 impl Signature {
     pub(crate) const fn new(id: &'static str, class: Class, place: Place, rules: &'static [Rule]) -> Self {
-        Self { id, class, place, rules, turn: Turn::Never, meaning: "", remedy: "", source: "" }
+        Self { id, class, place, rules, reclassify: Reclassify::Never, meaning: "", remedy: "", source: "" }
     }
 
     pub(crate) const fn says(
@@ -41,8 +41,8 @@ impl Signature {
         self
     }
 
-    pub(crate) const fn turns(mut self, turn: Turn) -> Self {
-        self.turn = turn;
+    pub(crate) const fn or(mut self, reclassify: Reclassify) -> Self {
+        self.reclassify = reclassify;
         self
     }
 }
@@ -129,7 +129,7 @@ pub enum Place {
 /// When a record that matched is another signature after all, given here by its id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Turn {
+pub enum Reclassify {
     /// Never.
     Never,
     /// None of the networks that the record names was removed recently, and it is known which were.

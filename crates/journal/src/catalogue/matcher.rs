@@ -66,7 +66,7 @@ impl Catalogue {
     }
 
     /// Which signature the record is; `None` if it is none, or was written by somebody else than the engine or systemd.
-    /// What depends on other records ([`Turn`](crate::Turn)) is not decided here.
+    /// What depends on other records ([`Reclassify`](crate::Reclassify)) is not decided here.
     pub fn classify(&self, record: &Record) -> Option<&'static Signature> {
         if record.origin == Origin::Other {
             return None;

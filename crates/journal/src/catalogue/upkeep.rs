@@ -2,7 +2,7 @@
 
 use crate::signature::Class::{Crash, Duplicate, Leak, LeakFootprint, Noise, Race, Stale};
 use crate::signature::Place::{Leader, Manager, Node};
-use crate::signature::{Rule, Signature, Turn};
+use crate::signature::{Reclassify, Rule, Signature};
 
 const CNM: &str = "moby daemon/libnetwork/cnmallocator/networkallocator.go";
 const NET: &str = "swarmkit manager/allocator/network.go";
@@ -16,7 +16,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::inner(&["could not find network allocator state for network"]),
         Rule::inner(&["networkallocator: could not find local network state"]),
     ])
-    .turns(Turn::IfNetworkIsOld("old-network"))
+    .or(Reclassify::IfNetworkIsOld("old-network"))
     .says(
         "a network was removed while tasks of it were still stopping, so their addresses on other networks are most likely leaked; the number of lines is not the number of addresses",
         "take a census of the networks that stay, and remove stacks in the order services, tasks gone, networks",
@@ -105,7 +105,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::inner(&[KEY_MODIFIED, "deleting object", "retrying"]),
         Rule::message(&[KEY_MODIFIED, "deleting object", "retrying"]),
     ])
-    .turns(Turn::IfStartingUp("store-conflict-at-start"))
+    .or(Reclassify::IfStartingUp("store-conflict-at-start"))
     .says(
         "a node's own network store was changed while an entry was deleted; the engine tried again",
         "nothing if the network is gone; else remove it again",
