@@ -38,6 +38,7 @@ pub fn analyse(units: &[Unit], waits: &[Wait], serves: &[Serves]) -> BootReport 
 }
 
 /// The deadlocks of `after` that `before` did not have: those that a change has brought in, and not only shown.
+/// No command uses this yet; it is meant for comparing two directories of `pvcheck boot`.
 pub fn introduced<'a>(before: &BootReport, after: &'a BootReport) -> Vec<&'a Deadlock> {
     let is_new = |found: &&Deadlock| !before.deadlocks.iter().any(|known| known.is_same(found));
     after.deadlocks.iter().filter(is_new).collect()

@@ -66,6 +66,7 @@ pub struct Unit {
     /// `DefaultDependencies=`: whether systemd adds the usual order by itself.
     pub default_dependencies: bool,
     /// The command lines of `ExecStart=`. They may hold secrets: kept out of JSON, to be redacted before printing.
+    /// No command uses them yet; they are meant for finding undeclared waits in `pvcheck boot`.
     #[serde(skip)]
     pub exec_start: Vec<String>,
 }

@@ -1,4 +1,5 @@
 //! How many addresses a workload takes of one network: at rest, and at the peak of an update.
+//! No command uses this yet; it is meant for `pvcheck audit --what-if`.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
 //! Which part of a workload is the first that finds no address.
+//! No command uses this yet; it is meant for `pvcheck audit --what-if`.
 
 use std::fmt;
 

@@ -51,19 +51,15 @@ mod space;
 mod subnet;
 mod workload;
 
-pub use capacity::{
-    AllocatorStatus, Capacity, CapacityError, Occupancy, Pool, Pressure, Threshold, Thresholds, Usage,
-};
+pub use capacity::{AllocatorStatus, Capacity, CapacityError, Pool, Pressure, Threshold, Thresholds, Usage};
 pub use collide::{Collision, Index, Reservation};
 pub use demand::{
     Demand, Endpoint, Headroom, LoadBalancers, Mode, NetworkKind, Order, Service, Site, Slack, Update,
 };
 pub use fill::{Filling, Misfit, UpdateRisk, Want};
 pub use leaks::{CensusFacts, LeakReport, confirm, reconcile};
-pub use plan::{
-    Conflict, Note, Plan, PlanError, PlanRequest, Reason, Rejection, Strategy, check_candidate, plan_subnet,
-};
-pub use rate::{Conclusion, CyclesLeft, DaysLeft, LeakRate, RateError};
+pub use plan::{Conflict, Note, Plan, PlanError, PlanRequest, Reason, Rejection, Strategy, plan_subnet};
+pub use rate::{CyclesLeft, DaysLeft, LeakRate, RateError};
 pub use render::{Declaration, NetworkName, NetworkNameError};
 pub use reservations::{Duplicate, Reservations, ReservationsError};
 pub use ring::{Ring, RingError};

@@ -242,19 +242,6 @@ pub fn plan_subnet(request: &PlanRequest, index: &Index) -> Result<Plan, PlanErr
     }
 }
 
-/// Why a subnet is not suitable under a request; `None` if it is.
-///
-/// # Errors
-///
-/// As [`plan_subnet`], but for room.
-pub fn check_candidate(
-    request: &PlanRequest,
-    index: &Index,
-    candidate: Subnet,
-) -> Result<Option<Rejection>, PlanError> {
-    Ok(Planner::new(request, index)?.check(candidate))
-}
-
 struct Planner<'a> {
     request: &'a PlanRequest,
     index: &'a Index,

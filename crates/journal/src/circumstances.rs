@@ -67,7 +67,8 @@ impl OwnNoise {
 }
 
 /// Which networks were removed when: without it `could not find network allocator state` counts as the trace of a leak,
-/// with it only where the network was removed shortly before.
+/// with it only where the network was removed shortly before. No command uses this yet; it is meant for
+/// `pvcheck journal scan` with the removals that are known.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RemovedNetworks {
     /// Each network with the time of its removal.

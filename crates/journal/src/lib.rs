@@ -49,6 +49,6 @@ pub use scanner::{Scanner, scan};
 pub use signature::{Class, Place, Reclassify, Rule, START_UP, Signature};
 #[cfg(feature = "journald")]
 pub use source::Directory;
-pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Records, Source, SourceError};
+pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Source, SourceError};
 pub use subjects::Subjects;
 pub use window::{Since, Window};

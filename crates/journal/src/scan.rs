@@ -173,11 +173,6 @@ pub enum Incomplete {
         /// The limit.
         limit_bytes: u64,
     },
-    /// There were more records than the limit.
-    TooMany {
-        /// The limit.
-        limit: u64,
-    },
     /// The file is another one than when the mark was set.
     Rotated,
     /// The file is shorter than the mark, or was written anew.
@@ -208,7 +203,6 @@ impl fmt::Display for Incomplete {
         match self {
             Self::Deadline { after_ms } => write!(f, "time was up after {after_ms} ms"),
             Self::TooLarge { limit_bytes } => write!(f, "more than {limit_bytes} bytes"),
-            Self::TooMany { limit } => write!(f, "more than {limit} records"),
             Self::Rotated => {
                 f.write_str("the log was rotated since the mark; lines in the old file were not read")
             }

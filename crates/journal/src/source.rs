@@ -16,4 +16,4 @@ pub use self::error::SourceError;
 pub use self::journalctl::Journalctl;
 pub use self::log::Source;
 pub use self::mark::Mark;
-pub use self::reading::{Limits, ReadFrom, Reading, Records};
+pub use self::reading::{Limits, ReadFrom, Reading};

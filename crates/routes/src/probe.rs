@@ -52,11 +52,6 @@ impl Prober {
         Ok(Self { trust: Arc::new(Trust::load(roots)?) })
     }
 
-    /// What was odd about the system's trust store, though it is usable: one line each.
-    pub fn warnings(&self) -> &[String] {
-        &self.trust.warnings
-    }
-
     /// Asks one route once and returns what was seen; whatever the network does is a fact, never an error.
     ///
     /// `at` is the time by which certificates are judged and the time in the fact: now, unless something is being

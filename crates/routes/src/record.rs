@@ -1,4 +1,5 @@
 //! Outages, from facts over time.
+//! No command uses this yet; it is meant for `pvcheck routes --watch`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -79,21 +79,19 @@ pub enum RootsError {
 pub(crate) struct Trust {
     pub(crate) verifier: Arc<WebPkiServerVerifier>,
     pub(crate) provider: Arc<CryptoProvider>,
-    /// What was odd about the system's store, though it is usable.
-    pub(crate) warnings: Vec<String>,
 }
 
 impl Trust {
     pub(crate) fn load(roots: &Roots) -> Result<Self, RootsError> {
-        let (store, warnings) = match roots {
-            Roots::Pem(path) => (pem_store(path)?, Vec::new()),
+        let store = match roots {
+            Roots::Pem(path) => pem_store(path)?,
             Roots::System => system_store()?,
         };
         let provider = provider();
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
             .build()
             .map_err(|error| RootsError::Verifier(error.to_string()))?;
-        Ok(Self { verifier, provider, warnings })
+        Ok(Self { verifier, provider })
     }
 }
 
@@ -128,20 +126,21 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, RootsError> {
     Ok(bytes)
 }
 
-/// One unreadable certificate among hundreds is a warning: refusing them all would make the probe less able, not safer.
-fn system_store() -> Result<(RootCertStore, Vec<String>), RootsError> {
+/// Unreadable certificates among hundreds are left out: a route whose CA is missing fails with `unknown_issuer`, and
+/// refusing the whole store would hide every other route's state.
+fn system_store() -> Result<RootCertStore, RootsError> {
     let found = rustls_native_certs::load_native_certs();
-    let mut warnings: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     let mut store = RootCertStore::empty();
     let (_, ignored) = store.add_parsable_certificates(found.certs);
+    if !store.is_empty() {
+        return Ok(store);
+    }
+    let mut tried: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     if ignored > 0 {
-        warnings.push(format!("{ignored} of the system's CA certificates cannot be used"));
+        tried.push(format!("{ignored} of the system's CA certificates cannot be used"));
     }
-    if store.is_empty() {
-        let detail = if warnings.is_empty() { "no bundle".to_owned() } else { warnings.join("; ") };
-        return Err(RootsError::NoSystemRoots { detail });
-    }
-    Ok((store, warnings))
+    let detail = if tried.is_empty() { "no bundle".to_owned() } else { tried.join("; ") };
+    Err(RootsError::NoSystemRoots { detail })
 }
 
 #[cfg(test)]
@@ -157,7 +156,7 @@ mod tests {
     #[test]
     fn a_ca_file_is_loaded() {
         let ca = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
-        assert!(load(ca.cert.pem().as_bytes()).unwrap().warnings.is_empty());
+        assert!(load(ca.cert.pem().as_bytes()).is_ok());
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Probing over time.
+//! No command uses this yet; it is meant for `pvcheck routes --watch`.
 
 use std::{pin::Pin, time::Duration};
 

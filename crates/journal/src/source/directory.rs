@@ -1,3 +1,6 @@
+//! The systemd journal, read by libsystemd instead of the journalctl program (feature `journald`).
+//! No command uses this yet; it is meant for `pvcheck journal scan` built with feature `journald`.
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "journald")]
@@ -12,7 +11,7 @@ use super::directory::Directory;
 use super::error::SourceError;
 use super::journalctl::Journalctl;
 use super::mark::Mark;
-use super::reading::{Limits, ReadFrom, Reading, Records, Sink};
+use super::reading::{Limits, ReadFrom, Reading, Sink};
 use super::{file, lines};
 use crate::record::Record;
 use crate::scan::{Incomplete, Scan};
@@ -46,25 +45,6 @@ impl Source {
         }
     }
 
-    /// Reads into memory, from a time on or everything.
-    ///
-    /// # Errors
-    ///
-    /// If the log cannot be read at all. What ends reading early is in [`Reading::incomplete`].
-    pub async fn read(&self, since: Option<Timestamp>, limits: &Limits) -> Result<Records, SourceError> {
-        self.collect(&since.map_or(ReadFrom::Beginning, ReadFrom::Time), limits).await
-    }
-
-    /// Reads into memory what is new since the mark. A file that was rotated or truncated in between is read from its
-    /// beginning, and the result says so.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read), or if the mark is not one of such a source.
-    pub async fn read_since(&self, mark: &Mark, limits: &Limits) -> Result<Records, SourceError> {
-        self.collect(&ReadFrom::Mark(mark.clone()), limits).await
-    }
-
     /// The present end of the log, for reading on from there later. It can be stored.
     ///
     /// # Errors
@@ -83,7 +63,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// If the log cannot be read at all, or if the mark to read from is not one of such a source. What ends reading early
+    /// is in [`Scan::incomplete`].
     pub async fn scan(
         &self,
         from: &ReadFrom,
@@ -107,7 +88,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// As [`scan`](Self::scan). What ends reading early is in [`Reading::incomplete`].
     pub async fn each(
         &self,
         from: &ReadFrom,
@@ -148,20 +129,5 @@ impl Source {
             #[cfg(feature = "journald")]
             Self::Directory(directory) => directory.read(from, limits, reading, sink).await,
         }
-    }
-
-    async fn collect(&self, from: &ReadFrom, limits: &Limits) -> Result<Records, SourceError> {
-        let mut records = Vec::new();
-        let limit = limits.max_records;
-        let reading = self
-            .each(from, limits, |record| {
-                if records.len() as u64 >= limit {
-                    return ControlFlow::Break(Incomplete::TooMany { limit });
-                }
-                records.push(record);
-                ControlFlow::Continue(())
-            })
-            .await?;
-        Ok(Records { records, reading })
     }
 }

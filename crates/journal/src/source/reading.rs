@@ -30,24 +30,13 @@ pub struct Limits {
     pub deadline: Duration,
     /// Of the log.
     pub max_bytes: u64,
-    /// Kept by [`Source::read`] and [`Source::read_since`]; the others keep none.
-    pub max_records: u64,
 }
 
 impl Default for Limits {
-    /// One minute, 4 GiB, 200,000 records.
+    /// One minute and 4 GiB.
     fn default() -> Self {
-        Self { deadline: Duration::from_mins(1), max_bytes: 4 << 30, max_records: 200_000 }
+        Self { deadline: Duration::from_mins(1), max_bytes: 4 << 30 }
     }
-}
-
-/// What was read.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Records {
-    /// In the log's order.
-    pub records: Vec<Record>,
-    /// How it was read.
-    pub reading: Reading,
 }
 
 /// How reading went.
