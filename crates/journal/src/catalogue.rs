@@ -1,10 +1,12 @@
 //! The table of signatures, and what makes it quick to ask.
 
 mod allocation;
+mod lookup;
 mod matcher;
 mod quiet;
 mod upkeep;
 
+pub use self::lookup::UnknownSignature;
 pub use self::matcher::Catalogue;
 pub(crate) use self::quiet::CENSUS_NOISE;
 

@@ -37,7 +37,7 @@ mod source;
 mod subjects;
 mod window;
 
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, UnknownSignature};
 pub use circumstances::{OwnNoise, RemovedNetworks};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
 pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};

@@ -120,6 +120,12 @@ pub struct Matched {
     pub signature: String,
     /// Its class.
     pub class: Class,
+    /// What it means, one sentence; empty in a scan that was saved before scans had it.
+    #[serde(default)]
+    pub meaning: String,
+    /// What to do, one sentence; empty in a scan that was saved before scans had it.
+    #[serde(default)]
+    pub remedy: String,
     /// How many records.
     pub count: u64,
     /// The earliest time among them; `null` if none has one.

@@ -275,6 +275,8 @@ fn fresh(signature: &Signature) -> Matched {
     Matched {
         signature: signature.id.to_owned(),
         class: signature.class,
+        meaning: signature.meaning.to_owned(),
+        remedy: signature.remedy.to_owned(),
         count: 0,
         first: None,
         last: None,

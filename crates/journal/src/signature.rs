@@ -89,6 +89,29 @@ pub enum Class {
 }
 
 impl Class {
+    /// One word for it, the same as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhaustion => "exhaustion",
+            Self::LocalExhaustion => "local_exhaustion",
+            Self::PoolsExhausted => "pools_exhausted",
+            Self::NotAllocated => "not_allocated",
+            Self::Leak => "leak",
+            Self::LeakFootprint => "leak_footprint",
+            Self::Duplicate => "duplicate",
+            Self::Race => "race",
+            Self::Stale => "stale",
+            Self::Crash => "crash",
+            Self::Gap => "gap",
+            Self::Refusal => "refusal",
+            Self::NodeLost => "node_lost",
+            Self::EngineStart => "engine_start",
+            Self::EngineStop => "engine_stop",
+            Self::LeaderChange => "leader_change",
+            Self::Noise => "noise",
+        }
+    }
+
     /// True iff it is something that somebody should look into. Footprints, refusals, markers and noise are not, nor is a
     /// gap, which makes a scan incomplete instead.
     pub fn is_finding(self) -> bool {
@@ -124,6 +147,17 @@ pub enum Place {
     Manager,
     /// The node that the task or the network is on.
     Node,
+}
+
+impl Place {
+    /// One word for it, the same as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Manager => "manager",
+            Self::Node => "node",
+        }
+    }
 }
 
 /// When a record that matched is another signature after all, given here by its id.
@@ -193,6 +227,20 @@ impl Rule {
             ([_, ..], _) => 0,
             ([], Some(_)) => 1,
             ([], None) => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalogue::Catalogue;
+
+    #[test]
+    fn words_of_classes_and_places_are_those_of_json() {
+        for signature in Catalogue::builtin().signatures() {
+            let words = (signature.class.as_str(), signature.place.as_str());
+            let json = serde_json::json!([signature.class, signature.place]);
+            assert_eq!((json[0].as_str(), json[1].as_str()), (Some(words.0), Some(words.1)));
         }
     }
 }
