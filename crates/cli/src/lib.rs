@@ -73,6 +73,7 @@ async fn run(args: &Args, face: &Face) -> Result<u8, failure::Failure> {
         Command::Census(a) => commands::census::run(args, a, face).await,
         Command::Churn(a) => commands::churn::run(args, a, face).await,
         Command::Docker(a) => commands::docker::run(args, a, face).await,
+        Command::Explain(a) => commands::explain::run(a, face),
         Command::Gate(a) => commands::gate::run(args, a, face).await,
         Command::Journal(a) => commands::journal::run(args, a, face).await,
         Command::PlanSubnet(a) => commands::plan_subnet::run(args, a, face).await,
