@@ -12,11 +12,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::{
-    graph::{NumberedWait, Order, World},
-    name::UnitName,
-    wait::Serves,
-};
+use crate::graph::{NumberedWait, Order, World};
+use crate::name::UnitName;
+use crate::wait::Serves;
 
 /// One edge of a cycle.
 #[derive(Clone, Debug)]

@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cycle::{self, Cycle, Step},
-    graph::{NumberedWait, World},
-    name::UnitName,
-    remedy::{Remedy, remedies},
-    unit::Unit,
-    wait::{GateUrl, Serves, Wait},
-};
+use crate::cycle::{self, Cycle, Step};
+use crate::graph::{NumberedWait, World};
+use crate::name::UnitName;
+use crate::remedy::{Remedy, remedies};
+use crate::unit::Unit;
+use crate::wait::{GateUrl, Serves, Wait};
 
 /// Finds every wait whose URL is served, or routed, by a unit that is ordered after the waiting unit, directly or through
 /// others. What it says holds for a start of all these units together, as at a boot from scratch.

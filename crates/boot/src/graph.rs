@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    name::UnitName,
-    unit::{Evidence, Unit},
-    wait::{GateUrl, Serves, Wait},
-};
+use crate::name::UnitName;
+use crate::unit::{Evidence, Unit};
+use crate::wait::{GateUrl, Serves, Wait};
 
 /// `unit` begins only when `after` has started.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,19 +1,15 @@
 //! The one reader: unit files from directories.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{
-    file::{UnitFile, Warning},
-    name::UnitName,
-    unit::{Evidence, Reference, Unit},
-};
+use crate::file::{UnitFile, Warning};
+use crate::name::UnitName;
+use crate::unit::{Evidence, Reference, Unit};
 
 /// The largest file that is read. systemd's own limit for a line is as much.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;

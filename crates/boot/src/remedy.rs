@@ -2,12 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cycle::{self, Cycle, Step},
-    graph::{NumberedWait, Order, World},
-    name::UnitName,
-    wait::{GateUrl, Serves},
-};
+use crate::cycle::{self, Cycle, Step};
+use crate::graph::{NumberedWait, Order, World};
+use crate::name::UnitName;
+use crate::wait::{GateUrl, Serves};
 
 /// The most other URLs that are tried as a place to move a probe to.
 const PLACES_LIMIT: usize = 20;

@@ -1,14 +1,13 @@
 //! What a unit says about itself.
 
-use std::{fmt, time::Duration};
+use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    file::{Assignment, UnitFile, Warning},
-    name::{UnitName, UnitNameError},
-    span::Span,
-};
+use crate::file::{Assignment, UnitFile, Warning};
+use crate::name::{UnitName, UnitNameError};
+use crate::span::Span;
 
 /// `DefaultTimeoutStartSec=` as systemd is built. A host may set another in `system.conf`, which is not read here.
 const DEFAULT_TIMEOUT_START: Duration = Duration::from_secs(90);

@@ -5,14 +5,14 @@ const BLOCK_BITS: u64 = 64 * 64;
 
 /// A fixed-length bit vector. Blocks without a set bit are not there, full words and blocks are skipped in a
 /// search, so that finding a clear bit does not get slow in a pool that is nearly full.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bitmap {
     len: u64,
     count: u64,
     blocks: Vec<Option<Box<Block>>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Block {
     words: [u64; 64],
     /// One bit for each word that is all ones.

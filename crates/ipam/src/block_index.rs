@@ -8,14 +8,14 @@ const NONE: u32 = u32::MAX;
 /// CIDR blocks, sorted by first address, the wider one first. Two such blocks are either apart or one lies
 /// inside the other, so the blocks inside a query are neighbours in this order, and the ones around it are a
 /// chain of at most one block per prefix length (and its equals).
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct BlockIndex<T> {
     blocks: Vec<Block<T>>,
     /// Blocks that no other one encloses: together all that is taken, ascending and apart.
     roots: Vec<(T, T)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Block<T> {
     first: T,
     last: T,

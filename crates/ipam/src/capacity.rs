@@ -12,7 +12,7 @@ use crate::subnet::{Overlap, Subnet};
 ///
 /// `--aux-address` is no part of it: the engine does not hand it on to the Swarm's allocator
 /// (moby `daemon/cluster/convert/network.go`, `BasicNetworkCreateToGRPC`), so it reserves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pool {
     /// The subnet.
     pub subnet: Subnet,
@@ -29,7 +29,7 @@ pub struct Pool {
 ///
 /// The engine tries several pools in no fixed order and takes the next one only when one is full, so only
 /// their sum means something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Pool>", into = "Vec<Pool>")]
 pub struct Capacity {
     pools: Vec<Pool>,
@@ -38,7 +38,7 @@ pub struct Capacity {
 }
 
 /// Why a list of pools is no network that a Swarm could have allocated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CapacityError {
     /// No pool at all: the network exists but was never allocated (moby issue 48137).
@@ -150,7 +150,7 @@ impl From<Capacity> for Vec<Pool> {
 }
 
 /// Addresses of one network that have a known owner, by kind of owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Virtual addresses of services.
     pub vips: u64,
@@ -172,7 +172,7 @@ impl Usage {
 }
 
 /// How close a network is to exhaustion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Pressure {
@@ -198,7 +198,7 @@ impl fmt::Display for Pressure {
 }
 
 /// One threshold, reached by whichever of the two comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threshold {
     /// Used addresses in per cent of the usable ones, 0 to 100.
     pub used_percent: u8,
@@ -214,7 +214,7 @@ impl Threshold {
 }
 
 /// When a network counts as `high` and as `full`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// Reached: [`Pressure::High`].
     pub high: Threshold,
@@ -256,7 +256,7 @@ impl Thresholds {
 }
 
 /// The allocator's own numbers for one network, all subnets summed: `Status.IPAM` of API 1.52 and later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocatorStatus {
     /// `IPsInUse`: every taken address, reserved ones included.
     pub ips_in_use: u64,
@@ -266,8 +266,9 @@ pub struct AllocatorStatus {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn subnet(text: &str) -> Subnet {
         Subnet::parse(text).unwrap()

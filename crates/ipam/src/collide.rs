@@ -12,7 +12,7 @@ use crate::subnet::{Overlap, Subnet};
 
 /// A network or address that is taken: an overlay, a bridge, a host's address or route, a VPN range, or what
 /// somebody keeps for later.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Reservation {
     /// What is taken, IPv4 or IPv6; host bits do not matter.
     pub net: IpNet,
@@ -42,7 +42,7 @@ impl From<Subnet> for IpNet {
 }
 
 /// Two reservations of different owners that share addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Collision<'a> {
     /// The narrower one.
     pub left: &'a Reservation,
@@ -61,7 +61,7 @@ impl fmt::Display for Collision<'_> {
 /// All reservations, ready for questions: one takes O(log n) plus what it answers, and allocates nothing.
 ///
 /// Results do not depend on the order in which the reservations came.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Index {
     items: Vec<Reservation>,
     v4: BlockIndex<u32>,
@@ -163,9 +163,11 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn reservation(net: &str, owner: &str) -> Reservation {
         Reservation::new(net.parse::<IpNet>().unwrap(), owner, "test")

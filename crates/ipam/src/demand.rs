@@ -7,7 +7,7 @@ use crate::capacity::Usage;
 
 /// Which nodes take a load-balancer endpoint (`lb-<network>`) of a network that is not the ingress. On the
 /// ingress it is every node of the Swarm, drained and dead ones too, with every engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LoadBalancers {
@@ -37,7 +37,7 @@ impl LoadBalancers {
 }
 
 /// What a network is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {
     /// An overlay that services name in their specification.
@@ -47,7 +47,7 @@ pub enum NetworkKind {
 }
 
 /// How a service is found by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// One virtual address, the default.
@@ -57,7 +57,7 @@ pub enum Endpoint {
 }
 
 /// How many tasks a service has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mode {
@@ -73,7 +73,7 @@ pub enum Mode {
 }
 
 /// Which task of a pair comes first in a rolling update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// The old task is told to stop at once.
@@ -83,7 +83,7 @@ pub enum Order {
 }
 
 /// How a service is updated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Update {
     /// Which task of a pair comes first.
     pub order: Order,
@@ -99,7 +99,7 @@ impl Default for Update {
 }
 
 /// One service, as far as it costs addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name, for the words.
     pub name: String,
@@ -129,7 +129,7 @@ impl Service {
 }
 
 /// The network that a workload is laid on, and the Swarm around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     /// Overlay or ingress.
     pub kind: NetworkKind,
@@ -140,7 +140,7 @@ pub struct Site {
 }
 
 /// What a workload takes of one network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demand {
     /// At rest, every task running.
     pub steady: Usage,
@@ -153,7 +153,7 @@ pub struct Demand {
 }
 
 /// What is left when a demand meets a number of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slack {
     /// Addresses that are left; 0 if it does not fit.
     pub left: u64,
@@ -173,7 +173,7 @@ impl Slack {
 }
 
 /// Slack at rest, at the peaks, and after more of the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Headroom {
     /// At rest.
     pub now: Slack,
@@ -184,7 +184,7 @@ pub struct Headroom {
 }
 
 /// Addresses by linear parts; load balancers follow from the tasks.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     vips: u64,
     tasks: u64,
@@ -340,8 +340,9 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn site(nodes: u64) -> Site {
         Site { kind: NetworkKind::Overlay, nodes, load_balancers: LoadBalancers::Lazy }

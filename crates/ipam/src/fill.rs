@@ -9,7 +9,7 @@ use crate::capacity::Usage;
 use crate::demand::{Order, Service, Site};
 
 /// What an address was wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Want {
@@ -27,7 +27,7 @@ pub enum Want {
 }
 
 /// The first part of a workload that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Misfit {
     /// The service.
     pub service: String,
@@ -38,7 +38,7 @@ pub struct Misfit {
 }
 
 /// How far a list of services gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filling {
     /// Services that have everything, in the order given.
     pub complete: Vec<String>,
@@ -49,7 +49,7 @@ pub struct Filling {
 }
 
 /// An update that finds less room than it wants for its new tasks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateRisk {
     /// The service.
     pub service: String,
@@ -151,9 +151,10 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::demand::{LoadBalancers, NetworkKind, Update};
-    use proptest::prelude::*;
 
     fn site(nodes: u64) -> Site {
         Site { kind: NetworkKind::Overlay, nodes, load_balancers: LoadBalancers::Lazy }

@@ -12,7 +12,7 @@ use crate::capacity::Capacity;
 /// Allocation is serial, so whoever keeps asking for addresses is handed every free one once per turn of the
 /// ring; what was neither handed out nor is owned has leaked. Owners are looked at before and after, because
 /// they change meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CensusFacts {
     /// The pools of the network.
     pub capacity: Capacity,
@@ -31,7 +31,7 @@ pub struct CensusFacts {
 }
 
 /// What a census amounts to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeakReport {
     /// Addresses that the network has for use.
     pub usable: u64,
@@ -125,9 +125,10 @@ fn count<T>(items: impl Iterator<Item = T>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{Ring, Subnet};
-    use proptest::prelude::*;
 
     fn net() -> Subnet {
         Subnet::parse("10.0.1.0/28").unwrap()

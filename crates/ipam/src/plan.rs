@@ -19,7 +19,7 @@ const CONFLICTS_LISTED: usize = 256;
 const MANY_VIPS: u64 = 250;
 
 /// Which free subnet is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Strategy {
@@ -33,7 +33,7 @@ pub enum Strategy {
 }
 
 /// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlanRequest {
     /// Prefix length. Not given: that of the first preferred subnet, or what the workload needs.
@@ -56,7 +56,7 @@ pub struct PlanRequest {
 }
 
 /// A chosen subnet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The subnet.
     pub chosen: Subnet,
@@ -78,7 +78,7 @@ pub struct Plan {
 }
 
 /// A candidate that is not suitable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// The candidate.
     pub candidate: Subnet,
@@ -91,7 +91,7 @@ pub struct Rejection {
 }
 
 /// Why a candidate is not suitable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -122,7 +122,7 @@ impl Reason {
 }
 
 /// A reservation in the way of a candidate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     /// Whose, and where it was seen.
     #[serde(flatten)]
@@ -132,7 +132,7 @@ pub struct Conflict {
 }
 
 /// Something to know about a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Note {
@@ -154,7 +154,7 @@ pub enum Note {
 }
 
 /// Why there is no plan; one line with the mend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
     /// Neither prefix nor workload nor preferred subnet.

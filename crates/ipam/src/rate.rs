@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Leaks are taken as independent. Where they come in lumps, such as one for each task of a stack, count lumps,
 /// or read the bounds as too narrow.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeakRate {
     /// Leaks that were seen.
     pub leaks: u64,
@@ -25,7 +25,7 @@ pub struct LeakRate {
 }
 
 /// Why there is no rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RateError {
     /// Without a cycle nothing is known.
@@ -40,7 +40,7 @@ pub enum RateError {
 }
 
 /// How many cycles the free addresses last. Whole cycles that fit, rounded down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CyclesLeft {
     /// At the estimated rate; `None` if no leak was seen, which is not "for ever".
     pub estimate: Option<u64>,
@@ -51,7 +51,7 @@ pub struct CyclesLeft {
 }
 
 /// [`CyclesLeft`] in days.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DaysLeft {
     /// See [`CyclesLeft::estimate`].
     pub estimate: Option<f64>,
@@ -203,8 +203,9 @@ fn ln_gamma(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn close(actual: f64, expected: f64) {
         assert!((actual - expected).abs() <= expected.abs() * 1e-4, "{actual} is not {expected}");

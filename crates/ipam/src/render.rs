@@ -9,12 +9,12 @@ use crate::subnet::{Subnet, quoted};
 
 /// A name that Docker takes for a network: a letter or digit, then letters, digits, `_`, `.` and `-` (moby
 /// `daemon/names`). Safe in a shell, in Nix and in YAML.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NetworkName(String);
 
 /// A text that Docker does not take for the name of a network.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{given} is no network name: begin with a letter or digit and go on with those, or with _ . -")]
 pub struct NetworkNameError {
     given: String,
@@ -61,7 +61,7 @@ impl fmt::Display for NetworkName {
 }
 
 /// An overlay to declare.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declaration {
     /// Its name.
     pub name: NetworkName,
@@ -105,8 +105,9 @@ impl Declaration {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn proxy() -> Declaration {
         let subnet = Subnet::parse("10.10.0.0/16").unwrap();

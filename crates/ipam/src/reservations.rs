@@ -10,7 +10,7 @@ use crate::collide::Reservation;
 use crate::subnet::{Subnet, SubnetError, quoted};
 
 /// What a reservations file holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reservations {
     /// Each entry once, in the order of the file.
     pub list: Vec<Reservation>,
@@ -20,7 +20,7 @@ pub struct Reservations {
 }
 
 /// An entry that repeats an earlier one. Entries are counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Duplicate {
     /// The entry that was left out.
     pub entry: usize,
@@ -35,7 +35,7 @@ impl std::fmt::Display for Duplicate {
 }
 
 /// Why a text is no reservations file; one line with place and mend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReservationsError {
     /// Not JSON, or not a list of such entries.
@@ -145,8 +145,9 @@ fn parse_net(entry: usize, text: &str) -> Result<IpNet, ReservationsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn message(text: &str) -> String {
         Reservations::from_json(text).unwrap_err().to_string()

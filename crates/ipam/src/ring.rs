@@ -22,7 +22,7 @@ use crate::subnet::{Overlap, Subnet};
 /// assert_eq!(ring.in_use(), 7, "network, broadcast, gateway, .2 .4 .5 .6");
 /// # Ok::<(), pvcheck_ipam::SubnetError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ring {
     subnet: Subnet,
     range: Subnet,
@@ -35,7 +35,7 @@ pub struct Ring {
 }
 
 /// Why a ring cannot do what it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RingError {
     /// The address is not of this pool.

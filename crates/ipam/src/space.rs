@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use crate::subnet::Subnet;
 
 /// Addresses in which a plan may look, as ranges that are ascending, apart and not adjacent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Space {
     ranges: Vec<(u64, u64)>,
 }
@@ -181,9 +181,11 @@ fn whole_blocks(first: u64, last: u64) -> impl Iterator<Item = (u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn any_net() -> impl Strategy<Value = Subnet> {
         (any::<bool>(), 0_u32..128, 25_u8..=32).prop_map(|(top, low, prefix)| {

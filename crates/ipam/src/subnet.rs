@@ -12,11 +12,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Swarm allocates overlay addresses from IPv4 subnets only (moby
 /// `daemon/libnetwork/cnmallocator/networkallocator.go`, `allocatePools`), so there is no IPv6 variant.
 /// Ordered by network address, then by prefix (the wider one first). In JSON it is a string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subnet(Ipv4Net);
 
 /// How one subnet lies to another, seen from the one that is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// Both are the same subnet.
@@ -38,7 +38,7 @@ impl fmt::Display for Overlap {
 }
 
 /// Why a text is not a canonical IPv4 subnet; the text names the mend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubnetError {
     /// Nothing was given.
@@ -302,8 +302,9 @@ fn prefix_range(text: &str, address: Ipv4Addr, prefix: &str) -> SubnetError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn subnet(text: &str) -> Subnet {
         Subnet::parse(text).unwrap()

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Services of one shape on one network, and how much they are to grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workload {
     /// VIP services.
     pub services: u64,
@@ -42,9 +42,10 @@ pub(crate) fn usable(prefix: u8) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{LoadBalancers, NetworkKind, Service, Site, Subnet};
-    use proptest::prelude::*;
 
     #[test]
     fn prefixes_of_workloads() {

@@ -19,7 +19,7 @@ use crate::window::Window;
 /// each address of a bulk census leaves (`error reallocating node`, 256 of them for a /24) and falls into one of our
 /// spans. A line that names a *task* only (`failed to allocate network IP for task …`) can be told by `tasks` alone:
 /// give the ids of the census' tasks, not only of its services.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnNoise {
     /// When our censuses ran, from creating the first service until its tasks were gone.
     pub spans: Vec<Window>,
@@ -69,7 +69,7 @@ impl OwnNoise {
 /// Which networks were removed when: without it `could not find network allocator state` counts as the trace of a leak,
 /// with it only where the network was removed shortly before. No command uses this yet; it is meant for
 /// `pvcheck journal scan` with the removals that are known.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedNetworks {
     /// Each network with the time of its removal.
     pub networks: BTreeMap<NetworkId, Timestamp>,

@@ -13,7 +13,7 @@ pub const MAX_LINE_BYTES: usize = 64 * 1024;
 ///
 /// Whatever was read becomes a record: what could not be understood is [`Form::Unparsed`], with the whole line as its
 /// message. `Debug` and `Serialize` redact secrets ([`redact()`](crate::redact())); the fields themselves are verbatim.
-#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The engine's own time where it wrote one, else the journal's; `None` if the line has neither.
     pub at: Option<Timestamp>,
@@ -85,7 +85,7 @@ pub(crate) fn cut_at(line: &[u8], max: usize) -> (&[u8], u64) {
 }
 
 /// logrus' levels, gravest first.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// The engine is about to die.
@@ -142,7 +142,7 @@ impl Level {
 
 /// Who wrote a line. Only the engine's and systemd's lines are ever matched: with the `journald` logging driver the
 /// output of *containers* stands in the engine's unit too, and other programs that log with logrus look the same.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// dockerd, or the containerd that it started; also a line that names nobody.
@@ -166,7 +166,7 @@ impl Origin {
 }
 
 /// How a line could be read.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// logrus' text format.

@@ -18,7 +18,7 @@ pub const MAX_SUBJECTS: usize = 64;
 pub const MAX_SAMPLE_CHARS: usize = 1024;
 
 /// What a log says, in a window: the `journal-scan` document.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scan {
     /// Which log, in words.
     pub source: String,
@@ -95,7 +95,7 @@ impl Scan {
 }
 
 /// A scan as scripts read it: schema `pvcheck/v1`, kind `journal-scan`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScanReport {
     /// Always `pvcheck/v1`.
     pub schema: String,
@@ -114,7 +114,7 @@ impl ScanReport {
 }
 
 /// One signature that was seen.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matched {
     /// Its id in the catalogue.
     pub signature: String,
@@ -143,7 +143,7 @@ pub struct Matched {
 }
 
 /// A line as evidence, redacted and cut.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// The signature's id; `null` for an error that is none.
     pub signature: Option<String>,
@@ -165,7 +165,7 @@ impl Sample {
 }
 
 /// Why lines are missing.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]
 pub enum Incomplete {
@@ -224,7 +224,7 @@ impl fmt::Display for Incomplete {
 }
 
 /// What a reader of the counts must know.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]
 pub enum Note {

@@ -1,31 +1,23 @@
 //! One request and its answer, over a connection that is already there.
 
-use std::{
-    error::Error,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::error::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Empty};
-use hyper::{
-    body::Incoming,
-    client::conn::{http1, http2},
-    rt::Executor,
-};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    task::AbortHandle,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
 
-use crate::{
-    fact::{BodyFact, Failure, Phase, RouteFact},
-    spec::HttpVersion,
-    text::{millis_since, redact},
-    url::RouteUrl,
-};
+use crate::fact::{BodyFact, Failure, Phase, RouteFact};
+use crate::spec::HttpVersion;
+use crate::text::{millis_since, redact};
+use crate::url::RouteUrl;
 
 /// How much of an answer's body is read, in bytes, give or take one network buffer.
 pub const BODY_LIMIT: u64 = 64 * 1024;

@@ -4,10 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    fact::{Failure, Phase, RouteFact, TlsFact, VerifyErrorKind},
-    text::printable,
-};
+use crate::fact::{Failure, Phase, RouteFact, TlsFact, VerifyErrorKind};
+use crate::text::printable;
 
 /// Below this many days a certificate's end is mentioned, though it does not fail the route. Automatic renewal
 /// usually happens with 30 days left, so 14 means that it has been failing for two weeks.
@@ -218,10 +216,8 @@ fn host(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        fact::{BodyFact, TimingMs, VerifyError},
-        spec::HttpVersion,
-    };
+    use crate::fact::{BodyFact, TimingMs, VerifyError};
+    use crate::spec::HttpVersion;
 
     fn healthy() -> RouteFact {
         RouteFact {

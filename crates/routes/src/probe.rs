@@ -1,34 +1,29 @@
 //! The probe itself: look up, connect, shake hands, ask; one deadline over all of it.
 
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use rustls::{AlertDescription, ClientConfig, InvalidMessage};
 use rustls_pki_types::ServerName;
-use tokio::{
-    net::TcpStream,
-    time::{timeout, timeout_at},
-};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio::net::TcpStream;
+use tokio::time::{timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::{
-    cert,
-    exchange::exchange,
-    fact::{Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind},
-    resolve,
-    roots::{Roots, RootsError, Trust},
-    spec::{HttpVersion, RouteSpec},
-    text::{millis_since, printable},
-    url::Scheme,
-    verify::Capturing,
-};
+use crate::exchange::exchange;
+use crate::fact::{Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+use crate::roots::{Roots, RootsError, Trust};
+use crate::spec::{HttpVersion, RouteSpec};
+use crate::text::{millis_since, printable};
+use crate::url::Scheme;
+use crate::verify::Capturing;
+use crate::{cert, resolve};
 
 /// Probes routes with one loaded trust store. Cheap to clone.
 #[derive(Clone)]

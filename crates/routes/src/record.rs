@@ -4,10 +4,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    fact::RouteFact,
-    judge::{RouteVerdict, Verdict, judge},
-};
+use crate::fact::RouteFact;
+use crate::judge::{RouteVerdict, Verdict, judge};
 
 /// The most outages that are kept per route; later ones are only counted.
 const OUTAGES_LIMIT: usize = 1000;

@@ -3,10 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    fact::RouteFact,
-    judge::{RouteVerdict, Verdict, judge},
-};
+use crate::fact::RouteFact;
+use crate::judge::{RouteVerdict, Verdict, judge};
 
 pub(crate) const SCHEMA: &str = "pvcheck/v1";
 

@@ -1,13 +1,12 @@
 //! From a name to addresses.
 
-use std::{io, net::SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 
 use tokio::net::lookup_host;
 
-use crate::{
-    fact::{Failure, Phase},
-    spec::RouteSpec,
-};
+use crate::fact::{Failure, Phase};
+use crate::spec::RouteSpec;
 
 /// The addresses to try, in the resolver's order, and whether a look-up was needed.
 pub(crate) async fn addresses(spec: &RouteSpec) -> Result<(Vec<SocketAddr>, bool), Failure> {

@@ -1,9 +1,15 @@
 //! Which CAs are trusted, and the one place that names the cryptography provider.
 
-use std::{fs::File, io, io::Read, path::Path, path::PathBuf, sync::Arc};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustls::{RootCertStore, client::WebPkiServerVerifier, crypto::CryptoProvider};
-use rustls_pki_types::{CertificateDer, pem, pem::PemObject};
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::{self, PemObject};
 use thiserror::Error;
 
 /// The largest CA file that is read. Distributions' bundles are about 230 kB.

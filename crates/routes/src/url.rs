@@ -1,6 +1,7 @@
 //! The URL of a route: checked once, at the edge.
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
+use std::net::IpAddr;
 
 use rustls_pki_types::ServerName;
 use serde::Deserialize;

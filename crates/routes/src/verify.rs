@@ -6,19 +6,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::{
-    fact::{VerifyError, VerifyErrorKind},
-    text::printable,
-};
+use crate::fact::{VerifyError, VerifyErrorKind};
+use crate::text::printable;
 
 /// Verifies as [`WebPkiServerVerifier`] does, at the caller's time, and writes the verdict down.
 ///

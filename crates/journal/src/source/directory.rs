@@ -20,7 +20,7 @@ use crate::scan::Incomplete;
 const WAITING: usize = 1024;
 
 /// The systemd journal, read by libsystemd: this system's, or the one in a directory that was copied from elsewhere.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     /// A directory with `*.journal` files; `None` for this system's journal.
     pub path: Option<PathBuf>,

@@ -19,7 +19,7 @@ use crate::scan::Incomplete;
 const STDERR_BYTES: u64 = 8 * 1024;
 
 /// The systemd journal, read by `journalctl -o json`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journalctl {
     /// The program; `journalctl` is looked for on the PATH.
     pub program: PathBuf,

@@ -18,7 +18,7 @@ use crate::scan::{Incomplete, Scan};
 use crate::scanner::Scanner;
 
 /// A log of an engine.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Source {

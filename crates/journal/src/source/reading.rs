@@ -11,7 +11,7 @@ use crate::record::Record;
 use crate::scan::Incomplete;
 
 /// From where to read.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadFrom {
     /// All there is.
@@ -24,7 +24,7 @@ pub enum ReadFrom {
 }
 
 /// How much is read at most. What is over makes the result incomplete, it is no error.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// For the whole of one call.
     pub deadline: Duration,
@@ -40,7 +40,7 @@ impl Default for Limits {
 }
 
 /// How reading went.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// Which log, in words.
     pub source: String,

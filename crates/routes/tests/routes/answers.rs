@@ -1,21 +1,15 @@
 //! Routes that answer well, badly, slowly, too much or not at all.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::Response;
 use http_body_util::Full;
 use pvcheck_routes::{BODY_LIMIT, HttpVersion, Phase, Prober, RouteFact, RoutesReport, Verdict, judge};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 use crate::support::{Answer, Ca, HOST, http, now, raw, serve, spec, status};
 

@@ -1,9 +1,7 @@
 //! Routes over TLS: what is seen of a certificate, and what it is worth.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pvcheck_routes::{HttpVersion, Phase, RouteFact, Verdict, VerifyErrorKind, judge};
 use tokio::io::AsyncWriteExt;
