@@ -1,14 +1,14 @@
 //! Finding the cycles.
 //!
-//! A start has two moments: a unit *begins* (its job runs) and is *done* (it counts as started). Then
+//! A unit's start has two moments: a unit *begins* (its job runs) and is *done* (it counts as started). Then
 //!
 //! - `done(u)` needs `begin(u)`;
 //! - `begin(u)` needs `done(v)` where `u` is ordered after `v`;
 //! - `done(g)` needs `begin(s)` where `g` waits for a URL that `s` serves, or that is reached through `s`: nothing
 //!   serves before it has at least begun. This is the weakest thing that can be asked, so no cycle is reported that
-//!   a fast service could escape; and a unit that waits for its own service is no cycle.
+//!   a fast service could escape; and a unit that waits for its own service is not a cycle.
 //!
-//! A cycle with a wait in it is a deadlock. Cycles of orders alone are none of ours: systemd sees and breaks those.
+//! A cycle with a wait in it is a deadlock. Cycles of orders alone are left out: systemd sees and breaks those.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -56,7 +56,7 @@ pub(crate) fn waits_of(cycle: &Cycle<'_>) -> Vec<usize> {
     numbers.collect()
 }
 
-/// The same for every rotation of a cycle.
+/// A key that is equal for every rotation of a cycle.
 fn key(cycle: &Cycle<'_>) -> Vec<String> {
     let mut parts: Vec<String> = cycle
         .iter()
@@ -75,7 +75,8 @@ enum Moment<'a> {
     Done(&'a UnitName),
 }
 
-/// What each moment needs, with the step that says so; `begin` after `done` of the same unit is no step.
+/// What each moment needs, with the step behind it. That `done` of a unit needs its own `begin` has
+/// no step.
 struct Graph<'a> {
     needs: BTreeMap<Moment<'a>, Vec<(Moment<'a>, Step<'a>)>>,
 }

@@ -11,8 +11,8 @@ use crate::remedy::{Remedy, remedies};
 use crate::unit::Unit;
 use crate::wait::{GateUrl, Serves, Wait};
 
-/// Finds every wait whose URL is served, or routed, by a unit that is ordered after the waiting unit, directly or through
-/// others. What it says holds for a start of all these units together, as at a boot from scratch.
+/// Finds every wait whose URL is served, or routed, by a unit that is ordered after the waiting unit, directly or
+/// through others. The result holds for a start of all these units together, as at a boot from scratch.
 ///
 /// Order is taken to pass through units that are named but not among `units`, so that a target from another
 /// directory hides nothing; the evidence lets a person judge such a chain.
@@ -35,31 +35,31 @@ pub fn analyse(units: &[Unit], waits: &[Wait], serves: &[Serves]) -> BootReport 
     }
 }
 
-/// The deadlocks of `after` that `before` did not have: those that a change has brought in, and not only shown.
+/// The deadlocks of `after` that `before` did not have: those that a change introduced.
 /// No command uses this yet; it is meant for comparing two directories of `pvcheck boot`.
 pub fn introduced<'a>(before: &BootReport, after: &'a BootReport) -> Vec<&'a Deadlock> {
     let is_new = |found: &&Deadlock| !before.deadlocks.iter().any(|known| known.is_same(found));
     after.deadlocks.iter().filter(is_new).collect()
 }
 
-/// What the units and the declared waits amount to. The JSON form of kind `boot`.
+/// The result of the analysis: the JSON document of kind `boot`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootReport {
     /// `pvcheck/v1`.
     pub schema: String,
     /// `boot`.
     pub kind: String,
-    /// How many units were looked at.
+    /// How many units were analysed.
     pub units: usize,
-    /// Every declared wait with what became of it.
+    /// Every declared wait and its outcome.
     pub waits: Vec<WaitRow>,
     /// The deadlocks.
     pub deadlocks: Vec<Deadlock>,
 }
 
 impl BootReport {
-    /// Whether a boot from scratch gets through: `Some(false)` with a deadlock, `None` when a wait could not be
-    /// judged or none is declared, `Some(true)` otherwise.
+    /// `Some(true)` iff a boot from scratch completes: every declared wait is free. `Some(false)` with a deadlock;
+    /// `None` if a wait could not be judged or none is declared.
     pub fn deadlock_free(&self) -> Option<bool> {
         if !self.deadlocks.is_empty() {
             return Some(false);
@@ -69,23 +69,23 @@ impl BootReport {
     }
 }
 
-/// One declared wait and what became of it.
+/// One declared wait and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitRow {
     /// The waiting unit, by its own name.
     pub unit: UnitName,
     /// What it waits for.
     pub url: GateUrl,
-    /// What became of it.
+    /// The outcome.
     pub outcome: WaitOutcome,
     /// Why it could not be judged.
     pub reason: Option<String>,
-    /// Units that what it waits for is ordered after by somebody's line, but that were not among the units: with
-    /// their files a free wait might turn out to be a deadlock.
+    /// Units that the serving unit is ordered after by an explicit line, but that were not among the units: with
+    /// their files, a free wait might turn out to be a deadlock.
     pub not_seen: Vec<UnitName>,
 }
 
-/// What became of a wait.
+/// The outcome of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitOutcome {
@@ -107,14 +107,14 @@ pub struct Deadlock {
     pub bound_ms: Option<u64>,
     /// Where the bound comes from.
     pub bound_reason: String,
-    /// Ways out, the best first.
+    /// Remedies, the best first.
     pub remedies: Vec<Remedy>,
     /// Commands that show it on a live host. They stop services: for a maintenance window only.
     pub reproduction: Vec<String>,
 }
 
 impl Deadlock {
-    /// Whether both are the same cycle, wherever it begins and whatever file the order stands in.
+    /// True iff both are the same cycle, regardless of its first link and of the files that order it.
     pub fn is_same(&self, other: &Self) -> bool {
         let key = |deadlock: &Self| {
             let links = deadlock.chain.iter().map(|link| (link.from.clone(), link.to.clone(), link.kind));
@@ -135,7 +135,7 @@ pub struct Link {
     pub to: String,
     /// What links them.
     pub kind: LinkKind,
-    /// Where that is said.
+    /// Where that is declared.
     pub evidence: String,
 }
 

@@ -1,4 +1,4 @@
-//! Units, waits and what serves them, put into one world that can be changed and asked again.
+//! Units, waits and the units that serve them as one model, which a remedy can change and analyse again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ pub(crate) struct Order {
     pub(crate) unit: UnitName,
     pub(crate) after: UnitName,
     pub(crate) evidence: Evidence,
-    /// Whether systemd adds it by itself, so that there is no line to remove.
+    /// True iff systemd adds it by itself, so that there is no line to remove.
     pub(crate) implied: bool,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct NumberedWait {
     pub(crate) wait: Wait,
 }
 
-/// What the analysis looks at. Every name is the unit's own one, never an alias.
+/// The input of the analysis. Every name is the unit's own one, never an alias.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) orders: Vec<Order>,

@@ -14,7 +14,7 @@ use crate::unit::{Evidence, Reference, Unit};
 /// The largest file that is read. systemd's own limit for a line is as much.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
 
-/// The most entries of one directory that are looked at.
+/// The most entries of one directory that are read.
 const ENTRIES_LIMIT: usize = 20_000;
 
 /// Units, and what was odd about their files.
@@ -22,7 +22,7 @@ const ENTRIES_LIMIT: usize = 20_000;
 pub struct UnitSet {
     /// The units in the order of their names.
     pub units: Vec<Unit>,
-    /// What was left out of account, and why.
+    /// What was ignored, and why.
     pub warnings: Vec<Warning>,
 }
 
@@ -36,13 +36,12 @@ pub struct ReadError {
 
 /// Reads the units of directories as `systemd.unit(5)` describes their load path: the earlier directory wins.
 ///
-/// Understood are unit files, links to them (a link with another name is an alias, one to `/dev/null` masks), drop-ins
-/// in `NAME.d`, `PREFIX-.TYPE.d` and `TYPE.d`, and links in `NAME.wants` and `NAME.requires`. A file that cannot be
-/// read or is larger than 1 MiB becomes a warning.
+/// Understood are unit files, links to them (a link with another name is an alias, one to `/dev/null` masks),
+/// drop-ins in `NAME.d`, `PREFIX-.TYPE.d` and `TYPE.d`, and links in `NAME.wants` and `NAME.requires`. A file that
+/// cannot be read or is larger than 1 MiB becomes a warning.
 ///
 /// # Errors
-///
-/// When one of the directories cannot be listed.
+/// If one of the directories cannot be listed.
 pub fn read_units<P: AsRef<Path>>(directories: &[P]) -> Result<UnitSet, ReadError> {
     let mut reader = Reader::default();
     for directory in directories {
@@ -82,7 +81,7 @@ impl Reader {
                 break;
             }
             let entry = entry?;
-            // A name that is not UTF-8 is no unit's name.
+            // A name that is not UTF-8 cannot be a unit's name.
             if let Ok(name) = entry.file_name().into_string() {
                 found.push((name, entry.path()));
             }
@@ -111,7 +110,7 @@ impl Reader {
             }
             let text = "its unit file is in none of the directories".to_owned();
             self.warn(Path::new(name.as_str()), text);
-            // What pulls in what is worth knowing of a target even so. Of another unit too little is known.
+            // A target still orders its members, which its folder names. Of any other unit too little is known.
             if name.suffix() == "target" {
                 units.insert(name.clone(), self.unit(&name, None));
             }
@@ -124,7 +123,7 @@ impl Reader {
         UnitSet { units: units.into_values().collect(), warnings: self.warnings }
     }
 
-    /// Units that only a directory of theirs speaks of, such as `multi-user.target.wants`: the unit file is elsewhere.
+    /// Units that are known only from a directory such as `multi-user.target.wants`: their unit file is elsewhere.
     fn fileless(&self) -> Vec<UnitName> {
         let names = self.folders.keys().filter_map(|folder| folder.rsplit_once('.')?.0.parse().ok());
         let named = |name: &UnitName| !name.stem().ends_with('-') && !self.files.contains_key(name);
@@ -236,7 +235,7 @@ fn is_mask(path: &Path) -> bool {
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
-    // Opening a FIFO would wait for ever, so the kind is looked at first.
+    // Checked before opening: opening a FIFO blocks until a writer opens it (fifo(7)).
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }

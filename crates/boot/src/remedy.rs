@@ -1,4 +1,4 @@
-//! Ways out of a deadlock, each tried on the graph before it is offered.
+//! Remedies for a deadlock, each tried on the graph before it is offered.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,15 +10,16 @@ use crate::wait::{GateUrl, Serves};
 /// The most other URLs that are tried as a place to move a probe to.
 const PLACES_LIMIT: usize = 20;
 
-/// A change, and what became of the deadlock when it was made to a copy of the graph.
+/// A change, and its effect on the deadlock when made to a copy of the graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remedy {
-    /// What to change, in words.
+    /// What to change.
     pub change: String,
-    /// Whether the waits of this deadlock are free afterwards, and no other wait has come to be deadlocked.
+    /// True iff the waits of this deadlock are free afterwards, and no other wait has become a deadlock.
     pub breaks_cycle: bool,
-    /// Whether the gate still proves what it did: the same URL, or one that the waiting unit itself serves or routes,
-    /// asked over TLS if it was before. `None` when nothing declares through which router the new URL is reached.
+    /// `Some(true)` iff the gate still proves what it did: the same URL, or one that the waiting unit itself serves
+    /// or routes, asked over TLS if it was before. `None` when nothing declares through which router the new URL is
+    /// reached.
     pub keeps_proof: Option<bool>,
 }
 

@@ -3,8 +3,8 @@
 /// Bits of one block: 64 words of 64 bits.
 const BLOCK_BITS: u64 = 64 * 64;
 
-/// A fixed-length bit vector. Blocks without a set bit are not there, full words and blocks are skipped in a
-/// search, so that finding a clear bit does not get slow in a pool that is nearly full.
+/// A fixed-length bitmap. Blocks without a set bit take no memory, and a search skips full words and blocks, so that
+/// finding a clear bit stays fast in a pool that is nearly full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bitmap {
     len: u64,
@@ -39,7 +39,7 @@ impl Bitmap {
         }
     }
 
-    /// Sets a bit; `false` if it was set, or is none of this vector.
+    /// Sets a bit; `false` if it was set already or lies outside the bitmap.
     pub(crate) fn set(&mut self, bit: u64) -> bool {
         if bit >= self.len || self.get(bit) {
             return false;
@@ -54,7 +54,7 @@ impl Bitmap {
         true
     }
 
-    /// Clears a bit; `false` if it was clear, or is none of this vector.
+    /// Clears a bit; `false` if it was clear already or lies outside the bitmap.
     pub(crate) fn clear(&mut self, bit: u64) -> bool {
         if !self.get(bit) {
             return false;

@@ -1,17 +1,17 @@
-//! Blocks of one address family in an order in which overlaps are neighbours.
+//! Blocks of one address family, ordered so that overlapping blocks are neighbours.
 
 use std::iter;
 
 /// No enclosing block.
 const NONE: u32 = u32::MAX;
 
-/// CIDR blocks, sorted by first address, the wider one first. Two such blocks are either apart or one lies
-/// inside the other, so the blocks inside a query are neighbours in this order, and the ones around it are a
-/// chain of at most one block per prefix length (and its equals).
+/// CIDR blocks, sorted by first address, the wider one first. Two CIDR blocks are disjoint or
+/// one contains the other. So the blocks inside a query are neighbours in this order, and the blocks that contain it
+/// form a chain of at most one block per prefix length, with its equals.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockIndex<T> {
     blocks: Vec<Block<T>>,
-    /// Blocks that no other one encloses: together all that is taken, ascending and apart.
+    /// Blocks that no other one encloses: together all that is taken, ascending and disjoint.
     roots: Vec<(T, T)>,
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct BlockIndex<T> {
 struct Block<T> {
     first: T,
     last: T,
-    /// What the block stands for.
+    /// The caller's id of the block.
     id: u32,
     /// Position of the narrowest block that is wider and encloses this one; the last of its equals.
     up: u32,
@@ -40,12 +40,12 @@ impl<T: Copy + Ord> BlockIndex<T> {
         Self { blocks, roots }
     }
 
-    /// All that is taken, ascending and apart.
+    /// All taken ranges, ascending and disjoint.
     pub(crate) fn roots(&self) -> &[(T, T)] {
         &self.roots
     }
 
-    /// Whether no block shares an address with `first..=last`.
+    /// True iff no block shares an address with `first..=last`.
     pub(crate) fn is_free(&self, first: T, last: T) -> bool {
         let at = self.roots.partition_point(|root| root.1 < first);
         self.roots.get(at).is_none_or(|root| root.0 > last)
@@ -79,7 +79,7 @@ impl<T: Copy + Ord> BlockIndex<T> {
             .flat_map(|(at, block)| self.around(at, block.first, block.last).map(|other| (block.id, other)))
     }
 
-    /// Ids of the blocks before position `at` that enclose a block which would stand there.
+    /// Ids of the blocks before position `at` that enclose a block inserted there.
     fn around(&self, at: usize, first: T, last: T) -> impl Iterator<Item = u32> + '_ {
         let start = at.checked_sub(1);
         iter::successors(start, |&at| {

@@ -10,7 +10,7 @@ use crate::subnet::{Overlap, Subnet};
 
 /// One IPAM configuration of a network, as `docker network inspect` shows it.
 ///
-/// `--aux-address` is no part of it: the engine does not hand it on to the Swarm's allocator
+/// `--aux-address` is not part of it: the engine does not pass it on to the Swarm's allocator
 /// (moby `daemon/cluster/convert/network.go`, `BasicNetworkCreateToGRPC`), so it reserves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pool {
@@ -24,7 +24,7 @@ pub struct Pool {
     pub gateway: Option<Ipv4Addr>,
 }
 
-/// All address pools of one network. Ingress is no exception: since 19.03.5 it is an ordinary /24 of the
+/// All address pools of one network. Ingress is not an exception: since 19.03.5 it is an ordinary /24 of the
 /// default pool, with 253 usable addresses (swarmkit PR 2890).
 ///
 /// The engine tries several pools in no fixed order and takes the next one only when one is full, so only
@@ -37,7 +37,7 @@ pub struct Capacity {
     rings: Vec<Ring>,
 }
 
-/// Why a list of pools is no network that a Swarm could have allocated.
+/// Why a Swarm cannot have allocated a network with these pools.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CapacityError {
@@ -49,7 +49,7 @@ pub enum CapacityError {
     Overlapping {
         /// The earlier pool.
         left: Subnet,
-        /// How it lies to the other one.
+        /// How it overlaps the other one.
         overlap: Overlap,
         /// The later pool.
         right: Subnet,
@@ -68,8 +68,7 @@ impl Pool {
     /// The pool as the allocator would hold it when fresh.
     ///
     /// # Errors
-    ///
-    /// Where the range or the gateway do not fit the subnet.
+    /// If the range or the gateway does not fit the subnet.
     pub fn ring(&self) -> Result<Ring, RingError> {
         match (self.gateway, self.range) {
             (Some(gateway), range) => Ring::with_gateway(self.subnet, range, gateway),
@@ -83,8 +82,7 @@ impl Capacity {
     /// The pools of one network.
     ///
     /// # Errors
-    ///
-    /// No pool, pools that overlap, a range or gateway that does not fit its subnet.
+    /// If there is no pool, if two overlap, or if a range or gateway does not fit its subnet.
     pub fn new(pools: Vec<Pool>) -> Result<Self, CapacityError> {
         if pools.is_empty() {
             return Err(CapacityError::Unallocated);
@@ -129,7 +127,7 @@ impl Capacity {
         self.rings.iter().flat_map(Ring::free_addresses)
     }
 
-    /// Whether the allocator could hand this address out for this network.
+    /// True iff the allocator could hand this address out for this network.
     pub fn is_usable(&self, addr: Ipv4Addr) -> bool {
         self.rings.iter().any(|ring| ring.range().contains(addr) && !ring.is_taken(addr))
     }
@@ -245,8 +243,8 @@ impl Thresholds {
         }
     }
 
-    /// Judges by the owners alone. They are a lower bound of what is used, for a leak has no owner: so this
-    /// can say `high` or `full`, but never `ok`.
+    /// Judges by the owners alone. They are a lower bound of what is used, because a leak has no owner. So the
+    /// result can be `high` or `full`, but never `ok`.
     pub fn judge_owned(&self, usable: u64, owned: u64) -> Pressure {
         match self.judge(usable, usable.saturating_sub(owned)) {
             Pressure::Ok => Pressure::Unknown,
@@ -316,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_alone_never_prove_room() {
+    fn owners_alone_never_prove_free_addresses() {
         let thresholds = Thresholds::default();
         let capacity = Capacity::of(subnet("10.0.1.0/24"));
         let of =

@@ -1,4 +1,4 @@
-//! How many addresses a workload takes of one network: at rest, and at the peak of an update.
+//! How many addresses of one network a workload takes: at rest, and at the peak of an update.
 //! No command uses this yet; it is meant for `pvcheck audit --what-if`.
 
 use serde::{Deserialize, Serialize};
@@ -61,11 +61,11 @@ pub enum Endpoint {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mode {
-    /// So many; with 0 the VIP is held all the same.
+    /// This many; with 0 the service still holds its VIP.
     Replicated(u64),
     /// One on every node.
     Global,
-    /// A job with so many tasks at a time. Completed ones give their address back; the VIP stays as long as
+    /// A job with this many tasks at a time. Completed tasks release their address; the VIP stays as long as
     /// the service.
     ReplicatedJob(u64),
     /// A job on every node.
@@ -76,7 +76,7 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// The old task is told to stop at once.
+    /// The old task is ordered to stop at once.
     StopFirst,
     /// The old task stays until the new one runs.
     StartFirst,
@@ -101,7 +101,7 @@ impl Default for Update {
 /// One service, as far as it costs addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// Its name, for the words.
+    /// Its name, for messages.
     pub name: String,
     /// VIP or DNS round robin.
     pub endpoint: Endpoint,
@@ -110,7 +110,7 @@ pub struct Service {
     /// How it is updated.
     #[serde(default)]
     pub update: Update,
-    /// Whether it publishes a port through the ingress (`mode: host` does not count).
+    /// True iff it publishes a port through the ingress (`mode: host` does not count).
     #[serde(default)]
     pub publishes: bool,
 }
@@ -139,7 +139,7 @@ pub struct Site {
     pub load_balancers: LoadBalancers,
 }
 
-/// What a workload takes of one network.
+/// The addresses of one network that a workload takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demand {
     /// At rest, every task running.
@@ -166,7 +166,7 @@ impl Slack {
         Self { left: available.saturating_sub(needed), missing: needed.saturating_sub(available) }
     }
 
-    /// Whether everything has its address.
+    /// True iff everything has its address.
     pub fn fits(&self) -> bool {
         self.missing == 0
     }
@@ -209,7 +209,7 @@ impl Tally {
 impl Site {
     /// What these services and attached containers take of this network.
     ///
-    /// Load balancers are counted for the widest spread, for it is the scheduler that decides: one for each
+    /// Load balancers are counted for the widest spread, because the scheduler decides: one for each
     /// node, or for each task where there are fewer tasks than nodes. At the peak each service has
     /// min(parallelism, tasks) tasks more, in either order, because the replacement is created together with
     /// the order to stop (swarmkit `manager/orchestrator/update/updater.go`, `updateTask`); a job replaces all
@@ -231,7 +231,7 @@ impl Site {
         self.room(available, self.tally(services, attachments))
     }
 
-    /// What is left when `stacks` more stacks of one shape stand beside the present services.
+    /// What is left when `stacks` more stacks of one shape join the present services.
     pub fn headroom_after(
         &self,
         available: u64,
@@ -243,7 +243,7 @@ impl Site {
         self.room(available, self.tally(present, attachments).plus(self.tally(shape, 0), stacks))
     }
 
-    /// How many more stacks of one shape fit, each still having room for the most expensive single update;
+    /// How many more stacks of one shape fit, each with addresses to spare for its most expensive single update;
     /// `None` if there is no limit, because a stack takes nothing of this network.
     pub fn stacks_that_fit(
         &self,
@@ -268,7 +268,7 @@ impl Site {
         Some(fitting)
     }
 
-    /// Whether a service is on this network at all.
+    /// True iff a service is on this network at all.
     fn concerns(&self, service: &Service) -> bool {
         self.kind == NetworkKind::Overlay || service.publishes
     }

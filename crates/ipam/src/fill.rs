@@ -1,4 +1,4 @@
-//! Which part of a workload is the first that finds no address.
+//! Which part of a workload is the first to get no address.
 //! No command uses this yet; it is meant for `pvcheck audit --what-if`.
 
 use std::fmt;
@@ -48,7 +48,7 @@ pub struct Filling {
     pub misfit: Option<Misfit>,
 }
 
-/// An update that finds less room than it wants for its new tasks.
+/// An update for which fewer addresses are free than its new tasks need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateRisk {
     /// The service.
@@ -62,7 +62,7 @@ pub struct UpdateRisk {
 }
 
 impl UpdateRisk {
-    /// Whether the update would never end: with start-first and not a single address left, the old task waits
+    /// True iff the update would never end: with start-first and not a single address left, the old task waits
     /// for the new one, and the new one for an address.
     pub fn hangs(&self) -> bool {
         self.order == Order::StartFirst && self.left == 0
@@ -90,7 +90,7 @@ impl fmt::Display for UpdateRisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { service, wanted, left, .. } = self;
         let outcome = if self.hangs() {
-            "it would wait for ever, because start-first frees nothing before the new task runs"
+            "it would never end, because start-first frees nothing before the new task runs"
         } else {
             "it goes on more slowly, as old tasks give their addresses back"
         };
@@ -115,7 +115,7 @@ impl Site {
         Filling { complete, used, misfit: None }
     }
 
-    /// Updates that find too little room, of services that all have what they need at rest.
+    /// Updates that lack addresses, of services that all have what they need at rest.
     pub fn update_risks(&self, left: u64, services: &[Service]) -> Vec<UpdateRisk> {
         services
             .iter()
@@ -199,7 +199,7 @@ mod tests {
         web.update = Update { order: Order::StartFirst, parallelism: 2 };
         let risks = |left| site(1).update_risks(left, std::slice::from_ref(&web));
         assert!(risks(0)[0].hangs());
-        assert!(risks(0)[0].to_string().contains("for ever"));
+        assert!(risks(0)[0].to_string().contains("never end"));
         assert!(!risks(1)[0].hangs());
         assert_eq!(risks(2), []);
         web.update.order = Order::StopFirst;

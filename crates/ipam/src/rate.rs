@@ -1,4 +1,4 @@
-//! What a number of observed leaks says about the rate of leaking.
+//! From a number of observed leaks to the leak rate, with bounds.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// one made has a probability of exactly 5 %. Each holds with 95 % by itself, both together with 90 %. With
 /// 0 leaks in n cycles the upper bound is 2.9957/n ("rule of three"), the lower one 0.
 ///
-/// Leaks are taken as independent. Where they come in lumps, such as one for each task of a stack, count lumps,
-/// or read the bounds as too narrow.
+/// Leaks are taken as independent. Where they come in batches, such as one for each task of a stack, count
+/// batches, or read the bounds as too narrow.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeakRate {
     /// Leaks that were seen.
@@ -42,7 +42,7 @@ pub enum RateError {
 /// How many cycles the free addresses last. Whole cycles that fit, rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CyclesLeft {
-    /// At the estimated rate; `None` if no leak was seen, which is not "for ever".
+    /// At the estimated rate; `None` if no leak was seen, which does not mean that the addresses last without end.
     pub estimate: Option<u64>,
     /// With 95 % confidence at least this many, that is at the upper bound of the rate.
     pub lower95: u64,
@@ -68,8 +68,7 @@ impl LeakRate {
     /// The rate behind `leaks` leaks in `cycles` cycles.
     ///
     /// # Errors
-    ///
-    /// No cycles, or more than 2^32 leaks.
+    /// If there were no cycles, or more than 2^32 leaks.
     pub fn new(leaks: u64, cycles: u64) -> Result<Self, RateError> {
         if cycles == 0 {
             return Err(RateError::NoCycles);
@@ -98,8 +97,8 @@ impl LeakRate {
 }
 
 impl CyclesLeft {
-    /// In days, at so many cycles a day; `None` unless that is a number above 0. No command uses this yet; it is meant
-    /// for a forecast of the day on which a network is full.
+    /// In days, at so many cycles a day; `None` unless that is a number above 0. No command uses this yet; it is
+    /// meant for a forecast of the day on which a network is full.
     pub fn days(&self, cycles_per_day: f64) -> Option<DaysLeft> {
         let days = |cycles: u64| cycles as f64 / cycles_per_day;
         (cycles_per_day.is_finite() && cycles_per_day > 0.0).then(|| DaysLeft {

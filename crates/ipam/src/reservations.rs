@@ -14,8 +14,8 @@ use crate::subnet::{Subnet, SubnetError, quoted};
 pub struct Reservations {
     /// Each entry once, in the order of the file.
     pub list: Vec<Reservation>,
-    /// Entries that were left out because an earlier one says the same. Two owners of one network are no
-    /// duplicate: they collide.
+    /// Entries that were left out because an earlier one says the same. Two owners of one network are
+    /// not duplicates: they collide.
     pub duplicates: Vec<Duplicate>,
 }
 
@@ -34,7 +34,7 @@ impl std::fmt::Display for Duplicate {
     }
 }
 
-/// Why a text is no reservations file; one line with place and mend.
+/// Why a text is not a reservations file. One line: the place and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReservationsError {
@@ -51,7 +51,7 @@ pub enum ReservationsError {
         /// What is wrong there.
         problem: String,
     },
-    /// An entry's `net` is no canonical IPv4 network.
+    /// An entry's `net` is not a canonical IPv4 network.
     #[error("entry {entry}: {problem}")]
     Ipv4 {
         /// The entry, from 1.
@@ -59,19 +59,19 @@ pub enum ReservationsError {
         /// What is wrong with it.
         problem: SubnetError,
     },
-    /// An entry's `net` looks like IPv6 and is no canonical network.
-    #[error("entry {entry}: {given} is no IPv6 network: write {mend}")]
+    /// An entry's `net` looks like IPv6 and is not a canonical network.
+    #[error("entry {entry}: {given} is not an IPv6 network: write {suggestion}")]
     Ipv6 {
         /// The entry, from 1.
         entry: usize,
         /// What was given, quoted and shortened.
         given: String,
         /// The canonical form, or an example.
-        mend: Ipv6Net,
+        suggestion: Ipv6Net,
     },
 }
 
-/// One entry as written. What else stands in it is passed over.
+/// One entry as written. Unknown fields are ignored.
 #[derive(Deserialize)]
 struct Entry<'a> {
     #[serde(borrow)]
@@ -89,8 +89,7 @@ impl Reservations {
     /// Reads a file's text. `source` may be missing in an entry; `net` is IPv4 or IPv6.
     ///
     /// # Errors
-    ///
-    /// At the first entry that cannot be read, with its place.
+    /// If an entry cannot be read; the error is about the first such entry.
     pub fn from_json(text: &str) -> Result<Self, ReservationsError> {
         let text = text.trim_start_matches('\u{feff}');
         let entries: Vec<Entry<'_>> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
@@ -115,7 +114,8 @@ fn duplicates(all: &[Reservation]) -> Vec<Duplicate> {
     repeats.collect()
 }
 
-/// The reader's message without its place, which stands in front here, and cut where it repeats foreign text.
+/// serde_json's message without its position, which the error prints in front, and cut because it may quote foreign
+/// text.
 fn json_error(error: &serde_json::Error) -> ReservationsError {
     let text = error.to_string();
     let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
@@ -137,8 +137,8 @@ fn parse_net(entry: usize, text: &str) -> Result<IpNet, ReservationsError> {
     match parsed {
         Ok(net) if net.trunc() == net => Ok(IpNet::V6(net)),
         _ => {
-            let mend = parsed.map_or(example, |net| net.trunc());
-            Err(ReservationsError::Ipv6 { entry, given: quoted(text), mend })
+            let suggestion = parsed.map_or(example, |net| net.trunc());
+            Err(ReservationsError::Ipv6 { entry, given: quoted(text), suggestion })
         }
     }
 }
@@ -159,7 +159,7 @@ mod tests {
             {"net": "10.0.0.0/24", "owner": "ingress", "source": "docker"},
             {"net": "fd00::/8", "owner": "vpn", "comment": "passed over"},
             {"net": "10.0.0.0/24", "owner": "ingress", "source": "docker"},
-            {"net": "10.0.0.0/24", "owner": "somebody else", "source": "docker"}
+            {"net": "10.0.0.0/24", "owner": "another one", "source": "docker"}
         ]"#;
         let read = Reservations::from_json(text).unwrap();
         assert_eq!(read.list.len(), 3);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_files_get_one_line_with_place_and_mend() {
+    fn bad_files_get_one_line_with_place_and_fix() {
         let entry =
             |net: &str| format!(r#"[{{"net":"10.0.0.0/8","owner":"a"}},{{"net":"{net}","owner":"b"}}]"#);
         assert_eq!(
@@ -181,11 +181,11 @@ mod tests {
         );
         assert_eq!(
             message(&entry("fd00::7/64")),
-            "entry 2: \"fd00::7/64\" is no IPv6 network: write fd00::/64"
+            "entry 2: \"fd00::7/64\" is not an IPv6 network: write fd00::/64"
         );
         assert_eq!(
             message(&entry("fd00::/200")),
-            "entry 2: \"fd00::/200\" is no IPv6 network: write fd00::/64"
+            "entry 2: \"fd00::/200\" is not an IPv6 network: write fd00::/64"
         );
         assert!(message(&entry("10.0.0.1")).starts_with("entry 2: 10.0.0.1 has no prefix length"));
         assert!(message("[\n{\"net\": 7}]").starts_with("line 2, column 9: invalid type: integer `7`"));

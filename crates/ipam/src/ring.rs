@@ -38,7 +38,7 @@ pub struct Ring {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RingError {
-    /// The address is not of this pool.
+    /// The address is outside the pool.
     #[error("{addr} is outside {subnet}")]
     Outside {
         /// The address that was asked for.
@@ -88,8 +88,7 @@ impl Ring {
     /// (moby PR 44968).
     ///
     /// # Errors
-    ///
-    /// [`RingError::RangeOutside`] and [`RingError::NoGateway`].
+    /// If the range lies outside the subnet, or has no free address for the gateway.
     pub fn with_range(subnet: Subnet, range: Subnet) -> Result<Self, RingError> {
         let mut ring = Self::bare(subnet, range_within(subnet, range)?);
         ring.gateway = ring.allocate().ok_or(RingError::NoGateway { subnet, range })?;
@@ -100,9 +99,7 @@ impl Ring {
     /// for by name it leaves the cursor alone, and it may lie outside the range.
     ///
     /// # Errors
-    ///
-    /// [`RingError::RangeOutside`]; [`RingError::Outside`] or [`RingError::Taken`] if the gateway is no address
-    /// of the subnet or is its network or broadcast address.
+    /// If the range lies outside the subnet, or the gateway does, or is its network or broadcast address.
     pub fn with_gateway(subnet: Subnet, range: Option<Subnet>, gateway: Ipv4Addr) -> Result<Self, RingError> {
         let mut ring = Self::bare(subnet, range_within(subnet, range.unwrap_or(subnet))?);
         ring.reserve(gateway)?;
@@ -163,8 +160,7 @@ impl Ring {
     /// Takes one address by name, inside the range or not; the cursor stays.
     ///
     /// # Errors
-    ///
-    /// [`RingError::Outside`] if it is no address of the subnet, [`RingError::Taken`] if it is in use.
+    /// If the address is not in the subnet, or is in use.
     pub fn reserve(&mut self, addr: Ipv4Addr) -> Result<(), RingError> {
         if !self.subnet.contains(addr) {
             return Err(RingError::Outside { addr, subnet: self.subnet });
@@ -172,8 +168,8 @@ impl Ring {
         if self.take(addr) { Ok(()) } else { Err(RingError::Taken { addr }) }
     }
 
-    /// Gives one address back; `false` if it was not held. Network, broadcast and gateway are never given back:
-    /// they go with the network. The cursor stays.
+    /// Releases one address; `false` if it was not held. Network, broadcast and gateway are never released: they go
+    /// with the network. The cursor stays.
     pub fn release(&mut self, addr: Ipv4Addr) -> bool {
         if !self.subnet.contains(addr) || self.is_reserved(addr) || !self.bits.clear(self.offset(addr)) {
             return false;
@@ -182,9 +178,9 @@ impl Ring {
         true
     }
 
-    /// Forgets everything and takes up only `held`: what a new leader does, with what the Swarm's store knows
+    /// Forgets everything and takes only `held`: what a new leader does with the addresses in the Swarm's store
     /// (swarmkit `manager/allocator/network.go`, `doNetworkInit`). Whatever leaked is free again, and the cursor
-    /// is back at the start, so the lowest gaps are handed out first. Addresses of other subnets are passed over.
+    /// is back at the start, so the lowest gaps are handed out first. Addresses of other subnets are ignored.
     pub fn rebuild(&mut self, held: impl IntoIterator<Item = Ipv4Addr>) {
         self.bits = Bitmap::new(self.subnet.size_addrs());
         self.taken_in_range = 0;
@@ -209,7 +205,7 @@ impl Ring {
         self.range.size_addrs() - self.taken_in_range
     }
 
-    /// Whether an address is in use or reserved; `false` for addresses of other subnets.
+    /// True iff an address is in use or reserved; `false` for addresses of other subnets.
     pub fn is_taken(&self, addr: Ipv4Addr) -> bool {
         self.subnet.contains(addr) && self.bits.get(self.offset(addr))
     }

@@ -33,7 +33,7 @@ impl Space {
         self.ranges.is_empty()
     }
 
-    /// Whether a subnet lies in here as a whole.
+    /// True iff a subnet lies in here as a whole.
     pub(crate) fn holds(&self, subnet: Subnet) -> bool {
         let (first, last) = bounds(subnet);
         let at = self.ranges.partition_point(|range| range.1 < last);
@@ -65,7 +65,7 @@ impl Space {
         self.ranges.iter().find_map(|range| first_gap(*range, taken, size))
     }
 
-    /// The lowest block of `size` addresses in the smallest free block that has room for it, so that the
+    /// The lowest block of `size` addresses in the smallest free block that holds it, so that the
     /// large ones stay whole. O(n), without allocation.
     pub(crate) fn best_free(&self, taken: &[(u32, u32)], size: u64) -> Option<Subnet> {
         let (_, first) = self
@@ -115,7 +115,7 @@ fn first_gap((first, last): (u64, u64), taken: &[(u32, u32)], size: u64) -> Opti
 }
 
 /// `taken` without the ranges that end before an address. The steps double until they are too wide, so that
-/// near places cost little and far ones no more than a search by halves.
+/// near positions cost little and far ones no more than a binary search.
 fn leap(taken: &[(u32, u32)], addr: u64) -> &[(u32, u32)] {
     let before = |range: &(u32, u32)| u64::from(range.1) < addr;
     let mut width = 1;

@@ -142,7 +142,7 @@ fn bad_requests_get_one_line_with_the_mend() {
     assert_eq!(message(base()), "no size given: name a prefix, a workload or a preferred subnet");
     assert_eq!(
         message(PlanRequest { prefix: Some(31), ..base() }),
-        "prefix /31 is no size for an overlay: choose /1 to /30, for example /24"
+        "prefix /31 is not a size for an overlay: choose /1 to /30, for example /24"
     );
     assert_eq!(
         message(PlanRequest { prefix: Some(28), workload: workload(5), ..base() }),

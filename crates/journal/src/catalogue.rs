@@ -1,4 +1,4 @@
-//! The table of signatures, and what makes it quick to ask.
+//! The table of signatures, and the automaton that matches them.
 
 mod allocation;
 mod lookup;

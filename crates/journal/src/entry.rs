@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::logfmt;
 use crate::record::{Form, Level, MAX_LINE_BYTES, Origin, Record, cut_at};
 
-/// The longest line of `journalctl -o json` that is looked at: an array of bytes takes up to four characters a byte.
+/// The longest line of `journalctl -o json` that is parsed: an array of bytes takes up to four characters a byte.
 pub(crate) const MAX_ENTRY_BYTES: usize = 5 * MAX_LINE_BYTES;
 
 /// The fields that are needed. Asking for these only keeps `journalctl` from printing some 30 more for each line.
@@ -32,7 +32,7 @@ impl Record {
 /// What is taken from an entry, wherever it came from.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    /// `None`: there is none, or it was left out for its size.
+    /// `None` if the entry has none, or journald left it out for its size.
     pub(crate) message: Option<Vec<u8>>,
     pub(crate) priority: Option<u8>,
     pub(crate) ident: Option<String>,
@@ -70,8 +70,8 @@ impl Fields {
     }
 }
 
-/// A value is text, an array of bytes where it is no printable UTF-8, an array of these where the field was given more
-/// than once, and null where it was too large (systemd, "Journal JSON Format").
+/// A value is text, an array of bytes where it is not printable UTF-8, an array of these where the field was given
+/// more than once, and null where it was too large (systemd, "Journal JSON Format").
 fn bytes(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::Array(values) if !values.iter().all(Value::is_number) => {

@@ -1,3 +1,5 @@
+//! Ids of networks, services, tasks and nodes, as the engine wrote them.
+
 use std::borrow::Borrow;
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! logrus' two formats, tolerant: nothing here fails or panics, the worst outcome is an unparsed record.
+//! logrus' two formats, read tolerantly: nothing here fails or panics; the worst outcome is an unparsed record.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::record::{Form, Level, MAX_LINE_BYTES, Origin, Record, cut_at};
 
 impl Record {
-    /// Reads one line of a text log: logrus' text format, bare or after a syslog or journal prefix, or its JSON format
-    /// (`dockerd --log-format json`). Never fails; see [`Form::Unparsed`].
+    /// Reads one line of a text log: logrus' text format, bare or after a syslog or journal prefix, or its JSON
+    /// format (`dockerd --log-format json`). Never fails; see [`Form::Unparsed`].
     pub fn parse_line(line: &[u8]) -> Self {
         let (kept, cut) = cut_at(line, MAX_LINE_BYTES);
         let text = String::from_utf8_lossy(kept);
@@ -36,7 +36,7 @@ pub(crate) fn record(line: &str) -> Record {
     record
 }
 
-/// Where logrus' part begins: `time=` comes first, or `level=` where the engine was told to write no time.
+/// Where logrus' part begins: `time=` comes first, or `level=` where the engine is configured to write no time.
 fn body_start(line: &str) -> Option<usize> {
     if line.starts_with("time=") || line.starts_with("level=") {
         return Some(0);
@@ -92,7 +92,8 @@ fn json(line: &str) -> Option<Record> {
     Some(record)
 }
 
-/// What a syslog daemon or `journalctl` put before the line: `Jun 13 05:38:00 host dockerd[812]: `, or with an ISO time.
+/// The prefix that a syslog daemon or `journalctl` adds to a line: `Jun 13 05:38:00 host dockerd[812]: `, or with an
+/// ISO time.
 struct Header {
     /// `None` for the classic form, which has no year.
     at: Option<Timestamp>,
@@ -138,7 +139,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The `key=value` pairs of a line; words without `=` are passed over.
+/// The `key=value` pairs of a line; words without `=` are skipped.
 struct Pairs<'a>(&'a str);
 
 impl<'a> Iterator for Pairs<'a> {
@@ -184,7 +185,7 @@ fn closing_quote(text: &str) -> Option<usize> {
     None
 }
 
-/// Undoes Go's `strconv.Quote`; an escape that it does not know stays as it is.
+/// Undoes Go's `strconv.Quote`; an unknown escape stays as it is.
 fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
@@ -201,7 +202,7 @@ fn unescape(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Writes the character that follows a backslash, and gives back what comes after it.
+/// Writes the character that an escape stands for, and returns the text after it.
 fn escape<'a>(rest: &'a str, out: &mut Vec<u8>) -> &'a str {
     let Some(letter) = rest.chars().next() else {
         out.push(b'\\');
@@ -235,7 +236,7 @@ fn hex<'a>(rest: &'a str, digits: usize, out: &mut Vec<u8>) -> &'a str {
         return rest;
     };
     if digits == 2 {
-        // `\x` is one byte, not one character: Go writes bytes that are no UTF-8 this way.
+        // `\x` is one byte, not one character: Go writes bytes that are not UTF-8 this way.
         out.extend(u8::try_from(code));
     } else {
         let mut buffer = [0; 4];

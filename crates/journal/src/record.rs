@@ -1,3 +1,5 @@
+//! One line of the engine's log.
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -6,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::redact::{self, redact};
 
-/// The longest line that is looked at, in bytes; the rest of a longer one is cut and counted in [`Record::cut_bytes`].
+/// The longest line that is parsed, in bytes; the rest of a longer one is cut and counted in [`Record::cut_bytes`].
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// One line of the engine's log.
 ///
-/// Whatever was read becomes a record: what could not be understood is [`Form::Unparsed`], with the whole line as its
-/// message. `Debug` and `Serialize` redact secrets ([`redact()`](crate::redact())); the fields themselves are verbatim.
+/// Every line becomes a record. One that could not be parsed is [`Form::Unparsed`], with the whole line as its
+/// message. `Debug` and `Serialize` redact secrets ([`redact()`](crate::redact())); the fields themselves are
+/// verbatim.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The engine's own time where it wrote one, else the journal's; `None` if the line has neither.
@@ -30,11 +33,11 @@ pub struct Record {
     pub fields: BTreeMap<String, String>,
     /// The journal's cursor, where the record comes from a journal.
     pub cursor: Option<String>,
-    /// Who wrote it.
+    /// Its writer.
     pub origin: Origin,
     /// How it could be read.
     pub form: Form,
-    /// Bytes of the line beyond [`MAX_LINE_BYTES`], which were not looked at.
+    /// Bytes of the line beyond [`MAX_LINE_BYTES`], which were not parsed.
     pub cut_bytes: u64,
     /// The line as it was written; for a journal's record its message.
     #[serde(serialize_with = "redact::text")]
@@ -58,9 +61,9 @@ impl Record {
         }
     }
 
-    /// What decides about the record: its `error` if it has one, else its message. The message alone is ambiguous:
-    /// `Failed allocation for service` is logged for an exhausted network and for a missing ingress network alike
-    /// (swarmkit `manager/allocator/network.go`).
+    /// The text that decides which signature a record is: its `error` if it has one, else its message. The message
+    /// alone is ambiguous: `Failed allocation for service` is logged for an exhausted network and for a missing
+    /// ingress network alike (swarmkit `manager/allocator/network.go`).
     pub fn inner(&self) -> &str {
         self.error.as_deref().unwrap_or(&self.message)
     }
@@ -78,7 +81,7 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Cuts to at most `max` bytes: what is kept, and how many bytes were cut.
+/// The first `max` bytes, and how many were cut off.
 pub(crate) fn cut_at(line: &[u8], max: usize) -> (&[u8], u64) {
     let kept = &line[..line.len().min(max)];
     (kept, (line.len() - kept.len()) as u64)
@@ -140,12 +143,12 @@ impl Level {
     }
 }
 
-/// Who wrote a line. Only the engine's and systemd's lines are ever matched: with the `journald` logging driver the
-/// output of *containers* stands in the engine's unit too, and other programs that log with logrus look the same.
+/// The writer of a line. Only the engine's and systemd's lines are matched: with the `journald` logging driver the
+/// output of *containers* is in the engine's unit too, and other programs that log with logrus look the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// dockerd, or the containerd that it started; also a line that names nobody.
+    /// dockerd, or the containerd that it started; also a line that names no writer.
     Engine,
     /// systemd or journald, about the engine's unit.
     Systemd,

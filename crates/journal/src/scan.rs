@@ -1,3 +1,5 @@
+//! The result of a scan.
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -17,18 +19,19 @@ pub const MAX_SUBJECTS: usize = 64;
 /// A sample is cut after this many characters.
 pub const MAX_SAMPLE_CHARS: usize = 1024;
 
-/// What a log says, in a window: the `journal-scan` document.
+/// What was found in a log, in a window: the `journal-scan` document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scan {
-    /// Which log, in words.
+    /// The log's name, as [`Source::describe`](crate::Source::describe) gives it.
     pub source: String,
     /// Where the scan was to begin.
     pub since: Since,
     /// For a beginning that had to be found in the records: whether it was. `null` otherwise.
     pub start_found: Option<bool>,
-    /// The window that was looked at; `from` is resolved where the beginning was found in the records.
+    /// The window that was scanned; `from` is resolved where the beginning was found in the records.
     pub window: Window,
-    /// False where lines are missing; the reasons are in `incomplete`. Counts are lower bounds then, and zero means nothing.
+    /// False where lines are missing; the reasons are in `incomplete`. Counts are lower bounds then, and zero means
+    /// nothing.
     pub complete: bool,
     /// Why the scan is incomplete.
     pub incomplete: Vec<Incomplete>,
@@ -38,15 +41,15 @@ pub struct Scan {
     pub records: u64,
     /// Known signatures in the window, in the order of their first appearance.
     pub matched: Vec<Matched>,
-    /// The same for what a census of our own caused; never findings.
+    /// The same for what pvcheck's own censuses caused; never findings.
     pub own: Vec<Matched>,
-    /// Records in the window at level error or worse that are no known signature, ours left out.
+    /// Records in the window at level error or worse that match no known signature, without pvcheck's own.
     pub unclassified_errors: u64,
-    /// The same of ours.
+    /// The same, of pvcheck's own.
     pub own_unclassified_errors: u64,
     /// A few lines of each signature and of unclassified errors, redacted.
     pub samples: Vec<Sample>,
-    /// What else a reader must know to trust the counts.
+    /// What limits the trust in the counts.
     pub notes: Vec<Note>,
 }
 
@@ -57,8 +60,8 @@ impl Scan {
         self.count(Class::Exhaustion)
     }
 
-    /// Whether finding nothing means that there was nothing: lines were read, none of the window's is missing, and the
-    /// log goes back to where the scan was to begin. An empty or rotated log says nothing.
+    /// True iff finding nothing means that there was nothing: lines were read, none of the window's is missing, and
+    /// the log goes back to where the scan was to begin. An empty or rotated log says nothing.
     pub fn is_conclusive(&self) -> bool {
         self.complete && 0 < self.read && self.start_found != Some(false)
     }
@@ -78,12 +81,12 @@ impl Scan {
         })
     }
 
-    /// How many records in the window are of that class, our own left out.
+    /// How many records in the window are of that class, without pvcheck's own.
     pub fn count(&self, class: Class) -> u64 {
         self.matched.iter().filter(|matched| matched.class == class).map(|matched| matched.count).sum()
     }
 
-    /// The signatures in the window that somebody should look into ([`Class::is_finding`]).
+    /// The signatures in the window that need attention ([`Class::is_finding`]).
     pub fn findings(&self) -> impl Iterator<Item = &Matched> {
         self.matched.iter().filter(|matched| matched.class.is_finding())
     }
@@ -145,7 +148,7 @@ pub struct Matched {
 /// A line as evidence, redacted and cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// The signature's id; `null` for an error that is none.
+    /// The signature's id; `null` for an error that matches none.
     pub signature: Option<String>,
     /// When it was written.
     pub at: Option<Timestamp>,
@@ -223,7 +226,7 @@ impl fmt::Display for Incomplete {
     }
 }
 
-/// What a reader of the counts must know.
+/// What limits the trust in the counts of a scan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]

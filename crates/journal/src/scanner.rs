@@ -1,3 +1,5 @@
+//! The scan itself: one record after the other.
+
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
@@ -12,10 +14,10 @@ use crate::signature::{Class, Reclassify, START_UP, Signature};
 use crate::subjects::Subjects;
 use crate::window::{Since, Window};
 
-/// At most this many tasks are learned from lines that name one of our services.
+/// At most this many tasks are learned from lines that name one of pvcheck's own services.
 const MAX_LEARNED: usize = 100_000;
 
-/// Scans records that are there already. Pure; see [`Scanner`] for logs that do not fit into memory.
+/// Scans records that are in memory. Pure; see [`Scanner`] for logs of any size.
 pub fn scan<R: Borrow<Record>>(
     records: impl IntoIterator<Item = R>,
     window: Window,
@@ -29,8 +31,8 @@ pub fn scan<R: Borrow<Record>>(
     scanner.finish()
 }
 
-/// A scan that is fed one record after the other, in the log's order, and keeps none of them: its memory is bounded by the
-/// catalogue, not by the log.
+/// A scan in progress. It takes one record after the other, in the log's order, and keeps none: the catalogue bounds
+/// its memory, not the log.
 #[derive(Clone, Debug)]
 pub struct Scanner<'a> {
     catalogue: &'a Catalogue,
@@ -52,7 +54,7 @@ struct Start {
     at: Option<Timestamp>,
 }
 
-/// What is counted in the window, and forgotten when a later start is found.
+/// The counts of the window, reset when a later start is found.
 #[derive(Clone, Debug, Default)]
 struct Tally {
     records: u64,
@@ -92,14 +94,14 @@ impl<'a> Scanner<'a> {
         Self { since, ..Self::new(catalogue, Window { from, to }) }
     }
 
-    /// Counts apart what our own censuses caused.
+    /// Counts what pvcheck's own censuses caused apart from findings.
     #[must_use]
     pub fn own(mut self, own: OwnNoise) -> Self {
         self.own = own;
         self
     }
 
-    /// Tells traces of a removal from lines about networks that are long gone.
+    /// Distinguishes traces of a removal from lines about networks that were removed long ago.
     #[must_use]
     pub fn removed(mut self, removed: RemovedNetworks) -> Self {
         self.removed = Some(removed);
@@ -113,7 +115,7 @@ impl<'a> Scanner<'a> {
         self
     }
 
-    /// Says that the records are not all: see [`Scan::complete`].
+    /// Notes that records are missing: see [`Scan::complete`].
     pub fn note_incomplete(&mut self, reason: Incomplete) {
         self.incomplete.push(reason);
     }
@@ -178,7 +180,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Remembers starts, and begins anew with the last one where that was asked for.
+    /// Remembers starts, and resets the counts at each where the scan is to begin at the last one.
     fn mark(&mut self, signature: &Signature, record: &Record) {
         let is_start = match signature.class {
             Class::EngineStart => {

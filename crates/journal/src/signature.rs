@@ -1,3 +1,5 @@
+//! Signatures: how a known log line is recognised, what it means, what to do.
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::Origin;
@@ -14,9 +16,9 @@ pub struct Signature {
     pub class: Class,
     /// Where it is logged.
     pub place: Place,
-    /// Any of these matches. Empty: it is reached through another signature's [`Reclassify`] only.
+    /// Any of these matches. Empty: only another signature's [`Reclassify`] leads to it.
     pub rules: &'static [Rule],
-    /// When the record is another signature after all.
+    /// The condition under which the record counts as another signature.
     pub reclassify: Reclassify,
     /// What it means, one sentence.
     pub meaning: &'static str,
@@ -52,7 +54,7 @@ impl Signature {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Class {
-    /// A Swarm network has no address left for somebody who asked.
+    /// A Swarm network has no free address for a request.
     Exhaustion,
     /// A pool of one node only (a bridge, a legacy overlay) has no address left; nothing of the Swarm's.
     LocalExhaustion,
@@ -62,9 +64,10 @@ pub enum Class {
     NotAllocated,
     /// An address was lost to the allocator, or very likely was.
     Leak,
-    /// The trace that a removal leaves when tasks were still stopping. Its count is not the count of leaked addresses.
+    /// The trace that a removal leaves when tasks were still stopping. Its count is not the count of leaked
+    /// addresses.
     LeakFootprint,
-    /// One address in two hands, or an allocator that disagrees with the Swarm's store.
+    /// One address with two owners, or an allocator that disagrees with the Swarm's store.
     Duplicate,
     /// Two writers met in a node's own store, or a node could not remove its copy of a network.
     Race,
@@ -76,7 +79,7 @@ pub enum Class {
     Gap,
     /// A removal that the engine refused, which is safe.
     Refusal,
-    /// A node was given up and its addresses come back.
+    /// A node was given up, and its addresses are released.
     NodeLost,
     /// The engine started: its in-memory allocator is new, if it leads.
     EngineStart,
@@ -112,8 +115,8 @@ impl Class {
         }
     }
 
-    /// True iff it is something that somebody should look into. Footprints, refusals, markers and noise are not, nor is a
-    /// gap, which makes a scan incomplete instead.
+    /// True iff it needs attention. Footprints, refusals, markers and noise do not, nor does a gap, which makes a
+    /// scan incomplete instead.
     pub fn is_finding(self) -> bool {
         match self {
             Self::Exhaustion
@@ -160,7 +163,7 @@ impl Place {
     }
 }
 
-/// When a record that matched is another signature after all, given here by its id.
+/// When a record that matched counts as another signature, named by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reclassify {
@@ -172,10 +175,10 @@ pub enum Reclassify {
     IfStartingUp(&'static str),
 }
 
-/// How long after its start an engine still tidies up what the last run left.
+/// How long after its start an engine still cleans up what its last run left.
 pub const START_UP: std::time::Duration = std::time::Duration::from_mins(5);
 
-/// A pattern: everything that it asks for must be there. Texts are compared without regard to ASCII case.
+/// A pattern: all of its conditions must hold. Texts are compared without regard to ASCII case.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Rule {
@@ -183,7 +186,7 @@ pub struct Rule {
     pub inner: &'static [&'static str],
     /// Texts that the message must contain.
     pub message: &'static [&'static str],
-    /// The whole message, spaces around it aside and case regarded.
+    /// The whole message, apart from surrounding spaces; case matters.
     pub exact: Option<&'static str>,
     /// Texts that neither may contain.
     pub without: &'static [&'static str],
@@ -221,7 +224,7 @@ impl Rule {
         self
     }
 
-    /// The lower, the earlier the rule is tried: the inner error decides, the message is only the context.
+    /// Rules of lower rank are tried earlier: the inner error decides, and the message is only its context.
     pub(crate) fn rank(&self) -> u8 {
         match (self.inner, self.exact) {
             ([_, ..], _) => 0,

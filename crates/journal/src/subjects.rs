@@ -8,7 +8,7 @@ use regex::Regex;
 use crate::ids::{NetworkId, NodeId, ServiceId, TaskId};
 use crate::record::Record;
 
-/// Whom a record is about, as far as it says so.
+/// What a record is about, as far as it says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subjects {
     /// Networks, by id or, where the engine writes it, by name.

@@ -1,3 +1,5 @@
+//! Spans of time, and where a scan begins.
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,7 @@ impl Window {
         Self { from: Some(from), to: Some(to) }
     }
 
-    /// From a moment on.
+    /// From a moment onwards.
     pub const fn since(from: Timestamp) -> Self {
         Self { from: Some(from), to: None }
     }
@@ -38,15 +40,15 @@ impl Window {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Since {
-    /// With the first record.
+    /// At the first record.
     #[default]
     Beginning,
     /// At a moment.
     At(Timestamp),
-    /// With the last start of the engine that the records show.
+    /// At the last engine start in the records.
     EngineStart,
-    /// With the last start of the engine or the last change of leadership, whichever is later: since then the leader's
-    /// allocator has its present state, and every earlier leak is healed.
+    /// At the last engine start or change of leadership, whichever is later. The leader's allocator was rebuilt then,
+    /// so every earlier leak is healed.
     AllocatorStart,
 }
 

@@ -1,4 +1,4 @@
-//! One request and its answer, over a connection that is already there.
+//! One request and its answer, over an open connection.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,7 @@ const GO_NOT_FOUND: &[u8] = b"404 page not found\n";
 
 const USER_AGENT: &str = concat!("pvcheck/", env!("CARGO_PKG_VERSION"));
 
-/// Sends one GET and writes what comes back into the fact, bit by bit, so that a deadline loses nothing seen so far.
+/// Sends one GET and records the answer in the fact piece by piece, so that a deadline loses nothing seen so far.
 pub(crate) async fn exchange<T>(
     io: T,
     version: HttpVersion,
@@ -40,7 +40,7 @@ pub(crate) async fn exchange<T>(
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    // Dropped last: it ends the connection's tasks, whatever they are waiting for.
+    // Dropped last: it aborts the connection's tasks, whatever state they are in.
     let tasks = Tasks::default();
     let sent = Instant::now();
     let answer = match version {
@@ -78,7 +78,8 @@ where
     builder.max_header_list_size(HEAD_LIMIT_BYTES);
     let (mut sender, connection) = builder.handshake(TokioIo::new(io)).await?;
     tasks.execute(async move { drop(connection.await) });
-    // HTTP/2 takes scheme and authority from the URI; a Host header beside them would be a second opinion.
+    // HTTP/2 takes scheme and authority from the URI; a Host header as well could contradict them (RFC 9113,
+    // section 8.3.1).
     let whole = format!("{}://{}{}", url.scheme().as_str(), url.authority(), url.target());
     sender.send_request(request(&whole)).await
 }
@@ -174,7 +175,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         drop(tasks);
-        // The task's end drops its side of the channel; without one this would wait for ever.
+        // The task's end drops its side of the channel; without it this would wait until the timeout.
         let waited = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await;
         assert!(waited.is_ok_and(|received| received.is_err()));
     }

@@ -1,4 +1,4 @@
-//! What a fact means. Pure: the same fact always gets the same verdict.
+//! What a fact means. Pure: the same fact always has the same verdict.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ const DAYS_WORTH_A_WORD: i64 = 14;
 /// How many of a certificate's names a reason lists.
 const NAMES_SHOWN: usize = 8;
 
-/// What is to be thought of a route, or of anything that was looked at. The order is that of concern.
+/// The judgement of a route, or of anything else that was observed. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
@@ -57,14 +57,14 @@ impl fmt::Display for Verdict {
 pub struct RouteVerdict {
     /// The verdict.
     pub verdict: Verdict,
-    /// One line; for a failure it names what to look at or mend.
+    /// One line; for a failure it names what to check or fix.
     pub reason: String,
 }
 
 /// Passes a route whose status is an expected one and whose certificate verified.
 ///
-/// A route that does not answer fails whatever is expected of it: no list of statuses makes silence healthy.
-/// Unknown is only what says nothing about the route: no resolver, a certificate for other names (so something else may
+/// A route that does not answer always fails: no list of statuses makes silence healthy. Unknown is only what is no
+/// evidence about the route: no resolver, a certificate for other names (so something else may
 /// have answered), or a fact without the parts that a verdict needs.
 pub fn judge(fact: &RouteFact) -> RouteVerdict {
     let (verdict, reason) = weigh(fact);
@@ -72,7 +72,7 @@ pub fn judge(fact: &RouteFact) -> RouteVerdict {
 }
 
 fn weigh(fact: &RouteFact) -> (Verdict, String) {
-    // First the certificate: it is the cause to mend even when something else went wrong after it.
+    // The certificate comes first: it is the cause to fix even if something else failed after it.
     if let Some(tls) = fact.tls.as_ref().filter(|tls| !tls.verified) {
         return (certificate_verdict(tls), bad_certificate(&host(&fact.url), tls));
     }
@@ -95,7 +95,8 @@ fn weigh(fact: &RouteFact) -> (Verdict, String) {
     }
 }
 
-/// A certificate for other names does not show that the route is bad: what answered is not known to be the route at all.
+/// A certificate for other names does not show that the route is bad: what answered is not known to be the route at
+/// all.
 fn certificate_verdict(tls: &TlsFact) -> Verdict {
     match tls.verify_error.as_ref().map(|error| error.kind) {
         Some(VerifyErrorKind::WrongName) if !is_traefik_default(tls) => Verdict::Unknown,
@@ -134,7 +135,7 @@ fn bad_certificate(host: &str, tls: &TlsFact) -> String {
     }
     match error.map(|error| error.kind) {
         Some(VerifyErrorKind::WrongName) => format!(
-            "the certificate is not for {host}: it is for {}: add {host} to it, or mend the route's certificate rule",
+            "the certificate is not for {host}: it is for {}: add {host} to it, or fix the route's certificate rule",
             names(&tls.sans)
         ),
         Some(VerifyErrorKind::Expired) => {
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_certificate_fails_an_expected_status_and_names_the_mend() {
+    fn a_bad_certificate_fails_an_expected_status_and_names_the_remedy() {
         let wrong = with_bad_certificate(VerifyErrorKind::WrongName, |tls| {
             tls.sans = (0..10).map(|i| format!("n{i}.example")).collect();
         });

@@ -1,4 +1,4 @@
-//! The probe itself: look up, connect, shake hands, ask; one deadline over all of it.
+//! One probe: resolve, connect, TLS handshake, request; one deadline for all of it.
 
 use std::fmt;
 use std::io;
@@ -41,16 +41,15 @@ impl Prober {
     /// Loads the trust store. Nothing is asked of the network.
     ///
     /// # Errors
-    ///
-    /// When the CA file is unreadable, empty or no CA file, or when the system trusts no CA at all.
+    /// If the CA file is unreadable, empty or no CA file, or when the system trusts no CA at all.
     pub fn new(roots: &Roots) -> Result<Self, RootsError> {
         Ok(Self { trust: Arc::new(Trust::load(roots)?) })
     }
 
-    /// Asks one route once and returns what was seen; whatever the network does is a fact, never an error.
+    /// Probes one route once and returns what was seen; what the network does is a fact, never an error.
     ///
-    /// `at` is the time by which certificates are judged and the time in the fact: now, unless something is being
-    /// replayed or foretold. Ends within the spec's deadline. Dropping the future ends the probe, except for a
+    /// `at` is the time by which certificates are judged and the time in the fact: now, unless a past or future
+    /// moment is to be judged. Ends within the spec's deadline. Dropping the future ends the probe, except for a
     /// name look-up in progress: the system's resolver runs on a thread that cannot be stopped.
     pub async fn probe(&self, spec: &RouteSpec, at: Timestamp) -> RouteFact {
         let began = Instant::now();
@@ -66,7 +65,7 @@ impl Prober {
         fact
     }
 
-    /// Asks every route once, at most `parallelism` at a time; the facts are in the order of the specs.
+    /// Probes every route once, at most `parallelism` at a time; the facts are in the order of the specs.
     pub async fn probe_all(
         &self,
         specs: &[RouteSpec],

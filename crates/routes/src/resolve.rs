@@ -1,4 +1,4 @@
-//! From a name to addresses.
+//! Name resolution.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,10 +27,10 @@ pub(crate) async fn addresses(spec: &RouteSpec) -> Result<(Vec<SocketAddr>, bool
     Ok((found, true))
 }
 
-/// Tells "this name does not exist" from "nobody could be asked".
+/// Distinguishes "this name does not exist" from "no resolver answered".
 ///
-/// `getaddrinfo` reports both as an error without a kind of its own, so its text has to tell (`gai_strerror` of
-/// glibc, musl and macOS). What is not known to be an answer counts as no answer.
+/// `getaddrinfo` reports both as errors without a kind, so their text decides (`gai_strerror` of glibc, musl and
+/// macOS). A text that is not known to be an answer counts as no answer.
 fn lookup_failure(host: &str, error: &io::Error) -> Failure {
     const NO_SUCH_NAME: [&str; 6] = [
         "Name or service not known",

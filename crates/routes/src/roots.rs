@@ -24,7 +24,7 @@ pub enum Roots {
     System,
 }
 
-/// A trust store that cannot be used: a matter of configuration, found before anything is probed.
+/// A trust store that cannot be used: a matter of configuration, found before the first probe.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RootsError {
@@ -36,7 +36,7 @@ pub enum RootsError {
         /// Why.
         source: io::Error,
     },
-    /// The file is no CA bundle.
+    /// The file is too large for a CA bundle.
     #[error("CA file {} is larger than {limit_bytes} bytes: give a file that holds CA certificates only", path.display())]
     TooLarge {
         /// The file.
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_names_the_file_and_the_mend() {
+    fn the_message_names_the_file_and_the_remedy() {
         let error = load(b"").err().unwrap().to_string();
         assert!(error.contains("CA file /") && error.contains("BEGIN CERTIFICATE"), "{error}");
     }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 /// The text without control characters, at most `limit` characters long.
 ///
-/// Certificates, headers and error texts come from whoever answered; an escape sequence in one of them must not
-/// reach a terminal, and a long one must not fill a report.
+/// Certificates, headers and error texts come from the server that answered; an escape sequence in one of them must
+/// not reach a terminal, and a long one must not fill a report.
 pub(crate) fn printable(text: &str, limit: usize) -> String {
     let mut shown: String =
         text.chars().take(limit).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();

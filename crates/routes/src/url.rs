@@ -52,8 +52,7 @@ impl RouteUrl {
     /// Reads a URL as a person writes it in a configuration.
     ///
     /// # Errors
-    ///
-    /// When the scheme is missing or neither `http` nor `https`, when there is no usable host or port, or when
+    /// If the scheme is missing or neither `http` nor `https`, when there is no usable host or port, or when
     /// the URL holds a user or password. The error shows the URL without query and credentials.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         parse(text).map_err(|kind| UrlError { given: redact(text), kind })
@@ -74,7 +73,7 @@ impl RouteUrl {
         self.port
     }
 
-    /// Path and query as they go over the wire. May hold a secret: do not write it down.
+    /// Path and query as they go over the wire. May hold a secret: never log it.
     pub fn target(&self) -> &str {
         &self.target
     }
@@ -114,7 +113,7 @@ impl TryFrom<String> for RouteUrl {
     }
 }
 
-/// A route URL that cannot be probed: one line that names the URL and the mend.
+/// A route URL that cannot be probed. One line: the URL and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("route URL `{given}` {kind}")]
 pub struct UrlError {
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_urls_name_themselves_and_the_mend() {
+    fn bad_urls_name_themselves_and_the_fix() {
         for (text, part) in [
             ("ci.example.net", "has no scheme"),
             ("", "has no scheme"),

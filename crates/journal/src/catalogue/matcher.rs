@@ -11,10 +11,10 @@ use crate::signature::{Rule, Signature};
 /// Order matters: of two signatures that both match by their inner error, or both by message only, the first wins.
 const TABLE: &[&[Signature]] = &[allocation::SIGNATURES, upkeep::SIGNATURES, quiet::SIGNATURES];
 
-/// All signatures that are known, compiled.
+/// Every known signature, compiled into one automaton.
 ///
-/// A record is at most one signature. Rules that ask for the inner error are tried before those that know the message
-/// only, because the message alone does not decide; among these, the ones that know the whole of it go first.
+/// A record is at most one signature. Rules on the inner error are tried before rules on the message, because the
+/// message alone does not decide; among the latter, those that require the whole message go first.
 #[derive(Debug)]
 pub struct Catalogue {
     signatures: Vec<&'static Signature>,
@@ -33,7 +33,7 @@ struct Compiled {
 }
 
 impl Catalogue {
-    /// The catalogue that this crate knows.
+    /// The built-in catalogue.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<Catalogue> = LazyLock::new(Catalogue::compile);
         &BUILTIN
@@ -65,7 +65,8 @@ impl Catalogue {
         self.signatures.iter().copied().find(|signature| signature.id == id)
     }
 
-    /// Which signature the record is; `None` if it is none, or was written by somebody else than the engine or systemd.
+    /// Which signature the record is; `None` if it is not a known one, or if neither the engine nor
+    /// systemd wrote it.
     /// What depends on other records ([`Reclassify`](crate::Reclassify)) is not decided here.
     pub fn classify(&self, record: &Record) -> Option<&'static Signature> {
         if record.origin == Origin::Other {
@@ -89,7 +90,7 @@ impl Catalogue {
 }
 
 impl Compiled {
-    /// `inner` and `message` are the texts that occur there.
+    /// True iff the rule matches; `inner` and `message` are the patterns that occur in these texts.
     fn holds(&self, record: &Record, inner: &[PatternID], message: &[PatternID]) -> bool {
         let rule = self.rule;
         self.inner.iter().all(|text| inner.contains(text))

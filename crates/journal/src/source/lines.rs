@@ -1,3 +1,5 @@
+//! Lines of any length, with bounded memory.
+
 use std::io;
 use std::ops::ControlFlow;
 

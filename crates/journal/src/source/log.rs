@@ -1,4 +1,4 @@
-//! One log, whichever kind of source it comes from.
+//! A log, and the calls that are the same for every kind of source.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The log in words, such as `file /var/log/docker.log` or `journal of unit docker`.
+    /// The log's name for people, such as `file /var/log/docker.log` or `journal of unit docker`.
     pub fn describe(&self) -> String {
         match self {
             Self::File(path) => format!("file {}", path.display()),
@@ -48,7 +48,6 @@ impl Source {
     /// The present end of the log, for reading on from there later. It can be stored.
     ///
     /// # Errors
-    ///
     /// If the log cannot be read.
     pub async fn mark(&self, limits: &Limits) -> Result<Mark, SourceError> {
         match self {
@@ -59,12 +58,11 @@ impl Source {
         }
     }
 
-    /// Feeds a scan without keeping any record, and finishes it. Memory does not grow with the log.
+    /// Feeds a scanner record by record and finishes it. Memory does not grow with the log.
     ///
     /// # Errors
-    ///
-    /// If the log cannot be read at all, or if the mark to read from is not one of such a source. What ends reading early
-    /// is in [`Scan::incomplete`].
+    /// If the log cannot be read at all, or if the mark to read from is not one of such a source. What ends reading
+    /// early is in [`Scan::incomplete`].
     pub async fn scan(
         &self,
         from: &ReadFrom,
@@ -84,11 +82,10 @@ impl Source {
         Ok(scanner.finish())
     }
 
-    /// Calls `sink` with each record; it breaks off with the reason, which becomes part of the result.
+    /// Calls `sink` with each record. It may stop the reading with a reason, which becomes part of the result.
     ///
     /// # Errors
-    ///
-    /// As [`scan`](Self::scan). What ends reading early is in [`Reading::incomplete`].
+    /// If [`scan`](Self::scan) would err. What ends reading early is in [`Reading::incomplete`].
     pub async fn each(
         &self,
         from: &ReadFrom,

@@ -1,3 +1,5 @@
+//! Positions in a log that can be stored.
+
 use serde::{Deserialize, Serialize};
 
 /// The end of a log at some moment. It holds no text of the log, and can be stored and used by another process.

@@ -1,4 +1,4 @@
-//! From where a log is read, how far, and what came of it.
+//! Where reading a log starts, where it stops, and how it went.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::mark::Mark;
 use crate::record::Record;
 use crate::scan::Incomplete;
 
-/// From where to read.
+/// Where to start reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadFrom {
@@ -23,12 +23,12 @@ pub enum ReadFrom {
     Mark(Mark),
 }
 
-/// How much is read at most. What is over makes the result incomplete, it is no error.
+/// How much is read at most. Exceeding a limit is not an error: it makes the result incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For the whole of one call.
+    /// Time for the whole call.
     pub deadline: Duration,
-    /// Of the log.
+    /// Bytes of the log.
     pub max_bytes: u64,
 }
 
@@ -42,7 +42,7 @@ impl Default for Limits {
 /// How reading went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
-    /// Which log, in words.
+    /// The log's name, as [`Source::describe`](crate::Source::describe) gives it.
     pub source: String,
     /// How much of it was read.
     pub bytes: u64,
@@ -52,5 +52,5 @@ pub struct Reading {
     pub incomplete: Vec<Incomplete>,
 }
 
-/// What is called with each record; it may break off.
+/// Called with each record; it may stop the reading, with the reason.
 pub(crate) type Sink<'a> = dyn FnMut(Record) -> ControlFlow<Incomplete> + Send + 'a;
