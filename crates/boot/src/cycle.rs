@@ -103,6 +103,8 @@ impl<'a> Graph<'a> {
     /// The cycle of a wait, if every server that could end it leads back to the waiting unit.
     fn deadlock(&self, world: &'a World, wait: &'a NumberedWait) -> Option<Cycle<'a>> {
         let servers = world.servers(&wait.wait.url);
+        // `collect` into an Option: a single server that starts without the waiting unit is a way out, so then there
+        // is no deadlock.
         let cycles: Option<Vec<_>> =
             servers.into_iter().map(|serves| self.cycle_through(wait, serves)).collect();
         cycles?.into_iter().next()
@@ -110,6 +112,7 @@ impl<'a> Graph<'a> {
 
     fn cycle_through(&self, wait: &'a NumberedWait, serves: &'a Serves) -> Option<Cycle<'a>> {
         let waiting = &wait.wait.unit;
+        // A unit may wait for what it starts itself: that needs no other unit to begin.
         let others = serves.units().filter(|unit| *unit != waiting);
         let cycles = others.filter_map(|unit| {
             let mut cycle = vec![Step::Wait(wait, serves, unit)];

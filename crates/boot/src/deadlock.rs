@@ -154,6 +154,7 @@ pub enum LinkKind {
 fn outcome(world: &World, wait: &NumberedWait) -> (WaitOutcome, Option<String>) {
     let unknown = |reason: String| (WaitOutcome::Unknown, Some(reason));
     let servers = world.servers(&wait.wait.url);
+    // Without a declared server the URL may be served from outside this host, or by nothing.
     if servers.is_empty() {
         return unknown(format!("no unit is declared to serve {}: declare one", wait.wait.url));
     }
@@ -176,6 +177,8 @@ fn not_seen(world: &World, wait: &NumberedWait) -> Vec<UnitName> {
     let mut queue: Vec<&UnitName> = servers.iter().flat_map(|serves| serves.units()).collect();
     let mut reached = BTreeSet::new();
     while let Some(unit) = queue.pop() {
+        // Implied orders lead to sysinit.target and the like, which no set of one's own units holds: listing those
+        // would say that nothing is ever known.
         let orders = world.orders.iter().filter(|order| order.unit == *unit && !order.implied);
         queue.extend(orders.map(|order| &order.after).filter(|after| reached.insert(*after)));
     }

@@ -76,6 +76,7 @@ impl Names {
 /// Every order between units, once each. A masked unit never gets a start job, so it orders nothing.
 fn orders(units: &[Unit], names: &Names) -> Vec<Order> {
     let mut found = Orders { names, list: Vec::new(), seen: BTreeSet::new() };
+    // A masked unit's file is not read by systemd at all, so its orders do not exist.
     let units: Vec<&Unit> = units.iter().filter(|unit| !unit.masked).collect();
     for unit in &units {
         for reference in &unit.after {

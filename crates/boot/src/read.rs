@@ -96,6 +96,8 @@ impl Reader {
         for (name, path) in self.files.clone() {
             match alias_target(&name, &path) {
                 Some(target) => {
+                    // A link may lead to a unit outside the directories: its file is read through the link, under its
+                    // own name.
                     if !self.files.contains_key(&target) && !units.contains_key(&target) {
                         units.insert(target.clone(), self.unit(&target, Some(&path)));
                     }
@@ -212,6 +214,7 @@ impl Reader {
 fn drop_in_folders(name: &UnitName) -> Vec<String> {
     let (stem, suffix) = (name.stem(), name.suffix());
     let mut folders = vec![format!("{name}.d")];
+    // A trailing dash is part of the name and not a prefix (systemd.unit(5), "foo-.service.d").
     let dashes = stem.rmatch_indices('-').filter(|(at, _)| *at + 1 < stem.len());
     folders.extend(dashes.map(|(at, _)| format!("{}.{suffix}.d", &stem[..=at])));
     folders.push(format!("{suffix}.d"));

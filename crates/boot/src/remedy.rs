@@ -36,6 +36,7 @@ enum Change<'a> {
 pub(crate) fn remedies(world: &World, cycle: &Cycle<'_>) -> Vec<Remedy> {
     let mut remedies: Vec<Remedy> =
         changes(world, cycle).iter().map(|change| attempt(world, cycle, change)).collect();
+    // Stable: among equals the order of the chain stays.
     remedies.sort_by_key(|remedy| (!remedy.breaks_cycle, remedy.keeps_proof != Some(true)));
     remedies
 }
@@ -44,6 +45,7 @@ fn changes<'a>(world: &World, cycle: &Cycle<'a>) -> Vec<Change<'a>> {
     let mut changes = Vec::new();
     for step in cycle {
         match step {
+            // An implied order has no line that could be removed or reversed.
             Step::Order(order) if !order.implied => {
                 changes.extend([Change::DropOrder(order), Change::Reverse(order)]);
             }

@@ -64,6 +64,7 @@ impl Bitmap {
         if let Some(block) = slot {
             block.words[word] &= !mask;
             block.full &= !(1 << word);
+            // An empty block is dropped: a census of a /16 sets and clears every bit, and its memory should not stay.
             if block.words.iter().all(|word| *word == 0) {
                 *slot = None;
             }
@@ -95,6 +96,7 @@ impl Block {
     /// First clear bit from `from` on, which is below 4,096.
     fn first_clear(&self, from: u64) -> Option<u64> {
         let (_, word, mask) = place(from);
+        // `mask - 1` has the bits below `from` in its word, which do not count.
         let rest = !self.words[word] & !(mask - 1);
         if rest != 0 {
             return Some(from - from % 64 + u64::from(rest.trailing_zeros()));

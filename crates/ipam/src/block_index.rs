@@ -47,6 +47,7 @@ impl<T: Copy + Ord> BlockIndex<T> {
 
     /// True iff no block shares an address with `first..=last`.
     pub(crate) fn is_free(&self, first: T, last: T) -> bool {
+        // Roots are disjoint and ascending: only the first that does not end before the query can overlap it.
         let at = self.roots.partition_point(|root| root.1 < first);
         self.roots.get(at).is_none_or(|root| root.0 > last)
     }
@@ -109,11 +110,14 @@ fn link<T: Copy + Ord>(blocks: &mut [Block<T>]) -> Vec<(T, T)> {
         let top = |open: &[u32], blocks: &[Block<T>]| {
             open.last().and_then(|top| usize::try_from(*top).ok()).map(|top| blocks[top])
         };
+        // Blocks are sorted by first address, so one that ends before this one begins encloses nothing that follows.
         while top(&open, blocks).is_some_and(|top| top.last < first) {
             open.pop();
         }
         let equal = top(&open, blocks).filter(|top| top.first == first && top.last == last);
         if let Some(equal) = equal {
+            // An equal block takes its twin's place on the stack, so `up` of what follows points to the last of the
+            // equals.
             blocks[at].up = equal.up;
             open.pop();
         } else {

@@ -207,6 +207,7 @@ pub struct Threshold {
 impl Threshold {
     fn reached(self, usable: u64, free: u64) -> bool {
         let used = u128::from(usable.saturating_sub(free));
+        // 128 bits, because the counts may come from a file and the product must not overflow.
         free <= self.free_addrs || used * 100 >= u128::from(usable) * u128::from(self.used_percent)
     }
 }

@@ -216,6 +216,8 @@ impl Site {
     /// its tasks at once.
     pub fn demand(&self, services: &[Service], attachments: u64) -> Demand {
         let tally = self.tally(services, attachments);
+        // The load balancers of both peaks follow from the tasks at that peak, so extra tasks are added before they
+        // are counted.
         let worst = services.iter().max_by_key(|service| self.extra(service));
         Demand {
             steady: self.usage(tally, 0),
@@ -291,6 +293,8 @@ impl Site {
     pub(crate) fn extra(&self, service: &Service) -> u64 {
         let tasks = self.tasks(service);
         match (service.mode, service.update.parallelism) {
+            // A job has no rolling update: a new version starts all its tasks anew (swarmkit
+            // `manager/orchestrator/jobs`).
             (Mode::ReplicatedJob(_) | Mode::GlobalJob, _) | (_, 0) => tasks,
             (_, parallelism) => parallelism.min(tasks),
         }

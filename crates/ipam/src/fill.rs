@@ -137,6 +137,7 @@ impl Site {
         }
         used.vips += self.vips(service);
         let of = self.tasks(service);
+        // Tasks are allocated one by one, so those that fit hold their address although the service stays incomplete.
         let fitting = of.min(left(used));
         used.tasks += fitting;
         if fitting < of {

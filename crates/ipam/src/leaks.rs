@@ -86,12 +86,16 @@ pub fn reconcile(facts: &CensusFacts) -> LeakReport {
         [&facts.owned_before, &facts.owned_after, &facts.busy].into_iter().flatten().copied().collect();
     let unseen = |addr: &Ipv4Addr| !facts.handed_out.contains(addr) && !held.contains(addr);
     let suspects: BTreeSet<_> = capacity.usable_addresses().filter(unseen).collect();
+    // An owner that is seen only before or only after may have released or taken its address during the census, which
+    // proves nothing. One that is seen both times never let go of it.
     let throughout = facts.owned_before.intersection(&facts.owned_after);
     LeakReport {
         usable: capacity.usable(),
         handed_out: count(facts.handed_out.iter().filter(usable)),
         owned: count(held.iter().filter(usable)),
         load_balancers_unnamed: facts.load_balancers_unnamed,
+        // Every unnamed load balancer holds an address that is neither handed out nor owned, so it is one of the
+        // suspects; which one, no API says.
         leaked: count(suspects.iter()).saturating_sub(facts.load_balancers_unnamed),
         load_balancers_missing: facts.load_balancers_unnamed.saturating_sub(count(suspects.iter())),
         free_and_owned: throughout.filter(|addr| facts.handed_out.contains(addr)).copied().collect(),

@@ -270,6 +270,8 @@ impl<'a> Planner<'a> {
 
     fn check(&self, candidate: Subnet) -> Option<Rejection> {
         let rejected = |reason, rivals: Option<Subnet>| Some(self.rejection(candidate, reason, rivals));
+        // The order of these checks decides which reason a user reads: size first, because another size cannot be
+        // compared; then the reservations, because a conflict names its owner, which "not allowed" does not.
         if candidate.prefix() != self.prefix {
             return rejected(Reason::OtherPrefix { wanted: self.prefix }, None);
         }
@@ -291,6 +293,7 @@ impl<'a> Planner<'a> {
             .take(CONFLICTS_LISTED)
             .map(|(reservation, overlap)| Conflict { reservation: reservation.clone(), overlap })
             .collect();
+        // Counted apart, because the list is cut and a /1 may collide with every reservation there is.
         let all = rivals.map_or(0, |subnet| self.index.count_conflicts(subnet));
         let conflicts_unlisted = u64::try_from(all - conflicts.len()).unwrap_or(u64::MAX);
         Rejection { candidate, reason, conflicts, conflicts_unlisted }
@@ -302,6 +305,7 @@ impl<'a> Planner<'a> {
             Strategy::FirstFit => self.space.first_free(taken, self.size()),
             Strategy::BestFit => self.space.best_free(taken, self.size()),
             Strategy::RoomToGrow => {
+                // An aligned free block of twice the size is a candidate and its sibling; its lower half comes first.
                 let both = self.space.first_free(taken, self.size() * 2)?;
                 Subnet::around(both.first(), self.prefix)
             }
@@ -363,6 +367,7 @@ impl<'a> Planner<'a> {
 fn prefix_of(request: &PlanRequest) -> Result<u8, PlanError> {
     let needed = request.workload.map_or(0, |workload| workload.needed());
     let fits = request.workload.and_then(|workload| workload.prefix());
+    // What is asked for explicitly wins over what follows from the preferred subnet, and that over the workload.
     let wanted = request.prefix.or_else(|| request.prefer.first().map(|subnet| subnet.prefix()));
     let prefix = match wanted {
         Some(prefix) => prefix,

@@ -91,6 +91,7 @@ impl Reservations {
     /// # Errors
     /// If an entry cannot be read; the error is about the first such entry.
     pub fn from_json(text: &str) -> Result<Self, ReservationsError> {
+        // Some editors begin a file with a byte order mark, which JSON does not allow (RFC 8259, section 8.1).
         let text = text.trim_start_matches('\u{feff}');
         let entries: Vec<Entry<'_>> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
         let named = entries.into_iter().zip(1..).map(|(Entry { net, owner, source }, entry)| {
@@ -132,6 +133,7 @@ fn parse_net(entry: usize, text: &str) -> Result<IpNet, ReservationsError> {
             .map(IpNet::from)
             .map_err(|problem| ReservationsError::Ipv4 { entry, problem });
     }
+    // A colon can be in no IPv4 subnet, so what has one is meant as IPv6.
     let example = Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0), 64);
     let parsed = text.parse::<Ipv6Net>();
     match parsed {

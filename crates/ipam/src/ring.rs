@@ -116,6 +116,7 @@ impl Ring {
     }
 
     fn reserve_edges(&mut self) {
+        // A /31 or /32 has no network and broadcast address to spare (RFC 3021; moby defaultipam, `newPoolData`).
         if self.subnet.prefix() < 31 {
             self.take(self.subnet.first());
             self.take(self.subnet.last());
@@ -152,6 +153,8 @@ impl Ring {
             return None;
         }
         let (start, end) = (self.offset(self.range.first()), self.offset(self.range.last()) + 1);
+        // Two searches, as the engine's bitmap does it: from the cursor to the end, then from the start. A cursor
+        // before the range, as after a rebuild, starts at the range.
         let from = self.cursor.max(start);
         let found = self.bits.first_clear(from, end).or_else(|| self.bits.first_clear(start, end))?;
         self.addr(found)
@@ -174,6 +177,8 @@ impl Ring {
         if !self.subnet.contains(addr) || self.is_reserved(addr) || !self.bits.clear(self.offset(addr)) {
             return false;
         }
+        // An address outside the range was never counted as taken in it: only a gateway or an address asked for by
+        // name lies there.
         self.taken_in_range -= u64::from(self.range.contains(addr));
         true
     }
@@ -186,6 +191,7 @@ impl Ring {
         self.taken_in_range = 0;
         self.cursor = 0;
         self.reserve_edges();
+        // The store records the gateway with the network, so a new leader takes it before any owner's address.
         self.take(self.gateway);
         for addr in held {
             if self.subnet.contains(addr) {

@@ -12,6 +12,7 @@ pub(crate) struct Space {
 }
 
 /// First and last address.
+// u64, so that the address after 255.255.255.255 is a number like any other.
 fn bounds(subnet: Subnet) -> (u64, u64) {
     (u32::from(subnet.first()).into(), u32::from(subnet.last()).into())
 }

@@ -190,6 +190,7 @@ impl Subnet {
 
     /// Number of addresses, reserved ones included: 1 for a /32, 2^32 for a /0.
     pub fn size_addrs(self) -> u64 {
+        // u64, because a /0 has 2^32 addresses.
         1 << (32 - u32::from(self.prefix()))
     }
 
@@ -274,6 +275,7 @@ fn split(text: &str) -> Result<(Ipv4Addr, &str), SubnetError> {
     let (head, tail) = text.split_once('/').map_or((text, None), |(head, tail)| (head, Some(tail)));
     let Ok(address) = head.parse::<Ipv4Addr>() else {
         let given = quoted(text);
+        // IPv6 is a common mistake and not a typing error, so it has an answer of its own.
         let ipv6 = head.parse::<std::net::Ipv6Addr>().is_ok();
         return Err(if ipv6 { SubnetError::Ipv6 { given } } else { SubnetError::Address { given } });
     };

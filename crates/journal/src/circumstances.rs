@@ -59,6 +59,7 @@ impl OwnNoise {
     }
 
     pub(crate) fn owns(&self, record: &Record, signature: Option<&Signature>, subjects: &Subjects) -> bool {
+        // The time alone is not enough for any other line: a service of the user's may fail during a census too.
         let nameless = signature.is_some_and(|signature| signature.id == CENSUS_NOISE);
         (nameless && self.spans.iter().any(|span| span.contains(record.at)))
             || !self.services.is_disjoint(&subjects.services)

@@ -22,6 +22,8 @@ impl Record {
         {
             return from_fields(&Fields::of_json(&object));
         }
+        // Not an entry: `-- Boot … --` or a torn line. Its text may still hold a signature, so it is read as a plain
+        // line.
         let mut record = Self::parse_line(kept);
         record.form = Form::Unparsed;
         record.cut_bytes += cut;
@@ -50,6 +52,7 @@ impl Fields {
             priority: text("PRIORITY").and_then(|text| text.parse().ok()),
             ident: text("SYSLOG_IDENTIFIER").map(str::to_owned),
             command: text("_COMM").map(str::to_owned),
+            // The journald logging driver adds this field to the output of containers (moby daemon/logger/journald).
             container: object.contains_key("CONTAINER_ID"),
             realtime_usec: text("__REALTIME_TIMESTAMP").and_then(|text| text.parse().ok()),
             cursor: text("__CURSOR").map(str::to_owned),
@@ -62,6 +65,9 @@ impl Fields {
         }
         let engine = |name: &str| Origin::from_ident(name) == Origin::Engine;
         match (self.ident.as_deref(), self.command.as_deref()) {
+            // `_COMM` comes from the kernel, `SYSLOG_IDENTIFIER` is what the program says of itself
+            // (systemd.journal-fields(7), trusted fields). So the command decides where it is the engine's; a wrapper
+            // such as a start script changes only the identifier.
             (_, Some(command)) if engine(command) => Origin::Engine,
             (Some(ident), _) => Origin::from_ident(ident),
             (None, Some(_)) => Origin::Other,

@@ -41,6 +41,7 @@ fn body_start(line: &str) -> Option<usize> {
     if line.starts_with("time=") || line.starts_with("level=") {
         return Some(0);
     }
+    // `time=` is tried first: the prefix of a syslog line may hold `level=`, but not logrus' quoted time.
     let after_space = |needle: &str| line.find(needle).map(|at| at + 1);
     after_space(" time=\"").or_else(|| after_space(" level="))
 }
@@ -50,6 +51,8 @@ fn text(line: &str, body: &str) -> Option<Record> {
     let (mut level, mut message) = (None, None);
     for (key, value) in Pairs(body) {
         match key {
+            // Of a repeated key the first counts: logrus writes its own `time`, `level` and `msg` before the caller's
+            // fields (logrus text_formatter.go).
             "time" if record.at.is_none() => record.at = value.parse().ok(),
             "level" if level.is_none() => level = Some(Level::from_logrus(&value)),
             "msg" if message.is_none() => message = Some(value.into_owned()),
@@ -116,6 +119,8 @@ impl Header {
         } else {
             Some(first.parse::<Timestamp>().ok()?)
         };
+        // A syslog prefix names the host before the program; neither host nor process id says anything about the
+        // engine.
         let _host = words.next()?;
         let ident = words.next()?.strip_suffix(':')?;
         let ident = ident.split_once('[').map_or(ident, |(name, _)| name);

@@ -127,6 +127,8 @@ impl Level {
     /// Reads a syslog priority, 0 to 7 (RFC 5424, 6.2.1).
     pub fn from_priority(priority: u8) -> Self {
         match priority {
+            // syslog has eight priorities and logrus seven levels: emergency and alert are both worse than logrus'
+            // fatal.
             0 | 1 => Self::Panic,
             2 => Self::Fatal,
             3 => Self::Error,

@@ -127,6 +127,7 @@ impl<'a> Scanner<'a> {
         if let Some(signature) = found {
             self.mark(signature, record);
         }
+        // After `mark`: a start before the window still decides which lines fall into an engine's start-up.
         if !self.window.contains(record.at) {
             self.tally.untimed_left_out += u64::from(record.at.is_none());
             return;
@@ -135,6 +136,8 @@ impl<'a> Scanner<'a> {
         self.tally.unparsed += u64::from(record.form == Form::Unparsed);
         self.tally.cut += u64::from(record.cut_bytes > 0);
         self.tally.foreign += u64::from(record.origin == Origin::Other);
+        // Errors of containers are frequent and say nothing about the engine, so they are not counted as
+        // unclassified.
         let is_error = record.level.is_error() && record.origin != Origin::Other;
         if found.is_some() || is_error {
             self.count(record, found);
@@ -147,6 +150,8 @@ impl<'a> Scanner<'a> {
         let mut incomplete = self.incomplete;
         let gaps: u64 =
             matched.iter().filter(|matched| matched.class == Class::Gap).map(|matched| matched.count).sum();
+        // journald drops lines in bursts, which is just when many allocations fail: a count of such a window is a
+        // lower bound.
         if gaps > 0 {
             incomplete.push(Incomplete::Suppressed { places: gaps });
         }
@@ -193,6 +198,7 @@ impl<'a> Scanner<'a> {
         };
         if is_start && self.before_end(record) {
             self.start = Some(Start { at: record.at });
+            // What came before belongs to an allocator that no longer exists.
             self.tally = Tally::default();
         }
     }
@@ -241,6 +247,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn is_own(&mut self, record: &Record, signature: Option<&Signature>, subjects: &Subjects) -> bool {
+        // Tasks are learned: the first line about one of our tasks names its service, later ones may name the task
+        // alone.
         let owns = self.own.owns(record, signature, subjects) || !self.learned.is_disjoint(&subjects.tasks);
         if owns && self.learned.len() < MAX_LEARNED {
             self.learned.extend(subjects.tasks.iter().cloned());

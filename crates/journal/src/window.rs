@@ -30,6 +30,8 @@ impl Window {
     pub fn contains(&self, at: Option<Timestamp>) -> bool {
         match at {
             Some(at) => self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at <= to),
+            // A line without a time may be from any day: counted in a bounded window it could turn an old exhaustion
+            // into a new one.
             None => *self == Self::OPEN,
         }
     }

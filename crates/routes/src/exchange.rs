@@ -60,6 +60,7 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = http1::Builder::new();
+    // hyper's own limit is several times as large; a head of this size already is a fault.
     builder.max_buf_size(HEAD_LIMIT_BYTES as usize);
     let (mut sender, connection) = builder.handshake(TokioIo::new(io)).await?;
     tasks.execute(async move { drop(connection.await) });
@@ -106,6 +107,7 @@ async fn read_body(answer: Response<Incoming>, seen: &mut Option<BodyFact>) -> h
     while fact.bytes < BODY_LIMIT {
         let Some(frame) = body.frame().await else {
             fact.complete = true;
+            // Only a whole body is compared: the beginning of a longer one proves nothing.
             fact.go_not_found = head == GO_NOT_FOUND;
             return Ok(());
         };

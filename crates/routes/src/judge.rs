@@ -82,9 +82,11 @@ fn weigh(fact: &RouteFact) -> (Verdict, String) {
     let Some(status) = fact.status else {
         return (Verdict::Unknown, "neither a status nor a failure was recorded".to_owned());
     };
+    // A fact may come from a file: without this, one that lost its TLS part would pass unverified.
     if fact.tls.is_none() && fact.url.starts_with("https:") {
         return (Verdict::Unknown, "no certificate was recorded for a TLS route".to_owned());
     }
+    // Nothing declared is no reason to pass: unknown is never a pass.
     if fact.expected.is_empty() {
         return (Verdict::Unknown, format!("answered {status}, but no status is declared as expected"));
     }
@@ -106,6 +108,7 @@ fn certificate_verdict(tls: &TlsFact) -> Verdict {
 
 fn failure_verdict(failure: &Failure) -> Verdict {
     match (failure.phase, failure.during) {
+        // A resolver that is too slow or a fault of this machine leaves open how the route is.
         (Phase::Local, _) | (Phase::Deadline, Some(Phase::Resolve)) => Verdict::Unknown,
         _ => Verdict::Fail,
     }

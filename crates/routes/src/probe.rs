@@ -120,6 +120,7 @@ impl Run<'_> {
         }
         let (tls, version) = self.handshake(tcp, trust).await?;
         let verified = self.fact.tls.as_ref().is_some_and(|tls| tls.verified);
+        // A query often holds a token, and an unverified server may be anyone.
         if !verified && url.has_query() {
             return Err(Failure::new(
                 Phase::Tls,
@@ -155,6 +156,7 @@ impl Run<'_> {
                 Err(failure) => failures.push(failure),
             }
         }
+        // One address that was reached and refused is evidence about the route, whatever happened to the others here.
         let local = failures.iter().all(|failure| failure.phase == Phase::Local);
         let texts: Vec<&str> = failures.iter().map(|failure| failure.text.as_str()).collect();
         Err(Failure::new(if local { Phase::Local } else { Phase::Connect }, texts.join("; ")))
@@ -166,6 +168,7 @@ impl Run<'_> {
             attempt.await
         } else {
             let remaining = self.spec.deadline.saturating_sub(self.began.elapsed());
+            // The deadline is spread over the addresses that are left; the last one may use all of the rest.
             let share = remaining / u32::try_from(left).unwrap_or(u32::MAX);
             match timeout_at((Instant::now() + share).into(), attempt).await {
                 Ok(connected) => connected,

@@ -14,6 +14,7 @@ pub(crate) async fn addresses(spec: &RouteSpec) -> Result<(Vec<SocketAddr>, bool
         return Ok((vec![pinned], false));
     }
     let (host, port) = (spec.url.host(), spec.url.port());
+    // A literal address needs no resolver, so its look-up time stays unknown instead of 0.
     if let Ok(address) = host.parse() {
         return Ok((vec![SocketAddr::new(address, port)], false));
     }

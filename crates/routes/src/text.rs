@@ -28,6 +28,7 @@ pub(crate) fn redact(url: &str) -> String {
     let start = slashes.unwrap_or(0);
     let (scheme, rest) = head.split_at(start);
     let authority = rest.find('/').map_or(rest, |at| &rest[..at]);
+    // The last `@` ends the user part: a password may hold one itself.
     let without_user = authority.rfind('@').map_or(rest, |at| &rest[at + 1..]);
     let tail = if cut { "?[redacted]" } else { "" };
     printable(&format!("{scheme}{without_user}{tail}"), 300)

@@ -46,6 +46,7 @@ impl Catalogue {
             .flat_map(|signature| signature.rules.iter().map(move |rule| (rule, *signature)));
         let mut texts = Texts::default();
         let mut rules: Vec<_> = all.map(|(rule, signature)| texts.compile(rule, signature)).collect();
+        // Stable, so that within a rank the order of the table decides.
         rules.sort_by_key(|compiled| compiled.rule.rank());
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
@@ -74,9 +75,11 @@ impl Catalogue {
         }
         let message = self.find(&record.message);
         let error = record.error.as_deref().map(|error| self.find(error));
+        // Most lines hold no pattern: one pass of the automaton decides, and no rule is tried.
         if message.is_empty() && error.as_ref().is_none_or(Vec::is_empty) {
             return None;
         }
+        // Engines put the cause into `error`; without that field the message itself is the cause.
         let inner = error.as_ref().unwrap_or(&message);
         self.rules
             .iter()

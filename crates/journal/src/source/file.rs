@@ -67,6 +67,8 @@ pub(super) async fn mark(path: &Path) -> Result<Mark, SourceError> {
 /// Why the mark no longer points to the same place; `None` if it does.
 async fn moved(file: &mut File, metadata: &Metadata, mark: &Mark) -> io::Result<Option<Incomplete>> {
     let Mark::Offset { offset_bytes, inode, device, tail_bytes, tail_hash } = mark else { return Ok(None) };
+    // Log rotation by renaming (logrotate's default) gives the path another inode; `copytruncate` keeps it and
+    // empties the file, which the hash of the tail shows.
     if (metadata.ino(), metadata.dev()) != (*inode, *device) {
         return Ok(Some(Incomplete::Rotated));
     }

@@ -171,6 +171,7 @@ impl Journalctl {
         let status = child.wait().await.map_err(not_run)?;
         // systemd src/shared/journal-util.c prints these where the user sees only their own messages, or no journal
         // file.
+        // journalctl exits with 0 although it shows only a part, so the exit status alone proves nothing.
         let is_hidden =
             ["not seeing messages from other users", "insufficient permissions", "Permission denied"]
                 .iter()

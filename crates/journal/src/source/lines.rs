@@ -42,6 +42,7 @@ pub(super) async fn pour(
         line.add(rest);
         input.consume(length);
         reading.bytes += length as u64;
+        // Checked for each chunk and not for each line, so at most one chunk is read beyond the limit.
         if limits.max_bytes < reading.bytes {
             reading.incomplete.push(Incomplete::TooLarge { limit_bytes: limits.max_bytes });
             return Ok(());

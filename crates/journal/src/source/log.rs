@@ -96,6 +96,8 @@ impl Source {
         let mut reading = Reading { source: self.describe(), ..Reading::default() };
         let since = if let ReadFrom::Time(at) = from { Some(*at) } else { None };
         let mut sink = |record: Record| {
+            // Sources may start too early: journalctl takes whole seconds, and a file has no index. A record without
+            // a time may belong to the window, so it is kept.
             if record.at.zip(since).is_some_and(|(at, since)| at < since) {
                 ControlFlow::Continue(())
             } else {
@@ -106,6 +108,7 @@ impl Source {
         if let Ok(done) = tokio::time::timeout(limits.deadline, read).await {
             done?;
         } else {
+            // What was read before the deadline is kept: an incomplete scan with findings is still a finding.
             let after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             reading.incomplete.push(Incomplete::Deadline { after_ms });
         }
