@@ -100,7 +100,7 @@ impl FromStr for GateUrl {
     type Err = GateUrlError;
 
     /// # Errors
-    /// If the scheme is not `http` or `https`, when the host or port is missing or malformed, or when the URL
+    /// If the scheme is not `http` or `https`, if the host or port is missing or malformed, or if the URL
     /// holds credentials.
     fn from_str(text: &str) -> Result<Self, GateUrlError> {
         parse(text).ok_or_else(|| {

@@ -41,14 +41,12 @@ pub use catalogue::{Catalogue, UnknownSignature};
 pub use circumstances::{OwnNoise, RemovedNetworks};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
 pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};
-pub use redact::redact;
 pub use scan::{
     Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan, ScanReport,
 };
 pub use scanner::{Scanner, scan};
-pub use signature::{Class, Place, Reclassify, Rule, START_UP, Signature};
+pub use signature::{Class, Place, Signature};
 #[cfg(feature = "journald")]
 pub use source::Directory;
 pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Source, SourceError};
-pub use subjects::Subjects;
 pub use window::{Since, Window};

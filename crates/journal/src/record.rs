@@ -14,7 +14,7 @@ pub const MAX_LINE_BYTES: usize = 64 * 1024;
 /// One line of the engine's log.
 ///
 /// Every line becomes a record. One that could not be parsed is [`Form::Unparsed`], with the whole line as its
-/// message. `Debug` and `Serialize` redact secrets ([`redact()`](crate::redact())); the fields themselves are
+/// message. `Debug` and `Serialize` redact secrets; the fields themselves are
 /// verbatim.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {

@@ -17,9 +17,9 @@ pub struct Signature {
     /// Where it is logged.
     pub place: Place,
     /// Any of these matches. Empty: only another signature's [`Reclassify`] leads to it.
-    pub rules: &'static [Rule],
+    pub(crate) rules: &'static [Rule],
     /// The condition under which the record counts as another signature.
-    pub reclassify: Reclassify,
+    pub(crate) reclassify: Reclassify,
     /// What it means, one sentence.
     pub meaning: &'static str,
     /// What to do, one sentence.
@@ -165,8 +165,7 @@ impl Place {
 
 /// When a record that matched counts as another signature, named by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reclassify {
+pub(crate) enum Reclassify {
     /// Never.
     Never,
     /// None of the networks that the record names was removed recently, and it is known which were.
@@ -176,22 +175,21 @@ pub enum Reclassify {
 }
 
 /// How long after its start an engine still cleans up what its last run left.
-pub const START_UP: std::time::Duration = std::time::Duration::from_mins(5);
+pub(crate) const START_UP: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// A pattern: all of its conditions must hold. Texts are compared without regard to ASCII case.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Texts that the record's `error` must contain, or its message where it has no `error`.
-    pub inner: &'static [&'static str],
+    pub(crate) inner: &'static [&'static str],
     /// Texts that the message must contain.
-    pub message: &'static [&'static str],
+    pub(crate) message: &'static [&'static str],
     /// The whole message, apart from surrounding spaces; case matters.
-    pub exact: Option<&'static str>,
+    pub(crate) exact: Option<&'static str>,
     /// Texts that neither may contain.
-    pub without: &'static [&'static str],
+    pub(crate) without: &'static [&'static str],
     /// Who must have written it; `None` for the engine or systemd.
-    pub origin: Option<Origin>,
+    pub(crate) origin: Option<Origin>,
 }
 
 impl Rule {

@@ -10,20 +10,20 @@ use crate::record::Record;
 
 /// What a record is about, as far as it says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subjects {
+pub(crate) struct Subjects {
     /// Networks, by id or, where the engine writes it, by name.
-    pub networks: BTreeSet<NetworkId>,
+    pub(crate) networks: BTreeSet<NetworkId>,
     /// Services.
-    pub services: BTreeSet<ServiceId>,
+    pub(crate) services: BTreeSet<ServiceId>,
     /// Tasks.
-    pub tasks: BTreeSet<TaskId>,
+    pub(crate) tasks: BTreeSet<TaskId>,
     /// Nodes. The `node.id` field is not among them: it names the engine that logged.
-    pub nodes: BTreeSet<NodeId>,
+    pub(crate) nodes: BTreeSet<NodeId>,
 }
 
 impl Subjects {
     /// Takes the ids out of a record's message, its error, and the fields that swarmkit and libnetwork use for them.
-    pub fn of(record: &Record) -> Self {
+    pub(crate) fn of(record: &Record) -> Self {
         let mut subjects = Self::default();
         for text in [Some(&record.message), record.error.as_ref()].into_iter().flatten() {
             subjects.read(text);

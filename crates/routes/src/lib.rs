@@ -59,5 +59,5 @@ pub use record::{Outage, Recorder, RouteRecord, WatchSummary};
 pub use report::{RouteRow, RoutesReport};
 pub use roots::{Roots, RootsError};
 pub use spec::{HttpVersion, RouteSpec, SpecError};
-pub use url::{RouteUrl, Scheme, UrlError};
+pub use url::{RouteUrl, UrlError};
 pub use watch::WatchPlan;

@@ -41,7 +41,7 @@ impl Prober {
     /// Loads the trust store. Nothing is asked of the network.
     ///
     /// # Errors
-    /// If the CA file is unreadable, empty or no CA file, or when the system trusts no CA at all.
+    /// If the CA file is unreadable, empty or not a CA file, or if the system trusts no CA at all.
     pub fn new(roots: &Roots) -> Result<Self, RootsError> {
         Ok(Self { trust: Arc::new(Trust::load(roots)?) })
     }

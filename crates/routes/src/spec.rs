@@ -68,7 +68,7 @@ impl RouteSpec {
     /// Checks what the types leave open.
     ///
     /// # Errors
-    /// If no status is expected, when one is outside 100 to 599, or when there is no time at all.
+    /// If no status is expected, if one is outside 100 to 599, or if there is no time at all.
     pub fn check(&self) -> Result<(), SpecError> {
         let fault = |kind| Err(SpecError { route: self.name.clone(), kind });
         if self.expected.is_empty() {

@@ -11,7 +11,7 @@ use crate::text::redact;
 
 /// How a route is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scheme {
+pub(crate) enum Scheme {
     /// Plain HTTP; default port 80.
     Http,
     /// HTTP over TLS; default port 443.
@@ -20,7 +20,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// `http` or `https`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
@@ -52,14 +52,14 @@ impl RouteUrl {
     /// Reads a URL as a person writes it in a configuration.
     ///
     /// # Errors
-    /// If the scheme is missing or neither `http` nor `https`, when there is no usable host or port, or when
+    /// If the scheme is missing or neither `http` nor `https`, if there is no usable host or port, or if
     /// the URL holds a user or password. The error shows the URL without query and credentials.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         parse(text).map_err(|kind| UrlError { given: redact(text), kind })
     }
 
     /// How the route is reached.
-    pub fn scheme(&self) -> Scheme {
+    pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }
 

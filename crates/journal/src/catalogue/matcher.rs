@@ -68,7 +68,7 @@ impl Catalogue {
 
     /// Which signature the record is; `None` if it is not a known one, or if neither the engine nor
     /// systemd wrote it.
-    /// What depends on other records ([`Reclassify`](crate::Reclassify)) is not decided here.
+    /// What depends on other records is decided by a [`Scanner`](crate::Scanner) only.
     pub fn classify(&self, record: &Record) -> Option<&'static Signature> {
         if record.origin == Origin::Other {
             return None;
