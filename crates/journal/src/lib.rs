@@ -42,7 +42,7 @@ pub use circumstances::{OwnNoise, RemovedNetworks};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
 pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};
 pub use scan::{
-    Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan, ScanReport,
+    Doubt, Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan, ScanReport,
 };
 pub use scanner::{Scanner, scan};
 pub use signature::{Class, Place, Signature};

@@ -66,18 +66,16 @@ impl Scan {
         self.complete && 0 < self.read && self.start_found != Some(false)
     }
 
-    /// Why it is not conclusive, in words; `None` if it is.
-    pub fn doubt(&self) -> Option<String> {
+    /// Why it is not conclusive; `None` if it is.
+    pub fn doubt(&self) -> Option<Doubt> {
         if self.is_conclusive() {
             return None;
         }
-        let reasons = self.incomplete.iter().map(ToString::to_string);
-        Some(match (reasons.collect::<Vec<_>>().join(", "), self.read) {
-            (_, 0) => "the log is empty, so none found means nothing; name the log of this engine".to_owned(),
-            (none, _) if none.is_empty() => {
-                "the log does not go back to the engine's start, so none found means nothing".to_owned()
-            }
-            (reasons, _) => format!("parts of the log are missing ({reasons}), so none found means nothing"),
+        // An empty log comes first: usually it is the wrong one, which explains everything else.
+        Some(match (self.read, &self.incomplete[..]) {
+            (0, _) => Doubt::EmptyLog,
+            (_, []) => Doubt::NoStart,
+            (_, missing) => Doubt::Missing { parts: missing.to_vec() },
         })
     }
 
@@ -94,6 +92,39 @@ impl Scan {
     /// The signature's entry, if it was seen in the window.
     pub fn get(&self, signature: &str) -> Option<&Matched> {
         self.matched.iter().find(|matched| matched.signature == signature)
+    }
+}
+
+/// Why finding nothing in a log proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+#[non_exhaustive]
+pub enum Doubt {
+    /// Not one record was read.
+    EmptyLog,
+    /// Parts of the log were not read.
+    Missing {
+        /// Which, and why; not empty.
+        parts: Vec<Incomplete>,
+    },
+    /// The log does not go back to where the scan was to begin.
+    NoStart,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyLog => {
+                f.write_str("the log is empty, so none found means nothing; name the log of this engine")
+            }
+            Self::Missing { parts } => {
+                let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+                write!(f, "parts of the log are missing ({}), so none found means nothing", parts.join(", "))
+            }
+            Self::NoStart => {
+                f.write_str("the log does not go back to the engine's start, so none found means nothing")
+            }
+        }
     }
 }
 

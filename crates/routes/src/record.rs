@@ -66,7 +66,7 @@ impl Track {
             Verdict::Pass => self.pass(fact.at),
             // An unknown is evidence neither way, so an open outage stays open.
             Verdict::Unknown => self.record.unknown += 1,
-            Verdict::Fail => self.fail(fact.at, &verdict.reason),
+            Verdict::Fail => self.fail(fact.at, &verdict.reason.to_string()),
         }
     }
 

@@ -87,7 +87,7 @@ async fn the_status_decides() {
         let fact = answered(answer, expected).await;
         let judged = judge(&fact);
         assert_eq!(judged.verdict, verdict, "{fact:?}");
-        assert!(judged.reason.contains(words), "{}", judged.reason);
+        assert!(judged.reason.to_string().contains(words), "{}", judged.reason);
         assert!(!serde_json::to_string(&fact).unwrap().contains("s3cret"));
     }
 }
@@ -125,7 +125,11 @@ async fn a_refused_connection_fails_whatever_is_expected() {
     let fact = prober().probe(&spec, now()).await;
     assert_eq!(judge(&fact).verdict, Verdict::Fail);
     assert_eq!((fact.failure.as_ref().unwrap().phase, fact.status), (Phase::Connect, None));
-    assert!(judge(&fact).reason.contains(&format!("{address}: Connection refused")), "{:?}", judge(&fact));
+    assert!(
+        judge(&fact).reason.to_string().contains(&format!("{address}: Connection refused")),
+        "{:?}",
+        judge(&fact)
+    );
 }
 
 #[tokio::test]
@@ -277,6 +281,8 @@ async fn the_report_has_the_promised_shape() {
         assert!(row.get(field).is_some(), "{field} is missing in {row}");
     }
     assert_eq!((&row["verdict"], &row["http"], &row["status"]), (&"FAIL".into(), &"1.1".into(), &502.into()));
+    let kinds: Vec<_> = json["routes"].as_array().unwrap().iter().map(|row| row["kind"].clone()).collect();
+    assert_eq!(kinds, ["as_expected", "other_status"]);
     assert!(row["tls"].is_null() && row["timing_ms"]["resolve"].is_null());
     assert_eq!(serde_json::from_value::<RoutesReport>(json).unwrap(), report);
     assert_eq!(RoutesReport::new([]).verdict(), Verdict::Unknown);

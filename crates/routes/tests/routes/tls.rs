@@ -23,7 +23,7 @@ fn assert_verdict(fact: &RouteFact, verdict: Verdict, parts: &[&str]) {
     let judged = judge(fact);
     assert_eq!(judged.verdict, verdict, "{fact:?}");
     for part in parts {
-        assert!(judged.reason.contains(part), "{part} in: {}", judged.reason);
+        assert!(judged.reason.to_string().contains(part), "{part} in: {}", judged.reason);
     }
 }
 
