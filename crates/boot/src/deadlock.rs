@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::cycle::{self, Cycle, Step};
 use crate::graph::{NumberedWait, World};
 use crate::name::UnitName;
+use crate::reason::{self, BoundReason, NotJudged};
 use crate::remedy::{Remedy, remedies};
 use crate::unit::Unit;
 use crate::wait::{GateUrl, Serves, Wait};
@@ -78,8 +79,9 @@ pub struct WaitRow {
     pub url: GateUrl,
     /// The outcome.
     pub outcome: WaitOutcome,
-    /// Why it could not be judged.
-    pub reason: Option<String>,
+    /// Why it could not be judged; `None` if it was.
+    #[serde(flatten, with = "reason::not_judged")]
+    pub reason: Option<NotJudged>,
     /// Units that the serving unit is ordered after by an explicit line, but that were not among the units: with
     /// their files, a free wait might turn out to be a deadlock.
     pub not_seen: Vec<UnitName>,
@@ -106,7 +108,8 @@ pub struct Deadlock {
     /// the waiting program may give up earlier, and may even report success then.
     pub bound_ms: Option<u64>,
     /// Where the bound comes from.
-    pub bound_reason: String,
+    #[serde(flatten, with = "reason::bound")]
+    pub bound_reason: BoundReason,
     /// Remedies, the best first.
     pub remedies: Vec<Remedy>,
     /// Commands that show it on a live host. They stop services: for a maintenance window only.
@@ -151,21 +154,19 @@ pub enum LinkKind {
     WaitsFor,
 }
 
-fn outcome(world: &World, wait: &NumberedWait) -> (WaitOutcome, Option<String>) {
-    let unknown = |reason: String| (WaitOutcome::Unknown, Some(reason));
+fn outcome(world: &World, wait: &NumberedWait) -> (WaitOutcome, Option<NotJudged>) {
+    let unknown = |reason| (WaitOutcome::Unknown, Some(reason));
     let servers = world.servers(&wait.wait.url);
     // Without a declared server the URL may be served from outside this host, or by nothing.
     if servers.is_empty() {
-        return unknown(format!("no unit is declared to serve {}: declare one", wait.wait.url));
+        return unknown(NotJudged::NoServer(wait.wait.url.clone()));
     }
     let mut units: Vec<&UnitName> = servers.iter().flat_map(|serves| serves.units()).collect();
     units.push(&wait.wait.unit);
     for unit in units {
         match world.startable.get(unit) {
-            None => {
-                return unknown(format!("{unit} is not among the units: read the directory that holds it"));
-            }
-            Some(false) => return unknown(format!("{unit} is masked: it never starts")),
+            None => return unknown(NotJudged::NotRead(unit.clone())),
+            Some(false) => return unknown(NotJudged::Masked(unit.clone())),
             Some(true) => {}
         }
     }
@@ -225,7 +226,7 @@ fn links(step: &Step<'_>) -> Vec<Link> {
 }
 
 /// The first of the waiting units to be given up ends the deadlock.
-fn bound(units: &[Unit], cycle: &Cycle<'_>) -> (Option<u64>, String) {
+fn bound(units: &[Unit], cycle: &Cycle<'_>) -> (Option<u64>, BoundReason) {
     let waiting = cycle.iter().filter_map(|step| match step {
         Step::Order(_) => None,
         Step::Wait(wait, ..) => Some(&wait.wait.unit),
@@ -237,12 +238,12 @@ fn bound(units: &[Unit], cycle: &Cycle<'_>) -> (Option<u64>, String) {
         Some((limit, unit)) => {
             let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
             let reason = match &unit.timeout_start {
-                Some((_, evidence)) => evidence.to_string(),
-                None => format!("systemd's default limit for the start of {}", unit.name),
+                Some((_, evidence)) => BoundReason::Configured { evidence: evidence.clone() },
+                None => BoundReason::SystemdDefault { unit: unit.name.clone() },
             };
             (Some(limit), reason)
         }
-        None => (None, "no limit is known for the start of any waiting unit".to_owned()),
+        None => (None, BoundReason::Unlimited),
     }
 }
 

@@ -38,6 +38,7 @@ mod file;
 mod graph;
 mod name;
 mod read;
+mod reason;
 mod remedy;
 mod span;
 mod unit;
@@ -47,7 +48,8 @@ pub use deadlock::{BootReport, Deadlock, Link, LinkKind, WaitOutcome, WaitRow, a
 pub use file::{Assignment, UnitFile, Warning};
 pub use name::{UnitName, UnitNameError};
 pub use read::{ReadError, UnitSet, read_units};
-pub use remedy::Remedy;
+pub use reason::{BoundReason, NotJudged};
+pub use remedy::{Remedy, RemedyChange};
 pub use span::{Span, SpanError};
 pub use unit::{Evidence, Reference, Unit};
 pub use wait::{GateUrl, GateUrlError, Serves, Wait};
