@@ -284,7 +284,7 @@ fn a_kept_look_is_private_and_replays_without_an_engine() {
     // The embedded engine's node has no host that could be looked at.
     assert_eq!(found["not_seen"].as_array().unwrap().len(), kept["nodes"].as_array().unwrap().len());
     let notes = found["notes"].to_string();
-    assert!(notes.contains("not looked at"), "{notes}");
+    assert!(notes.contains("not inspected"), "{notes}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         said,

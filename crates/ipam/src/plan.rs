@@ -424,7 +424,7 @@ impl fmt::Display for Note {
             ),
             Self::Unseen { nodes } => {
                 let were = if *nodes == 1 { "node was" } else { "nodes were" };
-                write!(f, "{nodes} {were} not looked at: own addresses and routes there may collide")
+                write!(f, "{nodes} {were} not inspected: addresses and routes there may collide")
             }
             Self::ManyVips { services } => write!(
                 f,

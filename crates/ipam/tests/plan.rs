@@ -228,7 +228,7 @@ fn notes_say_what_to_know() {
     assert_eq!(noted(250).len(), 2, "250 VIP services are not too many yet");
     let [pool, unseen, vips] = &noted(251)[..] else { panic!("three things are to be known") };
     assert!(pool.starts_with("it overlaps the Swarm's default address pool 10.0.0.0/8: "), "{pool}");
-    assert!(unseen.starts_with("2 nodes were not looked at: "), "{unseen}");
+    assert!(unseen.starts_with("2 nodes were not inspected: "), "{unseen}");
     assert!(vips.starts_with("251 VIP services are slow"), "{vips}");
 }
 

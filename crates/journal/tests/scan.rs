@@ -194,7 +194,7 @@ fn what_a_census_of_ours_caused_is_counted_apart() {
 }
 
 #[test]
-fn a_task_that_nobody_claims_is_a_finding_even_during_a_census() {
+fn an_unclaimed_task_is_a_finding_even_during_a_census() {
     let error = format!(
         "failed to allocate network IP for task {TASK} network {NETWORK}: could not find an available IP"
     );

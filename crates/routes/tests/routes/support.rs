@@ -153,7 +153,7 @@ where
         let answer = answer(request);
         async move { Ok::<_, Infallible>(answer) }
     });
-    // Clients go away as they please; how a connection ends is none of the server's business here.
+    // Clients may close at any time, so how a connection ends is not checked here.
     if http2 {
         let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         drop(builder.serve_connection(TokioIo::new(io), service).await);

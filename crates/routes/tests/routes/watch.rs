@@ -1,4 +1,4 @@
-//! Probing over time: an outage is seen with its bounds, and a slow route holds nobody up.
+//! Probing over time: an outage is seen with its bounds, and a slow route delays no other.
 
 use std::pin::pin;
 use std::sync::Arc;
