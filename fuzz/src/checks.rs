@@ -32,7 +32,7 @@ fn one_line(error: &impl ToString) {
     assert!(!text.contains(char::is_control), "{text:?}");
 }
 
-/// A subnet is read only from the text that it is written as, and a refused one with a mend that is taken.
+/// A subnet is read only from the text that it is written as, and a refused one comes with a suggestion that parses.
 fn subnet_parse(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
     match Subnet::parse(text) {

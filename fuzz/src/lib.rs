@@ -1,4 +1,4 @@
-//! Fuzz targets of every parser that reads what others wrote; see `README.md` beside this crate.
+//! Fuzz targets of every parser of foreign bytes; see this crate's `README.md`.
 
 mod checks;
 
@@ -6,7 +6,7 @@ mod checks;
 ///
 /// # Panics
 ///
-/// When the check finds something, or there is none of that name.
+/// If the check finds something, or no check has that name.
 pub fn run(target: &str, data: &[u8]) {
     let check = checks::CHECKS.iter().find(|(name, _)| *name == target);
     check.expect("a target has its check").1(data);

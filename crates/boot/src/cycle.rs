@@ -1,22 +1,20 @@
 //! Finding the cycles.
 //!
-//! A start has two moments: a unit *begins* (its job runs) and is *done* (it counts as started). Then
+//! A unit's start has two moments: a unit *begins* (its job runs) and is *done* (it counts as started). Then
 //!
 //! - `done(u)` needs `begin(u)`;
 //! - `begin(u)` needs `done(v)` where `u` is ordered after `v`;
 //! - `done(g)` needs `begin(s)` where `g` waits for a URL that `s` serves, or that is reached through `s`: nothing
 //!   serves before it has at least begun. This is the weakest thing that can be asked, so no cycle is reported that
-//!   a fast service could escape; and a unit that waits for its own service is no cycle.
+//!   a fast service could escape; and a unit that waits for its own service is not a cycle.
 //!
-//! A cycle with a wait in it is a deadlock. Cycles of orders alone are none of ours: systemd sees and breaks those.
+//! A cycle with a wait in it is a deadlock. Cycles of orders alone are left out: systemd sees and breaks those.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::{
-    graph::{NumberedWait, Order, World},
-    name::UnitName,
-    wait::Serves,
-};
+use crate::graph::{NumberedWait, Order, World};
+use crate::name::UnitName;
+use crate::wait::Serves;
 
 /// One edge of a cycle.
 #[derive(Clone, Debug)]
@@ -58,7 +56,7 @@ pub(crate) fn waits_of(cycle: &Cycle<'_>) -> Vec<usize> {
     numbers.collect()
 }
 
-/// The same for every rotation of a cycle.
+/// A key that is equal for every rotation of a cycle.
 fn key(cycle: &Cycle<'_>) -> Vec<String> {
     let mut parts: Vec<String> = cycle
         .iter()
@@ -77,7 +75,8 @@ enum Moment<'a> {
     Done(&'a UnitName),
 }
 
-/// What each moment needs, with the step that says so; `begin` after `done` of the same unit is no step.
+/// What each moment needs, with the step behind it. That `done` of a unit needs its own `begin` has
+/// no step.
 struct Graph<'a> {
     needs: BTreeMap<Moment<'a>, Vec<(Moment<'a>, Step<'a>)>>,
 }
@@ -104,6 +103,8 @@ impl<'a> Graph<'a> {
     /// The cycle of a wait, if every server that could end it leads back to the waiting unit.
     fn deadlock(&self, world: &'a World, wait: &'a NumberedWait) -> Option<Cycle<'a>> {
         let servers = world.servers(&wait.wait.url);
+        // `collect` into an Option: a single server that starts without the waiting unit is a way out, so then there
+        // is no deadlock.
         let cycles: Option<Vec<_>> =
             servers.into_iter().map(|serves| self.cycle_through(wait, serves)).collect();
         cycles?.into_iter().next()
@@ -111,6 +112,7 @@ impl<'a> Graph<'a> {
 
     fn cycle_through(&self, wait: &'a NumberedWait, serves: &'a Serves) -> Option<Cycle<'a>> {
         let waiting = &wait.wait.unit;
+        // A unit may wait for what it starts itself: that needs no other unit to begin.
         let others = serves.units().filter(|unit| *unit != waiting);
         let cycles = others.filter_map(|unit| {
             let mut cycle = vec![Step::Wait(wait, serves, unit)];

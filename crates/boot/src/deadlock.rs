@@ -4,17 +4,16 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cycle::{self, Cycle, Step},
-    graph::{NumberedWait, World},
-    name::UnitName,
-    remedy::{Remedy, remedies},
-    unit::Unit,
-    wait::{GateUrl, Serves, Wait},
-};
+use crate::cycle::{self, Cycle, Step};
+use crate::graph::{NumberedWait, World};
+use crate::name::UnitName;
+use crate::reason::{self, BoundReason, NotJudged};
+use crate::remedy::{Remedy, remedies};
+use crate::unit::Unit;
+use crate::wait::{GateUrl, Serves, Wait};
 
-/// Finds every wait whose URL is served, or routed, by a unit that is ordered after the waiting unit, directly or through
-/// others. What it says holds for a start of all these units together, as at a boot from scratch.
+/// Finds every wait whose URL is served, or routed, by a unit that is ordered after the waiting unit, directly or
+/// through others. The result holds for a start of all these units together, as at a boot from scratch.
 ///
 /// Order is taken to pass through units that are named but not among `units`, so that a target from another
 /// directory hides nothing; the evidence lets a person judge such a chain.
@@ -35,26 +34,27 @@ pub fn analyse(units: &[Unit], waits: &[Wait], serves: &[Serves]) -> BootReport 
     }
 }
 
-/// The deadlocks of `after` that `before` did not have: those that a change has brought in, and not only shown.
+/// The deadlocks of `after` that `before` did not have: those that a change introduced.
+/// No command uses this yet; it is meant for comparing two directories of `pvcheck boot`.
 pub fn introduced<'a>(before: &BootReport, after: &'a BootReport) -> Vec<&'a Deadlock> {
     let is_new = |found: &&Deadlock| !before.deadlocks.iter().any(|known| known.is_same(found));
     after.deadlocks.iter().filter(is_new).collect()
 }
 
-/// What the units and the declared waits amount to. The JSON form of kind `boot`.
+/// The result of the analysis: the JSON document of kind `boot`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootReport {
-    /// How many units were looked at.
+    /// How many units were analysed.
     pub units: usize,
-    /// Every declared wait with what became of it.
+    /// Every declared wait and its outcome.
     pub waits: Vec<WaitRow>,
     /// The deadlocks.
     pub deadlocks: Vec<Deadlock>,
 }
 
 impl BootReport {
-    /// Whether a boot from scratch gets through: `Some(false)` with a deadlock, `None` when a wait could not be
-    /// judged or none is declared, `Some(true)` otherwise.
+    /// `Some(true)` iff a boot from scratch completes: every declared wait is free. `Some(false)` with a deadlock;
+    /// `None` if a wait could not be judged or none is declared.
     pub fn deadlock_free(&self) -> Option<bool> {
         if !self.deadlocks.is_empty() {
             return Some(false);
@@ -64,23 +64,24 @@ impl BootReport {
     }
 }
 
-/// One declared wait and what became of it.
+/// One declared wait and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitRow {
     /// The waiting unit, by its own name.
     pub unit: UnitName,
     /// What it waits for.
     pub url: GateUrl,
-    /// What became of it.
+    /// The outcome.
     pub outcome: WaitOutcome,
-    /// Why it could not be judged.
-    pub reason: Option<String>,
-    /// Units that what it waits for is ordered after by somebody's line, but that were not among the units: with
-    /// their files a free wait might turn out to be a deadlock.
+    /// Why it could not be judged; `None` if it was.
+    #[serde(flatten, with = "reason::not_judged")]
+    pub reason: Option<NotJudged>,
+    /// Units that the serving unit is ordered after by an explicit line, but that were not among the units: with
+    /// their files, a free wait might turn out to be a deadlock.
     pub not_seen: Vec<UnitName>,
 }
 
-/// What became of a wait.
+/// The outcome of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitOutcome {
@@ -101,15 +102,16 @@ pub struct Deadlock {
     /// the waiting program may give up earlier, and may even report success then.
     pub bound_ms: Option<u64>,
     /// Where the bound comes from.
-    pub bound_reason: String,
-    /// Ways out, the best first.
+    #[serde(flatten, with = "reason::bound")]
+    pub bound_reason: BoundReason,
+    /// Remedies, the best first.
     pub remedies: Vec<Remedy>,
     /// Commands that show it on a live host. They stop services: for a maintenance window only.
     pub reproduction: Vec<String>,
 }
 
 impl Deadlock {
-    /// Whether both are the same cycle, wherever it begins and whatever file the order stands in.
+    /// True iff both are the same cycle, regardless of its first link and of the files that order it.
     pub fn is_same(&self, other: &Self) -> bool {
         let key = |deadlock: &Self| {
             let links = deadlock.chain.iter().map(|link| (link.from.clone(), link.to.clone(), link.kind));
@@ -130,7 +132,7 @@ pub struct Link {
     pub to: String,
     /// What links them.
     pub kind: LinkKind,
-    /// Where that is said.
+    /// Where that is declared.
     pub evidence: String,
 }
 
@@ -146,20 +148,19 @@ pub enum LinkKind {
     WaitsFor,
 }
 
-fn outcome(world: &World, wait: &NumberedWait) -> (WaitOutcome, Option<String>) {
-    let unknown = |reason: String| (WaitOutcome::Unknown, Some(reason));
+fn outcome(world: &World, wait: &NumberedWait) -> (WaitOutcome, Option<NotJudged>) {
+    let unknown = |reason| (WaitOutcome::Unknown, Some(reason));
     let servers = world.servers(&wait.wait.url);
+    // Without a declared server the URL may be served from outside this host, or by nothing.
     if servers.is_empty() {
-        return unknown(format!("no unit is declared to serve {}: declare one", wait.wait.url));
+        return unknown(NotJudged::NoServer(wait.wait.url.clone()));
     }
     let mut units: Vec<&UnitName> = servers.iter().flat_map(|serves| serves.units()).collect();
     units.push(&wait.wait.unit);
     for unit in units {
         match world.startable.get(unit) {
-            None => {
-                return unknown(format!("{unit} is not among the units: read the directory that holds it"));
-            }
-            Some(false) => return unknown(format!("{unit} is masked: it never starts")),
+            None => return unknown(NotJudged::NotRead(unit.clone())),
+            Some(false) => return unknown(NotJudged::Masked(unit.clone())),
             Some(true) => {}
         }
     }
@@ -171,6 +172,8 @@ fn not_seen(world: &World, wait: &NumberedWait) -> Vec<UnitName> {
     let mut queue: Vec<&UnitName> = servers.iter().flat_map(|serves| serves.units()).collect();
     let mut reached = BTreeSet::new();
     while let Some(unit) = queue.pop() {
+        // Implied orders lead to sysinit.target and the like, which no set of one's own units holds: listing those
+        // would say that nothing is ever known.
         let orders = world.orders.iter().filter(|order| order.unit == *unit && !order.implied);
         queue.extend(orders.map(|order| &order.after).filter(|after| reached.insert(*after)));
     }
@@ -217,7 +220,7 @@ fn links(step: &Step<'_>) -> Vec<Link> {
 }
 
 /// The first of the waiting units to be given up ends the deadlock.
-fn bound(units: &[Unit], cycle: &Cycle<'_>) -> (Option<u64>, String) {
+fn bound(units: &[Unit], cycle: &Cycle<'_>) -> (Option<u64>, BoundReason) {
     let waiting = cycle.iter().filter_map(|step| match step {
         Step::Order(_) => None,
         Step::Wait(wait, ..) => Some(&wait.wait.unit),
@@ -229,12 +232,12 @@ fn bound(units: &[Unit], cycle: &Cycle<'_>) -> (Option<u64>, String) {
         Some((limit, unit)) => {
             let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
             let reason = match &unit.timeout_start {
-                Some((_, evidence)) => evidence.to_string(),
-                None => format!("systemd's default limit for the start of {}", unit.name),
+                Some((_, evidence)) => BoundReason::Configured { evidence: evidence.clone() },
+                None => BoundReason::SystemdDefault { unit: unit.name.clone() },
             };
             (Some(limit), reason)
         }
-        None => (None, "no limit is known for the start of any waiting unit".to_owned()),
+        None => (None, BoundReason::Unlimited),
     }
 }
 

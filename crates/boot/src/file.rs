@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One `Key=Value` of a unit file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
-    /// The section it stands in, without brackets.
+    /// Its section, without brackets.
     pub section: String,
     /// The key.
     pub key: String,
@@ -26,14 +26,14 @@ pub struct UnitFile {
     pub assignments: Vec<Assignment>,
 }
 
-/// Something odd that was left out of account, as systemd does.
+/// A line or file that was ignored, as systemd ignores it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// The file.
     pub source: String,
     /// The line, from 1, where there is one.
     pub line: Option<usize>,
-    /// What is odd, without the values of unknown keys.
+    /// What is wrong, without the values of unknown keys.
     pub text: String,
 }
 
@@ -51,7 +51,7 @@ impl UnitFile {
     /// understood becomes a warning.
     ///
     /// A backslash at the end of a line continues it; comment lines in between are left out, and an even number
-    /// of backslashes is no continuation (systemd, `src/shared/conf-parser.c`).
+    /// of backslashes is not a continuation (systemd, `src/shared/conf-parser.c`).
     pub fn parse(source: &str, text: &str) -> (Self, Vec<Warning>) {
         let mut parser = Parser::new(source);
         let mut pending: Option<(usize, String)> = None;

@@ -1,12 +1,10 @@
-//! Units, waits and what serves them, put into one world that can be changed and asked again.
+//! Units, waits and the units that serve them as one model, which a remedy can change and analyse again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    name::UnitName,
-    unit::{Evidence, Unit},
-    wait::{GateUrl, Serves, Wait},
-};
+use crate::name::UnitName;
+use crate::unit::{Evidence, Unit};
+use crate::wait::{GateUrl, Serves, Wait};
 
 /// `unit` begins only when `after` has started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +12,7 @@ pub(crate) struct Order {
     pub(crate) unit: UnitName,
     pub(crate) after: UnitName,
     pub(crate) evidence: Evidence,
-    /// Whether systemd adds it by itself, so that there is no line to remove.
+    /// True iff systemd adds it by itself, so that there is no line to remove.
     pub(crate) implied: bool,
 }
 
@@ -25,7 +23,7 @@ pub(crate) struct NumberedWait {
     pub(crate) wait: Wait,
 }
 
-/// What the analysis looks at. Every name is the unit's own one, never an alias.
+/// The input of the analysis. Every name is the unit's own one, never an alias.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) orders: Vec<Order>,
@@ -78,6 +76,7 @@ impl Names {
 /// Every order between units, once each. A masked unit never gets a start job, so it orders nothing.
 fn orders(units: &[Unit], names: &Names) -> Vec<Order> {
     let mut found = Orders { names, list: Vec::new(), seen: BTreeSet::new() };
+    // A masked unit's file is not read by systemd at all, so its orders do not exist.
     let units: Vec<&Unit> = units.iter().filter(|unit| !unit.masked).collect();
     for unit in &units {
         for reference in &unit.after {

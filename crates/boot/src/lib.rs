@@ -1,14 +1,14 @@
 //! Boot deadlocks that systemd cannot see: units that wait for what is ordered after them.
 //!
-//! A unit that waits, while it starts, for a URL to answer has a dependency that no unit file names. When whatever
-//! serves that URL is ordered `After=` the waiting unit, both wait for each other until a timeout ends it, and only
-//! a boot from scratch shows it: later the URL is already being served. This crate reads unit files ([`read_units`],
+//! A unit that waits, while it starts, for a URL to answer has a dependency that no unit file names. When the unit
+//! that serves that URL is ordered `After=` the waiting unit, each waits for the other until a timeout. Only a boot
+//! from scratch shows it, because later the URL is already being served. This crate reads unit files ([`read_units`],
 //! [`Unit::parse`]), takes the waits as declared data ([`Wait`], [`Serves`]) and finds those cycles ([`analyse`]),
 //! each with its chain, its time bound and remedies that were tried on the graph.
 //!
-//! Everything but [`read_units`] is pure. It never talks to systemd, never runs a unit, never follows a URL and
-//! never guesses a wait: what is not declared is not judged, and what cannot be judged says so. Instances of
-//! template units are not expanded.
+//! Everything but [`read_units`] is pure. It never talks to systemd, never runs a unit, never follows a URL and never
+//! guesses a wait: an undeclared wait is not judged, and one that cannot be judged is unknown, with the reason.
+//! Instances of template units are not expanded.
 //!
 //! ```
 //! use pvcheck_boot::{Serves, Unit, Wait, analyse};
@@ -38,6 +38,7 @@ mod file;
 mod graph;
 mod name;
 mod read;
+mod reason;
 mod remedy;
 mod span;
 mod unit;
@@ -47,7 +48,8 @@ pub use deadlock::{BootReport, Deadlock, Link, LinkKind, WaitOutcome, WaitRow, a
 pub use file::{Assignment, UnitFile, Warning};
 pub use name::{UnitName, UnitNameError};
 pub use read::{ReadError, UnitSet, read_units};
-pub use remedy::Remedy;
+pub use reason::{BoundReason, NotJudged};
+pub use remedy::{Remedy, RemedyChange};
 pub use span::{Span, SpanError};
 pub use unit::{Evidence, Reference, Unit};
 pub use wait::{GateUrl, GateUrlError, Serves, Wait};

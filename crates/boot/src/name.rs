@@ -1,6 +1,7 @@
 //! Names of units.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -48,8 +49,7 @@ impl FromStr for UnitName {
     type Err = UnitNameError;
 
     /// # Errors
-    ///
-    /// When the name has no known suffix, is empty before it, longer than 255 bytes, or has characters that
+    /// If the name has no known suffix, is empty before it, longer than 255 bytes, or has characters that
     /// systemd does not allow (`systemd.unit(5)`).
     fn from_str(text: &str) -> Result<Self, UnitNameError> {
         let valid = text.rsplit_once('.').is_some_and(|(stem, suffix)| {

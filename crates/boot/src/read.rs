@@ -1,24 +1,20 @@
 //! The one reader: unit files from directories.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{
-    file::{UnitFile, Warning},
-    name::UnitName,
-    unit::{Evidence, Reference, Unit},
-};
+use crate::file::{UnitFile, Warning};
+use crate::name::UnitName;
+use crate::unit::{Evidence, Reference, Unit};
 
 /// The largest file that is read. systemd's own limit for a line is as much.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
 
-/// The most entries of one directory that are looked at.
+/// The most entries of one directory that are read.
 const ENTRIES_LIMIT: usize = 20_000;
 
 /// Units, and what was odd about their files.
@@ -26,7 +22,7 @@ const ENTRIES_LIMIT: usize = 20_000;
 pub struct UnitSet {
     /// The units in the order of their names.
     pub units: Vec<Unit>,
-    /// What was left out of account, and why.
+    /// What was ignored, and why.
     pub warnings: Vec<Warning>,
 }
 
@@ -40,13 +36,12 @@ pub struct ReadError {
 
 /// Reads the units of directories as `systemd.unit(5)` describes their load path: the earlier directory wins.
 ///
-/// Understood are unit files, links to them (a link with another name is an alias, one to `/dev/null` masks), drop-ins
-/// in `NAME.d`, `PREFIX-.TYPE.d` and `TYPE.d`, and links in `NAME.wants` and `NAME.requires`. A file that cannot be
-/// read or is larger than 1 MiB becomes a warning.
+/// Understood are unit files, links to them (a link with another name is an alias, one to `/dev/null` masks),
+/// drop-ins in `NAME.d`, `PREFIX-.TYPE.d` and `TYPE.d`, and links in `NAME.wants` and `NAME.requires`. A file that
+/// cannot be read or is larger than 1 MiB becomes a warning.
 ///
 /// # Errors
-///
-/// When one of the directories cannot be listed.
+/// If one of the directories cannot be listed.
 pub fn read_units<P: AsRef<Path>>(directories: &[P]) -> Result<UnitSet, ReadError> {
     let mut reader = Reader::default();
     for directory in directories {
@@ -86,7 +81,7 @@ impl Reader {
                 break;
             }
             let entry = entry?;
-            // A name that is not UTF-8 is no unit's name.
+            // A name that is not UTF-8 cannot be a unit's name.
             if let Ok(name) = entry.file_name().into_string() {
                 found.push((name, entry.path()));
             }
@@ -101,6 +96,8 @@ impl Reader {
         for (name, path) in self.files.clone() {
             match alias_target(&name, &path) {
                 Some(target) => {
+                    // A link may lead to a unit outside the directories: its file is read through the link, under its
+                    // own name.
                     if !self.files.contains_key(&target) && !units.contains_key(&target) {
                         units.insert(target.clone(), self.unit(&target, Some(&path)));
                     }
@@ -115,7 +112,7 @@ impl Reader {
             }
             let text = "its unit file is in none of the directories".to_owned();
             self.warn(Path::new(name.as_str()), text);
-            // What pulls in what is worth knowing of a target even so. Of another unit too little is known.
+            // A target still orders its members, which its folder names. Of any other unit too little is known.
             if name.suffix() == "target" {
                 units.insert(name.clone(), self.unit(&name, None));
             }
@@ -128,7 +125,7 @@ impl Reader {
         UnitSet { units: units.into_values().collect(), warnings: self.warnings }
     }
 
-    /// Units that only a directory of theirs speaks of, such as `multi-user.target.wants`: the unit file is elsewhere.
+    /// Units that are known only from a directory such as `multi-user.target.wants`: their unit file is elsewhere.
     fn fileless(&self) -> Vec<UnitName> {
         let names = self.folders.keys().filter_map(|folder| folder.rsplit_once('.')?.0.parse().ok());
         let named = |name: &UnitName| !name.stem().ends_with('-') && !self.files.contains_key(name);
@@ -217,6 +214,7 @@ impl Reader {
 fn drop_in_folders(name: &UnitName) -> Vec<String> {
     let (stem, suffix) = (name.stem(), name.suffix());
     let mut folders = vec![format!("{name}.d")];
+    // A trailing dash is part of the name and not a prefix (systemd.unit(5), "foo-.service.d").
     let dashes = stem.rmatch_indices('-').filter(|(at, _)| *at + 1 < stem.len());
     folders.extend(dashes.map(|(at, _)| format!("{}.{suffix}.d", &stem[..=at])));
     folders.push(format!("{suffix}.d"));
@@ -240,7 +238,7 @@ fn is_mask(path: &Path) -> bool {
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
-    // Opening a FIFO would wait for ever, so the kind is looked at first.
+    // Checked before opening: opening a FIFO blocks until a writer opens it (fifo(7)).
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }

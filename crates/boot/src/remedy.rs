@@ -1,27 +1,96 @@
-//! Ways out of a deadlock, each tried on the graph before it is offered.
+//! Remedies for a deadlock, each tried on the graph before it is offered.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cycle::{self, Cycle, Step},
-    graph::{NumberedWait, Order, World},
-    name::UnitName,
-    wait::{GateUrl, Serves},
-};
+use crate::cycle::{self, Cycle, Step};
+use crate::graph::{NumberedWait, Order, World};
+use crate::name::UnitName;
+use crate::unit::Evidence;
+use crate::wait::{GateUrl, Serves, Wait};
 
 /// The most other URLs that are tried as a place to move a probe to.
 const PLACES_LIMIT: usize = 20;
 
-/// A change, and what became of the deadlock when it was made to a copy of the graph.
+/// A change, and its effect on the deadlock when made to a copy of the graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remedy {
-    /// What to change, in words.
-    pub change: String,
-    /// Whether the waits of this deadlock are free afterwards, and no other wait has come to be deadlocked.
+    /// What to change. In JSON `kind` with its data, and the text as `change`.
+    #[serde(flatten, with = "json")]
+    pub change: RemedyChange,
+    /// True iff the waits of this deadlock are free afterwards, and no other wait has become a deadlock.
     pub breaks_cycle: bool,
-    /// Whether the gate still proves what it did: the same URL, or one that the waiting unit itself serves or routes,
-    /// asked over TLS if it was before. `None` when nothing declares through which router the new URL is reached.
+    /// `Some(true)` iff the gate still proves what it did: the same URL, or one that the waiting unit itself serves
+    /// or routes, asked over TLS if it was before. `None` when nothing declares through which router the new URL is
+    /// reached.
     pub keeps_proof: Option<bool>,
+}
+
+/// What to change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum RemedyChange {
+    /// Remove the line that orders `unit` after `after`.
+    DropOrder {
+        /// The unit that begins later.
+        unit: UnitName,
+        /// The unit that it is ordered after.
+        after: UnitName,
+        /// The line.
+        evidence: Evidence,
+    },
+    /// Start the unit without waiting.
+    DropWait {
+        /// The waiting unit.
+        unit: UnitName,
+        /// What it waits for.
+        url: GateUrl,
+    },
+    /// Wait for another declared URL.
+    MoveProbe {
+        /// The waiting unit.
+        unit: UnitName,
+        /// What it waits for now.
+        url: GateUrl,
+        /// What it would wait for.
+        to: GateUrl,
+    },
+    /// Wait for an endpoint of the service that the unit starts itself; none is declared yet.
+    OwnEndpoint {
+        /// The waiting unit.
+        unit: UnitName,
+        /// What it waits for now.
+        url: GateUrl,
+    },
+    /// Order `after` after `unit` instead.
+    Reverse {
+        /// The unit that begins later now.
+        unit: UnitName,
+        /// The unit that it is ordered after now.
+        after: UnitName,
+        /// The line.
+        evidence: Evidence,
+    },
+}
+
+impl fmt::Display for RemedyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DropOrder { unit, after, evidence } => {
+                write!(f, "let {unit} start without waiting for {after}: remove {evidence}")
+            }
+            Self::DropWait { unit, url } => write!(f, "start {unit} without waiting for {url}"),
+            Self::MoveProbe { unit, url, to } => write!(f, "let {unit} wait for {to} instead of {url}"),
+            Self::OwnEndpoint { unit, url } => write!(
+                f,
+                "let {unit} wait for an endpoint of the service that it starts itself, instead of {url}"
+            ),
+            Self::Reverse { unit, after, evidence } => {
+                write!(f, "reverse the order: {after} After={unit} instead of {evidence}")
+            }
+        }
+    }
 }
 
 enum Change<'a> {
@@ -37,6 +106,7 @@ enum Change<'a> {
 pub(crate) fn remedies(world: &World, cycle: &Cycle<'_>) -> Vec<Remedy> {
     let mut remedies: Vec<Remedy> =
         changes(world, cycle).iter().map(|change| attempt(world, cycle, change)).collect();
+    // Stable: among equals the order of the chain stays.
     remedies.sort_by_key(|remedy| (!remedy.breaks_cycle, remedy.keeps_proof != Some(true)));
     remedies
 }
@@ -45,6 +115,7 @@ fn changes<'a>(world: &World, cycle: &Cycle<'a>) -> Vec<Change<'a>> {
     let mut changes = Vec::new();
     for step in cycle {
         match step {
+            // An implied order has no line that could be removed or reversed.
             Step::Order(order) if !order.implied => {
                 changes.extend([Change::DropOrder(order), Change::Reverse(order)]);
             }
@@ -82,7 +153,7 @@ fn attempt(world: &World, cycle: &Cycle<'_>, change: &Change<'_>) -> Remedy {
     let (before, after) = (cycle::deadlocked(world), cycle::deadlocked(&changed));
     let freed = cycle::waits_of(cycle).iter().all(|number| !after.contains(number));
     Remedy {
-        change: change.words(),
+        change: change.described(),
         breaks_cycle: freed && after.is_subset(&before),
         keeps_proof: proof(world, &changed, cycle),
     }
@@ -140,26 +211,28 @@ impl Change<'_> {
         }
     }
 
-    fn words(&self) -> String {
+    fn described(&self) -> RemedyChange {
         match self {
             Self::DropOrder(order) => {
-                format!(
-                    "let {} start without waiting for {}: remove {}",
-                    order.unit, order.after, order.evidence
-                )
+                let Order { unit, after, evidence, .. } = (*order).clone();
+                RemedyChange::DropOrder { unit, after, evidence }
             }
-            Self::DropWait(wait) => format!("start {} without waiting for {}", wait.wait.unit, wait.wait.url),
-            Self::MoveProbe(wait, url) => {
-                format!("let {} wait for {url} instead of {}", wait.wait.unit, wait.wait.url)
+            Self::DropWait(dropped) => {
+                let Wait { unit, url } = dropped.wait.clone();
+                RemedyChange::DropWait { unit, url }
             }
-            Self::OwnEndpoint(wait) => format!(
-                "let {} wait for an endpoint of the service that it starts itself, instead of {}",
-                wait.wait.unit, wait.wait.url
-            ),
-            Self::Reverse(order) => format!(
-                "reverse the order: {} After={} instead of {}",
-                order.after, order.unit, order.evidence
-            ),
+            Self::MoveProbe(moved, to) => {
+                let Wait { unit, url } = moved.wait.clone();
+                RemedyChange::MoveProbe { unit, url, to: to.clone() }
+            }
+            Self::OwnEndpoint(moved) => {
+                let Wait { unit, url } = moved.wait.clone();
+                RemedyChange::OwnEndpoint { unit, url }
+            }
+            Self::Reverse(order) => {
+                let Order { unit, after, evidence, .. } = (*order).clone();
+                RemedyChange::Reverse { unit, after, evidence }
+            }
         }
     }
 }
@@ -180,4 +253,26 @@ fn own_endpoint(wait: &NumberedWait) -> (Serves, GateUrl) {
     let host = format!("own endpoint of {unit}").to_ascii_lowercase();
     let url = wait.wait.url.at(&host, "/");
     (Serves { host, path_prefix: None, unit, via: None }, url)
+}
+
+/// The JSON of a change: its fields, and its text as `change`.
+mod json {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::RemedyChange;
+
+    #[derive(Serialize)]
+    struct WithText<'a> {
+        change: String,
+        #[serde(flatten)]
+        kind: &'a RemedyChange,
+    }
+
+    pub(super) fn serialize<S: Serializer>(kind: &RemedyChange, output: S) -> Result<S::Ok, S::Error> {
+        WithText { change: kind.to_string(), kind }.serialize(output)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<RemedyChange, D::Error> {
+        RemedyChange::deserialize(input)
+    }
 }

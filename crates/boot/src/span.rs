@@ -1,6 +1,7 @@
 //! systemd's time spans.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -22,8 +23,7 @@ impl FromStr for Span {
     /// Reads `15min`, `1h 30s`, `1.5h`, `900` (seconds) or `infinity`.
     ///
     /// # Errors
-    ///
-    /// When a part is not a number with a known unit, or the sum is more than 2^64 microseconds.
+    /// If a part is not a number with a known unit, or the sum is more than 2^64 microseconds.
     fn from_str(text: &str) -> Result<Self, SpanError> {
         let fault = || SpanError { given: text.chars().filter(|c| !c.is_control()).take(80).collect() };
         let text = text.trim();
@@ -106,7 +106,7 @@ fn unit_micros(unit: &str) -> Option<u64> {
     })
 }
 
-/// A text that is no time span.
+/// A text that is not a time span.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{given}` is not a time span: write it as in 900, 15min, \"1h 30s\" or infinity")]
 pub struct SpanError {

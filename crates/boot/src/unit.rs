@@ -1,14 +1,13 @@
 //! What a unit says about itself.
 
-use std::{fmt, time::Duration};
+use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    file::{Assignment, UnitFile, Warning},
-    name::{UnitName, UnitNameError},
-    span::Span,
-};
+use crate::file::{Assignment, UnitFile, Warning};
+use crate::name::{UnitName, UnitNameError};
+use crate::span::Span;
 
 /// `DefaultTimeoutStartSec=` as systemd is built. A host may set another in `system.conf`, which is not read here.
 const DEFAULT_TIMEOUT_START: Duration = Duration::from_secs(90);
@@ -20,7 +19,7 @@ pub struct Evidence {
     pub source: String,
     /// The line, from 1, where there is one.
     pub line: Option<usize>,
-    /// What stands there, cut down to the point.
+    /// The relevant part of the text.
     pub text: String,
 }
 
@@ -49,7 +48,7 @@ pub struct Unit {
     pub name: UnitName,
     /// Other names of the same unit.
     pub aliases: Vec<UnitName>,
-    /// Whether it is masked, so that it can never start.
+    /// True iff it is masked, so that it can never start.
     pub masked: bool,
     /// Units that must have started before this one begins, where both are started.
     pub after: Vec<Reference>,
@@ -66,6 +65,7 @@ pub struct Unit {
     /// `DefaultDependencies=`: whether systemd adds the usual order by itself.
     pub default_dependencies: bool,
     /// The command lines of `ExecStart=`. They may hold secrets: kept out of JSON, to be redacted before printing.
+    /// No command uses them yet; they are meant for finding undeclared waits in `pvcheck boot`.
     #[serde(skip)]
     pub exec_start: Vec<String>,
 }
@@ -74,8 +74,7 @@ impl Unit {
     /// A unit from the text of its only file.
     ///
     /// # Errors
-    ///
-    /// When `name` is not a unit name. Odd lines are warnings.
+    /// If `name` is not a unit name. Odd lines are warnings.
     pub fn parse(name: &str, text: &str) -> Result<(Self, Vec<Warning>), UnitNameError> {
         let name: UnitName = name.parse()?;
         let (file, mut warnings) = UnitFile::parse(name.as_str(), text);
@@ -111,7 +110,7 @@ impl Unit {
         }
     }
 
-    /// How long systemd lets this unit start before it gives up; `None` for ever, which is the default of
+    /// How long systemd lets this unit start before it gives up; `None` if it never does, the default of
     /// `Type=oneshot` (`systemd.service(5)`).
     ///
     /// It is an upper bound: what the unit runs may give up earlier by itself, and may even report success then.
@@ -197,7 +196,7 @@ impl Builder {
         }
     }
 
-    /// 0 means for ever, from the time when `infinity` could not be written (systemd, `config_parse_service_timeout`).
+    /// 0 means no limit, from before systemd knew `infinity` (systemd, `config_parse_service_timeout`).
     fn timeout(&mut self, source: &str, set: &Assignment) {
         match set.value.parse() {
             Ok(span) => {

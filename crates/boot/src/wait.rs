@@ -1,6 +1,7 @@
 //! Declared waits: what no unit file says.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -28,7 +29,7 @@ pub struct Serves {
     pub path_prefix: Option<String>,
     /// The unit that starts the service behind it. When several are declared for the same part, any one suffices.
     pub unit: UnitName,
-    /// The unit that starts the router in front of it, where there is one. Without it nobody can tell whether a
+    /// The unit that starts the router in front of it, where there is one. Without it, it is unknown whether a
     /// probe of this host proves anything about the router.
     #[serde(default)]
     pub via: Option<UnitName>,
@@ -83,7 +84,7 @@ impl GateUrl {
         &self.path
     }
 
-    /// Whether it is asked over TLS.
+    /// True iff it is asked over TLS.
     pub fn tls(&self) -> bool {
         self.tls
     }
@@ -99,13 +100,12 @@ impl FromStr for GateUrl {
     type Err = GateUrlError;
 
     /// # Errors
-    ///
-    /// When the scheme is not `http` or `https`, when the host or port is missing or malformed, or when the URL
+    /// If the scheme is not `http` or `https`, if the host or port is missing or malformed, or if the URL
     /// holds credentials.
     fn from_str(text: &str) -> Result<Self, GateUrlError> {
         parse(text).ok_or_else(|| {
             let shown = text.split(['?', '#']).next().unwrap_or_default();
-            // Whatever precedes an `@` may be a password.
+            // The text before an `@` may hold a password.
             let shown = shown.rsplit('@').next().unwrap_or_default();
             GateUrlError { given: shown.chars().filter(|c| !c.is_control()).take(80).collect() }
         })

@@ -84,6 +84,10 @@ pub(crate) enum Command {
     ///
     /// Example: docker() { case "$1 $2" in "stack rm"|"stack down"|"stack remove") pvcheck docker "$@";; *) command docker "$@";; esac; }
     Docker(Docker),
+    /// What a signature in the engine's log means, and what to do about it
+    ///
+    /// Example: pvcheck explain vip-exhausted
+    Explain(Explain),
     /// Gates: checks with verdicts and evidence
     ///
     /// Example: pvcheck gate run pvcheck.m1 --config cc-ci.toml
@@ -284,6 +288,13 @@ pub(crate) enum GateName {
     /// A canary through the router and a churn that must lose nothing
     #[value(name = "pvcheck.m2")]
     M2,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    /// The name that `pvcheck journal scan` prints, such as vip-exhausted
+    #[arg(value_name = "SIGNATURE")]
+    pub(crate) signature: String,
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@
 
 use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError};
 use pvcheck_gates::{ConfigError, PreflightError};
-use pvcheck_journal::SourceError;
+use pvcheck_journal::{SourceError, UnknownSignature};
 use pvcheck_routes::{RootsError, Verdict};
 use pvcheck_swarm::{
     CallError, CallErrorKind, CensusError, ChurnError, ConnectError, DeployError, HostError, HostFactsError,
@@ -254,6 +254,12 @@ impl Ends for SourceError {
             | Self::Program { .. }
             | Self::WrongMark { .. } => UNKNOWN,
         }
+    }
+}
+
+impl Ends for UnknownSignature {
+    fn code(&self) -> u8 {
+        USAGE
     }
 }
 

@@ -174,11 +174,11 @@ fn bad_input_is_one_line_with_the_mend() {
         &["--allow", "10.1.0.0/16", "--deny", "10.0.0.0/8"],
         "the deny list leaves nothing of the allowed subnets: deny less or allow more",
     );
-    on(&["--prefix", "31"], "prefix /31 is no size for an overlay: choose /1 to /30, for example /24");
+    on(&["--prefix", "31"], "prefix /31 is not a size for an overlay: choose /1 to /30, for example /24");
     on(&["--prefix", "a"], "--prefix: \"a\" is no prefix length: write 1 to 30, for example 16");
     on(
         &["--name", "a b"],
-        "--name: \"a b\" is no network name: begin with a letter or digit and go on with those, or with _ . -",
+        "--name: \"a b\" is not a network name: start with a letter or digit, then use letters, digits, `_`, `.` or `-`",
     );
 }
 
@@ -284,7 +284,7 @@ fn a_kept_look_is_private_and_replays_without_an_engine() {
     // The embedded engine's node has no host that could be looked at.
     assert_eq!(found["not_seen"].as_array().unwrap().len(), kept["nodes"].as_array().unwrap().len());
     let notes = found["notes"].to_string();
-    assert!(notes.contains("not looked at"), "{notes}");
+    assert!(notes.contains("not inspected"), "{notes}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         said,

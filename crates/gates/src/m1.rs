@@ -226,7 +226,7 @@ fn route_finding(route: &RouteConfig, fact: &RouteFact) -> Finding {
     let judged = judge(fact);
     let behind = route.service.as_ref().map(|s| format!(" (behind it: {s})")).unwrap_or_default();
     let reason = match judged.verdict {
-        Verdict::Pass => judged.reason,
+        Verdict::Pass => judged.reason.to_string(),
         _ => format!("{}{behind}", judged.reason),
     };
     Finding::new(judged.verdict, reason).evidence(route_evidence(fact))
@@ -261,7 +261,7 @@ pub(crate) fn exhaustion_check(id: &str, title: &str, journal: &Observed<Scan>) 
             _ if 0 < found => {
                 Finding::fail(format!("{found} records say that a network has no address left"))
             }
-            Some(doubt) => Finding::unknown(doubt),
+            Some(doubt) => Finding::unknown(doubt.to_string()),
             None => Finding::pass(format!("no such record among {}", scan.records)),
         };
         finding.evidence(window).evidences(samples(scan))

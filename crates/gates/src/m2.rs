@@ -82,7 +82,7 @@ fn canary_checks(config: &Config, canary: &Observed<CanaryFacts>) -> Vec<CheckRe
         None => Finding::unknown("it did not run, so it was not asked"),
         Some(fact) => {
             let judged = judge(fact);
-            Finding::new(judged.verdict, judged.reason).evidence(route_evidence(fact))
+            Finding::new(judged.verdict, judged.reason.to_string()).evidence(route_evidence(fact))
         }
     });
     let removal = canary.check("canary.removal", "It is removed without a rest", |c| {

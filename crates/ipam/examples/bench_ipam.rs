@@ -173,7 +173,7 @@ fn by_index(list: Vec<Reservation>, questions: &Questions, read_ns: u64) -> Resu
     })
 }
 
-/// No index: every reservation is looked at for every question.
+/// No index: every query goes through every reservation.
 fn by_scan(list: &[Reservation], questions: &Questions, limit: Duration, read_ns: u64) -> Side {
     let Questions { domain, wanted, candidates } = questions;
     let overlap = |a: IpNet, b: IpNet| a.contains(&b) || b.contains(&a);

@@ -10,9 +10,9 @@ use crate::subnet::{Overlap, Subnet};
 
 /// One IPAM configuration of a network, as `docker network inspect` shows it.
 ///
-/// `--aux-address` is no part of it: the engine does not hand it on to the Swarm's allocator
+/// `--aux-address` is not part of it: the engine does not pass it on to the Swarm's allocator
 /// (moby `daemon/cluster/convert/network.go`, `BasicNetworkCreateToGRPC`), so it reserves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pool {
     /// The subnet.
     pub subnet: Subnet,
@@ -24,12 +24,12 @@ pub struct Pool {
     pub gateway: Option<Ipv4Addr>,
 }
 
-/// All address pools of one network. Ingress is no exception: since 19.03.5 it is an ordinary /24 of the
+/// All address pools of one network. Ingress is not an exception: since 19.03.5 it is an ordinary /24 of the
 /// default pool, with 253 usable addresses (swarmkit PR 2890).
 ///
 /// The engine tries several pools in no fixed order and takes the next one only when one is full, so only
 /// their sum means something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Pool>", into = "Vec<Pool>")]
 pub struct Capacity {
     pools: Vec<Pool>,
@@ -37,8 +37,8 @@ pub struct Capacity {
     rings: Vec<Ring>,
 }
 
-/// Why a list of pools is no network that a Swarm could have allocated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a Swarm cannot have allocated a network with these pools.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CapacityError {
     /// No pool at all: the network exists but was never allocated (moby issue 48137).
     #[error("the network has no subnet: it was never allocated, so look for an overlap with another network")]
@@ -48,7 +48,7 @@ pub enum CapacityError {
     Overlapping {
         /// The earlier pool.
         left: Subnet,
-        /// How it lies to the other one.
+        /// How it overlaps the other one.
         overlap: Overlap,
         /// The later pool.
         right: Subnet,
@@ -67,8 +67,7 @@ impl Pool {
     /// The pool as the allocator would hold it when fresh.
     ///
     /// # Errors
-    ///
-    /// Where the range or the gateway do not fit the subnet.
+    /// If the range or the gateway does not fit the subnet.
     pub fn ring(&self) -> Result<Ring, RingError> {
         match (self.gateway, self.range) {
             (Some(gateway), range) => Ring::with_gateway(self.subnet, range, gateway),
@@ -82,8 +81,7 @@ impl Capacity {
     /// The pools of one network.
     ///
     /// # Errors
-    ///
-    /// No pool, pools that overlap, a range or gateway that does not fit its subnet.
+    /// If there is no pool, if two overlap, or if a range or gateway does not fit its subnet.
     pub fn new(pools: Vec<Pool>) -> Result<Self, CapacityError> {
         if pools.is_empty() {
             return Err(CapacityError::Unallocated);
@@ -128,7 +126,7 @@ impl Capacity {
         self.rings.iter().flat_map(Ring::free_addresses)
     }
 
-    /// Whether the allocator could hand this address out for this network.
+    /// True iff the allocator could hand this address out for this network.
     pub fn is_usable(&self, addr: Ipv4Addr) -> bool {
         self.rings.iter().any(|ring| ring.range().contains(addr) && !ring.is_taken(addr))
     }
@@ -149,7 +147,7 @@ impl From<Capacity> for Vec<Pool> {
 }
 
 /// Addresses of one network that have a known owner, by kind of owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Virtual addresses of services.
     pub vips: u64,
@@ -171,7 +169,7 @@ impl Usage {
 }
 
 /// How close a network is to exhaustion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pressure {
     /// The free addresses are not known, and the known owners alone do not reach a threshold.
@@ -196,7 +194,7 @@ impl fmt::Display for Pressure {
 }
 
 /// One threshold, reached by whichever of the two comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threshold {
     /// Used addresses in per cent of the usable ones, 0 to 100.
     pub used_percent: u8,
@@ -207,12 +205,13 @@ pub struct Threshold {
 impl Threshold {
     fn reached(self, usable: u64, free: u64) -> bool {
         let used = u128::from(usable.saturating_sub(free));
+        // 128 bits, because the counts may come from a file and the product must not overflow.
         free <= self.free_addrs || used * 100 >= u128::from(usable) * u128::from(self.used_percent)
     }
 }
 
 /// When a network counts as `high` and as `full`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// Reached: [`Pressure::High`].
     pub high: Threshold,
@@ -243,8 +242,8 @@ impl Thresholds {
         }
     }
 
-    /// Judges by the owners alone. They are a lower bound of what is used, for a leak has no owner: so this
-    /// can say `high` or `full`, but never `ok`.
+    /// Judges by the owners alone. They are a lower bound of what is used, because a leak has no owner. So the
+    /// result can be `high` or `full`, but never `ok`.
     pub fn judge_owned(&self, usable: u64, owned: u64) -> Pressure {
         match self.judge(usable, usable.saturating_sub(owned)) {
             Pressure::Ok => Pressure::Unknown,
@@ -254,7 +253,7 @@ impl Thresholds {
 }
 
 /// The allocator's own numbers for one network, all subnets summed: `Status.IPAM` of API 1.52 and later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocatorStatus {
     /// `IPsInUse`: every taken address, reserved ones included.
     pub ips_in_use: u64,
@@ -262,69 +261,11 @@ pub struct AllocatorStatus {
     pub dynamic_available: u64,
 }
 
-/// Who holds what of one network, and what is left. Not measured is `None`, never 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Occupancy {
-    /// See [`Capacity::usable`].
-    pub usable: u64,
-    /// Addresses with a known owner.
-    pub owned: Usage,
-    /// Usable addresses that are taken, whoever holds them; the reserved ones are not among them.
-    pub in_use: Option<u64>,
-    /// Taken addresses without an owner.
-    pub leaked: Option<u64>,
-    /// Usable addresses that can still be handed out.
-    pub free: Option<u64>,
-    /// The judgement.
-    pub pressure: Pressure,
-}
-
-impl Occupancy {
-    /// Only the owners are known.
-    pub fn of_owners(capacity: &Capacity, owned: Usage, thresholds: &Thresholds) -> Self {
-        let usable = capacity.usable();
-        let pressure = thresholds.judge_owned(usable, owned.total());
-        Self { usable, owned, in_use: None, leaked: None, free: None, pressure }
-    }
-
-    /// A census told the number of free addresses and of leaked ones.
-    pub fn of_census(
-        capacity: &Capacity,
-        owned: Usage,
-        free: u64,
-        leaked: u64,
-        thresholds: &Thresholds,
-    ) -> Self {
-        let usable = capacity.usable();
-        Self {
-            usable,
-            owned,
-            in_use: Some(usable.saturating_sub(free)),
-            leaked: Some(leaked),
-            free: Some(free),
-            pressure: thresholds.judge(usable, free),
-        }
-    }
-
-    /// The allocator told its numbers. Leaked is what is in use beyond the reserved and the owned addresses;
-    /// it comes out too small while an address is free in the allocator and still held by its owner (the state
-    /// after a failed service update, in which the next service gets the same VIP).
-    pub fn of_status(
-        capacity: &Capacity,
-        owned: Usage,
-        status: AllocatorStatus,
-        thresholds: &Thresholds,
-    ) -> Self {
-        let taken = status.ips_in_use.saturating_sub(capacity.reserved());
-        let leaked = taken.saturating_sub(owned.total());
-        Self::of_census(capacity, owned, status.dynamic_available, leaked, thresholds)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn subnet(text: &str) -> Subnet {
         Subnet::parse(text).unwrap()
@@ -365,19 +306,18 @@ mod tests {
         let capacity = Capacity::of(subnet("10.10.0.0/16"));
         let owned = Usage { vips: 5, tasks: 6, load_balancers: 1, attachments: 0 };
         let status = AllocatorStatus { ips_in_use: 15, dynamic_available: 65_521 };
-        let occupancy = Occupancy::of_status(&capacity, owned, status, &Thresholds::default());
-        assert_eq!(occupancy.leaked, Some(0));
-        assert_eq!(occupancy.in_use, Some(12));
-        assert_eq!(occupancy.pressure, Pressure::Ok);
+        assert_eq!(status.ips_in_use - capacity.reserved(), owned.total(), "nothing is leaked");
+        assert_eq!(capacity.usable() - owned.total(), status.dynamic_available);
+        let pressure = Thresholds::default().judge(capacity.usable(), status.dynamic_available);
+        assert_eq!(pressure, Pressure::Ok);
     }
 
     #[test]
-    fn owners_alone_never_prove_room() {
+    fn owners_alone_never_prove_free_addresses() {
         let thresholds = Thresholds::default();
         let capacity = Capacity::of(subnet("10.0.1.0/24"));
-        let of = |tasks| {
-            Occupancy::of_owners(&capacity, Usage { tasks, ..Usage::default() }, &thresholds).pressure
-        };
+        let of =
+            |tasks| thresholds.judge_owned(capacity.usable(), Usage { tasks, ..Usage::default() }.total());
         assert_eq!([of(0), of(189), of(190), of(252), of(253), of(999)], {
             use Pressure::{Full, High, Unknown};
             [Unknown, Unknown, High, High, Full, Full]
@@ -404,11 +344,9 @@ mod tests {
     fn facts_replay_from_json() {
         let capacity = Capacity::of(subnet("10.0.1.0/24"));
         assert_eq!(serde_json::to_string(&capacity).unwrap(), r#"[{"subnet":"10.0.1.0/24"}]"#);
-        let occupancy = Occupancy::of_owners(&capacity, Usage::default(), &Thresholds::default());
-        let json = serde_json::to_string(&occupancy).unwrap();
-        assert!(json.contains(r#""free":null"#), "{json}");
-        assert!(json.contains(r#""pressure":"unknown""#), "{json}");
-        assert_eq!(serde_json::from_str::<Occupancy>(&json).unwrap(), occupancy);
+        let json = r#"{"ips_in_use":15,"dynamic_available":238}"#;
+        let status: AllocatorStatus = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&status).unwrap(), json);
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! What is taken already, by whom, and who is in the way of whom.
+//! Reservations of address space, and where they collide.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::axis::Axis;
+use crate::block_index::BlockIndex;
 use crate::space::first_free_within;
 use crate::subnet::{Overlap, Subnet};
 
-/// A network or address that is taken: an overlay, a bridge, a host's address or route, a VPN range, or what
-/// somebody keeps for later.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A network or address that is taken: an overlay, a bridge, a host's address or route, a VPN range, or one
+/// that is kept for later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Reservation {
     /// What is taken, IPv4 or IPv6; host bits do not matter.
     pub net: IpNet,
@@ -42,11 +42,11 @@ impl From<Subnet> for IpNet {
 }
 
 /// Two reservations of different owners that share addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Collision<'a> {
     /// The narrower one.
     pub left: &'a Reservation,
-    /// How it lies to the other one: `inside` or `equal`.
+    /// How it overlaps the other one: `inside` or `equal`.
     pub overlap: Overlap,
     /// The wider one.
     pub right: &'a Reservation,
@@ -61,11 +61,11 @@ impl fmt::Display for Collision<'_> {
 /// All reservations, ready for questions: one takes O(log n) plus what it answers, and allocates nothing.
 ///
 /// Results do not depend on the order in which the reservations came.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Index {
     items: Vec<Reservation>,
-    v4: Axis<u32>,
-    v6: Axis<u128>,
+    v4: BlockIndex<u32>,
+    v6: BlockIndex<u128>,
 }
 
 impl Index {
@@ -86,7 +86,7 @@ impl Index {
             IpNet::V4(_) => None,
             IpNet::V6(net) => Some((u128::from(net.network()), u128::from(net.broadcast()), id)),
         });
-        let (v4, v6) = (Axis::new(v4, tie), Axis::new(v6, tie));
+        let (v4, v6) = (BlockIndex::new(v4, tie), BlockIndex::new(v6, tie));
         Self { items, v4, v6 }
     }
 
@@ -95,17 +95,17 @@ impl Index {
         self.items.len()
     }
 
-    /// Whether nothing is reserved.
+    /// True iff nothing is reserved.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Whether no reservation shares an address with the subnet. O(log n).
+    /// True iff no reservation shares an address with the subnet. O(log n).
     pub fn is_free(&self, subnet: Subnet) -> bool {
         self.v4.is_free(subnet.first().into(), subnet.last().into())
     }
 
-    /// The lowest subnet of `prefix` bits in `within` of which no address is reserved; `None` if there is none,
+    /// The lowest subnet of `prefix` bits in `within` without a reserved address; `None` if there is none,
     /// or if `prefix` is above 32 or shorter than that of `within`. O(b log(n / b)) for b such subnets that are
     /// not free, and allocates nothing.
     pub fn first_free(&self, within: Subnet, prefix: u8) -> Option<Subnet> {
@@ -113,7 +113,7 @@ impl Index {
         first_free_within(within, self.taken(), 1 << bits)
     }
 
-    /// Every reservation that shares addresses with the candidate, and how the candidate lies to it: first
+    /// Every reservation that shares addresses with the candidate, and how the candidate overlaps it: first
     /// those around it from the narrowest on, then those equal to it and inside it, by address.
     pub fn conflicts(
         &self,
@@ -163,9 +163,11 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn reservation(net: &str, owner: &str) -> Reservation {
         Reservation::new(net.parse::<IpNet>().unwrap(), owner, "test")

@@ -1,4 +1,5 @@
-//! How many addresses a workload takes of one network: at rest, and at the peak of an update.
+//! How many addresses of one network a workload takes: at rest, and at the peak of an update.
+//! No command uses this yet; it is meant for `pvcheck audit --what-if`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,7 @@ use crate::capacity::Usage;
 
 /// Which nodes take a load-balancer endpoint (`lb-<network>`) of a network that is not the ingress. On the
 /// ingress it is every node of the Swarm, drained and dead ones too, with every engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadBalancers {
     /// None: up to 17.09 only the ingress has them.
@@ -35,7 +36,7 @@ impl LoadBalancers {
 }
 
 /// What a network is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {
     /// An overlay that services name in their specification.
@@ -45,7 +46,7 @@ pub enum NetworkKind {
 }
 
 /// How a service is found by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// One virtual address, the default.
@@ -55,14 +56,14 @@ pub enum Endpoint {
 }
 
 /// How many tasks a service has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// So many; with 0 the VIP is held all the same.
+    /// This many; with 0 the service still holds its VIP.
     Replicated(u64),
     /// One on every node.
     Global,
-    /// A job with so many tasks at a time. Completed ones give their address back; the VIP stays as long as
+    /// A job with this many tasks at a time. Completed tasks release their address; the VIP stays as long as
     /// the service.
     ReplicatedJob(u64),
     /// A job on every node.
@@ -70,17 +71,17 @@ pub enum Mode {
 }
 
 /// Which task of a pair comes first in a rolling update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// The old task is told to stop at once.
+    /// The old task is ordered to stop at once.
     StopFirst,
     /// The old task stays until the new one runs.
     StartFirst,
 }
 
 /// How a service is updated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Update {
     /// Which task of a pair comes first.
     pub order: Order,
@@ -96,9 +97,9 @@ impl Default for Update {
 }
 
 /// One service, as far as it costs addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// Its name, for the words.
+    /// Its name, for messages.
     pub name: String,
     /// VIP or DNS round robin.
     pub endpoint: Endpoint,
@@ -107,7 +108,7 @@ pub struct Service {
     /// How it is updated.
     #[serde(default)]
     pub update: Update,
-    /// Whether it publishes a port through the ingress (`mode: host` does not count).
+    /// True iff it publishes a port through the ingress (`mode: host` does not count).
     #[serde(default)]
     pub publishes: bool,
 }
@@ -126,7 +127,7 @@ impl Service {
 }
 
 /// The network that a workload is laid on, and the Swarm around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     /// Overlay or ingress.
     pub kind: NetworkKind,
@@ -136,8 +137,8 @@ pub struct Site {
     pub load_balancers: LoadBalancers,
 }
 
-/// What a workload takes of one network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The addresses of one network that a workload takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demand {
     /// At rest, every task running.
     pub steady: Usage,
@@ -150,38 +151,38 @@ pub struct Demand {
 }
 
 /// What is left when a demand meets a number of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slack {
     /// Addresses that are left; 0 if it does not fit.
     pub left: u64,
     /// Addresses that are missing; 0 if it fits.
     pub missing: u64,
 }
 
-impl Room {
+impl Slack {
     fn of(available: u64, needed: u64) -> Self {
         Self { left: available.saturating_sub(needed), missing: needed.saturating_sub(available) }
     }
 
-    /// Whether everything has its address.
+    /// True iff everything has its address.
     pub fn fits(&self) -> bool {
         self.missing == 0
     }
 }
 
-/// Room at rest, at the peaks, and after more of the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Slack at rest, at the peaks, and after more of the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Headroom {
     /// At rest.
-    pub now: Room,
+    pub now: Slack,
     /// While the most expensive service is updated.
-    pub at_peak: Room,
+    pub at_peak: Slack,
     /// While all services are updated at once.
-    pub at_peak_all: Room,
+    pub at_peak_all: Slack,
 }
 
 /// Addresses by linear parts; load balancers follow from the tasks.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     vips: u64,
     tasks: u64,
@@ -206,13 +207,15 @@ impl Tally {
 impl Site {
     /// What these services and attached containers take of this network.
     ///
-    /// Load balancers are counted for the widest spread, for it is the scheduler that decides: one for each
+    /// Load balancers are counted for the widest spread, because the scheduler decides: one for each
     /// node, or for each task where there are fewer tasks than nodes. At the peak each service has
     /// min(parallelism, tasks) tasks more, in either order, because the replacement is created together with
     /// the order to stop (swarmkit `manager/orchestrator/update/updater.go`, `updateTask`); a job replaces all
     /// its tasks at once.
     pub fn demand(&self, services: &[Service], attachments: u64) -> Demand {
         let tally = self.tally(services, attachments);
+        // The load balancers of both peaks follow from the tasks at that peak, so extra tasks are added before they
+        // are counted.
         let worst = services.iter().max_by_key(|service| self.extra(service));
         Demand {
             steady: self.usage(tally, 0),
@@ -228,7 +231,7 @@ impl Site {
         self.room(available, self.tally(services, attachments))
     }
 
-    /// What is left when `stacks` more stacks of one shape stand beside the present services.
+    /// What is left when `stacks` more stacks of one shape join the present services.
     pub fn headroom_after(
         &self,
         available: u64,
@@ -240,7 +243,7 @@ impl Site {
         self.room(available, self.tally(present, attachments).plus(self.tally(shape, 0), stacks))
     }
 
-    /// How many more stacks of one shape fit, each still having room for the most expensive single update;
+    /// How many more stacks of one shape fit, each with addresses to spare for its most expensive single update;
     /// `None` if there is no limit, because a stack takes nothing of this network.
     pub fn stacks_that_fit(
         &self,
@@ -265,7 +268,7 @@ impl Site {
         Some(fitting)
     }
 
-    /// Whether a service is on this network at all.
+    /// True iff a service is on this network at all.
     fn concerns(&self, service: &Service) -> bool {
         self.kind == NetworkKind::Overlay || service.publishes
     }
@@ -288,6 +291,8 @@ impl Site {
     pub(crate) fn extra(&self, service: &Service) -> u64 {
         let tasks = self.tasks(service);
         match (service.mode, service.update.parallelism) {
+            // A job has no rolling update: a new version starts all its tasks anew (swarmkit
+            // `manager/orchestrator/jobs`).
             (Mode::ReplicatedJob(_) | Mode::GlobalJob, _) | (_, 0) => tasks,
             (_, parallelism) => parallelism.min(tasks),
         }
@@ -330,15 +335,16 @@ impl Site {
     }
 
     fn room(&self, available: u64, tally: Tally) -> Headroom {
-        let room = |extra| Room::of(available, self.usage(tally, extra).total());
+        let room = |extra| Slack::of(available, self.usage(tally, extra).total());
         Headroom { now: room(0), at_peak: room(tally.extra_max), at_peak_all: room(tally.extra_sum) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn site(nodes: u64) -> Site {
         Site { kind: NetworkKind::Overlay, nodes, load_balancers: LoadBalancers::Lazy }
@@ -369,9 +375,9 @@ mod tests {
         let demand = site(1).demand(&services(6, 1), 0);
         assert_eq!(demand.steady, Usage { vips: 6, tasks: 6, load_balancers: 1, attachments: 0 });
         let six = site(1).headroom(13, &services(6, 1), 0);
-        assert_eq!(six.now, Room { left: 0, missing: 0 });
-        assert_eq!(six.at_peak, Room { left: 0, missing: 1 });
-        assert_eq!(six.at_peak_all, Room { left: 0, missing: 6 });
+        assert_eq!(six.now, Slack { left: 0, missing: 0 });
+        assert_eq!(six.at_peak, Slack { left: 0, missing: 1 });
+        assert_eq!(six.at_peak_all, Slack { left: 0, missing: 6 });
         assert!(!site(1).headroom(13, &services(7, 1), 0).now.fits());
     }
 
@@ -434,7 +440,10 @@ mod tests {
         let off = Site { kind: NetworkKind::Ingress, ..site(1) };
         assert_eq!(off.stacks_that_fit(253, &[], 0, &shape), None);
         let after = site(1).headroom_after(253, &[], 0, &shape, 126);
-        assert_eq!((after.now, after.at_peak), (Room { left: 0, missing: 0 }, Room { left: 0, missing: 1 }));
+        assert_eq!(
+            (after.now, after.at_peak),
+            (Slack { left: 0, missing: 0 }, Slack { left: 0, missing: 1 })
+        );
     }
 
     fn any_service() -> impl Strategy<Value = Service> {

@@ -1,4 +1,5 @@
-//! Which part of a workload is the first that finds no address.
+//! Which part of a workload is the first to get no address.
+//! No command uses this yet; it is meant for `pvcheck audit --what-if`.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use crate::capacity::Usage;
 use crate::demand::{Order, Service, Site};
 
 /// What an address was wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Want {
     /// The service's VIP.
@@ -25,7 +26,7 @@ pub enum Want {
 }
 
 /// The first part of a workload that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Misfit {
     /// The service.
     pub service: String,
@@ -36,7 +37,7 @@ pub struct Misfit {
 }
 
 /// How far a list of services gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filling {
     /// Services that have everything, in the order given.
     pub complete: Vec<String>,
@@ -46,8 +47,8 @@ pub struct Filling {
     pub misfit: Option<Misfit>,
 }
 
-/// An update that finds less room than it wants for its new tasks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An update for which fewer addresses are free than its new tasks need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateRisk {
     /// The service.
     pub service: String,
@@ -60,7 +61,7 @@ pub struct UpdateRisk {
 }
 
 impl UpdateRisk {
-    /// Whether the update would never end: with start-first and not a single address left, the old task waits
+    /// True iff the update would never end: with start-first and not a single address left, the old task waits
     /// for the new one, and the new one for an address.
     pub fn hangs(&self) -> bool {
         self.order == Order::StartFirst && self.left == 0
@@ -88,7 +89,7 @@ impl fmt::Display for UpdateRisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { service, wanted, left, .. } = self;
         let outcome = if self.hangs() {
-            "it would wait for ever, because start-first frees nothing before the new task runs"
+            "it would never end, because start-first frees nothing before the new task runs"
         } else {
             "it goes on more slowly, as old tasks give their addresses back"
         };
@@ -113,7 +114,7 @@ impl Site {
         Filling { complete, used, misfit: None }
     }
 
-    /// Updates that find too little room, of services that all have what they need at rest.
+    /// Updates that lack addresses, of services that all have what they need at rest.
     pub fn update_risks(&self, left: u64, services: &[Service]) -> Vec<UpdateRisk> {
         services
             .iter()
@@ -135,6 +136,7 @@ impl Site {
         }
         used.vips += self.vips(service);
         let of = self.tasks(service);
+        // Tasks are allocated one by one, so those that fit hold their address although the service stays incomplete.
         let fitting = of.min(left(used));
         used.tasks += fitting;
         if fitting < of {
@@ -149,9 +151,10 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::demand::{LoadBalancers, NetworkKind, Update};
-    use proptest::prelude::*;
 
     fn site(nodes: u64) -> Site {
         Site { kind: NetworkKind::Overlay, nodes, load_balancers: LoadBalancers::Lazy }
@@ -196,7 +199,7 @@ mod tests {
         web.update = Update { order: Order::StartFirst, parallelism: 2 };
         let risks = |left| site(1).update_risks(left, std::slice::from_ref(&web));
         assert!(risks(0)[0].hangs());
-        assert!(risks(0)[0].to_string().contains("for ever"));
+        assert!(risks(0)[0].to_string().contains("never end"));
         assert!(!risks(1)[0].hangs());
         assert_eq!(risks(2), []);
         web.update.order = Order::StopFirst;

@@ -1,4 +1,4 @@
-//! From a census and two looks at the owners to the addresses that nobody holds.
+//! From a census, and the owners before and after it, to the addresses that have leaked.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -9,10 +9,10 @@ use crate::capacity::Capacity;
 
 /// What a census of one network saw.
 ///
-/// Allocation is serial, so whoever keeps asking for addresses is handed every free one once per turn of the
-/// ring; what was neither handed out nor is owned has leaked. Owners are looked at before and after, because
-/// they change meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Allocation is serial, so a caller that keeps asking is handed every free address once per turn of the ring. An
+/// address that was neither handed out nor owned has leaked. Owners are read before and after, because they change
+/// during the census.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CensusFacts {
     /// The pools of the network.
     pub capacity: Capacity,
@@ -22,16 +22,16 @@ pub struct CensusFacts {
     pub owned_before: BTreeSet<Ipv4Addr>,
     /// Addresses that had an owner after the census.
     pub owned_after: BTreeSet<Ipv4Addr>,
-    /// Load-balancer endpoints that exist and that no API names: those of other nodes. They are taken
-    /// rightly, but at addresses that cannot be told from leaks.
+    /// Load-balancer endpoints that exist and that no API names: those of other nodes. They hold
+    /// their addresses rightly, but nothing distinguishes those addresses from leaks.
     pub load_balancers_unnamed: u64,
-    /// Addresses that somebody was seen holding in between, though neither look at the owners names them.
+    /// Addresses that had an owner at some moment during the census, though not at its start or end.
     #[serde(default)]
     pub busy: BTreeSet<Ipv4Addr>,
 }
 
-/// What a census amounts to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The result of a census.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeakReport {
     /// Addresses that the network has for use.
     pub usable: u64,
@@ -43,14 +43,14 @@ pub struct LeakReport {
     pub load_balancers_unnamed: u64,
     /// Leaked addresses: the suspects without the unnamed load balancers.
     pub leaked: u64,
-    /// Usable addresses that were neither handed out nor held by anybody. If there are unnamed load
+    /// Usable addresses that were neither handed out nor held. If there are unnamed load
     /// balancers, as many of them are among these, and it is not known which.
     pub suspects: BTreeSet<Ipv4Addr>,
-    /// Unnamed load balancers that even the suspects have no room for: above 0, a node has not got its
-    /// load balancer, or the count was wrong.
+    /// Unnamed load balancers in excess of the suspects. Above 0, a node has no load balancer yet, or the
+    /// count was wrong.
     pub load_balancers_missing: u64,
-    /// Addresses that were free although somebody held them before and after: the next service may be given
-    /// the address of a living one. A failed service update leaves this behind.
+    /// Addresses that the allocator handed out although they had an owner before and after: two services may end up
+    /// with one address. A failed service update leaves this behind.
     pub free_and_owned: BTreeSet<Ipv4Addr>,
     /// Addresses in the facts that this network cannot hand out: owners outside the range, or facts of
     /// another network.
@@ -58,7 +58,7 @@ pub struct LeakReport {
 }
 
 impl LeakReport {
-    /// Whether `suspects` are exactly the leaked addresses, none of them a load balancer.
+    /// True iff `suspects` are exactly the leaked addresses, none of them a load balancer.
     pub fn is_exact(&self) -> bool {
         self.load_balancers_unnamed == 0
     }
@@ -74,11 +74,11 @@ impl LeakReport {
     }
 }
 
-/// Settles a census: leaked = usable − handed out − owned before − owned after − busy, and from the count the
+/// Evaluates a census: leaked = usable − handed out − owned before − owned after − busy, and from the count the
 /// load balancers that no API names.
 ///
-/// The facts are taken as they are: a census that was cut short leaves free addresses among the suspects, so
-/// only a complete one may be settled.
+/// The facts are not checked: a census that was cut short leaves free addresses among the suspects, so only a
+/// complete one may be evaluated.
 pub fn reconcile(facts: &CensusFacts) -> LeakReport {
     let capacity = &facts.capacity;
     let usable = |addr: &&Ipv4Addr| capacity.is_usable(**addr);
@@ -86,12 +86,16 @@ pub fn reconcile(facts: &CensusFacts) -> LeakReport {
         [&facts.owned_before, &facts.owned_after, &facts.busy].into_iter().flatten().copied().collect();
     let unseen = |addr: &Ipv4Addr| !facts.handed_out.contains(addr) && !held.contains(addr);
     let suspects: BTreeSet<_> = capacity.usable_addresses().filter(unseen).collect();
+    // An owner that is seen only before or only after may have released or taken its address during the census, which
+    // proves nothing. One that is seen both times never let go of it.
     let throughout = facts.owned_before.intersection(&facts.owned_after);
     LeakReport {
         usable: capacity.usable(),
         handed_out: count(facts.handed_out.iter().filter(usable)),
         owned: count(held.iter().filter(usable)),
         load_balancers_unnamed: facts.load_balancers_unnamed,
+        // Every unnamed load balancer holds an address that is neither handed out nor owned, so it is one of the
+        // suspects; which one, no API says.
         leaked: count(suspects.iter()).saturating_sub(facts.load_balancers_unnamed),
         load_balancers_missing: facts.load_balancers_unnamed.saturating_sub(count(suspects.iter())),
         free_and_owned: throughout.filter(|addr| facts.handed_out.contains(addr)).copied().collect(),
@@ -103,8 +107,8 @@ pub fn reconcile(facts: &CensusFacts) -> LeakReport {
 /// What two censuses of the same network agree on: a leak never goes away by itself, so an address that one
 /// of them does not suspect was only on its way from one owner to the next.
 ///
-/// The counts of usable, handed out and owned addresses are those of the second look. Of the load balancers the
-/// smaller number is taken off, for only those that stood both times can be among the suspects of both.
+/// The counts of usable, handed out and owned addresses are those of the second census. The smaller number of load
+/// balancers is subtracted, because only those that existed both times can be among the suspects of both.
 pub fn confirm(first: &LeakReport, second: &LeakReport) -> LeakReport {
     let suspects: BTreeSet<_> = first.suspects.intersection(&second.suspects).copied().collect();
     let unnamed = first.load_balancers_unnamed.min(second.load_balancers_unnamed);
@@ -125,9 +129,10 @@ fn count<T>(items: impl Iterator<Item = T>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{Ring, Subnet};
-    use proptest::prelude::*;
 
     fn net() -> Subnet {
         Subnet::parse("10.0.1.0/28").unwrap()
@@ -241,7 +246,7 @@ mod tests {
             prop_assert_eq!(report.handed_out + report.owned + report.leaked, report.usable);
         }
 
-        /// Whatever the facts, the parts make up the whole and a second look never finds more.
+        /// Whatever the facts, the parts make up the whole and a second census never finds more.
         #[test]
         fn parts_make_up_the_whole(sets in prop::collection::vec(prop::collection::btree_set(0_u8..20, 0..20), 8), lb in 0_u64..5) {
             let report = |at: usize| {

@@ -1,13 +1,13 @@
-//! Address arithmetic for Docker Swarm overlay networks: does it fit, does it collide, what has leaked, how long
-//! does it last.
+//! Address arithmetic for Docker Swarm overlay networks: what fits, what collides, what has leaked, and how long the
+//! free addresses last.
 //!
-//! Everything here is a pure function of facts that others collected. It never does I/O, never reads a clock,
-//! never talks to an engine, and allocates IPv4 only, as Swarm does.
+//! Every function is pure: it takes facts that another crate collected. Nothing here does I/O, reads a clock or talks
+//! to an engine. Addresses are IPv4 only, as Swarm's are.
 //!
 //! ```
 //! use pvcheck_ipam::{Capacity, CensusFacts, Index, PlanRequest, Reservations, Subnet, plan_subnet, reconcile};
 //!
-//! // What has leaked: neither handed out in one turn of the serial allocator, nor owned by anybody.
+//! // What has leaked: neither handed out in one turn of the serial allocator nor owned.
 //! let proxy = Subnet::parse("10.0.1.0/28")?;
 //! let facts = CensusFacts {
 //!     capacity: Capacity::of(proxy),
@@ -35,8 +35,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod axis;
-mod bits;
+mod bitmap;
+mod block_index;
 mod capacity;
 mod collide;
 mod demand;
@@ -51,19 +51,15 @@ mod space;
 mod subnet;
 mod workload;
 
-pub use capacity::{
-    AllocatorStatus, Capacity, CapacityError, Occupancy, Pool, Pressure, Threshold, Thresholds, Usage,
-};
+pub use capacity::{AllocatorStatus, Capacity, CapacityError, Pool, Pressure, Threshold, Thresholds, Usage};
 pub use collide::{Collision, Index, Reservation};
 pub use demand::{
-    Demand, Endpoint, Headroom, LoadBalancers, Mode, NetworkKind, Order, Room, Service, Site, Update,
+    Demand, Endpoint, Headroom, LoadBalancers, Mode, NetworkKind, Order, Service, Site, Slack, Update,
 };
 pub use fill::{Filling, Misfit, UpdateRisk, Want};
 pub use leaks::{CensusFacts, LeakReport, confirm, reconcile};
-pub use plan::{
-    Conflict, Note, Plan, PlanError, PlanRequest, Reason, Rejection, Strategy, check_candidate, plan_subnet,
-};
-pub use rate::{Conclusion, CyclesLeft, DaysLeft, LeakRate, RateError};
+pub use plan::{Conflict, Note, Plan, PlanError, PlanRequest, Reason, Rejection, Strategy, plan_subnet};
+pub use rate::{CyclesLeft, DaysLeft, LeakRate, RateError};
 pub use render::{Declaration, NetworkName, NetworkNameError};
 pub use reservations::{Duplicate, Reservations, ReservationsError};
 pub use ring::{Ring, RingError};

@@ -1,4 +1,4 @@
-//! Choosing a subnet that collides with nothing, and saying why the others were not chosen.
+//! The choice of a subnet that collides with nothing, with the reasons against the others.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -15,24 +15,24 @@ use crate::workload::{PREFIXES, Workload, usable};
 const REJECTIONS_LISTED: usize = 16;
 /// Conflicts that a rejection lists.
 const CONFLICTS_LISTED: usize = 256;
-/// Live VIP services above which a network is slow whatever its size (moby issue 30820).
+/// Live VIP services above which a network of any size is slow (moby issue 30820).
 const MANY_VIPS: u64 = 250;
 
 /// Which free subnet is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// The lowest.
     #[default]
     FirstFit,
-    /// The lowest in the smallest free block that has room, so that large blocks stay whole.
+    /// The lowest in the smallest free block that is large enough, so that large blocks stay whole.
     BestFit,
     /// The lowest whose sibling is free too, so that the network can be renewed twice as large.
     RoomToGrow,
 }
 
 /// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlanRequest {
     /// Prefix length. Not given: that of the first preferred subnet, or what the workload needs.
@@ -47,15 +47,15 @@ pub struct PlanRequest {
     pub deny: Vec<Subnet>,
     /// Which free subnet to take if none of the preferred ones is suitable.
     pub strategy: Strategy,
-    /// Default address pools of the Swarm, out of which the engine serves later networks. They are no
-    /// obstacle, for the engine passes over what another of its networks has; a subnet in there gets a note.
+    /// Default address pools of the Swarm, out of which the engine serves later networks. They are
+    /// not an obstacle, because the engine skips what another of its networks has; a subnet in one gets a note.
     pub default_pools: Vec<Subnet>,
-    /// Nodes whose addresses and routes could not be looked at.
+    /// Nodes whose addresses and routes could not be read.
     pub not_seen: Vec<String>,
 }
 
 /// A chosen subnet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The subnet.
     pub chosen: Subnet,
@@ -65,7 +65,7 @@ pub struct Plan {
     pub usable: u64,
     /// Addresses that the workload needs, if one was given.
     pub needed: Option<u64>,
-    /// Whether it is one of the preferred ones.
+    /// True iff it is one of the preferred ones.
     pub preferred: bool,
     /// The preferred subnets that were passed over, then, if none was taken, the lowest unsuitable ones before
     /// the chosen one.
@@ -77,20 +77,20 @@ pub struct Plan {
 }
 
 /// A candidate that is not suitable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// The candidate.
     pub candidate: Subnet,
     /// Why.
     pub reason: Reason,
-    /// Who is in the way, at most 256.
+    /// The reservations in the way, at most 256.
     pub conflicts: Vec<Conflict>,
     /// How many more are.
     pub conflicts_unlisted: u64,
 }
 
 /// Why a candidate is not suitable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It shares addresses with reservations.
@@ -120,7 +120,7 @@ impl Reason {
 }
 
 /// A reservation in the way of a candidate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     /// Whose, and where it was seen.
     #[serde(flatten)]
@@ -130,7 +130,7 @@ pub struct Conflict {
 }
 
 /// Something to know about a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
     /// The subnet overlaps a default address pool of the Swarm.
@@ -138,7 +138,7 @@ pub enum Note {
         /// The pool.
         pool: Subnet,
     },
-    /// Some nodes were not looked at.
+    /// Some nodes were not read.
     Unseen {
         /// How many.
         nodes: usize,
@@ -150,21 +150,21 @@ pub enum Note {
     },
 }
 
-/// Why there is no plan; one line with the mend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why there is no plan. One line, with what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// Neither prefix nor workload nor preferred subnet.
     #[error("no size given: name a prefix, a workload or a preferred subnet")]
     NoSize,
-    /// The prefix is no size for an overlay.
-    #[error("prefix /{prefix} is no size for an overlay: choose /1 to /30, for example /24")]
+    /// The prefix is not a size for an overlay.
+    #[error("prefix /{prefix} is not a size for an overlay: choose /1 to /30, for example /24")]
     Prefix {
         /// What was asked for.
         prefix: u8,
     },
     /// The prefix cannot hold the workload.
     #[error("a /{prefix} has {usable} usable addresses and the workload needs {needed}: choose {}",
-        mend_of(*.fits))]
+        fix_of(*.fits))]
     TooSmall {
         /// What was asked for.
         prefix: u8,
@@ -186,24 +186,24 @@ pub enum PlanError {
     NothingAllowed,
     /// Every block of the size is taken or, with room to grow, has a sibling that is.
     #[error("no free /{prefix} {} the allowed subnets: {}", if *.room_to_grow { "with a free sibling in" } else { "in" },
-        no_room_mend(*.largest_free, *.prefix, *.room_to_grow))]
+        no_room_fix(*.largest_free, *.prefix, *.room_to_grow))]
     NoRoom {
         /// The prefix wanted.
         prefix: u8,
-        /// Whether a free sibling was wanted too.
+        /// True iff a free sibling was wanted too.
         room_to_grow: bool,
         /// The largest free block that there is.
         largest_free: Option<Subnet>,
-        /// What was looked at, as in [`Plan::rejected`].
+        /// The candidates that were tried, as in [`Plan::rejected`].
         rejected: Vec<Rejection>,
     },
 }
 
-fn mend_of(fits: Option<u8>) -> String {
+fn fix_of(fits: Option<u8>) -> String {
     fits.map_or_else(|| "several networks".to_owned(), |prefix| format!("/{prefix} or wider"))
 }
 
-fn no_room_mend(largest: Option<Subnet>, prefix: u8, room_to_grow: bool) -> String {
+fn no_room_fix(largest: Option<Subnet>, prefix: u8, room_to_grow: bool) -> String {
     match largest {
         None => "they are taken completely, so allow more".to_owned(),
         Some(largest) if room_to_grow && largest.prefix() <= prefix => {
@@ -216,11 +216,10 @@ fn no_room_mend(largest: Option<Subnet>, prefix: u8, room_to_grow: bool) -> Stri
 /// Chooses a subnet.
 ///
 /// The first suitable preferred one, otherwise by the strategy. The same request and the same reservations give
-/// the same plan, in whatever order the reservations and lists came (the preferred ones aside).
+/// the same plan, in any order of the reservations and lists (the preferred ones aside).
 ///
 /// # Errors
-///
-/// A size that is missing, impossible or too small for the workload; nothing allowed; no room.
+/// If the size is missing, impossible or too small for the workload, if nothing is allowed, or if no subnet is free.
 pub fn plan_subnet(request: &PlanRequest, index: &Index) -> Result<Plan, PlanError> {
     let planner = Planner::new(request, index)?;
     let mut rejected = vec![];
@@ -236,19 +235,6 @@ pub fn plan_subnet(request: &PlanRequest, index: &Index) -> Result<Plan, PlanErr
         Some(found) => Ok(planner.chosen(found, false, rejected)),
         None => Err(planner.no_room(rejected)),
     }
-}
-
-/// Why a subnet is not suitable under a request; `None` if it is.
-///
-/// # Errors
-///
-/// As [`plan_subnet`], but for room.
-pub fn check_candidate(
-    request: &PlanRequest,
-    index: &Index,
-    candidate: Subnet,
-) -> Result<Option<Rejection>, PlanError> {
-    Ok(Planner::new(request, index)?.check(candidate))
 }
 
 struct Planner<'a> {
@@ -280,6 +266,8 @@ impl<'a> Planner<'a> {
 
     fn check(&self, candidate: Subnet) -> Option<Rejection> {
         let rejected = |reason, rivals: Option<Subnet>| Some(self.rejection(candidate, reason, rivals));
+        // The order of these checks decides which reason a user reads: size first, because another size cannot be
+        // compared; then the reservations, because a conflict names its owner, which "not allowed" does not.
         if candidate.prefix() != self.prefix {
             return rejected(Reason::OtherPrefix { wanted: self.prefix }, None);
         }
@@ -301,6 +289,7 @@ impl<'a> Planner<'a> {
             .take(CONFLICTS_LISTED)
             .map(|(reservation, overlap)| Conflict { reservation: reservation.clone(), overlap })
             .collect();
+        // Counted apart, because the list is cut and a /1 may collide with every reservation there is.
         let all = rivals.map_or(0, |subnet| self.index.count_conflicts(subnet));
         let conflicts_unlisted = u64::try_from(all - conflicts.len()).unwrap_or(u64::MAX);
         Rejection { candidate, reason, conflicts, conflicts_unlisted }
@@ -312,6 +301,7 @@ impl<'a> Planner<'a> {
             Strategy::FirstFit => self.space.first_free(taken, self.size()),
             Strategy::BestFit => self.space.best_free(taken, self.size()),
             Strategy::RoomToGrow => {
+                // An aligned free block of twice the size is a candidate and its sibling; its lower half comes first.
                 let both = self.space.first_free(taken, self.size() * 2)?;
                 Subnet::around(both.first(), self.prefix)
             }
@@ -320,7 +310,8 @@ impl<'a> Planner<'a> {
 
     /// The lowest unsuitable candidates before the one that the search found.
     fn explain_search(&self, found: Option<Subnet>, rejected: &mut Vec<Rejection>) {
-        // Looked at one by one only as long as the list is short; a free one that best-fit passed over is none.
+        // Blocks are tried one by one, so their number is bounded: an allow list of 10.0.0.0/8 has 2^22 blocks of a
+        // /30. A free block that best-fit skipped is not a rejection.
         let end = found.unwrap_or_else(|| Subnet::host(Ipv4Addr::BROADCAST));
         let fresh: Vec<_> = self
             .space
@@ -372,6 +363,7 @@ impl<'a> Planner<'a> {
 fn prefix_of(request: &PlanRequest) -> Result<u8, PlanError> {
     let needed = request.workload.map_or(0, |workload| workload.needed());
     let fits = request.workload.and_then(|workload| workload.prefix());
+    // What is asked for explicitly wins over what follows from the preferred subnet, and that over the workload.
     let wanted = request.prefix.or_else(|| request.prefer.first().map(|subnet| subnet.prefix()));
     let prefix = match wanted {
         Some(prefix) => prefix,
@@ -428,7 +420,7 @@ impl fmt::Display for Note {
             ),
             Self::Unseen { nodes } => {
                 let were = if *nodes == 1 { "node was" } else { "nodes were" };
-                write!(f, "{nodes} {were} not looked at: own addresses and routes there may collide")
+                write!(f, "{nodes} {were} not inspected: addresses and routes there may collide")
             }
             Self::ManyVips { services } => write!(
                 f,

@@ -1,6 +1,4 @@
-//! What a number of observed leaks says about the rate of leaking.
-
-use std::fmt;
+//! From a number of observed leaks to the leak rate, with bounds.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// one made has a probability of exactly 5 %. Each holds with 95 % by itself, both together with 90 %. With
 /// 0 leaks in n cycles the upper bound is 2.9957/n ("rule of three"), the lower one 0.
 ///
-/// Leaks are taken as independent. Where they come in lumps, such as one for each task of a stack, count lumps,
-/// or read the bounds as too narrow.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Leaks are taken as independent. Where they come in batches, such as one for each task of a stack, count
+/// batches, or read the bounds as too narrow.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeakRate {
     /// Leaks that were seen.
     pub leaks: u64,
@@ -27,7 +25,7 @@ pub struct LeakRate {
 }
 
 /// Why there is no rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
     /// Without a cycle nothing is known.
     #[error("no cycle was run, so nothing is known about the rate: run at least one")]
@@ -41,9 +39,9 @@ pub enum RateError {
 }
 
 /// How many cycles the free addresses last. Whole cycles that fit, rounded down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CyclesLeft {
-    /// At the estimated rate; `None` if no leak was seen, which is not "for ever".
+    /// At the estimated rate; `None` if no leak was seen, which does not mean that the addresses last without end.
     pub estimate: Option<u64>,
     /// With 95 % confidence at least this many, that is at the upper bound of the rate.
     pub lower95: u64,
@@ -52,7 +50,7 @@ pub struct CyclesLeft {
 }
 
 /// [`CyclesLeft`] in days.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DaysLeft {
     /// See [`CyclesLeft::estimate`].
     pub estimate: Option<f64>,
@@ -69,8 +67,7 @@ impl LeakRate {
     /// The rate behind `leaks` leaks in `cycles` cycles.
     ///
     /// # Errors
-    ///
-    /// No cycles, or more than 2^32 leaks.
+    /// If there were no cycles, or more than 2^32 leaks.
     pub fn new(leaks: u64, cycles: u64) -> Result<Self, RateError> {
         if cycles == 0 {
             return Err(RateError::NoCycles);
@@ -96,23 +93,11 @@ impl LeakRate {
             upper95: cycles_at(free, self.lower95),
         }
     }
-
-    /// Chance of seeing no leak in `cycles` cycles if the true rate were `per_cycle`: how easily a clean run
-    /// could have missed it. A rate below 0 counts as 0.
-    pub fn chance_of_missing(per_cycle: f64, cycles: u64) -> f64 {
-        (-per_cycle.max(0.0) * cycles as f64).exp()
-    }
-
-    /// Clean cycles that it takes to show, with 95 % confidence, that the rate is below `per_cycle`; `None`
-    /// for a rate of 0 or less, which no number of cycles shows.
-    pub fn clean_cycles_needed(per_cycle: f64) -> Option<u64> {
-        let cycles = -TAIL.ln() / per_cycle;
-        (per_cycle > 0.0).then(|| to_count(cycles.ceil()))
-    }
 }
 
 impl CyclesLeft {
-    /// In days, at so many cycles a day; `None` unless that is a number above 0.
+    /// In days, at so many cycles a day; `None` unless that is a number above 0. No command uses this yet; it is
+    /// meant for a forecast of the day on which a network is full.
     pub fn days(&self, cycles_per_day: f64) -> Option<DaysLeft> {
         let days = |cycles: u64| cycles as f64 / cycles_per_day;
         (cycles_per_day.is_finite() && cycles_per_day > 0.0).then(|| DaysLeft {
@@ -120,85 +105,6 @@ impl CyclesLeft {
             lower95: days(self.lower95),
             upper95: self.upper95.map(days),
         })
-    }
-}
-
-/// What a bounded run of cycles allows to conclude, and what not; as data, and as sentences by `Display`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Conclusion {
-    /// What was seen.
-    pub rate: LeakRate,
-    /// Free addresses that the conclusion counts with.
-    pub free: u64,
-    /// How long they last.
-    pub cycles_left: CyclesLeft,
-    /// Leaks per cycle that were known before, for example from the run that failed.
-    pub known_rate: Option<f64>,
-    /// How likely this number of cycles would be without a leak if `known_rate` still held.
-    pub chance_of_missing: Option<f64>,
-    /// Clean cycles that would show a rate below `known_rate`.
-    pub cycles_needed: Option<u64>,
-}
-
-impl Conclusion {
-    /// Concludes from a rate, the free addresses, and the rate to compare with if one is known.
-    pub fn new(rate: LeakRate, free: u64, known_rate: Option<f64>) -> Self {
-        Self {
-            rate,
-            free,
-            cycles_left: rate.cycles_left(free),
-            known_rate,
-            chance_of_missing: known_rate.map(|known| LeakRate::chance_of_missing(known, rate.cycles)),
-            cycles_needed: known_rate.and_then(LeakRate::clean_cycles_needed),
-        }
-    }
-
-    /// Whether the run, being clean, excludes the known rate with 95 % confidence; `None` if no rate is
-    /// known.
-    pub fn excludes_known_rate(&self) -> Option<bool> {
-        self.known_rate.map(|known| self.rate.upper95 < known)
-    }
-
-    /// What was shown, one sentence each.
-    pub fn shows(&self) -> Vec<String> {
-        let LeakRate { leaks, cycles, upper95, lower95, .. } = self.rate;
-        let mut out = vec![format!(
-            "{leaks} leaked in {cycles} {}: with 95 % confidence at most {upper95:.4} a cycle",
-            if cycles == 1 { "cycle" } else { "cycles" }
-        )];
-        if leaks > 0 {
-            out.push(format!("the leak is real: with 95 % confidence at least {lower95:.4} a cycle"));
-        }
-        out.push(format!("{} free addresses last at least {} cycles", self.free, self.cycles_left.lower95));
-        if self.excludes_known_rate() == Some(true) {
-            out.push(format!("the known rate of {:.4} a cycle is excluded", self.known_rate.unwrap_or(0.0)));
-        }
-        out
-    }
-
-    /// What was not shown, one sentence each.
-    pub fn does_not_show(&self) -> Vec<String> {
-        let mut out = vec![];
-        if self.rate.leaks == 0 {
-            out.push("that the rate is zero: fewer leaks than the bound would not have been seen".to_owned());
-        }
-        if let (Some(false), Some(known), Some(chance), Some(needed)) =
-            (self.excludes_known_rate(), self.known_rate, self.chance_of_missing, self.cycles_needed)
-        {
-            let chance = 100.0 * chance;
-            out.push(format!(
-                "that the known rate of {known:.4} a cycle is gone: it gives a clean run of this length in \
-                 {chance:.1} % of cases, and {needed} clean cycles would exclude it"
-            ));
-        }
-        out.push("anything about other stacks, removal orders or concurrency than those that ran".to_owned());
-        out
-    }
-}
-
-impl fmt::Display for Conclusion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "shown: {}. Not shown: {}", self.shows().join("; "), self.does_not_show().join("; "))
     }
 }
 
@@ -216,9 +122,12 @@ fn to_count(value: f64) -> u64 {
 /// The x with P(shape, x) = `probability`, by bisection. For a Poisson count k the upper bound is the quantile
 /// of shape k + 1, the lower one that of shape k.
 fn gamma_quantile(shape: f64, probability: f64) -> f64 {
+    // A gamma distribution of this shape has mean `shape` and deviation √shape, so ten deviations and a constant for
+    // small shapes enclose every 5 % and 95 % quantile.
     let (mut low, mut high) = (0.0, shape + 10.0 * shape.sqrt() + 10.0);
     for _ in 0..200 {
         let middle = f64::midpoint(low, high);
+        // Neighbouring floats: no further halving is possible.
         if middle <= low || middle >= high {
             break;
         }
@@ -295,8 +204,9 @@ fn ln_gamma(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn close(actual: f64, expected: f64) {
         assert!((actual - expected).abs() <= expected.abs() * 1e-4, "{actual} is not {expected}");
@@ -351,27 +261,6 @@ mod tests {
         assert!(extreme.lower95 < extreme.estimate && extreme.estimate < extreme.upper95);
     }
 
-    #[test]
-    fn a_clean_run_says_what_it_shows_and_what_not() {
-        // Five clean cycles where one leak a cycle was known: excluded. One leak in twenty: not.
-        let rate = LeakRate::new(0, 5).unwrap();
-        let strong = Conclusion::new(rate, 250, Some(1.0));
-        assert_eq!(strong.excludes_known_rate(), Some(true));
-        assert_eq!(strong.cycles_needed, Some(3));
-        let weak = Conclusion::new(rate, 250, Some(0.05));
-        assert_eq!(weak.excludes_known_rate(), Some(false));
-        assert_eq!(weak.cycles_needed, Some(60));
-        close(weak.chance_of_missing.unwrap(), 0.778_80);
-        let text = weak.to_string();
-        assert!(text.contains("0 leaked in 5 cycles: with 95 % confidence at most 0.5991 a cycle"), "{text}");
-        assert!(text.contains("250 free addresses last at least 417 cycles"), "{text}");
-        assert!(text.contains("in 77.9 % of cases, and 60 clean cycles would exclude it"), "{text}");
-        assert!(text.contains("that the rate is zero"), "{text}");
-        let leaky = Conclusion::new(LeakRate::new(8, 8).unwrap(), 250, None).to_string();
-        assert!(leaky.contains("the leak is real") && !leaky.contains("rate is zero"), "{leaky}");
-        assert_eq!(LeakRate::clean_cycles_needed(0.0), None);
-    }
-
     proptest! {
         /// At the bounds the plain Poisson sum leaves exactly 5 % outside.
         #[test]
@@ -398,15 +287,5 @@ mod tests {
             prop_assert!(left.estimate.is_none_or(|estimate| left.lower95 <= estimate));
             prop_assert!(left.upper95.is_none_or(|upper| left.lower95 <= upper));
         }
-    }
-
-    #[test]
-    fn a_known_rate_is_called_excluded_only_where_it_is() {
-        let says = |known| {
-            let rate = LeakRate::new(0, 5).unwrap();
-            Conclusion::new(rate, 200, Some(known)).shows().iter().any(|s| s.contains("is excluded"))
-        };
-        // 0 in 5 cycles bounds the rate by 3/5.
-        assert_eq!([0.1, 0.5, 0.7, 1.0].map(says), [false, false, true, true]);
     }
 }

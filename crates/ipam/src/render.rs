@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::subnet::{Subnet, quoted};
 
-/// A name that Docker takes for a network: a letter or digit, then letters, digits, `_`, `.` and `-` (moby
+/// A name that Docker accepts for a network: a letter or digit, then letters, digits, `_`, `.` and `-` (moby
 /// `daemon/names`). Safe in a shell, in Nix and in YAML.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NetworkName(String);
 
-/// A text that Docker does not take for the name of a network.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{given} is no network name: begin with a letter or digit and go on with those, or with _ . -")]
+/// A text that Docker does not accept as the name of a network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{given} is not a network name: start with a letter or digit, then use letters, digits, `_`, `.` or `-`"
+)]
 pub struct NetworkNameError {
     given: String,
 }
@@ -61,13 +63,13 @@ impl fmt::Display for NetworkName {
 }
 
 /// An overlay to declare.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declaration {
     /// Its name.
     pub name: NetworkName,
     /// Its subnet.
     pub subnet: Subnet,
-    /// Whether containers may be attached by hand.
+    /// True iff containers may be attached by hand.
     pub attachable: bool,
 }
 
@@ -78,8 +80,8 @@ impl Declaration {
         format!("docker network create --driver overlay{} --subnet {subnet} {name}", self.attachable_flag())
     }
 
-    /// One line for the script of a NixOS unit: creates the network if there is none of that name. It does not
-    /// notice a network that is there with another subnet.
+    /// One line for the script of a NixOS unit: creates the network if none has that name. It does not
+    /// notice an existing one with another subnet.
     pub fn nixos_line(&self) -> String {
         let Self { name, subnet, .. } = self;
         format!(
@@ -105,8 +107,9 @@ impl Declaration {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn proxy() -> Declaration {
         let subnet = Subnet::parse("10.10.0.0/16").unwrap();
@@ -136,7 +139,7 @@ mod tests {
     fn names_that_docker_refuses() {
         for name in ["", "-x", "a b", "a;rm", "a$b", "a\nb", "ä", "\"", "../a"] {
             let error = name.parse::<NetworkName>().unwrap_err().to_string();
-            assert!(error.contains("is no network name: begin with"), "{error}");
+            assert!(error.contains("is not a network name: start with"), "{error}");
         }
         assert!(serde_json::from_str::<NetworkName>("\"a b\"").is_err());
         assert_eq!(serde_json::to_string(&proxy().name).unwrap(), "\"proxy\"");

@@ -10,17 +10,17 @@ use crate::collide::Reservation;
 use crate::subnet::{Subnet, SubnetError, quoted};
 
 /// What a reservations file holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reservations {
     /// Each entry once, in the order of the file.
     pub list: Vec<Reservation>,
-    /// Entries that were left out because an earlier one says the same. Two owners of one network are no
-    /// duplicate: they collide.
+    /// Entries that were left out because an earlier one says the same. Two owners of one network are
+    /// not duplicates: they collide.
     pub duplicates: Vec<Duplicate>,
 }
 
 /// An entry that repeats an earlier one. Entries are counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Duplicate {
     /// The entry that was left out.
     pub entry: usize,
@@ -34,8 +34,8 @@ impl std::fmt::Display for Duplicate {
     }
 }
 
-/// Why a text is no reservations file; one line with place and mend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a text is not a reservations file. One line: the place and how to fix it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReservationsError {
     /// Not JSON, or not a list of such entries.
     #[error(
@@ -50,7 +50,7 @@ pub enum ReservationsError {
         /// What is wrong there.
         problem: String,
     },
-    /// An entry's `net` is no canonical IPv4 network.
+    /// An entry's `net` is not a canonical IPv4 network.
     #[error("entry {entry}: {problem}")]
     Ipv4 {
         /// The entry, from 1.
@@ -58,19 +58,19 @@ pub enum ReservationsError {
         /// What is wrong with it.
         problem: SubnetError,
     },
-    /// An entry's `net` looks like IPv6 and is no canonical network.
-    #[error("entry {entry}: {given} is no IPv6 network: write {mend}")]
+    /// An entry's `net` looks like IPv6 and is not a canonical network.
+    #[error("entry {entry}: {given} is not an IPv6 network: write {suggestion}")]
     Ipv6 {
         /// The entry, from 1.
         entry: usize,
         /// What was given, quoted and shortened.
         given: String,
         /// The canonical form, or an example.
-        mend: Ipv6Net,
+        suggestion: Ipv6Net,
     },
 }
 
-/// One entry as written. What else stands in it is passed over.
+/// One entry as written. Unknown fields are ignored.
 #[derive(Deserialize)]
 struct Entry<'a> {
     #[serde(borrow)]
@@ -88,9 +88,9 @@ impl Reservations {
     /// Reads a file's text. `source` may be missing in an entry; `net` is IPv4 or IPv6.
     ///
     /// # Errors
-    ///
-    /// At the first entry that cannot be read, with its place.
+    /// If an entry cannot be read; the error is about the first such entry.
     pub fn from_json(text: &str) -> Result<Self, ReservationsError> {
+        // Some editors begin a file with a byte order mark, which JSON does not allow (RFC 8259, section 8.1).
         let text = text.trim_start_matches('\u{feff}');
         let entries: Vec<Entry<'_>> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
         let named = entries.into_iter().zip(1..).map(|(Entry { net, owner, source }, entry)| {
@@ -114,7 +114,8 @@ fn duplicates(all: &[Reservation]) -> Vec<Duplicate> {
     repeats.collect()
 }
 
-/// The reader's message without its place, which stands in front here, and cut where it repeats foreign text.
+/// serde_json's message without its position, which the error prints in front, and cut because it may quote foreign
+/// text.
 fn json_error(error: &serde_json::Error) -> ReservationsError {
     let text = error.to_string();
     let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
@@ -131,21 +132,23 @@ fn parse_net(entry: usize, text: &str) -> Result<IpNet, ReservationsError> {
             .map(IpNet::from)
             .map_err(|problem| ReservationsError::Ipv4 { entry, problem });
     }
+    // A colon can be in no IPv4 subnet, so what has one is meant as IPv6.
     let example = Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0), 64);
     let parsed = text.parse::<Ipv6Net>();
     match parsed {
         Ok(net) if net.trunc() == net => Ok(IpNet::V6(net)),
         _ => {
-            let mend = parsed.map_or(example, |net| net.trunc());
-            Err(ReservationsError::Ipv6 { entry, given: quoted(text), mend })
+            let suggestion = parsed.map_or(example, |net| net.trunc());
+            Err(ReservationsError::Ipv6 { entry, given: quoted(text), suggestion })
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn message(text: &str) -> String {
         Reservations::from_json(text).unwrap_err().to_string()
@@ -157,7 +160,7 @@ mod tests {
             {"net": "10.0.0.0/24", "owner": "ingress", "source": "docker"},
             {"net": "fd00::/8", "owner": "vpn", "comment": "passed over"},
             {"net": "10.0.0.0/24", "owner": "ingress", "source": "docker"},
-            {"net": "10.0.0.0/24", "owner": "somebody else", "source": "docker"}
+            {"net": "10.0.0.0/24", "owner": "another one", "source": "docker"}
         ]"#;
         let read = Reservations::from_json(text).unwrap();
         assert_eq!(read.list.len(), 3);
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_files_get_one_line_with_place_and_mend() {
+    fn bad_files_get_one_line_with_place_and_fix() {
         let entry =
             |net: &str| format!(r#"[{{"net":"10.0.0.0/8","owner":"a"}},{{"net":"{net}","owner":"b"}}]"#);
         assert_eq!(
@@ -179,11 +182,11 @@ mod tests {
         );
         assert_eq!(
             message(&entry("fd00::7/64")),
-            "entry 2: \"fd00::7/64\" is no IPv6 network: write fd00::/64"
+            "entry 2: \"fd00::7/64\" is not an IPv6 network: write fd00::/64"
         );
         assert_eq!(
             message(&entry("fd00::/200")),
-            "entry 2: \"fd00::/200\" is no IPv6 network: write fd00::/64"
+            "entry 2: \"fd00::/200\" is not an IPv6 network: write fd00::/64"
         );
         assert!(message(&entry("10.0.0.1")).starts_with("entry 2: 10.0.0.1 has no prefix length"));
         assert!(message("[\n{\"net\": 7}]").starts_with("line 2, column 9: invalid type: integer `7`"));

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::bits::Bits;
+use crate::bitmap::Bitmap;
 use crate::subnet::{Overlap, Subnet};
 
 /// One address pool of a Swarm network, as the leader holds it in memory.
@@ -22,12 +22,12 @@ use crate::subnet::{Overlap, Subnet};
 /// assert_eq!(ring.in_use(), 7, "network, broadcast, gateway, .2 .4 .5 .6");
 /// # Ok::<(), pvcheck_ipam::SubnetError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ring {
     subnet: Subnet,
     range: Subnet,
     gateway: Ipv4Addr,
-    bits: Bits,
+    bits: Bitmap,
     /// Position behind the last address that was handed out; one past the end is possible.
     cursor: u64,
     /// Taken addresses inside the range; the rest of the range can be handed out.
@@ -35,9 +35,9 @@ pub struct Ring {
 }
 
 /// Why a ring cannot do what it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RingError {
-    /// The address is not of this pool.
+    /// The address is outside the pool.
     #[error("{addr} is outside {subnet}")]
     Outside {
         /// The address that was asked for.
@@ -87,8 +87,7 @@ impl Ring {
     /// (moby PR 44968).
     ///
     /// # Errors
-    ///
-    /// [`RingError::RangeOutside`] and [`RingError::NoGateway`].
+    /// If the range lies outside the subnet, or has no free address for the gateway.
     pub fn with_range(subnet: Subnet, range: Subnet) -> Result<Self, RingError> {
         let mut ring = Self::bare(subnet, range_within(subnet, range)?);
         ring.gateway = ring.allocate().ok_or(RingError::NoGateway { subnet, range })?;
@@ -99,9 +98,7 @@ impl Ring {
     /// for by name it leaves the cursor alone, and it may lie outside the range.
     ///
     /// # Errors
-    ///
-    /// [`RingError::RangeOutside`]; [`RingError::Outside`] or [`RingError::Taken`] if the gateway is no address
-    /// of the subnet or is its network or broadcast address.
+    /// If the range lies outside the subnet, or the gateway does, or is its network or broadcast address.
     pub fn with_gateway(subnet: Subnet, range: Option<Subnet>, gateway: Ipv4Addr) -> Result<Self, RingError> {
         let mut ring = Self::bare(subnet, range_within(subnet, range.unwrap_or(subnet))?);
         ring.reserve(gateway)?;
@@ -111,13 +108,14 @@ impl Ring {
 
     /// Network and broadcast address taken, no gateway yet.
     fn bare(subnet: Subnet, range: Subnet) -> Self {
-        let bits = Bits::new(subnet.size_addrs());
+        let bits = Bitmap::new(subnet.size_addrs());
         let mut ring = Self { subnet, range, gateway: subnet.first(), bits, cursor: 0, taken_in_range: 0 };
         ring.reserve_edges();
         ring
     }
 
     fn reserve_edges(&mut self) {
+        // A /31 or /32 has no network and broadcast address to spare (RFC 3021; moby defaultipam, `newPoolData`).
         if self.subnet.prefix() < 31 {
             self.take(self.subnet.first());
             self.take(self.subnet.last());
@@ -154,6 +152,8 @@ impl Ring {
             return None;
         }
         let (start, end) = (self.offset(self.range.first()), self.offset(self.range.last()) + 1);
+        // Two searches, as the engine's bitmap does it: from the cursor to the end, then from the start. A cursor
+        // before the range, as after a rebuild, starts at the range.
         let from = self.cursor.max(start);
         let found = self.bits.first_clear(from, end).or_else(|| self.bits.first_clear(start, end))?;
         self.addr(found)
@@ -162,8 +162,7 @@ impl Ring {
     /// Takes one address by name, inside the range or not; the cursor stays.
     ///
     /// # Errors
-    ///
-    /// [`RingError::Outside`] if it is no address of the subnet, [`RingError::Taken`] if it is in use.
+    /// If the address is not in the subnet, or is in use.
     pub fn reserve(&mut self, addr: Ipv4Addr) -> Result<(), RingError> {
         if !self.subnet.contains(addr) {
             return Err(RingError::Outside { addr, subnet: self.subnet });
@@ -171,24 +170,27 @@ impl Ring {
         if self.take(addr) { Ok(()) } else { Err(RingError::Taken { addr }) }
     }
 
-    /// Gives one address back; `false` if it was not held. Network, broadcast and gateway are never given back:
-    /// they go with the network. The cursor stays.
+    /// Releases one address; `false` if it was not held. Network, broadcast and gateway are never released: they go
+    /// with the network. The cursor stays.
     pub fn release(&mut self, addr: Ipv4Addr) -> bool {
         if !self.subnet.contains(addr) || self.is_reserved(addr) || !self.bits.clear(self.offset(addr)) {
             return false;
         }
+        // An address outside the range was never counted as taken in it: only a gateway or an address asked for by
+        // name lies there.
         self.taken_in_range -= u64::from(self.range.contains(addr));
         true
     }
 
-    /// Forgets everything and takes up only `held`: what a new leader does, with what the Swarm's store knows
+    /// Forgets everything and takes only `held`: what a new leader does with the addresses in the Swarm's store
     /// (swarmkit `manager/allocator/network.go`, `doNetworkInit`). Whatever leaked is free again, and the cursor
-    /// is back at the start, so the lowest gaps are handed out first. Addresses of other subnets are passed over.
+    /// is back at the start, so the lowest gaps are handed out first. Addresses of other subnets are ignored.
     pub fn rebuild(&mut self, held: impl IntoIterator<Item = Ipv4Addr>) {
-        self.bits = Bits::new(self.subnet.size_addrs());
+        self.bits = Bitmap::new(self.subnet.size_addrs());
         self.taken_in_range = 0;
         self.cursor = 0;
         self.reserve_edges();
+        // The store records the gateway with the network, so a new leader takes it before any owner's address.
         self.take(self.gateway);
         for addr in held {
             if self.subnet.contains(addr) {
@@ -208,7 +210,7 @@ impl Ring {
         self.range.size_addrs() - self.taken_in_range
     }
 
-    /// Whether an address is in use or reserved; `false` for addresses of other subnets.
+    /// True iff an address is in use or reserved; `false` for addresses of other subnets.
     pub fn is_taken(&self, addr: Ipv4Addr) -> bool {
         self.subnet.contains(addr) && self.bits.get(self.offset(addr))
     }

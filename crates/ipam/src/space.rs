@@ -6,12 +6,13 @@ use std::net::Ipv4Addr;
 use crate::subnet::Subnet;
 
 /// Addresses in which a plan may look, as ranges that are ascending, apart and not adjacent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Space {
     ranges: Vec<(u64, u64)>,
 }
 
 /// First and last address.
+// u64, so that the address after 255.255.255.255 is a number like any other.
 fn bounds(subnet: Subnet) -> (u64, u64) {
     (u32::from(subnet.first()).into(), u32::from(subnet.last()).into())
 }
@@ -33,7 +34,7 @@ impl Space {
         self.ranges.is_empty()
     }
 
-    /// Whether a subnet lies in here as a whole.
+    /// True iff a subnet lies in here as a whole.
     pub(crate) fn holds(&self, subnet: Subnet) -> bool {
         let (first, last) = bounds(subnet);
         let at = self.ranges.partition_point(|range| range.1 < last);
@@ -65,7 +66,7 @@ impl Space {
         self.ranges.iter().find_map(|range| first_gap(*range, taken, size))
     }
 
-    /// The lowest block of `size` addresses in the smallest free block that has room for it, so that the
+    /// The lowest block of `size` addresses in the smallest free block that holds it, so that the
     /// large ones stay whole. O(n), without allocation.
     pub(crate) fn best_free(&self, taken: &[(u32, u32)], size: u64) -> Option<Subnet> {
         let (_, first) = self
@@ -115,7 +116,7 @@ fn first_gap((first, last): (u64, u64), taken: &[(u32, u32)], size: u64) -> Opti
 }
 
 /// `taken` without the ranges that end before an address. The steps double until they are too wide, so that
-/// near places cost little and far ones no more than a search by halves.
+/// near positions cost little and far ones no more than a binary search.
 fn leap(taken: &[(u32, u32)], addr: u64) -> &[(u32, u32)] {
     let before = |range: &(u32, u32)| u64::from(range.1) < addr;
     let mut width = 1;
@@ -181,9 +182,11 @@ fn whole_blocks(first: u64, last: u64) -> impl Iterator<Item = (u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn any_net() -> impl Strategy<Value = Subnet> {
         (any::<bool>(), 0_u32..128, 25_u8..=32).prop_map(|(top, low, prefix)| {

@@ -12,11 +12,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Swarm allocates overlay addresses from IPv4 subnets only (moby
 /// `daemon/libnetwork/cnmallocator/networkallocator.go`, `allocatePools`), so there is no IPv6 variant.
 /// Ordered by network address, then by prefix (the wider one first). In JSON it is a string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subnet(Ipv4Net);
 
-/// How one subnet lies to another, seen from the one that is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// How one subnet overlaps another, seen from the one that is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// Both are the same subnet.
@@ -37,8 +37,8 @@ impl fmt::Display for Overlap {
     }
 }
 
-/// Why a text is not a canonical IPv4 subnet; the text names the mend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a text is not a canonical IPv4 subnet; each message says what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubnetError {
     /// Nothing was given.
     #[error("empty subnet: write it as address/prefix, for example 10.10.0.0/16")]
@@ -91,7 +91,7 @@ pub enum SubnetError {
     },
     /// Neither an IPv4 nor an IPv6 address before the slash.
     #[error(
-        "{given} is no IPv4 subnet: write four numbers of 0 to 255 and a prefix, for example 10.10.0.0/16"
+        "{given} is not an IPv4 subnet: write four numbers of 0 to 255 and a prefix, for example 10.10.0.0/16"
     )]
     Address {
         /// What was given, quoted and shortened.
@@ -115,9 +115,8 @@ impl Subnet {
     /// Parses `address/prefix`.
     ///
     /// # Errors
-    ///
-    /// Every text that is not exactly one canonical IPv4 subnet: host bits set (the error carries the
-    /// canonical form), no prefix or one out of range, several slashes, IPv6, anything else.
+    /// If the text is not exactly one canonical IPv4 subnet: host bits are set (the error carries the canonical
+    /// form), the prefix is missing or out of range, there are several slashes, it is IPv6, or anything else.
     pub fn parse(text: &str) -> Result<Self, SubnetError> {
         let (address, prefix) = split(text)?;
         let prefix = parse_prefix(text, address, prefix)?;
@@ -170,12 +169,12 @@ impl Subnet {
         self.0.broadcast()
     }
 
-    /// Whether the address lies in this subnet.
+    /// True iff the address lies in this subnet.
     pub fn contains(self, addr: Ipv4Addr) -> bool {
         self.0.contains(&addr)
     }
 
-    /// How this subnet lies to `other`; `None` if they share no address.
+    /// How this subnet overlaps `other`; `None` if they share no address.
     pub fn overlap(self, other: &Self) -> Option<Overlap> {
         if self == *other {
             Some(Overlap::Equal)
@@ -190,6 +189,7 @@ impl Subnet {
 
     /// Number of addresses, reserved ones included: 1 for a /32, 2^32 for a /0.
     pub fn size_addrs(self) -> u64 {
+        // u64, because a /0 has 2^32 addresses.
         1 << (32 - u32::from(self.prefix()))
     }
 
@@ -274,6 +274,7 @@ fn split(text: &str) -> Result<(Ipv4Addr, &str), SubnetError> {
     let (head, tail) = text.split_once('/').map_or((text, None), |(head, tail)| (head, Some(tail)));
     let Ok(address) = head.parse::<Ipv4Addr>() else {
         let given = quoted(text);
+        // IPv6 is a common mistake and not a typing error, so it has an answer of its own.
         let ipv6 = head.parse::<std::net::Ipv6Addr>().is_ok();
         return Err(if ipv6 { SubnetError::Ipv6 { given } } else { SubnetError::Address { given } });
     };
@@ -301,8 +302,9 @@ fn prefix_range(text: &str, address: Ipv4Addr, prefix: &str) -> SubnetError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn subnet(text: &str) -> Subnet {
         Subnet::parse(text).unwrap()
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_input_names_the_mend() {
+    fn bad_input_says_what_to_write() {
         let message = |text| Subnet::parse(text).unwrap_err().to_string();
         assert_eq!(message("10.0.0.7/24"), "10.0.0.7/24 has host bits set: write 10.0.0.0/24");
         assert_eq!(
@@ -343,7 +345,7 @@ mod tests {
         assert!(message("10.0.0.0/08").contains("no number after the slash"));
         assert!(message("10.0.0.0/+8").contains("no number after the slash"));
         assert!(message("10.0.0.0/999999999999").contains("0 to 32"));
-        assert!(message("proxy").contains("is no IPv4 subnet"));
+        assert!(message("proxy").contains("is not an IPv4 subnet"));
         assert!(message(" ").starts_with("empty subnet"));
         assert!(message("a\nb").contains("a\\nb"));
         assert!(message(&"x".repeat(1 << 20)).len() < 256);

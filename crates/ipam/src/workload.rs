@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Services of one shape on one network, and how much they are to grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workload {
     /// VIP services.
     pub services: u64,
@@ -11,17 +11,17 @@ pub struct Workload {
     pub replicas: u64,
     /// Nodes, each of which takes one load-balancer address.
     pub nodes: u64,
-    /// Growth to leave room for, in per cent: 100 is twice as much.
+    /// Growth to plan for, in per cent: 100 is twice as much.
     #[serde(default)]
     pub growth_percent: u64,
 }
 
-/// The widest and the narrowest prefix that a plan chooses: a /31 has no room for a VIP and a task.
+/// The widest and the narrowest prefix that a plan chooses: a /31 cannot hold a VIP and a task.
 pub(crate) const PREFIXES: std::ops::RangeInclusive<u8> = 1..=30;
 
 impl Workload {
-    /// Addresses that it takes once grown, all services being updated one task at a time: a VIP, its tasks and
-    /// one more task for each service, and a load balancer for each node.
+    /// Addresses that it takes once grown, while every service is updated one task at a time: for each service a VIP,
+    /// its tasks and one more task, and for each node a load balancer.
     pub fn needed(&self) -> u64 {
         let each = u128::from(self.replicas) + 1 + u128::from(self.replicas > 0);
         let now = u128::from(self.services).saturating_mul(each).saturating_add(self.nodes.into());
@@ -42,9 +42,10 @@ pub(crate) fn usable(prefix: u8) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{LoadBalancers, NetworkKind, Service, Site, Subnet};
-    use proptest::prelude::*;
 
     #[test]
     fn prefixes_of_workloads() {

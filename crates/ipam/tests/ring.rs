@@ -129,7 +129,7 @@ fn a_huge_pool_is_cheap_and_complete() {
 }
 
 /// Pool, and the addresses that are free in it, in a plain set; the cursor as an address.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 struct Model {
     subnet: Subnet,
     range: Subnet,
@@ -138,7 +138,7 @@ struct Model {
     cursor: u32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Step {
     Allocate,
     Reserve(u32),

@@ -1,4 +1,4 @@
-//! What a scan must be told, because the log alone does not know it.
+//! What a scan cannot know from the log alone: what pvcheck itself caused, and which networks were removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,19 +6,20 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{CENSUS_NOISE, Subjects};
+use crate::catalogue::CENSUS_NOISE;
 use crate::ids::{NetworkId, ServiceId, TaskId};
 use crate::record::Record;
 use crate::signature::Signature;
+use crate::subjects::Subjects;
 use crate::window::Window;
 
-/// What our own censuses cause in the log, to be counted apart from findings.
+/// What pvcheck's own censuses cause in the log, counted apart from findings.
 ///
-/// A record is ours iff it names one of our services or tasks, at whatever time, or if it is the line without an id that
+/// A record is ours iff it names one of our services or tasks, at any time, or if it is the line without an id that
 /// each address of a bulk census leaves (`error reallocating node`, 256 of them for a /24) and falls into one of our
-/// spans. A line that names a *task* only (`failed to allocate network IP for task …`) can be told by `tasks` alone:
-/// give the ids of the census' tasks, not only of its services.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+/// spans. A line that names only a *task* (`failed to allocate network IP for task …`) is recognised by `tasks`
+/// alone: give the ids of the census' tasks, not only of its services.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnNoise {
     /// When our censuses ran, from creating the first service until its tasks were gone.
     pub spans: Vec<Window>,
@@ -58,6 +59,7 @@ impl OwnNoise {
     }
 
     pub(crate) fn owns(&self, record: &Record, signature: Option<&Signature>, subjects: &Subjects) -> bool {
+        // The time alone is not enough for any other line: a service of the user's may fail during a census too.
         let nameless = signature.is_some_and(|signature| signature.id == CENSUS_NOISE);
         (nameless && self.spans.iter().any(|span| span.contains(record.at)))
             || !self.services.is_disjoint(&subjects.services)
@@ -65,9 +67,10 @@ impl OwnNoise {
     }
 }
 
-/// Which networks were removed when: without it `could not find network allocator state` counts as the trace of a leak,
-/// with it only where the network was removed shortly before.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// Which networks were removed when: without it `could not find network allocator state` counts as the trace of a
+/// leak, with it only where the network was removed shortly before. No command uses this yet; it is meant for
+/// `pvcheck journal scan` with the removals that are known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedNetworks {
     /// Each network with the time of its removal.
     pub networks: BTreeMap<NetworkId, Timestamp>,
@@ -82,8 +85,8 @@ impl RemovedNetworks {
         Self { networks: networks.into_iter().collect(), within: Duration::from_mins(10) }
     }
 
-    /// True iff the record names networks and none of them was removed shortly before it. The clocks of the engine and
-    /// of who wrote the removal down may differ by a minute.
+    /// True iff the record names networks and none of them was removed shortly before it. The clocks of the engine
+    /// and of the machine that recorded the removal may differ by a minute.
     pub(crate) fn are_old(&self, record: &Record, named: &BTreeSet<NetworkId>) -> bool {
         !named.is_empty() && !named.iter().any(|network| self.is_recent(record, network))
     }

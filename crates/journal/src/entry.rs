@@ -6,29 +6,35 @@ use serde_json::{Map, Value};
 use crate::logfmt;
 use crate::record::{Form, Level, MAX_LINE_BYTES, Origin, Record, cut_at};
 
-/// The longest line of `journalctl -o json` that is looked at: an array of bytes takes up to four characters a byte.
+/// The longest line of `journalctl -o json` that is parsed: an array of bytes takes up to four characters a byte.
 pub(crate) const MAX_ENTRY_BYTES: usize = 5 * MAX_LINE_BYTES;
 
 /// The fields that are needed. Asking for these only keeps `journalctl` from printing some 30 more for each line.
 pub(crate) const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,CONTAINER_ID";
 
-pub(crate) fn record(line: &[u8]) -> Record {
-    let (kept, cut) = cut_at(line, MAX_ENTRY_BYTES);
-    if cut == 0
-        && let Ok(Value::Object(object)) = serde_json::from_slice(kept)
-    {
-        return from_fields(&Fields::of_json(&object));
+impl Record {
+    /// Reads one line of `journalctl -o json`. `MESSAGE` may be text or an array of bytes (systemd, "Journal JSON
+    /// Format"). Never fails; see [`Form::Unparsed`].
+    pub fn parse_entry(line: &[u8]) -> Self {
+        let (kept, cut) = cut_at(line, MAX_ENTRY_BYTES);
+        if cut == 0
+            && let Ok(Value::Object(object)) = serde_json::from_slice(kept)
+        {
+            return from_fields(&Fields::of_json(&object));
+        }
+        // Not an entry: `-- Boot … --` or a torn line. Its text may still hold a signature, so it is read as a plain
+        // line.
+        let mut record = Self::parse_line(kept);
+        record.form = Form::Unparsed;
+        record.cut_bytes += cut;
+        record
     }
-    let mut record = Record::parse_line(kept);
-    record.form = Form::Unparsed;
-    record.cut_bytes += cut;
-    record
 }
 
 /// What is taken from an entry, wherever it came from.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    /// `None`: there is none, or it was left out for its size.
+    /// `None` if the entry has none, or journald left it out for its size.
     pub(crate) message: Option<Vec<u8>>,
     pub(crate) priority: Option<u8>,
     pub(crate) ident: Option<String>,
@@ -46,6 +52,7 @@ impl Fields {
             priority: text("PRIORITY").and_then(|text| text.parse().ok()),
             ident: text("SYSLOG_IDENTIFIER").map(str::to_owned),
             command: text("_COMM").map(str::to_owned),
+            // The journald logging driver adds this field to the output of containers (moby daemon/logger/journald).
             container: object.contains_key("CONTAINER_ID"),
             realtime_usec: text("__REALTIME_TIMESTAMP").and_then(|text| text.parse().ok()),
             cursor: text("__CURSOR").map(str::to_owned),
@@ -58,6 +65,9 @@ impl Fields {
         }
         let engine = |name: &str| Origin::from_ident(name) == Origin::Engine;
         match (self.ident.as_deref(), self.command.as_deref()) {
+            // `_COMM` comes from the kernel, `SYSLOG_IDENTIFIER` is what the program says of itself
+            // (systemd.journal-fields(7), trusted fields). So the command decides where it is the engine's; a wrapper
+            // such as a start script changes only the identifier.
             (_, Some(command)) if engine(command) => Origin::Engine,
             (Some(ident), _) => Origin::from_ident(ident),
             (None, Some(_)) => Origin::Other,
@@ -66,8 +76,8 @@ impl Fields {
     }
 }
 
-/// A value is text, an array of bytes where it is no printable UTF-8, an array of these where the field was given more
-/// than once, and null where it was too large (systemd, "Journal JSON Format").
+/// A value is text, an array of bytes where it is not printable UTF-8, an array of these where the field was given
+/// more than once, and null where it was too large (systemd, "Journal JSON Format").
 fn bytes(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::Array(values) if !values.iter().all(Value::is_number) => {

@@ -1,15 +1,15 @@
 //! What an engine logged about addresses: records, known signatures, sources and scans.
 //!
-//! An engine says why a task got no address in its log and nowhere else, and says it once. This crate reads that log (a
-//! file, saved journal entries, or the systemd journal), parses it without ever failing on a line, tells some sixty known
-//! signatures apart by their inner error, and counts them in a window: since a moment, since a [`Mark`], or since the
-//! engine's allocator was last made anew.
+//! Only the engine's log says why a task got no address, and it says so once. This crate reads that log (a file,
+//! saved journal entries, or the systemd journal), parses it without ever failing on a line, distinguishes some sixty
+//! known signatures by their inner error, and counts them in a window: since a moment, since a [`Mark`], or since the
+//! engine's allocator was last rebuilt.
 //!
-//! What it promises: a line that cannot be parsed is counted and matched as a whole; lines that are missing make a scan
-//! incomplete instead of clean; memory does not grow with the log; no secret of the log gets into a [`Scan`].
+//! What it promises: a line that cannot be parsed is counted and matched as a whole; lines that are missing make a
+//! scan incomplete instead of clean; memory does not grow with the log; no secret of the log gets into a [`Scan`].
 //!
-//! What it never does: judge. A scan is facts; zero exhaustion lines do not mean that no task waits. It writes nothing,
-//! talks to no engine, and knows nothing of networks but the ids that stand in the lines.
+//! What it never does: judge. A scan is facts; zero exhaustion lines do not mean that no task waits. It writes
+//! nothing, talks to no engine, and knows nothing of networks but the ids in the lines.
 //!
 //! ```
 //! use pvcheck_journal::{Catalogue, OwnNoise, Record, Window, scan};
@@ -34,17 +34,17 @@ mod scan;
 mod scanner;
 mod signature;
 mod source;
+mod subjects;
 mod window;
 
-pub use catalogue::{Catalogue, Subjects};
+pub use catalogue::{Catalogue, UnknownSignature};
 pub use circumstances::{OwnNoise, RemovedNetworks};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
 pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};
-pub use redact::redact;
-pub use scan::{Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
+pub use scan::{Doubt, Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
 pub use scanner::{Scanner, scan};
-pub use signature::{Class, Place, Rule, START_UP, Signature, Turn};
+pub use signature::{Class, Place, Signature};
 #[cfg(feature = "journald")]
 pub use source::Directory;
-pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Records, Source, SourceError};
+pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Source, SourceError};
 pub use window::{Since, Window};

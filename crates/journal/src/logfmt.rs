@@ -1,10 +1,22 @@
-//! logrus' two formats, tolerant: nothing here fails or panics, the worst outcome is an unparsed record.
+//! logrus' two formats, read tolerantly: nothing here fails or panics; the worst outcome is an unparsed record.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::record::{Form, Level, Origin, Record};
+use crate::record::{Form, Level, MAX_LINE_BYTES, Origin, Record, cut_at};
+
+impl Record {
+    /// Reads one line of a text log: logrus' text format, bare or after a syslog or journal prefix, or its JSON
+    /// format (`dockerd --log-format json`). Never fails; see [`Form::Unparsed`].
+    pub fn parse_line(line: &[u8]) -> Self {
+        let (kept, cut) = cut_at(line, MAX_LINE_BYTES);
+        let text = String::from_utf8_lossy(kept);
+        let mut record = record(text.trim_end_matches(['\r', '\n']));
+        record.cut_bytes = cut;
+        record
+    }
+}
 
 /// Reads one line without its line end.
 pub(crate) fn record(line: &str) -> Record {
@@ -24,11 +36,12 @@ pub(crate) fn record(line: &str) -> Record {
     record
 }
 
-/// Where logrus' part begins: `time=` comes first, or `level=` where the engine was told to write no time.
+/// Where logrus' part begins: `time=` comes first, or `level=` where the engine is configured to write no time.
 fn body_start(line: &str) -> Option<usize> {
     if line.starts_with("time=") || line.starts_with("level=") {
         return Some(0);
     }
+    // `time=` is tried first: the prefix of a syslog line may hold `level=`, but not logrus' quoted time.
     let after_space = |needle: &str| line.find(needle).map(|at| at + 1);
     after_space(" time=\"").or_else(|| after_space(" level="))
 }
@@ -38,6 +51,8 @@ fn text(line: &str, body: &str) -> Option<Record> {
     let (mut level, mut message) = (None, None);
     for (key, value) in Pairs(body) {
         match key {
+            // Of a repeated key the first counts: logrus writes its own `time`, `level` and `msg` before the caller's
+            // fields (logrus text_formatter.go).
             "time" if record.at.is_none() => record.at = value.parse().ok(),
             "level" if level.is_none() => level = Some(Level::from_logrus(&value)),
             "msg" if message.is_none() => message = Some(value.into_owned()),
@@ -80,7 +95,8 @@ fn json(line: &str) -> Option<Record> {
     Some(record)
 }
 
-/// What a syslog daemon or `journalctl` put before the line: `Jun 13 05:38:00 host dockerd[812]: `, or with an ISO time.
+/// The prefix that a syslog daemon or `journalctl` adds to a line: `Jun 13 05:38:00 host dockerd[812]: `, or with an
+/// ISO time.
 struct Header {
     /// `None` for the classic form, which has no year.
     at: Option<Timestamp>,
@@ -103,6 +119,8 @@ impl Header {
         } else {
             Some(first.parse::<Timestamp>().ok()?)
         };
+        // A syslog prefix names the host before the program; neither host nor process id says anything about the
+        // engine.
         let _host = words.next()?;
         let ident = words.next()?.strip_suffix(':')?;
         let ident = ident.split_once('[').map_or(ident, |(name, _)| name);
@@ -126,7 +144,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The `key=value` pairs of a line; words without `=` are passed over.
+/// The `key=value` pairs of a line; words without `=` are skipped.
 struct Pairs<'a>(&'a str);
 
 impl<'a> Iterator for Pairs<'a> {
@@ -172,7 +190,7 @@ fn closing_quote(text: &str) -> Option<usize> {
     None
 }
 
-/// Undoes Go's `strconv.Quote`; an escape that it does not know stays as it is.
+/// Undoes Go's `strconv.Quote`; an unknown escape stays as it is.
 fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
@@ -189,7 +207,7 @@ fn unescape(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Writes the character that follows a backslash, and gives back what comes after it.
+/// Writes the character that an escape stands for, and returns the text after it.
 fn escape<'a>(rest: &'a str, out: &mut Vec<u8>) -> &'a str {
     let Some(letter) = rest.chars().next() else {
         out.push(b'\\');
@@ -223,7 +241,7 @@ fn hex<'a>(rest: &'a str, digits: usize, out: &mut Vec<u8>) -> &'a str {
         return rest;
     };
     if digits == 2 {
-        // `\x` is one byte, not one character: Go writes bytes that are no UTF-8 this way.
+        // `\x` is one byte, not one character: Go writes bytes that are not UTF-8 this way.
         out.extend(u8::try_from(code));
     } else {
         let mut buffer = [0; 4];

@@ -1,19 +1,22 @@
+//! One line of the engine's log.
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{entry, logfmt, redact};
+use crate::redact::{self, redact};
 
-/// The longest line that is looked at, in bytes; the rest of a longer one is cut and counted in [`Record::cut_bytes`].
+/// The longest line that is parsed, in bytes; the rest of a longer one is cut and counted in [`Record::cut_bytes`].
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// One line of the engine's log.
 ///
-/// Whatever was read becomes a record: what could not be understood is [`Form::Unparsed`], with the whole line as its
-/// message. `Debug` and `Serialize` redact secrets ([`redact()`](crate::redact())); the fields themselves are verbatim.
-#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+/// Every line becomes a record. One that could not be parsed is [`Form::Unparsed`], with the whole line as its
+/// message. `Debug` and `Serialize` redact secrets; the fields themselves are
+/// verbatim.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The engine's own time where it wrote one, else the journal's; `None` if the line has neither.
     pub at: Option<Timestamp>,
@@ -30,11 +33,11 @@ pub struct Record {
     pub fields: BTreeMap<String, String>,
     /// The journal's cursor, where the record comes from a journal.
     pub cursor: Option<String>,
-    /// Who wrote it.
+    /// Its writer.
     pub origin: Origin,
     /// How it could be read.
     pub form: Form,
-    /// Bytes of the line beyond [`MAX_LINE_BYTES`], which were not looked at.
+    /// Bytes of the line beyond [`MAX_LINE_BYTES`], which were not parsed.
     pub cut_bytes: u64,
     /// The line as it was written; for a journal's record its message.
     #[serde(serialize_with = "redact::text")]
@@ -42,22 +45,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads one line of a text log: logrus' text format, bare or after a syslog or journal prefix, or its JSON format
-    /// (`dockerd --log-format json`). Never fails; see [`Form::Unparsed`].
-    pub fn parse_line(line: &[u8]) -> Self {
-        let (kept, cut) = cut_at(line, MAX_LINE_BYTES);
-        let text = String::from_utf8_lossy(kept);
-        let mut record = logfmt::record(text.trim_end_matches(['\r', '\n']));
-        record.cut_bytes = cut;
-        record
-    }
-
-    /// Reads one line of `journalctl -o json`. `MESSAGE` may be text or an array of bytes (systemd, "Journal JSON
-    /// Format"). Never fails; see [`Form::Unparsed`].
-    pub fn parse_entry(line: &[u8]) -> Self {
-        entry::record(line)
-    }
-
     /// A record without structure: the text is its message.
     pub(crate) fn bare(form: Form, text: &str) -> Self {
         Self {
@@ -74,9 +61,9 @@ impl Record {
         }
     }
 
-    /// What decides about the record: its `error` if it has one, else its message. The message alone is ambiguous:
-    /// `Failed allocation for service` is logged for an exhausted network and for a missing ingress network alike
-    /// (swarmkit `manager/allocator/network.go`).
+    /// The text that decides which signature a record is: its `error` if it has one, else its message. The message
+    /// alone is ambiguous: `Failed allocation for service` is logged for an exhausted network and for a missing
+    /// ingress network alike (swarmkit `manager/allocator/network.go`).
     pub fn inner(&self) -> &str {
         self.error.as_deref().unwrap_or(&self.message)
     }
@@ -94,14 +81,14 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Cuts to at most `max` bytes: what is kept, and how many bytes were cut.
+/// The first `max` bytes, and how many were cut off.
 pub(crate) fn cut_at(line: &[u8], max: usize) -> (&[u8], u64) {
     let kept = &line[..line.len().min(max)];
     (kept, (line.len() - kept.len()) as u64)
 }
 
 /// logrus' levels, gravest first.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// The engine is about to die.
@@ -140,6 +127,8 @@ impl Level {
     /// Reads a syslog priority, 0 to 7 (RFC 5424, 6.2.1).
     pub fn from_priority(priority: u8) -> Self {
         match priority {
+            // syslog has eight priorities and logrus seven levels: emergency and alert are both worse than logrus'
+            // fatal.
             0 | 1 => Self::Panic,
             2 => Self::Fatal,
             3 => Self::Error,
@@ -156,12 +145,12 @@ impl Level {
     }
 }
 
-/// Who wrote a line. Only the engine's and systemd's lines are ever matched: with the `journald` logging driver the
-/// output of *containers* stands in the engine's unit too, and other programs that log with logrus look the same.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+/// The writer of a line. Only the engine's and systemd's lines are matched: with the `journald` logging driver the
+/// output of *containers* is in the engine's unit too, and other programs that log with logrus look the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// dockerd, or the containerd that it started; also a line that names nobody.
+    /// dockerd, or the containerd that it started; also a line that names no writer.
     Engine,
     /// systemd or journald, about the engine's unit.
     Systemd,
@@ -182,7 +171,7 @@ impl Origin {
 }
 
 /// How a line could be read.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// logrus' text format.

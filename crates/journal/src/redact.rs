@@ -1,4 +1,4 @@
-//! Secrets out of text that leaves the process.
+//! Removes secrets from text that leaves the process.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 use regex::{Captures, Regex};
 use serde::{Serialize, Serializer};
 
-/// What stands in the place of a secret.
+/// The replacement of a secret.
 const MASK: &str = "***";
 
 /// A line without any of these has nothing to redact: one pass instead of seven regular expressions.
@@ -29,17 +29,18 @@ const HINTS: &[&str] = &[
     "env",
 ];
 
-/// The text with every value replaced that looks like a secret: join tokens (`SWMTKN-…`), the values of fields whose name
-/// says key, password, secret, token, credential or authorization, `Bearer` and `Basic` credentials, JSON web tokens,
-/// private key blocks, passwords in URLs, environments, and the gossip keys that every engine writes into its log at
-/// start-up (`New memberlist node - … Keys:[[…]]`, seen on 20.10.24). It rather replaces too much than too little; ids, names and
-/// the words of an error stay.
-pub fn redact(text: &str) -> Cow<'_, str> {
+/// The text with everything replaced that looks like a secret: join tokens (`SWMTKN-…`), the values of fields whose
+/// name says key, password, secret, token, credential or authorization, `Bearer` and `Basic` credentials, JSON web
+/// tokens, private key blocks, passwords in URLs, environments, and the gossip keys that every engine writes into its
+/// log at start-up (`New memberlist node - … Keys:[[…]]`, seen on 20.10.24). When in doubt it replaces too much; ids,
+/// names and the words of an error stay.
+pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     static HINT: LazyLock<AhoCorasick> = LazyLock::new(|| {
         AhoCorasick::builder().ascii_case_insensitive(true).build(HINTS).expect("a short list of short words")
     });
     static RULES: LazyLock<Vec<Regex>> =
         LazyLock::new(|| RULES_TEXT.iter().map(|rule| Regex::new(rule).expect("tested below")).collect());
+    // Most lines end here: the regular expressions cost more than all the rest of a scan.
     if !HINT.is_match(text) {
         return Cow::Borrowed(text);
     }

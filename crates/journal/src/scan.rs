@@ -1,3 +1,5 @@
+//! The result of a scan.
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -17,18 +19,19 @@ pub const MAX_SUBJECTS: usize = 64;
 /// A sample is cut after this many characters.
 pub const MAX_SAMPLE_CHARS: usize = 1024;
 
-/// What a log says, in a window: the `journal-scan` document.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+/// What was found in a log, in a window: the `journal-scan` document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scan {
-    /// Which log, in words.
+    /// The log's name, as [`Source::describe`](crate::Source::describe) gives it.
     pub source: String,
     /// Where the scan was to begin.
     pub since: Since,
     /// For a beginning that had to be found in the records: whether it was. `null` otherwise.
     pub start_found: Option<bool>,
-    /// The window that was looked at; `from` is resolved where the beginning was found in the records.
+    /// The window that was scanned; `from` is resolved where the beginning was found in the records.
     pub window: Window,
-    /// False where lines are missing; the reasons are in `incomplete`. Counts are lower bounds then, and zero means nothing.
+    /// False where lines are missing; the reasons are in `incomplete`. Counts are lower bounds then, and zero means
+    /// nothing.
     pub complete: bool,
     /// Why the scan is incomplete.
     pub incomplete: Vec<Incomplete>,
@@ -38,15 +41,15 @@ pub struct Scan {
     pub records: u64,
     /// Known signatures in the window, in the order of their first appearance.
     pub matched: Vec<Matched>,
-    /// The same for what a census of our own caused; never findings.
+    /// The same for what pvcheck's own censuses caused; never findings.
     pub own: Vec<Matched>,
-    /// Records in the window at level error or worse that are no known signature, ours left out.
+    /// Records in the window at level error or worse that match no known signature, without pvcheck's own.
     pub unclassified_errors: u64,
-    /// The same of ours.
+    /// The same, of pvcheck's own.
     pub own_unclassified_errors: u64,
     /// A few lines of each signature and of unclassified errors, redacted.
     pub samples: Vec<Sample>,
-    /// What else a reader must know to trust the counts.
+    /// What limits the trust in the counts.
     pub notes: Vec<Note>,
 }
 
@@ -57,33 +60,31 @@ impl Scan {
         self.count(Class::Exhaustion)
     }
 
-    /// Whether finding nothing means that there was nothing: lines were read, none of the window's is missing, and the
-    /// log goes back to where the scan was to begin. An empty or rotated log says nothing.
+    /// True iff finding nothing means that there was nothing: lines were read, none of the window's is missing, and
+    /// the log goes back to where the scan was to begin. An empty or rotated log says nothing.
     pub fn is_conclusive(&self) -> bool {
         self.complete && 0 < self.read && self.start_found != Some(false)
     }
 
-    /// Why it is not conclusive, in words; `None` if it is.
-    pub fn doubt(&self) -> Option<String> {
+    /// Why it is not conclusive; `None` if it is.
+    pub fn doubt(&self) -> Option<Doubt> {
         if self.is_conclusive() {
             return None;
         }
-        let reasons = self.incomplete.iter().map(ToString::to_string);
-        Some(match (reasons.collect::<Vec<_>>().join(", "), self.read) {
-            (_, 0) => "the log is empty, so none found means nothing; name the log of this engine".to_owned(),
-            (none, _) if none.is_empty() => {
-                "the log does not go back to the engine's start, so none found means nothing".to_owned()
-            }
-            (reasons, _) => format!("parts of the log are missing ({reasons}), so none found means nothing"),
+        // An empty log comes first: usually it is the wrong one, which explains everything else.
+        Some(match (self.read, &self.incomplete[..]) {
+            (0, _) => Doubt::EmptyLog,
+            (_, []) => Doubt::NoStart,
+            (_, missing) => Doubt::Missing { parts: missing.to_vec() },
         })
     }
 
-    /// How many records in the window are of that class, our own left out.
+    /// How many records in the window are of that class, without pvcheck's own.
     pub fn count(&self, class: Class) -> u64 {
         self.matched.iter().filter(|matched| matched.class == class).map(|matched| matched.count).sum()
     }
 
-    /// The signatures in the window that somebody should look into ([`Class::is_finding`]).
+    /// The signatures in the window that need attention ([`Class::is_finding`]).
     pub fn findings(&self) -> impl Iterator<Item = &Matched> {
         self.matched.iter().filter(|matched| matched.class.is_finding())
     }
@@ -94,13 +95,51 @@ impl Scan {
     }
 }
 
+/// Why finding nothing in a log proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Doubt {
+    /// Not one record was read.
+    EmptyLog,
+    /// Parts of the log were not read.
+    Missing {
+        /// Which, and why; not empty.
+        parts: Vec<Incomplete>,
+    },
+    /// The log does not go back to where the scan was to begin.
+    NoStart,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyLog => {
+                f.write_str("the log is empty, so none found means nothing; name the log of this engine")
+            }
+            Self::Missing { parts } => {
+                let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+                write!(f, "parts of the log are missing ({}), so none found means nothing", parts.join(", "))
+            }
+            Self::NoStart => {
+                f.write_str("the log does not go back to the engine's start, so none found means nothing")
+            }
+        }
+    }
+}
+
 /// One signature that was seen.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matched {
     /// Its id in the catalogue.
     pub signature: String,
     /// Its class.
     pub class: Class,
+    /// What it means, one sentence; empty in a scan that was saved before scans had it.
+    #[serde(default)]
+    pub meaning: String,
+    /// What to do, one sentence; empty in a scan that was saved before scans had it.
+    #[serde(default)]
+    pub remedy: String,
     /// How many records.
     pub count: u64,
     /// The earliest time among them; `null` if none has one.
@@ -118,9 +157,9 @@ pub struct Matched {
 }
 
 /// A line as evidence, redacted and cut.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// The signature's id; `null` for an error that is none.
+    /// The signature's id; `null` for an error that matches none.
     pub signature: Option<String>,
     /// When it was written.
     pub at: Option<Timestamp>,
@@ -140,7 +179,7 @@ impl Sample {
 }
 
 /// Why lines are missing.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Incomplete {
     /// The time was up.
@@ -152,11 +191,6 @@ pub enum Incomplete {
     TooLarge {
         /// The limit.
         limit_bytes: u64,
-    },
-    /// There were more records than the limit.
-    TooMany {
-        /// The limit.
-        limit: u64,
     },
     /// The file is another one than when the mark was set.
     Rotated,
@@ -188,7 +222,6 @@ impl fmt::Display for Incomplete {
         match self {
             Self::Deadline { after_ms } => write!(f, "time was up after {after_ms} ms"),
             Self::TooLarge { limit_bytes } => write!(f, "more than {limit_bytes} bytes"),
-            Self::TooMany { limit } => write!(f, "more than {limit} records"),
             Self::Rotated => {
                 f.write_str("the log was rotated since the mark; lines in the old file were not read")
             }
@@ -203,8 +236,8 @@ impl fmt::Display for Incomplete {
     }
 }
 
-/// What a reader of the counts must know.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// What limits the trust in the counts of a scan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Note {
     /// The log shows no start of the engine (or change of leadership), so that all of it was scanned.

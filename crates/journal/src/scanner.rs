@@ -1,20 +1,23 @@
+//! The scan itself: one record after the other.
+
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::catalogue::{Catalogue, Subjects};
+use crate::catalogue::Catalogue;
 use crate::circumstances::{OwnNoise, RemovedNetworks};
 use crate::ids::TaskId;
 use crate::record::{Form, Origin, Record};
 use crate::scan::{Incomplete, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
-use crate::signature::{Class, START_UP, Signature, Turn};
+use crate::signature::{Class, Reclassify, START_UP, Signature};
+use crate::subjects::Subjects;
 use crate::window::{Since, Window};
 
-/// At most this many tasks are learned from lines that name one of our services.
+/// At most this many tasks are learned from lines that name one of pvcheck's own services.
 const MAX_LEARNED: usize = 100_000;
 
-/// Scans records that are there already. Pure; see [`Scanner`] for logs that do not fit into memory.
+/// Scans records that are in memory. Pure; see [`Scanner`] for logs of any size.
 pub fn scan<R: Borrow<Record>>(
     records: impl IntoIterator<Item = R>,
     window: Window,
@@ -28,8 +31,8 @@ pub fn scan<R: Borrow<Record>>(
     scanner.finish()
 }
 
-/// A scan that is fed one record after the other, in the log's order, and keeps none of them: its memory is bounded by the
-/// catalogue, not by the log.
+/// A scan in progress. It takes one record after the other, in the log's order, and keeps none: the catalogue bounds
+/// its memory, not the log.
 #[derive(Clone, Debug)]
 pub struct Scanner<'a> {
     catalogue: &'a Catalogue,
@@ -51,7 +54,7 @@ struct Start {
     at: Option<Timestamp>,
 }
 
-/// What is counted in the window, and forgotten when a later start is found.
+/// The counts of the window, reset when a later start is found.
 #[derive(Clone, Debug, Default)]
 struct Tally {
     records: u64,
@@ -91,14 +94,14 @@ impl<'a> Scanner<'a> {
         Self { since, ..Self::new(catalogue, Window { from, to }) }
     }
 
-    /// Counts apart what our own censuses caused.
+    /// Counts what pvcheck's own censuses caused apart from findings.
     #[must_use]
     pub fn own(mut self, own: OwnNoise) -> Self {
         self.own = own;
         self
     }
 
-    /// Tells traces of a removal from lines about networks that are long gone.
+    /// Distinguishes traces of a removal from lines about networks that were removed long ago.
     #[must_use]
     pub fn removed(mut self, removed: RemovedNetworks) -> Self {
         self.removed = Some(removed);
@@ -112,7 +115,7 @@ impl<'a> Scanner<'a> {
         self
     }
 
-    /// Says that the records are not all: see [`Scan::complete`].
+    /// Notes that records are missing: see [`Scan::complete`].
     pub fn note_incomplete(&mut self, reason: Incomplete) {
         self.incomplete.push(reason);
     }
@@ -124,6 +127,7 @@ impl<'a> Scanner<'a> {
         if let Some(signature) = found {
             self.mark(signature, record);
         }
+        // After `mark`: a start before the window still decides which lines fall into an engine's start-up.
         if !self.window.contains(record.at) {
             self.tally.untimed_left_out += u64::from(record.at.is_none());
             return;
@@ -132,6 +136,8 @@ impl<'a> Scanner<'a> {
         self.tally.unparsed += u64::from(record.form == Form::Unparsed);
         self.tally.cut += u64::from(record.cut_bytes > 0);
         self.tally.foreign += u64::from(record.origin == Origin::Other);
+        // Errors of containers are frequent and say nothing about the engine, so they are not counted as
+        // unclassified.
         let is_error = record.level.is_error() && record.origin != Origin::Other;
         if found.is_some() || is_error {
             self.count(record, found);
@@ -144,6 +150,8 @@ impl<'a> Scanner<'a> {
         let mut incomplete = self.incomplete;
         let gaps: u64 =
             matched.iter().filter(|matched| matched.class == Class::Gap).map(|matched| matched.count).sum();
+        // journald drops lines in bursts, which is just when many allocations fail: a count of such a window is a
+        // lower bound.
         if gaps > 0 {
             incomplete.push(Incomplete::Suppressed { places: gaps });
         }
@@ -177,7 +185,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Remembers starts, and begins anew with the last one where that was asked for.
+    /// Remembers starts, and resets the counts at each where the scan is to begin at the last one.
     fn mark(&mut self, signature: &Signature, record: &Record) {
         let is_start = match signature.class {
             Class::EngineStart => {
@@ -190,6 +198,7 @@ impl<'a> Scanner<'a> {
         };
         if is_start && self.before_end(record) {
             self.start = Some(Start { at: record.at });
+            // What came before belongs to an allocator that no longer exists.
             self.tally = Tally::default();
         }
     }
@@ -200,7 +209,7 @@ impl<'a> Scanner<'a> {
 
     fn count(&mut self, record: &Record, found: Option<&'static Signature>) {
         let subjects = Subjects::of(record);
-        let signature = found.map(|signature| self.turned(signature, record, &subjects));
+        let signature = found.map(|signature| self.reclassified(signature, record, &subjects));
         if self.is_own(record, signature, &subjects) {
             match signature {
                 Some(signature) => tally(&mut self.tally.own, signature, record, &subjects),
@@ -215,20 +224,20 @@ impl<'a> Scanner<'a> {
         self.sample(record, signature.map(|signature| signature.id));
     }
 
-    fn turned(
+    fn reclassified(
         &self,
         signature: &'static Signature,
         record: &Record,
         subjects: &Subjects,
     ) -> &'static Signature {
-        let (turned, id) = match signature.turn {
-            Turn::Never => (false, ""),
-            Turn::IfNetworkIsOld(id) => {
+        let (applies, id) = match signature.reclassify {
+            Reclassify::Never => (false, ""),
+            Reclassify::IfNetworkIsOld(id) => {
                 (self.removed.as_ref().is_some_and(|removed| removed.are_old(record, &subjects.networks)), id)
             }
-            Turn::IfStartingUp(id) => (self.is_starting_up(record), id),
+            Reclassify::IfStartingUp(id) => (self.is_starting_up(record), id),
         };
-        if turned { self.catalogue.get(id).unwrap_or(signature) } else { signature }
+        if applies { self.catalogue.get(id).unwrap_or(signature) } else { signature }
     }
 
     fn is_starting_up(&self, record: &Record) -> bool {
@@ -238,6 +247,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn is_own(&mut self, record: &Record, signature: Option<&Signature>, subjects: &Subjects) -> bool {
+        // Tasks are learned: the first line about one of our tasks names its service, later ones may name the task
+        // alone.
         let owns = self.own.owns(record, signature, subjects) || !self.learned.is_disjoint(&subjects.tasks);
         if owns && self.learned.len() < MAX_LEARNED {
             self.learned.extend(subjects.tasks.iter().cloned());
@@ -274,6 +285,8 @@ fn fresh(signature: &Signature) -> Matched {
     Matched {
         signature: signature.id.to_owned(),
         class: signature.class,
+        meaning: signature.meaning.to_owned(),
+        remedy: signature.remedy.to_owned(),
         count: 0,
         first: None,
         last: None,

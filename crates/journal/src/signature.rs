@@ -1,3 +1,5 @@
+//! Signatures: how a known log line is recognised, what it means, what to do.
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::Origin;
@@ -13,10 +15,10 @@ pub struct Signature {
     pub class: Class,
     /// Where it is logged.
     pub place: Place,
-    /// Any of these matches. Empty: it is reached through another signature's [`Turn`] only.
-    pub rules: &'static [Rule],
-    /// When the record is another signature after all.
-    pub turn: Turn,
+    /// Any of these matches. Empty: only another signature's [`Reclassify`] leads to it.
+    pub(crate) rules: &'static [Rule],
+    /// The condition under which the record counts as another signature.
+    pub(crate) reclassify: Reclassify,
     /// What it means, one sentence.
     pub meaning: &'static str,
     /// What to do, one sentence.
@@ -27,7 +29,7 @@ pub struct Signature {
 
 impl Signature {
     pub(crate) const fn new(id: &'static str, class: Class, place: Place, rules: &'static [Rule]) -> Self {
-        Self { id, class, place, rules, turn: Turn::Never, meaning: "", remedy: "", source: "" }
+        Self { id, class, place, rules, reclassify: Reclassify::Never, meaning: "", remedy: "", source: "" }
     }
 
     pub(crate) const fn says(
@@ -40,17 +42,17 @@ impl Signature {
         self
     }
 
-    pub(crate) const fn turns(mut self, turn: Turn) -> Self {
-        self.turn = turn;
+    pub(crate) const fn or(mut self, reclassify: Reclassify) -> Self {
+        self.reclassify = reclassify;
         self
     }
 }
 
 /// What kind of thing a signature is.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// A Swarm network has no address left for somebody who asked.
+    /// A Swarm network has no free address for a request.
     Exhaustion,
     /// A pool of one node only (a bridge, a legacy overlay) has no address left; nothing of the Swarm's.
     LocalExhaustion,
@@ -60,9 +62,10 @@ pub enum Class {
     NotAllocated,
     /// An address was lost to the allocator, or very likely was.
     Leak,
-    /// The trace that a removal leaves when tasks were still stopping. Its count is not the count of leaked addresses.
+    /// The trace that a removal leaves when tasks were still stopping. Its count is not the count of leaked
+    /// addresses.
     LeakFootprint,
-    /// One address in two hands, or an allocator that disagrees with the Swarm's store.
+    /// One address with two owners, or an allocator that disagrees with the Swarm's store.
     Duplicate,
     /// Two writers met in a node's own store, or a node could not remove its copy of a network.
     Race,
@@ -74,7 +77,7 @@ pub enum Class {
     Gap,
     /// A removal that the engine refused, which is safe.
     Refusal,
-    /// A node was given up and its addresses come back.
+    /// A node was given up, and its addresses are released.
     NodeLost,
     /// The engine started: its in-memory allocator is new, if it leads.
     EngineStart,
@@ -87,8 +90,31 @@ pub enum Class {
 }
 
 impl Class {
-    /// True iff it is something that somebody should look into. Footprints, refusals, markers and noise are not, nor is a
-    /// gap, which makes a scan incomplete instead.
+    /// One word for it, the same as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhaustion => "exhaustion",
+            Self::LocalExhaustion => "local_exhaustion",
+            Self::PoolsExhausted => "pools_exhausted",
+            Self::NotAllocated => "not_allocated",
+            Self::Leak => "leak",
+            Self::LeakFootprint => "leak_footprint",
+            Self::Duplicate => "duplicate",
+            Self::Race => "race",
+            Self::Stale => "stale",
+            Self::Crash => "crash",
+            Self::Gap => "gap",
+            Self::Refusal => "refusal",
+            Self::NodeLost => "node_lost",
+            Self::EngineStart => "engine_start",
+            Self::EngineStop => "engine_stop",
+            Self::LeaderChange => "leader_change",
+            Self::Noise => "noise",
+        }
+    }
+
+    /// True iff it needs attention. Footprints, refusals, markers and noise do not, nor does a gap, which makes a
+    /// scan incomplete instead.
     pub fn is_finding(self) -> bool {
         match self {
             Self::Exhaustion
@@ -113,7 +139,7 @@ impl Class {
 }
 
 /// Which engine logs it.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// The manager that leads: the allocator runs there only.
@@ -124,9 +150,20 @@ pub enum Place {
     Node,
 }
 
-/// When a record that matched is another signature after all, given here by its id.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Turn {
+impl Place {
+    /// One word for it, the same as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Manager => "manager",
+            Self::Node => "node",
+        }
+    }
+}
+
+/// When a record that matched counts as another signature, named by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reclassify {
     /// Never.
     Never,
     /// None of the networks that the record names was removed recently, and it is known which were.
@@ -135,22 +172,22 @@ pub enum Turn {
     IfStartingUp(&'static str),
 }
 
-/// How long after its start an engine still tidies up what the last run left.
-pub const START_UP: std::time::Duration = std::time::Duration::from_mins(5);
+/// How long after its start an engine still cleans up what its last run left.
+pub(crate) const START_UP: std::time::Duration = std::time::Duration::from_mins(5);
 
-/// A pattern: everything that it asks for must be there. Texts are compared without regard to ASCII case.
+/// A pattern: all of its conditions must hold. Texts are compared without regard to ASCII case.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Texts that the record's `error` must contain, or its message where it has no `error`.
-    pub inner: &'static [&'static str],
+    pub(crate) inner: &'static [&'static str],
     /// Texts that the message must contain.
-    pub message: &'static [&'static str],
-    /// The whole message, spaces around it aside and case regarded.
-    pub exact: Option<&'static str>,
+    pub(crate) message: &'static [&'static str],
+    /// The whole message, apart from surrounding spaces; case matters.
+    pub(crate) exact: Option<&'static str>,
     /// Texts that neither may contain.
-    pub without: &'static [&'static str],
+    pub(crate) without: &'static [&'static str],
     /// Who must have written it; `None` for the engine or systemd.
-    pub origin: Option<Origin>,
+    pub(crate) origin: Option<Origin>,
 }
 
 impl Rule {
@@ -183,12 +220,26 @@ impl Rule {
         self
     }
 
-    /// The lower, the earlier the rule is tried: the inner error decides, the message is only the context.
+    /// Rules of lower rank are tried earlier: the inner error decides, and the message is only its context.
     pub(crate) fn rank(&self) -> u8 {
         match (self.inner, self.exact) {
             ([_, ..], _) => 0,
             ([], Some(_)) => 1,
             ([], None) => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalogue::Catalogue;
+
+    #[test]
+    fn words_of_classes_and_places_are_those_of_json() {
+        for signature in Catalogue::builtin().signatures() {
+            let words = (signature.class.as_str(), signature.place.as_str());
+            let json = serde_json::json!([signature.class, signature.place]);
+            assert_eq!((json[0].as_str(), json[1].as_str()), (Some(words.0), Some(words.1)));
         }
     }
 }

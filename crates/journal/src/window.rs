@@ -1,8 +1,10 @@
+//! Spans of time, and where a scan begins.
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A span of time, both ends included; `None` is open.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// The first moment inside.
     pub from: Option<Timestamp>,
@@ -19,7 +21,7 @@ impl Window {
         Self { from: Some(from), to: Some(to) }
     }
 
-    /// From a moment on.
+    /// From a moment onwards.
     pub const fn since(from: Timestamp) -> Self {
         Self { from: Some(from), to: None }
     }
@@ -28,24 +30,26 @@ impl Window {
     pub fn contains(&self, at: Option<Timestamp>) -> bool {
         match at {
             Some(at) => self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at <= to),
+            // A line without a time may be from any day: counted in a bounded window it could turn an old exhaustion
+            // into a new one.
             None => *self == Self::OPEN,
         }
     }
 }
 
 /// Where a scan begins.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Since {
-    /// With the first record.
+    /// At the first record.
     #[default]
     Beginning,
     /// At a moment.
     At(Timestamp),
-    /// With the last start of the engine that the records show.
+    /// At the last engine start in the records.
     EngineStart,
-    /// With the last start of the engine or the last change of leadership, whichever is later: since then the leader's
-    /// allocator has its present state, and every earlier leak is healed.
+    /// At the last engine start or change of leadership, whichever is later. The leader's allocator was rebuilt then,
+    /// so every earlier leak is healed.
     AllocatorStart,
 }
 

@@ -16,7 +16,8 @@ use std::time::Duration;
 #[cfg(feature = "journald")]
 use pvcheck_journal::Directory;
 use pvcheck_journal::{
-    Catalogue, Incomplete, Journalctl, Limits, Mark, ReadFrom, Records, Scan, Scanner, Since, Source, Window,
+    Catalogue, Incomplete, Journalctl, Limits, Mark, ReadFrom, Reading, Record, Scan, Scanner, Since, Source,
+    Window,
 };
 use tempfile::TempDir;
 
@@ -113,6 +114,11 @@ fn sources(dir: &Path) -> Vec<Source> {
     ]
 }
 
+struct Records {
+    records: Vec<Record>,
+    reading: Reading,
+}
+
 async fn read(source: &Source, from: ReadFrom) -> Records {
     let mut records = Vec::new();
     let each = |record| {
@@ -173,7 +179,8 @@ async fn a_real_journal_is_read_from_a_time_and_from_a_mark() {
 async fn a_directory_that_is_not_there_is_an_error_with_the_mend() {
     let source =
         Source::Directory(Directory { path: Some("/nonexistent/journal".into()), unit: "docker".into() });
-    let text = source.read(None, &limits()).await.unwrap_err().to_string();
+    let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None);
+    let text = source.scan(&ReadFrom::Beginning, &limits(), scanner).await.unwrap_err().to_string();
     assert!(text.starts_with("cannot read journal of unit docker in /nonexistent/journal: "), "{text}");
     assert!(source.mark(&limits()).await.is_err());
 }

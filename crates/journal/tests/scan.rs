@@ -5,8 +5,8 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use pvcheck_journal::{
-    Catalogue, Class, Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, NetworkId, Note, OwnNoise,
-    Record, RemovedNetworks, Scan, Scanner, ServiceId, Since, TaskId, Window, scan,
+    Catalogue, Class, Doubt, Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, NetworkId, Note,
+    OwnNoise, Record, RemovedNetworks, Scan, Scanner, ServiceId, Since, TaskId, Window, scan,
 };
 
 const SERVICE: &str = "svc4qm2v9k1t8r3w6y5z0a1b2";
@@ -194,7 +194,7 @@ fn what_a_census_of_ours_caused_is_counted_apart() {
 }
 
 #[test]
-fn a_task_that_nobody_claims_is_a_finding_even_during_a_census() {
+fn an_unclaimed_task_is_a_finding_even_during_a_census() {
     let error = format!(
         "failed to allocate network IP for task {TASK} network {NETWORK}: could not find an available IP"
     );
@@ -339,4 +339,21 @@ proptest! {
         prop_assert_eq!(scan.records, lines.len() as u64);
         serde_json::to_string(&scan).unwrap();
     }
+}
+
+#[test]
+fn what_keeps_a_scan_from_proving_anything_is_named() {
+    let of = |scan: &Scan| (scan.is_conclusive(), scan.doubt());
+    assert_eq!(of(&plain(&[started(0)], Window::OPEN)), (true, None));
+    let empty: [Record; 0] = [];
+    assert_eq!(of(&plain(&empty, Window::OPEN)), (false, Some(Doubt::EmptyLog)));
+    let no_start = since(&[exhausted(1)], Since::EngineStart, None);
+    assert_eq!(of(&no_start), (false, Some(Doubt::NoStart)));
+    let mut scanner = Scanner::new(Catalogue::builtin(), Window::OPEN);
+    scanner.note_incomplete(Incomplete::Rotated);
+    scanner.push(&started(0));
+    let doubt = scanner.finish().doubt().unwrap();
+    assert_eq!(doubt, Doubt::Missing { parts: vec![Incomplete::Rotated] });
+    let text = doubt.to_string();
+    assert!(text.contains("rotated since the mark") && text.ends_with("none found means nothing"), "{text}");
 }

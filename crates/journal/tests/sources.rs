@@ -4,13 +4,14 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pvcheck_journal::{
-    Catalogue, Incomplete, Journalctl, Limits, Mark, Note, OwnNoise, ReadFrom, Records, Scanner, Since,
-    Source, SourceError, Window,
+    Catalogue, Incomplete, Journalctl, Limits, Mark, Note, OwnNoise, ReadFrom, Reading, Record, Scanner,
+    Since, Source, SourceError, Window,
 };
 use tempfile::TempDir;
 
@@ -22,6 +23,11 @@ fn line(second: u32, rest: &str) -> String {
 
 fn limits() -> Limits {
     Limits { deadline: Duration::from_secs(20), ..Limits::default() }
+}
+
+struct Records {
+    records: Vec<Record>,
+    reading: Reading,
 }
 
 struct Log {
@@ -47,7 +53,7 @@ impl Log {
     }
 
     async fn since(&self, mark: &Mark) -> Records {
-        self.source.read_since(mark, &limits()).await.unwrap()
+        read(&self.source, &ReadFrom::Mark(mark.clone()), &limits()).await.unwrap()
     }
 }
 
@@ -58,10 +64,11 @@ fn messages(records: &Records) -> Vec<&str> {
 #[tokio::test]
 async fn a_file_is_read_from_a_time_on() {
     let log = Log::new(&(line(1, "level=info msg=one") + &line(2, "level=info msg=two") + "torn\n\n"));
-    let all = log.source.read(None, &limits()).await.unwrap();
+    let all = read(&log.source, &ReadFrom::Beginning, &limits()).await.unwrap();
     assert_eq!(messages(&all), ["one", "two", "torn"]);
     assert!(all.reading.incomplete.is_empty());
-    let late = log.source.read(Some("2026-06-13T05:00:02Z".parse().unwrap()), &limits()).await.unwrap();
+    let from = ReadFrom::Time("2026-06-13T05:00:02Z".parse().unwrap());
+    let late = read(&log.source, &from, &limits()).await.unwrap();
     assert_eq!(messages(&late), ["two", "torn"], "a line without a time comes along");
 }
 
@@ -142,21 +149,23 @@ async fn a_mark_that_lies_does_no_harm() {
     let mark = Mark::Offset { offset_bytes: 5, inode, device, tail_bytes: u64::MAX, tail_hash: 0 };
     assert!(matches!(log.since(&mark).await.reading.incomplete[..], [Incomplete::Truncated { .. }]));
     let foreign = Mark::Cursor { cursor: "s=1".into() };
-    let error = log.source.read_since(&foreign, &limits()).await.unwrap_err();
+    let error = read(&log.source, &ReadFrom::Mark(foreign), &limits()).await.err().unwrap();
     assert!(matches!(error, SourceError::WrongMark { .. }));
 }
 
 #[tokio::test]
 async fn what_is_over_the_limits_is_left_and_said() {
     let log = Log::new(&line(1, "level=info msg=one").repeat(10));
-    let few = Limits { max_records: 3, ..limits() };
-    let records = log.source.read(None, &few).await.unwrap();
-    assert_eq!(
-        (records.records.len(), records.reading.incomplete),
-        (3, vec![Incomplete::TooMany { limit: 3 }])
-    );
+    let enough = Incomplete::Failed { error: "three are enough".into() };
+    let mut seen = 0;
+    let stop_at_three = |_| {
+        seen += 1;
+        if seen < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(enough.clone()) }
+    };
+    let reading = log.source.each(&ReadFrom::Beginning, &limits(), stop_at_three).await.unwrap();
+    assert_eq!((seen, reading.incomplete), (3, vec![enough]));
     let small = Limits { max_bytes: 10, ..limits() };
-    let records = log.source.read(None, &small).await.unwrap();
+    let records = read(&log.source, &ReadFrom::Beginning, &small).await.unwrap();
     assert_eq!(records.reading.incomplete, [Incomplete::TooLarge { limit_bytes: 10 }]);
 }
 
@@ -171,8 +180,12 @@ async fn a_file_that_cannot_be_read_is_one_line_with_the_mend() {
         (pipe, "it is not a regular file"),
     ] {
         for text in [
-            Source::File(path.clone()).read(None, &limits()).await.unwrap_err().to_string(),
-            Source::JsonFile(path.clone()).mark(&limits()).await.unwrap_err().to_string(),
+            read(&Source::File(path.clone()), &ReadFrom::Beginning, &limits())
+                .await
+                .err()
+                .unwrap()
+                .to_string(),
+            Source::JsonFile(path.clone()).mark(&limits()).await.err().unwrap().to_string(),
         ] {
             let start = format!("cannot read the engine log {}: {why}", path.display());
             assert!(text.starts_with(&start) && text.contains("[journal] file"), "{text}");
@@ -187,7 +200,8 @@ async fn saved_entries_are_read_with_their_cursors() {
     let entry =
         serde_json::json!({ "__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "1781329080123456", "MESSAGE": VIP });
     fs::write(&log.path, format!("{entry}\n-- No entries --\nbroken\n")).unwrap();
-    let records = Source::JsonFile(log.path.clone()).read(None, &limits()).await.unwrap().records;
+    let records =
+        read(&Source::JsonFile(log.path.clone()), &ReadFrom::Beginning, &limits()).await.unwrap().records;
     assert_eq!(records.len(), 2);
     assert_eq!(records[0].cursor.as_deref(), Some("s=1"));
     let scan = pvcheck_journal::scan(&records, Window::OPEN, Catalogue::builtin(), &OwnNoise::none());
@@ -247,7 +261,7 @@ async fn read(source: &Source, from: &ReadFrom, limits: &Limits) -> Result<Recor
         let mut records = Vec::new();
         let each = |record| {
             records.push(record);
-            std::ops::ControlFlow::Continue(())
+            ControlFlow::Continue(())
         };
         match source.each(from, limits, each).await {
             Err(SourceError::Program { source, .. })
@@ -314,17 +328,17 @@ async fn much_on_stderr_stops_nothing() {
 #[tokio::test]
 async fn a_failing_journalctl_is_an_error_and_never_an_empty_log() {
     let fake = Fake::new("echo 'Failed to open password=canary' >&2\nexit 1");
-    let error = read(&fake.source(), &ReadFrom::Beginning, &limits()).await.unwrap_err().to_string();
+    let error = read(&fake.source(), &ReadFrom::Beginning, &limits()).await.err().unwrap().to_string();
     assert!(error.ends_with("failed (exit status: 1): Failed to open password=***"), "{error}");
     let hint = "echo 'Hint: You are currently not seeing messages from other users and the system.' >&2";
     let error =
-        read(&Fake::new(hint).source(), &ReadFrom::Beginning, &limits()).await.unwrap_err().to_string();
+        read(&Fake::new(hint).source(), &ReadFrom::Beginning, &limits()).await.err().unwrap().to_string();
     assert_eq!(
         error,
         "cannot read the journal of unit docker: permission denied; run as root or a member of systemd-journal, or name a log with [journal] file"
     );
     let source = Source::Journalctl(Journalctl::unit("docker").program("/nonexistent/journalctl"));
-    let error = source.read(None, &limits()).await.unwrap_err().to_string();
+    let error = read(&source, &ReadFrom::Beginning, &limits()).await.err().unwrap().to_string();
     assert!(error.starts_with("cannot run /nonexistent/journalctl; install"), "{error}");
 }
 
@@ -357,7 +371,7 @@ async fn a_journal_is_read_on_from_its_mark() {
     assert!(fake.args().lines().any(|arg| arg == "--lines=1"));
     assert_eq!(mark, Mark::Cursor { cursor: "c8".into() }, "the last one that it printed");
     let mark = Mark::Cursor { cursor: "c7".into() };
-    let new = fake.source().read_since(&mark, &limits()).await.unwrap();
+    let new = read(&fake.source(), &ReadFrom::Mark(mark), &limits()).await.unwrap();
     assert!(fake.args().lines().any(|arg| arg == "--cursor=c7"));
     assert_eq!((messages(&new), new.reading.records), (vec!["new"], 1));
     assert!(new.reading.incomplete.is_empty());

@@ -3,9 +3,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
-use x509_parser::{
-    certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate, x509::X509Name,
-};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::parse_x509_certificate;
+use x509_parser::x509::X509Name;
 
 use crate::text::printable;
 

@@ -1,32 +1,23 @@
-//! One request and its answer, over a connection that is already there.
+//! One request and its answer, over an open connection.
 
-use std::{
-    error::Error,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::error::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Empty};
-use hyper::{
-    body::Incoming,
-    client::conn::{http1, http2},
-    rt::Executor,
-};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    task::AbortHandle,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
 
-use crate::{
-    fact::{BodyFact, Failure, Phase, RouteFact},
-    probe::millis_since,
-    spec::HttpVersion,
-    text::redact,
-    url::RouteUrl,
-};
+use crate::fact::{BodyFact, Failure, Phase, RouteFact};
+use crate::spec::HttpVersion;
+use crate::text::{millis_since, redact};
+use crate::url::RouteUrl;
 
 /// How much of an answer's body is read, in bytes, give or take one network buffer.
 pub const BODY_LIMIT: u64 = 64 * 1024;
@@ -39,7 +30,7 @@ const GO_NOT_FOUND: &[u8] = b"404 page not found\n";
 
 const USER_AGENT: &str = concat!("pvcheck/", env!("CARGO_PKG_VERSION"));
 
-/// Sends one GET and writes what comes back into the fact, bit by bit, so that a deadline loses nothing seen so far.
+/// Sends one GET and records the answer in the fact piece by piece, so that a deadline loses nothing seen so far.
 pub(crate) async fn exchange<T>(
     io: T,
     version: HttpVersion,
@@ -49,7 +40,7 @@ pub(crate) async fn exchange<T>(
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    // Dropped last: it ends the connection's tasks, whatever they are waiting for.
+    // Dropped last: it aborts the connection's tasks, whatever state they are in.
     let tasks = Tasks::default();
     let sent = Instant::now();
     let answer = match version {
@@ -69,6 +60,7 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = http1::Builder::new();
+    // hyper's own limit is several times as large; a head of this size already is a fault.
     builder.max_buf_size(HEAD_LIMIT_BYTES as usize);
     let (mut sender, connection) = builder.handshake(TokioIo::new(io)).await?;
     tasks.execute(async move { drop(connection.await) });
@@ -87,7 +79,8 @@ where
     builder.max_header_list_size(HEAD_LIMIT_BYTES);
     let (mut sender, connection) = builder.handshake(TokioIo::new(io)).await?;
     tasks.execute(async move { drop(connection.await) });
-    // HTTP/2 takes scheme and authority from the URI; a Host header beside them would be a second opinion.
+    // HTTP/2 takes scheme and authority from the URI; a Host header as well could contradict them (RFC 9113,
+    // section 8.3.1).
     let whole = format!("{}://{}{}", url.scheme().as_str(), url.authority(), url.target());
     sender.send_request(request(&whole)).await
 }
@@ -114,6 +107,7 @@ async fn read_body(answer: Response<Incoming>, seen: &mut Option<BodyFact>) -> h
     while fact.bytes < BODY_LIMIT {
         let Some(frame) = body.frame().await else {
             fact.complete = true;
+            // Only a whole body is compared: the beginning of a longer one proves nothing.
             fact.go_not_found = head == GO_NOT_FOUND;
             return Ok(());
         };
@@ -183,7 +177,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         drop(tasks);
-        // The task's end drops its side of the channel; without one this would wait for ever.
+        // The task's end drops its side of the channel; without it this would wait until the timeout.
         let waited = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await;
         assert!(waited.is_ok_and(|received| received.is_err()));
     }

@@ -1,6 +1,7 @@
 //! What a probe saw.
 
-use std::{fmt, net::SocketAddr};
+use std::fmt;
+use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,13 +19,13 @@ pub struct RouteFact {
     pub at: Timestamp,
     /// The address that answered, or the last one tried.
     pub address: Option<SocketAddr>,
-    /// Whether `address` was pinned by the spec rather than looked up.
+    /// True iff `address` was pinned by the spec rather than looked up.
     pub pinned: bool,
     /// The HTTP version that was spoken.
     pub http: Option<HttpVersion>,
     /// The status of the answer, 100 to 999 as sent.
     pub status: Option<u16>,
-    /// The statuses that the spec calls fine.
+    /// The statuses that the spec expects.
     pub expected: Vec<u16>,
     /// What TLS showed; `None` over plain HTTP, and when no handshake finished.
     pub tls: Option<TlsFact>,
@@ -34,11 +35,12 @@ pub struct RouteFact {
     pub body: Option<BodyFact>,
     /// Where a redirect points, without its query. It is never followed.
     pub location: Option<String>,
-    /// Why there is no whole answer; `None` when there is one.
+    /// Why the answer is missing or incomplete; `None` if it is complete.
     pub failure: Option<Failure>,
 }
 
-/// What a TLS handshake showed of the server. Read before anybody judges the certificate, so it is there for bad ones too.
+/// What a TLS handshake showed of the server. It is recorded before the certificate is judged, so bad ones have it
+/// too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFact {
     /// `1.2` or `1.3`.
@@ -55,7 +57,7 @@ pub struct TlsFact {
     pub not_after: Option<Timestamp>,
     /// Whole days from [`RouteFact::at`] to `not_after`, rounded down; negative once it has ended.
     pub days_left: Option<i64>,
-    /// Whether the chain, the time and the name are all right.
+    /// True iff the chain, the time and the name are all right.
     pub verified: bool,
     /// Why not.
     pub verify_error: Option<VerifyError>,
@@ -64,13 +66,13 @@ pub struct TlsFact {
 /// Why a certificate is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyError {
-    /// The sort of fault, which decides the mend.
+    /// The kind of fault, which decides the remedy.
     pub kind: VerifyErrorKind,
     /// The verifier's own words.
     pub text: String,
 }
 
-/// The faults of certificates that have a mend of their own.
+/// The faults of certificates that have a remedy of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyErrorKind {
@@ -82,7 +84,7 @@ pub enum VerifyErrorKind {
     Other,
     /// No chain leads to a known CA.
     UnknownIssuer,
-    /// It is for other names.
+    /// The certificate is for other names.
     WrongName,
 }
 
@@ -106,9 +108,9 @@ pub struct TimingMs {
 pub struct BodyFact {
     /// Bytes read.
     pub bytes: u64,
-    /// Whether that was all of it.
+    /// True iff that was all of it.
     pub complete: bool,
-    /// Whether it is, byte for byte, what Go's `http.NotFound` writes. Traefik answers so when no rule matches the
+    /// True iff it is, byte for byte, what Go's `http.NotFound` writes. Traefik answers so when no rule matches the
     /// request, and so may a service written in Go: an expected 404 with this body proves little about the service.
     pub go_not_found: bool,
 }
@@ -120,7 +122,7 @@ pub struct Failure {
     pub phase: Phase,
     /// For [`Phase::Deadline`]: what was being done when the time was up.
     pub during: Option<Phase>,
-    /// What happened, in words.
+    /// What happened, as the system or library reports it.
     pub text: String,
 }
 

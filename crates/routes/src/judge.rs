@@ -1,22 +1,18 @@
-//! What a fact means. Pure: the same fact always gets the same verdict.
+//! What a fact means. Pure: the same fact always has the same verdict.
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{
-    fact::{Failure, Phase, RouteFact, TlsFact, VerifyErrorKind},
-    text::printable,
-};
+use crate::fact::{Failure, Phase, RouteFact, TlsFact, VerifyErrorKind};
+use crate::reason::RouteReason;
 
 /// Below this many days a certificate's end is mentioned, though it does not fail the route. Automatic renewal
 /// usually happens with 30 days left, so 14 means that it has been failing for two weeks.
 const DAYS_WORTH_A_WORD: i64 = 14;
 
-/// How many of a certificate's names a reason lists.
-const NAMES_SHOWN: usize = 8;
-
-/// What is to be thought of a route, or of anything that was looked at. The order is that of concern.
+/// The judgement of a route, or of anything else that was observed. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
@@ -45,50 +41,65 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A verdict and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A verdict and why. In JSON `verdict`, `kind` and `reason`, the last as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteVerdict {
     /// The verdict.
     pub verdict: Verdict,
-    /// One line; for a failure it names what to look at or mend.
-    pub reason: String,
+    /// Why.
+    pub reason: RouteReason,
+}
+
+impl Serialize for RouteVerdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("RouteVerdict", 3)?;
+        object.serialize_field("verdict", &self.verdict)?;
+        object.serialize_field("kind", self.reason.kind())?;
+        object.serialize_field("reason", &self.reason.to_string())?;
+        object.end()
+    }
 }
 
 /// Passes a route whose status is an expected one and whose certificate verified.
 ///
-/// A route that does not answer fails whatever is expected of it: no list of statuses makes silence healthy.
-/// Unknown is only what says nothing about the route: no resolver, a certificate for other names (so something else may
+/// A route that does not answer always fails: no list of statuses makes silence healthy. Unknown is only what is no
+/// evidence about the route: no resolver, a certificate for other names (so something else may
 /// have answered), or a fact without the parts that a verdict needs.
 pub fn judge(fact: &RouteFact) -> RouteVerdict {
     let (verdict, reason) = weigh(fact);
     RouteVerdict { verdict, reason }
 }
 
-fn weigh(fact: &RouteFact) -> (Verdict, String) {
-    // First the certificate: it is the cause to mend even when something else went wrong after it.
+fn weigh(fact: &RouteFact) -> (Verdict, RouteReason) {
+    // The certificate comes first: it is the cause to fix even if something else failed after it.
     if let Some(tls) = fact.tls.as_ref().filter(|tls| !tls.verified) {
-        return (certificate_verdict(tls), bad_certificate(&host(&fact.url), tls));
+        return (certificate_verdict(tls), bad_certificate(host(&fact.url), tls));
     }
     if let Some(failure) = &fact.failure {
-        return (failure_verdict(failure), no_answer(failure, fact.status));
+        let Failure { phase, text, .. } = failure.clone();
+        return (failure_verdict(failure), RouteReason::NoAnswer { phase, text, status: fact.status });
     }
     let Some(status) = fact.status else {
-        return (Verdict::Unknown, "neither a status nor a failure was recorded".to_owned());
+        return (Verdict::Unknown, RouteReason::NothingRecorded);
     };
+    // A fact may come from a file: without this, one that lost its TLS part would pass unverified.
     if fact.tls.is_none() && fact.url.starts_with("https:") {
-        return (Verdict::Unknown, "no certificate was recorded for a TLS route".to_owned());
+        return (Verdict::Unknown, RouteReason::NoCertificateRecorded);
     }
+    // Nothing declared is no reason to pass: unknown is never a pass.
     if fact.expected.is_empty() {
-        return (Verdict::Unknown, format!("answered {status}, but no status is declared as expected"));
+        return (Verdict::Unknown, RouteReason::NothingExpected { status });
     }
     if fact.expected.contains(&status) {
         (Verdict::Pass, as_expected(status, fact))
     } else {
-        (Verdict::Fail, other_status(status, fact))
+        let (expected, location) = (fact.expected.clone(), fact.location.clone());
+        (Verdict::Fail, RouteReason::OtherStatus { status, expected, location })
     }
 }
 
-/// A certificate for other names does not show that the route is bad: what answered is not known to be the route at all.
+/// A certificate for other names does not show that the route is bad: what answered is not known to be the route at
+/// all.
 fn certificate_verdict(tls: &TlsFact) -> Verdict {
     match tls.verify_error.as_ref().map(|error| error.kind) {
         Some(VerifyErrorKind::WrongName) if !is_traefik_default(tls) => Verdict::Unknown,
@@ -98,52 +109,27 @@ fn certificate_verdict(tls: &TlsFact) -> Verdict {
 
 fn failure_verdict(failure: &Failure) -> Verdict {
     match (failure.phase, failure.during) {
+        // A resolver that is too slow or a fault of this machine leaves open how the route is.
         (Phase::Local, _) | (Phase::Deadline, Some(Phase::Resolve)) => Verdict::Unknown,
         _ => Verdict::Fail,
     }
 }
 
-fn no_answer(failure: &Failure, status: Option<u16>) -> String {
-    let step = match failure.phase {
-        Phase::Connect => "no connection",
-        Phase::Deadline => "no whole answer",
-        Phase::Http => "connected, but no whole HTTP answer",
-        Phase::Local => "could not be asked from here",
-        Phase::Resolve => "no address",
-        Phase::Tls => "connected, but no TLS session",
-    };
-    let seen = status.map(|status| format!(" (status {status} was seen)")).unwrap_or_default();
-    format!("{step}: {}{seen}", failure.text)
-}
-
-fn bad_certificate(host: &str, tls: &TlsFact) -> String {
-    let error = tls.verify_error.as_ref();
-    let text = error.map_or("no reason was recorded", |error| error.text.as_str());
+fn bad_certificate(host: String, tls: &TlsFact) -> RouteReason {
+    let text = tls.verify_error.as_ref().map(|error| error.text.clone());
     if is_traefik_default(tls) {
-        return format!(
-            "the router offers Traefik's built-in default certificate for {host}, so it has none for that name: \
-             check the route's TLS resolver and the certificate's issuance ({text})"
-        );
+        return RouteReason::DefaultCertificate { host, text };
     }
-    match error.map(|error| error.kind) {
-        Some(VerifyErrorKind::WrongName) => format!(
-            "the certificate is not for {host}: it is for {}: add {host} to it, or mend the route's certificate rule",
-            names(&tls.sans)
-        ),
-        Some(VerifyErrorKind::Expired) => {
-            format!("the certificate ended {}: renew it, and see why it was not renewed by itself", end(tls))
+    match (tls.verify_error.as_ref().map(|error| error.kind), text) {
+        (Some(VerifyErrorKind::WrongName), _) => RouteReason::WrongName { host, names: tls.sans.clone() },
+        (Some(VerifyErrorKind::Expired), _) => {
+            RouteReason::Expired { not_after: tls.not_after, days_left: tls.days_left }
         }
-        Some(VerifyErrorKind::NotYetValid) => {
-            format!(
-                "the certificate's time has not begun ({text}): check the clocks of this machine and its issuer"
-            )
+        (Some(VerifyErrorKind::NotYetValid), Some(text)) => RouteReason::NotYetValid { text },
+        (Some(VerifyErrorKind::UnknownIssuer), _) => {
+            RouteReason::UnknownIssuer { issuer: tls.issuer.clone() }
         }
-        Some(VerifyErrorKind::UnknownIssuer) => format!(
-            "the certificate was issued by {}, which no trusted CA vouches for: send the whole chain, or give its \
-             CA file",
-            tls.issuer.as_deref().unwrap_or("an unreadable issuer")
-        ),
-        _ => format!("the certificate is not accepted: {text}"),
+        (_, text) => RouteReason::CertificateRefused { text },
     }
 }
 
@@ -153,53 +139,11 @@ fn is_traefik_default(tls: &TlsFact) -> bool {
     tls.subject.as_deref().is_some_and(|subject| subject.contains("TRAEFIK DEFAULT CERT"))
 }
 
-fn names(sans: &[String]) -> String {
-    if sans.is_empty() {
-        return "no name at all".to_owned();
-    }
-    let shown: Vec<String> = sans.iter().take(NAMES_SHOWN).map(|san| printable(san, 80)).collect();
-    match sans.len().saturating_sub(NAMES_SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-fn end(tls: &TlsFact) -> String {
-    match (tls.not_after, tls.days_left) {
-        (Some(end), Some(days)) => format!("at {end}, {} days ago", -days),
-        _ => "at an unreadable time".to_owned(),
-    }
-}
-
-fn as_expected(status: u16, fact: &RouteFact) -> String {
-    let mut reason = format!("{status} as expected");
-    if status == 404 && fact.body.as_ref().is_some_and(|body| body.go_not_found) {
-        reason.push_str(
-            ", but with the very body that a router without a matching rule sends: a path that only the service \
-             answers would prove more",
-        );
-    }
+fn as_expected(status: u16, fact: &RouteFact) -> RouteReason {
+    let router_body = status == 404 && fact.body.as_ref().is_some_and(|body| body.go_not_found);
     let days = fact.tls.as_ref().and_then(|tls| tls.days_left);
-    if let Some(days) = days.filter(|days| *days < DAYS_WORTH_A_WORD) {
-        reason = format!("{reason}; the certificate ends in {days} days");
-    }
-    reason
-}
-
-fn other_status(status: u16, fact: &RouteFact) -> String {
-    let expected: Vec<String> = fact.expected.iter().map(ToString::to_string).collect();
-    let hint = match status {
-        404 => {
-            ": the router answers, but no rule matches or nothing lives at this path (is the service at 0 replicas?)"
-        }
-        502..=504 => ": the router answers, the service behind it does not",
-        _ => "",
-    };
-    let redirect = match &fact.location {
-        Some(location) => format!(" (redirects to {})", printable(location, 200)),
-        None => String::new(),
-    };
-    format!("answered {status}{redirect} instead of {}{hint}", expected.join(" or "))
+    let days_left = days.filter(|days| *days < DAYS_WORTH_A_WORD);
+    RouteReason::AsExpected { status, router_body, days_left }
 }
 
 fn host(url: &str) -> String {
@@ -209,10 +153,8 @@ fn host(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        fact::{BodyFact, TimingMs, VerifyError},
-        spec::HttpVersion,
-    };
+    use crate::fact::{BodyFact, TimingMs, VerifyError};
+    use crate::spec::HttpVersion;
 
     fn healthy() -> RouteFact {
         RouteFact {
@@ -247,7 +189,7 @@ mod tests {
         let mut fact = healthy();
         change(&mut fact);
         let verdict = judge(&fact);
-        (verdict.verdict, verdict.reason)
+        (verdict.verdict, verdict.reason.to_string())
     }
 
     fn with_bad_certificate(kind: VerifyErrorKind, change: impl FnOnce(&mut TlsFact)) -> (Verdict, String) {
@@ -307,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_certificate_fails_an_expected_status_and_names_the_mend() {
+    fn a_bad_certificate_fails_an_expected_status_and_names_the_remedy() {
         let wrong = with_bad_certificate(VerifyErrorKind::WrongName, |tls| {
             tls.sans = (0..10).map(|i| format!("n{i}.example")).collect();
         });

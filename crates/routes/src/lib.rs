@@ -1,14 +1,14 @@
 //! Probing URLs through a router: HTTP/1.1 and 2, TLS facts, pinned addresses.
 //!
-//! A replica count says that a process runs; only a request that goes all the way through the router says that a
-//! route works. This crate makes that request and writes down what happened: [`Prober::probe`] turns a [`RouteSpec`]
-//! into a [`RouteFact`] and never fails, because a refused connection is a fact like a status is. What the fact
-//! means is decided apart from it, by the pure function [`judge`], so a verdict can be replayed from a file.
+//! A replica count shows that a process runs; only a request that goes all the way through the router shows that a
+//! route works. This crate makes that request and records what happened: [`Prober::probe`] turns a [`RouteSpec`]
+//! into a [`RouteFact`] and never fails, because a refused connection is a fact as much as a status is. The pure
+//! function [`judge`] decides what the fact means, so a verdict can be replayed from a file.
 //! [`Prober::watch`] repeats the probes and a [`Recorder`] sums up the outages.
 //!
 //! What it never does: follow a redirect, send a cookie or a credential, send a query over a connection whose
 //! certificate did not verify, obey a proxy variable, read more than [`BODY_LIMIT`] bytes of an answer, or outlive
-//! the deadline of its spec. Queries are cut from everything that is written down.
+//! the deadline of its spec. Queries are cut from everything that it records.
 //!
 //! ```
 //! use pvcheck_routes::{Prober, Roots, RouteSpec, RouteUrl, Verdict, judge};
@@ -41,6 +41,7 @@ mod exchange;
 mod fact;
 mod judge;
 mod probe;
+mod reason;
 mod record;
 mod report;
 mod resolve;
@@ -55,9 +56,10 @@ pub use exchange::BODY_LIMIT;
 pub use fact::{BodyFact, Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
 pub use judge::{RouteVerdict, Verdict, judge};
 pub use probe::Prober;
+pub use reason::RouteReason;
 pub use record::{Outage, Recorder, RouteRecord, WatchSummary};
 pub use report::{RouteRow, RoutesReport};
 pub use roots::{Roots, RootsError};
 pub use spec::{HttpVersion, RouteSpec, SpecError};
-pub use url::{RouteUrl, Scheme, UrlError};
+pub use url::{RouteUrl, UrlError};
 pub use watch::WatchPlan;

@@ -1,34 +1,29 @@
-//! The probe itself: look up, connect, shake hands, ask; one deadline over all of it.
+//! One probe: resolve, connect, TLS handshake, request; one deadline for all of it.
 
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use rustls::{AlertDescription, ClientConfig, InvalidMessage};
 use rustls_pki_types::ServerName;
-use tokio::{
-    net::TcpStream,
-    time::{timeout, timeout_at},
-};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio::net::TcpStream;
+use tokio::time::{timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::{
-    cert,
-    exchange::exchange,
-    fact::{Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind},
-    resolve,
-    roots::{Roots, RootsError, Trust},
-    spec::{HttpVersion, RouteSpec},
-    text::printable,
-    url::Scheme,
-    verify::Capturing,
-};
+use crate::exchange::exchange;
+use crate::fact::{Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+use crate::roots::{Roots, RootsError, Trust};
+use crate::spec::{HttpVersion, RouteSpec};
+use crate::text::{millis_since, printable};
+use crate::url::Scheme;
+use crate::verify::Capturing;
+use crate::{cert, resolve};
 
 /// Probes routes with one loaded trust store. Cheap to clone.
 #[derive(Clone)]
@@ -46,21 +41,15 @@ impl Prober {
     /// Loads the trust store. Nothing is asked of the network.
     ///
     /// # Errors
-    ///
-    /// When the CA file is unreadable, empty or no CA file, or when the system trusts no CA at all.
+    /// If the CA file is unreadable, empty or not a CA file, or if the system trusts no CA at all.
     pub fn new(roots: &Roots) -> Result<Self, RootsError> {
         Ok(Self { trust: Arc::new(Trust::load(roots)?) })
     }
 
-    /// What was odd about the system's trust store, though it is usable: one line each.
-    pub fn warnings(&self) -> &[String] {
-        &self.trust.warnings
-    }
-
-    /// Asks one route once and returns what was seen; whatever the network does is a fact, never an error.
+    /// Probes one route once and returns what was seen; what the network does is a fact, never an error.
     ///
-    /// `at` is the time by which certificates are judged and the time in the fact: now, unless something is being
-    /// replayed or foretold. Ends within the spec's deadline. Dropping the future ends the probe, except for a
+    /// `at` is the time by which certificates are judged and the time in the fact: now, unless a past or future
+    /// moment is to be judged. Ends within the spec's deadline. Dropping the future ends the probe, except for a
     /// name look-up in progress: the system's resolver runs on a thread that cannot be stopped.
     pub async fn probe(&self, spec: &RouteSpec, at: Timestamp) -> RouteFact {
         let began = Instant::now();
@@ -76,7 +65,7 @@ impl Prober {
         fact
     }
 
-    /// Asks every route once, at most `parallelism` at a time; the facts are in the order of the specs.
+    /// Probes every route once, at most `parallelism` at a time; the facts are in the order of the specs.
     pub async fn probe_all(
         &self,
         specs: &[RouteSpec],
@@ -86,10 +75,6 @@ impl Prober {
         let probes = specs.iter().map(|spec| self.probe(spec, at));
         stream::iter(probes).buffered(parallelism.get()).collect().await
     }
-}
-
-pub(crate) fn millis_since(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
@@ -135,6 +120,7 @@ impl Run<'_> {
         }
         let (tls, version) = self.handshake(tcp, trust).await?;
         let verified = self.fact.tls.as_ref().is_some_and(|tls| tls.verified);
+        // A query often holds a token, and an unverified server may be anyone.
         if !verified && url.has_query() {
             return Err(Failure::new(
                 Phase::Tls,
@@ -170,6 +156,7 @@ impl Run<'_> {
                 Err(failure) => failures.push(failure),
             }
         }
+        // One address that was reached and refused is evidence about the route, whatever happened to the others here.
         let local = failures.iter().all(|failure| failure.phase == Phase::Local);
         let texts: Vec<&str> = failures.iter().map(|failure| failure.text.as_str()).collect();
         Err(Failure::new(if local { Phase::Local } else { Phase::Connect }, texts.join("; ")))
@@ -181,6 +168,7 @@ impl Run<'_> {
             attempt.await
         } else {
             let remaining = self.spec.deadline.saturating_sub(self.began.elapsed());
+            // The deadline is spread over the addresses that are left; the last one may use all of the rest.
             let share = remaining / u32::try_from(left).unwrap_or(u32::MAX);
             match timeout_at((Instant::now() + share).into(), attempt).await {
                 Ok(connected) => connected,

@@ -1,12 +1,11 @@
 //! Outages, from facts over time.
+//! No command uses this yet; it is meant for `pvcheck routes --watch`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    fact::RouteFact,
-    judge::{RouteVerdict, Verdict, judge},
-};
+use crate::fact::RouteFact;
+use crate::judge::{RouteVerdict, Verdict, judge};
 
 /// The most outages that are kept per route; later ones are only counted.
 const OUTAGES_LIMIT: usize = 1000;
@@ -65,9 +64,9 @@ impl Track {
         self.record.slowest_ms = self.record.slowest_ms.max(Some(fact.timing_ms.total));
         match verdict.verdict {
             Verdict::Pass => self.pass(fact.at),
-            // Says nothing either way, so an open outage stays open.
+            // An unknown is evidence neither way, so an open outage stays open.
             Verdict::Unknown => self.record.unknown += 1,
-            Verdict::Fail => self.fail(fact.at, &verdict.reason),
+            Verdict::Fail => self.fail(fact.at, &verdict.reason.to_string()),
         }
     }
 
@@ -129,7 +128,7 @@ pub struct WatchSummary {
 }
 
 impl WatchSummary {
-    /// The worst that can be said of all routes: a failed probe fails it, and no probes at all are unknown.
+    /// The worst verdict of all routes: one failed probe fails it, and without a probe it is unknown.
     pub fn verdict(&self) -> Verdict {
         let worst = self.routes.iter().map(RouteRecord::verdict).max();
         worst.unwrap_or(Verdict::Unknown)
@@ -147,7 +146,7 @@ pub struct RouteRecord {
     pub passed: u64,
     /// Those that failed.
     pub failed: u64,
-    /// Those that said nothing.
+    /// Those whose verdict is unknown.
     pub unknown: u64,
     /// The longest that a probe took, in milliseconds.
     pub slowest_ms: Option<u64>,

@@ -3,10 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    fact::RouteFact,
-    judge::{RouteVerdict, Verdict, judge},
-};
+use crate::fact::RouteFact;
+use crate::judge::{RouteVerdict, Verdict, judge};
 
 pub(crate) const SCHEMA: &str = "pvcheck/v1";
 
@@ -22,7 +20,7 @@ pub struct RoutesReport {
 impl RoutesReport {
     /// Judges the facts.
     pub fn new(facts: impl IntoIterator<Item = RouteFact>) -> Self {
-        let routes: Vec<RouteRow> = facts.into_iter().map(RouteRow::new).collect();
+        let routes: Vec<RouteRow> = facts.into_iter().map(RouteRow::from).collect();
         let at = routes.iter().map(|row| row.fact.at).min();
         Self { at, routes }
     }
@@ -33,19 +31,20 @@ impl RoutesReport {
     }
 }
 
-/// A fact and its verdict, side by side in one JSON object.
+/// A fact and its verdict in one JSON object. A row that is read from JSON is judged anew from its fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "RouteFact")]
 pub struct RouteRow {
     /// What was seen.
     #[serde(flatten)]
     pub fact: RouteFact,
-    /// What it means: `verdict` and `reason`.
+    /// What it means: `verdict`, `kind` and `reason`.
     #[serde(flatten)]
     pub verdict: RouteVerdict,
 }
 
-impl RouteRow {
-    fn new(fact: RouteFact) -> Self {
+impl From<RouteFact> for RouteRow {
+    fn from(fact: RouteFact) -> Self {
         let verdict = judge(&fact);
         Self { fact, verdict }
     }

@@ -1,13 +1,12 @@
-//! From a name to addresses.
+//! Name resolution.
 
-use std::{io, net::SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 
 use tokio::net::lookup_host;
 
-use crate::{
-    fact::{Failure, Phase},
-    spec::RouteSpec,
-};
+use crate::fact::{Failure, Phase};
+use crate::spec::RouteSpec;
 
 /// The addresses to try, in the resolver's order, and whether a look-up was needed.
 pub(crate) async fn addresses(spec: &RouteSpec) -> Result<(Vec<SocketAddr>, bool), Failure> {
@@ -15,6 +14,7 @@ pub(crate) async fn addresses(spec: &RouteSpec) -> Result<(Vec<SocketAddr>, bool
         return Ok((vec![pinned], false));
     }
     let (host, port) = (spec.url.host(), spec.url.port());
+    // A literal address needs no resolver, so its look-up time stays unknown instead of 0.
     if let Ok(address) = host.parse() {
         return Ok((vec![SocketAddr::new(address, port)], false));
     }
@@ -28,10 +28,10 @@ pub(crate) async fn addresses(spec: &RouteSpec) -> Result<(Vec<SocketAddr>, bool
     Ok((found, true))
 }
 
-/// Tells "this name does not exist" from "nobody could be asked".
+/// Distinguishes "this name does not exist" from "no resolver answered".
 ///
-/// `getaddrinfo` reports both as an error without a kind of its own, so its text has to tell (`gai_strerror` of
-/// glibc, musl and macOS). What is not known to be an answer counts as no answer.
+/// `getaddrinfo` reports both as errors without a kind, so their text decides (`gai_strerror` of glibc, musl and
+/// macOS). A text that is not known to be an answer counts as no answer.
 fn lookup_failure(host: &str, error: &io::Error) -> Failure {
     const NO_SUCH_NAME: [&str; 6] = [
         "Name or service not known",

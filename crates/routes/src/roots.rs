@@ -1,9 +1,15 @@
 //! Which CAs are trusted, and the one place that names the cryptography provider.
 
-use std::{fs::File, io, io::Read, path::Path, path::PathBuf, sync::Arc};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustls::{RootCertStore, client::WebPkiServerVerifier, crypto::CryptoProvider};
-use rustls_pki_types::{CertificateDer, pem, pem::PemObject};
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::{self, PemObject};
 use thiserror::Error;
 
 /// The largest CA file that is read. Distributions' bundles are about 230 kB.
@@ -18,7 +24,7 @@ pub enum Roots {
     System,
 }
 
-/// A trust store that cannot be used: a matter of configuration, found before anything is probed.
+/// A trust store that cannot be used: a matter of configuration, found before the first probe.
 #[derive(Debug, Error)]
 pub enum RootsError {
     /// The file could not be read.
@@ -29,7 +35,7 @@ pub enum RootsError {
         /// Why.
         source: io::Error,
     },
-    /// The file is no CA bundle.
+    /// The file is too large for a CA bundle.
     #[error("CA file {} is larger than {limit_bytes} bytes: give a file that holds CA certificates only", path.display())]
     TooLarge {
         /// The file.
@@ -78,21 +84,19 @@ pub enum RootsError {
 pub(crate) struct Trust {
     pub(crate) verifier: Arc<WebPkiServerVerifier>,
     pub(crate) provider: Arc<CryptoProvider>,
-    /// What was odd about the system's store, though it is usable.
-    pub(crate) warnings: Vec<String>,
 }
 
 impl Trust {
     pub(crate) fn load(roots: &Roots) -> Result<Self, RootsError> {
-        let (store, warnings) = match roots {
-            Roots::Pem(path) => (pem_store(path)?, Vec::new()),
+        let store = match roots {
+            Roots::Pem(path) => pem_store(path)?,
             Roots::System => system_store()?,
         };
         let provider = provider();
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
             .build()
             .map_err(|error| RootsError::Verifier(error.to_string()))?;
-        Ok(Self { verifier, provider, warnings })
+        Ok(Self { verifier, provider })
     }
 }
 
@@ -127,20 +131,21 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, RootsError> {
     Ok(bytes)
 }
 
-/// One unreadable certificate among hundreds is a warning: refusing them all would make the probe less able, not safer.
-fn system_store() -> Result<(RootCertStore, Vec<String>), RootsError> {
+/// Unreadable certificates among hundreds are left out: a route whose CA is missing fails with `unknown_issuer`, and
+/// refusing the whole store would hide every other route's state.
+fn system_store() -> Result<RootCertStore, RootsError> {
     let found = rustls_native_certs::load_native_certs();
-    let mut warnings: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     let mut store = RootCertStore::empty();
     let (_, ignored) = store.add_parsable_certificates(found.certs);
+    if !store.is_empty() {
+        return Ok(store);
+    }
+    let mut tried: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     if ignored > 0 {
-        warnings.push(format!("{ignored} of the system's CA certificates cannot be used"));
+        tried.push(format!("{ignored} of the system's CA certificates cannot be used"));
     }
-    if store.is_empty() {
-        let detail = if warnings.is_empty() { "no bundle".to_owned() } else { warnings.join("; ") };
-        return Err(RootsError::NoSystemRoots { detail });
-    }
-    Ok((store, warnings))
+    let detail = if tried.is_empty() { "no bundle".to_owned() } else { tried.join("; ") };
+    Err(RootsError::NoSystemRoots { detail })
 }
 
 #[cfg(test)]
@@ -156,7 +161,7 @@ mod tests {
     #[test]
     fn a_ca_file_is_loaded() {
         let ca = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
-        assert!(load(ca.cert.pem().as_bytes()).unwrap().warnings.is_empty());
+        assert!(load(ca.cert.pem().as_bytes()).is_ok());
     }
 
     #[test]
@@ -174,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_names_the_file_and_the_mend() {
+    fn the_message_names_the_file_and_the_remedy() {
         let error = load(b"").err().unwrap().to_string();
         assert!(error.contains("CA file /") && error.contains("BEGIN CERTIFICATE"), "{error}");
     }

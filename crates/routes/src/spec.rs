@@ -1,6 +1,7 @@
-//! What to probe, and what is fine.
+//! What to probe, and which answers are expected.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -28,7 +29,7 @@ impl HttpVersion {
     }
 }
 
-/// One route: where to ask, and which answers are fine.
+/// One route: where to send the request, and which answers are expected.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteSpec {
@@ -40,7 +41,7 @@ pub struct RouteSpec {
     /// independent of DNS and pins it to one router. Name and SNI stay those of the URL.
     #[serde(default)]
     pub address: Option<SocketAddr>,
-    /// The statuses that are fine, 100 to 599. A login redirect (303) or a 404 can be as healthy as a 200.
+    /// The statuses that are expected, 100 to 599. A login redirect (303) or a 404 can be as healthy as a 200.
     #[serde(default = "only_ok")]
     pub expected: Vec<u16>,
     /// The HTTP version to insist on; without it both are offered and the server chooses (ALPN).
@@ -52,7 +53,7 @@ pub struct RouteSpec {
 }
 
 impl RouteSpec {
-    /// A spec that expects a 200 within ten seconds, at whatever address the name has.
+    /// A spec that expects a 200 within ten seconds, at the address that the name resolves to.
     pub fn new(name: impl Into<String>, url: RouteUrl) -> Self {
         Self {
             name: name.into(),
@@ -67,8 +68,7 @@ impl RouteSpec {
     /// Checks what the types leave open.
     ///
     /// # Errors
-    ///
-    /// When no status is expected, when one is outside 100 to 599, or when there is no time at all.
+    /// If no status is expected, if one is outside 100 to 599, or if there is no time at all.
     pub fn check(&self) -> Result<(), SpecError> {
         let fault = |kind| Err(SpecError { route: self.name.clone(), kind });
         if self.expected.is_empty() {

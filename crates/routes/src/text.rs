@@ -1,9 +1,11 @@
-//! Making text from the network fit to be written down.
+//! Text and times from the network in the form in which facts keep them.
+
+use std::time::Instant;
 
 /// The text without control characters, at most `limit` characters long.
 ///
-/// Certificates, headers and error texts come from whoever answered; an escape sequence in one of them must not
-/// reach a terminal, and a long one must not fill a report.
+/// Certificates, headers and error texts come from the server that answered; an escape sequence in one of them must
+/// not reach a terminal, and a long one must not fill a report.
 pub(crate) fn printable(text: &str, limit: usize) -> String {
     let mut shown: String =
         text.chars().take(limit).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
@@ -26,9 +28,15 @@ pub(crate) fn redact(url: &str) -> String {
     let start = slashes.unwrap_or(0);
     let (scheme, rest) = head.split_at(start);
     let authority = rest.find('/').map_or(rest, |at| &rest[..at]);
+    // The last `@` ends the user part: a password may hold one itself.
     let without_user = authority.rfind('@').map_or(rest, |at| &rest[at + 1..]);
     let tail = if cut { "?[redacted]" } else { "" };
     printable(&format!("{scheme}{without_user}{tail}"), 300)
+}
+
+/// Whole milliseconds that have passed since then.
+pub(crate) fn millis_since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The URL of a route: checked once, at the edge.
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
+use std::net::IpAddr;
 
 use rustls_pki_types::ServerName;
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use crate::text::redact;
 
 /// How a route is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scheme {
+pub(crate) enum Scheme {
     /// Plain HTTP; default port 80.
     Http,
     /// HTTP over TLS; default port 443.
@@ -19,7 +20,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// `http` or `https`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
@@ -51,15 +52,14 @@ impl RouteUrl {
     /// Reads a URL as a person writes it in a configuration.
     ///
     /// # Errors
-    ///
-    /// When the scheme is missing or neither `http` nor `https`, when there is no usable host or port, or when
+    /// If the scheme is missing or neither `http` nor `https`, if there is no usable host or port, or if
     /// the URL holds a user or password. The error shows the URL without query and credentials.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         parse(text).map_err(|kind| UrlError { given: redact(text), kind })
     }
 
     /// How the route is reached.
-    pub fn scheme(&self) -> Scheme {
+    pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }
 
@@ -73,7 +73,7 @@ impl RouteUrl {
         self.port
     }
 
-    /// Path and query as they go over the wire. May hold a secret: do not write it down.
+    /// Path and query as they go over the wire. May hold a secret: never log it.
     pub fn target(&self) -> &str {
         &self.target
     }
@@ -113,7 +113,7 @@ impl TryFrom<String> for RouteUrl {
     }
 }
 
-/// A route URL that cannot be probed: one line that names the URL and the mend.
+/// A route URL that cannot be probed. One line: the URL and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("route URL `{given}` {kind}")]
 pub struct UrlError {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_urls_name_themselves_and_the_mend() {
+    fn bad_urls_name_themselves_and_the_fix() {
         for (text, part) in [
             ("ci.example.net", "has no scheme"),
             ("", "has no scheme"),

@@ -1,28 +1,23 @@
 //! A verifier that records its verdict instead of ending the handshake.
 //!
-//! A handshake that ends at the first bad certificate says only that it is bad. A person who has to mend it needs
-//! its names, its issuer and its end, so the handshake goes on and the recorded verdict decides later.
+//! A handshake that ends at the first bad certificate shows only that it is bad. To replace it, an operator needs its
+//! names, its issuer and its expiry, so the handshake continues and the recorded verdict decides later.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::{
-    fact::{VerifyError, VerifyErrorKind},
-    text::printable,
-};
+use crate::fact::{VerifyError, VerifyErrorKind};
+use crate::text::printable;
 
-/// Verifies as [`WebPkiServerVerifier`] does, at the caller's time, and writes the verdict down.
+/// Verifies as [`WebPkiServerVerifier`] does, at the caller's time, and records the verdict.
 ///
-/// Signatures of the handshake are still enforced: whoever cannot prove to own the certificate gets no further.
+/// Signatures of the handshake are still enforced: a server that cannot prove that it owns the certificate
+/// gets no further.
 #[derive(Debug)]
 pub(crate) struct Capturing {
     inner: Arc<WebPkiServerVerifier>,
@@ -44,7 +39,7 @@ impl Capturing {
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
     }
 
-    /// A time before 1970 cannot be told to the verifier; at 0 every certificate is too young, so nothing passes.
+    /// The verifier takes no time before 1970; at 0 every certificate is not valid yet, so nothing passes.
     fn unix_time(&self) -> UnixTime {
         let seconds = u64::try_from(self.at.as_second()).unwrap_or(0);
         UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))

@@ -1,12 +1,16 @@
 //! Probing over time.
+//! No command uses this yet; it is meant for `pvcheck routes --watch`.
 
-use std::{pin::Pin, time::Duration};
+use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
-use crate::{fact::RouteFact, probe::Prober, spec::RouteSpec};
+use crate::fact::RouteFact;
+use crate::probe::Prober;
+use crate::spec::RouteSpec;
 
 /// How often, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,7 +64,8 @@ fn only(report: &BootReport) -> &Deadlock {
 }
 
 fn remedy<'a>(deadlock: &'a Deadlock, part: &str) -> &'a Remedy {
-    let found: Vec<_> = deadlock.remedies.iter().filter(|remedy| remedy.change.contains(part)).collect();
+    let found: Vec<_> =
+        deadlock.remedies.iter().filter(|remedy| remedy.change.to_string().contains(part)).collect();
     assert_eq!(found.len(), 1, "{part}: {:#?}", deadlock.remedies);
     found[0]
 }
@@ -88,7 +89,7 @@ fn a_gate_on_what_comes_after_it_is_a_deadlock() {
     assert_eq!(chain, expected);
     assert_eq!(deadlock.chain[2].evidence, "After=deploy-proxy.service (deploy-dashboard.service:2)");
     assert_eq!(deadlock.bound_ms, Some(900_000));
-    assert_eq!(deadlock.bound_reason, "TimeoutStartSec=900 (deploy-proxy.service:5)");
+    assert_eq!(deadlock.bound_reason.to_string(), "TimeoutStartSec=900 (deploy-proxy.service:5)");
     assert_eq!(report.deadlock_free(), Some(false));
     assert_eq!(report.waits[0].outcome, WaitOutcome::Deadlock);
 }
@@ -148,7 +149,7 @@ fn the_order_may_lead_back_through_others_and_through_before() {
     assert_eq!(kinds, [LinkKind::WaitsFor, LinkKind::Serves, LinkKind::After, LinkKind::After]);
     assert_eq!(deadlock.chain[3].evidence, "Before=middle.target (gate.service:2)");
     assert_eq!((deadlock.bound_ms, deadlock.chain[3].to.as_str()), (None, "gate.service"));
-    assert!(deadlock.bound_reason.starts_with("no limit"), "{}", deadlock.bound_reason);
+    assert!(deadlock.bound_reason.to_string().starts_with("no limit"), "{}", deadlock.bound_reason);
     assert!(!serde_json::to_string(&report).unwrap().contains("s3cret"));
     assert_eq!(flags(remedy(deadlock, "endpoint of the service that it starts itself")), (true, Some(true)));
     assert!(remedy(deadlock, "remove Before=middle.target").breaks_cycle);
@@ -163,8 +164,13 @@ fn an_implied_order_is_no_remedy_but_a_chain() {
     let report = analyse(&units(&files), &waits, &[serves("app.example", "app.service", None)]);
     let deadlock = only(&report);
     assert!(deadlock.chain[2].evidence.contains("systemd.service(5), default dependencies"));
-    assert!(deadlock.remedies.iter().all(|remedy| !remedy.change.contains("After=sysinit.target (")));
-    assert_eq!((deadlock.bound_ms, deadlock.bound_reason.contains("default limit")), (Some(90_000), true));
+    assert!(
+        deadlock.remedies.iter().all(|remedy| !remedy.change.to_string().contains("After=sysinit.target ("))
+    );
+    assert_eq!(
+        (deadlock.bound_ms, deadlock.bound_reason.to_string().contains("default limit")),
+        (Some(90_000), true)
+    );
 }
 
 #[test]
@@ -282,8 +288,12 @@ fn what_cannot_be_judged_is_unknown() {
     ] {
         let report = analyse(&units, &waits, &served);
         assert_eq!((report.waits[0].outcome, report.deadlock_free()), (WaitOutcome::Unknown, None));
-        let found = report.waits[0].reason.as_deref().unwrap();
+        let found = report.waits[0].reason.as_ref().unwrap().to_string();
         assert!(found.starts_with(reason), "{found}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["waits"][0]["reason"], found);
+        assert!(json["waits"][0]["kind"].is_string(), "{json}");
+        assert_eq!(serde_json::from_value::<BootReport>(json).unwrap(), report);
     }
     assert_eq!(analyse(&units(&files), &[], &[]).deadlock_free(), None, "nothing declared, nothing proven");
 }
@@ -352,6 +362,15 @@ fn the_report_has_the_promised_shape_and_reads_back() {
         json["deadlocks"][0]["chain"].as_array().unwrap().iter().map(|l| &l["kind"]).collect();
     assert_eq!(kinds, ["waits-for", "serves", "after"]);
     assert!(json["deadlocks"][0]["remedies"][0]["breaks_cycle"].as_bool().unwrap());
+    let deadlock = &json["deadlocks"][0];
+    assert_eq!((&deadlock["bound_kind"], deadlock["bound_reason"].is_string()), (&"configured".into(), true));
+    for remedy in deadlock["remedies"].as_array().unwrap() {
+        assert!(remedy["kind"].is_string() && remedy["change"].is_string(), "{remedy}");
+    }
+    assert_eq!(
+        (&json["waits"][0]["reason"], &json["waits"][0]["kind"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
     assert_eq!(serde_json::from_value::<BootReport>(json).unwrap(), report);
 }
 
@@ -461,7 +480,7 @@ proptest! {
             let next = deadlock.chain.iter().cycle().skip(1);
             prop_assert!(deadlock.chain.iter().zip(next).all(|(link, next)| link.to == next.from));
             let single = deadlock.chain.iter().filter(|link| link.kind == LinkKind::WaitsFor).count() == 1;
-            let dropped = deadlock.remedies.iter().find(|remedy| remedy.change.starts_with("start ")).unwrap();
+            let dropped = deadlock.remedies.iter().find(|remedy| remedy.change.to_string().starts_with("start ")).unwrap();
             prop_assert!(!single || dropped.breaks_cycle);
             prop_assert_eq!(dropped.keeps_proof, Some(false));
         }

@@ -1,6 +1,9 @@
 //! Reading directories as systemd does.
 
-use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
 
 use pvcheck_boot::{Reference, Unit, UnitSet, read_units};
 use tempfile::TempDir;

@@ -3,6 +3,7 @@
 mod churn;
 mod drop_in;
 mod interrupt;
+mod journal;
 mod output;
 mod reclaim;
 mod refusal;

@@ -242,6 +242,7 @@ fn every_help_has_an_example() {
         "boot",
         "census",
         "churn",
+        "explain",
         "gate list",
         "gate run",
         "journal scan",

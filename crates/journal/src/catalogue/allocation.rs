@@ -1,4 +1,4 @@
-//! What the leader's allocator logs when somebody gets no address.
+//! What the leader's allocator logs when a service, task or node gets no address.
 
 use crate::signature::Class::{Exhaustion, LocalExhaustion, NotAllocated, PoolsExhausted};
 use crate::signature::Place::{Leader, Node};
@@ -17,7 +17,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ])
     .says(
         "an update asked a full network for a virtual address; the service's other live addresses may have been freed by the failed attempt and handed to others",
-        "make room on the network, then look for services that share an address",
+        "free addresses on the network, then check whether two services share an address",
         "cnmallocator AllocateService; reproduced on 20.10, 28.5 and 29.7",
     ),
     Signature::new("vip-exhausted-retry", Exhaustion, Leader, &[
@@ -25,7 +25,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ])
     .says(
         "the leader tried a waiting service again and the network is still full; each try may lose an address on the service's other networks",
-        "make room on the network, or remove the waiting service",
+        "free addresses on the network, or remove the waiting service",
         "swarmkit manager/allocator/network.go procUnallocatedServices, logged at debug only",
     ),
     Signature::new("vip-exhausted", Exhaustion, Leader, &[Rule::inner(&[NO_VIP])]).says(
@@ -38,7 +38,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ])
     .says(
         "a network has no free address for a node's load balancer, so tasks on that node are rejected after 30 s and replaced, again and again",
-        "make room on the network; the node is tried again only when one of its tasks changes",
+        "free addresses on the network; the node is tried again only when one of its tasks changes",
         NET,
     ),
     Signature::new("task-exhausted", Exhaustion, Leader, &[
@@ -47,12 +47,12 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::inner(&[NO_ADDRESS]).during(&["allocation for task"]).without(&[NO_VIP]),
     ])
     .says(
-        "a network has no free address for a task, which stays new until somebody frees one",
+        "a network has no free address for a task, which stays new until an address is released",
         "take a census of the network, then reclaim addresses or renew the network with a larger subnet",
         "cnmallocator AllocateTask; up to 17.06 with another prefix",
     ),
     Signature::new("address-exhausted", Exhaustion, Leader, &[Rule::inner(&[NO_ADDRESS]).without(&[NO_VIP])]).says(
-        "a network has no free address for somebody who asked",
+        "a network has no free address for a request",
         "take a census of the networks named, then reclaim addresses or renew the network with a larger subnet",
         CNM,
     ),
@@ -61,7 +61,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ])
     .says(
         "the node's load balancer got no address within 30 s, so its task was rejected",
-        "look for lb-exhausted in the leader's log; without it this may be the false alarm of engines 23 and 24 with generic resources",
+        "check the leader's log for lb-exhausted; without it this may be the false alarm of engines 23 and 24 with generic resources",
         "moby daemon/cluster/executor/container/adapter.go, 18.09 and later; moby issue 44378",
     ),
     Signature::new("local-pool-full", LocalExhaustion, Node, &[
@@ -118,13 +118,13 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ])
     .says(
         "a task waits because its service has no virtual address yet; the cause is logged once, for the service",
-        "look for the service's own line",
+        "find the service's own line",
         "swarmkit manager/allocator/network.go allocateTask; up to 18.03 in other words",
     ),
     Signature::new("waits-for-network", NotAllocated, Leader, &[Rule::inner(&["attached to task", "not allocated yet"])])
         .says(
             "a task waits for a network that was never allocated: an overlap, no free pool or no VXLAN id",
-            "look for the network's own line, then recreate it",
+            "find the network's own line, then recreate the network",
             NET,
         ),
     Signature::new("network-gone", NotAllocated, Leader, &[
@@ -133,8 +133,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
     .says("a task asks for a network that was deleted meanwhile", "recreate the network or remove it from the service", NET),
     Signature::new("status-of-unallocated", NotAllocated, Leader, &[Rule::inner(&["cnmallocator: network ", " not found"])])
         .says(
-            "somebody asked for the address status while a network is unallocated, so look-ups by name fail",
-            "ask by a prefix of the id, and recreate the unallocated network",
+            "a client read the address status while a network is unallocated, so look-ups by name fail",
+            "use a prefix of the id, and recreate the unallocated network",
             "moby daemon/libnetwork/cnmallocator extra_status.go, 29.0 to 29.7.2; moby pull request 53325",
         ),
     Signature::new("lb-missing", NotAllocated, Node, &[
@@ -142,7 +142,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ])
     .says(
         "the node has no load balancer address for a network that a task needs",
-        "look for lb-exhausted in the leader's log",
+        "check the leader's log for lb-exhausted",
         "moby daemon/network.go, 17.10 and later",
     ),
     Signature::new("attach-failed", NotAllocated, Node, &[
@@ -151,8 +151,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["Failed remove network attachment", "on allocation failure"]),
     ])
     .says(
-        "a container that is no service's got no address within 20 s",
-        "look in the leader's log why; a full network is the usual reason",
+        "a standalone container got no address within 20 s",
+        "find the reason in the leader's log; usually the network is full",
         "moby daemon/cluster/networks.go",
     ),
     // The same messages with an inner error that is not known.
@@ -162,7 +162,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::inner(&["failed allocating pools and gateway IP for network"]),
     ])
     .says(
-        "a network was created but got no subnet, although the client was told that it succeeded",
+        "a network was created but got no subnet, although the client's request succeeded",
         "read the error, remove the network and create it again with another subnet",
         "swarmkit manager/allocator/network.go; moby issue 48137",
     ),
@@ -193,7 +193,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ])
     .says(
         "an allocation could not be written to the Swarm's store and was rolled back",
-        "look for a loss of the managers' quorum at that time",
+        "check whether the managers lost their quorum at that time",
         NET,
     ),
 ];

@@ -67,7 +67,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["Failed to find network ", " on node "]),
     ])
     .says(
-        "a network was removed that a node had no load balancer on",
+        "a network was removed on which a node had no load balancer",
         NOTHING,
         "swarmkit manager/allocator/network.go deallocateNodeAttachments, 18.09 and later",
     ),
@@ -93,7 +93,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["enabling default vlan on bridge"]),
         Rule::message(&["reexec to set bridge default vlan failed"]),
     ])
-    .says("the bridge of an overlay could not be told its default VLAN, as under a read-only /sys", NOTHING, MEASURED),
+    .says("the default VLAN of an overlay's bridge could not be set, as under a read-only /sys", NOTHING, MEASURED),
     Signature::new("image-pull", Noise, Node, &[
         Rule::message(&["pulling image failed"]),
         Rule::message(&["Not continuing with pull after error"]),
@@ -119,8 +119,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["Error getting task ", " not found"]),
         Rule::message(&["Error getting node ", " not found"]),
     ])
-    .says("a client was told that its request failed", NOTHING, "moby api/server/server.go, at level error up to 22"),
+    .says("the engine refused a client's request", NOTHING, "moby api/server/server.go, at level error up to 22"),
 ];
 
-/// What a census of our own makes without any id in it.
+/// The signature of the lines that a bulk census causes and that carry no id.
 pub(crate) const CENSUS_NOISE: &str = "node-without-id";

@@ -3,7 +3,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::signature::Turn;
+use crate::ids::{NetworkId, NodeId, ServiceId, TaskId};
+use crate::record::Record;
+use crate::signature::{Reclassify, Rule};
+use crate::subjects::Subjects;
 
 const SERVICE: &str = "svc4qm2v9k1t8r3w6y5z0a1b2";
 const TASK: &str = "tsk7mg402451row2gmr0g0vsu";
@@ -545,9 +548,9 @@ fn only_what_another_signature_or_systemd_leads_to_has_no_positive_fixture() {
         FIXTURES.iter().filter(|(_, positive, _)| positive.is_empty()).map(|f| f.0).collect();
     let mut turned: BTreeSet<_> = Catalogue::builtin()
         .signatures()
-        .filter_map(|signature| match signature.turn {
-            Turn::Never => None,
-            Turn::IfNetworkIsOld(id) | Turn::IfStartingUp(id) => Some(id),
+        .filter_map(|signature| match signature.reclassify {
+            Reclassify::Never => None,
+            Reclassify::IfNetworkIsOld(id) | Reclassify::IfStartingUp(id) => Some(id),
         })
         .collect();
     turned.insert("lines-suppressed");
@@ -649,7 +652,7 @@ fn the_table_is_sound() {
         for text in [signature.meaning, signature.remedy, signature.source] {
             assert!(!text.is_empty() && !text.ends_with('.'), "{id}: {text}");
         }
-        if let Turn::IfNetworkIsOld(other) | Turn::IfStartingUp(other) = signature.turn {
+        if let Reclassify::IfNetworkIsOld(other) | Reclassify::IfStartingUp(other) = signature.reclassify {
             assert!(
                 catalogue.get(other).is_some_and(|other| other.rules.is_empty()),
                 "{id} turns to {other}"

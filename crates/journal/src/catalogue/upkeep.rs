@@ -1,8 +1,8 @@
-//! What is logged when addresses, networks or their copies on nodes are not given back as they should be.
+//! What is logged when addresses, networks or their copies on nodes are not released as they should be.
 
 use crate::signature::Class::{Crash, Duplicate, Leak, LeakFootprint, Noise, Race, Stale};
 use crate::signature::Place::{Leader, Manager, Node};
-use crate::signature::{Rule, Signature, Turn};
+use crate::signature::{Reclassify, Rule, Signature};
 
 const CNM: &str = "moby daemon/libnetwork/cnmallocator/networkallocator.go";
 const NET: &str = "swarmkit manager/allocator/network.go";
@@ -16,24 +16,24 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::inner(&["could not find network allocator state for network"]),
         Rule::inner(&["networkallocator: could not find local network state"]),
     ])
-    .turns(Turn::IfNetworkIsOld("old-network"))
+    .or(Reclassify::IfNetworkIsOld("old-network"))
     .says(
         "a network was removed while tasks of it were still stopping, so their addresses on other networks are most likely leaked; the number of lines is not the number of addresses",
         "take a census of the networks that stay, and remove stacks in the order services, tasks gone, networks",
         "cnmallocator releaseEndpoints; moby issue 37338, swarmkit issue 3230; 286 to 455 lines in minutes of churn on real engines",
     ),
     Signature::new("old-network", Noise, Leader, &[]).says(
-        "a network that is long gone is still referred to; nothing new was lost",
+        "something still refers to a network that was removed long ago; nothing new was lost",
         "nothing",
         "seen for minutes after a network is recreated",
     ),
-    // One address in two hands.
+    // One address with two owners.
     Signature::new("restore-conflict", Duplicate, Leader, &[
         Rule::inner(&["could not allocate VIP from IPAM: Address already in use"]),
         Rule::inner(&["could not allocate IP from IPAM: Address already in use"]),
     ])
     .says(
-        "an address that the Swarm's store gives to one is already another's",
+        "an address that the Swarm's store assigns to one owner is already held by another",
         "compare addresses of services and tasks, and recreate one of the two that share it",
         CNM,
     ),
@@ -42,7 +42,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["IPAM failure while releasing IP address"]),
     ])
     .says(
-        "an address was given back that the allocator does not know, so the allocator and the store disagree and an address may be shared",
+        "an address was released that the allocator did not hold, so the allocator and the store disagree and an address may be shared",
         "compare addresses of services and tasks, and move the leadership to rebuild the allocator",
         "cnmallocator; moby issue 33402",
     ),
@@ -62,8 +62,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["Could not parse IP address", "while releasing"]),
     ])
     .says(
-        "a service that never got an address on a network gives back nothing; the network it names was the full one",
-        "look for the network's exhaustion lines",
+        "a service that never got an address on a network has none to release; the network it names was the full one",
+        "find the network's own exhaustion lines in the leader's log",
         "cnmallocator; docker/for-linux issue 176",
     ),
     Signature::new("never-allocated-network-freed", Noise, Leader, &[
@@ -71,7 +71,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ])
     .says("a network that was never allocated was removed", "nothing", CNM),
     Signature::new("vip-not-freed", Leak, Leader, &[Rule::message(&["error deallocating vip"])]).says(
-        "a virtual address could not be given back",
+        "a virtual address could not be released",
         RESTART,
         CNM,
     ),
@@ -86,7 +86,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["failed to release IP addresses while rolling back allocation for task"]),
         Rule::message(&["error deallocating attachment for network"]),
     ])
-    .says("addresses of a task, a service or a node could not be given back", RESTART, NET),
+    .says("addresses of a task, a service or a node could not be released", RESTART, NET),
     Signature::new("rollback-failed", Leak, Leader, &[Rule::message(&["failed rolling back allocation of"])]).says(
         "an allocation that could not be stored was not undone either",
         RESTART,
@@ -105,25 +105,25 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::inner(&[KEY_MODIFIED, "deleting object", "retrying"]),
         Rule::message(&[KEY_MODIFIED, "deleting object", "retrying"]),
     ])
-    .turns(Turn::IfStartingUp("store-conflict-at-start"))
+    .or(Reclassify::IfStartingUp("store-conflict-at-start"))
     .says(
         "a node's own network store was changed while an entry was deleted; the engine tried again",
         "nothing if the network is gone; else remove it again",
         "moby libnetwork/store.go deleteFromStore, up to 26",
     ),
     Signature::new("store-conflict-at-start", Noise, Node, &[]).says(
-        "an engine that starts tidies up what the last run left in its own network store",
+        "a starting engine cleans up what its last run left in its own network store",
         "nothing",
         "moby libnetwork/store.go deleteFromStore, up to 26",
     ),
     Signature::new("store-conflict", Race, Node, &[Rule::inner(&[KEY_MODIFIED]), Rule::message(&[KEY_MODIFIED])]).says(
-        "a node's own network store was changed by two at once; it says nothing about the Swarm's addresses",
+        "two writers changed a node's own network store at once; it says nothing about the Swarm's addresses",
         "repeat what failed; restart that node's engine if it stays",
         "moby issue 35310",
     ),
     Signature::new("network-remove-failed", Race, Node, &[Rule::message(&["network ", " remove failed"])]).says(
         "a node could not delete its copy of a network, which may later clash with a new one",
-        "look for what is still attached on that node",
+        "find what is still attached on that node (docker network inspect) and stop it",
         "moby daemon/cluster/executor/container/adapter.go removeNetworks",
     ),
     Signature::new("gateway-taken", Stale, Node, &[
@@ -146,7 +146,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["skipping nil or malformed node network attachment entry"]),
     ])
     .says(
-        "the manager gave a node's load balancer address back while the node still uses it, so that it may be handed out twice",
+        "the manager released a node's load balancer address while the node still uses it, so it may be handed out twice",
         "drain the node or stop its containers on that network",
         EXECUTOR,
     ),
@@ -179,13 +179,13 @@ pub(super) const SIGNATURES: &[Signature] = &[
         Rule::message(&["fatal error: concurrent map iteration and map write"]),
     ])
     .says(
-        "the engine died of a data race; asking often for the address status while networks come and go can cause it",
-        "ask rarely, one at a time, and not during deployments",
+        "the engine died of a data race; frequent reads of the address status while networks are created and removed can cause it",
+        "read it rarely, one request at a time, and not during deployments",
         "moby daemon/libnetwork/cnmallocator OnGetNetwork, 29.0 and later, executed on 29.7.2",
     ),
     Signature::new("engine-panic", Crash, Manager, &[
         Rule::message(&["panic: runtime error"]),
         Rule::message(&["fatal error: all goroutines are asleep"]),
     ])
-    .says("the engine died of a bug", "keep the lines that follow and report it upstream", "Go runtime"),
+    .says("the engine died of a bug", "keep the stack trace that follows and report it upstream", "Go runtime"),
 ];

@@ -1,3 +1,6 @@
+//! The systemd journal, read by libsystemd instead of the journalctl program (feature `journald`).
+//! No command uses this yet; it is meant for `pvcheck journal scan` built with feature `journald`.
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -8,16 +11,16 @@ use tokio::sync::mpsc;
 
 use super::error::SourceError;
 use super::mark::Mark;
-use super::{Limits, ReadFrom, Reading, Sink};
+use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry::{self, Fields};
 use crate::record::{MAX_LINE_BYTES, Record};
 use crate::scan::Incomplete;
 
-/// Records that wait between the thread that reads the journal and the task that looks at them.
+/// Records buffered between the thread that reads the journal and the task that scans them.
 const WAITING: usize = 1024;
 
 /// The systemd journal, read by libsystemd: this system's, or the one in a directory that was copied from elsewhere.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     /// A directory with `*.journal` files; `None` for this system's journal.
     pub path: Option<PathBuf>,
@@ -68,7 +71,7 @@ impl Directory {
         }
         let (send, mut receive) = mpsc::channel(WAITING);
         let (this, from) = (self.clone(), from.clone());
-        // `Journal` is neither Send nor Sync: it lives and dies on one thread, which ends when the receiver is dropped.
+        // `Journal` is neither Send nor Sync, so it stays on one thread, which ends when the receiver is dropped.
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || this.run(&from, &send))
@@ -97,7 +100,7 @@ impl Directory {
 
     fn run(&self, from: &ReadFrom, send: &Report) {
         if let Err(error) = self.entries(from, send) {
-            // Nobody listens any more where this fails, so nobody misses it.
+            // This fails only when the receiver is gone, which then needs no error.
             let _ = send.blocking_send(Item::Failed(error.to_string()));
         }
     }

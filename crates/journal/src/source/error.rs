@@ -1,3 +1,5 @@
+//! Why a log cannot be read.
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +12,7 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
-    /// This user may not.
+    /// This user may not read it.
     #[error("cannot read the engine log {}: permission denied; run as root or a member of systemd-journal, or name another with [journal] file", path.display())]
     NotAllowed {
         /// The file.
@@ -22,7 +24,7 @@ pub enum SourceError {
         /// The directory.
         path: PathBuf,
     },
-    /// It is a pipe, a socket or a device, where reading could wait for ever.
+    /// It is a pipe, a socket or a device, where a read may block without end.
     #[error("cannot read the engine log {}: it is not a regular file; name one with [journal] file", path.display())]
     NotRegular {
         /// The path.
@@ -49,7 +51,7 @@ pub enum SourceError {
     Journalctl {
         /// The program.
         program: PathBuf,
-        /// Its exit status in words.
+        /// Its exit status, such as `exit status: 1`.
         status: String,
         /// The first line of its stderr, redacted.
         message: String,
@@ -65,15 +67,15 @@ pub enum SourceError {
     /// The mark is a file's and the source a journal, or the other way round.
     #[error("the mark was not set on {source_name}; set a new one")]
     WrongMark {
-        /// The source in words.
+        /// The source's name, as [`Source::describe`](crate::Source::describe) gives it.
         source_name: String,
     },
     /// The time was up before the mark could be set.
     #[error("cannot find the end of {source_name} within {after_ms} ms; allow more time")]
     NoMark {
-        /// The source in words.
+        /// The source's name, as [`Source::describe`](crate::Source::describe) gives it.
         source_name: String,
-        /// How long it was tried.
+        /// The time limit.
         after_ms: u64,
     },
     /// libsystemd reports an error.
@@ -82,7 +84,7 @@ pub enum SourceError {
         "cannot read {source_name}: {message}; run as root or a member of systemd-journal, or name another with [journal] directory"
     )]
     Journald {
-        /// The source in words.
+        /// The source's name, as [`Source::describe`](crate::Source::describe) gives it.
         source_name: String,
         /// What libsystemd says.
         message: String,

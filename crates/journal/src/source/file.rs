@@ -1,3 +1,5 @@
+//! Logs in text files, and their marks.
+
 use std::fs::Metadata;
 use std::io::{self, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -7,8 +9,9 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::error::SourceError;
+use super::lines;
 use super::mark::{Mark, hash};
-use super::{Limits, ReadFrom, Reading, Sink, lines};
+use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::record::{MAX_LINE_BYTES, Record};
 use crate::scan::Incomplete;
 
@@ -47,7 +50,7 @@ pub(super) async fn mark(path: &Path) -> Result<Mark, SourceError> {
     let size = metadata.len();
     let first = size.saturating_sub((MAX_LINE_BYTES + TAIL_BYTES) as u64);
     let end = range(&mut file, first, size).await.map_err(failed)?;
-    // A line that is still being written is new; one longer than any that is looked at is cut in two.
+    // A line that is still being written is new. One longer than the buffer is cut in two: memory stays bounded.
     let whole = end.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
     let kept = whole.unwrap_or(if first == 0 { 0 } else { end.len() });
     let tail = &end[..kept];
@@ -61,15 +64,17 @@ pub(super) async fn mark(path: &Path) -> Result<Mark, SourceError> {
     })
 }
 
-/// Why the mark's place is no longer where it was, if it is not.
+/// Why the mark no longer points to the same place; `None` if it does.
 async fn moved(file: &mut File, metadata: &Metadata, mark: &Mark) -> io::Result<Option<Incomplete>> {
     let Mark::Offset { offset_bytes, inode, device, tail_bytes, tail_hash } = mark else { return Ok(None) };
+    // Log rotation by renaming (logrotate's default) gives the path another inode; `copytruncate` keeps it and
+    // empties the file, which the hash of the tail shows.
     if (metadata.ino(), metadata.dev()) != (*inode, *device) {
         return Ok(Some(Incomplete::Rotated));
     }
     let cut = Incomplete::Truncated { mark_bytes: *offset_bytes, size_bytes: metadata.len() };
-    // Of a file that is shorter now less is read, so that the hash differs too. A mark may come from a file: what it claims
-    // of its tail is not trusted with memory.
+    // From a file that is shorter now fewer bytes are read, so the hash differs too. A mark may have been stored by
+    // another process, so the length that it claims must not decide how much memory is used.
     let tail_bytes = (*tail_bytes).min(TAIL_BYTES as u64);
     let tail = range(file, offset_bytes.saturating_sub(tail_bytes), *offset_bytes).await?;
     Ok((hash(&tail) != *tail_hash).then_some(cut))
@@ -84,7 +89,7 @@ async fn range(file: &mut File, from: u64, to: u64) -> io::Result<Vec<u8>> {
 
 async fn open(path: &Path) -> Result<(File, Metadata), SourceError> {
     let failed = |error| SourceError::of_file(path, error);
-    // Asked before opening: opening a pipe waits until somebody writes to it.
+    // Checked before opening: opening a pipe blocks until a writer opens it (fifo(7)).
     let kind = tokio::fs::metadata(path).await.map_err(failed)?.file_type();
     if kind.is_dir() {
         return Err(SourceError::IsDirectory { path: path.to_owned() });

@@ -1,3 +1,5 @@
+//! The systemd journal through the journalctl program.
+
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -8,8 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use super::error::SourceError;
+use super::lines;
 use super::mark::Mark;
-use super::{Limits, ReadFrom, Reading, Sink, lines};
+use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry;
 use crate::record::Record;
 use crate::redact::redact;
@@ -18,9 +21,9 @@ use crate::scan::Incomplete;
 const STDERR_BYTES: u64 = 8 * 1024;
 
 /// The systemd journal, read by `journalctl -o json`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journalctl {
-    /// The program; `journalctl` is looked for on the PATH.
+    /// The program; a bare `journalctl` is searched on the PATH.
     pub program: PathBuf,
     /// The engine's unit.
     pub unit: String,
@@ -35,7 +38,7 @@ impl Journalctl {
         Self { program: "journalctl".into(), unit: unit.into(), args: Vec::new() }
     }
 
-    /// With another program in the place of `journalctl`.
+    /// Runs another program instead of `journalctl`.
     #[must_use]
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
@@ -80,7 +83,7 @@ impl Journalctl {
     ) -> Result<(), SourceError> {
         match from {
             ReadFrom::Beginning | ReadFrom::Mark(Mark::Empty) => self.run(&[], limits, reading, sink).await,
-            // Whole seconds, as every version takes them; what is too early is dropped by the caller.
+            // Whole seconds, which every version accepts; the caller drops records that are too early.
             ReadFrom::Time(at) => {
                 self.run(&[format!("--since=@{}", at.as_second())], limits, reading, sink).await
             }
@@ -91,8 +94,8 @@ impl Journalctl {
         }
     }
 
-    /// `--after-cursor` takes the nearest entry where the one of the cursor is gone, and does not say so. So the marked
-    /// entry itself is asked for: it comes first if it is still there.
+    /// With `--after-cursor`, journalctl silently starts at the nearest entry if the cursor's own entry is gone. So
+    /// the marked entry itself is requested: it comes first if it still exists.
     async fn after(
         &self,
         cursor: &str,
@@ -136,7 +139,7 @@ impl Journalctl {
         let said = tokio::spawn(first_bytes(stderr));
         lines::pour(stdout, lines::entry, limits, reading, sink).await.map_err(not_run)?;
         if before < reading.incomplete.len() {
-            // It may still be writing, and nobody reads on: dropping the child kills it.
+            // Reading stopped at a limit while journalctl may still be writing: dropping the child kills it.
             said.abort();
             return Ok(());
         }
@@ -152,7 +155,7 @@ impl Journalctl {
             .arg(format!("--output-fields={}", entry::FIELDS))
             .args(args)
             .args(&self.args)
-            // The hints on stderr are looked for in English.
+            // The hints on stderr are matched in English.
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -166,7 +169,9 @@ impl Journalctl {
         let said = String::from_utf8_lossy(said);
         let not_run = |source| SourceError::Program { program: self.program.clone(), source };
         let status = child.wait().await.map_err(not_run)?;
-        // systemd src/shared/journal-util.c: said where the user sees the own messages only, or no file at all.
+        // systemd src/shared/journal-util.c prints these where the user sees only their own messages, or no journal
+        // file.
+        // journalctl exits with 0 although it shows only a part, so the exit status alone proves nothing.
         let is_hidden =
             ["not seeing messages from other users", "insufficient permissions", "Permission denied"]
                 .iter()
@@ -180,7 +185,7 @@ impl Journalctl {
         if status.success() {
             return Ok(());
         }
-        let message = redact(said.lines().next().unwrap_or("it said nothing")).into_owned();
+        let message = redact(said.lines().next().unwrap_or("no message on stderr")).into_owned();
         if reading.records == 0 {
             return Err(SourceError::Journalctl {
                 program: self.program.clone(),
@@ -196,7 +201,7 @@ impl Journalctl {
 /// Keeps the beginning and reads the rest too, so that the program never waits for a full pipe.
 async fn first_bytes(mut input: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut kept = Vec::new();
-    // What cannot be read of stderr is no reason to lose the records.
+    // A stderr that cannot be read must not cost the records, which came by stdout.
     let _ = (&mut input).take(STDERR_BYTES).read_to_end(&mut kept).await;
     let _ = tokio::io::copy(&mut input, &mut tokio::io::sink()).await;
     kept

@@ -1,9 +1,11 @@
+//! Lines of any length, with bounded memory.
+
 use std::io;
 use std::ops::ControlFlow;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use super::{Limits, Reading, Sink};
+use super::reading::{Limits, Reading, Sink};
 use crate::entry::MAX_ENTRY_BYTES;
 use crate::record::Record;
 use crate::scan::Incomplete;
@@ -40,6 +42,7 @@ pub(super) async fn pour(
         line.add(rest);
         input.consume(length);
         reading.bytes += length as u64;
+        // Checked for each chunk and not for each line, so at most one chunk is read beyond the limit.
         if limits.max_bytes < reading.bytes {
             reading.incomplete.push(Incomplete::TooLarge { limit_bytes: limits.max_bytes });
             return Ok(());

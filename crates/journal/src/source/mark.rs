@@ -1,7 +1,9 @@
+//! Positions in a log that can be stored.
+
 use serde::{Deserialize, Serialize};
 
 /// The end of a log at some moment. It holds no text of the log, and can be stored and used by another process.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Mark {
     /// After the last whole line of a file.

@@ -1,19 +1,23 @@
 //! Servers on loopback that answer, lie, stall and break off on purpose.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::{body::Incoming, service::service_fn};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use pvcheck_routes::{Prober, Roots, RouteSpec, RouteUrl};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::{ServerConfig, SupportedProtocolVersion, pki_types::PrivateKeyDer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
-};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, SupportedProtocolVersion};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// The name that good certificates are for.
@@ -149,7 +153,7 @@ where
         let answer = answer(request);
         async move { Ok::<_, Infallible>(answer) }
     });
-    // Clients go away as they please; how a connection ends is none of the server's business here.
+    // Clients may close at any time, so how a connection ends is not checked here.
     if http2 {
         let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         drop(builder.serve_connection(TokioIo::new(io), service).await);

@@ -1,13 +1,9 @@
-//! Probing over time: an outage is seen with its bounds, and a slow route holds nobody up.
+//! Probing over time: an outage is seen with its bounds, and a slow route delays no other.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use pvcheck_routes::{Recorder, RouteSpec, Verdict, WatchPlan};

@@ -1,31 +1,31 @@
-//! Blocks of one address family in an order in which overlaps are neighbours.
+//! Blocks of one address family, ordered so that overlapping blocks are neighbours.
 
 use std::iter;
 
 /// No enclosing block.
 const NONE: u32 = u32::MAX;
 
-/// CIDR blocks, sorted by first address, the wider one first. Two such blocks are either apart or one lies
-/// inside the other, so the blocks inside a query are neighbours in this order, and the ones around it are a
-/// chain of at most one block per prefix length (and its equals).
-#[derive(Debug, Clone)]
-pub(crate) struct Axis<T> {
+/// CIDR blocks, sorted by first address, the wider one first. Two CIDR blocks are disjoint or
+/// one contains the other. So the blocks inside a query are neighbours in this order, and the blocks that contain it
+/// form a chain of at most one block per prefix length, with its equals.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockIndex<T> {
     blocks: Vec<Block<T>>,
-    /// Blocks that no other one encloses: together all that is taken, ascending and apart.
+    /// Blocks that no other one encloses: together all that is taken, ascending and disjoint.
     roots: Vec<(T, T)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Block<T> {
     first: T,
     last: T,
-    /// What the block stands for.
+    /// The caller's id of the block.
     id: u32,
     /// Position of the narrowest block that is wider and encloses this one; the last of its equals.
     up: u32,
 }
 
-impl<T: Copy + Ord> Axis<T> {
+impl<T: Copy + Ord> BlockIndex<T> {
     /// From `(first, last, id)`, in any order; `tie` orders equal blocks. At most 2^32 - 1 blocks.
     pub(crate) fn new(
         blocks: impl Iterator<Item = (T, T, u32)>,
@@ -40,13 +40,14 @@ impl<T: Copy + Ord> Axis<T> {
         Self { blocks, roots }
     }
 
-    /// All that is taken, ascending and apart.
+    /// All taken ranges, ascending and disjoint.
     pub(crate) fn roots(&self) -> &[(T, T)] {
         &self.roots
     }
 
-    /// Whether no block shares an address with `first..=last`.
+    /// True iff no block shares an address with `first..=last`.
     pub(crate) fn is_free(&self, first: T, last: T) -> bool {
+        // Roots are disjoint and ascending: only the first that does not end before the query can overlap it.
         let at = self.roots.partition_point(|root| root.1 < first);
         self.roots.get(at).is_none_or(|root| root.0 > last)
     }
@@ -58,7 +59,7 @@ impl<T: Copy + Ord> Axis<T> {
         self.around(from, first, last).chain(self.blocks[from..to].iter().map(|block| block.id))
     }
 
-    /// Number of blocks that [`Axis::overlapping`] names, without going through those inside.
+    /// Number of blocks that [`BlockIndex::overlapping`] names, without going through those inside.
     pub(crate) fn count_overlapping(&self, first: T, last: T) -> usize {
         let (from, to) = self.inside(first, last);
         self.around(from, first, last).count() + (to - from)
@@ -79,7 +80,7 @@ impl<T: Copy + Ord> Axis<T> {
             .flat_map(|(at, block)| self.around(at, block.first, block.last).map(|other| (block.id, other)))
     }
 
-    /// Ids of the blocks before position `at` that enclose a block which would stand there.
+    /// Ids of the blocks before position `at` that enclose a block inserted there.
     fn around(&self, at: usize, first: T, last: T) -> impl Iterator<Item = u32> + '_ {
         let start = at.checked_sub(1);
         iter::successors(start, |&at| {
@@ -109,11 +110,14 @@ fn link<T: Copy + Ord>(blocks: &mut [Block<T>]) -> Vec<(T, T)> {
         let top = |open: &[u32], blocks: &[Block<T>]| {
             open.last().and_then(|top| usize::try_from(*top).ok()).map(|top| blocks[top])
         };
+        // Blocks are sorted by first address, so one that ends before this one begins encloses nothing that follows.
         while top(&open, blocks).is_some_and(|top| top.last < first) {
             open.pop();
         }
         let equal = top(&open, blocks).filter(|top| top.first == first && top.last == last);
         if let Some(equal) = equal {
+            // An equal block takes its twin's place on the stack, so `up` of what follows points to the last of the
+            // equals.
             blocks[at].up = equal.up;
             open.pop();
         } else {
@@ -135,6 +139,6 @@ mod tests {
     fn what_is_taken_is_ascending_and_apart() {
         let blocks = [(8, 8), (3, 3), (2, 3), (4, 7), (4, 4), (3, 3), (7, 7)];
         let numbered = (0_u32..).zip(blocks).map(|(id, (first, last))| (first, last, id));
-        assert_eq!(Axis::<u32>::new(numbered, |a, b| a.cmp(&b)).roots(), [(2, 3), (4, 7), (8, 8)]);
+        assert_eq!(BlockIndex::<u32>::new(numbered, |a, b| a.cmp(&b)).roots(), [(2, 3), (4, 7), (8, 8)]);
     }
 }

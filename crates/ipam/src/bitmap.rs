@@ -3,23 +3,23 @@
 /// Bits of one block: 64 words of 64 bits.
 const BLOCK_BITS: u64 = 64 * 64;
 
-/// A fixed-length bit vector. Blocks without a set bit are not there, full words and blocks are skipped in a
-/// search, so that finding a clear bit does not get slow in a pool that is nearly full.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bits {
+/// A fixed-length bitmap. Blocks without a set bit take no memory, and a search skips full words and blocks, so that
+/// finding a clear bit stays fast in a pool that is nearly full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bitmap {
     len: u64,
     count: u64,
     blocks: Vec<Option<Box<Block>>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Block {
     words: [u64; 64],
     /// One bit for each word that is all ones.
     full: u64,
 }
 
-impl Bits {
+impl Bitmap {
     /// All clear. `len` is at most 2^32.
     pub(crate) fn new(len: u64) -> Self {
         let blocks = usize::try_from(len.div_ceil(BLOCK_BITS)).unwrap_or(0);
@@ -39,7 +39,7 @@ impl Bits {
         }
     }
 
-    /// Sets a bit; `false` if it was set, or is none of this vector.
+    /// Sets a bit; `false` if it was set already or lies outside the bitmap.
     pub(crate) fn set(&mut self, bit: u64) -> bool {
         if bit >= self.len || self.get(bit) {
             return false;
@@ -54,7 +54,7 @@ impl Bits {
         true
     }
 
-    /// Clears a bit; `false` if it was clear, or is none of this vector.
+    /// Clears a bit; `false` if it was clear already or lies outside the bitmap.
     pub(crate) fn clear(&mut self, bit: u64) -> bool {
         if !self.get(bit) {
             return false;
@@ -64,6 +64,7 @@ impl Bits {
         if let Some(block) = slot {
             block.words[word] &= !mask;
             block.full &= !(1 << word);
+            // An empty block is dropped: a census of a /16 sets and clears every bit, and its memory should not stay.
             if block.words.iter().all(|word| *word == 0) {
                 *slot = None;
             }
@@ -95,6 +96,7 @@ impl Block {
     /// First clear bit from `from` on, which is below 4,096.
     fn first_clear(&self, from: u64) -> Option<u64> {
         let (_, word, mask) = place(from);
+        // `mask - 1` has the bits below `from` in its word, which do not count.
         let rest = !self.words[word] & !(mask - 1);
         if rest != 0 {
             return Some(from - from % 64 + u64::from(rest.trailing_zeros()));

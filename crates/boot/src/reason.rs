@@ -1,0 +1,111 @@
+//! Why a wait could not be judged, and where a bound comes from: kinds with data, and one text for each.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::UnitName;
+use crate::unit::Evidence;
+use crate::wait::GateUrl;
+
+/// Why a wait could not be judged. In JSON `kind` and `about`, with the text as `reason`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "about")]
+pub enum NotJudged {
+    /// This unit, the waiting one or a serving one, is masked.
+    Masked(UnitName),
+    /// No unit is declared to serve this URL.
+    NoServer(GateUrl),
+    /// This unit, the waiting one or a serving one, was not among the units.
+    NotRead(UnitName),
+}
+
+impl fmt::Display for NotJudged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Masked(unit) => write!(f, "{unit} is masked: it never starts"),
+            Self::NoServer(url) => write!(f, "no unit is declared to serve {url}: declare one"),
+            Self::NotRead(unit) => {
+                write!(f, "{unit} is not among the units: read the directory that holds it")
+            }
+        }
+    }
+}
+
+/// Where the bound of a deadlock comes from. In JSON `bound_kind` with its data, and the text as `bound_reason`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "bound_kind")]
+pub enum BoundReason {
+    /// A unit sets a limit for its start.
+    Configured {
+        /// Where.
+        #[serde(rename = "bound_evidence")]
+        evidence: Evidence,
+    },
+    /// systemd's default limit applies to a unit.
+    SystemdDefault {
+        /// The unit.
+        #[serde(rename = "bound_unit")]
+        unit: UnitName,
+    },
+    /// No waiting unit has a limit.
+    Unlimited,
+}
+
+impl fmt::Display for BoundReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configured { evidence } => evidence.fmt(f),
+            Self::SystemdDefault { unit } => {
+                write!(f, "systemd's default limit for the start of {unit}")
+            }
+            Self::Unlimited => f.write_str("no limit is known for the start of any waiting unit"),
+        }
+    }
+}
+
+/// The JSON of an optional [`NotJudged`]: its fields, and its text as `reason`, which is `null` if there is none.
+pub(crate) mod not_judged {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::NotJudged;
+
+    #[derive(Serialize)]
+    struct WithText<'a> {
+        reason: Option<String>,
+        #[serde(flatten)]
+        kind: Option<&'a NotJudged>,
+    }
+
+    #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+    pub(crate) fn serialize<S: Serializer>(kind: &Option<NotJudged>, output: S) -> Result<S::Ok, S::Error> {
+        let kind = kind.as_ref();
+        WithText { reason: kind.map(ToString::to_string), kind }.serialize(output)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<NotJudged>, D::Error> {
+        Option::deserialize(input)
+    }
+}
+
+/// The JSON of a [`BoundReason`]: its fields, and its text as `bound_reason`.
+pub(crate) mod bound {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::BoundReason;
+
+    #[derive(Serialize)]
+    struct WithText<'a> {
+        bound_reason: String,
+        #[serde(flatten)]
+        kind: &'a BoundReason,
+    }
+
+    pub(crate) fn serialize<S: Serializer>(kind: &BoundReason, output: S) -> Result<S::Ok, S::Error> {
+        WithText { bound_reason: kind.to_string(), kind }.serialize(output)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<BoundReason, D::Error> {
+        BoundReason::deserialize(input)
+    }
+}

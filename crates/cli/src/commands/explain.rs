@@ -1,0 +1,60 @@
+//! `pvcheck explain`.
+
+use std::fmt::Write as _;
+
+use pvcheck_journal::{Catalogue, Class, Place};
+use serde::Serialize;
+
+use crate::args;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::report::Document;
+
+/// What the catalogue knows of one signature.
+#[derive(Serialize)]
+struct Explained {
+    signature: &'static str,
+    class: Class,
+    place: Place,
+    meaning: &'static str,
+    remedy: &'static str,
+    source: &'static str,
+}
+
+impl Document for Explained {
+    const KIND: &'static str = "explain";
+}
+
+pub(crate) fn run(asked: &args::Explain, printer: &Printer) -> Result<u8, Failure> {
+    let found = Catalogue::builtin().explain(&asked.signature)?;
+    let explained = Explained {
+        signature: found.id,
+        class: found.class,
+        place: found.place,
+        meaning: found.meaning,
+        remedy: found.remedy,
+        source: found.source,
+    };
+    printer.done();
+    printer.result(&explained, || table(&explained))?;
+    Ok(0)
+}
+
+fn table(explained: &Explained) -> String {
+    let place = match explained.place {
+        Place::Leader => "the log of the manager that leads",
+        Place::Manager => "the log of any manager",
+        Place::Node => "the log of the node that the task or network is on",
+    };
+    let mut text = format!("{} ({})\n", explained.signature, explained.class.as_str());
+    for (label, value) in [
+        ("meaning:", explained.meaning),
+        ("remedy:", explained.remedy),
+        ("place:", place),
+        ("source:", explained.source),
+    ] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {label:<9} {value}");
+    }
+    text
+}

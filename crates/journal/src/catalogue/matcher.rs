@@ -1,0 +1,129 @@
+//! The compiled catalogue: which signature a record is.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, PatternID};
+
+use super::{allocation, quiet, upkeep};
+use crate::record::{Origin, Record};
+use crate::signature::{Rule, Signature};
+
+/// Order matters: of two signatures that both match by their inner error, or both by message only, the first wins.
+const TABLE: &[&[Signature]] = &[allocation::SIGNATURES, upkeep::SIGNATURES, quiet::SIGNATURES];
+
+/// Every known signature, compiled into one automaton.
+///
+/// A record is at most one signature. Rules on the inner error are tried before rules on the message, because the
+/// message alone does not decide; among the latter, those that require the whole message go first.
+#[derive(Debug)]
+pub struct Catalogue {
+    signatures: Vec<&'static Signature>,
+    rules: Vec<Compiled>,
+    automaton: AhoCorasick,
+}
+
+/// A rule whose texts are numbers of patterns of the automaton.
+#[derive(Debug)]
+struct Compiled {
+    rule: &'static Rule,
+    signature: &'static Signature,
+    inner: Vec<PatternID>,
+    message: Vec<PatternID>,
+    without: Vec<PatternID>,
+}
+
+impl Catalogue {
+    /// The built-in catalogue.
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: LazyLock<Catalogue> = LazyLock::new(Catalogue::compile);
+        &BUILTIN
+    }
+
+    fn compile() -> Self {
+        let signatures: Vec<_> = TABLE.iter().copied().flatten().collect();
+        let all = signatures
+            .iter()
+            .flat_map(|signature| signature.rules.iter().map(move |rule| (rule, *signature)));
+        let mut texts = Texts::default();
+        let mut rules: Vec<_> = all.map(|(rule, signature)| texts.compile(rule, signature)).collect();
+        // Stable, so that within a rank the order of the table decides.
+        rules.sort_by_key(|compiled| compiled.rule.rank());
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(&texts.0)
+            .expect("a hundred short texts fit an automaton");
+        Self { signatures, rules, automaton }
+    }
+
+    /// Every signature, in the table's order.
+    pub fn signatures(&self) -> impl Iterator<Item = &'static Signature> {
+        self.signatures.iter().copied()
+    }
+
+    /// The signature of that id.
+    pub fn get(&self, id: &str) -> Option<&'static Signature> {
+        self.signatures.iter().copied().find(|signature| signature.id == id)
+    }
+
+    /// Which signature the record is; `None` if it is not a known one, or if neither the engine nor
+    /// systemd wrote it.
+    /// What depends on other records is decided by a [`Scanner`](crate::Scanner) only.
+    pub fn classify(&self, record: &Record) -> Option<&'static Signature> {
+        if record.origin == Origin::Other {
+            return None;
+        }
+        let message = self.find(&record.message);
+        let error = record.error.as_deref().map(|error| self.find(error));
+        // Most lines hold no pattern: one pass of the automaton decides, and no rule is tried.
+        if message.is_empty() && error.as_ref().is_none_or(Vec::is_empty) {
+            return None;
+        }
+        // Engines put the cause into `error`; without that field the message itself is the cause.
+        let inner = error.as_ref().unwrap_or(&message);
+        self.rules
+            .iter()
+            .find(|compiled| compiled.holds(record, inner, &message))
+            .map(|compiled| compiled.signature)
+    }
+
+    fn find(&self, text: &str) -> Vec<PatternID> {
+        self.automaton.find_overlapping_iter(text).map(|found| found.pattern()).collect()
+    }
+}
+
+impl Compiled {
+    /// True iff the rule matches; `inner` and `message` are the patterns that occur in these texts.
+    fn holds(&self, record: &Record, inner: &[PatternID], message: &[PatternID]) -> bool {
+        let rule = self.rule;
+        self.inner.iter().all(|text| inner.contains(text))
+            && self.message.iter().all(|text| message.contains(text))
+            && !self.without.iter().any(|text| inner.contains(text) || message.contains(text))
+            && rule.exact.is_none_or(|exact| record.message.trim() == exact)
+            && rule.origin.is_none_or(|origin| record.origin == origin)
+    }
+}
+
+/// The automaton's patterns, each once.
+#[derive(Default)]
+struct Texts(Vec<&'static str>);
+
+impl Texts {
+    fn compile(&mut self, rule: &'static Rule, signature: &'static Signature) -> Compiled {
+        // A whole message is a pattern too, so that a record without any pattern needs no rule.
+        if let Some(exact) = rule.exact {
+            self.number(exact);
+        }
+        let mut numbers = |texts: &[&'static str]| texts.iter().map(|text| self.number(text)).collect();
+        let (inner, message, without) = (numbers(rule.inner), numbers(rule.message), numbers(rule.without));
+        Compiled { rule, signature, inner, message, without }
+    }
+
+    fn number(&mut self, text: &'static str) -> PatternID {
+        let place = self.0.iter().position(|known| known.eq_ignore_ascii_case(text)).unwrap_or_else(|| {
+            self.0.push(text);
+            self.0.len() - 1
+        });
+        PatternID::new(place).expect("a hundred texts have small numbers")
+    }
+}

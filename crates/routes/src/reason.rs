@@ -1,0 +1,236 @@
+//! Why a route has its verdict: kinds with data, and one text for each.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::fact::Phase;
+use crate::text::printable;
+
+/// How many of a certificate's names a text lists.
+const NAMES_SHOWN: usize = 8;
+
+/// Why a route has its verdict. `Display` is one line; for a failure it names what to check or fix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteReason {
+    /// The status is an expected one.
+    AsExpected {
+        /// The status.
+        status: u16,
+        /// True iff it is a 404 with the very body that Go's `http.NotFound` writes: a router without a matching rule
+        /// answers the same.
+        router_body: bool,
+        /// Whole days until the certificate ends, where these are fewer than 14.
+        days_left: Option<i64>,
+    },
+    /// The certificate is not accepted, for a reason of the verifier's without a kind of its own.
+    CertificateRefused {
+        /// The verifier's words; `None` if it recorded none.
+        text: Option<String>,
+    },
+    /// The router has no certificate for the name and offers Traefik's built-in one.
+    DefaultCertificate {
+        /// The host that was asked for.
+        host: String,
+        /// The verifier's words; `None` if it recorded none.
+        text: Option<String>,
+    },
+    /// The certificate has ended.
+    Expired {
+        /// When it ended.
+        not_after: Option<Timestamp>,
+        /// Whole days left, rounded down, so negative.
+        days_left: Option<i64>,
+    },
+    /// The answer is missing or incomplete.
+    NoAnswer {
+        /// The phase that failed.
+        phase: Phase,
+        /// What happened, as the system or library reports it.
+        text: String,
+        /// The status, if one was seen before the failure.
+        status: Option<u16>,
+    },
+    /// The fact has no TLS part although its URL is `https`.
+    NoCertificateRecorded,
+    /// An answer came, but no status is declared as expected.
+    NothingExpected {
+        /// The status.
+        status: u16,
+    },
+    /// The fact has neither a status nor a failure.
+    NothingRecorded,
+    /// The certificate's time has not begun.
+    NotYetValid {
+        /// The verifier's words.
+        text: String,
+    },
+    /// The status is not an expected one.
+    OtherStatus {
+        /// The status.
+        status: u16,
+        /// The statuses that are expected.
+        expected: Vec<u16>,
+        /// Where a redirect points, without its query.
+        location: Option<String>,
+    },
+    /// No trusted CA vouches for the certificate.
+    UnknownIssuer {
+        /// Who issued it; `None` if that cannot be read.
+        issuer: Option<String>,
+    },
+    /// The certificate is for other names.
+    WrongName {
+        /// The host that was asked for.
+        host: String,
+        /// The names that the certificate is for.
+        names: Vec<String>,
+    },
+}
+
+impl RouteReason {
+    /// One word for it, as in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AsExpected { .. } => "as_expected",
+            Self::CertificateRefused { .. } => "certificate_refused",
+            Self::DefaultCertificate { .. } => "default_certificate",
+            Self::Expired { .. } => "expired",
+            Self::NoAnswer { .. } => "no_answer",
+            Self::NoCertificateRecorded => "no_certificate_recorded",
+            Self::NothingExpected { .. } => "nothing_expected",
+            Self::NothingRecorded => "nothing_recorded",
+            Self::NotYetValid { .. } => "not_yet_valid",
+            Self::OtherStatus { .. } => "other_status",
+            Self::UnknownIssuer { .. } => "unknown_issuer",
+            Self::WrongName { .. } => "wrong_name",
+        }
+    }
+}
+
+impl fmt::Display for RouteReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AsExpected { status, router_body, days_left } => {
+                as_expected(f, *status, *router_body, *days_left)
+            }
+            Self::CertificateRefused { text } => {
+                write!(f, "the certificate is not accepted: {}", or_no_reason(text.as_deref()))
+            }
+            Self::DefaultCertificate { host, text } => write!(
+                f,
+                "the router offers Traefik's built-in default certificate for {host}, so it has none for that name: \
+                 check the route's TLS resolver and the certificate's issuance ({})",
+                or_no_reason(text.as_deref())
+            ),
+            Self::Expired { not_after, days_left } => {
+                write!(f, "the certificate ended {}: ", end(*not_after, *days_left))?;
+                f.write_str("renew it, and see why it was not renewed by itself")
+            }
+            Self::NoAnswer { phase, text, status } => no_answer(f, *phase, text, *status),
+            Self::NoCertificateRecorded => f.write_str("no certificate was recorded for a TLS route"),
+            Self::NothingExpected { status } => {
+                write!(f, "answered {status}, but no status is declared as expected")
+            }
+            Self::NothingRecorded => f.write_str("neither a status nor a failure was recorded"),
+            Self::NotYetValid { text } => write!(
+                f,
+                "the certificate's time has not begun ({text}): check the clocks of this machine and its issuer"
+            ),
+            Self::OtherStatus { status, expected, location } => {
+                other_status(f, *status, expected, location.as_deref())
+            }
+            Self::UnknownIssuer { issuer } => write!(
+                f,
+                "the certificate was issued by {}, which no trusted CA vouches for: send the whole chain, or give \
+                 its CA file",
+                issuer.as_deref().unwrap_or("an unreadable issuer")
+            ),
+            Self::WrongName { host, names } => write!(
+                f,
+                "the certificate is not for {host}: it is for {}: add {host} to it, or fix the route's certificate \
+                 rule",
+                listed(names)
+            ),
+        }
+    }
+}
+
+fn as_expected(
+    f: &mut fmt::Formatter<'_>,
+    status: u16,
+    router_body: bool,
+    days_left: Option<i64>,
+) -> fmt::Result {
+    write!(f, "{status} as expected")?;
+    if router_body {
+        f.write_str(
+            ", but with the very body that a router without a matching rule sends: a path that only the service \
+             answers would prove more",
+        )?;
+    }
+    match days_left {
+        Some(days) => write!(f, "; the certificate ends in {days} days"),
+        None => Ok(()),
+    }
+}
+
+fn no_answer(f: &mut fmt::Formatter<'_>, phase: Phase, text: &str, status: Option<u16>) -> fmt::Result {
+    let step = match phase {
+        Phase::Connect => "no connection",
+        Phase::Deadline => "no whole answer",
+        Phase::Http => "connected, but no whole HTTP answer",
+        Phase::Local => "could not be asked from here",
+        Phase::Resolve => "no address",
+        Phase::Tls => "connected, but no TLS session",
+    };
+    write!(f, "{step}: {text}")?;
+    match status {
+        Some(status) => write!(f, " (status {status} was seen)"),
+        None => Ok(()),
+    }
+}
+
+fn other_status(
+    f: &mut fmt::Formatter<'_>,
+    status: u16,
+    expected: &[u16],
+    location: Option<&str>,
+) -> fmt::Result {
+    write!(f, "answered {status}")?;
+    if let Some(location) = location {
+        write!(f, " (redirects to {})", printable(location, 200))?;
+    }
+    let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+    write!(f, " instead of {}", expected.join(" or "))?;
+    // Routers answer these themselves: 404 without a matching rule, 502 to 504 without a working service behind one.
+    f.write_str(match status {
+        404 => {
+            ": the router answers, but no rule matches or nothing lives at this path (is the service at 0 replicas?)"
+        }
+        502..=504 => ": the router answers, the service behind it does not",
+        _ => "",
+    })
+}
+
+fn or_no_reason(text: Option<&str>) -> &str {
+    text.unwrap_or("no reason was recorded")
+}
+
+fn end(not_after: Option<Timestamp>, days_left: Option<i64>) -> String {
+    match (not_after, days_left) {
+        (Some(end), Some(days)) => format!("at {end}, {} days ago", -days),
+        _ => "at an unreadable time".to_owned(),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "no name at all".to_owned();
+    }
+    let shown: Vec<String> = names.iter().take(NAMES_SHOWN).map(|name| printable(name, 80)).collect();
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
