@@ -3,15 +3,16 @@
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
-use pvcheck_ipam::{AllocatorStatus, Pressure, Subnet, Thresholds};
+use pvcheck_ipam::{Pressure, Subnet, Thresholds};
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{FullBecause, Waiting, leaked_when_full, load_balancers_unsure};
+use crate::exhaustion::{PoolCounts, load_balancers_unsure};
 use crate::holders::{Duplicate, Holder, NodeShare, duplicates, ended_tasks, holders, shares};
 use crate::losses::{Loss, losses};
-use crate::owners::{Owner, OwnerKind, Owners, owners};
+use crate::owners::{Owner, OwnerKind, Owners};
 use crate::seen::{AllocatorCounts, Network, NetworkId, Snapshot};
 use crate::stuck::{Cause, Stuck, stuck};
+use crate::waiting::Waiting;
 
 /// The audit of a Swarm: schema `pvcheck/v1`, kind `audit`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,9 +129,8 @@ pub fn audit(snapshot: &Snapshot) -> Audit {
 /// A count is a moment younger than the look: what was given out or back in between shows as leaked or hides a leak.
 pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Thresholds) -> Audit {
     let waiting = Waiting::of(snapshot, counts);
-    let overlays: Vec<(&Network, Owners)> =
-        snapshot.overlays().into_iter().map(|n| (n, owners(snapshot, n))).collect();
-    let twice: Vec<_> = overlays.iter().map(|(n, owners)| (*n, duplicates(owners))).collect();
+    let overlays = snapshot.overlays();
+    let twice: Vec<_> = overlays.iter().map(|n| (*n, duplicates(waiting.owners(n)))).collect();
     Audit {
         schema: "pvcheck/v1".into(),
         kind: "audit".into(),
@@ -142,7 +142,7 @@ pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Th
             at: snapshot.engine.at,
         },
         findings: losses(&waiting, &twice),
-        networks: overlays.into_iter().map(|(n, o)| audit_network(&waiting, n, o, thresholds)).collect(),
+        networks: overlays.into_iter().map(|n| audit_network(&waiting, n, thresholds)).collect(),
         allocator_unknown: counts.unknown.clone().or_else(|| not_asked(snapshot, counts)),
     }
 }
@@ -154,17 +154,11 @@ fn not_asked(snapshot: &Snapshot, counts: &AllocatorCounts) -> Option<String> {
     lacks.then(|| "the allocator's own counts were not asked for".to_owned())
 }
 
-fn audit_network(
-    waiting: &Waiting<'_>,
-    network: &Network,
-    owners: Owners,
-    thresholds: &Thresholds,
-) -> AuditedNetwork {
-    let snapshot = waiting.snapshot;
-    let stuck = stuck(waiting, network, &owners);
-    let full = waiting.full(network, &owners);
-    let pool = Taken::of(waiting, network, &owners, full.as_ref());
-    let nodes = shares(snapshot, &owners);
+fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Thresholds) -> AuditedNetwork {
+    let (snapshot, owners) = (waiting.snapshot, waiting.owners(network));
+    let stuck = stuck(waiting, network);
+    let pool = waiting.pool(network);
+    let nodes = shares(snapshot, owners);
     let down = nodes.iter().filter(|n| n.down);
     let has_waiters = stuck.iter().any(|s| s.cause == Cause::NetworkFull);
     AuditedNetwork {
@@ -172,26 +166,27 @@ fn audit_network(
         id: network.id.clone(),
         subnets: network.subnets(),
         usable: network.usable(),
-        owned: counts(&owners),
+        owned: counts(owners),
         in_use: pool.in_use,
         leaked: pool.leaked,
         free: pool.free,
-        pressure: pressure(network, &owners, &pool, has_waiters || full.is_some(), thresholds).to_string(),
+        pressure: pressure(network, owners, &pool, has_waiters || pool.full_because.is_some(), thresholds)
+            .to_string(),
         duplicates: owners.duplicates(),
-        duplicate_holders: duplicates(&owners),
+        duplicate_holders: duplicates(owners),
         missing_vips: waiting
             .waits
             .iter()
             .filter(|w| w.network == network.id)
             .map(|w| w.service.clone())
             .collect(),
-        notes: notes(waiting, network, &owners, &pool, full.as_ref()),
+        notes: notes(waiting, network, owners, &pool),
         stuck,
-        holders: holders(snapshot, &owners),
+        holders: holders(snapshot, owners),
         on_down_nodes: down.map(|n| n.tasks + n.attachments).sum(),
         ended_tasks: ended_tasks(snapshot, &network.id),
         nodes,
-        owners: owners.named,
+        owners: owners.named.clone(),
     }
 }
 
@@ -204,51 +199,14 @@ fn counts(owners: &Owners) -> OwnedCounts {
     }
 }
 
-/// What the allocator has given out, as far as it is known.
-#[derive(Default)]
-struct Taken {
-    in_use: Option<u64>,
-    leaked: Option<u64>,
-    free: Option<u64>,
-    /// Owners that the allocator does not count: it has freed what they have.
-    beyond: u64,
-}
-
-impl Taken {
-    fn of(waiting: &Waiting<'_>, network: &Network, owners: &Owners, full: Option<&FullBecause>) -> Self {
-        match (waiting.counts.of(&network.id), full) {
-            (Some(status), _) => Self::counted(network, owners, status),
-            (None, Some(_)) => Self {
-                in_use: Some(network.usable()),
-                leaked: leaked_when_full(waiting.snapshot, network, owners),
-                free: Some(0),
-                beyond: 0,
-            },
-            (None, None) => Self::default(),
-        }
-    }
-
-    fn counted(network: &Network, owners: &Owners, status: AllocatorStatus) -> Self {
-        let reserved = network.capacity().map_or(0, |c| c.reserved());
-        let in_use = status.ips_in_use.saturating_sub(reserved);
-        Self {
-            in_use: Some(in_use),
-            // Fewer than the owners: something is freed that is still held, so the difference says nothing of leaks.
-            leaked: in_use.checked_sub(owners.total()),
-            free: Some(status.dynamic_available),
-            beyond: owners.total().saturating_sub(in_use),
-        }
-    }
-}
-
 fn pressure(
     network: &Network,
     owners: &Owners,
-    taken: &Taken,
+    pool: &PoolCounts,
     has_waiters: bool,
     thresholds: &Thresholds,
 ) -> Pressure {
-    match taken.free {
+    match pool.free {
         _ if !network.is_allocated() => Pressure::Unknown,
         _ if has_waiters => Pressure::Full,
         Some(free) => thresholds.judge(network.usable(), free),
@@ -256,13 +214,7 @@ fn pressure(
     }
 }
 
-fn notes(
-    waiting: &Waiting<'_>,
-    network: &Network,
-    owners: &Owners,
-    taken: &Taken,
-    full: Option<&FullBecause>,
-) -> Vec<String> {
+fn notes(waiting: &Waiting<'_>, network: &Network, owners: &Owners, pool: &PoolCounts) -> Vec<String> {
     let (name, id) = (&network.name, &network.id);
     if !network.is_allocated() {
         return vec![format!(
@@ -272,23 +224,23 @@ fn notes(
         )];
     }
     let mut notes = Vec::new();
-    if let Some(full) = full {
-        notes.push(full.words());
+    if let Some(full) = &pool.full_because {
+        notes.push(full.to_string());
     }
-    if 0 < taken.beyond {
+    if 0 < pool.owned_but_free {
         notes.push(format!(
             "{} addresses more have an owner than the allocator counts as taken: a failed update freed them, or a node \
              lacks its load balancer",
-            taken.beyond
+            pool.owned_but_free
         ));
     }
     let balancers = load_balancers_unsure(waiting.snapshot, network, owners);
-    if full.is_some() && 0 < balancers {
+    if pool.full_because.is_some() && 0 < balancers {
         notes.push(format!(
             "{balancers} of the load balancers counted here may have got no address: no task of their nodes has started"
         ));
     }
-    if taken.leaked.is_none() && 0 == taken.beyond {
+    if pool.leaked.is_none() && 0 == pool.owned_but_free {
         notes.push(match waiting.waits.first() {
             None => format!(
                 "leaked addresses cannot be seen from lists; run `pvcheck census {name}` to count and name them"

@@ -18,11 +18,12 @@ mod redact;
 mod seen;
 mod stuck;
 mod subnets;
+mod waiting;
 mod waits;
 mod why;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
-pub use exhaustion::load_balancers_unsure;
+pub use exhaustion::{FullBecause, PoolCounts, load_balancers_unsure, pool_counts};
 pub use holders::{Duplicate, Holder, NodeShare, holders};
 pub use losses::{Loss, LossKind};
 pub use owners::{Owner, OwnerKind, Owners, owners};

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{Waiting, overlays_wanted};
 use crate::holders::{Duplicate, named};
-use crate::owners::owners;
 use crate::seen::{EndpointMode, Network, NetworkId, Service};
+use crate::waiting::{Waiting, overlays_wanted};
 
 /// What is wrong beyond one task that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +54,7 @@ pub(crate) fn losing<'a>(waiting: &Waiting<'a>, service: &Service) -> Option<Los
         return None;
     }
     let networks = overlays_wanted(waiting.snapshot, service);
-    let refuses = |n: &Network| !n.is_allocated() || waiting.full(n, &owners(waiting.snapshot, n)).is_some();
+    let refuses = |n: &Network| !n.is_allocated() || waiting.full(n).is_some();
     // The mesh's address is asked for first, and rolled back correctly: it costs nothing whichever refuses.
     let (mesh, networks): (Vec<&Network>, Vec<&Network>) = networks.into_iter().partition(|n| n.ingress);
     if mesh.into_iter().any(refuses) {

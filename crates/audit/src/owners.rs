@@ -21,6 +21,18 @@ pub enum OwnerKind {
     Vip,
 }
 
+impl OwnerKind {
+    /// Its name as JSON and evidence write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Attachment => "attachment",
+            Self::LoadBalancer => "load_balancer",
+            Self::Task => "task",
+            Self::Vip => "vip",
+        }
+    }
+}
+
 /// One holder of one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -39,7 +51,7 @@ pub struct Owner {
 }
 
 /// All holders on one network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owners {
     /// The holders whose address is known, by address.
     pub named: Vec<Owner>,

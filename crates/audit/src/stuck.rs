@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{Lack, Waiting, balancer_patience, has_waited, overlays_of};
-use crate::owners::Owners;
+use crate::exhaustion::balancer_patience;
 use crate::seen::{Network, Snapshot, Task, TaskId, TaskState};
+use crate::waiting::{Lack, Waiting, has_waited, overlays_of};
 
 /// A task that waits for an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub enum Cause {
 }
 
 /// The tasks that wait on this network.
-pub(crate) fn stuck(waiting: &Waiting<'_>, network: &Network, owners: &Owners) -> Vec<Stuck> {
+pub(crate) fn stuck(waiting: &Waiting<'_>, network: &Network) -> Vec<Stuck> {
     let here = waiting.lacks.iter().filter(|l| l.on.iter().any(|n| n.id == network.id));
     let without_address = here.map(|lack| explain(waiting, network, lack));
     let rejected = waiting.without_balancer().filter(|t| is_on(waiting.snapshot, t, network));
@@ -59,13 +59,14 @@ pub(crate) fn stuck(waiting: &Waiting<'_>, network: &Network, owners: &Owners) -
         )
     });
     // A slow image shows the same state, so only a network with nothing left is to blame.
-    let nothing_left = waiting.full(network, owners).is_some();
+    let nothing_left = waiting.full(network).is_some();
     let preparing = waiting.snapshot.tasks.iter().filter(|t| {
         nothing_left
             && t.state == TaskState::Preparing
             && t.is_wanted()
             && is_on(waiting.snapshot, t, network)
-            && has_waited(waiting.snapshot, t.since, balancer_patience(network, owners)) == Some(true)
+            && has_waited(waiting.snapshot, t.since, balancer_patience(network, waiting.owners(network)))
+                == Some(true)
     });
     let preparing = preparing.map(|t| {
         let name = &network.name;

@@ -101,11 +101,7 @@ fn one_owner_each(snapshot: &Snapshot, network: &Network) -> Finding {
     );
     let lines = owners.named.iter().map(|o| {
         let service = o.service.as_deref().unwrap_or("-");
-        format!(
-            "{} {} {service}",
-            o.address,
-            serde_json::to_string(&o.kind).unwrap_or_default().replace('"', "")
-        )
+        format!("{} {} {service}", o.address, o.kind.word())
     });
     Finding::of(&complaints, counts).evidences(lines)
 }

@@ -1,6 +1,6 @@
 //! Networks, of the Swarm and of the asked engine's own node.
 
-use pvcheck_ipam::{Capacity, Pool, Subnet};
+use pvcheck_ipam::{AllocatorStatus, Capacity, Pool, Subnet};
 use serde::{Deserialize, Serialize};
 
 use super::ids::NetworkId;
@@ -52,6 +52,12 @@ impl Network {
     /// What its pools can hand out; `None` while it is not allocated.
     pub fn capacity(&self) -> Option<Capacity> {
         Capacity::new(self.pools.clone()).ok()
+    }
+
+    /// Addresses given out by the allocator's own count, without the reserved ones (network, broadcast and gateway of
+    /// each subnet), which that count includes.
+    pub fn in_use(&self, status: AllocatorStatus) -> u64 {
+        status.ips_in_use.saturating_sub(self.capacity().map_or(0, |c| c.reserved()))
     }
 
     /// Addresses that VIPs, tasks and load balancers can have, over all its pools; 0 while it is not allocated.

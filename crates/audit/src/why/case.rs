@@ -2,8 +2,8 @@
 
 use super::answer::{Link, Remedy, Verdict};
 use super::suspects::WaitedOn;
-use crate::exhaustion::Waiting;
 use crate::seen::{Service, Task};
+use crate::waiting::Waiting;
 
 /// What is asked about.
 pub(crate) struct Case<'a> {

@@ -5,9 +5,9 @@ use super::case::{Case, Decision};
 use super::no_address::{for_address, for_balancer, for_vip};
 use super::subject::{NoSuchSubject, Subject, subject};
 use super::{other_causes, remedies};
-use crate::exhaustion::{Waiting, overlays_wanted};
 use crate::losses::{Loss, losses};
 use crate::seen::{AllocatorCounts, Service, ServiceMode, Snapshot, TaskState};
+use crate::waiting::{Waiting, overlays_wanted};
 
 /// Explains why a service, or one task, does not run: by name, id, or the beginning of an id. Reads nothing, changes nothing.
 ///

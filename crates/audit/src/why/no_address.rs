@@ -5,11 +5,9 @@ use jiff::Timestamp;
 use super::answer::{Link, Verdict};
 use super::case::{Case, Decision};
 use super::suspects::{Suspects, WaitedOn, suspects, waited_on};
-use crate::exhaustion::{
-    FullBecause, Waiting, balancer_patience, has_waited, lacked_balancer, overlays_of, overlays_wanted,
-};
-use crate::owners::owners;
+use crate::exhaustion::{FullBecause, balancer_patience};
 use crate::seen::{Network, ServiceMode, Task, TaskState};
+use crate::waiting::{Waiting, has_waited, lacked_balancer, overlays_of, overlays_wanted};
 use crate::waits::waiting_services;
 
 /// The service lacks a virtual address.
@@ -69,7 +67,7 @@ pub(super) fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     let rejected = asked.or_else(|| case.waiting.without_balancer().find(|t| case.is_about(t)));
     let preparing = case.tasks().find(|t| {
         let slow = |n: &Network| {
-            let patience = balancer_patience(n, &owners(snapshot, n));
+            let patience = balancer_patience(n, case.waiting.owners(n));
             has_waited(snapshot, t.since, patience) == Some(true)
         };
         t.state == TaskState::Preparing && t.is_wanted() && full_ones(case.waiting, t).into_iter().any(slow)
@@ -93,8 +91,8 @@ pub(super) fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
 fn full_ones<'a>(waiting: &Waiting<'a>, task: &Task) -> Vec<&'a Network> {
     let mut networks = overlays_of(waiting.snapshot, task);
     networks.retain(|n| {
-        let full = waiting.full(n, &owners(waiting.snapshot, n));
-        full.is_some_and(|f| !matches!(f, FullBecause::BalancerMissing(_)))
+        let full = waiting.full(n);
+        full.is_some_and(|f| !matches!(f, FullBecause::BalancerMissing { .. }))
     });
     networks
 }
@@ -151,7 +149,7 @@ fn blamed<'a>(
                 .extend(candidates.iter().map(|n| link(n, "full, or another one is", perhaps_fact(n))));
             Decision { candidates, ..decision }
         }
-        Suspects::Room(candidates) => {
+        Suspects::HaveFree(candidates) => {
             let summary = format!(
                 "{who} waits for an address although the allocator counts free ones now; it tries again when anybody gives an address back"
             );

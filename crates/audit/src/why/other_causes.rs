@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 
 use super::answer::{Link, Remedy, Verdict};
 use super::case::{Case, Decision};
-use crate::exhaustion::{PATIENCE, has_waited, lacked_balancer};
 use crate::seen::{Service, ServiceMode, Task, TaskState};
+use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
 
 /// How long a task may take from its node to its start before that is worth a word. Images take their time.
 const SLOW: SignedDuration = SignedDuration::from_secs(30);

@@ -2,6 +2,7 @@
 
 use super::answer::{Remedy, Verdict};
 use super::case::{Case, Decision};
+use crate::holders::shares;
 use crate::losses::{freed, losing};
 use crate::seen::{Network, Service};
 use crate::why::suspects::WaitedOn;
@@ -156,7 +157,7 @@ fn removals(case: &Case<'_>, network: &WaitedOn) -> Vec<Remedy> {
 fn down_nodes(case: &Case<'_>, network: &str) -> Vec<Remedy> {
     let snapshot = case.waiting.snapshot;
     let Some(network) = snapshot.overlay(network) else { return Vec::new() };
-    let shares = crate::holders::shares(snapshot, &crate::owners::owners(snapshot, network));
+    let shares = shares(snapshot, case.waiting.owners(network));
     let down = shares.into_iter().filter(|s| s.down);
     down.map(|s| {
         let held = s.tasks + s.attachments + s.load_balancers;

@@ -3,10 +3,11 @@
 use pvcheck_ipam::Subnet;
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{Waiting, leaked_when_full, load_balancers_unsure};
+use crate::exhaustion::{FullBecause, load_balancers_unsure};
 use crate::holders::{Holder, holders};
-use crate::owners::{OwnerKind, owners};
+use crate::owners::OwnerKind;
 use crate::seen::{Network, NetworkId};
+use crate::waiting::Waiting;
 
 /// A network that somebody waits on, and who holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,59 +56,44 @@ pub(crate) enum Suspects<'a> {
     /// At least one of these is full, and nothing tells which.
     OneOf(Vec<WaitedOn>),
     /// The allocator counts free addresses on all of them.
-    Room(Vec<WaitedOn>),
+    HaveFree(Vec<WaitedOn>),
 }
 
-/// Who is to blame that somebody has waited on all of these for a while; `on` is not empty.
+/// Decides which of these networks is refusing. `on` must not be empty.
 pub(crate) fn suspects<'a>(waiting: &Waiting<'_>, on: &[&'a Network]) -> Suspects<'a> {
     if let Some(network) = on.iter().find(|n| !n.is_allocated()) {
         return Suspects::NotAllocated(network);
     }
-    if let Some(network) = on.iter().find(|n| waiting.full(n, &owners(waiting.snapshot, n)).is_some()) {
-        return Suspects::Full(Box::new(waited_on(waiting, network, None)));
+    let full = |network, because| Suspects::Full(Box::new(waited_on(waiting, network, because)));
+    if let Some(network) = on.iter().find(|n| waiting.full(n).is_some()) {
+        return full(network, None);
     }
-    let suspects: Vec<&Network> = on.iter().filter(|n| !waiting.has_room(n)).copied().collect();
+    let all = |on: &[&Network]| on.iter().map(|n| waited_on(waiting, n, None)).collect();
+    let suspects: Vec<&Network> = on.iter().filter(|n| !waiting.counts_free(n)).copied().collect();
     match suspects.as_slice() {
-        [] => Suspects::Room(on.iter().map(|n| waited_on(waiting, n, None)).collect()),
-        [one] if on.len() == 1 => Suspects::Full(Box::new(waited_on(
-            waiting,
-            one,
-            Some("somebody waits for an address here and nowhere else, so nothing is free"),
-        ))),
-        [one] => Suspects::Full(Box::new(waited_on(
-            waiting,
-            one,
-            Some("the allocator counts free addresses on every other network that it waits on"),
-        ))),
-        several => Suspects::OneOf(several.iter().map(|n| waited_on(waiting, n, None)).collect()),
+        [] => Suspects::HaveFree(all(on)),
+        [one] if on.len() == 1 => full(one, Some(FullBecause::AskedWaitsOnlyHere)),
+        [one] => full(one, Some(FullBecause::OthersHaveFree)),
+        several => Suspects::OneOf(all(several)),
     }
 }
 
-/// A network's numbers; `because` says why nothing is free where the look as a whole does not.
-pub(crate) fn waited_on(waiting: &Waiting<'_>, network: &Network, because: Option<&str>) -> WaitedOn {
-    let owners = owners(waiting.snapshot, network);
-    let because = waiting.full(network, &owners).map(|f| f.words()).or_else(|| because.map(str::to_owned));
-    let (leaked, free) = match waiting.counts.of(&network.id) {
-        Some(status) => {
-            let reserved = network.capacity().map_or(0, |c| c.reserved());
-            let leaked = status.ips_in_use.saturating_sub(reserved).checked_sub(owners.total());
-            (leaked, Some(status.dynamic_available))
-        }
-        None if because.is_some() => (leaked_when_full(waiting.snapshot, network, &owners), Some(0)),
-        None => (None, None),
-    };
+/// A network's numbers; `because` says why nothing is free if the snapshot as a whole does not.
+pub(crate) fn waited_on(waiting: &Waiting<'_>, network: &Network, because: Option<FullBecause>) -> WaitedOn {
+    let owners = waiting.owners(network);
+    let pool = waiting.pool_if(network, because);
     WaitedOn {
         name: network.name.clone(),
         id: network.id.clone(),
         subnets: network.subnets(),
         usable: network.usable(),
         owned: owners.total(),
-        leaked,
-        free,
-        holders: holders(waiting.snapshot, &owners),
+        leaked: pool.leaked,
+        free: pool.free,
+        holders: holders(waiting.snapshot, owners),
         load_balancers: owners.count(OwnerKind::LoadBalancer),
-        load_balancers_unsure: load_balancers_unsure(waiting.snapshot, network, &owners),
+        load_balancers_unsure: load_balancers_unsure(waiting.snapshot, network, owners),
         attachments: owners.count(OwnerKind::Attachment),
-        full_because: because,
+        full_because: pool.full_because.map(|b| b.to_string()),
     }
 }
