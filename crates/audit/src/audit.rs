@@ -70,7 +70,7 @@ pub struct AuditedNetwork {
     pub free: Option<u64>,
     /// `full`: nothing is left, or somebody waits for an address here; `high`: a threshold is reached, by owners alone
     /// where leaks are not known; `ok` only where they are; else `unknown`.
-    pub pressure: String,
+    pub pressure: Pressure,
     /// Addresses with more than one holder.
     pub duplicates: Vec<Ipv4Addr>,
     /// Tasks that wait here, and why.
@@ -170,8 +170,7 @@ fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Threshol
         in_use: pool.in_use,
         leaked: pool.leaked,
         free: pool.free,
-        pressure: pressure(network, owners, &pool, has_waiters || pool.full_because.is_some(), thresholds)
-            .to_string(),
+        pressure: pressure(network, owners, &pool, has_waiters || pool.full_because.is_some(), thresholds),
         duplicates: owners.duplicates(),
         duplicate_holders: duplicates(owners),
         missing_vips: waiting

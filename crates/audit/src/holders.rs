@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::owners::{Owner, OwnerKind, Owners};
-use crate::seen::{NetworkId, NodeId, Snapshot, Task, TaskId};
+use crate::seen::{NetworkId, NodeId, NodeState, Snapshot, Task, TaskId};
 
 /// What one service holds of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ fn empty_share(snapshot: &Snapshot, id: &NodeId) -> NodeShare {
     NodeShare {
         node: id.clone(),
         hostname: node.map(|n| n.hostname.clone()),
-        down: node.is_some_and(|n| n.state == "down"),
+        down: node.is_some_and(|n| n.state == NodeState::Down),
         tasks: 0,
         attachments: 0,
         load_balancers: 0,

@@ -30,9 +30,9 @@ pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
     AllocatorCounts, ConfigId, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute, Network,
-    NetworkId, NoSuchNetwork, Node, NodeId, RouteKind, RouteOrigin, Runtime, SavedSnapshot,
-    SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, Vip,
-    counts_refused, speaks_counts,
+    NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, RouteKind, RouteOrigin, Runtime,
+    SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId,
+    TaskState, Vip, counts_refused, speaks_counts,
 };
 pub use stuck::{Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};

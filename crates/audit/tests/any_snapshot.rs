@@ -7,10 +7,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use pvcheck_audit::{
-    AllocatorCounts, EndpointMode, EngineFacts, Network, NetworkId, Node, NodeId, Runtime, Service,
-    ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, Verdict, Vip, audit_with, why,
+    AllocatorCounts, EndpointMode, EngineFacts, Network, NetworkId, Node, NodeAvailability, NodeId,
+    NodeState, Runtime, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, Verdict, Vip,
+    audit_with, why,
 };
-use pvcheck_ipam::{AllocatorStatus, Pool, Subnet, Thresholds};
+use pvcheck_ipam::{AllocatorStatus, Pool, Pressure, Subnet, Thresholds};
 
 /// Few ids, so that things refer to one another, and now and then to nothing.
 fn id() -> impl Strategy<Value = String> {
@@ -135,8 +136,8 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         id: NodeId::new(id),
         manager: true,
         leader: true,
-        availability: "active".into(),
-        state: if down { "down".into() } else { "ready".into() },
+        availability: NodeAvailability::Active,
+        state: if down { NodeState::Down } else { NodeState::Ready },
         engine_version: "29.7.2".into(),
     });
     (time(), vec(node, 0..4), vec(network(), 0..5), vec(service(), 0..5), vec(task(), 0..12)).prop_map(
@@ -202,9 +203,9 @@ proptest! {
             prop_assert!(held <= network.owned.vips + network.owned.tasks, "{:?}", network);
             prop_assert_eq!(network.duplicates.len(), network.duplicate_holders.len());
             if network.subnets.is_empty() {
-                prop_assert_eq!(network.pressure.as_str(), "unknown");
+                prop_assert_eq!(network.pressure, Pressure::Unknown);
             }
-            if network.pressure == "ok" {
+            if network.pressure == Pressure::Ok {
                 prop_assert!(network.free.is_some(), "ok only where leaks are known");
             }
         }

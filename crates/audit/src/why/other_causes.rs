@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::answer::{Link, Remedy, Verdict};
 use super::case::{Case, Decision};
-use crate::seen::{Service, ServiceMode, Task, TaskState};
+use crate::seen::{NodeState, Service, ServiceMode, Task, TaskState};
 use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
 
 /// How long a task may take from its node to its start before that is worth a word. Images take their time.
@@ -100,7 +100,7 @@ fn as_wanted<'a>(
 fn down_node(case: &Case<'_>, task: &Task) -> Option<String> {
     let id = task.node.as_ref().filter(|_| task.state.holds_addresses())?;
     let node = case.waiting.snapshot.nodes.iter().find(|n| n.id == *id)?;
-    (node.state == "down").then(|| node.hostname.clone())
+    (node.state == NodeState::Down).then(|| node.hostname.clone())
 }
 
 fn on_down_node<'a>(case: &Case<'a>, task: &'a Task, host: &str) -> Decision<'a> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use pvcheck_audit::{AllocatorCounts, Audit, AuditedNetwork, SavedSnapshot, Snapshot, audit_with};
-use pvcheck_ipam::Thresholds;
+use pvcheck_ipam::{Pressure, Thresholds};
 use pvcheck_swarm::read_counts;
 
 use crate::args::{self, Args};
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Audit, face: &Face) -> Result
     let found = report
         .networks
         .iter()
-        .any(|n| !n.duplicates.is_empty() || !n.stuck.is_empty() || n.pressure == "full");
+        .any(|n| !n.duplicates.is_empty() || !n.stuck.is_empty() || n.pressure == Pressure::Full);
     Ok(u8::from(found || !report.findings.is_empty()))
 }
 
@@ -130,7 +130,7 @@ fn details(text: &mut String, n: &AuditedNetwork, named: bool) {
         let hosts = hosts.collect::<Vec<_>>().join(", ");
         lines.push(format!("-> {} held by tasks of nodes that are down: {hosts}", n.on_down_nodes));
     }
-    if named || matches!(n.pressure.as_str(), "full" | "high") {
+    if named || matches!(n.pressure, Pressure::Full | Pressure::High) {
         let most = if named { usize::MAX } else { LISTED };
         for holder in n.holders.iter().take(most) {
             let (vips, tasks) = (many(holder.vips, "VIP"), many(holder.tasks, "task"));

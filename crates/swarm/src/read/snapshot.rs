@@ -82,8 +82,8 @@ fn node(raw: wire::Node) -> Node {
         hostname: raw.description.hostname,
         manager: raw.spec.role == "manager",
         leader: raw.manager_status.is_some_and(|m| m.leader),
-        availability: raw.spec.availability,
-        state: raw.status.state,
+        availability: raw.spec.availability.into(),
+        state: raw.status.state.into(),
         engine_version: raw.description.engine.engine_version,
     }
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pvcheck_audit::{AllocatorCounts, Audit, AuditedNetwork, Cause, LossKind, TaskState, audit, audit_with};
-use pvcheck_ipam::{Threshold, Thresholds};
+use pvcheck_ipam::{Pressure, Threshold, Thresholds};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
 use serde_json::Value;
 
@@ -106,7 +106,7 @@ async fn the_ci_host_is_healthy_and_not_called_ok() {
     for network in &report.networks {
         assert_eq!((network.stuck.len(), network.duplicates.len()), (0, 0), "{}", network.name);
         assert_eq!(network.missing_vips, NOTHING, "{}", network.name);
-        assert_eq!(network.pressure, "unknown", "leaks are not seen, so nothing is known to be well");
+        assert_eq!(network.pressure, Pressure::Unknown, "leaks are not seen, so nothing is known to be well");
     }
     let proxy = on(&report, "proxy");
     assert_eq!(
@@ -119,7 +119,7 @@ async fn the_ci_host_is_healthy_and_not_called_ok() {
 async fn a_service_that_waits_is_named_with_its_task() {
     let report = audited(seven_on_a_28()).await;
     let shared = on(&report, "shared");
-    assert_eq!(shared.pressure, "full");
+    assert_eq!(shared.pressure, Pressure::Full);
     assert_eq!(shared.missing_vips, ["s7"]);
     assert_eq!(shared.stuck.len(), 1);
     assert_eq!((shared.stuck[0].service.as_str(), shared.stuck[0].cause), ("s7", Cause::VipPending));
@@ -135,7 +135,7 @@ async fn a_task_without_an_address_is_stuck_though_its_service_has_a_vip() {
     model.advance(LONG);
     let report = audited(model).await;
     let shared = on(&report, "shared");
-    assert_eq!((shared.pressure.as_str(), shared.missing_vips.len()), ("full", 0));
+    assert_eq!((shared.pressure, shared.missing_vips.len()), (Pressure::Full, 0));
     assert_eq!(shared.stuck.len(), 1);
     assert_eq!((shared.stuck[0].service.as_str(), shared.stuck[0].cause), ("wide", Cause::NetworkFull));
 }
@@ -151,7 +151,7 @@ async fn what_was_made_a_moment_ago_is_not_stuck_yet() {
 
 #[tokio::test]
 async fn three_quarters_are_high() {
-    for (replicas, pressure) in [(7, "unknown"), (8, "high"), (11, "full")] {
+    for (replicas, pressure) in [(7, Pressure::Unknown), (8, Pressure::High), (11, Pressure::Full)] {
         let mut model = with_shared("10.90.0.0/28");
         service(&mut model, ServiceDraft::new("wide").on("shared").replicas(replicas));
         assert_eq!(on(&audited(model).await, "shared").pressure, pressure, "{replicas} + 2 of 13");
@@ -164,9 +164,12 @@ async fn thresholds_may_be_set_in_per_cent_or_as_a_number_that_is_free() {
     service(&mut model, ServiceDraft::new("wide").on("shared").replicas(6));
     let snapshot = connect(&start(model)).await.snapshot().await.unwrap();
     // 8 of 13 are owned: 61 per cent, 5 at most are free.
-    for (used_percent, free_addrs, pressure) in
-        [(61, 0, "high"), (62, 0, "unknown"), (100, 5, "high"), (100, 4, "unknown")]
-    {
+    for (used_percent, free_addrs, pressure) in [
+        (61, 0, Pressure::High),
+        (62, 0, Pressure::Unknown),
+        (100, 5, Pressure::High),
+        (100, 4, Pressure::Unknown),
+    ] {
         let high = Threshold { used_percent, free_addrs };
         let thresholds = Thresholds { high, ..Thresholds::default() };
         let report = audit_with(&snapshot, &AllocatorCounts::default(), &thresholds);
@@ -258,7 +261,7 @@ async fn an_unallocated_network_is_reported_and_its_subnet_unknown() {
     model.advance(LONG);
     let report = audited(model).await;
     let clash = on(&report, "clash");
-    assert_eq!((clash.subnets.len(), clash.usable, clash.pressure.as_str()), (0, 0, "unknown"));
+    assert_eq!((clash.subnets.len(), clash.usable, clash.pressure), (0, 0, Pressure::Unknown));
     assert_eq!(clash.missing_vips, ["app"]);
     assert_eq!(clash.stuck[0].cause, Cause::NetworkNotAllocated);
     assert!(clash.notes[0].contains("no subnet"), "{:?}", clash.notes);
@@ -301,10 +304,10 @@ async fn only_the_full_one_of_two_networks_is_called_full() {
         service(&mut model, draft.on("shared").on("full"));
         model.advance(LONG);
         let report = audited(model).await;
-        assert_eq!(on(&report, "full").pressure, "full");
+        assert_eq!(on(&report, "full").pressure, Pressure::Full);
         assert_eq!(on(&report, "full").stuck.len(), 1);
         let shared = on(&report, "shared");
-        assert_ne!(shared.pressure, "full", "{:?}", shared.stuck);
+        assert_ne!(shared.pressure, Pressure::Full, "{:?}", shared.stuck);
         assert!(shared.stuck.iter().all(|s| s.cause != Cause::NetworkFull), "{:?}", shared.stuck);
     }
 }
@@ -317,5 +320,5 @@ async fn a_network_beside_an_unallocated_one_is_not_called_full() {
     service(&mut model, ServiceDraft::new("app").on("clash").on("shared"));
     model.advance(LONG);
     let report = audited(model).await;
-    assert_ne!(on(&report, "shared").pressure, "full", "{:?}", on(&report, "shared").stuck);
+    assert_ne!(on(&report, "shared").pressure, Pressure::Full, "{:?}", on(&report, "shared").stuck);
 }

@@ -1,7 +1,7 @@
 //! The allocator's own counts, on an engine that has all the traps of 29.7.2.
 
 use pvcheck_audit::{AllocatorCounts, SavedSnapshot, audit, audit_with, counts_refused, why};
-use pvcheck_ipam::{AllocatorStatus, Thresholds};
+use pvcheck_ipam::{AllocatorStatus, Pressure, Thresholds};
 use pvcheck_sim::{Engine as Release, Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Settings, Sim};
 use pvcheck_swarm::{
     Census, CensusError, CensusMethod, CensusOptions, census, read_count, read_counts, silent,
@@ -57,13 +57,13 @@ async fn the_counts_are_the_leaders_and_the_leaks_exact() {
         let in_use = truth.in_use.unwrap() - 3;
         assert_eq!((network.in_use, network.free), (Some(in_use), truth.free), "{}", network.name);
         assert_eq!(network.leaked, Some(truth.leaked.len() as u64), "{}", network.name);
-        assert_eq!(network.pressure, "ok", "leaks are known, so it may be said");
+        assert_eq!(network.pressure, Pressure::Ok, "leaks are known, so it may be said");
     }
     assert_eq!(truth(&sim, "shared").leaked.len(), 3);
     let clash = report.networks.iter().find(|n| n.name == "clash").unwrap();
     assert_eq!(
-        (clash.in_use, clash.leaked, clash.free, clash.pressure.as_str()),
-        (None, None, None, "unknown")
+        (clash.in_use, clash.leaked, clash.free, clash.pressure),
+        (None, None, None, Pressure::Unknown)
     );
 }
 
