@@ -211,7 +211,12 @@ async fn settled(
         let stuck: Vec<_> = here.stuck.iter().filter(|s| s.service == name).collect();
         if !stuck.is_empty() && running + stuck.len() as u64 == of {
             assert_eq!(here.pressure, Pressure::Full);
-            let cause = if waits { Cause::VipPending } else { Cause::NetworkFull };
+            let network = network.to_owned();
+            let cause = if waits {
+                Cause::VipPending { network, here: true }
+            } else {
+                Cause::NetworkFull { network }
+            };
             assert!(stuck.iter().all(|s| s.cause == cause && s.state == TaskState::New), "{stuck:?}");
             return Ok(Some(if waits { Want::Vip } else { Want::Task { number: running + 1, of } }));
         }

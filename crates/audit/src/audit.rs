@@ -6,13 +6,17 @@ use jiff::Timestamp;
 use pvcheck_ipam::{Pressure, Subnet, Thresholds};
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{PoolCounts, load_balancers_unsure};
+use crate::described::described;
+use crate::exhaustion::PoolCounts;
 use crate::holders::{Duplicate, Holder, NodeShare, duplicates, ended_tasks, holders, shares};
 use crate::losses::{Loss, losses};
+use crate::note::{Note, notes, notes_json};
 use crate::owners::{Owner, OwnerKind, Owners};
-use crate::seen::{AllocatorCounts, Network, NetworkId, Snapshot};
+use crate::seen::{AllocatorCounts, CountsUnknown, Network, NetworkId, Snapshot};
 use crate::stuck::{Cause, Stuck, stuck};
 use crate::waiting::Waiting;
+
+described!(allocator_unknown_json, Option<CountsUnknown>, "allocator_unknown", "allocator_unknown_kind");
 
 /// The audit of a Swarm: schema `pvcheck/v1`, kind `audit`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,9 +32,10 @@ pub struct Audit {
     /// Losses that go on while a service waits, and addresses in two hands, with what to do.
     #[serde(default)]
     pub findings: Vec<Loss>,
-    /// Why the allocator's own counts are not here, or not all; `null` where they are.
-    #[serde(default)]
-    pub allocator_unknown: Option<String>,
+    /// Why the allocator's own counts are missing, or some of them; `null` if none is. JSON has the sentence as
+    /// `allocator_unknown`, the kind as `allocator_unknown_kind`.
+    #[serde(flatten, with = "allocator_unknown_json")]
+    pub allocator_unknown: Option<CountsUnknown>,
 }
 
 /// The engine that was asked.
@@ -96,7 +101,8 @@ pub struct AuditedNetwork {
     #[serde(default)]
     pub duplicate_holders: Vec<Duplicate>,
     /// What could not be known from here, and how to learn it.
-    pub notes: Vec<String>,
+    #[serde(flatten, with = "notes_json")]
+    pub notes: Vec<Note>,
 }
 
 /// How many addresses are held, by what.
@@ -148,10 +154,10 @@ pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Th
 }
 
 /// A look without counts that says nothing of why.
-fn not_asked(snapshot: &Snapshot, counts: &AllocatorCounts) -> Option<String> {
+fn not_asked(snapshot: &Snapshot, counts: &AllocatorCounts) -> Option<CountsUnknown> {
     let mut allocated = snapshot.overlays().into_iter().filter(|n| n.is_allocated());
     let lacks = allocated.any(|n| counts.of(&n.id).is_none());
-    lacks.then(|| "the allocator's own counts were not asked for".to_owned())
+    lacks.then_some(CountsUnknown::NotAsked)
 }
 
 fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Thresholds) -> AuditedNetwork {
@@ -160,7 +166,7 @@ fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Threshol
     let pool = waiting.pool(network);
     let nodes = shares(snapshot, owners);
     let down = nodes.iter().filter(|n| n.down);
-    let has_waiters = stuck.iter().any(|s| s.cause == Cause::NetworkFull);
+    let has_waiters = stuck.iter().any(|s| matches!(s.cause, Cause::NetworkFull { .. }));
     AuditedNetwork {
         name: network.name.clone(),
         id: network.id.clone(),
@@ -179,7 +185,7 @@ fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Threshol
             .filter(|w| w.network == network.id)
             .map(|w| w.service.clone())
             .collect(),
-        notes: notes(waiting, network, owners, &pool),
+        notes: notes(waiting, network, &pool),
         stuck,
         holders: holders(snapshot, owners),
         on_down_nodes: down.map(|n| n.tasks + n.attachments).sum(),
@@ -211,56 +217,4 @@ fn pressure(
         Some(free) => thresholds.judge(network.usable(), free),
         None => thresholds.judge_owned(network.usable(), owners.total()),
     }
-}
-
-fn notes(waiting: &Waiting<'_>, network: &Network, owners: &Owners, pool: &PoolCounts) -> Vec<String> {
-    let (name, id) = (&network.name, &network.id);
-    if !network.is_allocated() {
-        return vec![format!(
-            "Swarm has given this network no subnet: it overlaps another network or the pool is used up; \
-             the API does not tell which, nor the subnet asked for. SavedSnapshot in the log of the leading manager for \
-             `Failed allocation for network {id}`: `Pool overlaps with other one` or `predefined address pools`"
-        )];
-    }
-    let mut notes = Vec::new();
-    if let Some(full) = &pool.full_because {
-        notes.push(full.to_string());
-    }
-    if 0 < pool.owned_but_free {
-        notes.push(format!(
-            "{} addresses more have an owner than the allocator counts as taken: a failed update freed them, or a node \
-             lacks its load balancer",
-            pool.owned_but_free
-        ));
-    }
-    let balancers = load_balancers_unsure(waiting.snapshot, network, owners);
-    if pool.full_because.is_some() && 0 < balancers {
-        notes.push(format!(
-            "{balancers} of the load balancers counted here may have got no address: no task of their nodes has started"
-        ));
-    }
-    if pool.leaked.is_none() && 0 == pool.owned_but_free {
-        notes.push(match waiting.waits.first() {
-            None => format!(
-                "leaked addresses cannot be seen from lists; run `pvcheck census {name}` to count and name them"
-            ),
-            Some(wait) => format!(
-                "leaked addresses cannot be seen from lists, and a census is refused while service {0} waits; \
-                 run `pvcheck why {0}` first",
-                wait.service
-            ),
-        });
-    }
-    let moving = waiting.snapshot.tasks.iter().filter(|t| t.is_stopping_on(id));
-    let moving = moving.count();
-    if 0 < moving {
-        notes.push(format!("{moving} of the tasks that hold an address here are stopping"));
-    }
-    if owners.load_balancers.len() > 1 {
-        notes.push(
-            "load balancers are counted one per node with a task here; no manager names their addresses"
-                .into(),
-        );
-    }
-    notes
 }

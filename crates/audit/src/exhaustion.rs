@@ -8,7 +8,9 @@ use std::fmt;
 
 use jiff::SignedDuration;
 use pvcheck_ipam::AllocatorStatus;
+use serde::{Deserialize, Serialize};
 
+use crate::described::{Described, described};
 use crate::owners::Owners;
 use crate::seen::{AllocatorCounts, Network, NetworkId, NodeId, Snapshot, Task, TaskId, TaskState};
 use crate::waiting::{Lack, PATIENCE, Waiting, overlays_of};
@@ -18,7 +20,9 @@ use crate::waiting::{Lack, PATIENCE, Waiting, overlays_of};
 const BALANCER_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// How it is known that nothing is free on a network.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FullBecause {
     /// The allocator counts no free address.
     Counted,
@@ -68,6 +72,20 @@ impl fmt::Display for FullBecause {
         }
     }
 }
+
+impl Described for Option<FullBecause> {
+    type Text = Option<String>;
+
+    fn text(&self) -> Option<String> {
+        self.as_ref().map(ToString::to_string)
+    }
+
+    fn from_text(_: Option<String>) -> Self {
+        None
+    }
+}
+
+described!(full_because_json, Option<FullBecause>, "full_because", "full_kind");
 
 /// What is known of an overlay's pool without probing it. Not known is `None`, never 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

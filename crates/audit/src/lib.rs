@@ -10,9 +10,11 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod described;
 mod exhaustion;
 mod holders;
 mod losses;
+mod note;
 mod owners;
 mod redact;
 mod seen;
@@ -25,16 +27,17 @@ mod why;
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
 pub use exhaustion::{FullBecause, PoolCounts, load_balancers_unsure, pool_counts};
 pub use holders::{Duplicate, Holder, NodeShare, holders};
-pub use losses::{Loss, LossKind};
+pub use losses::{FreedVip, Loss, LossKind};
+pub use note::Note;
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
-    AllocatorCounts, ConfigId, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute, Network,
-    NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, RouteKind, RouteOrigin, Runtime,
-    SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId,
-    TaskState, Vip, counts_refused, speaks_counts,
+    AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute,
+    Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, RouteKind, RouteOrigin,
+    Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task,
+    TaskId, TaskState, Vip, counts_refused, speaks_counts,
 };
-pub use stuck::{Cause, Stuck};
+pub use stuck::{Cause, Rejection, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};
 pub use waits::{VipWait, waiting_services, waits_among};
-pub use why::{Link, NoSuchSubject, Remedy, Verdict, WaitedOn, Why, why};
+pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why};

@@ -128,7 +128,7 @@ fn nobody_waits(snapshot: &Snapshot) -> Finding {
         format!("{} has no virtual address on {network}, {why}", w.service)
     });
     let stuck = audit(snapshot).networks.into_iter().flat_map(|n| n.stuck);
-    let stuck = stuck.map(|s| format!("task {} of {} waits: {}", s.task, s.service, s.reason));
+    let stuck = stuck.map(|s| format!("task {} of {} waits: {s}", s.task, s.service));
     let complaints: Vec<_> = waits.chain(stuck).collect();
     Finding::of(&complaints, "every service has its addresses, no task waits for one")
 }

@@ -7,12 +7,14 @@
 //! of allocated networks, one call after the other, each network once, and absent is unknown.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use pvcheck_ipam::AllocatorStatus;
 use serde::{Deserialize, Serialize};
 
 use super::ids::NetworkId;
 use super::snapshot::Snapshot;
+use crate::described::{Described, described};
 
 /// First API whose networks have a status, as the N of `1.N` (moby #50946).
 const FIRST_API_MINOR: u32 = 52;
@@ -24,9 +26,86 @@ const FIRST_LEADER_MAJOR: u32 = 29;
 pub struct AllocatorCounts {
     /// The counts. A network that is not here was not told, which is not 0.
     pub networks: BTreeMap<NetworkId, AllocatorStatus>,
-    /// Why there are none, or not all; `None` where every allocated overlay has one.
-    pub unknown: Option<String>,
+    /// Why there are none, or not all; `None` if every allocated overlay has one. JSON has the sentence as `unknown`, the
+    /// kind as `unknown_kind`.
+    #[serde(flatten, with = "unknown_json")]
+    pub unknown: Option<CountsUnknown>,
 }
+
+/// Why the allocator's counts, or some of them, are not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CountsUnknown {
+    /// The engine's API has no such counts.
+    ApiTooOld {
+        /// The API version that was spoken.
+        api: String,
+    },
+    /// The leader's engine does not count for others.
+    LeaderTooOld {
+        /// Its version.
+        version: String,
+    },
+    /// No node is known to lead, as in a Swarm that has lost its quorum.
+    NoLeader,
+    /// The engine gave no count of a network that it was asked about.
+    NotAnswered {
+        /// The network's name.
+        network: String,
+    },
+    /// They were not asked for.
+    NotAsked,
+    /// Any other reason, such as a call that failed.
+    Other {
+        /// The reason in words.
+        reason: String,
+    },
+}
+
+impl fmt::Display for CountsUnknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiTooOld { api } => {
+                write!(f, "API {api} has no Status.IPAM; it came with 1.52 (Docker 29.0)")
+            }
+            Self::LeaderTooOld { version } => {
+                write!(f, "the leader's engine is {version}; Status.IPAM needs 29.0 or newer there")
+            }
+            Self::NoLeader => f.write_str("no leader is known, and only the leader's count is the true one"),
+            Self::NotAnswered { network } => write!(f, "the engine told no count of network {network}"),
+            Self::NotAsked => f.write_str("the allocator's own counts were not asked for"),
+            Self::Other { reason } => f.write_str(reason),
+        }
+    }
+}
+
+impl From<String> for CountsUnknown {
+    fn from(reason: String) -> Self {
+        Self::Other { reason }
+    }
+}
+
+impl From<&str> for CountsUnknown {
+    fn from(reason: &str) -> Self {
+        Self::from(reason.to_owned())
+    }
+}
+
+impl Described for Option<CountsUnknown> {
+    type Text = Option<String>;
+
+    fn text(&self) -> Option<String> {
+        self.as_ref().map(ToString::to_string)
+    }
+
+    // Files of before the kinds have the sentence alone.
+    fn from_text(text: Option<String>) -> Self {
+        text.map(CountsUnknown::from)
+    }
+}
+
+described!(unknown_json, Option<CountsUnknown>, "unknown", "unknown_kind");
 
 impl AllocatorCounts {
     /// The count of one network, if it was told.
@@ -35,26 +114,26 @@ impl AllocatorCounts {
     }
 
     /// None, and why.
-    pub fn none(why: impl Into<String>) -> Self {
+    pub fn none(why: impl Into<CountsUnknown>) -> Self {
         Self { networks: BTreeMap::new(), unknown: Some(why.into()) }
     }
 }
 
-/// Why the engine's counts cannot be had or must not be believed: an API before 1.52, or a leader before 29, whose
-/// managers of 29 answer with their own numbers. `None` where they can.
-pub fn counts_refused(snapshot: &Snapshot) -> Option<String> {
+/// Why the engine's counts must not be asked for or believed: an API before 1.52, or a leader before 29, whose managers of
+/// 29 answer with their own numbers. `None` if nothing is wrong with them.
+pub fn counts_refused(snapshot: &Snapshot) -> Option<CountsUnknown> {
     let api = &snapshot.engine.api;
     if !speaks_counts(api) {
-        return Some(format!("API {api} has no Status.IPAM; it came with 1.52 (Docker 29.0)"));
+        return Some(CountsUnknown::ApiTooOld { api: api.clone() });
     }
     let Some(leader) = snapshot.nodes.iter().find(|n| n.leader) else {
-        return Some("no leader is known, and only the leader's count is the true one".into());
+        return Some(CountsUnknown::NoLeader);
     };
     let version = &leader.engine_version;
-    let told = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-    match told {
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    match major {
         Some(major) if FIRST_LEADER_MAJOR <= major => None,
-        _ => Some(format!("the leader's engine is {version}; Status.IPAM needs 29.0 or newer there")),
+        _ => Some(CountsUnknown::LeaderTooOld { version: version.clone() }),
     }
 }
 

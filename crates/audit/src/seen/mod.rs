@@ -10,7 +10,7 @@ mod service;
 mod snapshot;
 mod task;
 
-pub use counts::{AllocatorCounts, counts_refused, speaks_counts};
+pub use counts::{AllocatorCounts, CountsUnknown, counts_refused, speaks_counts};
 pub use file::{SavedSnapshot, SavedSnapshotError};
 pub use host::{HostAddress, HostFacts, HostRoute, RouteKind, RouteOrigin};
 pub use ids::{ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId};

@@ -19,6 +19,13 @@ pub enum ServiceMode {
     Replicated(u64),
 }
 
+impl ServiceMode {
+    /// True iff it is a job: its tasks run to their end and are not started again.
+    pub fn is_job(self) -> bool {
+        matches!(self, Self::Job)
+    }
+}
+
 /// How a service is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

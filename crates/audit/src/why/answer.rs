@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::remedy::Remedy;
 use super::suspects::WaitedOn;
 use crate::losses::Loss;
 use crate::seen::TaskId;
@@ -64,13 +65,4 @@ pub struct Link {
     pub since: Option<Timestamp>,
     /// What that means.
     pub fact: String,
-}
-
-/// Something to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remedy {
-    /// What, and what it gives.
-    pub what: String,
-    /// The command, where there is one.
-    pub command: Option<String>,
 }

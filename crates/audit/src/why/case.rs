@@ -1,6 +1,7 @@
 //! What is asked about, and what it comes to.
 
-use super::answer::{Link, Remedy, Verdict};
+use super::answer::{Link, Verdict};
+use super::remedy::RemedyKind;
 use super::suspects::WaitedOn;
 use crate::seen::{Service, Task};
 use crate::waiting::Waiting;
@@ -50,7 +51,7 @@ pub(crate) struct Decision<'a> {
     pub(crate) network: Option<WaitedOn>,
     pub(crate) candidates: Vec<WaitedOn>,
     /// What to do where the verdict is not about addresses.
-    pub(crate) remedies: Vec<Remedy>,
+    pub(crate) remedies: Vec<RemedyKind>,
 }
 
 impl<'a> Decision<'a> {
@@ -69,5 +70,14 @@ impl<'a> Decision<'a> {
     pub(crate) fn link(mut self, link: Link) -> Self {
         self.links.push(link);
         self
+    }
+}
+
+pub(crate) fn task_link(task: &Task, fact: &str) -> Link {
+    Link {
+        subject: format!("task {}", task.id),
+        state: task.state.word().into(),
+        since: task.since,
+        fact: fact.to_owned(),
     }
 }

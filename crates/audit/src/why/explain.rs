@@ -3,6 +3,7 @@
 use super::answer::{Link, Verdict, Why};
 use super::case::{Case, Decision};
 use super::no_address::{for_address, for_balancer, for_vip};
+use super::remedy::Remedy;
 use super::subject::{NoSuchSubject, Subject, subject};
 use super::{other_causes, remedies};
 use crate::losses::{Loss, losses};
@@ -38,7 +39,7 @@ pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result
         chain: first.into_iter().chain(decision.links).collect(),
         network: decision.network,
         candidates: decision.candidates,
-        remedies,
+        remedies: remedies.into_iter().map(Remedy::from).collect(),
     })
 }
 
@@ -50,9 +51,7 @@ fn concerning(waiting: &Waiting<'_>, service: Option<&str>, decision: &Decision<
     let networks: Vec<&str> =
         decision.network.iter().chain(&decision.candidates).map(|n| n.name.as_str()).collect();
     let mut found = losses(waiting, &[]);
-    found.retain(|f| {
-        f.service.as_deref() == service || f.networks.iter().any(|n| networks.contains(&n.as_str()))
-    });
+    found.retain(|f| f.service() == service || f.networks().iter().any(|n| networks.contains(&n.as_str())));
     found
 }
 

@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 
-use super::answer::{Link, Remedy, Verdict};
-use super::case::{Case, Decision};
+use super::answer::Verdict;
+use super::case::{Case, Decision, task_link};
+use super::remedy::RemedyKind;
 use crate::seen::{NodeState, Service, ServiceMode, Task, TaskState};
 use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
 
@@ -113,10 +114,7 @@ fn on_down_node<'a>(case: &Case<'a>, task: &'a Task, host: &str) -> Decision<'a>
         Some(task),
     )
     .link(task_link(task, &fact));
-    decision.remedies = vec![say(
-        format!("start node {host} again, or remove it for good"),
-        Some(format!("docker node rm --force {host}")),
-    )];
+    decision.remedies = vec![RemedyKind::StartNode { node: host.to_owned() }];
     decision
 }
 
@@ -129,19 +127,8 @@ fn unplaced<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
     )
     .link(task_link(task, &fact));
     if let Some(service) = case.service {
-        decision.remedies = vec![
-            say(
-                "see what it asks of a node",
-                Some(format!(
-                    "docker service inspect --format '{{{{json .Spec.TaskTemplate.Placement}}}}' {}",
-                    service.name
-                )),
-            ),
-            say(
-                "give a node what it asks for, or ask for less: constraints, resources, platforms, nodes that are drained or paused",
-                Some("docker node ls".into()),
-            ),
-        ];
+        let service = service.name.clone();
+        decision.remedies = vec![RemedyKind::InspectPlacement { service }, RemedyKind::AdaptNodes];
     }
     decision
 }
@@ -159,12 +146,10 @@ fn failed<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
     )
     .link(task_link(task, error));
     if let Some(service) = case.service {
+        let service = || service.name.clone();
         decision.remedies = vec![
-            say(
-                "see the errors of its tasks in full",
-                Some(format!("docker service ps --no-trunc {}", service.name)),
-            ),
-            say("see what it logged", Some(format!("docker service logs --tail 50 {}", service.name))),
+            RemedyKind::SeeTaskErrors { service: service() },
+            RemedyKind::SeeServiceLog { service: service() },
         ];
     }
     decision
@@ -203,10 +188,7 @@ fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
     )
     .link(task_link(task, fact));
     if let Some(service) = case.service {
-        decision.remedies = vec![say(
-            "see on which node it is, and look there",
-            Some(format!("docker service ps --no-trunc {}", service.name)),
-        )];
+        decision.remedies = vec![RemedyKind::SeeNode { service: service.name.clone() }];
     }
     decision
 }
@@ -216,17 +198,4 @@ fn waits_for_older(case: &Case<'_>, task: &Task) -> bool {
     let same_slot = |t: &&Task| t.service == task.service && t.slot == task.slot && t.id != task.id;
     let mut others = case.waiting.snapshot.tasks.iter().filter(same_slot);
     others.any(|t| t.state == TaskState::New && !t.is_wanted())
-}
-
-fn task_link(task: &Task, fact: &str) -> Link {
-    Link {
-        subject: format!("task {}", task.id),
-        state: task.state.word().into(),
-        since: task.since,
-        fact: fact.to_owned(),
-    }
-}
-
-fn say(what: impl Into<String>, command: Option<String>) -> Remedy {
-    Remedy { what: what.into(), command }
 }

@@ -3,7 +3,7 @@
 use pvcheck_ipam::Subnet;
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{FullBecause, load_balancers_unsure};
+use crate::exhaustion::{FullBecause, full_because_json, load_balancers_unsure};
 use crate::holders::{Holder, holders};
 use crate::owners::OwnerKind;
 use crate::seen::{Network, NetworkId};
@@ -36,8 +36,10 @@ pub struct WaitedOn {
     pub load_balancers_unsure: u64,
     /// Standalone containers.
     pub attachments: u64,
-    /// How it is known that nothing is free; `null` where it is not known, or not so.
-    pub full_because: Option<String>,
+    /// How it is known that nothing is free; `null` if it is not known, or not so. JSON has the sentence as `full_because`,
+    /// the kind as `full_kind`.
+    #[serde(flatten, with = "full_because_json")]
+    pub full_because: Option<FullBecause>,
 }
 
 impl WaitedOn {
@@ -94,6 +96,6 @@ pub(crate) fn waited_on(waiting: &Waiting<'_>, network: &Network, because: Optio
         load_balancers: owners.count(OwnerKind::LoadBalancer),
         load_balancers_unsure: load_balancers_unsure(waiting.snapshot, network, owners),
         attachments: owners.count(OwnerKind::Attachment),
-        full_because: pool.full_because.map(|b| b.to_string()),
+        full_because: pool.full_because,
     }
 }

@@ -110,7 +110,7 @@ pub(super) async fn count(
     started: Instant,
 ) -> Result<Census, CensusError> {
     if let Some(why) = counts_refused(&first_look) {
-        return Err(CensusError::NoStatus(why));
+        return Err(CensusError::NoStatus(why.to_string()));
     }
     let (mut before, mut earlier, mut reads) = (first_look, None, 0);
     loop {
