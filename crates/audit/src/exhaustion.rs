@@ -214,3 +214,6 @@ pub fn load_balancers_unsure(snapshot: &Snapshot, network: &Network, owners: &Ow
 pub(crate) fn balancer_patience(network: &Network, owners: &Owners) -> SignedDuration {
     if network.usable() < owners.total() { PATIENCE } else { BALANCER_PATIENCE }
 }
+
+#[cfg(test)]
+mod tests;

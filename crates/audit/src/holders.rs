@@ -145,3 +145,6 @@ pub(crate) fn named(owner: &Owner) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

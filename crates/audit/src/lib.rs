@@ -20,6 +20,8 @@ mod redact;
 mod seen;
 mod stuck;
 mod subnets;
+#[cfg(test)]
+mod testing;
 mod waiting;
 mod waits;
 mod why;
@@ -33,9 +35,9 @@ pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
     AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute,
-    Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, RouteKind, RouteOrigin,
-    Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task,
-    TaskId, TaskState, Vip, counts_refused, speaks_counts,
+    JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, RouteKind,
+    RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode,
+    Snapshot, Task, TaskId, TaskState, Vip, counts_refused, speaks_counts,
 };
 pub use stuck::{Cause, Rejection, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};

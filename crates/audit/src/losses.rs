@@ -271,3 +271,6 @@ fn same_address(network: &Network, duplicate: &Duplicate) -> LossKind {
         holders: duplicate.holders.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,3 +133,6 @@ pub(crate) fn notes(waiting: &Waiting<'_>, network: &Network, pool: &PoolCounts)
     }
     notes
 }
+
+#[cfg(test)]
+mod tests;

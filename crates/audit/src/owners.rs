@@ -156,3 +156,6 @@ fn vips(snapshot: &Snapshot, network: &NetworkId) -> Vec<Owner> {
 fn service_name(snapshot: &Snapshot, id: &ServiceId) -> String {
     snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone())
 }
+
+#[cfg(test)]
+mod tests;

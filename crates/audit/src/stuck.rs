@@ -182,3 +182,6 @@ fn entry(waiting: &Waiting<'_>, task: &Task, cause: Cause) -> Stuck {
         cause,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use pvcheck_audit::{
-    AllocatorCounts, EndpointMode, EngineFacts, Network, NetworkId, Node, NodeAvailability, NodeId,
+    AllocatorCounts, EndpointMode, EngineFacts, JobMode, Network, NetworkId, Node, NodeAvailability, NodeId,
     NodeState, Runtime, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, Verdict, Vip,
     audit_with, why,
 };
@@ -70,7 +70,12 @@ fn network() -> impl Strategy<Value = Network> {
 fn service() -> impl Strategy<Value = Service> {
     let mode = prop_oneof![
         Just(ServiceMode::Global),
-        Just(ServiceMode::Job),
+        Just(ServiceMode::Job(JobMode::Unknown)),
+        Just(ServiceMode::Job(JobMode::Global)),
+        (0_u64..3, 0_u64..3).prop_map(|(max_concurrent, total)| ServiceMode::Job(JobMode::Replicated {
+            max_concurrent,
+            total
+        })),
         (0_u64..4).prop_map(ServiceMode::Replicated),
         Just(ServiceMode::Replicated(u64::MAX)),
     ];

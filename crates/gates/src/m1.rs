@@ -158,7 +158,7 @@ fn service_finding(
     let asked = match service.mode {
         ServiceMode::Replicated(n) => format!("{n} asked for"),
         ServiceMode::Global => "one per node asked for".into(),
-        ServiceMode::Job => "a job".into(),
+        ServiceMode::Job(_) => "a job".into(),
     };
     if running.len() as u64 != expected.replicas {
         complaints.push(format!("{} of {} tasks run ({asked})", running.len(), expected.replicas));

@@ -16,6 +16,6 @@ pub use host::{HostAddress, HostFacts, HostRoute, RouteKind, RouteOrigin};
 pub use ids::{ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId};
 pub use network::Network;
 pub use node::{Node, NodeAvailability, NodeState};
-pub use service::{EndpointMode, Service, ServiceMode, Vip};
+pub use service::{EndpointMode, JobMode, Service, ServiceMode, Vip};
 pub use snapshot::{EngineFacts, NoSuchNetwork, Snapshot};
 pub use task::{Runtime, Task, TaskState};

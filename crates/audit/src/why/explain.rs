@@ -2,6 +2,7 @@
 
 use super::answer::{Link, Verdict, Why};
 use super::case::{Case, Decision};
+use super::job::JobTasks;
 use super::no_address::{for_address, for_balancer, for_vip};
 use super::remedy::Remedy;
 use super::subject::{NoSuchSubject, Subject, subject};
@@ -72,7 +73,7 @@ fn service_link(snapshot: &Snapshot, service: &Service) -> Link {
     let state = match service.mode {
         ServiceMode::Replicated(n) => format!("{running} of {n} tasks run"),
         ServiceMode::Global => format!("{running} tasks run, one per node is wanted"),
-        ServiceMode::Job => format!("a job, {running} tasks of which run"),
+        ServiceMode::Job(mode) => JobTasks::of(snapshot, service, mode).to_string(),
     };
     let names: Vec<&str> = overlays_wanted(snapshot, service).iter().map(|n| n.name.as_str()).collect();
     let fact = match names.as_slice() {

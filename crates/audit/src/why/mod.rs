@@ -3,6 +3,7 @@
 mod answer;
 mod case;
 mod explain;
+mod job;
 mod no_address;
 mod other_causes;
 mod remedies;
@@ -15,3 +16,6 @@ pub use explain::why;
 pub use remedy::{Remedy, RemedyKind};
 pub use subject::NoSuchSubject;
 pub use suspects::WaitedOn;
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::answer::Verdict;
 use super::case::{Case, Decision, task_link};
+use super::job::JobTasks;
 use super::remedy::RemedyKind;
 use crate::seen::{NodeState, Service, ServiceMode, Task, TaskState};
 use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
@@ -51,7 +52,9 @@ pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     {
         return done;
     }
-    let wanted = || tasks.iter().copied().filter(|t| t.is_wanted() && t.state != TaskState::Running);
+    // A job's task that has completed is still wanted, and needs nothing any more.
+    let due = |t: &&Task| t.is_wanted() && t.state.holds_addresses() && t.state != TaskState::Running;
+    let wanted = || tasks.iter().copied().filter(due);
     if let Some(task) = wanted().find(|t| t.state == TaskState::Pending && !t.error.is_empty()) {
         return unplaced(case, task);
     }
@@ -92,7 +95,9 @@ fn as_wanted<'a>(
         ServiceMode::Global if 0 < running && all_run() && !node_down => {
             format!("service {name} runs: {running} tasks, one per node")
         }
-        ServiceMode::Job if !tasks.is_empty() && all_run() => format!("job {name} runs or is done"),
+        ServiceMode::Job(mode) if !node_down => {
+            JobTasks::of(case.waiting.snapshot, service, mode).as_wanted(name, all_run())?
+        }
         _ => return None,
     };
     Some(Decision::new(Verdict::Running, summary, case.task))
