@@ -1,4 +1,4 @@
-//! Every overlay's pool at one look, without touching anything.
+//! Every overlay's pool in one snapshot: who owns it, what is left, what is wrong.
 
 use std::net::Ipv4Addr;
 
@@ -49,7 +49,7 @@ pub struct AuditedEngine {
     pub managers: u64,
     /// Nodes in the Swarm, managers included.
     pub nodes: u64,
-    /// When the look was taken, by the engine's clock.
+    /// When the snapshot was taken, by the engine's clock.
     pub at: Timestamp,
 }
 
@@ -66,14 +66,14 @@ pub struct AuditedNetwork {
     pub usable: u64,
     /// How many are held, by what.
     pub owned: OwnedCounts,
-    /// Addresses that the allocator has given out: by its own count where the engine tells it, and all of them where
-    /// somebody waits for one; else `null`.
+    /// Addresses that the allocator has given out: by its own count if the engine gives one, and all of them if
+    /// a service or task waits for one; else `null`.
     pub in_use: Option<u64>,
-    /// Addresses given out that nobody owns; `null` where it takes a census to know.
+    /// Addresses given out that have no owner; `null` where it takes a census to know.
     pub leaked: Option<u64>,
     /// Addresses left; `null` where leaks are not known.
     pub free: Option<u64>,
-    /// `full`: nothing is left, or somebody waits for an address here; `high`: a threshold is reached, by owners alone
+    /// `full`: nothing is left, or a service or task waits for an address here; `high`: a threshold is reached, by owners alone
     /// where leaks are not known; `ok` only where they are; else `unknown`.
     pub pressure: Pressure,
     /// Addresses with more than one holder.
@@ -97,7 +97,7 @@ pub struct AuditedNetwork {
     /// Tasks that have ended and still list an address, which they hold no more: not among the owned.
     #[serde(default)]
     pub ended_tasks: u64,
-    /// The addresses in `duplicates`, with everybody who has them.
+    /// The addresses in `duplicates`, with all their holders.
     #[serde(default)]
     pub duplicate_holders: Vec<Duplicate>,
     /// What could not be known from here, and how to learn it.
@@ -125,14 +125,14 @@ impl OwnedCounts {
     }
 }
 
-/// Judges one look. Reads nothing, changes nothing.
+/// Judges one snapshot, without the allocator's counts and with the default thresholds.
 pub fn audit(snapshot: &Snapshot) -> Audit {
     audit_with(snapshot, &AllocatorCounts::default(), &Thresholds::default())
 }
 
 /// As [`audit`], with the allocator's own counts where they are known, and with thresholds of one's own.
 ///
-/// A count is a moment younger than the look: what was given out or back in between shows as leaked or hides a leak.
+/// A count is a moment younger than the snapshot: what was given out or back in between shows as leaked or hides a leak.
 pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Thresholds) -> Audit {
     let waiting = Waiting::of(snapshot, counts);
     let overlays = snapshot.overlays();
@@ -153,7 +153,7 @@ pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Th
     }
 }
 
-/// A look without counts that says nothing of why.
+/// The reason for missing counts if the counts themselves give none.
 fn not_asked(snapshot: &Snapshot, counts: &AllocatorCounts) -> Option<CountsUnknown> {
     let mut allocated = snapshot.overlays().into_iter().filter(|n| n.is_allocated());
     let lacks = allocated.any(|n| counts.of(&n.id).is_none());

@@ -11,7 +11,7 @@ use crate::seen::{NetworkId, NodeId, NodeState, Snapshot, Task, TaskId};
 /// What one service holds of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Its name, or its id where it is removed and tasks of it still stop.
+    /// Its name, or its id if it is removed and its tasks are still stopping.
     pub service: String,
     /// The stack that it belongs to.
     pub stack: Option<String>,
@@ -19,7 +19,7 @@ pub struct Holder {
     pub vips: u64,
     /// Addresses of its tasks.
     pub tasks: u64,
-    /// Those of these tasks that are to stop: their addresses come back by themselves.
+    /// Those of its tasks that are stopping: their addresses come back by themselves.
     pub stopping: u64,
 }
 
@@ -53,7 +53,7 @@ pub struct NodeShare {
 pub struct Duplicate {
     /// The address.
     pub address: Ipv4Addr,
-    /// Everybody who has it.
+    /// All its holders.
     pub holders: Vec<Owner>,
 }
 

@@ -1,4 +1,4 @@
-//! What was seen of a Docker Swarm, and what follows from it.
+//! What was read of a Docker Swarm, and what follows from it.
 //!
 //! A [`Snapshot`] holds the facts: engine, nodes, networks, services and tasks as the Engine API listed them, and with
 //! [`SavedSnapshot`] the host's addresses and routes in the same file. Everything else here is a pure function of them:

@@ -11,8 +11,8 @@ use crate::owners::Owner;
 use crate::seen::{EndpointMode, Network, NetworkId, Service};
 use crate::waiting::{Waiting, overlays_wanted};
 
-/// Something wrong beyond one task that waits. JSON has its kind, the kind's data, and beside them `networks` and the
-/// sentence as `text`.
+/// Something wrong beyond one task that waits. JSON has its kind with the kind's data, `networks`, and
+/// the sentence as `text`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "WrittenLoss")]
 pub struct Loss {

@@ -106,7 +106,7 @@ impl Owners {
 /// Who holds what on this network.
 ///
 /// Counted are: VIPs with an address; tasks and attachments whose *observed* state is up to running, wherever they are
-/// and whatever is wanted of them; one load balancer per node that has such a task there (engines from 18.09 on,
+/// and whatever their desired state; one load balancer per node that has such a task there (engines from 18.09 on,
 /// swarmkit `getNodeNetworks`), and on `ingress` one per node in the store, even an idle one.
 pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
     let mut named = vips(snapshot, &network.id);
@@ -114,6 +114,8 @@ pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
     if network.ingress {
         load_balancers.extend(snapshot.nodes.iter().map(|n| n.id.clone()));
     }
+    // The observed state decides, not the desired one: an address is given back when the task has ended
+    // (swarmkit `manager/allocator/network.go`), and a task that has ended still lists what it had.
     for task in snapshot.tasks.iter().filter(|t| t.state.holds_addresses()) {
         if !task.is_attached_to(&network.id) {
             continue;
@@ -152,7 +154,7 @@ fn vips(snapshot: &Snapshot, network: &NetworkId) -> Vec<Owner> {
     snapshot.services.iter().flat_map(of_service).collect()
 }
 
-/// A removed service's tasks outlive it; they are named by its id then.
+/// The tasks of a removed service outlive it; they are named by its id.
 fn service_name(snapshot: &Snapshot, id: &ServiceId) -> String {
     snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone())
 }

@@ -9,7 +9,7 @@ use crate::exhaustion::balancer_patience;
 use crate::seen::{Network, NodeId, Snapshot, Task, TaskId, TaskState};
 use crate::waiting::{Lack, Waiting, has_waited, overlays_of};
 
-/// A task that waits for an address. `Display` says why; JSON has that sentence as `reason`, beside the cause's data.
+/// A task that waits for an address. `Display` says why; JSON has that sentence as `reason`, next to the cause's data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "WrittenStuck")]
 pub struct Stuck {

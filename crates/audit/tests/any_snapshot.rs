@@ -1,4 +1,4 @@
-//! Whatever a look may hold, the judgements over it neither panic nor contradict themselves.
+//! Whatever a snapshot holds, the judgements of it neither panic nor contradict one another.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -177,8 +177,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn why_never_panics(look in snapshot(), statuses in statuses(), asked in id()) {
-        if let Ok(found) = why(&look, &statuses, &asked) {
+    fn why_never_panics(seen in snapshot(), statuses in statuses(), asked in id()) {
+        if let Ok(found) = why(&seen, &statuses, &asked) {
             prop_assert!(!found.summary.is_empty() && !found.summary.contains('\n'));
             for network in found.network.iter().chain(&found.candidates) {
                 if let (Some(leaked), None) = (network.leaked, statuses.of(&network.id)) {
@@ -187,7 +187,7 @@ proptest! {
                 }
             }
             match found.verdict {
-                Verdict::Running => prop_assert!(found.remedies.is_empty(), "nothing to mend: {:?}", found),
+                Verdict::Running => prop_assert!(found.remedies.is_empty(), "nothing is wrong: {:?}", found),
                 Verdict::Network => prop_assert!(found.network.is_none_or(|n| n.usable == 0)),
                 Verdict::Address | Verdict::VipPending => {
                     prop_assert_eq!(found.network.is_some(), found.candidates.is_empty(), "{:?}", found.summary);
@@ -200,8 +200,8 @@ proptest! {
     }
 
     #[test]
-    fn an_audit_never_panics_and_never_makes_a_leak_up(look in snapshot(), statuses in statuses()) {
-        let report = audit_with(&look, &statuses, &Thresholds::default());
+    fn an_audit_never_panics_and_never_invents_a_leak(seen in snapshot(), statuses in statuses()) {
+        let report = audit_with(&seen, &statuses, &Thresholds::default());
         let back: pvcheck_audit::Audit = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
         prop_assert_eq!(&back, &report);
         for network in &report.networks {
@@ -219,8 +219,8 @@ proptest! {
 }
 
 /// `why`, `audit` and the count around a reclaim say the same of each network, wherever each of them gives a number.
-fn agree(look: &Snapshot, counts: &AllocatorCounts) -> Result<usize, String> {
-    let report = audit_with(look, counts, &Thresholds::default());
+fn agree(seen: &Snapshot, counts: &AllocatorCounts) -> Result<usize, String> {
+    let report = audit_with(seen, counts, &Thresholds::default());
     let mut compared = 0;
     let mut same = |what: &str, id: &NetworkId, one: Option<u64>, other: Option<u64>| match (one, other) {
         (Some(one), Some(other)) if one != other => Err(format!("{what} of {id}: {one} and {other}")),
@@ -231,15 +231,15 @@ fn agree(look: &Snapshot, counts: &AllocatorCounts) -> Result<usize, String> {
         _ => Ok(()),
     };
     for network in &report.networks {
-        let pool = pool_counts(look, counts, &network.id);
+        let pool = pool_counts(seen, counts, &network.id);
         // The same evidence: here not even one may be silent where the other is not.
         if (pool.in_use, pool.leaked, pool.free) != (network.in_use, network.leaked, network.free) {
             return Err(format!("reclaim counts {pool:?}, the audit {network:?}"));
         }
     }
-    let services = look.services.iter().map(|s| s.id.as_str());
-    for subject in services.chain(look.tasks.iter().map(|t| t.id.as_str())) {
-        let Ok(found) = why(look, counts, subject) else { continue };
+    let services = seen.services.iter().map(|s| s.id.as_str());
+    for subject in services.chain(seen.tasks.iter().map(|t| t.id.as_str())) {
+        let Ok(found) = why(seen, counts, subject) else { continue };
         for waited in found.network.iter().chain(&found.candidates) {
             let Some(network) = report.networks.iter().find(|n| n.id == waited.id) else {
                 return Err(format!("{} is not in the audit", waited.id));
@@ -267,13 +267,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn why_audit_and_reclaim_agree_on_what_is_leaked(look in snapshot(), statuses in statuses()) {
+    fn why_audit_and_reclaim_agree_on_what_is_leaked(seen in snapshot(), statuses in statuses()) {
         // An id names one network: with two of the same there would be two truths.
-        let mut look = look;
+        let mut seen = seen;
         let mut met = BTreeSet::new();
-        look.networks.retain(|n| met.insert(n.id.clone()));
+        seen.networks.retain(|n| met.insert(n.id.clone()));
         for counts in [statuses, AllocatorCounts::default()] {
-            if let Err(difference) = agree(&look, &counts) {
+            if let Err(difference) = agree(&seen, &counts) {
                 return Err(TestCaseError::fail(difference));
             }
         }
@@ -288,10 +288,10 @@ fn numbers_are_compared() {
     let mut runner = TestRunner::deterministic();
     let mut compared = 0;
     for _ in 0..2000 {
-        let mut look = snapshot().new_tree(&mut runner).unwrap().current();
+        let mut seen = snapshot().new_tree(&mut runner).unwrap().current();
         let mut met = BTreeSet::new();
-        look.networks.retain(|n| met.insert(n.id.clone()));
-        compared += agree(&look, &AllocatorCounts::default()).unwrap();
+        seen.networks.retain(|n| met.insert(n.id.clone()));
+        compared += agree(&seen, &AllocatorCounts::default()).unwrap();
     }
     assert!(500 < compared, "{compared}");
 }
@@ -317,8 +317,8 @@ fn every_verdict_is_met() {
     let mut runner = TestRunner::deterministic();
     let mut met = BTreeSet::new();
     for _ in 0..6000 {
-        let look = snapshot().new_tree(&mut runner).unwrap().current();
-        if let Ok(found) = why(&look, &AllocatorCounts::default(), "a") {
+        let seen = snapshot().new_tree(&mut runner).unwrap().current();
+        if let Ok(found) = why(&seen, &AllocatorCounts::default(), "a") {
             met.insert(format!("{:?}", found.verdict));
         }
     }

@@ -1,9 +1,9 @@
-//! The allocator's own count of a network, where the engine tells it: `Status.IPAM` of API 1.52 (Docker 29.0).
+//! The allocator's own count of a network, if the engine gives one: `Status.IPAM` of API 1.52 (Docker 29.0).
 //!
 //! It has three traps, all measured on 29.7.2. The full id is answered from the asked node's own copy of the network, with
-//! that node's endpoints instead of the leader's count; so is a manager of 29 whose leader is older. A look-up by name
+//! that node's endpoints instead of the leader's count; so is a manager of 29 whose leader is older. A lookup by name
 //! fails while any network of the Swarm is unallocated (moby #53325). And the count is read without a lock (moby
-//! `manager/apihooks.go`), so that a tight loop beside network changes can end the engine. Hence: by a prefix of the id,
+//! `manager/apihooks.go`), so that a tight loop during network changes can crash the engine. Hence: by a prefix of the id,
 //! of allocated networks, one call after the other, each network once, and absent is unknown.
 
 use std::collections::BTreeMap;
@@ -18,13 +18,13 @@ use crate::described::{Described, described};
 
 /// First API whose networks have a status, as the N of `1.N` (moby #50946).
 const FIRST_API_MINOR: u32 = 52;
-/// First release whose leader tells it.
+/// First release whose leader gives it (moby #50946).
 const FIRST_LEADER_MAJOR: u32 = 29;
 
-/// The allocator's counts, network by network, as far as they were told.
+/// The allocator's counts, network by network, as far as the engine gave them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocatorCounts {
-    /// The counts. A network that is not here was not told, which is not 0.
+    /// The counts. A network without one is unknown, which is not 0.
     pub networks: BTreeMap<NetworkId, AllocatorStatus>,
     /// Why there are none, or not all; `None` if every allocated overlay has one. JSON has the sentence as `unknown`, the
     /// kind as `unknown_kind`.
@@ -108,7 +108,7 @@ impl Described for Option<CountsUnknown> {
 described!(unknown_json, Option<CountsUnknown>, "unknown", "unknown_kind");
 
 impl AllocatorCounts {
-    /// The count of one network, if it was told.
+    /// The count of one network, if it is known.
     pub fn of(&self, network: &NetworkId) -> Option<AllocatorStatus> {
         self.networks.get(network).copied()
     }
@@ -126,6 +126,7 @@ pub fn counts_refused(snapshot: &Snapshot) -> Option<CountsUnknown> {
     if !speaks_counts(api) {
         return Some(CountsUnknown::ApiTooOld { api: api.clone() });
     }
+    // A manager of 29 below an older leader answers with the endpoints of its own node (measured on 29.7.2).
     let Some(leader) = snapshot.nodes.iter().find(|n| n.leader) else {
         return Some(CountsUnknown::NoLeader);
     };
@@ -137,7 +138,7 @@ pub fn counts_refused(snapshot: &Snapshot) -> Option<CountsUnknown> {
     }
 }
 
-/// True iff this API version tells the allocator's counts: 1.52 and later.
+/// True iff this API version has the allocator's counts: 1.52 and later.
 pub fn speaks_counts(api: &str) -> bool {
     let minor = api.strip_prefix("1.").and_then(|minor| minor.parse::<u32>().ok());
     minor.is_some_and(|minor| FIRST_API_MINOR <= minor)

@@ -1,4 +1,4 @@
-//! What was seen: plain facts that can be saved and judged again later.
+//! What was read of an engine: plain facts that can be saved and judged again later.
 
 mod counts;
 mod file;

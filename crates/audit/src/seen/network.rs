@@ -20,7 +20,7 @@ pub struct Network {
     pub ingress: bool,
     /// True iff standalone containers may join.
     pub attachable: bool,
-    /// True iff it has no way out.
+    /// True iff it has no route to the outside.
     pub internal: bool,
     /// Its IPv4 pools; none while it is not allocated.
     pub pools: Vec<Pool>,
@@ -29,7 +29,7 @@ pub struct Network {
     pub bridge: Option<String>,
     /// The stack that it belongs to.
     pub stack: Option<String>,
-    /// The run of pvcheck that made it.
+    /// The run of pvcheck that created it.
     pub run: Option<String>,
 }
 

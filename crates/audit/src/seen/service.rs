@@ -119,9 +119,9 @@ pub struct Service {
     pub vips: Vec<Vip>,
     /// The stack that it belongs to.
     pub stack: Option<String>,
-    /// The run of pvcheck that made it.
+    /// The run of pvcheck that created it.
     pub run: Option<String>,
-    /// When it was made, by the Swarm's clocks; `None` in a look of an older pvcheck.
+    /// When it was created, by the Swarm's clocks; `None` in a file of an older pvcheck.
     #[serde(default)]
     pub created: Option<Timestamp>,
     /// When anything of it changed last, by the Swarm's clocks: its specification, or its addresses.

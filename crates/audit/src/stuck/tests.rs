@@ -19,63 +19,70 @@ fn networks() -> Snapshot {
     world
 }
 
-#[test]
-fn each_cause_with_its_sentence() {
+/// The services that make a task wait, each with its task, where it is seen, its cause and the sentence.
+type Row = (crate::Service, Task, &'static str, &'static str, &'static str);
+
+fn rows() -> Vec<Row> {
     let waiting = |id: &str, of: &str| task(id, of, TaskState::New, &[]);
-    for (service, tasks, on, cause, words) in [
+    vec![
         (
             dnsrr("late", &["full"]),
-            vec![waiting("t", "late")],
+            waiting("t", "late"),
             "full",
             "network_full",
             "no address of full could be given to it",
         ),
         (
             dnsrr("late", &["bare"]),
-            vec![waiting("t", "late")],
+            waiting("t", "late"),
             "bare",
             "network_not_allocated",
             "network bare has no subnet",
         ),
         (
             dnsrr("late", &["net", "other"]),
-            vec![waiting("t", "late")],
+            waiting("t", "late"),
             "net",
             "one_of_several",
             "it has no address on net nor on another network of its service",
         ),
         (
             service("late", &[("full", "")]),
-            vec![waiting("t", "late")],
+            waiting("t", "late"),
             "full",
             "vip_pending",
             "service late has no virtual address on full yet",
         ),
         (
             service("late", &[("net", "10.2.0.9"), ("full", "")]),
-            vec![waiting("t", "late")],
+            waiting("t", "late"),
             "net",
             "vip_pending",
             "service late has no virtual address on another network yet",
         ),
         (
             dnsrr("late", &["net"]),
-            vec![rejected("t", "late")],
+            rejected("t", "late"),
             "net",
             "balancer_missing",
             "node n1 got no load-balancer address on net, and rejected it",
         ),
         (
             dnsrr("late", &["net", "other"]),
-            vec![Task { node: None, ..rejected("t", "late") }],
+            Task { node: None, ..rejected("t", "late") },
             "net",
             "balancer_missing",
             "its node got no load-balancer address on net or on another network of it, and rejected it",
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn each_cause_with_its_sentence() {
+    for (service, task, on, cause, words) in rows() {
         let mut snapshot = networks();
         snapshot.services.push(service);
-        snapshot.tasks.extend(tasks);
+        snapshot.tasks.push(task);
         let found = found(&snapshot, on);
         let [one] = found.as_slice() else { panic!("{words}: {found:?}") };
         assert_eq!((one.service.as_str(), one.task.as_str()), ("late", "t"));

@@ -25,11 +25,11 @@ pub struct Why {
     pub summary: String,
     /// From the service to the cause, link by link.
     pub chain: Vec<Link>,
-    /// The network to blame; `null` where none is, or where it cannot be told from others.
+    /// The network that refuses; `null` if none does, or if it is not known which.
     pub network: Option<WaitedOn>,
-    /// Networks of which at least one is to blame, where nothing tells which.
+    /// Networks of which at least one refuses, if it is not known which.
     pub candidates: Vec<WaitedOn>,
-    /// What goes wrong besides, on this service and these networks.
+    /// What else goes wrong, with this service and on these networks.
     pub findings: Vec<Loss>,
     /// What to do, cheapest first.
     pub remedies: Vec<Remedy>,
@@ -50,7 +50,7 @@ pub enum Verdict {
     NotAddress,
     /// Nothing is wrong: it runs, or has ended, as wanted.
     Running,
-    /// It cannot be told from this look.
+    /// This snapshot does not show it.
     Unknown,
 }
 

@@ -42,7 +42,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// What it comes to, before the mend is known.
+/// What it comes to, before the remedies for a lack of addresses are known.
 pub(crate) struct Decision<'a> {
     pub(crate) verdict: Verdict,
     pub(crate) summary: String,

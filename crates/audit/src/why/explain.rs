@@ -11,13 +11,13 @@ use crate::losses::{Loss, losses};
 use crate::seen::{AllocatorCounts, Service, ServiceMode, Snapshot, TaskState};
 use crate::waiting::{Waiting, overlays_wanted};
 
-/// Explains why a service, or one task, does not run: by name, id, or the beginning of an id. Reads nothing, changes nothing.
+/// Explains why a service, or one task, does not run: by name, by id, or by the beginning of an id.
 ///
-/// On a network on which somebody waits nothing is free, so what is leaked there is what has no owner: a number without any
-/// probing, and without the manager's log.
+/// On a network on which a service or task waits nothing is free, so every address there without an owner is leaked: a
+/// number without a census and without the manager's log.
 ///
 /// # Errors
-/// When nothing, or more than one thing, is meant by `asked`.
+/// If no service or task matches `asked`, or more than one does.
 pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result<Why, NoSuchSubject> {
     let waiting = Waiting::of(snapshot, counts);
     let (service, task) = match subject(snapshot, asked)? {
@@ -44,7 +44,7 @@ pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result
     })
 }
 
-/// Findings about this service, or about the networks to blame.
+/// The losses of this service, and those on the networks that refuse.
 fn concerning(waiting: &Waiting<'_>, service: Option<&str>, decision: &Decision<'_>) -> Vec<Loss> {
     if matches!(decision.verdict, Verdict::Running | Verdict::NotAddress) {
         return Vec::new();

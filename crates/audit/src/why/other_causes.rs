@@ -12,7 +12,7 @@ use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
 /// How long a task may take from its node to its start before that is worth a word. Images take their time.
 const SLOW: SignedDuration = SignedDuration::from_secs(30);
 
-/// A task that was asked about by itself, where its own state settles the matter.
+/// The decision on a task that was asked about, if its own state settles the matter.
 pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a>> {
     match task.state {
         state
@@ -43,7 +43,7 @@ pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a
     }
 }
 
-/// Everything has its addresses: does it run, and if not, what says so?
+/// The decision on what has its addresses: whether it runs, and if not, what is known of why.
 pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     let tasks: Vec<&Task> = case.tasks().collect();
     let down = tasks.iter().filter(|t| t.is_wanted()).find_map(|t| down_node(case, t).map(|host| (*t, host)));
@@ -60,7 +60,7 @@ pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     }
     let ended = tasks.iter().copied().filter(|t| !t.state.holds_addresses() && !t.error.is_empty());
     let newest = ended.max_by_key(|t| (t.since, t.id.clone()));
-    // What failed last says more than the task that is to replace it.
+    // What failed last says more than the task that replaces it, which is young and has no error yet.
     if let Some(task) = newest {
         return failed(case, task);
     }
@@ -77,7 +77,7 @@ pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     }
 }
 
-/// The service has all the tasks that it wants.
+/// The decision if the service has all the tasks that it wants.
 fn as_wanted<'a>(
     case: &Case<'a>,
     service: &Service,

@@ -290,12 +290,10 @@ impl fmt::Display for RemedyKind {
             Self::RemoveStack { stack, network, addresses } => {
                 write_unneeded(f, "stack", stack, *addresses, network)
             }
-            Self::RemoveWaiting { service, on, certain, .. } => write!(
-                f,
-                "first remove {service}, and deploy it again at the end: each attempt to serve it {} an address on {}",
-                if *certain { "loses" } else { "may lose" },
-                on.join(" and ")
-            ),
+            Self::RemoveWaiting { service, on, certain, .. } => {
+                let loses = if *certain { "loses" } else { "may lose" };
+                write_remove_waiting(f, service, loses, &on.join(" and "))
+            }
             Self::Retry { network, .. } => write!(f, "{network} has room now: let the allocator try again"),
             Self::SeeLog => f.write_str("see in the leading manager's log why it has no subnet"),
             Self::SeeNode { .. } => f.write_str("see on which node it is, and look there"),
@@ -313,6 +311,13 @@ impl fmt::Display for RemedyKind {
             ),
         }
     }
+}
+
+fn write_remove_waiting(f: &mut fmt::Formatter<'_>, service: &str, loses: &str, on: &str) -> fmt::Result {
+    write!(
+        f,
+        "first remove {service}, and deploy it again at the end: each attempt to serve it {loses} an address on {on}"
+    )
 }
 
 fn write_unneeded(

@@ -1,4 +1,4 @@
-//! Which of the networks that somebody waits on is to blame.
+//! Which of the networks that a service or task waits on is the one that refuses.
 
 use pvcheck_ipam::Subnet;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::owners::OwnerKind;
 use crate::seen::{Network, NetworkId};
 use crate::waiting::Waiting;
 
-/// A network that somebody waits on, and who holds it.
+/// A network that a service or task waits on, and who holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitedOn {
     /// Its name.
@@ -22,8 +22,8 @@ pub struct WaitedOn {
     pub usable: u64,
     /// How many of them have a known owner, each counted once.
     pub owned: u64,
-    /// How many are taken and have none. Where nothing is free that is `usable` less `owned`, without any probing;
-    /// `null` where it is not known that nothing is free, or who has what.
+    /// How many are taken and have none. If nothing is free that is `usable` less `owned`; `null` if it is not known that
+    /// nothing is free, or who has what.
     pub leaked: Option<u64>,
     /// How many are free; `null` where that is not known.
     pub free: Option<u64>,
@@ -31,7 +31,7 @@ pub struct WaitedOn {
     pub holders: Vec<Holder>,
     /// Load balancers: one for each node that runs a task there, on `ingress` one for each node.
     pub load_balancers: u64,
-    /// Those of them that may have got no address, since no task of their node has started: while there are any, `leaked` may
+    /// Those of them that may have got no address, since no task of their node has started; if there are any, `leaked` may
     /// be `null`.
     pub load_balancers_unsure: u64,
     /// Standalone containers.
@@ -43,13 +43,13 @@ pub struct WaitedOn {
 }
 
 impl WaitedOn {
-    /// Owned addresses of tasks that are to stop: they come back by themselves.
+    /// Owned addresses of tasks that are stopping: they come back by themselves.
     pub fn stopping(&self) -> u64 {
         self.holders.iter().map(|h| h.stopping).sum()
     }
 }
 
-/// The networks that somebody lacks an address on, told apart.
+/// What is known of the networks on which an address is missing.
 pub(crate) enum Suspects<'a> {
     /// This one has no subnet.
     NotAllocated(&'a Network),
@@ -63,6 +63,7 @@ pub(crate) enum Suspects<'a> {
 
 /// Decides which of these networks is refusing. `on` must not be empty.
 pub(crate) fn suspects<'a>(waiting: &Waiting<'_>, on: &[&'a Network]) -> Suspects<'a> {
+    // A network without a subnet refuses whatever the others do.
     if let Some(network) = on.iter().find(|n| !n.is_allocated()) {
         return Suspects::NotAllocated(network);
     }
@@ -74,6 +75,7 @@ pub(crate) fn suspects<'a>(waiting: &Waiting<'_>, on: &[&'a Network]) -> Suspect
     let suspects: Vec<&Network> = on.iter().filter(|n| !waiting.counts_free(n)).copied().collect();
     match suspects.as_slice() {
         [] => Suspects::HaveFree(all(on)),
+        // It has waited for a while, and there is no other network that it could be waiting for.
         [one] if on.len() == 1 => full(one, Some(FullBecause::AskedWaitsOnlyHere)),
         [one] => full(one, Some(FullBecause::OthersHaveFree)),
         several => Suspects::OneOf(all(several)),

@@ -162,85 +162,107 @@ fn remedies_of_the_other_verdicts() {
     }
 }
 
+/// A job with tasks in these states, and one task of an earlier run, which does not count.
+fn job(mode: JobMode, states: &[TaskState]) -> Snapshot {
+    let mut snapshot = with(Service { mode: ServiceMode::Job(mode), ..dnsrr("job", &["a"]) });
+    for (at, state) in states.iter().enumerate() {
+        let held = format!("10.2.0.{}", 2 + at);
+        let error = if *state == TaskState::Failed { "exit 1".into() } else { String::new() };
+        let task = task(&format!("t{at}"), "job", *state, &[("a", &held)]);
+        snapshot.tasks.push(Task { desired: TaskState::Complete, error, ..task });
+    }
+    let earlier = task("earlier", "job", TaskState::Complete, &[]);
+    snapshot.tasks.push(Task { desired: TaskState::Remove, ..earlier });
+    snapshot
+}
+
+/// What is said of a job: its state as the first link has it, and the summary.
+fn assert_job(mode: JobMode, states: &[TaskState], verdict: Verdict, state: &str, summary: &str) {
+    let snapshot = job(mode, states);
+    let found = ask(&snapshot, &counts(&[]), "job");
+    assert_eq!((found.verdict, found.summary.as_str()), (verdict, summary));
+    assert_eq!(found.chain[0].state, format!("a job: {state}"));
+    let report = crate::audit(&snapshot);
+    let a = report.networks.iter().find(|n| n.name == "a").unwrap();
+    let running = states.iter().filter(|s| **s == TaskState::Running).count() as u64;
+    let stopping: u64 = a.holders.iter().map(|h| h.stopping).sum();
+    assert_eq!((a.owned.tasks, stopping), (running, 0), "its running tasks are counted, and do not stop");
+}
+
 #[test]
-fn a_job_runs_or_is_done_only_if_its_tasks_say_so() {
+fn a_replicated_job_runs_or_is_done_only_if_its_tasks_say_so() {
     use TaskState::{Complete, Failed, Running};
-    let replicated = |max_concurrent, total| JobMode::Replicated { max_concurrent, total };
+    let wants = |max_concurrent, total| JobMode::Replicated { max_concurrent, total };
     for (mode, states, verdict, state, summary) in [
         (
-            replicated(2, 5),
+            wants(2, 5),
             &[Running, Running, Complete][..],
             Verdict::Running,
-            "a job: 2 tasks run, 1 completed, 5 are wanted, 2 at a time",
+            "2 tasks run, 1 completed, 5 are wanted, 2 at a time",
             "job job runs: 2 tasks run, 1 of 5 completed",
         ),
         (
-            replicated(2, 3),
+            wants(2, 3),
             &[Running, Complete, Complete],
             Verdict::Running,
-            "a job: 1 tasks run, 2 completed, 3 are wanted, 2 at a time",
+            "1 tasks run, 2 completed, 3 are wanted, 2 at a time",
             "job job runs: 1 tasks run, 2 of 3 completed",
         ),
         (
-            replicated(2, 2),
+            wants(2, 2),
             &[Complete, Complete],
             Verdict::Running,
-            "a job: 0 tasks run, 2 completed, 2 are wanted, 2 at a time",
+            "0 tasks run, 2 completed, 2 are wanted, 2 at a time",
             "job job is done: 2 of 2 tasks completed",
         ),
         (
-            replicated(2, 5),
+            wants(2, 5),
             &[Complete],
             Verdict::Unknown,
-            "a job: 0 tasks run, 1 completed, 5 are wanted, 2 at a time",
+            "0 tasks run, 1 completed, 5 are wanted, 2 at a time",
             "service job has no task that is wanted; ask again in some seconds",
         ),
         (
-            replicated(1, 2),
+            wants(1, 2),
             &[Complete, Failed],
             Verdict::NotAddress,
-            "a job: 0 tasks run, 1 completed, 2 are wanted, 1 at a time",
+            "0 tasks run, 1 completed, 2 are wanted, 1 at a time",
             "service job does not run, and not for want of an address: its last task failed: exit 1",
         ),
+    ] {
+        assert_job(mode, states, verdict, state, summary);
+    }
+}
+
+#[test]
+fn a_global_job_and_one_of_an_older_file_go_by_the_tasks_there_are() {
+    use TaskState::{Complete, Running};
+    let unknown = "service job has no task that is wanted; ask again in some seconds";
+    for (mode, states, verdict, state, summary) in [
         (
             JobMode::Global,
-            &[Running, Complete],
+            &[Running, Complete][..],
             Verdict::Running,
-            "a job: 1 tasks run, 1 completed, one per node is wanted",
+            "1 tasks run, 1 completed, one per node is wanted",
             "job job runs: 1 tasks run, 1 completed",
         ),
         (
             JobMode::Global,
             &[Complete, Complete],
             Verdict::Running,
-            "a job: 0 tasks run, 2 completed, one per node is wanted",
+            "0 tasks run, 2 completed, one per node is wanted",
             "job job is done: 2 tasks completed",
         ),
         (
             JobMode::Unknown,
-            &[],
-            Verdict::Unknown,
-            "a job: 0 tasks run, 0 completed",
-            "service job has no task that is wanted; ask again in some seconds",
+            &[Complete],
+            Verdict::Running,
+            "0 tasks run, 1 completed",
+            "job job is done: 1 tasks completed",
         ),
+        (JobMode::Unknown, &[], Verdict::Unknown, "0 tasks run, 0 completed", unknown),
     ] {
-        let mut snapshot = with(Service { mode: ServiceMode::Job(mode), ..dnsrr("job", &["a"]) });
-        for (at, state) in states.iter().enumerate() {
-            let held = format!("10.2.0.{}", 2 + at);
-            let error = if *state == Failed { "exit 1".into() } else { String::new() };
-            let task = task(&format!("t{at}"), "job", *state, &[("a", &held)]);
-            snapshot.tasks.push(Task { desired: Complete, error, ..task });
-        }
-        // One of an earlier run of the job, which does not count.
-        let earlier = task("earlier", "job", Complete, &[]);
-        snapshot.tasks.push(Task { desired: TaskState::Remove, ..earlier });
-        let found = ask(&snapshot, &counts(&[]), "job");
-        assert_eq!((found.verdict, found.summary.as_str()), (verdict, summary));
-        assert_eq!(found.chain[0].state, state);
-        let report = crate::audit(&snapshot);
-        let a = report.networks.iter().find(|n| n.name == "a").unwrap();
-        let running = states.iter().filter(|s| **s == Running).count() as u64;
-        assert_eq!((a.owned.tasks, a.holders.iter().map(|h| h.stopping).sum::<u64>()), (running, 0));
+        assert_job(mode, states, verdict, state, summary);
     }
 }
 
