@@ -166,6 +166,8 @@ fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Threshol
     let pool = waiting.pool(network);
     let nodes = shares(snapshot, owners);
     let down = nodes.iter().filter(|n| n.down);
+    // Only a wait that this network alone can explain makes it full: a task that waits on several says nothing certain
+    // of any of them.
     let has_waiters = stuck.iter().any(|s| matches!(s.cause, Cause::NetworkFull { .. }));
     AuditedNetwork {
         name: network.name.clone(),
@@ -177,6 +179,7 @@ fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Threshol
         leaked: pool.leaked,
         free: pool.free,
         pressure: pressure(network, owners, &pool, has_waiters || pool.full_because.is_some(), thresholds),
+        // Kept as a plain list of addresses next to `duplicate_holders`, since scripts read it.
         duplicates: owners.duplicates(),
         duplicate_holders: duplicates(owners),
         missing_vips: waiting
@@ -212,9 +215,14 @@ fn pressure(
     thresholds: &Thresholds,
 ) -> Pressure {
     match pool.free {
+        // Usable is 0 then, so every threshold would be reached; yet nothing is exhausted.
         _ if !network.is_allocated() => Pressure::Unknown,
         _ if has_waiters => Pressure::Full,
+        // Only the allocator's own count may say `ok`: leaks do not show in owners.
         Some(free) => thresholds.judge(network.usable(), free),
         None => thresholds.judge_owned(network.usable(), owners.total()),
     }
 }
+
+#[cfg(test)]
+mod tests;

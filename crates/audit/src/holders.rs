@@ -64,6 +64,7 @@ pub fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
         snapshot.services.iter().map(|s| (s.name.as_str(), &s.stack)).collect();
     let mut by_name: BTreeMap<&str, Holder> = BTreeMap::new();
     for owner in owners.named.iter().filter(|o| o.kind != OwnerKind::Attachment) {
+        // A load balancer that has been named has no service either.
         let Some(name) = owner.service.as_deref() else { continue };
         let holder = by_name.entry(name).or_insert_with(|| Holder {
             service: name.to_owned(),
@@ -97,6 +98,7 @@ pub(crate) fn shares(snapshot: &Snapshot, owners: &Owners) -> Vec<NodeShare> {
         match owner.kind {
             OwnerKind::Attachment => share(node, |s| s.attachments += 1),
             OwnerKind::LoadBalancer => share(node, |s| s.load_balancers += 1),
+            // A virtual address is on no node, so this is a task.
             OwnerKind::Task | OwnerKind::Vip => share(node, |s| s.tasks += 1),
         }
     }

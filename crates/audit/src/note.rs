@@ -128,6 +128,7 @@ pub(crate) fn notes(waiting: &Waiting<'_>, network: &Network, pool: &PoolCounts)
     if 0 < stopping {
         notes.push(Note::Stopping { tasks: stopping });
     }
+    // One is the usual case on a single node, and not worth a remark.
     if 1 < owners.load_balancers.len() {
         notes.push(Note::BalancersUnnamed);
     }

@@ -111,6 +111,8 @@ impl Owners {
 pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
     let mut named = vips(snapshot, &network.id);
     let mut load_balancers = BTreeSet::new();
+    // On `ingress` every node gets a load balancer when it joins, idle, down and drained ones too (swarmkit
+    // `manager/allocator/network.go`, `getNodeNetworks`).
     if network.ingress {
         load_balancers.extend(snapshot.nodes.iter().map(|n| n.id.clone()));
     }
@@ -120,6 +122,7 @@ pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
         if !task.is_attached_to(&network.id) {
             continue;
         }
+        // From 18.09 on a node gets one with its first task there and keeps it until the last has ended.
         load_balancers.extend(task.node.clone());
         named.extend(task.addresses_on(&network.id).map(|address| Owner {
             address,

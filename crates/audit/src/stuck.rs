@@ -124,6 +124,7 @@ impl fmt::Display for Stuck {
 /// The tasks that wait on this network: those without an address, those that a node rejected for want of a load balancer,
 /// and those that a node will reject.
 pub(crate) fn stuck(waiting: &Waiting<'_>, network: &Network) -> Vec<Stuck> {
+    // A task on several networks is listed on each: which of them refuses is for `why` to say.
     let here = waiting.lacks.iter().filter(|l| l.on.iter().any(|n| n.id == network.id));
     let without_address = here.map(|lack| entry(waiting, lack.task, cause(waiting, network, lack)));
     let rejected = waiting.without_balancer().filter(|t| is_on(waiting.snapshot, t, network));

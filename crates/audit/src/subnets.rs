@@ -27,6 +27,7 @@ pub fn reservations(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Reserv
             add(&mut taken, subnet.into(), owner(network), source.clone());
         }
     }
+    // A bridge's address and route are seen twice, here and by the engine: one owner makes them one reservation.
     if let Some(host) = host {
         let bridges = snapshot.networks.iter().filter_map(|n| Some((n.bridge.as_deref()?, owner(n))));
         add_host(&mut taken, host, &bridges.collect());
@@ -102,6 +103,8 @@ fn add_next_hops(taken: &mut Taken, host: &HostFacts, owner: impl Fn(&str) -> St
 
 fn add_address(taken: &mut Taken, address: &HostAddress, owner: String) {
     let HostAddress { address: own, prefix, peer, .. } = address;
+    // On a point-to-point link the prefix is that of the peer (rtnetlink `IFA_ADDRESS`), so the own address counts
+    // apart.
     if peer.is_some() {
         add(taken, IpNet::from(*own), owner.clone(), format!("host address {own}"));
     }
@@ -140,6 +143,7 @@ fn add(taken: &mut Taken, net: IpNet, owner: String, source: String) {
 }
 
 fn reserves_nothing(address: IpAddr) -> bool {
+    // RFC 4291: link-local addresses mean something on one link only, and multicast ones are no host's.
     address.is_multicast() || matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 

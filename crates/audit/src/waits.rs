@@ -34,9 +34,11 @@ pub fn waits_among(services: &[Service], networks: &[Network]) -> Vec<VipWait> {
 }
 
 fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
+    // dnsrr has no virtual address at all; one from before is freed on the switch to it.
     if service.endpoint == EndpointMode::Dnsrr {
         return Vec::new();
     }
+    // A port in ingress mode costs an address of the mesh as well (swarmkit `IsIngressNetworkNeeded`).
     let ingress = networks.iter().find(|n| n.ingress && service.publishes_ingress).map(|n| &n.id);
     let wanted = service.networks.iter().chain(ingress);
     let without_vip = |id: &&NetworkId| {
@@ -60,3 +62,6 @@ fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

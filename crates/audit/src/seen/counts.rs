@@ -132,6 +132,7 @@ pub fn counts_refused(snapshot: &Snapshot) -> Option<CountsUnknown> {
     };
     let version = &leader.engine_version;
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    // A version without a number, as of a development build, is not believed.
     match major {
         Some(major) if FIRST_LEADER_MAJOR <= major => None,
         _ => Some(CountsUnknown::LeaderTooOld { version: version.clone() }),

@@ -71,6 +71,7 @@ impl SavedSnapshot {
     /// # Errors
     /// If the text is neither; the error names the place.
     pub fn from_json(text: &str) -> Result<Self, SavedSnapshotError> {
+        // Twice over the same text: a snapshot's error then has its own line and column.
         let snapshot = serde_json::from_str(text)?;
         let Beyond { host, host_unknown, allocator: counts } = serde_json::from_str(text)?;
         Ok(Self { snapshot, host, host_unknown, counts })
@@ -80,6 +81,7 @@ impl SavedSnapshot {
 impl From<serde_json::Error> for SavedSnapshotError {
     fn from(error: serde_json::Error) -> Self {
         let text = error.to_string();
+        // serde_json appends the place to its message; here it has fields of its own.
         let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
         Self {
             line: error.line(),

@@ -36,6 +36,7 @@ pub struct Network {
 impl Network {
     /// True for a network whose addresses Swarm's own allocator gives out, allocated or not.
     pub fn is_overlay(&self) -> bool {
+        // Until Swarm has allocated a network its driver is empty.
         self.scope == "swarm" && matches!(self.driver.as_str(), "overlay" | "")
     }
 

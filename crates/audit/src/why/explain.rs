@@ -46,11 +46,13 @@ pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result
 
 /// The losses of this service, and those on the networks that refuse.
 fn concerning(waiting: &Waiting<'_>, service: Option<&str>, decision: &Decision<'_>) -> Vec<Loss> {
+    // What runs, or fails for another reason, is not helped by a word on addresses elsewhere.
     if matches!(decision.verdict, Verdict::Running | Verdict::NotAddress) {
         return Vec::new();
     }
     let networks: Vec<&str> =
         decision.network.iter().chain(&decision.candidates).map(|n| n.name.as_str()).collect();
+    // Addresses with two holders are the audit's: they do not keep anything from starting.
     let mut found = losses(waiting, &[]);
     found.retain(|f| f.service() == service || f.networks().iter().any(|n| networks.contains(&n.as_str())));
     found
@@ -60,6 +62,7 @@ fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     if let Some(settled) = case.task.and_then(|t| other_causes::of_task(case, t)) {
         return settled;
     }
+    // A task beyond NEW has its addresses, whatever its service waits for now.
     if case.task.is_none_or(|t| t.state == TaskState::New)
         && let Some(waits) = for_vip(case)
     {

@@ -21,6 +21,7 @@ pub(super) fn for_vip<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     if waits.is_empty() {
         return None;
     }
+    // A task in NEW shows the consequence best; without one (0 replicas) the service itself is the first link.
     let task = case.task.or_else(|| case.tasks().find(|t| t.state == TaskState::New && t.is_wanted()));
     if !case.waiting.waits(&service.name) {
         let summary = format!("service {} changed a moment ago; ask again in some seconds", service.name);
@@ -29,6 +30,7 @@ pub(super) fn for_vip<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     let wanted = overlays_wanted(snapshot, service);
     let lacking = |n: &&&Network| waits.iter().any(|w| w.network == n.id);
     let on: Vec<&Network> = wanted.iter().filter(lacking).copied().collect();
+    // Its network was removed, or is node-local: the allocator can give nothing there, ever.
     if on.is_empty() {
         let summary = format!("service {} names a network that is not in the Swarm's list", service.name);
         return Some(Decision::new(Verdict::Network, summary, task));
@@ -36,6 +38,8 @@ pub(super) fn for_vip<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     let mut links: Vec<Link> =
         task.map(|t| new_link(case, t, "its service is not allocated")).into_iter().collect();
     links.push(vip_link(service, &on, wanted.len()));
+    // On one network the lack of an address and the full network are the same thing; on several the service waits as a
+    // whole, and the address may be missing on a network that has plenty.
     let verdict = if 1 < wanted.len() { Verdict::VipPending } else { Verdict::Address };
     Some(refused(case, task, &on, verdict, links))
 }
@@ -70,6 +74,7 @@ pub(super) fn for_address<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
 /// The decision if a node lacks its load balancer, and so rejects the task.
 pub(super) fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     let snapshot = case.waiting.snapshot;
+    // A rejected task that is asked about is explained even if another has replaced it since.
     let asked = case.task.filter(|t| lacked_balancer(t));
     let rejected = asked.or_else(|| case.waiting.without_balancer().find(|t| case.is_about(t)));
     let slow = |task: &Task, network: &Network| {

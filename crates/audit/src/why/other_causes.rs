@@ -15,6 +15,7 @@ const SLOW: SignedDuration = SignedDuration::from_secs(30);
 /// The decision on a task that was asked about, if its own state settles the matter.
 pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a>> {
     match task.state {
+        // Before everything else: what a node that is down last reported says nothing of now.
         state
             if state.holds_addresses()
                 && let Some(host) = down_node(case, task) =>
@@ -32,6 +33,7 @@ pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a
             )
         }
         TaskState::Failed | TaskState::Orphaned => Some(failed(case, task)),
+        // A node that lacked its load balancer is a matter of addresses, and judged as such.
         TaskState::Rejected if !lacked_balancer(task) => Some(failed(case, task)),
         _ if task.is_stopping() => {
             let summary =
@@ -55,6 +57,7 @@ pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     // A job's task that has completed is still wanted, and needs nothing any more.
     let due = |t: &&Task| t.is_wanted() && t.state.holds_addresses() && t.state != TaskState::Running;
     let wanted = || tasks.iter().copied().filter(due);
+    // PENDING with an error is the scheduler's own verdict (`no suitable node`), and needs no waiting.
     if let Some(task) = wanted().find(|t| t.state == TaskState::Pending && !t.error.is_empty()) {
         return unplaced(case, task);
     }
@@ -90,8 +93,10 @@ fn as_wanted<'a>(
     let all_run = || wanted.clone().all(|t| matches!(t.state, TaskState::Running | TaskState::Complete));
     let name = &service.name;
     let summary = match service.mode {
+        // It keeps its virtual addresses all the same.
         ServiceMode::Replicated(0) => format!("service {name} wants no task"),
         ServiceMode::Replicated(n) if n <= running => format!("service {name} runs: {running} of {n} tasks"),
+        // How many nodes are eligible the lists do not say, so the tasks that there are have to do.
         ServiceMode::Global if 0 < running && all_run() && !node_down => {
             format!("service {name} runs: {running} tasks, one per node")
         }
@@ -162,6 +167,7 @@ fn failed<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
 
 /// A task without an error that does not run yet.
 fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
+    // Up to PENDING only the managers are at work, which takes milliseconds; from then on a node pulls and mounts.
     let patience = if task.state <= TaskState::Pending { PATIENCE } else { SLOW };
     let slow = has_waited(case.waiting.snapshot, task.since, patience) == Some(true);
     let word = task.state.word();
@@ -170,6 +176,7 @@ fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
         return Decision::new(Verdict::Unknown, summary, Some(task))
             .link(task_link(task, "it is on its way"));
     }
+    // NEW, and yet no network lacks an address for it: the allocator has a reason that the API does not show.
     if task.state == TaskState::New {
         let summary = format!(
             "{} is not allocated, and waits on no network; the leading manager's log has more",
@@ -204,3 +211,6 @@ fn waits_for_older(case: &Case<'_>, task: &Task) -> bool {
     let mut others = case.waiting.snapshot.tasks.iter().filter(same_slot);
     others.any(|t| t.state == TaskState::New && !t.is_wanted())
 }
+
+#[cfg(test)]
+mod tests;

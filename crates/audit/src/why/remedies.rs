@@ -85,7 +85,7 @@ fn free_addresses(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     steps
 }
 
-/// The allocator does not try again by itself until an address is given back (swarmkit `network.go`, `procUnallocated…`).
+/// The allocator does not try again by itself until an address is given back (swarmkit `network.go`, `procUnallocatedServices`).
 fn retry(case: &Case<'_>, network: &WaitedOn) -> RemedyKind {
     RemedyKind::Retry { network: network.name.clone(), service: case.service.map(|s| s.name.clone()) }
 }

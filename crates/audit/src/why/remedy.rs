@@ -210,6 +210,7 @@ impl RemedyKind {
                     "docker service inspect --format '{{{{json .Spec.TaskTemplate.Placement}}}}' {service}"
                 )
             }
+            // It plans by itself which way is cheapest, so it needs no name of a network.
             Self::Reclaim { .. } => "pvcheck reclaim --apply".to_owned(),
             Self::RecreateUnallocated { network, service, stack } => {
                 format!("{} && docker network rm {network}", removal(service, stack.as_deref()))
@@ -218,6 +219,7 @@ impl RemedyKind {
                 format!("docker node rm --force {node}")
             }
             Self::RemoveService { service, .. } => removal(service, None),
+            // Drained, so that the removal itself leaks nothing.
             Self::RemoveStack { stack, .. } => removal("", Some(stack)),
             Self::RemoveWaiting { service, stack, .. } => removal(service, stack.as_deref()),
             Self::Retry { service, .. } => {
@@ -329,3 +331,6 @@ fn write_unneeded(
 ) -> fmt::Result {
     write!(f, "if {what} {name} is not needed: its removal gives back {addresses} addresses of {network}")
 }
+
+#[cfg(test)]
+mod tests;

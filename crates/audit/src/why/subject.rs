@@ -45,6 +45,7 @@ fn hint(near: &[String]) -> String {
 
 /// Full name or id before a beginning of an id, services before tasks.
 pub(crate) fn subject<'a>(snapshot: &'a Snapshot, asked: &str) -> Result<Subject<'a>, NoSuchSubject> {
+    // In full first, so that a name that is also the beginning of another id stays reachable.
     let service = snapshot.services.iter().find(|s| s.name == asked || s.id.as_str() == asked);
     let task = || snapshot.tasks.iter().find(|t| t.id.as_str() == asked);
     if let Some(found) = service.map(Subject::Service).or_else(|| task().map(Subject::Task)) {
@@ -74,6 +75,7 @@ pub(crate) fn subject<'a>(snapshot: &'a Snapshot, asked: &str) -> Result<Subject
 /// Services whose name contains what was asked for, is contained in it, or differs in a few letters.
 fn near(snapshot: &Snapshot, asked: &str) -> Vec<String> {
     let wanted = asked.to_lowercase();
+    // One letter in three: enough for a slip, too little to list every short name.
     let tolerated = wanted.chars().count() / 3;
     let mut near: Vec<(usize, &str)> = Vec::new();
     for service in &snapshot.services {
