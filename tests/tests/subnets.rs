@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pvcheck_audit::{
     Cause, EndpointMode, HostFacts, Runtime, Snapshot, TaskState, audit, owners, waiting_services,
 };
-use pvcheck_ipam::{Endpoint, LoadBalancers, Mode, NetworkKind, Service, Site, Usage, Want};
+use pvcheck_ipam::{Endpoint, LoadBalancers, Mode, NetworkKind, Pressure, Service, Site, Usage, Want};
 use pvcheck_lab::{Lab, Suite, World};
 use pvcheck_swarm::Engine;
 use pvcheck_tests::{Outcome, docker, host, lab, pvcheck, text};
@@ -210,8 +210,13 @@ async fn settled(
         // Only tasks that have waited for some seconds are stuck; allocation takes milliseconds.
         let stuck: Vec<_> = here.stuck.iter().filter(|s| s.service == name).collect();
         if !stuck.is_empty() && running + stuck.len() as u64 == of {
-            assert_eq!(here.pressure, "full");
-            let cause = if waits { Cause::VipPending } else { Cause::NetworkFull };
+            assert_eq!(here.pressure, Pressure::Full);
+            let network = network.to_owned();
+            let cause = if waits {
+                Cause::VipPending { network, here: true }
+            } else {
+                Cause::NetworkFull { network }
+            };
             assert!(stuck.iter().all(|s| s.cause == cause && s.state == TaskState::New), "{stuck:?}");
             return Ok(Some(if waits { Want::Vip } else { Want::Task { number: running + 1, of } }));
         }

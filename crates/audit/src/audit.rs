@@ -1,17 +1,22 @@
-//! Every overlay's pool at one look, without touching anything.
+//! Every overlay's pool in one snapshot: who owns it, what is left, what is wrong.
 
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
-use pvcheck_ipam::{AllocatorStatus, Pressure, Subnet, Thresholds};
+use pvcheck_ipam::{Pressure, Subnet, Thresholds};
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{FullBecause, Waiting, leaked_when_full, load_balancers_unsure};
+use crate::described::described;
+use crate::exhaustion::PoolCounts;
 use crate::holders::{Duplicate, Holder, NodeShare, duplicates, ended_tasks, holders, shares};
 use crate::losses::{Loss, losses};
-use crate::owners::{Owner, OwnerKind, Owners, owners};
-use crate::seen::{AllocatorCounts, Network, NetworkId, Snapshot};
+use crate::note::{Note, notes, notes_json};
+use crate::owners::{Owner, OwnerKind, Owners};
+use crate::seen::{AllocatorCounts, CountsUnknown, Network, NetworkId, Snapshot};
 use crate::stuck::{Cause, Stuck, stuck};
+use crate::waiting::Waiting;
+
+described!(allocator_unknown_json, Option<CountsUnknown>, "allocator_unknown", "allocator_unknown_kind");
 
 /// The audit of a Swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +28,10 @@ pub struct Audit {
     /// Losses that go on while a service waits, and addresses in two hands, with what to do.
     #[serde(default)]
     pub findings: Vec<Loss>,
-    /// Why the allocator's own counts are not here, or not all; `null` where they are.
-    #[serde(default)]
-    pub allocator_unknown: Option<String>,
+    /// Why the allocator's own counts are missing, or some of them; `null` if none is. JSON has the sentence as
+    /// `allocator_unknown`, the kind as `allocator_unknown_kind`.
+    #[serde(flatten, with = "allocator_unknown_json")]
+    pub allocator_unknown: Option<CountsUnknown>,
 }
 
 /// The engine that was asked.
@@ -39,7 +45,7 @@ pub struct AuditedEngine {
     pub managers: u64,
     /// Nodes in the Swarm, managers included.
     pub nodes: u64,
-    /// When the look was taken, by the engine's clock.
+    /// When the snapshot was taken, by the engine's clock.
     pub at: Timestamp,
 }
 
@@ -56,16 +62,16 @@ pub struct AuditedNetwork {
     pub usable: u64,
     /// How many are held, by what.
     pub owned: OwnedCounts,
-    /// Addresses that the allocator has given out: by its own count where the engine tells it, and all of them where
-    /// somebody waits for one; else `null`.
+    /// Addresses that the allocator has given out: by its own count if the engine gives one, and all of them if
+    /// a service or task waits for one; else `null`.
     pub in_use: Option<u64>,
-    /// Addresses given out that nobody owns; `null` where it takes a census to know.
+    /// Addresses given out that have no owner; `null` where it takes a census to know.
     pub leaked: Option<u64>,
     /// Addresses left; `null` where leaks are not known.
     pub free: Option<u64>,
-    /// `full`: nothing is left, or somebody waits for an address here; `high`: a threshold is reached, by owners alone
+    /// `full`: nothing is left, or a service or task waits for an address here; `high`: a threshold is reached, by owners alone
     /// where leaks are not known; `ok` only where they are; else `unknown`.
-    pub pressure: String,
+    pub pressure: Pressure,
     /// Addresses with more than one holder.
     pub duplicates: Vec<Ipv4Addr>,
     /// Tasks that wait here, and why.
@@ -87,11 +93,12 @@ pub struct AuditedNetwork {
     /// Tasks that have ended and still list an address, which they hold no more: not among the owned.
     #[serde(default)]
     pub ended_tasks: u64,
-    /// The addresses in `duplicates`, with everybody who has them.
+    /// The addresses in `duplicates`, with all their holders.
     #[serde(default)]
     pub duplicate_holders: Vec<Duplicate>,
     /// What could not be known from here, and how to learn it.
-    pub notes: Vec<String>,
+    #[serde(flatten, with = "notes_json")]
+    pub notes: Vec<Note>,
 }
 
 /// How many addresses are held, by what.
@@ -114,19 +121,18 @@ impl OwnedCounts {
     }
 }
 
-/// Judges one look. Reads nothing, changes nothing.
+/// Judges one snapshot, without the allocator's counts and with the default thresholds.
 pub fn audit(snapshot: &Snapshot) -> Audit {
     audit_with(snapshot, &AllocatorCounts::default(), &Thresholds::default())
 }
 
 /// As [`audit`], with the allocator's own counts where they are known, and with thresholds of one's own.
 ///
-/// A count is a moment younger than the look: what was given out or back in between shows as leaked or hides a leak.
+/// A count is a moment younger than the snapshot: what was given out or back in between shows as leaked or hides a leak.
 pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Thresholds) -> Audit {
     let waiting = Waiting::of(snapshot, counts);
-    let overlays: Vec<(&Network, Owners)> =
-        snapshot.overlays().into_iter().map(|n| (n, owners(snapshot, n))).collect();
-    let twice: Vec<_> = overlays.iter().map(|(n, owners)| (*n, duplicates(owners))).collect();
+    let overlays = snapshot.overlays();
+    let twice: Vec<_> = overlays.iter().map(|n| (*n, duplicates(waiting.owners(n)))).collect();
     Audit {
         engine: AuditedEngine {
             version: snapshot.engine.version.clone(),
@@ -136,56 +142,53 @@ pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Th
             at: snapshot.engine.at,
         },
         findings: losses(&waiting, &twice),
-        networks: overlays.into_iter().map(|(n, o)| audit_network(&waiting, n, o, thresholds)).collect(),
+        networks: overlays.into_iter().map(|n| audit_network(&waiting, n, thresholds)).collect(),
         allocator_unknown: counts.unknown.clone().or_else(|| not_asked(snapshot, counts)),
     }
 }
 
-/// A look without counts that says nothing of why.
-fn not_asked(snapshot: &Snapshot, counts: &AllocatorCounts) -> Option<String> {
+/// The reason for missing counts if the counts themselves give none.
+fn not_asked(snapshot: &Snapshot, counts: &AllocatorCounts) -> Option<CountsUnknown> {
     let mut allocated = snapshot.overlays().into_iter().filter(|n| n.is_allocated());
     let lacks = allocated.any(|n| counts.of(&n.id).is_none());
-    lacks.then(|| "the allocator's own counts were not asked for".to_owned())
+    lacks.then_some(CountsUnknown::NotAsked)
 }
 
-fn audit_network(
-    waiting: &Waiting<'_>,
-    network: &Network,
-    owners: Owners,
-    thresholds: &Thresholds,
-) -> AuditedNetwork {
-    let snapshot = waiting.snapshot;
-    let stuck = stuck(waiting, network, &owners);
-    let full = waiting.full(network, &owners);
-    let pool = Taken::of(waiting, network, &owners, full.as_ref());
-    let nodes = shares(snapshot, &owners);
+fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Thresholds) -> AuditedNetwork {
+    let (snapshot, owners) = (waiting.snapshot, waiting.owners(network));
+    let stuck = stuck(waiting, network);
+    let pool = waiting.pool(network);
+    let nodes = shares(snapshot, owners);
     let down = nodes.iter().filter(|n| n.down);
-    let has_waiters = stuck.iter().any(|s| s.cause == Cause::NetworkFull);
+    // Only a wait that this network alone can explain makes it full: a task that waits on several says nothing certain
+    // of any of them.
+    let has_waiters = stuck.iter().any(|s| matches!(s.cause, Cause::NetworkFull { .. }));
     AuditedNetwork {
         name: network.name.clone(),
         id: network.id.clone(),
         subnets: network.subnets(),
         usable: network.usable(),
-        owned: counts(&owners),
+        owned: counts(owners),
         in_use: pool.in_use,
         leaked: pool.leaked,
         free: pool.free,
-        pressure: pressure(network, &owners, &pool, has_waiters || full.is_some(), thresholds).to_string(),
+        pressure: pressure(network, owners, &pool, has_waiters || pool.full_because.is_some(), thresholds),
+        // Kept as a plain list of addresses next to `duplicate_holders`, since scripts read it.
         duplicates: owners.duplicates(),
-        duplicate_holders: duplicates(&owners),
+        duplicate_holders: duplicates(owners),
         missing_vips: waiting
             .waits
             .iter()
             .filter(|w| w.network == network.id)
             .map(|w| w.service.clone())
             .collect(),
-        notes: notes(waiting, network, &owners, &pool, full.as_ref()),
+        notes: notes(waiting, network, &pool),
         stuck,
-        holders: holders(snapshot, &owners),
+        holders: holders(snapshot, owners),
         on_down_nodes: down.map(|n| n.tasks + n.attachments).sum(),
         ended_tasks: ended_tasks(snapshot, &network.id),
         nodes,
-        owners: owners.named,
+        owners: owners.named.clone(),
     }
 }
 
@@ -198,112 +201,22 @@ fn counts(owners: &Owners) -> OwnedCounts {
     }
 }
 
-/// What the allocator has given out, as far as it is known.
-#[derive(Default)]
-struct Taken {
-    in_use: Option<u64>,
-    leaked: Option<u64>,
-    free: Option<u64>,
-    /// Owners that the allocator does not count: it has freed what they have.
-    beyond: u64,
-}
-
-impl Taken {
-    fn of(waiting: &Waiting<'_>, network: &Network, owners: &Owners, full: Option<&FullBecause>) -> Self {
-        match (waiting.counts.of(&network.id), full) {
-            (Some(status), _) => Self::counted(network, owners, status),
-            (None, Some(_)) => Self {
-                in_use: Some(network.usable()),
-                leaked: leaked_when_full(waiting.snapshot, network, owners),
-                free: Some(0),
-                beyond: 0,
-            },
-            (None, None) => Self::default(),
-        }
-    }
-
-    fn counted(network: &Network, owners: &Owners, status: AllocatorStatus) -> Self {
-        let reserved = network.capacity().map_or(0, |c| c.reserved());
-        let in_use = status.ips_in_use.saturating_sub(reserved);
-        Self {
-            in_use: Some(in_use),
-            // Fewer than the owners: something is freed that is still held, so the difference says nothing of leaks.
-            leaked: in_use.checked_sub(owners.total()),
-            free: Some(status.dynamic_available),
-            beyond: owners.total().saturating_sub(in_use),
-        }
-    }
-}
-
 fn pressure(
     network: &Network,
     owners: &Owners,
-    taken: &Taken,
+    pool: &PoolCounts,
     has_waiters: bool,
     thresholds: &Thresholds,
 ) -> Pressure {
-    match taken.free {
+    match pool.free {
+        // Usable is 0 then, so every threshold would be reached; yet nothing is exhausted.
         _ if !network.is_allocated() => Pressure::Unknown,
         _ if has_waiters => Pressure::Full,
+        // Only the allocator's own count may say `ok`: leaks do not show in owners.
         Some(free) => thresholds.judge(network.usable(), free),
         None => thresholds.judge_owned(network.usable(), owners.total()),
     }
 }
 
-fn notes(
-    waiting: &Waiting<'_>,
-    network: &Network,
-    owners: &Owners,
-    taken: &Taken,
-    full: Option<&FullBecause>,
-) -> Vec<String> {
-    let (name, id) = (&network.name, &network.id);
-    if !network.is_allocated() {
-        return vec![format!(
-            "Swarm has given this network no subnet: it overlaps another network or the pool is used up; \
-             the API does not tell which, nor the subnet asked for. SavedSnapshot in the log of the leading manager for \
-             `Failed allocation for network {id}`: `Pool overlaps with other one` or `predefined address pools`"
-        )];
-    }
-    let mut notes = Vec::new();
-    if let Some(full) = full {
-        notes.push(full.words());
-    }
-    if 0 < taken.beyond {
-        notes.push(format!(
-            "{} addresses more have an owner than the allocator counts as taken: a failed update freed them, or a node \
-             lacks its load balancer",
-            taken.beyond
-        ));
-    }
-    let balancers = load_balancers_unsure(waiting.snapshot, network, owners);
-    if full.is_some() && 0 < balancers {
-        notes.push(format!(
-            "{balancers} of the load balancers counted here may have got no address: no task of their nodes has started"
-        ));
-    }
-    if taken.leaked.is_none() && 0 == taken.beyond {
-        notes.push(match waiting.waits.first() {
-            None => format!(
-                "leaked addresses cannot be seen from lists; run `pvcheck census {name}` to count and name them"
-            ),
-            Some(wait) => format!(
-                "leaked addresses cannot be seen from lists, and a census is refused while service {0} waits; \
-                 run `pvcheck why {0}` first",
-                wait.service
-            ),
-        });
-    }
-    let moving = waiting.snapshot.tasks.iter().filter(|t| t.is_stopping_on(id));
-    let moving = moving.count();
-    if 0 < moving {
-        notes.push(format!("{moving} of the tasks that hold an address here are stopping"));
-    }
-    if owners.load_balancers.len() > 1 {
-        notes.push(
-            "load balancers are counted one per node with a task here; no manager names their addresses"
-                .into(),
-        );
-    }
-    notes
-}
+#[cfg(test)]
+mod tests;

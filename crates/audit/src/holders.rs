@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::owners::{Owner, OwnerKind, Owners};
-use crate::seen::{NetworkId, NodeId, Snapshot, Task, TaskId};
+use crate::seen::{NetworkId, NodeId, NodeState, Snapshot, Task, TaskId};
 
 /// What one service holds of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Its name, or its id where it is removed and tasks of it still stop.
+    /// Its name, or its id if it is removed and its tasks are still stopping.
     pub service: String,
     /// The stack that it belongs to.
     pub stack: Option<String>,
@@ -19,7 +19,7 @@ pub struct Holder {
     pub vips: u64,
     /// Addresses of its tasks.
     pub tasks: u64,
-    /// Those of these tasks that are to stop: their addresses come back by themselves.
+    /// Those of its tasks that are stopping: their addresses come back by themselves.
     pub stopping: u64,
 }
 
@@ -53,7 +53,7 @@ pub struct NodeShare {
 pub struct Duplicate {
     /// The address.
     pub address: Ipv4Addr,
-    /// Everybody who has it.
+    /// All its holders.
     pub holders: Vec<Owner>,
 }
 
@@ -64,6 +64,7 @@ pub fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
         snapshot.services.iter().map(|s| (s.name.as_str(), &s.stack)).collect();
     let mut by_name: BTreeMap<&str, Holder> = BTreeMap::new();
     for owner in owners.named.iter().filter(|o| o.kind != OwnerKind::Attachment) {
+        // A load balancer that has been named has no service either.
         let Some(name) = owner.service.as_deref() else { continue };
         let holder = by_name.entry(name).or_insert_with(|| Holder {
             service: name.to_owned(),
@@ -97,6 +98,7 @@ pub(crate) fn shares(snapshot: &Snapshot, owners: &Owners) -> Vec<NodeShare> {
         match owner.kind {
             OwnerKind::Attachment => share(node, |s| s.attachments += 1),
             OwnerKind::LoadBalancer => share(node, |s| s.load_balancers += 1),
+            // A virtual address is on no node, so this is a task.
             OwnerKind::Task | OwnerKind::Vip => share(node, |s| s.tasks += 1),
         }
     }
@@ -113,7 +115,7 @@ fn empty_share(snapshot: &Snapshot, id: &NodeId) -> NodeShare {
     NodeShare {
         node: id.clone(),
         hostname: node.map(|n| n.hostname.clone()),
-        down: node.is_some_and(|n| n.state == "down"),
+        down: node.is_some_and(|n| n.state == NodeState::Down),
         tasks: 0,
         attachments: 0,
         load_balancers: 0,
@@ -145,3 +147,6 @@ pub(crate) fn named(owner: &Owner) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! What was seen of a Docker Swarm, and what follows from it.
+//! What was read of a Docker Swarm, and what follows from it.
 //!
 //! A [`Snapshot`] holds the facts: engine, nodes, networks, services and tasks as the Engine API listed them, and with
 //! [`SavedSnapshot`] the host's addresses and routes in the same file. Everything else here is a pure function of them:
@@ -10,30 +10,36 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod described;
 mod exhaustion;
 mod holders;
 mod losses;
+mod note;
 mod owners;
 mod redact;
 mod seen;
 mod stuck;
 mod subnets;
+#[cfg(test)]
+mod testing;
+mod waiting;
 mod waits;
 mod why;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
-pub use exhaustion::load_balancers_unsure;
+pub use exhaustion::{FullBecause, PoolCounts, load_balancers_unsure, pool_counts};
 pub use holders::{Duplicate, Holder, NodeShare, holders};
-pub use losses::{Loss, LossKind};
+pub use losses::{FreedVip, Loss, LossKind};
+pub use note::Note;
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
-    AllocatorCounts, ConfigId, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute, Network,
-    NetworkId, NoSuchNetwork, Node, NodeId, RouteKind, RouteOrigin, Runtime, SavedSnapshot,
-    SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, Vip,
-    counts_refused, speaks_counts,
+    AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute,
+    JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, RouteKind,
+    RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode,
+    Snapshot, Task, TaskId, TaskState, Vip, counts_refused, speaks_counts,
 };
-pub use stuck::{Cause, Stuck};
+pub use stuck::{Cause, Rejection, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};
 pub use waits::{VipWait, waiting_services, waits_among};
-pub use why::{Link, NoSuchSubject, Remedy, Verdict, WaitedOn, Why, why};
+pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why};

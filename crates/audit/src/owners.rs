@@ -21,6 +21,18 @@ pub enum OwnerKind {
     Vip,
 }
 
+impl OwnerKind {
+    /// Its name as JSON and evidence write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Attachment => "attachment",
+            Self::LoadBalancer => "load_balancer",
+            Self::Task => "task",
+            Self::Vip => "vip",
+        }
+    }
+}
+
 /// One holder of one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -39,7 +51,7 @@ pub struct Owner {
 }
 
 /// All holders on one network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owners {
     /// The holders whose address is known, by address.
     pub named: Vec<Owner>,
@@ -94,18 +106,23 @@ impl Owners {
 /// Who holds what on this network.
 ///
 /// Counted are: VIPs with an address; tasks and attachments whose *observed* state is up to running, wherever they are
-/// and whatever is wanted of them; one load balancer per node that has such a task there (engines from 18.09 on,
+/// and whatever their desired state; one load balancer per node that has such a task there (engines from 18.09 on,
 /// swarmkit `getNodeNetworks`), and on `ingress` one per node in the store, even an idle one.
 pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
     let mut named = vips(snapshot, &network.id);
     let mut load_balancers = BTreeSet::new();
+    // On `ingress` every node gets a load balancer when it joins, idle, down and drained ones too (swarmkit
+    // `manager/allocator/network.go`, `getNodeNetworks`).
     if network.ingress {
         load_balancers.extend(snapshot.nodes.iter().map(|n| n.id.clone()));
     }
+    // The observed state decides, not the desired one: an address is given back when the task has ended
+    // (swarmkit `manager/allocator/network.go`), and a task that has ended still lists what it had.
     for task in snapshot.tasks.iter().filter(|t| t.state.holds_addresses()) {
         if !task.is_attached_to(&network.id) {
             continue;
         }
+        // From 18.09 on a node gets one with its first task there and keeps it until the last has ended.
         load_balancers.extend(task.node.clone());
         named.extend(task.addresses_on(&network.id).map(|address| Owner {
             address,
@@ -140,7 +157,10 @@ fn vips(snapshot: &Snapshot, network: &NetworkId) -> Vec<Owner> {
     snapshot.services.iter().flat_map(of_service).collect()
 }
 
-/// A removed service's tasks outlive it; they are named by its id then.
+/// The tasks of a removed service outlive it; they are named by its id.
 fn service_name(snapshot: &Snapshot, id: &ServiceId) -> String {
     snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
-//! Taking values out of what an engine said.
+//! Taking values out of an engine's messages.
 
 /// An engine's error with the value of every `NAME=VALUE` and every join token taken out: it may quote a container's
 /// environment or its command line.
 pub fn without_values(error: &str) -> String {
     let word = |word: &str| match word.split_once('=') {
         Some((name, value)) if !value.is_empty() => format!("{name}=[redacted]"),
+        // Tokens stand alone, as in the command line of a failed join.
         _ if word.contains("SWMTKN-") || word.contains("SWMKEY-") => "[redacted]".to_owned(),
         _ => word.to_owned(),
     };
@@ -17,7 +18,7 @@ mod tests {
 
     #[test]
     fn an_error_keeps_no_value_and_no_token() {
-        let told = without_values("cannot start: env DB_PASSWORD=hunter2: join --token SWMTKN-1-abc at = x");
-        assert_eq!(told, "cannot start: env DB_PASSWORD=[redacted] join --token [redacted] at = x");
+        let kept = without_values("cannot start: env DB_PASSWORD=hunter2: join --token SWMTKN-1-abc at = x");
+        assert_eq!(kept, "cannot start: env DB_PASSWORD=[redacted] join --token [redacted] at = x");
     }
 }

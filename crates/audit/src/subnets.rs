@@ -1,4 +1,4 @@
-//! What is taken already on the asked engine's node and in the Swarm, and what of it could not be looked at.
+//! Which addresses are taken already, on the asked engine's node and in the Swarm, and which nodes were not seen.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use crate::seen::{HostAddress, HostFacts, HostRoute, Network, Node, RouteKind, S
 /// Sources of each reserved network, by owner, in the order in which they were met.
 type Taken = BTreeMap<(IpNet, String), Vec<String>>;
 
-/// Every network and address that an overlay of this Swarm must not overlap, as far as one look shows it: overlays,
+/// Every network and address that an overlay of this Swarm must not overlap, as far as one snapshot shows: overlays,
 /// the asked engine's own networks, and its host's addresses and routes of all tables, IPv4 and IPv6.
 ///
 /// A bridge, its address and its route are one reservation with three sources, owned by the network (Docker's default
@@ -27,6 +27,7 @@ pub fn reservations(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Reserv
             add(&mut taken, subnet.into(), owner(network), source.clone());
         }
     }
+    // A bridge's address and route are seen twice, here and by the engine: one owner makes them one reservation.
     if let Some(host) = host {
         let bridges = snapshot.networks.iter().filter_map(|n| Some((n.bridge.as_deref()?, owner(n))));
         add_host(&mut taken, host, &bridges.collect());
@@ -42,7 +43,7 @@ pub fn default_pools(snapshot: &Snapshot) -> Vec<Subnet> {
     pools.filter_map(|text| text.parse::<Ipv4Net>().ok()).map(Subnet::canonical).collect()
 }
 
-/// Nodes whose own addresses and routes were not looked at, by host name: all but the asked engine's, and that one too
+/// Nodes whose own addresses and routes were not read, by host name: all but the asked engine's, and that one too
 /// where the host's facts are missing or those of another network namespace.
 pub fn not_seen(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<String> {
     let seen = host.is_some_and(|host| host.lacks(snapshot).is_empty());
@@ -102,6 +103,8 @@ fn add_next_hops(taken: &mut Taken, host: &HostFacts, owner: impl Fn(&str) -> St
 
 fn add_address(taken: &mut Taken, address: &HostAddress, owner: String) {
     let HostAddress { address: own, prefix, peer, .. } = address;
+    // On a point-to-point link the prefix is that of the peer (rtnetlink `IFA_ADDRESS`), so the own address counts
+    // apart.
     if peer.is_some() {
         add(taken, IpNet::from(*own), owner.clone(), format!("host address {own}"));
     }
@@ -114,7 +117,7 @@ fn add_address(taken: &mut Taken, address: &HostAddress, owner: String) {
     }
 }
 
-/// The kernel keeps a local route for each of its addresses; what stands there besides is a claim of its own.
+/// The kernel keeps a local route for each of its addresses; any other local route is a claim of its own.
 fn is_own_address(route: &HostRoute, host: &HostFacts) -> bool {
     let single = IpNet::from(route.destination.addr()) == route.destination;
     route.kind == RouteKind::Local
@@ -140,6 +143,7 @@ fn add(taken: &mut Taken, net: IpNet, owner: String, source: String) {
 }
 
 fn reserves_nothing(address: IpAddr) -> bool {
+    // RFC 4291: link-local addresses mean something on one link only, and multicast ones are no host's.
     address.is_multicast() || matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
@@ -236,7 +240,11 @@ mod tests {
             "2001:db8::/64 of eth0 (host address 2001:db8::1/64)",
         ];
         assert_eq!(found, expected);
-        assert_eq!(pvcheck_ipam::Index::new(taken).collisions().count(), 0, "nobody collides with himself");
+        assert_eq!(
+            pvcheck_ipam::Index::new(taken).collisions().count(),
+            0,
+            "no reservation collides with itself"
+        );
     }
 
     #[test]
@@ -252,7 +260,7 @@ mod tests {
     #[test]
     fn nodes_that_were_not_seen() {
         assert_eq!(not_seen(&snapshot(), Some(&host())), ["worker (n2)", "worker (n3)", "n4"]);
-        assert_eq!(not_seen(&snapshot(), None)[0], "ci", "its host was not looked at");
+        assert_eq!(not_seen(&snapshot(), None)[0], "ci", "its host was not read");
         // Another namespace: the engine's bridge is not in it.
         let mut elsewhere = host();
         elsewhere.addresses.retain(|a| a.interface != "docker_gwbridge");
@@ -265,16 +273,16 @@ mod tests {
         assert_eq!(default_pools(&snapshot()), [Subnet::parse("10.0.0.0/8").unwrap()]);
     }
 
-    fn look() -> crate::SavedSnapshot {
+    fn saved() -> crate::SavedSnapshot {
         let counts = crate::AllocatorCounts::none("not asked for");
         crate::SavedSnapshot { snapshot: snapshot(), host: Some(host()), host_unknown: None, counts }
     }
 
     #[test]
     fn the_facts_replay_from_json() {
-        let look = look();
-        let json = look.to_json().unwrap();
-        assert_eq!(crate::SavedSnapshot::from_json(&json).unwrap(), look);
+        let saved = saved();
+        let json = saved.to_json().unwrap();
+        assert_eq!(crate::SavedSnapshot::from_json(&json).unwrap(), saved);
         let bare = serde_json::to_string(&snapshot()).unwrap();
         assert_eq!(crate::SavedSnapshot::from_json(&bare).unwrap().host, None);
         let error = crate::SavedSnapshot::from_json("{\n \"engine\": 7}").unwrap_err().to_string();
@@ -284,10 +292,10 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn reading_a_look_never_panics(text in "\\PC*", at in 0_usize..4000) {
+        fn reading_a_saved_snapshot_never_panics(text in "\\PC*", at in 0_usize..4000) {
             let _ = crate::SavedSnapshot::from_json(&text);
-            let look = look();
-            let json = look.to_json().unwrap();
+            let saved = saved();
+            let json = saved.to_json().unwrap();
             let _ = crate::SavedSnapshot::from_json(json.get(..at).unwrap_or_default());
         }
     }

@@ -101,11 +101,7 @@ fn one_owner_each(snapshot: &Snapshot, network: &Network) -> Finding {
     );
     let lines = owners.named.iter().map(|o| {
         let service = o.service.as_deref().unwrap_or("-");
-        format!(
-            "{} {} {service}",
-            o.address,
-            serde_json::to_string(&o.kind).unwrap_or_default().replace('"', "")
-        )
+        format!("{} {} {service}", o.address, o.kind.word())
     });
     Finding::of(&complaints, counts).evidences(lines)
 }
@@ -132,7 +128,7 @@ fn nobody_waits(snapshot: &Snapshot) -> Finding {
         format!("{} has no virtual address on {network}, {why}", w.service)
     });
     let stuck = audit(snapshot).networks.into_iter().flat_map(|n| n.stuck);
-    let stuck = stuck.map(|s| format!("task {} of {} waits: {}", s.task, s.service, s.reason));
+    let stuck = stuck.map(|s| format!("task {} of {} waits: {s}", s.task, s.service));
     let complaints: Vec<_> = waits.chain(stuck).collect();
     Finding::of(&complaints, "every service has its addresses, no task waits for one")
 }
@@ -162,7 +158,7 @@ fn service_finding(
     let asked = match service.mode {
         ServiceMode::Replicated(n) => format!("{n} asked for"),
         ServiceMode::Global => "one per node asked for".into(),
-        ServiceMode::Job => "a job".into(),
+        ServiceMode::Job(_) => "a job".into(),
     };
     if running.len() as u64 != expected.replicas {
         complaints.push(format!("{} of {} tasks run ({asked})", running.len(), expected.replicas));

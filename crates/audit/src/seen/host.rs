@@ -103,8 +103,9 @@ impl HostAddress {
 
 impl HostRoute {
     /// True for a default route, and for the halves of everything that VPNs set over it (`0.0.0.0/1` and `128.0.0.0/1`
-    /// of OpenVPN's `redirect-gateway def1`; `::/3`, `2000::/3` for IPv6): whoever is more specific wins over them.
+    /// of OpenVPN's `redirect-gateway def1`; `::/3`, `2000::/3` for IPv6): a more specific route wins over them.
     pub fn is_default(&self) -> bool {
+        // /1 of IPv4 and /3 of IPv6 are the largest prefixes that VPNs set; no network is that large.
         match self.destination {
             IpNet::V4(net) => net.prefix_len() <= 1,
             IpNet::V6(net) => net.prefix_len() <= 3,

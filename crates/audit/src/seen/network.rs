@@ -1,6 +1,6 @@
 //! Networks, of the Swarm and of the asked engine's own node.
 
-use pvcheck_ipam::{Capacity, Pool, Subnet};
+use pvcheck_ipam::{AllocatorStatus, Capacity, Pool, Subnet};
 use serde::{Deserialize, Serialize};
 
 use super::ids::NetworkId;
@@ -20,7 +20,7 @@ pub struct Network {
     pub ingress: bool,
     /// True iff standalone containers may join.
     pub attachable: bool,
-    /// True iff it has no way out.
+    /// True iff it has no route to the outside.
     pub internal: bool,
     /// Its IPv4 pools; none while it is not allocated.
     pub pools: Vec<Pool>,
@@ -29,13 +29,14 @@ pub struct Network {
     pub bridge: Option<String>,
     /// The stack that it belongs to.
     pub stack: Option<String>,
-    /// The run of pvcheck that made it.
+    /// The run of pvcheck that created it.
     pub run: Option<String>,
 }
 
 impl Network {
     /// True for a network whose addresses Swarm's own allocator gives out, allocated or not.
     pub fn is_overlay(&self) -> bool {
+        // Until Swarm has allocated a network its driver is empty.
         self.scope == "swarm" && matches!(self.driver.as_str(), "overlay" | "")
     }
 
@@ -52,6 +53,12 @@ impl Network {
     /// What its pools can hand out; `None` while it is not allocated.
     pub fn capacity(&self) -> Option<Capacity> {
         Capacity::new(self.pools.clone()).ok()
+    }
+
+    /// Addresses given out by the allocator's own count, without the reserved ones (network, broadcast and gateway of
+    /// each subnet), which that count includes.
+    pub fn in_use(&self, status: AllocatorStatus) -> u64 {
+        status.ips_in_use.saturating_sub(self.capacity().map_or(0, |c| c.reserved()))
     }
 
     /// Addresses that VIPs, tasks and load balancers can have, over all its pools; 0 while it is not allocated.

@@ -1,5 +1,7 @@
 //! Nodes of a Swarm.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::NodeId;
@@ -15,10 +17,111 @@ pub struct Node {
     pub manager: bool,
     /// True for the leader.
     pub leader: bool,
-    /// `active`, `pause` or `drain`.
-    pub availability: String,
-    /// `ready`, `down`, `unknown` or `disconnected`.
-    pub state: String,
+    /// Whether the scheduler may give it tasks.
+    pub availability: NodeAvailability,
+    /// Whether the leader hears from it.
+    pub state: NodeState,
     /// Its engine's version.
     pub engine_version: String,
+}
+
+/// Declares an enum of words of the Engine API that keeps a word it does not know.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(from = "String", into = "String")]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+            /// A word that this version does not know, as the engine wrote it.
+            Other(String),
+        }
+
+        impl $name {
+            /// The Engine API's word for it.
+            pub fn word(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)*
+                    Self::Other(word) => word,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(word: &str) -> Self {
+                match word {
+                    $($word => Self::$variant,)*
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(word: String) -> Self {
+                Self::from(word.as_str())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.word().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    };
+}
+
+words!(
+    /// Whether the scheduler may give a node tasks (swarmkit `api/specs.proto`, `NodeSpec.Availability`).
+    NodeAvailability {
+        /// It may.
+        Active = "active",
+        /// It may not, and the tasks of the node are moved to others.
+        Drain = "drain",
+        /// It may not, and the tasks of the node stay.
+        Pause = "pause",
+    }
+);
+words!(
+    /// Whether the leader hears from a node (swarmkit `api/types.proto`, `NodeStatus.State`).
+    NodeState {
+        /// Its session was closed by the node itself.
+        Disconnected = "disconnected",
+        /// Its heartbeats did not come. Its tasks keep their addresses for 24 h.
+        Down = "down",
+        /// It is up.
+        Ready = "ready",
+        /// The leader does not know yet, as after a change of leader.
+        Unknown = "unknown",
+    }
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_engine_are_read_and_written_back() {
+        for (word, state) in [
+            ("\"disconnected\"", NodeState::Disconnected),
+            ("\"down\"", NodeState::Down),
+            ("\"ready\"", NodeState::Ready),
+            ("\"unknown\"", NodeState::Unknown),
+            ("\"of tomorrow\"", NodeState::Other("of tomorrow".into())),
+            ("\"\"", NodeState::Other(String::new())),
+        ] {
+            assert_eq!(serde_json::from_str::<NodeState>(word).unwrap(), state);
+            assert_eq!(serde_json::to_string(&state).unwrap(), word);
+        }
+        for word in ["active", "drain", "pause", "retired"] {
+            let read = NodeAvailability::from(word);
+            assert_eq!((read.to_string().as_str(), read.word()), (word, word));
+            assert_eq!(matches!(read, NodeAvailability::Other(_)), word == "retired");
+        }
+    }
 }

@@ -9,14 +9,76 @@ use super::ids::{NetworkId, ServiceId};
 
 /// How many tasks a service wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(from = "WrittenMode", into = "WrittenMode")]
 pub enum ServiceMode {
     /// One per eligible node.
     Global,
-    /// A job, replicated or global.
-    Job,
+    /// Tasks that run to their end and are not started again.
+    Job(JobMode),
     /// This many.
     Replicated(u64),
+}
+
+/// How many tasks a job wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobMode {
+    /// One completed task per eligible node.
+    Global,
+    /// A number of completed tasks.
+    Replicated {
+        /// Tasks that run at the same time, at most.
+        max_concurrent: u64,
+        /// Tasks that are to complete, all in all.
+        total: u64,
+    },
+    /// It is not known, in a file of an older pvcheck.
+    Unknown,
+}
+
+/// As written. The word `job` alone is that of older files.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenMode {
+    Global,
+    GlobalJob,
+    Job,
+    Replicated(u64),
+    ReplicatedJob { max_concurrent: u64, total: u64 },
+}
+
+impl From<WrittenMode> for ServiceMode {
+    fn from(mode: WrittenMode) -> Self {
+        match mode {
+            WrittenMode::Global => Self::Global,
+            WrittenMode::GlobalJob => Self::Job(JobMode::Global),
+            WrittenMode::Job => Self::Job(JobMode::Unknown),
+            WrittenMode::Replicated(n) => Self::Replicated(n),
+            WrittenMode::ReplicatedJob { max_concurrent, total } => {
+                Self::Job(JobMode::Replicated { max_concurrent, total })
+            }
+        }
+    }
+}
+
+impl From<ServiceMode> for WrittenMode {
+    fn from(mode: ServiceMode) -> Self {
+        match mode {
+            ServiceMode::Global => Self::Global,
+            ServiceMode::Job(JobMode::Global) => Self::GlobalJob,
+            ServiceMode::Job(JobMode::Replicated { max_concurrent, total }) => {
+                Self::ReplicatedJob { max_concurrent, total }
+            }
+            ServiceMode::Job(JobMode::Unknown) => Self::Job,
+            ServiceMode::Replicated(n) => Self::Replicated(n),
+        }
+    }
+}
+
+impl ServiceMode {
+    /// True iff it is a job.
+    pub fn is_job(self) -> bool {
+        matches!(self, Self::Job(_))
+    }
 }
 
 /// How a service is reached.
@@ -57,12 +119,33 @@ pub struct Service {
     pub vips: Vec<Vip>,
     /// The stack that it belongs to.
     pub stack: Option<String>,
-    /// The run of pvcheck that made it.
+    /// The run of pvcheck that created it.
     pub run: Option<String>,
-    /// When it was made, by the Swarm's clocks; `None` in a look of an older pvcheck.
+    /// When it was created, by the Swarm's clocks; `None` in a file of an older pvcheck.
     #[serde(default)]
     pub created: Option<Timestamp>,
     /// When anything of it changed last, by the Swarm's clocks: its specification, or its addresses.
     #[serde(default)]
     pub updated: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_written_and_read_back_and_an_older_job_is_read_too() {
+        let replicated = JobMode::Replicated { max_concurrent: 2, total: 5 };
+        for (mode, written) in [
+            (ServiceMode::Global, r#""global""#),
+            (ServiceMode::Replicated(3), r#"{"replicated":3}"#),
+            (ServiceMode::Job(JobMode::Global), r#""global_job""#),
+            (ServiceMode::Job(replicated), r#"{"replicated_job":{"max_concurrent":2,"total":5}}"#),
+            (ServiceMode::Job(JobMode::Unknown), r#""job""#),
+        ] {
+            assert_eq!(serde_json::to_string(&mode).unwrap(), written);
+            assert_eq!(serde_json::from_str::<ServiceMode>(written).unwrap(), mode);
+            assert_eq!(mode.is_job(), written.contains("job"), "{written}");
+        }
+    }
 }

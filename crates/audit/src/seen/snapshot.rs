@@ -1,4 +1,4 @@
-//! One look at a Swarm, as plain facts that can be saved and judged again later.
+//! A snapshot of a Swarm: plain facts that can be saved and judged again later.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::node::Node;
 use super::service::Service;
 use super::task::Task;
 
-/// Everything that one look saw.
+/// Everything that was read of a Swarm at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The engine that was asked.
@@ -32,7 +32,7 @@ pub struct EngineFacts {
     pub version: String,
     /// The API version that was spoken.
     pub api: String,
-    /// When the look was taken, by the engine's own clock.
+    /// When it was taken, by the engine's own clock.
     pub at: Timestamp,
     /// Its node.
     pub node: NodeId,
@@ -55,7 +55,7 @@ impl Snapshot {
     /// The overlay of this name or id.
     ///
     /// # Errors
-    /// When there is none; the error names those that there are.
+    /// If there is none; the error names those that exist.
     pub fn named_overlay(&self, name_or_id: &str) -> Result<&Network, NoSuchNetwork> {
         self.overlay(name_or_id).ok_or_else(|| NoSuchNetwork {
             name: name_or_id.to_owned(),

@@ -1,4 +1,4 @@
-//! Tasks: what they are told, what they do, and which addresses they were given.
+//! Tasks: the state they are in, the state wanted of them, and the addresses they were given.
 
 use std::net::Ipv4Addr;
 
@@ -132,16 +132,16 @@ pub struct Task {
 }
 
 impl Task {
-    /// True iff it is meant to run, or, for a task of a job, to run to its end; false for one that was told to stop.
+    /// True iff it is meant to run, or, for a task of a job, to run to its end; false for one that is to stop.
     ///
     /// A job's tasks have the desired state `complete` from the moment they are created (swarmkit
-    /// `manager/orchestrator/jobs`), so that state is no order to stop. A desired state that this version does not know
-    /// is taken for none either.
+    /// `manager/orchestrator/jobs`), so that state does not mean that they are to stop. Neither does a desired state that
+    /// this version does not know.
     pub fn is_wanted(&self) -> bool {
         self.desired.holds_addresses() || self.desired == TaskState::Complete
     }
 
-    /// True iff it was told to stop and has not ended yet: it gives its addresses back when it does.
+    /// True iff it is to stop and has not ended yet: it gives its addresses back when it ends.
     pub fn is_stopping(&self) -> bool {
         self.state.holds_addresses() && !self.is_wanted()
     }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::remedy::Remedy;
 use super::suspects::WaitedOn;
 use crate::losses::Loss;
 use crate::seen::TaskId;
@@ -20,11 +21,11 @@ pub struct Why {
     pub summary: String,
     /// From the service to the cause, link by link.
     pub chain: Vec<Link>,
-    /// The network to blame; `null` where none is, or where it cannot be told from others.
+    /// The network that refuses; `null` if none does, or if it is not known which.
     pub network: Option<WaitedOn>,
-    /// Networks of which at least one is to blame, where nothing tells which.
+    /// Networks of which at least one refuses, if it is not known which.
     pub candidates: Vec<WaitedOn>,
-    /// What goes wrong besides, on this service and these networks.
+    /// What else goes wrong, with this service and on these networks.
     pub findings: Vec<Loss>,
     /// What to do, cheapest first.
     pub remedies: Vec<Remedy>,
@@ -44,7 +45,7 @@ pub enum Verdict {
     NotAddress,
     /// Nothing is wrong: it runs, or has ended, as wanted.
     Running,
-    /// It cannot be told from this look.
+    /// This snapshot does not show it.
     Unknown,
 }
 
@@ -59,13 +60,4 @@ pub struct Link {
     pub since: Option<Timestamp>,
     /// What that means.
     pub fact: String,
-}
-
-/// Something to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remedy {
-    /// What, and what it gives.
-    pub what: String,
-    /// The command, where there is one.
-    pub command: Option<String>,
 }

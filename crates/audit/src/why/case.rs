@@ -1,9 +1,10 @@
 //! What is asked about, and what it comes to.
 
-use super::answer::{Link, Remedy, Verdict};
+use super::answer::{Link, Verdict};
+use super::remedy::RemedyKind;
 use super::suspects::WaitedOn;
-use crate::exhaustion::Waiting;
 use crate::seen::{Service, Task};
+use crate::waiting::Waiting;
 
 /// What is asked about.
 pub(crate) struct Case<'a> {
@@ -41,7 +42,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// What it comes to, before the mend is known.
+/// What it comes to, before the remedies for a lack of addresses are known.
 pub(crate) struct Decision<'a> {
     pub(crate) verdict: Verdict,
     pub(crate) summary: String,
@@ -50,7 +51,7 @@ pub(crate) struct Decision<'a> {
     pub(crate) network: Option<WaitedOn>,
     pub(crate) candidates: Vec<WaitedOn>,
     /// What to do where the verdict is not about addresses.
-    pub(crate) remedies: Vec<Remedy>,
+    pub(crate) remedies: Vec<RemedyKind>,
 }
 
 impl<'a> Decision<'a> {
@@ -69,5 +70,14 @@ impl<'a> Decision<'a> {
     pub(crate) fn link(mut self, link: Link) -> Self {
         self.links.push(link);
         self
+    }
+}
+
+pub(crate) fn task_link(task: &Task, fact: &str) -> Link {
+    Link {
+        subject: format!("task {}", task.id),
+        state: task.state.word().into(),
+        since: task.since,
+        fact: fact.to_owned(),
     }
 }

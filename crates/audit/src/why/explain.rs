@@ -2,20 +2,22 @@
 
 use super::answer::{Link, Verdict, Why};
 use super::case::{Case, Decision};
+use super::job::JobTasks;
 use super::no_address::{for_address, for_balancer, for_vip};
+use super::remedy::Remedy;
 use super::subject::{NoSuchSubject, Subject, subject};
 use super::{other_causes, remedies};
-use crate::exhaustion::{Waiting, overlays_wanted};
 use crate::losses::{Loss, losses};
 use crate::seen::{AllocatorCounts, Service, ServiceMode, Snapshot, TaskState};
+use crate::waiting::{Waiting, overlays_wanted};
 
-/// Explains why a service, or one task, does not run: by name, id, or the beginning of an id. Reads nothing, changes nothing.
+/// Explains why a service, or one task, does not run: by name, by id, or by the beginning of an id.
 ///
-/// On a network on which somebody waits nothing is free, so what is leaked there is what has no owner: a number without any
-/// probing, and without the manager's log.
+/// On a network on which a service or task waits nothing is free, so every address there without an owner is leaked: a
+/// number without a census and without the manager's log.
 ///
 /// # Errors
-/// When nothing, or more than one thing, is meant by `asked`.
+/// If no service or task matches `asked`, or more than one does.
 pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result<Why, NoSuchSubject> {
     let waiting = Waiting::of(snapshot, counts);
     let (service, task) = match subject(snapshot, asked)? {
@@ -36,21 +38,21 @@ pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result
         chain: first.into_iter().chain(decision.links).collect(),
         network: decision.network,
         candidates: decision.candidates,
-        remedies,
+        remedies: remedies.into_iter().map(Remedy::from).collect(),
     })
 }
 
-/// Findings about this service, or about the networks to blame.
+/// The losses of this service, and those on the networks that refuse.
 fn concerning(waiting: &Waiting<'_>, service: Option<&str>, decision: &Decision<'_>) -> Vec<Loss> {
+    // What runs, or fails for another reason, is not helped by a word on addresses elsewhere.
     if matches!(decision.verdict, Verdict::Running | Verdict::NotAddress) {
         return Vec::new();
     }
     let networks: Vec<&str> =
         decision.network.iter().chain(&decision.candidates).map(|n| n.name.as_str()).collect();
+    // Addresses with two holders are the audit's: they do not keep anything from starting.
     let mut found = losses(waiting, &[]);
-    found.retain(|f| {
-        f.service.as_deref() == service || f.networks.iter().any(|n| networks.contains(&n.as_str()))
-    });
+    found.retain(|f| f.service() == service || f.networks().iter().any(|n| networks.contains(&n.as_str())));
     found
 }
 
@@ -58,6 +60,7 @@ fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     if let Some(settled) = case.task.and_then(|t| other_causes::of_task(case, t)) {
         return settled;
     }
+    // A task beyond NEW has its addresses, whatever its service waits for now.
     if case.task.is_none_or(|t| t.state == TaskState::New)
         && let Some(waits) = for_vip(case)
     {
@@ -71,7 +74,7 @@ fn service_link(snapshot: &Snapshot, service: &Service) -> Link {
     let state = match service.mode {
         ServiceMode::Replicated(n) => format!("{running} of {n} tasks run"),
         ServiceMode::Global => format!("{running} tasks run, one per node is wanted"),
-        ServiceMode::Job => format!("a job, {running} tasks of which run"),
+        ServiceMode::Job(mode) => JobTasks::of(snapshot, service, mode).to_string(),
     };
     let names: Vec<&str> = overlays_wanted(snapshot, service).iter().map(|n| n.name.as_str()).collect();
     let fact = match names.as_slice() {

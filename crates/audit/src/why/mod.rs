@@ -3,13 +3,19 @@
 mod answer;
 mod case;
 mod explain;
+mod job;
 mod no_address;
 mod other_causes;
 mod remedies;
+mod remedy;
 mod subject;
 mod suspects;
 
-pub use answer::{Link, Remedy, Verdict, Why};
+pub use answer::{Link, Verdict, Why};
 pub use explain::why;
+pub use remedy::{Remedy, RemedyKind};
 pub use subject::NoSuchSubject;
 pub use suspects::WaitedOn;
+
+#[cfg(test)]
+mod tests;

@@ -2,17 +2,20 @@
 
 use jiff::SignedDuration;
 
-use super::answer::{Link, Remedy, Verdict};
-use super::case::{Case, Decision};
-use crate::exhaustion::{PATIENCE, has_waited, lacked_balancer};
-use crate::seen::{Service, ServiceMode, Task, TaskState};
+use super::answer::Verdict;
+use super::case::{Case, Decision, task_link};
+use super::job::JobTasks;
+use super::remedy::RemedyKind;
+use crate::seen::{NodeState, Service, ServiceMode, Task, TaskState};
+use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
 
 /// How long a task may take from its node to its start before that is worth a word. Images take their time.
 const SLOW: SignedDuration = SignedDuration::from_secs(30);
 
-/// A task that was asked about by itself, where its own state settles the matter.
+/// The decision on a task that was asked about, if its own state settles the matter.
 pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a>> {
     match task.state {
+        // Before everything else: what a node that is down last reported says nothing of now.
         state
             if state.holds_addresses()
                 && let Some(host) = down_node(case, task) =>
@@ -30,6 +33,7 @@ pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a
             )
         }
         TaskState::Failed | TaskState::Orphaned => Some(failed(case, task)),
+        // A node that lacked its load balancer is a matter of addresses, and judged as such.
         TaskState::Rejected if !lacked_balancer(task) => Some(failed(case, task)),
         _ if task.is_stopping() => {
             let summary =
@@ -41,7 +45,7 @@ pub(crate) fn of_task<'a>(case: &Case<'a>, task: &'a Task) -> Option<Decision<'a
     }
 }
 
-/// Everything has its addresses: does it run, and if not, what says so?
+/// The decision on what has its addresses: whether it runs, and if not, what is known of why.
 pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     let tasks: Vec<&Task> = case.tasks().collect();
     let down = tasks.iter().filter(|t| t.is_wanted()).find_map(|t| down_node(case, t).map(|host| (*t, host)));
@@ -50,13 +54,16 @@ pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     {
         return done;
     }
-    let wanted = || tasks.iter().copied().filter(|t| t.is_wanted() && t.state != TaskState::Running);
+    // A job's task that has completed is still wanted, and needs nothing any more.
+    let due = |t: &&Task| t.is_wanted() && t.state.holds_addresses() && t.state != TaskState::Running;
+    let wanted = || tasks.iter().copied().filter(due);
+    // PENDING with an error is the scheduler's own verdict (`no suitable node`), and needs no waiting.
     if let Some(task) = wanted().find(|t| t.state == TaskState::Pending && !t.error.is_empty()) {
         return unplaced(case, task);
     }
     let ended = tasks.iter().copied().filter(|t| !t.state.holds_addresses() && !t.error.is_empty());
     let newest = ended.max_by_key(|t| (t.since, t.id.clone()));
-    // What failed last says more than the task that is to replace it.
+    // What failed last says more than the task that replaces it, which is young and has no error yet.
     if let Some(task) = newest {
         return failed(case, task);
     }
@@ -73,7 +80,7 @@ pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     }
 }
 
-/// The service has all the tasks that it wants.
+/// The decision if the service has all the tasks that it wants.
 fn as_wanted<'a>(
     case: &Case<'a>,
     service: &Service,
@@ -86,12 +93,16 @@ fn as_wanted<'a>(
     let all_run = || wanted.clone().all(|t| matches!(t.state, TaskState::Running | TaskState::Complete));
     let name = &service.name;
     let summary = match service.mode {
+        // It keeps its virtual addresses all the same.
         ServiceMode::Replicated(0) => format!("service {name} wants no task"),
         ServiceMode::Replicated(n) if n <= running => format!("service {name} runs: {running} of {n} tasks"),
+        // How many nodes are eligible the lists do not say, so the tasks that there are have to do.
         ServiceMode::Global if 0 < running && all_run() && !node_down => {
             format!("service {name} runs: {running} tasks, one per node")
         }
-        ServiceMode::Job if !tasks.is_empty() && all_run() => format!("job {name} runs or is done"),
+        ServiceMode::Job(mode) if !node_down => {
+            JobTasks::of(case.waiting.snapshot, service, mode).as_wanted(name, all_run())?
+        }
         _ => return None,
     };
     Some(Decision::new(Verdict::Running, summary, case.task))
@@ -100,7 +111,7 @@ fn as_wanted<'a>(
 fn down_node(case: &Case<'_>, task: &Task) -> Option<String> {
     let id = task.node.as_ref().filter(|_| task.state.holds_addresses())?;
     let node = case.waiting.snapshot.nodes.iter().find(|n| n.id == *id)?;
-    (node.state == "down").then(|| node.hostname.clone())
+    (node.state == NodeState::Down).then(|| node.hostname.clone())
 }
 
 fn on_down_node<'a>(case: &Case<'a>, task: &'a Task, host: &str) -> Decision<'a> {
@@ -113,10 +124,7 @@ fn on_down_node<'a>(case: &Case<'a>, task: &'a Task, host: &str) -> Decision<'a>
         Some(task),
     )
     .link(task_link(task, &fact));
-    decision.remedies = vec![say(
-        format!("start node {host} again, or remove it for good"),
-        Some(format!("docker node rm --force {host}")),
-    )];
+    decision.remedies = vec![RemedyKind::StartNode { node: host.to_owned() }];
     decision
 }
 
@@ -129,19 +137,8 @@ fn unplaced<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
     )
     .link(task_link(task, &fact));
     if let Some(service) = case.service {
-        decision.remedies = vec![
-            say(
-                "see what it asks of a node",
-                Some(format!(
-                    "docker service inspect --format '{{{{json .Spec.TaskTemplate.Placement}}}}' {}",
-                    service.name
-                )),
-            ),
-            say(
-                "give a node what it asks for, or ask for less: constraints, resources, platforms, nodes that are drained or paused",
-                Some("docker node ls".into()),
-            ),
-        ];
+        let service = service.name.clone();
+        decision.remedies = vec![RemedyKind::InspectPlacement { service }, RemedyKind::AdaptNodes];
     }
     decision
 }
@@ -159,12 +156,10 @@ fn failed<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
     )
     .link(task_link(task, error));
     if let Some(service) = case.service {
+        let service = || service.name.clone();
         decision.remedies = vec![
-            say(
-                "see the errors of its tasks in full",
-                Some(format!("docker service ps --no-trunc {}", service.name)),
-            ),
-            say("see what it logged", Some(format!("docker service logs --tail 50 {}", service.name))),
+            RemedyKind::SeeTaskErrors { service: service() },
+            RemedyKind::SeeServiceLog { service: service() },
         ];
     }
     decision
@@ -172,6 +167,7 @@ fn failed<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
 
 /// A task without an error that does not run yet.
 fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
+    // Up to PENDING only the managers are at work, which takes milliseconds; from then on a node pulls and mounts.
     let patience = if task.state <= TaskState::Pending { PATIENCE } else { SLOW };
     let slow = has_waited(case.waiting.snapshot, task.since, patience) == Some(true);
     let word = task.state.word();
@@ -180,6 +176,7 @@ fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
         return Decision::new(Verdict::Unknown, summary, Some(task))
             .link(task_link(task, "it is on its way"));
     }
+    // NEW, and yet no network lacks an address for it: the allocator has a reason that the API does not show.
     if task.state == TaskState::New {
         let summary = format!(
             "{} is not allocated, and waits on no network; the leading manager's log has more",
@@ -203,10 +200,7 @@ fn on_its_way<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
     )
     .link(task_link(task, fact));
     if let Some(service) = case.service {
-        decision.remedies = vec![say(
-            "see on which node it is, and look there",
-            Some(format!("docker service ps --no-trunc {}", service.name)),
-        )];
+        decision.remedies = vec![RemedyKind::SeeNode { service: service.name.clone() }];
     }
     decision
 }
@@ -218,15 +212,5 @@ fn waits_for_older(case: &Case<'_>, task: &Task) -> bool {
     others.any(|t| t.state == TaskState::New && !t.is_wanted())
 }
 
-fn task_link(task: &Task, fact: &str) -> Link {
-    Link {
-        subject: format!("task {}", task.id),
-        state: task.state.word().into(),
-        since: task.since,
-        fact: fact.to_owned(),
-    }
-}
-
-fn say(what: impl Into<String>, command: Option<String>) -> Remedy {
-    Remedy { what: what.into(), command }
-}
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,24 @@
-//! What to do about a want of addresses, cheapest first.
+//! What to do about a lack of addresses, cheapest first.
 
-use super::answer::{Remedy, Verdict};
+use super::answer::Verdict;
 use super::case::{Case, Decision};
-use crate::losses::{freed, losing};
-use crate::seen::{Network, Service};
-use crate::why::suspects::WaitedOn;
+use super::remedy::RemedyKind;
+use super::suspects::WaitedOn;
+use crate::holders::shares;
+use crate::losses::{freed, losing, names};
 
-/// The most holders whose removal is proposed.
+/// How many stacks and services are proposed for removal, at most.
 const PROPOSED: usize = 3;
 
-/// The mend of a decision.
-pub(crate) fn remedies(case: &Case<'_>, decision: &Decision<'_>) -> Vec<Remedy> {
+/// The steps that a decision asks for, in the order in which they are to be tried.
+pub(crate) fn remedies(case: &Case<'_>, decision: &Decision<'_>) -> Vec<RemedyKind> {
     let mut steps = Vec::new();
     match decision.verdict {
         Verdict::Address | Verdict::VipPending => {
             steps.extend(stop_losing(case));
             match &decision.network {
                 Some(network) => {
-                    steps.extend(make_room(case, network));
+                    steps.extend(free_addresses(case, network));
                     steps.extend(count_lost(case));
                 }
                 None => steps.extend(tell_apart(case, &decision.candidates)),
@@ -28,107 +29,73 @@ pub(crate) fn remedies(case: &Case<'_>, decision: &Decision<'_>) -> Vec<Remedy> 
             steps.extend(decision.network.iter().flat_map(|n| give_subnet(case, n)));
             steps.extend(count_lost(case));
         }
-        _ => steps.extend(decision.remedies.iter().cloned()),
+        Verdict::NotAddress | Verdict::Running | Verdict::Unknown => {
+            steps.extend(decision.remedies.iter().cloned());
+        }
     }
     steps
 }
 
-fn step(what: impl Into<String>, command: impl Into<String>) -> Remedy {
-    Remedy { what: what.into(), command: Some(command.into()) }
-}
-
-/// Before anything else: whatever frees an address makes the allocator try again, and each attempt costs.
-fn stop_losing(case: &Case<'_>) -> Option<Remedy> {
+/// Before anything else: whatever frees an address makes the allocator try again, and each attempt costs one.
+fn stop_losing(case: &Case<'_>) -> Option<RemedyKind> {
     let service = case.service?;
     let freed = freed(case.waiting, service);
     if !freed.is_empty() {
-        let networks = freed.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(" and ");
-        let added: Vec<String> = case
-            .waiting
-            .waits
-            .iter()
-            .filter(|w| w.service == service.name)
-            .map(|w| w.network_name.clone().unwrap_or_else(|| w.network.to_string()))
-            .collect();
-        let flags: String = added.iter().map(|n| format!("--network-rm {n} ")).collect();
-        return Some(step(
-            format!(
-                "first take the update back: it freed the virtual address on {networks} that the service still uses"
-            ),
-            format!("docker service update {flags}{}", service.name),
-        ));
+        let waits = case.waiting.waits.iter().filter(|w| w.service == service.name);
+        return Some(RemedyKind::TakeUpdateBack {
+            service: service.name.clone(),
+            freed_on: names(&freed),
+            added: waits.map(|w| w.network_name.clone().unwrap_or_else(|| w.network.to_string())).collect(),
+        });
     }
     let losing = losing(case.waiting, service)?;
-    let (networks, may) =
-        if losing.on.is_empty() { (losing.perhaps, "may lose") } else { (losing.on, "loses") };
-    let networks = networks.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(" and ");
-    Some(step(
-        format!(
-            "first remove {}, and deploy it again at the end: each attempt to serve it {may} an address on {networks}",
-            service.name
-        ),
-        removal(service),
-    ))
+    let certain = !losing.on.is_empty();
+    Some(RemedyKind::RemoveWaiting {
+        service: service.name.clone(),
+        stack: service.stack.clone(),
+        on: names(if certain { &losing.on } else { &losing.perhaps }),
+        certain,
+    })
 }
 
-/// What the attempts so far have lost elsewhere: only a census knows, and only once nobody waits any more.
-fn count_lost(case: &Case<'_>) -> Vec<Remedy> {
+/// What the attempts so far have lost elsewhere: only a census shows it, and a census is refused while a service waits.
+fn count_lost(case: &Case<'_>) -> Vec<RemedyKind> {
     let Some(losing) = case.service.and_then(|s| losing(case.waiting, s)) else { return Vec::new() };
     let networks = losing.on.iter().chain(&losing.perhaps);
-    networks
-        .map(|n| {
-            let what = format!("once nobody waits: count what the attempts have lost on {}", n.name);
-            step(what, format!("pvcheck census {}", n.name))
-        })
-        .collect()
+    networks.map(|n| RemedyKind::CountLost { network: n.name.clone() }).collect()
 }
 
-fn removal(service: &Service) -> String {
-    match &service.stack {
-        Some(stack) => format!("pvcheck stack rm {stack} --apply"),
-        None => format!("docker service rm {}", service.name),
-    }
-}
-
-fn make_room(case: &Case<'_>, network: &WaitedOn) -> Vec<Remedy> {
-    let name = &network.name;
+/// From what costs nothing to what costs a new network.
+fn free_addresses(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
+    let name = || network.name.clone();
     let mut steps = Vec::new();
     let stopping = network.stopping();
     if 0 < stopping {
-        let what = format!(
-            "wait: {stopping} of the tasks that hold an address of {name} are stopping, and give it back by themselves"
-        );
-        steps.push(Remedy { what, command: None });
+        steps.push(RemedyKind::Wait { network: name(), stopping });
     }
     if network.free.is_some_and(|free| 0 < free) {
-        steps.push(retry(case, name));
+        steps.push(retry(case, network));
     }
     steps.extend(removals(case, network));
     if let Some(leaked @ 1..) = network.leaked {
-        steps.push(step(
-            format!("take back the {leaked} leaked addresses of {name}; nothing is restarted where there are managers enough"),
-            "pvcheck reclaim --apply",
-        ));
+        steps.push(RemedyKind::Reclaim { network: name(), leaked });
     }
-    steps.extend(down_nodes(case, name));
+    steps.extend(down_nodes(case, network));
     steps.extend(enlarge(case, network));
     steps
 }
 
-fn retry(case: &Case<'_>, network: &str) -> Remedy {
-    let service = case.service.map_or("SERVICE", |s| s.name.as_str());
-    step(
-        format!("{network} has room now: let the allocator try again"),
-        format!("docker service update --force {service}"),
-    )
+/// The allocator does not try again by itself until an address is given back (swarmkit `network.go`, `procUnallocatedServices`).
+fn retry(case: &Case<'_>, network: &WaitedOn) -> RemedyKind {
+    RemedyKind::Retry { network: network.name.clone(), service: case.service.map(|s| s.name.clone()) }
 }
 
 /// The stacks and services that hold most, other than the waiting one's own.
-fn removals(case: &Case<'_>, network: &WaitedOn) -> Vec<Remedy> {
+fn removals(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     let mut held: Vec<(Option<&str>, &str, u64)> = Vec::new();
     let own_stack = case.service.and_then(|s| s.stack.as_deref());
     for holder in &network.holders {
-        // Those that are gone already give their addresses back by themselves.
+        // Services that are gone already give their addresses back by themselves.
         let Some(service) = case.waiting.snapshot.service_named(&holder.service) else { continue };
         let stack = service.stack.as_deref();
         if case.service.is_some_and(|s| s.name == service.name) || (stack.is_some() && stack == own_stack) {
@@ -139,95 +106,68 @@ fn removals(case: &Case<'_>, network: &WaitedOn) -> Vec<Remedy> {
             None => held.push((stack, &holder.service, holder.total())),
         }
     }
+    // Stable, so that what holds the same stays in the order of the holders.
     held.sort_by_key(|(.., sum)| std::cmp::Reverse(*sum));
-    let proposals = held.iter().take(PROPOSED).map(|(stack, service, sum)| {
-        let (what, command) = match stack {
-            Some(stack) => (format!("stack {stack}"), format!("pvcheck stack rm {stack} --apply")),
-            None => (format!("service {service}"), format!("docker service rm {service}")),
-        };
-        step(
-            format!("if {what} is not needed: its removal gives back {sum} addresses of {}", network.name),
-            command,
-        )
+    let proposals = held.into_iter().take(PROPOSED).map(|(stack, service, addresses)| {
+        let network = network.name.clone();
+        match stack {
+            Some(stack) => RemedyKind::RemoveStack { stack: stack.to_owned(), network, addresses },
+            None => RemedyKind::RemoveService { service: service.to_owned(), network, addresses },
+        }
     });
     proposals.collect()
 }
 
-fn down_nodes(case: &Case<'_>, network: &str) -> Vec<Remedy> {
+fn down_nodes(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     let snapshot = case.waiting.snapshot;
-    let Some(network) = snapshot.overlay(network) else { return Vec::new() };
-    let shares = crate::holders::shares(snapshot, &crate::owners::owners(snapshot, network));
+    let Some(overlay) = snapshot.overlay(&network.name) else { return Vec::new() };
+    let shares = shares(snapshot, case.waiting.owners(overlay));
     let down = shares.into_iter().filter(|s| s.down);
-    down.map(|s| {
-        let held = s.tasks + s.attachments + s.load_balancers;
-        let host = s.hostname.unwrap_or_else(|| s.node.to_string());
-        step(
-            format!("if node {host}, which is down, does not come back: its removal gives back {held} addresses of {}", network.name),
-            format!("docker node rm --force {host}"),
-        )
+    down.map(|s| RemedyKind::RemoveNode {
+        addresses: s.tasks + s.attachments + s.load_balancers,
+        node: s.hostname.unwrap_or_else(|| s.node.to_string()),
+        network: network.name.clone(),
     })
     .collect()
 }
 
-fn enlarge(case: &Case<'_>, network: &WaitedOn) -> Vec<Remedy> {
+fn enlarge(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     let name = &network.name;
-    let mesh = case.waiting.snapshot.overlay(name).is_some_and(|n: &Network| n.ingress);
-    if mesh {
-        let what = "if all of it is needed: publish in host mode what does not need the routing mesh, which costs two addresses of ingress and more per service";
-        return vec![Remedy { what: what.into(), command: None }];
+    // `ingress` cannot be replaced while a service publishes through it, so its users have to become fewer.
+    if case.waiting.snapshot.overlay(name).is_some_and(|n| n.ingress) {
+        return vec![RemedyKind::PublishInHostMode];
     }
-    // Room for twice of what is there, at least a /24, which costs nothing.
+    // Twice of what is owned, and at least a /24, which costs nothing.
     let wanted = network.owned.saturating_mul(2).max(250);
     let fits = |prefix: &u8| wanted <= (1_u64 << (32 - u32::from(*prefix))).saturating_sub(3);
     let prefix = (8..=24_u8).rev().find(fits).unwrap_or(8);
     vec![
-        step(
-            format!(
-                "if all of it is needed, {name} is too small for its {} owners and those who wait: choose a larger subnet",
-                network.owned
-            ),
-            format!("pvcheck plan-subnet --prefix {prefix} --name {name}"),
-        ),
-        Remedy {
-            what: format!(
-                "and make {name} anew with it: remove drained what is on it, then {name} itself; create it with that subnet, and deploy again"
-            ),
-            command: None,
-        },
+        RemedyKind::ChooseLargerSubnet { network: name.clone(), owned: network.owned, prefix },
+        RemedyKind::Recreate { network: name.clone() },
     ]
 }
 
-/// Nothing tells which of several is full.
-fn tell_apart(case: &Case<'_>, candidates: &[WaitedOn]) -> Vec<Remedy> {
-    if let Some(roomy) = candidates.iter().find(|n| n.free.is_some_and(|free| 0 < free)) {
-        return vec![retry(case, &roomy.name)];
+/// Nothing shows which of several networks is full.
+fn tell_apart(case: &Case<'_>, candidates: &[WaitedOn]) -> Vec<RemedyKind> {
+    if let Some(network) = candidates.iter().find(|n| n.free.is_some_and(|free| 0 < free)) {
+        return vec![retry(case, network)];
     }
     // A census is refused while a service waits, for it would make the allocator try again.
-    let census = candidates.iter().map(|n| {
-        step(
-            format!("then count {}: {} of {} have an owner", n.name, n.owned, n.usable),
-            format!("pvcheck census {}", n.name),
-        )
+    let census = candidates.iter().map(|n| RemedyKind::CountCandidate {
+        network: n.name.clone(),
+        owned: n.owned,
+        usable: n.usable,
     });
     census.collect()
 }
 
-fn give_subnet(case: &Case<'_>, network: &WaitedOn) -> Vec<Remedy> {
-    let name = &network.name;
-    let mut steps = vec![
-        step(
-            "see in the leading manager's log why it has no subnet",
-            "pvcheck journal scan --since-engine-start",
-        ),
-        step("choose a subnet that collides with nothing", format!("pvcheck plan-subnet --name {name}")),
-    ];
-    if let Some(service) = case.service {
-        steps.push(step(
-            format!(
-                "remove what is on {name}, and {name} itself; create it with that subnet, and deploy again"
-            ),
-            format!("{} && docker network rm {name}", removal(service)),
-        ));
-    }
+fn give_subnet(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
+    let name = || network.name.clone();
+    let mut steps = vec![RemedyKind::SeeLog, RemedyKind::ChooseSubnet { network: name() }];
+    steps.extend(case.service.map(|service| RemedyKind::RecreateUnallocated {
+        network: name(),
+        service: service.name.clone(),
+        stack: service.stack.clone(),
+    }));
     steps
 }

@@ -1,10 +1,10 @@
-//! The service or task that somebody asks about: by name, id, or the beginning of an id.
+//! The service or task that is asked about: by name, by id, or by the beginning of an id.
 
 use thiserror::Error;
 
 use crate::seen::{Service, Snapshot, Task};
 
-/// How many near names are told.
+/// How many names a "did you mean" lists, at most.
 const NEAR: usize = 5;
 
 /// What was asked about.
@@ -14,7 +14,7 @@ pub(crate) enum Subject<'a> {
     Task(&'a Task),
 }
 
-/// Nothing, or too much, has this name.
+/// No service or task matches, or more than one does.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoSuchSubject {
     /// No service has this name, no service and no task this id.
@@ -22,15 +22,15 @@ pub enum NoSuchSubject {
     Unknown {
         /// What was asked for.
         asked: String,
-        /// Services with a name like it, nearest first; at most five.
+        /// Services with a similar name, nearest first; at most five.
         near: Vec<String>,
     },
-    /// Several ids begin so.
+    /// Several ids begin with it.
     #[error("`{asked}` is the beginning of several ids: {}; give more of it", matches.join(", "))]
     Ambiguous {
         /// What was asked for.
         asked: String,
-        /// What begins so, at most five of them.
+        /// What begins with it, at most five of them.
         matches: Vec<String>,
     },
 }
@@ -38,12 +38,13 @@ pub enum NoSuchSubject {
 fn hint(near: &[String]) -> String {
     match near {
         [] => "; `docker service ls` lists the services".into(),
-        near => format!("; near to it: {}", near.join(", ")),
+        near => format!("; did you mean {}?", near.join(", ")),
     }
 }
 
 /// Full name or id before a beginning of an id, services before tasks.
 pub(crate) fn subject<'a>(snapshot: &'a Snapshot, asked: &str) -> Result<Subject<'a>, NoSuchSubject> {
+    // In full first, so that a name that is also the beginning of another id stays reachable.
     let service = snapshot.services.iter().find(|s| s.name == asked || s.id.as_str() == asked);
     let task = || snapshot.tasks.iter().find(|t| t.id.as_str() == asked);
     if let Some(found) = service.map(Subject::Service).or_else(|| task().map(Subject::Task)) {
@@ -70,9 +71,10 @@ pub(crate) fn subject<'a>(snapshot: &'a Snapshot, asked: &str) -> Result<Subject
     }
 }
 
-/// Services whose name holds what was asked for, is held by it, or differs in a few letters.
+/// Services whose name contains what was asked for, is contained in it, or differs in a few letters.
 fn near(snapshot: &Snapshot, asked: &str) -> Vec<String> {
     let wanted = asked.to_lowercase();
+    // One letter in three: enough for a slip, too little to list every short name.
     let tolerated = wanted.chars().count() / 3;
     let mut near: Vec<(usize, &str)> = Vec::new();
     for service in &snapshot.services {
@@ -88,7 +90,7 @@ fn near(snapshot: &Snapshot, asked: &str) -> Vec<String> {
     near.into_iter().take(NEAR).map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Levenshtein's distance of two names, each cut to 200 characters.
+/// The Levenshtein distance of two names, each cut to 200 characters: the time grows with the product of both.
 fn distance(a: &str, b: &str) -> usize {
     const MOST: usize = 200;
     let b: Vec<char> = b.chars().take(MOST).collect();
@@ -106,15 +108,4 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn distances() {
-        for (a, b, far) in
-            [("", "", 0), ("a", "", 1), ("shop_app", "shop_ap", 1), ("web", "wbe", 2), ("web", "app", 3)]
-        {
-            assert_eq!((distance(a, b), distance(b, a)), (far, far), "{a} {b}");
-        }
-    }
-}
+mod tests;

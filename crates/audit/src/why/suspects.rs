@@ -1,14 +1,15 @@
-//! Which of the networks that somebody waits on is to blame.
+//! Which of the networks that a service or task waits on is the one that refuses.
 
 use pvcheck_ipam::Subnet;
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{Waiting, leaked_when_full, load_balancers_unsure};
+use crate::exhaustion::{FullBecause, full_because_json, load_balancers_unsure};
 use crate::holders::{Holder, holders};
-use crate::owners::{OwnerKind, owners};
+use crate::owners::OwnerKind;
 use crate::seen::{Network, NetworkId};
+use crate::waiting::Waiting;
 
-/// A network that somebody waits on, and who holds it.
+/// A network that a service or task waits on, and who holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitedOn {
     /// Its name.
@@ -21,8 +22,8 @@ pub struct WaitedOn {
     pub usable: u64,
     /// How many of them have a known owner, each counted once.
     pub owned: u64,
-    /// How many are taken and have none. Where nothing is free that is `usable` less `owned`, without any probing;
-    /// `null` where it is not known that nothing is free, or who has what.
+    /// How many are taken and have none. If nothing is free that is `usable` less `owned`; `null` if it is not known that
+    /// nothing is free, or who has what.
     pub leaked: Option<u64>,
     /// How many are free; `null` where that is not known.
     pub free: Option<u64>,
@@ -30,23 +31,25 @@ pub struct WaitedOn {
     pub holders: Vec<Holder>,
     /// Load balancers: one for each node that runs a task there, on `ingress` one for each node.
     pub load_balancers: u64,
-    /// Those of them that may have got no address, since no task of their node has started: while there are any, `leaked` may
+    /// Those of them that may have got no address, since no task of their node has started; if there are any, `leaked` may
     /// be `null`.
     pub load_balancers_unsure: u64,
     /// Standalone containers.
     pub attachments: u64,
-    /// How it is known that nothing is free; `null` where it is not known, or not so.
-    pub full_because: Option<String>,
+    /// How it is known that nothing is free; `null` if it is not known, or not so. JSON has the sentence as `full_because`,
+    /// the kind as `full_kind`.
+    #[serde(flatten, with = "full_because_json")]
+    pub full_because: Option<FullBecause>,
 }
 
 impl WaitedOn {
-    /// Owned addresses of tasks that are to stop: they come back by themselves.
+    /// Owned addresses of tasks that are stopping: they come back by themselves.
     pub fn stopping(&self) -> u64 {
         self.holders.iter().map(|h| h.stopping).sum()
     }
 }
 
-/// The networks that somebody lacks an address on, told apart.
+/// What is known of the networks on which an address is missing.
 pub(crate) enum Suspects<'a> {
     /// This one has no subnet.
     NotAllocated(&'a Network),
@@ -55,59 +58,46 @@ pub(crate) enum Suspects<'a> {
     /// At least one of these is full, and nothing tells which.
     OneOf(Vec<WaitedOn>),
     /// The allocator counts free addresses on all of them.
-    Room(Vec<WaitedOn>),
+    HaveFree(Vec<WaitedOn>),
 }
 
-/// Who is to blame that somebody has waited on all of these for a while; `on` is not empty.
+/// Decides which of these networks is refusing. `on` must not be empty.
 pub(crate) fn suspects<'a>(waiting: &Waiting<'_>, on: &[&'a Network]) -> Suspects<'a> {
+    // A network without a subnet refuses whatever the others do.
     if let Some(network) = on.iter().find(|n| !n.is_allocated()) {
         return Suspects::NotAllocated(network);
     }
-    if let Some(network) = on.iter().find(|n| waiting.full(n, &owners(waiting.snapshot, n)).is_some()) {
-        return Suspects::Full(Box::new(waited_on(waiting, network, None)));
+    let full = |network, because| Suspects::Full(Box::new(waited_on(waiting, network, because)));
+    if let Some(network) = on.iter().find(|n| waiting.full(n).is_some()) {
+        return full(network, None);
     }
-    let suspects: Vec<&Network> = on.iter().filter(|n| !waiting.has_room(n)).copied().collect();
+    let all = |on: &[&Network]| on.iter().map(|n| waited_on(waiting, n, None)).collect();
+    let suspects: Vec<&Network> = on.iter().filter(|n| !waiting.counts_free(n)).copied().collect();
     match suspects.as_slice() {
-        [] => Suspects::Room(on.iter().map(|n| waited_on(waiting, n, None)).collect()),
-        [one] if on.len() == 1 => Suspects::Full(Box::new(waited_on(
-            waiting,
-            one,
-            Some("somebody waits for an address here and nowhere else, so nothing is free"),
-        ))),
-        [one] => Suspects::Full(Box::new(waited_on(
-            waiting,
-            one,
-            Some("the allocator counts free addresses on every other network that it waits on"),
-        ))),
-        several => Suspects::OneOf(several.iter().map(|n| waited_on(waiting, n, None)).collect()),
+        [] => Suspects::HaveFree(all(on)),
+        // It has waited for a while, and there is no other network that it could be waiting for.
+        [one] if on.len() == 1 => full(one, Some(FullBecause::AskedWaitsOnlyHere)),
+        [one] => full(one, Some(FullBecause::OthersHaveFree)),
+        several => Suspects::OneOf(all(several)),
     }
 }
 
-/// A network's numbers; `because` says why nothing is free where the look as a whole does not.
-pub(crate) fn waited_on(waiting: &Waiting<'_>, network: &Network, because: Option<&str>) -> WaitedOn {
-    let owners = owners(waiting.snapshot, network);
-    let because = waiting.full(network, &owners).map(|f| f.words()).or_else(|| because.map(str::to_owned));
-    let (leaked, free) = match waiting.counts.of(&network.id) {
-        Some(status) => {
-            let reserved = network.capacity().map_or(0, |c| c.reserved());
-            let leaked = status.ips_in_use.saturating_sub(reserved).checked_sub(owners.total());
-            (leaked, Some(status.dynamic_available))
-        }
-        None if because.is_some() => (leaked_when_full(waiting.snapshot, network, &owners), Some(0)),
-        None => (None, None),
-    };
+/// A network's numbers; `because` says why nothing is free if the snapshot as a whole does not.
+pub(crate) fn waited_on(waiting: &Waiting<'_>, network: &Network, because: Option<FullBecause>) -> WaitedOn {
+    let owners = waiting.owners(network);
+    let pool = waiting.pool_if(network, because);
     WaitedOn {
         name: network.name.clone(),
         id: network.id.clone(),
         subnets: network.subnets(),
         usable: network.usable(),
         owned: owners.total(),
-        leaked,
-        free,
-        holders: holders(waiting.snapshot, &owners),
+        leaked: pool.leaked,
+        free: pool.free,
+        holders: holders(waiting.snapshot, owners),
         load_balancers: owners.count(OwnerKind::LoadBalancer),
-        load_balancers_unsure: load_balancers_unsure(waiting.snapshot, network, &owners),
+        load_balancers_unsure: load_balancers_unsure(waiting.snapshot, network, owners),
         attachments: owners.count(OwnerKind::Attachment),
-        full_because: because,
+        full_because: pool.full_because,
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use pvcheck_audit::{AllocatorCounts, Audit, AuditedNetwork, SavedSnapshot, Snapshot, audit_with};
-use pvcheck_ipam::Thresholds;
+use pvcheck_ipam::{Pressure, Thresholds};
 use pvcheck_swarm::read_counts;
 
 use crate::args::{self, Args};
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> 
     let found = report
         .networks
         .iter()
-        .any(|n| !n.duplicates.is_empty() || !n.stuck.is_empty() || n.pressure == "full");
+        .any(|n| !n.duplicates.is_empty() || !n.stuck.is_empty() || n.pressure == Pressure::Full);
     Ok(u8::from(found || !report.findings.is_empty()))
 }
 
@@ -59,7 +59,7 @@ fn keep(report: &mut Audit, names: &[String], snapshot: &Snapshot) -> Result<(),
     }
     report.networks.retain(|n| names.iter().any(|name| *name == n.name || name == n.id.as_str()));
     let kept: Vec<&str> = report.networks.iter().map(|n| n.name.as_str()).collect();
-    report.findings.retain(|f| f.networks.iter().any(|n| kept.contains(&n.as_str())));
+    report.findings.retain(|f| f.networks().iter().any(|n| kept.contains(&n.as_str())));
     Ok(())
 }
 
@@ -90,7 +90,7 @@ fn table(report: &Audit, named: bool) -> String {
     }
     for finding in &report.findings {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "\n! {}", finding.text);
+        let _ = writeln!(text, "\n! {finding}");
     }
     text
 }
@@ -122,7 +122,7 @@ fn row(text: &mut String, n: &AuditedNetwork, width: usize) {
 
 /// What stands below a row: what is wrong always, the holders where room is short or the network was asked for.
 fn details(text: &mut String, n: &AuditedNetwork, named: bool) {
-    let stuck = n.stuck.iter().map(|s| format!("-> task {} of {} waits: {}", s.task, s.service, s.reason));
+    let stuck = n.stuck.iter().map(|s| format!("-> task {} of {} waits: {s}", s.task, s.service));
     let mut lines: Vec<String> = stuck.collect();
     if 0 < n.on_down_nodes {
         let hosts = n.nodes.iter().filter(|s| s.down);
@@ -130,7 +130,7 @@ fn details(text: &mut String, n: &AuditedNetwork, named: bool) {
         let hosts = hosts.collect::<Vec<_>>().join(", ");
         lines.push(format!("-> {} held by tasks of nodes that are down: {hosts}", n.on_down_nodes));
     }
-    if named || matches!(n.pressure.as_str(), "full" | "high") {
+    if named || matches!(n.pressure, Pressure::Full | Pressure::High) {
         let most = if named { usize::MAX } else { LISTED };
         for holder in n.holders.iter().take(most) {
             let (vips, tasks) = (many(holder.vips, "VIP"), many(holder.tasks, "task"));
@@ -154,7 +154,7 @@ fn details(text: &mut String, n: &AuditedNetwork, named: bool) {
                 many(n.ended_tasks, "task")
             ));
         }
-        lines.extend(n.notes.iter().cloned());
+        lines.extend(n.notes.iter().map(ToString::to_string));
     }
     for line in lines {
         // Writing to a String cannot fail.

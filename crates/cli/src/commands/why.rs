@@ -48,14 +48,14 @@ fn text(found: &Why) -> String {
         held(&mut text, network);
     }
     for finding in &found.findings {
-        let _ = writeln!(text, "\n  ! {}", finding.text);
+        let _ = writeln!(text, "\n  ! {finding}");
     }
     if !found.remedies.is_empty() {
         text.push_str("\nWhat to do, cheapest first:\n");
     }
     for (at, remedy) in found.remedies.iter().enumerate() {
-        let _ = writeln!(text, "  {}. {}", at + 1, remedy.what);
-        if let Some(command) = &remedy.command {
+        let _ = writeln!(text, "  {}. {remedy}", at + 1);
+        if let Some(command) = remedy.command() {
             let _ = writeln!(text, "     $ {command}");
         }
     }

@@ -18,7 +18,7 @@ fn exit_codes() {
         let found = done.json();
         assert_eq!((&found["kind"], &found["verdict"]), (&"why".into(), &verdict.into()), "{found:#}");
     }
-    rig.run(&["why", "lat"]).assert_refused(2, &["`lat`", "near to it", "late"]);
+    rig.run(&["why", "lat"]).assert_refused(2, &["`lat`", "did you mean", "late"]);
     rig.run(&["why", "zzz"]).assert_refused(2, &["docker service ls"]);
     assert_eq!(rig.writes(), [] as [&str; 0]);
 }

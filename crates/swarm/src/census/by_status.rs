@@ -38,7 +38,7 @@ impl Moment<'_> {
 
     /// Given out, the reserved addresses not among them.
     fn in_use(&self) -> u64 {
-        self.status.ips_in_use.saturating_sub(self.network.capacity().map_or(0, |c| c.reserved()))
+        self.network.in_use(self.status)
     }
 
     /// The addresses that nobody owns, or why the difference does not tell.
@@ -109,7 +109,7 @@ pub(super) async fn count(
     started: Instant,
 ) -> Result<Census, CensusError> {
     if let Some(why) = counts_refused(&first_look) {
-        return Err(CensusError::NoStatus(why));
+        return Err(CensusError::NoStatus(why.to_string()));
     }
     let (mut before, mut earlier, mut reads) = (first_look, None, 0);
     loop {

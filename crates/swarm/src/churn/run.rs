@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use pvcheck_audit::{Network, NetworkId, Node, OwnerKind, Snapshot, owners};
+use pvcheck_audit::{Network, NetworkId, Node, NodeAvailability, NodeState, OwnerKind, Snapshot, owners};
 use pvcheck_ipam::LeakRate;
 
 use super::plan::ChurnPlan;
@@ -71,7 +71,9 @@ pub async fn churn(op: Operation<'_>, plan: &ChurnPlan) -> Result<Churn, ChurnEr
 /// that has none yet and may get a task.
 fn room(plan: &ChurnPlan, look: &Snapshot, network: &Network, census: &Census) -> Result<(), ChurnError> {
     let balanced = owners(look, network).load_balancers;
-    let may_come = |n: &&Node| n.availability == "active" && n.state == "ready" && !balanced.contains(&n.id);
+    let may_come = |n: &&Node| {
+        n.availability == NodeAvailability::Active && n.state == NodeState::Ready && !balanced.contains(&n.id)
+    };
     let tasks = u64::from(plan.stacks) * u64::from(plan.replicas);
     let needed = plan.peak_addresses()
         + plan.expected_losses()

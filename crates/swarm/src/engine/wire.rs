@@ -226,8 +226,15 @@ pub(crate) struct Attach {
 pub(crate) struct Mode {
     pub(crate) replicated: Option<Replicated>,
     pub(crate) global: Option<serde::de::IgnoredAny>,
-    pub(crate) replicated_job: Option<serde::de::IgnoredAny>,
+    pub(crate) replicated_job: Option<ReplicatedJob>,
     pub(crate) global_job: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ReplicatedJob {
+    pub(crate) max_concurrent: Option<u64>,
+    pub(crate) total_completions: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]

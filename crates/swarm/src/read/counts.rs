@@ -1,6 +1,6 @@
 //! Reading the allocator's own count of a network; see [`AllocatorCounts`] for what it is worth.
 
-use pvcheck_audit::{AllocatorCounts, Network, Snapshot, counts_refused, speaks_counts};
+use pvcheck_audit::{AllocatorCounts, CountsUnknown, Network, Snapshot, counts_refused, speaks_counts};
 use pvcheck_ipam::AllocatorStatus;
 
 use crate::engine::{CallError, Engine, wire};
@@ -59,10 +59,10 @@ pub async fn read_counts(engine: &Engine, snapshot: &Snapshot) -> AllocatorCount
                 counts.networks.insert(network.id.clone(), status);
             }
             Ok(None) => {
-                counts.unknown = Some(format!("the engine told no count of network {}", network.name));
+                counts.unknown = Some(CountsUnknown::NotAnswered { network: network.name.clone() });
             }
             Err(error) => {
-                counts.unknown = Some(error.to_string());
+                counts.unknown = Some(error.to_string().into());
                 break;
             }
         }

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use pvcheck_audit::{
-    EndpointMode, EngineFacts, Network, NetworkId, Node, NodeId, Runtime, Service, ServiceId, ServiceMode,
-    Snapshot, Task, TaskId, TaskState, Vip, without_values,
+    EndpointMode, EngineFacts, JobMode, Network, NetworkId, Node, NodeId, Runtime, Service, ServiceId,
+    ServiceMode, Snapshot, Task, TaskId, TaskState, Vip, without_values,
 };
 use pvcheck_ipam::{Pool, Subnet};
 
@@ -82,8 +82,8 @@ fn node(raw: wire::Node) -> Node {
         hostname: raw.description.hostname,
         manager: raw.spec.role == "manager",
         leader: raw.manager_status.is_some_and(|m| m.leader),
-        availability: raw.spec.availability,
-        state: raw.status.state,
+        availability: raw.spec.availability.into(),
+        state: raw.status.state.into(),
         engine_version: raw.description.engine.engine_version,
     }
 }
@@ -151,8 +151,13 @@ fn service(raw: wire::Service) -> Service {
 }
 
 fn mode(raw: &wire::Mode) -> ServiceMode {
-    if raw.replicated_job.is_some() || raw.global_job.is_some() {
-        ServiceMode::Job
+    if let Some(job) = &raw.replicated_job {
+        // The engine's own defaults: one at a time, and as many as run at a time.
+        let max_concurrent = job.max_concurrent.unwrap_or(1);
+        let total = job.total_completions.unwrap_or(max_concurrent);
+        ServiceMode::Job(JobMode::Replicated { max_concurrent, total })
+    } else if raw.global_job.is_some() {
+        ServiceMode::Job(JobMode::Global)
     } else if raw.global.is_some() {
         ServiceMode::Global
     } else {
@@ -224,6 +229,23 @@ mod tests {
             assert!(!TaskState::from_word(done).holds_addresses(), "{done}");
         }
         assert!(TaskState::from_word("a state of tomorrow").holds_addresses());
+    }
+
+    #[test]
+    fn jobs_are_read_with_the_engines_defaults() {
+        let read = |raw: &str| mode(&serde_json::from_str(raw).unwrap());
+        let job = |max_concurrent, total| ServiceMode::Job(JobMode::Replicated { max_concurrent, total });
+        for (raw, expected) in [
+            (r#"{"ReplicatedJob":{"MaxConcurrent":2,"TotalCompletions":5}}"#, job(2, 5)),
+            (r#"{"ReplicatedJob":{"MaxConcurrent":3}}"#, job(3, 3)),
+            (r#"{"ReplicatedJob":{}}"#, job(1, 1)),
+            (r#"{"GlobalJob":{}}"#, ServiceMode::Job(JobMode::Global)),
+            (r#"{"Global":{}}"#, ServiceMode::Global),
+            (r#"{"Replicated":{}}"#, ServiceMode::Replicated(1)),
+            ("{}", ServiceMode::Replicated(1)),
+        ] {
+            assert_eq!(read(raw), expected, "{raw}");
+        }
     }
 
     #[test]

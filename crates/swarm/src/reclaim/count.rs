@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pvcheck_audit::{Snapshot, owners, waiting_services};
+use pvcheck_audit::{AllocatorCounts, Snapshot, pool_counts, waiting_services};
 use serde::{Deserialize, Serialize};
 
 use crate::census::{CensusError, CensusOptions, census};
@@ -68,16 +68,10 @@ fn is_gone(error: &CensusError) -> bool {
     }
 }
 
-/// Where somebody waits for this very network, nothing is free: what nobody owns is leaked.
+/// The number that needs no census: on a full network, what has no owner is leaked. `refused` says why none was made.
 fn without_census(snapshot: &Snapshot, name: &str, refused: &str) -> LeakCount {
-    let blamed = waiting_services(snapshot)
-        .into_iter()
-        .any(|w| w.only_here && w.network_allocated && w.network_name.as_deref() == Some(name));
-    let leaked = snapshot.overlay(name).filter(|_| blamed).map(|network| {
-        let owners = owners(snapshot, network);
-        let owned = owners.addresses().len() as u64 + owners.load_balancers.len() as u64;
-        network.usable().saturating_sub(owned)
-    });
+    let network = snapshot.overlay(name).map(|n| &n.id);
+    let leaked = network.and_then(|id| pool_counts(snapshot, &AllocatorCounts::default(), id).leaked);
     let reason = match leaked {
         Some(_) => "without a census: the network is full, and this is what nobody owns".to_owned(),
         None => refused.to_owned(),

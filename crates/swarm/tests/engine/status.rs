@@ -1,7 +1,7 @@
 //! The allocator's own counts, on an engine that has all the traps of 29.7.2.
 
 use pvcheck_audit::{AllocatorCounts, SavedSnapshot, audit, audit_with, counts_refused, why};
-use pvcheck_ipam::{AllocatorStatus, Thresholds};
+use pvcheck_ipam::{AllocatorStatus, Pressure, Thresholds};
 use pvcheck_sim::{Engine as Release, Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Settings, Sim};
 use pvcheck_swarm::{
     Census, CensusError, CensusMethod, CensusOptions, Operation, census, read_count, read_counts, silent,
@@ -57,13 +57,13 @@ async fn the_counts_are_the_leaders_and_the_leaks_exact() {
         let in_use = truth.in_use.unwrap() - 3;
         assert_eq!((network.in_use, network.free), (Some(in_use), truth.free), "{}", network.name);
         assert_eq!(network.leaked, Some(truth.leaked.len() as u64), "{}", network.name);
-        assert_eq!(network.pressure, "ok", "leaks are known, so it may be said");
+        assert_eq!(network.pressure, Pressure::Ok, "leaks are known, so it may be said");
     }
     assert_eq!(truth(&sim, "shared").leaked.len(), 3);
     let clash = report.networks.iter().find(|n| n.name == "clash").unwrap();
     assert_eq!(
-        (clash.in_use, clash.leaked, clash.free, clash.pressure.as_str()),
-        (None, None, None, "unknown")
+        (clash.in_use, clash.leaked, clash.free, clash.pressure),
+        (None, None, None, Pressure::Unknown)
     );
 }
 
@@ -96,7 +96,7 @@ async fn older_engines_and_older_leaders_are_not_asked() {
         let snapshot = engine.snapshot().await.unwrap();
         sim.clear_requests();
         let counts = read_counts(&engine, &snapshot).await;
-        assert!(counts.unknown.as_deref().is_some_and(|why| why.contains("1.52")), "{counts:?}");
+        assert!(counts.unknown.as_ref().is_some_and(|why| why.to_string().contains("1.52")), "{counts:?}");
         assert_eq!(read_count(&engine, snapshot.overlay("shared").unwrap()).await.unwrap(), None);
         assert_eq!(reads(&sim), NOTHING);
         let report = audit_with(&snapshot, &counts, &Thresholds::default());
@@ -111,7 +111,12 @@ async fn older_engines_and_older_leaders_are_not_asked() {
     for version in ["28.5.2", "", "dev"] {
         snapshot.nodes[0].engine_version = version.into();
         sim.clear_requests();
-        assert!(read_counts(&engine, &snapshot).await.unknown.is_some_and(|why| why.contains("leader")));
+        assert!(
+            read_counts(&engine, &snapshot)
+                .await
+                .unknown
+                .is_some_and(|why| why.to_string().contains("leader"))
+        );
         assert_eq!(reads(&sim), NOTHING, "{version}");
     }
     snapshot.nodes[0].leader = false;
@@ -182,7 +187,11 @@ async fn owners_that_the_allocator_does_not_count_make_the_leaks_unknown() {
     let report = audit_with(&snapshot, &counts, &Thresholds::default());
     let network = report.networks.iter().find(|n| n.name == "shared").unwrap();
     assert_eq!((network.in_use, network.leaked, network.free), (Some(6), None, Some(247)));
-    assert!(network.notes.iter().any(|n| n.starts_with("2 addresses more")), "{:?}", network.notes);
+    assert!(
+        network.notes.iter().any(|n| n.to_string().starts_with("2 addresses more")),
+        "{:?}",
+        network.notes
+    );
     assert!(report.allocator_unknown.is_some(), "ingress is not among them");
 }
 

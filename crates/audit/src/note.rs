@@ -1,0 +1,138 @@
+//! What an audit could not know of a network from where it looked, and how to learn it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::described::{Described, described};
+use crate::exhaustion::{FullBecause, PoolCounts, load_balancers_unsure};
+use crate::seen::{Network, NetworkId};
+use crate::waiting::Waiting;
+
+/// A remark on one network of an audit. JSON has the sentences as `notes`, the kinds as `note_kinds`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Note {
+    /// Swarm has given the network no subnet.
+    NotAllocated {
+        /// The network's id, by which the manager's log names it.
+        network: NetworkId,
+    },
+    /// Nothing is free, and this is how that is known.
+    Full {
+        /// How.
+        because: FullBecause,
+    },
+    /// More addresses are owned than the allocator counts as taken.
+    OwnedButFree {
+        /// How many.
+        addresses: u64,
+    },
+    /// Some load balancers are counted that may have got no address.
+    BalancersUnsure {
+        /// How many.
+        load_balancers: u64,
+    },
+    /// How many addresses are leaked takes a census to know.
+    LeaksUnknown {
+        /// The network's name.
+        network: String,
+        /// A service that waits, because of which a census is refused.
+        waiting: Option<String>,
+    },
+    /// Tasks that hold an address here are stopping.
+    Stopping {
+        /// How many.
+        tasks: u64,
+    },
+    /// Load balancers hold addresses that no manager names.
+    BalancersUnnamed,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAllocated { network } => write!(
+                f,
+                "Swarm has given this network no subnet: it overlaps another network or the pool is used up; \
+                 the API does not tell which, nor the subnet asked for. Look in the log of the leading manager for \
+                 `Failed allocation for network {network}`: `Pool overlaps with other one` or `predefined address pools`"
+            ),
+            Self::Full { because } => because.fmt(f),
+            Self::OwnedButFree { addresses } => write!(
+                f,
+                "{addresses} addresses more have an owner than the allocator counts as taken: a failed update freed \
+                 them, or a node lacks its load balancer"
+            ),
+            Self::BalancersUnsure { load_balancers } => write!(
+                f,
+                "{load_balancers} of the load balancers counted here may have got no address: no task of their nodes \
+                 has started"
+            ),
+            Self::LeaksUnknown { network, waiting: None } => write!(
+                f,
+                "leaked addresses cannot be seen from lists; run `pvcheck census {network}` to count and name them"
+            ),
+            Self::LeaksUnknown { waiting: Some(service), .. } => write!(
+                f,
+                "leaked addresses cannot be seen from lists, and a census is refused while service {service} waits; \
+                 run `pvcheck why {service}` first"
+            ),
+            Self::Stopping { tasks } => {
+                write!(f, "{tasks} of the tasks that hold an address here are stopping")
+            }
+            Self::BalancersUnnamed => f.write_str(
+                "load balancers are counted one per node with a task here; no manager names their addresses",
+            ),
+        }
+    }
+}
+
+impl Described for Vec<Note> {
+    type Text = Vec<String>;
+
+    fn text(&self) -> Vec<String> {
+        self.iter().map(ToString::to_string).collect()
+    }
+
+    fn from_text(_: Vec<String>) -> Self {
+        Self::new()
+    }
+}
+
+described!(notes_json, Vec<Note>, "notes", "note_kinds");
+
+/// The remarks on one network.
+pub(crate) fn notes(waiting: &Waiting<'_>, network: &Network, pool: &PoolCounts) -> Vec<Note> {
+    // Of a network without a subnet nothing else can be said: it has no addresses.
+    if !network.is_allocated() {
+        return vec![Note::NotAllocated { network: network.id.clone() }];
+    }
+    let owners = waiting.owners(network);
+    let mut notes = Vec::new();
+    notes.extend(pool.full_because.clone().map(|because| Note::Full { because }));
+    if 0 < pool.owned_but_free {
+        notes.push(Note::OwnedButFree { addresses: pool.owned_but_free });
+    }
+    let load_balancers = load_balancers_unsure(waiting.snapshot, network, owners);
+    if pool.full_because.is_some() && 0 < load_balancers {
+        notes.push(Note::BalancersUnsure { load_balancers });
+    }
+    // With owners that the allocator does not count, a census would show those and still not the difference.
+    if pool.leaked.is_none() && 0 == pool.owned_but_free {
+        let service = waiting.waits.first().map(|w| w.service.clone());
+        notes.push(Note::LeaksUnknown { network: network.name.clone(), waiting: service });
+    }
+    let stopping = waiting.snapshot.tasks.iter().filter(|t| t.is_stopping_on(&network.id)).count() as u64;
+    if 0 < stopping {
+        notes.push(Note::Stopping { tasks: stopping });
+    }
+    // One is the usual case on a single node, and not worth a remark.
+    if 1 < owners.load_balancers.len() {
+        notes.push(Note::BalancersUnnamed);
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! One snapshot, with what every judgement of it needs: who owns what, and who is waiting for an address.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::owners::{Owners, owners};
+use crate::seen::{AllocatorCounts, EndpointMode, Network, NetworkId, Service, Snapshot, Task, TaskState};
+use crate::waits::{VipWait, waiting_services};
+
+/// How long a service or a task may lack an address before it counts as waiting. Allocation takes milliseconds.
+pub(crate) const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// What a node says when it rejects a task for want of a load balancer (moby
+/// `daemon/cluster/executor/container/adapter.go`).
+const BALANCER_MISSING: &str = "node is missing network attachments, ip addresses may be exhausted";
+
+/// A task that lacks an address although it was created a while ago.
+pub(crate) struct Lack<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) service: Option<&'a Service>,
+    /// The overlays on which it lacks one; not empty.
+    pub(crate) on: Vec<&'a Network>,
+}
+
+/// One snapshot, its owners, and who is waiting in it. Built once per judgement and passed along.
+pub(crate) struct Waiting<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) counts: &'a AllocatorCounts,
+    /// Services that have waited for a virtual address for a while.
+    pub(crate) waits: Vec<VipWait>,
+    /// Tasks that have waited for an address for a while.
+    pub(crate) lacks: Vec<Lack<'a>>,
+    owners: BTreeMap<&'a NetworkId, Owners>,
+    /// For a network that the snapshot does not list.
+    unowned: Owners,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn of(snapshot: &'a Snapshot, counts: &'a AllocatorCounts) -> Self {
+        // A time that is not known counts as long ago: an address that is missing is worth a word.
+        let patient = |w: &VipWait| {
+            let service = snapshot.service_named(&w.service);
+            service.is_none_or(|s| has_waited(snapshot, s.updated, PATIENCE) != Some(false))
+        };
+        let waits = waiting_services(snapshot).into_iter().filter(patient).collect();
+        // NEW is the only state without addresses: the allocator moves a task on to PENDING once it has all of them.
+        let waiting = snapshot.tasks.iter().filter(|t| t.state == TaskState::New && t.is_wanted());
+        let lacks = waiting.filter(|t| has_waited(snapshot, t.since, PATIENCE) != Some(false));
+        let lacks = lacks.map(|task| lack(snapshot, task)).filter(|l| !l.on.is_empty()).collect();
+        let owners = snapshot.overlays().into_iter().map(|n| (&n.id, owners(snapshot, n))).collect();
+        Self { snapshot, counts, waits, lacks, owners, unowned: Owners::default() }
+    }
+
+    /// Who holds what on this overlay; no owners for a network that the snapshot does not list as one.
+    pub(crate) fn owners(&self, network: &Network) -> &Owners {
+        self.owners.get(&network.id).unwrap_or(&self.unowned)
+    }
+
+    /// True iff this service has waited for a virtual address for a while.
+    pub(crate) fn waits(&self, service: &str) -> bool {
+        self.waits.iter().any(|w| w.service == service)
+    }
+
+    /// Tasks that a node rejected for want of a load balancer, and whose slot no other task has filled since.
+    pub(crate) fn without_balancer(&self) -> impl Iterator<Item = &'a Task> {
+        let snapshot = self.snapshot;
+        snapshot.tasks.iter().filter(|t| lacked_balancer(t)).filter(move |t| !is_replaced(snapshot, t))
+    }
+}
+
+/// True iff another task of this task's slot runs, or failed later for the same reason.
+fn is_replaced(snapshot: &Snapshot, task: &Task) -> bool {
+    let same_slot = |o: &&Task| o.service == task.service && o.slot == task.slot && o.id != task.id;
+    snapshot.tasks.iter().filter(same_slot).any(|other| {
+        // Without a slot the service is global, and its tasks differ by node.
+        let other_node = task.slot.is_none() && other.node != task.node;
+        let newer = lacked_balancer(other) && (task.since, &task.id) < (other.since, &other.id);
+        !other_node && (other.is_running() || newer)
+    })
+}
+
+/// True iff a node rejected this task because it got no address for its load balancer.
+pub(crate) fn lacked_balancer(task: &Task) -> bool {
+    task.state == TaskState::Rejected && task.error.contains(BALANCER_MISSING)
+}
+
+/// Whether this much time has passed since then, by the engine's clock; `None` if that is not known.
+pub(crate) fn has_waited(
+    snapshot: &Snapshot,
+    since: Option<Timestamp>,
+    patience: SignedDuration,
+) -> Option<bool> {
+    since.map(|since| patience <= snapshot.engine.at.duration_since(since))
+}
+
+/// The overlays that a service's tasks join, each once, `ingress` last; a network that is not listed is left out.
+pub(crate) fn overlays_wanted<'a>(snapshot: &'a Snapshot, service: &Service) -> Vec<&'a Network> {
+    let by_id = |id: &NetworkId| snapshot.networks.iter().find(|n| n.id == *id);
+    // A dnsrr service cannot publish through the mesh (swarmkit `IsIngressNetworkNeeded`).
+    let mesh = service.publishes_ingress && service.endpoint == EndpointMode::Vip;
+    let ingress = snapshot.networks.iter().find(|n| n.ingress && mesh);
+    let wanted = service.networks.iter().filter_map(by_id).filter(|n| !n.ingress);
+    let mut networks: Vec<&Network> = wanted.chain(ingress).filter(|n| n.is_overlay()).collect();
+    let mut seen = BTreeSet::new();
+    networks.retain(|n| seen.insert(n.id.clone()));
+    networks
+}
+
+/// The overlays of a task: those of its service, or for a standalone container those that it is attached to.
+pub(crate) fn overlays_of<'a>(snapshot: &'a Snapshot, task: &Task) -> Vec<&'a Network> {
+    if let Some(service) = task.service.as_ref().and_then(|id| snapshot.service(id)) {
+        return overlays_wanted(snapshot, service);
+    }
+    let on = |n: &&Network| n.is_overlay() && task.is_attached_to(&n.id);
+    snapshot.networks.iter().filter(on).collect()
+}
+
+fn lack<'a>(snapshot: &'a Snapshot, task: &'a Task) -> Lack<'a> {
+    let has = |n: &Network| task.addresses_on(&n.id).next().is_some();
+    let mut on = overlays_of(snapshot, task);
+    on.retain(|n| !has(n));
+    Lack { task, service: task.service.as_ref().and_then(|id| snapshot.service(id)), on }
+}

@@ -1,0 +1,335 @@
+//! What can be done: each step as a kind with its data, from which its sentence and its command follow.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+const ADAPT_NODES: &str = "give a node what it asks for, or ask for less: constraints, resources, platforms, nodes that are drained or \
+     paused";
+const PUBLISH_IN_HOST_MODE: &str = "if all of it is needed: publish in host mode what does not need the routing mesh, which costs two addresses of \
+     ingress and more per service";
+
+/// One step. `Display` says what it is and what it gives; JSON has that sentence as `what`, and the command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "WrittenRemedy")]
+pub struct Remedy {
+    /// What to do.
+    #[serde(flatten)]
+    pub kind: RemedyKind,
+}
+
+/// What to do. Networks, services, stacks and hosts are named by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RemedyKind {
+    /// Make nodes fit for the task, or ask for less.
+    AdaptNodes,
+    /// Choose a larger subnet for a network whose owners all need their addresses.
+    ChooseLargerSubnet {
+        /// The network.
+        network: String,
+        /// Addresses owned on it now.
+        owned: u64,
+        /// Prefix length of a subnet with space for twice as many, 8 to 24.
+        prefix: u8,
+    },
+    /// Choose a subnet for a network that has none.
+    ChooseSubnet {
+        /// The network.
+        network: String,
+    },
+    /// Count one of several networks of which one is full.
+    CountCandidate {
+        /// The network.
+        network: String,
+        /// Addresses with a known owner.
+        owned: u64,
+        /// Addresses that there are.
+        usable: u64,
+    },
+    /// Count what a waiting service has lost elsewhere, once it does not wait any more.
+    CountLost {
+        /// The network.
+        network: String,
+    },
+    /// See what a service asks of a node.
+    InspectPlacement {
+        /// The service.
+        service: String,
+    },
+    /// Move services from the routing mesh to host mode, since `ingress` itself is full.
+    PublishInHostMode,
+    /// Give back the leaked addresses.
+    Reclaim {
+        /// The network.
+        network: String,
+        /// How many are leaked.
+        leaked: u64,
+    },
+    /// Replace a network by one with the larger subnet.
+    Recreate {
+        /// The network.
+        network: String,
+    },
+    /// Replace a network without a subnet, and what is on it.
+    RecreateUnallocated {
+        /// The network.
+        network: String,
+        /// The service that waits for it.
+        service: String,
+        /// That service's stack, if it belongs to one.
+        stack: Option<String>,
+    },
+    /// Remove a node that is down and does not come back.
+    RemoveNode {
+        /// Its host name, or its id if it has none.
+        node: String,
+        /// The network.
+        network: String,
+        /// Addresses of the network that it holds.
+        addresses: u64,
+    },
+    /// Remove a service that is not needed.
+    RemoveService {
+        /// The service.
+        service: String,
+        /// The network.
+        network: String,
+        /// Addresses of the network that it holds.
+        addresses: u64,
+    },
+    /// Remove a stack that is not needed.
+    RemoveStack {
+        /// The stack.
+        stack: String,
+        /// The network.
+        network: String,
+        /// Addresses of the network that its services hold.
+        addresses: u64,
+    },
+    /// Remove the waiting service before its retries lose more addresses.
+    RemoveWaiting {
+        /// The service.
+        service: String,
+        /// Its stack, if it belongs to one.
+        stack: Option<String>,
+        /// The networks that lose an address per attempt.
+        on: Vec<String>,
+        /// True iff they surely do.
+        certain: bool,
+    },
+    /// Let the allocator try again, now that it counts a free address.
+    Retry {
+        /// The network.
+        network: String,
+        /// The service that waits, if the task has one.
+        service: Option<String>,
+    },
+    /// Search the manager's log for why a network has no subnet.
+    SeeLog,
+    /// See on which node a service's tasks are.
+    SeeNode {
+        /// The service.
+        service: String,
+    },
+    /// See what a service logged.
+    SeeServiceLog {
+        /// The service.
+        service: String,
+    },
+    /// See the errors of a service's tasks in full.
+    SeeTaskErrors {
+        /// The service.
+        service: String,
+    },
+    /// Start a node that is down, or remove it.
+    StartNode {
+        /// Its host name.
+        node: String,
+    },
+    /// Take the last update of a service back, since it freed an address in use.
+    TakeUpdateBack {
+        /// The service.
+        service: String,
+        /// The networks on which it freed one.
+        freed_on: Vec<String>,
+        /// The networks that the update added, by name, or by id if they have none.
+        added: Vec<String>,
+    },
+    /// Wait for tasks that are stopping.
+    Wait {
+        /// The network.
+        network: String,
+        /// How many tasks that hold an address there are stopping.
+        stopping: u64,
+    },
+}
+
+#[derive(Serialize)]
+struct WrittenRemedy {
+    #[serde(flatten)]
+    kind: RemedyKind,
+    what: String,
+    command: Option<String>,
+}
+
+impl From<Remedy> for WrittenRemedy {
+    fn from(remedy: Remedy) -> Self {
+        Self { what: remedy.to_string(), command: remedy.command(), kind: remedy.kind }
+    }
+}
+
+impl From<RemedyKind> for Remedy {
+    fn from(kind: RemedyKind) -> Self {
+        Self { kind }
+    }
+}
+
+impl Remedy {
+    /// The command that does it, if one does.
+    pub fn command(&self) -> Option<String> {
+        self.kind.command()
+    }
+}
+
+impl RemedyKind {
+    fn command(&self) -> Option<String> {
+        let command = match self {
+            Self::PublishInHostMode | Self::Recreate { .. } | Self::Wait { .. } => return None,
+            Self::AdaptNodes => "docker node ls".to_owned(),
+            Self::ChooseLargerSubnet { network, prefix, .. } => {
+                format!("pvcheck plan-subnet --prefix {prefix} --name {network}")
+            }
+            Self::ChooseSubnet { network } => format!("pvcheck plan-subnet --name {network}"),
+            Self::CountCandidate { network, .. } | Self::CountLost { network } => {
+                format!("pvcheck census {network}")
+            }
+            Self::InspectPlacement { service } => {
+                format!(
+                    "docker service inspect --format '{{{{json .Spec.TaskTemplate.Placement}}}}' {service}"
+                )
+            }
+            // It plans by itself which way is cheapest, so it needs no name of a network.
+            Self::Reclaim { .. } => "pvcheck reclaim --apply".to_owned(),
+            Self::RecreateUnallocated { network, service, stack } => {
+                format!("{} && docker network rm {network}", removal(service, stack.as_deref()))
+            }
+            Self::RemoveNode { node, .. } | Self::StartNode { node } => {
+                format!("docker node rm --force {node}")
+            }
+            Self::RemoveService { service, .. } => removal(service, None),
+            // Drained, so that the removal itself leaks nothing.
+            Self::RemoveStack { stack, .. } => removal("", Some(stack)),
+            Self::RemoveWaiting { service, stack, .. } => removal(service, stack.as_deref()),
+            Self::Retry { service, .. } => {
+                format!("docker service update --force {}", service.as_deref().unwrap_or("SERVICE"))
+            }
+            Self::SeeLog => "pvcheck journal scan --since-engine-start".to_owned(),
+            Self::SeeNode { service } | Self::SeeTaskErrors { service } => {
+                format!("docker service ps --no-trunc {service}")
+            }
+            Self::SeeServiceLog { service } => format!("docker service logs --tail 50 {service}"),
+            Self::TakeUpdateBack { service, added, .. } => {
+                let flags: String = added.iter().map(|n| format!("--network-rm {n} ")).collect();
+                format!("docker service update {flags}{service}")
+            }
+        };
+        Some(command)
+    }
+}
+
+/// A stack is removed as a whole and drained: `docker stack rm` leaks the addresses of tasks that still stop (L1).
+fn removal(service: &str, stack: Option<&str>) -> String {
+    match stack {
+        Some(stack) => format!("pvcheck stack rm {stack} --apply"),
+        None => format!("docker service rm {service}"),
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl fmt::Display for RemedyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AdaptNodes => f.write_str(ADAPT_NODES),
+            Self::ChooseLargerSubnet { network, owned, .. } => write!(
+                f,
+                "if all of it is needed, {network} is too small for its {owned} owners and those who wait: choose a larger subnet"
+            ),
+            Self::ChooseSubnet { .. } => f.write_str("choose a subnet that collides with nothing"),
+            Self::CountCandidate { network, owned, usable } => {
+                write!(f, "then count {network}: {owned} of {usable} have an owner")
+            }
+            Self::CountLost { network } => {
+                write!(f, "once nobody waits: count what the attempts have lost on {network}")
+            }
+            Self::InspectPlacement { .. } => f.write_str("see what it asks of a node"),
+            Self::PublishInHostMode => f.write_str(PUBLISH_IN_HOST_MODE),
+            Self::Reclaim { network, leaked } => write!(
+                f,
+                "take back the {leaked} leaked addresses of {network}; nothing is restarted where there are managers enough"
+            ),
+            Self::Recreate { network } => write!(
+                f,
+                "and make {network} anew with it: remove drained what is on it, then {network} itself; create it with that subnet, and deploy again"
+            ),
+            Self::RecreateUnallocated { network, .. } => write!(
+                f,
+                "remove what is on {network}, and {network} itself; create it with that subnet, and deploy again"
+            ),
+            Self::RemoveNode { node, network, addresses } => write!(
+                f,
+                "if node {node}, which is down, does not come back: its removal gives back {addresses} addresses of {network}"
+            ),
+            Self::RemoveService { service, network, addresses } => {
+                write_unneeded(f, "service", service, *addresses, network)
+            }
+            Self::RemoveStack { stack, network, addresses } => {
+                write_unneeded(f, "stack", stack, *addresses, network)
+            }
+            Self::RemoveWaiting { service, on, certain, .. } => {
+                let loses = if *certain { "loses" } else { "may lose" };
+                write_remove_waiting(f, service, loses, &on.join(" and "))
+            }
+            Self::Retry { network, .. } => write!(f, "{network} has room now: let the allocator try again"),
+            Self::SeeLog => f.write_str("see in the leading manager's log why it has no subnet"),
+            Self::SeeNode { .. } => f.write_str("see on which node it is, and look there"),
+            Self::SeeServiceLog { .. } => f.write_str("see what it logged"),
+            Self::SeeTaskErrors { .. } => f.write_str("see the errors of its tasks in full"),
+            Self::StartNode { node } => write!(f, "start node {node} again, or remove it for good"),
+            Self::TakeUpdateBack { freed_on, .. } => write!(
+                f,
+                "first take the update back: it freed the virtual address on {} that the service still uses",
+                freed_on.join(" and ")
+            ),
+            Self::Wait { network, stopping } => write!(
+                f,
+                "wait: {stopping} of the tasks that hold an address of {network} are stopping, and give it back by themselves"
+            ),
+        }
+    }
+}
+
+fn write_remove_waiting(f: &mut fmt::Formatter<'_>, service: &str, loses: &str, on: &str) -> fmt::Result {
+    write!(
+        f,
+        "first remove {service}, and deploy it again at the end: each attempt to serve it {loses} an address on {on}"
+    )
+}
+
+fn write_unneeded(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    name: &str,
+    addresses: u64,
+    network: &str,
+) -> fmt::Result {
+    write!(f, "if {what} {name} is not needed: its removal gives back {addresses} addresses of {network}")
+}
+
+#[cfg(test)]
+mod tests;

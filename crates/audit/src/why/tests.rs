@@ -1,0 +1,293 @@
+//! Verdicts, suspects, remedies and jobs, each over a world built by hand.
+
+use super::*;
+use crate::exhaustion::FullBecause;
+use crate::seen::{
+    AllocatorCounts, JobMode, NodeId, NodeState, Service, ServiceMode, Snapshot, Task, TaskId, TaskState,
+};
+use crate::testing::{counts, dnsrr, network, owned_full, rejected, service, task, world};
+
+fn ask(snapshot: &Snapshot, allocator: &AllocatorCounts, asked: &str) -> Why {
+    why(snapshot, allocator, asked).expect("it is there")
+}
+
+fn kinds(found: &Why) -> Vec<String> {
+    let kind = |r: &Remedy| serde_json::to_value(r).expect("plain data")["kind"].as_str().map(str::to_owned);
+    found.remedies.iter().filter_map(kind).collect()
+}
+
+/// `full` has no address left, `bare` no subnet; `a` and `b` have plenty.
+fn networks() -> Snapshot {
+    let mut world = owned_full();
+    world.networks.extend([network("a", "10.2.0.0/28"), network("b", "10.3.0.0/28"), network("bare", "")]);
+    world
+}
+
+fn with(service: Service) -> Snapshot {
+    let mut world = networks();
+    world.services.push(service);
+    world
+}
+
+/// Which network refuses, and how that is known; or which it may be.
+#[test]
+fn each_kind_of_suspect() {
+    let none = counts(&[]);
+    let pending = |networks: &[&str]| {
+        let vips: Vec<_> = networks.iter().map(|n| (*n, "")).collect();
+        with(service("late", &vips))
+    };
+    let found = ask(&pending(&["a", "bare"]), &none, "late");
+    assert_eq!((found.verdict, found.network.unwrap().name.as_str()), (Verdict::Network, "bare"));
+
+    let alone = Some(FullBecause::ServiceWaits { service: "late".into() });
+    let others = Some(FullBecause::OthersHaveFree);
+    for (wants, allocator, verdict, network, because, free) in [
+        (&["full"][..], none.clone(), Verdict::Address, "full", Some(FullBecause::Owned), Some(0)),
+        (&["a"], none.clone(), Verdict::Address, "a", alone, Some(0)),
+        (&["a", "full"], none.clone(), Verdict::VipPending, "full", Some(FullBecause::Owned), Some(0)),
+        (&["a", "b"], counts(&[("a", 3, 13)]), Verdict::VipPending, "b", others, Some(0)),
+        (&["a", "b"], counts(&[("a", 16, 0)]), Verdict::VipPending, "a", Some(FullBecause::Counted), Some(0)),
+    ] {
+        let found = ask(&pending(wants), &allocator, "late");
+        assert_eq!((found.verdict, found.candidates.len()), (verdict, 0), "{wants:?}: {}", found.summary);
+        let refusing = found.network.expect("one refuses");
+        assert_eq!((refusing.name.as_str(), refusing.full_because, refusing.free), (network, because, free));
+    }
+
+    let found = ask(&pending(&["a", "b"]), &none, "late");
+    assert_eq!((found.verdict, found.network.is_none()), (Verdict::VipPending, true));
+    let names = |found: &Why| found.candidates.iter().map(|n| n.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&found), ["a", "b"], "nothing tells which");
+    assert!(found.candidates.iter().all(|n| (n.leaked, n.free) == (None, None)));
+    assert_eq!(kinds(&found), ["remove_waiting", "count_candidate", "count_candidate"]);
+
+    let found = ask(&pending(&["a", "b"]), &counts(&[("a", 3, 13), ("b", 3, 13)]), "late");
+    assert!(found.summary.contains("counts free ones now"), "{}", found.summary);
+    assert_eq!((names(&found).len(), found.network.is_none()), (2, true));
+    assert_eq!(kinds(&found), ["remove_waiting", "retry"]);
+}
+
+/// A task that asks for itself waits on one network which nothing else shows to be full.
+#[test]
+fn a_rejected_task_that_is_asked_about_is_evidence_for_itself() {
+    let mut snapshot = with(dnsrr("late", &["a"]));
+    snapshot.tasks.push(rejected("t2", "late"));
+    snapshot.tasks.push(task("t3", "late", TaskState::Running, &[("a", "10.2.0.7")]));
+    let found = ask(&snapshot, &counts(&[]), "t2");
+    let network = found.network.expect("one network");
+    assert_eq!((network.name.as_str(), network.full_because), ("a", Some(FullBecause::AskedWaitsOnlyHere)));
+}
+
+/// Cheapest first: what comes back by itself, removals, reclaim, down nodes, a larger network; and lost ones last.
+#[test]
+fn remedies_come_in_the_order_of_their_cost() {
+    let mut snapshot = with(service("late", &[("b", ""), ("a", "")]));
+    let mut big = service("big", &[("a", "10.2.0.2")]);
+    big.stack = Some("shop".into());
+    snapshot.services.extend([big, service("small", &[("a", "10.2.0.3")])]);
+    for (id, of, host) in [("t4", "big", 4), ("t5", "big", 5), ("t6", "small", 6)] {
+        let held = format!("10.2.0.{host}");
+        snapshot.tasks.push(task(id, of, TaskState::Running, &[("a", &held)]));
+    }
+    snapshot.tasks.last_mut().unwrap().desired = TaskState::Shutdown;
+    let away = task("t7", "small", TaskState::Running, &[("a", "10.2.0.7")]);
+    snapshot.tasks.push(Task { node: Some(NodeId::new("n2")), ..away });
+    snapshot.nodes[1].state = NodeState::Down;
+    let found = ask(&snapshot, &counts(&[("a", 16, 0)]), "late");
+    assert_eq!(
+        kinds(&found),
+        [
+            "remove_waiting",
+            "wait",
+            "remove_stack",
+            "remove_service",
+            "reclaim",
+            "remove_node",
+            "choose_larger_subnet",
+            "recreate",
+            "count_lost"
+        ]
+    );
+    let commands: Vec<_> = found.remedies.iter().map(|r| r.command().unwrap_or_default()).collect();
+    assert_eq!(
+        commands,
+        [
+            "docker service rm late",
+            "",
+            "pvcheck stack rm shop --apply",
+            "docker service rm small",
+            "pvcheck reclaim --apply",
+            "docker node rm --force host-n2",
+            "pvcheck plan-subnet --prefix 24 --name a",
+            "",
+            "pvcheck census b"
+        ]
+    );
+    assert_eq!(
+        found.remedies[4].to_string(),
+        "take back the 5 leaked addresses of a; nothing is restarted where there are managers enough"
+    );
+}
+
+#[test]
+fn remedies_of_the_other_verdicts() {
+    let none = counts(&[]);
+    let stack = |service: Service| Service { stack: Some("shop".into()), ..service };
+    let found = ask(&with(stack(service("late", &[("bare", "")]))), &none, "late");
+    assert_eq!(kinds(&found), ["see_log", "choose_subnet", "recreate_unallocated"]);
+    assert_eq!(
+        found.remedies[2].command().as_deref(),
+        Some("pvcheck stack rm shop --apply && docker network rm bare")
+    );
+
+    let found = ask(&with(service("late", &[("a", "10.2.0.2"), ("full", "")])), &none, "late");
+    assert_eq!(kinds(&found)[0], "take_update_back");
+    assert_eq!(found.remedies[0].command().as_deref(), Some("docker service update --network-rm full late"));
+
+    let mut mesh = networks();
+    mesh.networks.push(network("ingress", "10.0.0.0/24"));
+    mesh.services.push(Service { publishes_ingress: true, ..service("late", &[]) });
+    let found = ask(&mesh, &counts(&[("ingress", 256, 0)]), "late");
+    assert_eq!(kinds(&found).last().map(String::as_str), Some("publish_in_host_mode"));
+
+    for (state, error, expected) in [
+        (TaskState::Pending, "no suitable node", &["inspect_placement", "adapt_nodes"][..]),
+        (TaskState::Failed, "exit 1", &["see_task_errors", "see_service_log"]),
+    ] {
+        let mut snapshot = with(service("app", &[("a", "10.2.0.2")]));
+        let task = task("t", "app", state, &[("a", "10.2.0.3")]);
+        snapshot.tasks.push(Task { error: error.into(), ..task });
+        assert_eq!(kinds(&ask(&snapshot, &none, "app")), expected);
+    }
+}
+
+/// A job with tasks in these states, and one task of an earlier run, which does not count.
+fn job(mode: JobMode, states: &[TaskState]) -> Snapshot {
+    let mut snapshot = with(Service { mode: ServiceMode::Job(mode), ..dnsrr("job", &["a"]) });
+    for (at, state) in states.iter().enumerate() {
+        let held = format!("10.2.0.{}", 2 + at);
+        let error = if *state == TaskState::Failed { "exit 1".into() } else { String::new() };
+        let task = task(&format!("t{at}"), "job", *state, &[("a", &held)]);
+        snapshot.tasks.push(Task { desired: TaskState::Complete, error, ..task });
+    }
+    let earlier = task("earlier", "job", TaskState::Complete, &[]);
+    snapshot.tasks.push(Task { desired: TaskState::Remove, ..earlier });
+    snapshot
+}
+
+/// What is said of a job: its state as the first link has it, and the summary.
+fn assert_job(mode: JobMode, states: &[TaskState], verdict: Verdict, state: &str, summary: &str) {
+    let snapshot = job(mode, states);
+    let found = ask(&snapshot, &counts(&[]), "job");
+    assert_eq!((found.verdict, found.summary.as_str()), (verdict, summary));
+    assert_eq!(found.chain[0].state, format!("a job: {state}"));
+    let report = crate::audit(&snapshot);
+    let a = report.networks.iter().find(|n| n.name == "a").unwrap();
+    let running = states.iter().filter(|s| **s == TaskState::Running).count() as u64;
+    let stopping: u64 = a.holders.iter().map(|h| h.stopping).sum();
+    assert_eq!((a.owned.tasks, stopping), (running, 0), "its running tasks are counted, and do not stop");
+}
+
+#[test]
+fn a_replicated_job_runs_or_is_done_only_if_its_tasks_say_so() {
+    use TaskState::{Complete, Failed, Running};
+    let wants = |max_concurrent, total| JobMode::Replicated { max_concurrent, total };
+    for (mode, states, verdict, state, summary) in [
+        (
+            wants(2, 5),
+            &[Running, Running, Complete][..],
+            Verdict::Running,
+            "2 tasks run, 1 completed, 5 are wanted, 2 at a time",
+            "job job runs: 2 tasks run, 1 of 5 completed",
+        ),
+        (
+            wants(2, 3),
+            &[Running, Complete, Complete],
+            Verdict::Running,
+            "1 tasks run, 2 completed, 3 are wanted, 2 at a time",
+            "job job runs: 1 tasks run, 2 of 3 completed",
+        ),
+        (
+            wants(2, 2),
+            &[Complete, Complete],
+            Verdict::Running,
+            "0 tasks run, 2 completed, 2 are wanted, 2 at a time",
+            "job job is done: 2 of 2 tasks completed",
+        ),
+        (
+            wants(2, 5),
+            &[Complete],
+            Verdict::Unknown,
+            "0 tasks run, 1 completed, 5 are wanted, 2 at a time",
+            "service job has no task that is wanted; ask again in some seconds",
+        ),
+        (
+            wants(1, 2),
+            &[Complete, Failed],
+            Verdict::NotAddress,
+            "0 tasks run, 1 completed, 2 are wanted, 1 at a time",
+            "service job does not run, and not for want of an address: its last task failed: exit 1",
+        ),
+    ] {
+        assert_job(mode, states, verdict, state, summary);
+    }
+}
+
+#[test]
+fn a_global_job_and_one_of_an_older_file_go_by_the_tasks_there_are() {
+    use TaskState::{Complete, Running};
+    let unknown = "service job has no task that is wanted; ask again in some seconds";
+    for (mode, states, verdict, state, summary) in [
+        (
+            JobMode::Global,
+            &[Running, Complete][..],
+            Verdict::Running,
+            "1 tasks run, 1 completed, one per node is wanted",
+            "job job runs: 1 tasks run, 1 completed",
+        ),
+        (
+            JobMode::Global,
+            &[Complete, Complete],
+            Verdict::Running,
+            "0 tasks run, 2 completed, one per node is wanted",
+            "job job is done: 2 tasks completed",
+        ),
+        (
+            JobMode::Unknown,
+            &[Complete],
+            Verdict::Running,
+            "0 tasks run, 1 completed",
+            "job job is done: 1 tasks completed",
+        ),
+        (JobMode::Unknown, &[], Verdict::Unknown, "0 tasks run, 0 completed", unknown),
+    ] {
+        assert_job(mode, states, verdict, state, summary);
+    }
+}
+
+/// The tasks of a job want the state `complete`, and wait for addresses like others.
+#[test]
+fn a_job_that_waits_for_an_address_says_so() {
+    let mut snapshot = with(Service {
+        mode: ServiceMode::Job(JobMode::Replicated { max_concurrent: 1, total: 1 }),
+        ..dnsrr("job", &["full"])
+    });
+    let new = task("t", "job", TaskState::New, &[]);
+    snapshot.tasks.push(Task { desired: TaskState::Complete, ..new });
+    let found = ask(&snapshot, &counts(&[]), "job");
+    assert_eq!((found.verdict, found.task), (Verdict::Address, Some(TaskId::new("t"))));
+    assert!(found.chain[1].fact.contains("no node is given the job"), "{:?}", found.chain);
+}
+
+#[test]
+fn a_full_network_without_a_waiter_is_no_verdict() {
+    let mut snapshot = world();
+    snapshot.networks.push(network("a", "10.2.0.0/28"));
+    snapshot
+        .services
+        .push(Service { mode: ServiceMode::Replicated(0), ..service("idle", &[("a", "10.2.0.2")]) });
+    let found = ask(&snapshot, &counts(&[("a", 16, 0)]), "idle");
+    assert_eq!((found.verdict, found.summary.as_str()), (Verdict::Running, "service idle wants no task"));
+    assert_eq!((found.findings, found.remedies), (vec![], vec![]));
+}
