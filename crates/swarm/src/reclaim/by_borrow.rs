@@ -9,7 +9,7 @@
 //! that could elect a leader without it.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pvcheck_audit::NodeId;
 
@@ -19,7 +19,7 @@ use super::managers::{self, NodeWire, until};
 use super::private::{PrivateEngine, copy, make_private};
 use super::step::Step;
 use super::work::{CHANGE, ELECTION, Work};
-use crate::engine::{CallErrorKind, Engine, poll};
+use crate::engine::{CallError, CallErrorKind, Engine, retry_while, wait_until};
 use crate::write::Join;
 
 /// Longest time until a leader without quorum steps down: one election time-out, which is 10 ticks of a second and up to
@@ -243,14 +243,9 @@ impl Work<'_> {
     }
 
     async fn drop_node(&self, id: &NodeId) -> Result<(), ReclaimError> {
-        let since = Instant::now();
-        loop {
-            match self.writer(self.op.engine).remove_node(id).await {
-                // Until the demotion has come through, the engine refuses.
-                Err(_) if since.elapsed() < CHANGE => poll().await,
-                outcome => return Ok(outcome?),
-            }
-        }
+        let writer = self.writer(self.op.engine);
+        // Until the demotion has come through, the engine refuses.
+        Ok(retry_while!(CHANGE, |_: &CallError| true, writer.remove_node(id))?)
     }
 }
 
@@ -264,22 +259,22 @@ fn no_join(private: &PrivateEngine, manager: &str, why: &str) -> ReclaimError {
 
 /// Waits until the engine says that it is in the Swarm: its node.
 async fn joined(guest: &Engine) -> Result<NodeId, String> {
-    let (guest, since) = (guest.with_deadline(Duration::from_secs(5)), Instant::now());
-    loop {
-        let swarm = info(&guest).await.map(|i| i.swarm);
-        match swarm {
-            Ok(swarm) if swarm.local_node_state == "active" => return Ok(NodeId::new(swarm.node_id)),
-            Ok(swarm) if ELECTION < since.elapsed() => {
-                return Err(format!(
-                    "its state is `{}` after {} s",
-                    swarm.local_node_state,
-                    ELECTION.as_secs()
-                ));
+    let guest = guest.with_deadline(Duration::from_secs(5));
+    let mut why = String::new();
+    let id = wait_until!(ELECTION, async {
+        match info(&guest).await.map(|i| i.swarm) {
+            Ok(swarm) if swarm.local_node_state == "active" => Some(NodeId::new(swarm.node_id)),
+            Ok(swarm) => {
+                why = format!("its state is `{}` after {} s", swarm.local_node_state, ELECTION.as_secs());
+                None
             }
-            Err(error) if ELECTION < since.elapsed() => return Err(error.to_string()),
-            _ => poll().await,
+            Err(error) => {
+                why = error.to_string();
+                None
+            }
         }
-    }
+    });
+    id.ok_or(why)
 }
 
 /// True iff a node is the private engine: by its id, its host name or its address.
@@ -293,18 +288,18 @@ fn is_guest(node: &NodeWire, known: Option<&str>, private: &PrivateEngine) -> bo
 /// Waits until the manager itself says that nobody leads, or says nothing twice.
 async fn leaderless(engine: &Engine) -> Result<(), ReclaimError> {
     let impatient = engine.with_deadline(Duration::from_secs(2));
-    let (since, mut silences) = (Instant::now(), 0);
-    while since.elapsed() < STEPS_DOWN {
+    let mut silences = 0;
+    let stepped_down = wait_until!(STEPS_DOWN, async {
         match managers::nodes(&impatient).await {
             Ok(_) => silences = 0,
             Err(error) if matches!(error.kind, CallErrorKind::Deadline(_)) => silences += 1,
-            Err(error) if error.message().contains("have a leader") => return Ok(()),
+            Err(error) if error.message().contains("have a leader") => return Some(()),
             Err(_) => {}
         }
-        if 1 < silences {
-            return Ok(());
-        }
-        poll().await;
-    }
-    Err(ReclaimError::Late(format!("the manager did not step down within {} s", STEPS_DOWN.as_secs())))
+        // One silence may be a busy engine's; a manager without a leader holds every question.
+        (1 < silences).then_some(())
+    });
+    stepped_down.ok_or_else(|| {
+        ReclaimError::Late(format!("the manager did not step down within {} s", STEPS_DOWN.as_secs()))
+    })
 }

@@ -1,13 +1,12 @@
 //! Managers: who they are, who leads, and waiting until that changes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pvcheck_audit::NodeId;
 use serde::Deserialize;
-use tokio::time::sleep;
 
 use super::facts::Manager;
-use crate::engine::{CallError, Engine};
+use crate::engine::{CallError, Engine, Pace, wait_until};
 
 /// A node with what the snapshot leaves out.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -67,6 +66,10 @@ fn manager(node: NodeWire) -> Manager {
     }
 }
 
+/// Between two lists of nodes. A question to a manager that is not ready is an error in its log: fewer of them than of
+/// others.
+const BETWEEN_LISTS: Duration = Duration::from_millis(200);
+
 /// Asks an engine for its nodes until they are as wanted. Errors meanwhile are as good as not yet: a Swarm between two
 /// leaders, and a manager that is being made, answer with errors.
 ///
@@ -79,21 +82,20 @@ pub(super) async fn until<T>(
 ) -> Result<T, String> {
     // A manager without a leader may hold a question for 20 s; asking again is quicker.
     let impatient = engine.with_deadline(Duration::from_secs(3));
-    let since = Instant::now();
-    loop {
-        let why = match nodes(&impatient).await {
-            Ok(nodes) => match wanted(&nodes) {
-                Some(found) => return Ok(found),
-                None => "not yet".to_owned(),
-            },
-            Err(error) => error.kind.to_string(),
-        };
-        if limit < since.elapsed() {
-            return Err(format!("{what}: not within {} s ({why})", limit.as_secs()));
+    let mut why = String::new();
+    let found = wait_until!(Pace::new(limit).every(BETWEEN_LISTS), async {
+        match nodes(&impatient).await {
+            Ok(nodes) => {
+                "not yet".clone_into(&mut why);
+                wanted(&nodes)
+            }
+            Err(error) => {
+                why = error.kind.to_string();
+                None
+            }
         }
-        // Each look at a manager that is not ready is an error in its log: fewer of them than elsewhere.
-        sleep(Duration::from_millis(200)).await;
-    }
+    });
+    found.ok_or_else(|| format!("{what}: not within {} s ({why})", limit.as_secs()))
 }
 
 /// The leader among nodes.

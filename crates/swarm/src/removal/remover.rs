@@ -10,7 +10,7 @@ use super::drain::{Holding, Leaving, Looks, holding};
 use super::order::Order;
 use super::parts::Parts;
 use super::report::{RemovalOptions, StackRemoval};
-use crate::engine::{CallError, poll};
+use crate::engine::{CallError, retry_while, wait_until};
 use crate::operation::Operation;
 use crate::progress::{Progress, Watcher};
 use crate::write::Writer;
@@ -104,32 +104,31 @@ impl<'a> Remover<'a> {
         let ids = parts.services.iter().map(|(id, _)| id);
         let ours = ids.filter(|id| removed.contains(id)).cloned().collect();
         let leaving = Leaving { ours: &ours, removed, networks: &networks };
-        let since = Instant::now();
-        let (mut asked, mut said) = (since, 0);
-        loop {
+        let (mut asked, mut said, mut left) = (Instant::now(), 0, String::new());
+        let free = wait_until!(self.options.patience, async {
             let seen = self.looks.after(asked).await;
             asked = Instant::now();
-            // A look that fails may be a manager's bad moment; only time ends the wait.
-            let left = match seen {
+            match seen {
                 Ok(look) => {
                     let holding = holding(&look.tasks, &look.services, &leaving);
                     if holding.tasks() == 0 {
-                        return Ok(holding);
+                        return Some(holding);
                     }
                     self.say_waiting(parts, holding.tasks(), &mut said);
-                    holding.words()
+                    left = holding.words();
                 }
-                Err(error) => error.to_string(),
-            };
-            if self.options.patience < since.elapsed() {
-                return Err(format!(
-                    "{left} after {} s{}",
-                    self.options.patience.as_secs(),
-                    if networks.is_empty() { "" } else { ", so it was left in place" }
-                ));
+                // It may be a manager's bad moment; only time ends the wait.
+                Err(error) => left = error.to_string(),
             }
-            poll().await;
-        }
+            None
+        });
+        free.ok_or_else(|| {
+            format!(
+                "{left} after {} s{}",
+                self.options.patience.as_secs(),
+                if networks.is_empty() { "" } else { ", so it was left in place" }
+            )
+        })
     }
 
     fn say_waiting(&self, parts: &Parts, tasks: u64, said: &mut u64) {
@@ -146,17 +145,8 @@ impl<'a> Remover<'a> {
     /// Removes a network; where Swarm still counts a task on it, again until it does not.
     async fn remove_network(&self, id: &NetworkId, name: &str) -> Result<(), CallError> {
         self.say("network", name);
-        let since = Instant::now();
-        loop {
-            match self.writer.remove_network(id).await {
-                Err(e)
-                    if e.message().contains("in use by task") && since.elapsed() < self.options.patience =>
-                {
-                    poll().await;
-                }
-                outcome => return outcome,
-            }
-        }
+        let in_use = |error: &CallError| error.message().contains("in use by task");
+        retry_while!(self.options.patience, in_use, self.writer.remove_network(id))
     }
 }
 

@@ -7,7 +7,7 @@ use super::order::Order;
 use super::parts::{Stored, leftovers, parts_of_run};
 use super::remover::Remover;
 use super::report::{RemovalOptions, StackRemoval};
-use crate::engine::{CallError, Engine, poll};
+use crate::engine::{CallError, Engine, wait_until};
 use crate::labels::RUN_LABEL;
 use crate::operation::Operation;
 use crate::run::RunId;
@@ -23,15 +23,19 @@ pub async fn sweep_run(op: Operation<'_>, patience: Duration) -> Result<StackRem
     let parts = leftovers(op.engine, op.run).await?;
     let options = RemovalOptions { order: Order::Drained, patience };
     let mut swept = Remover::new(op, &options).remove(&parts).await;
-    loop {
-        // A node's own copy of a removed network stays in its list for a moment.
-        let left = leftovers(op.engine, op.run).await?;
-        if left.is_empty() || patience < since.elapsed() {
-            swept.left.extend(left.names());
-            return Ok(swept);
-        }
-        poll().await;
-    }
+    let mut names = Vec::new();
+    // A node's own copy of a removed network stays in its list for a moment.
+    wait_until!(patience.saturating_sub(since.elapsed()), async {
+        let left = match leftovers(op.engine, op.run).await {
+            Ok(left) => left,
+            Err(error) => return Some(Err(error)),
+        };
+        names = left.names();
+        left.is_empty().then_some(Ok(()))
+    })
+    .transpose()?;
+    swept.left.extend(names);
+    Ok(swept)
 }
 
 /// The runs of which something is left in the Swarm, each with the names of what is left.
