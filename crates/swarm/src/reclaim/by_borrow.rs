@@ -15,11 +15,11 @@ use pvcheck_audit::NodeId;
 
 use super::collect::info;
 use super::error::ReclaimError;
-use super::managers::{self, NodeWire, until};
+use super::managers::{self, until};
 use super::private::{PrivateEngine, copy, make_private};
 use super::step::Step;
 use super::work::{CHANGE, ELECTION, Work};
-use crate::engine::{CallError, CallErrorKind, Engine, retry_while, wait_until};
+use crate::engine::{CallError, CallErrorKind, Engine, retry_while, wait_until, wire};
 use crate::write::Join;
 
 /// Longest time until a leader without quorum steps down: one election time-out, which is 10 ticks of a second and up to
@@ -28,18 +28,6 @@ const STEPS_DOWN: Duration = Duration::from_secs(35);
 
 /// How long a manager that may have lost its quorum is asked who is a member.
 const ANSWERS: Duration = Duration::from_secs(5);
-
-#[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct TokensWire {
-    join_tokens: TokenWire,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct TokenWire {
-    manager: String,
-}
 
 impl Work<'_> {
     /// Everything up to the election.
@@ -99,7 +87,7 @@ impl Work<'_> {
 
     async fn join(&mut self, guest: &Engine) -> Result<(), ReclaimError> {
         let Some(private) = self.log.record.private.clone() else { return Ok(()) };
-        let tokens: TokensWire = self.op.engine.connection().get("/swarm").await?;
+        let tokens: wire::SwarmTokens = self.op.engine.connection().get("/swarm").await?;
         let join = Join {
             advertise: private.address().to_string(),
             manager: &self.log.record.address,
@@ -115,7 +103,7 @@ impl Work<'_> {
         let id = joined(guest).await.map_err(|why| no_join(&private, &self.log.record.address, &why))?;
         self.log.record.guest = Some(id.clone());
         self.log.save()?;
-        let drained = |nodes: &[NodeWire]| {
+        let drained = |nodes: &[wire::Node]| {
             let drained = managers::node(nodes, &id).is_some_and(|n| n.spec.availability == "drain");
             (drained && managers::is_reachable_manager(nodes, &id)).then_some(())
         };
@@ -155,8 +143,8 @@ impl Work<'_> {
             return true;
         }
         let known = self.log.record.guest.as_ref().map(NodeId::as_str);
-        let without = |nodes: &[NodeWire]| {
-            let member = |n: &NodeWire| n.manager_status.is_some() || n.spec.role == "manager";
+        let without = |nodes: &[wire::Node]| {
+            let member = |n: &wire::Node| n.manager_status.is_some() || n.spec.role == "manager";
             Some(!nodes.iter().any(|n| is_guest(n, known, private) && member(n)))
         };
         // While it joins it may become one at any moment.
@@ -209,11 +197,11 @@ impl Work<'_> {
         };
         let known =
             known.filter(|id| !id.is_empty()).or(self.log.record.guest.as_ref().map(NodeId::to_string));
-        let ours = |n: &NodeWire| is_guest(n, known.as_deref(), private) && n.id != leader.as_str();
+        let ours = |n: &wire::Node| is_guest(n, known.as_deref(), private) && n.id != leader.as_str();
 
         let since = self.log.begun(Step::Demote)?;
         self.say("demoting the borrowed manager");
-        let guests: Vec<NodeWire> = until(self.op.engine, "the list of nodes", CHANGE, |nodes| {
+        let guests: Vec<wire::Node> = until(self.op.engine, "the list of nodes", CHANGE, |nodes| {
             Some(nodes.iter().filter(|n| ours(n)).cloned().collect())
         })
         .await
@@ -225,7 +213,7 @@ impl Work<'_> {
                 outcome => outcome?,
             }
         }
-        let alone = |nodes: &[NodeWire]| {
+        let alone = |nodes: &[wire::Node]| {
             let others = nodes.iter().any(|n| ours(n) && n.manager_status.is_some());
             (managers::leader(nodes).as_ref() == Some(&leader) && !others).then_some(())
         };
@@ -278,7 +266,7 @@ async fn joined(guest: &Engine) -> Result<NodeId, String> {
 }
 
 /// True iff a node is the private engine: by its id, its host name or its address.
-fn is_guest(node: &NodeWire, known: Option<&str>, private: &PrivateEngine) -> bool {
+fn is_guest(node: &wire::Node, known: Option<&str>, private: &PrivateEngine) -> bool {
     let address = format!("{}:", private.address());
     known == Some(node.id.as_str())
         || node.description.hostname == private.name()

@@ -3,51 +3,11 @@
 use std::time::Duration;
 
 use pvcheck_audit::NodeId;
-use serde::Deserialize;
 
 use super::facts::Manager;
-use crate::engine::{CallError, Engine, Pace, wait_until};
+use crate::engine::{CallError, Engine, Pace, wait_until, wire};
 
-/// A node with what the snapshot leaves out.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct NodeWire {
-    #[serde(rename = "ID")]
-    pub(super) id: String,
-    pub(super) spec: SpecWire,
-    pub(super) description: DescriptionWire,
-    pub(super) status: StatusWire,
-    pub(super) manager_status: Option<ManagerWire>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct SpecWire {
-    pub(super) role: String,
-    pub(super) availability: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct StatusWire {
-    pub(super) state: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct DescriptionWire {
-    pub(super) hostname: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct ManagerWire {
-    pub(super) leader: bool,
-    pub(super) reachability: String,
-    pub(super) addr: String,
-}
-
-pub(super) async fn nodes(engine: &Engine) -> Result<Vec<NodeWire>, CallError> {
+pub(super) async fn nodes(engine: &Engine) -> Result<Vec<wire::Node>, CallError> {
     engine.connection().get("/nodes").await
 }
 
@@ -55,7 +15,7 @@ pub(super) async fn managers(engine: &Engine) -> Result<Vec<Manager>, CallError>
     Ok(nodes(engine).await?.into_iter().filter(|n| n.spec.role == "manager").map(manager).collect())
 }
 
-fn manager(node: NodeWire) -> Manager {
+fn manager(node: wire::Node) -> Manager {
     let status = node.manager_status.unwrap_or_default();
     Manager {
         id: NodeId::new(node.id),
@@ -78,7 +38,7 @@ pub(super) async fn until<T>(
     engine: &Engine,
     what: &str,
     limit: Duration,
-    mut wanted: impl FnMut(&[NodeWire]) -> Option<T>,
+    mut wanted: impl FnMut(&[wire::Node]) -> Option<T>,
 ) -> Result<T, String> {
     // A manager without a leader may hold a question for 20 s; asking again is quicker.
     let impatient = engine.with_deadline(Duration::from_secs(3));
@@ -99,18 +59,18 @@ pub(super) async fn until<T>(
 }
 
 /// The leader among nodes.
-pub(super) fn leader(nodes: &[NodeWire]) -> Option<NodeId> {
-    let leads = |n: &&NodeWire| n.manager_status.as_ref().is_some_and(|m| m.leader);
+pub(super) fn leader(nodes: &[wire::Node]) -> Option<NodeId> {
+    let leads = |n: &&wire::Node| n.manager_status.as_ref().is_some_and(|m| m.leader);
     nodes.iter().find(leads).map(|n| NodeId::new(&n.id))
 }
 
 /// A node by its id.
-pub(super) fn node<'a>(nodes: &'a [NodeWire], id: &NodeId) -> Option<&'a NodeWire> {
+pub(super) fn node<'a>(nodes: &'a [wire::Node], id: &NodeId) -> Option<&'a wire::Node> {
     nodes.iter().find(|n| n.id == id.as_str())
 }
 
 /// True iff the node takes part in the raft group and is reached.
-pub(super) fn is_reachable_manager(nodes: &[NodeWire], id: &NodeId) -> bool {
+pub(super) fn is_reachable_manager(nodes: &[wire::Node], id: &NodeId) -> bool {
     let status = node(nodes, id).and_then(|n| n.manager_status.as_ref());
     status.is_some_and(|m| m.reachability == "reachable")
 }

@@ -9,7 +9,6 @@ use pvcheck_swarm::{
     Census, CensusError, CensusOptions, Churn, ChurnComparison, ChurnError, ChurnPlan, ChurnShape,
     DeployError, Engine, Operation, Order, Progress, RunId, churn, churn_both, silent, sweep_run,
 };
-use serde_json::json;
 
 use crate::support::*;
 
