@@ -229,7 +229,7 @@ async fn dropped_after(requests: usize, order: Order) {
         .await
         .expect("a healthy engine");
     let shown = format!("{order:?} dropped after {requests} requests");
-    assert_eq!(swept.left, NOTHING, "{shown}");
+    assert_eq!(swept.left, [], "{shown}");
     assert_eq!(objects(&sim), others, "{shown}");
     until("all tasks are gone", || truth(&sim, "shared").owners.is_empty()).await;
     if order == Order::Drained {
@@ -345,7 +345,7 @@ async fn somebody_elses_growth_ends_the_churn() {
     assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
     let swept =
         sweep_run(Operation::new(&engine, permit(), &run("starved"), &silent), PATIENCE).await.unwrap();
-    assert_eq!(swept.left, NOTHING);
+    assert_eq!(swept.left, []);
     assert!(sim.with_model(|model| model.service_id("greedy").is_ok()));
 }
 
