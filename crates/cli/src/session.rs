@@ -118,7 +118,7 @@ async fn cleaned(op: Operation<'_>, printer: &Printer, failure: Failure) -> Fail
     let swept = sweep_run(op, Duration::from_mins(1)).await;
     let left = match swept {
         Ok(removed) if removed.left.is_empty() => return failure,
-        Ok(removed) => removed.left.join("; "),
+        Ok(removed) => removed.left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         Err(error) => format!("whatever was made, for the sweep failed: {error}"),
     };
     with_rest(&failure, &left)

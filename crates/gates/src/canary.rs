@@ -67,7 +67,7 @@ pub(crate) async fn fly(
     }
     op.say("canary: removing it");
     facts.left = match remove_stacks(op, &[stack], &RemovalOptions::default()).await {
-        Ok(removed) => removed.into_iter().flat_map(|r| r.left).collect(),
+        Ok(removed) => removed.iter().flat_map(|r| &r.left).map(ToString::to_string).collect(),
         Err(error) => vec![error.to_string()],
     };
     facts

@@ -182,7 +182,10 @@ impl Deployer<'_> {
     /// Sweeps the run and names what is left.
     async fn sweep(&self) -> Observed<Vec<String>> {
         let sweep = sweep_run(self.op, Duration::from_mins(1));
-        Observed::look("engine API", async { sweep.await.map(|removed| removed.left) }).await
+        Observed::look("engine API", async {
+            sweep.await.map(|removed| removed.left.iter().map(ToString::to_string).collect())
+        })
+        .await
     }
 
     async fn scan_since(&self, mark: &Mark) -> Observed<Scan> {

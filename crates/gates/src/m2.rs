@@ -116,7 +116,7 @@ fn churn_checks(config: &Config, churn: &Observed<ChurnOutcome>) -> Vec<CheckRep
         ),
         on_churn("churn.removal", "Every throwaway stack is removed without a refusal", &|c| {
             Finding::of(
-                &c.errors,
+                &c.errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 format!("{} stacks removed, the slowest round in {} ms", c.cycles, c.removal_ms),
             )
         }),

@@ -76,5 +76,9 @@ async fn remove(engine: &Engine, stack: &str, run: &RunId) -> Result<(), Box<dyn
     // A deployment that broke off may have left no stack at all; whatever there is carries the run's label.
     let swept = sweep_run(Operation::new(engine, permit, run, &silent), PATIENCE).await?;
     let left = removed.into_iter().flatten().flat_map(|r| r.left).chain(swept.left).collect::<Vec<_>>();
-    if left.is_empty() { Ok(()) } else { Err(format!("left: {}", left.join("; ")).into()) }
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("left: {}", left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")).into())
+    }
 }

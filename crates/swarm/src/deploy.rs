@@ -72,6 +72,7 @@ pub async fn wait_running(
 ) -> Result<Snapshot, DeployError> {
     let since = Instant::now();
     let mut fed = since;
+    // No `wait_until`: two limits run at once, the shorter one anew whenever every task has an address.
     loop {
         let snapshot = engine.snapshot().await?;
         match starved(&snapshot, plans) {

@@ -38,6 +38,7 @@ mod read;
 mod reclaim;
 mod removal;
 mod run;
+mod worded;
 mod write;
 
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
@@ -50,13 +51,13 @@ pub use operation::Operation;
 pub use progress::{Progress, Watcher, silent};
 pub use read::{HostFactsError, read_count, read_counts, read_host, read_with_host};
 pub use reclaim::{
-    CopyPutBack, Here, LeakCount, Manager, Moment, PlanStep, Reclaim, ReclaimError, ReclaimFacts,
-    ReclaimOptions, ReclaimPlan, Refused, Step, StepPoint, StepTime, Strategy, Wish, default_state,
+    CopyPutBack, Here, LeakCount, Manager, Moment, Obstacle, PlanStep, Reclaim, ReclaimError, ReclaimFacts,
+    ReclaimOptions, ReclaimPlan, Refused, Risk, Step, StepPoint, StepTime, Strategy, Wish, default_state,
     plan_reclaim, put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 pub use removal::{
-    FoundStacks, Order, RemovalError, RemovalOptions, RemovalPlan, StackRemoval, find_stacks, leftover_runs,
-    plan_removal, remove_stacks, sweep_run,
+    FoundStacks, Left, LeftReason, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan, StackRemoval,
+    find_stacks, leftover_runs, plan_removal, remove_stacks, sweep_run,
 };
 pub use run::RunId;
 pub use write::{Permit, PublishMode, StackSpec};

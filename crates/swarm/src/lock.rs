@@ -130,6 +130,7 @@ impl Lock {
         let writer = Writer::new(engine.connection(), permit);
         let mut taken_over = None;
         let mut round = 0;
+        // Counted, not timed: each round ends with the lock taken, held by another, or gone in between.
         loop {
             let now = clock(engine).await?;
             let (labels, data) = contents(request, now, taken_over.as_ref());

@@ -148,7 +148,7 @@ fn planned(plan: &ReclaimPlan) -> String {
     if let Some(strategy) = plan.strategy {
         lines.push(format!("would reclaim by {}, if a census finds leaked addresses:", strategy.as_str()));
         let steps = plan.steps.iter().enumerate();
-        lines.extend(steps.map(|(n, s)| format!("  {:2}. {:<10} {}", n + 1, s.step.as_str(), s.what)));
+        lines.extend(steps.map(|(n, s)| format!("  {:2}. {:<10} {}", n + 1, s.step.as_str(), s)));
         lines.extend(plan.risks.iter().map(|r| format!("  at risk: {r}")));
     } else {
         lines.push("no way to reclaim is possible".to_owned());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pvcheck_swarm::{Operation, Permit, RunId, leftover_runs, sweep_run};
+use pvcheck_swarm::{Left, Operation, Permit, RunId, leftover_runs, sweep_run};
 use serde::Serialize;
 
 use crate::args::{self, Args};
@@ -26,8 +26,8 @@ impl Document for Report {
 #[derive(Serialize)]
 struct Swept {
     run: RunId,
-    found: Vec<String>,
-    left: Vec<String>,
+    found: Vec<Left>,
+    left: Vec<Left>,
 }
 
 pub(crate) async fn run(args: &Args, asked: &args::Apply, printer: &Printer) -> Result<u8, Failure> {

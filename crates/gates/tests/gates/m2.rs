@@ -4,7 +4,7 @@ use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{CanaryFailure, ChurnOutcome, GateReport, M2Facts, Verdict, judge_m2};
 use pvcheck_journal::{Catalogue, Incomplete, OwnNoise, Record, Scan, Window};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
-use pvcheck_swarm::{Churn, Order};
+use pvcheck_swarm::{Churn, Left, LeftReason, Order, PartKind};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -179,7 +179,14 @@ async fn no_cycle_is_no_proof() {
 
 #[tokio::test]
 async fn a_removal_that_was_refused() {
-    let report = with(|facts| churn_of(facts).errors = vec!["network x: in use".into()]).await;
+    let report = with(|facts| {
+        churn_of(facts).errors = vec![Left {
+            kind: PartKind::Network,
+            name: "x".into(),
+            why: LeftReason::Refused { error: "in use".into() },
+        }]
+    })
+    .await;
     assert_open(&report, &[("churn.removal", Fail)]);
 }
 

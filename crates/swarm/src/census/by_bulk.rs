@@ -8,7 +8,7 @@ use pvcheck_audit::ServiceId;
 
 use super::prober::Prober;
 use super::ring::Turn;
-use crate::engine::{CallError, poll};
+use crate::engine::{CallError, poll, wait_until};
 use crate::read::{read_tasks, read_tasks_of};
 
 impl Prober<'_> {
@@ -28,6 +28,7 @@ impl Prober<'_> {
     /// Waits until every task has its address, or until those that have none stay without for a while.
     async fn wait_given(&self, service: &ServiceId, wanted: u32) -> Result<Vec<Ipv4Addr>, CallError> {
         // The list shows a batch being served within milliseconds; a batch of thousands takes a second or two.
+        // No `wait_until`: the time begins anew with each address that is given.
         const SETTLED: Duration = Duration::from_secs(2);
         let mut given: Vec<Ipv4Addr> = Vec::new();
         let mut last_gain = Instant::now();
@@ -48,19 +49,16 @@ impl Prober<'_> {
     /// Waits until the service's tasks are out of the store: only then are their addresses free. Meanwhile it notes what
     /// others hold, and whether some of them stop.
     async fn wait_gone(&self, service: &ServiceId, turn: &mut Turn) -> Result<(), CallError> {
-        let since = Instant::now();
-        while since.elapsed() < self.options.deadline {
+        // What is not gone by then is swept at the end of the run.
+        wait_until!(self.options.deadline, async {
             // Filtered by service the list is empty as soon as the service is; the whole list is not.
-            let (ours, others): (Vec<_>, Vec<_>) = read_tasks(self.op.engine)
-                .await?
-                .into_iter()
-                .partition(|t| t.service.as_ref() == Some(service));
+            let (ours, others): (Vec<_>, Vec<_>) = match read_tasks(self.op.engine).await {
+                Ok(tasks) => tasks.into_iter().partition(|t| t.service.as_ref() == Some(service)),
+                Err(error) => return Some(Err(error)),
+            };
             self.note(turn, &others);
-            if ours.is_empty() {
-                break;
-            }
-            poll().await;
-        }
-        Ok(())
+            ours.is_empty().then_some(Ok(()))
+        })
+        .unwrap_or(Ok(()))
     }
 }

@@ -10,7 +10,7 @@ use pvcheck_ipam::{Capacity, CensusFacts, LeakReport, confirm, reconcile};
 
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use super::ring::Turn;
-use crate::engine::{CallError, poll, wire};
+use crate::engine::{CallError, poll, wait_until, wire};
 use crate::operation::Operation;
 use crate::progress::Progress;
 use crate::read::{address, read_services};
@@ -73,6 +73,7 @@ impl Prober<'_> {
     /// Looks until no task of the network is stopping any more, or the time is up.
     async fn wait_calm(&self, mut look: Snapshot) -> Result<Snapshot, CallError> {
         let mut said = 0;
+        // No `wait_until`: it begins with a snapshot that is at hand, and returns the last one also when the time is up.
         loop {
             let stopping = self.stopping(&look);
             if stopping == 0 || self.cannot_go_on() {
@@ -91,20 +92,26 @@ impl Prober<'_> {
     /// Each address that a census gives back lets the allocator try a waiting service again, and lose more. So there is no
     /// census, or no more of it, while one waits for longer than it takes to be made.
     async fn refuse_if_somebody_waits(&self, look: &Snapshot) -> Result<(), CensusError> {
-        let since = Instant::now();
         let mut waiting = waits(&look.services, &look.networks);
-        while let Some((service, network)) = waiting.pop_first() {
-            if JUST_MADE < since.elapsed() {
-                let status_offered = counts_refused(look).is_none();
-                return Err(CensusError::SomebodyWaits { service, network, status_offered });
-            }
-            waiting.insert((service, network));
-            poll().await;
-            let look = self.op.engine.snapshot().await?;
-            let now = waits(&look.services, &look.networks);
-            waiting = waiting.intersection(&now).cloned().collect();
+        if waiting.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        wait_until!(JUST_MADE, async {
+            let now = match self.op.engine.snapshot().await {
+                Ok(look) => waits(&look.services, &look.networks),
+                Err(error) => return Some(Err(error)),
+            };
+            waiting.retain(|wait| now.contains(wait));
+            waiting.is_empty().then_some(Ok(()))
+        })
+        .transpose()?;
+        match waiting.pop_first() {
+            None => Ok(()),
+            Some((service, network)) => {
+                let status_offered = counts_refused(look).is_none();
+                Err(CensusError::SomebodyWaits { service, network, status_offered })
+            }
+        }
     }
 
     /// A name for the next service.

@@ -11,7 +11,7 @@ use crate::census::{Census, CensusError};
 use crate::deploy::DeployError;
 use crate::engine::CallError;
 use crate::lock::LockError;
-use crate::removal::{Order, RemovalError};
+use crate::removal::{Left, Order, RemovalError};
 
 /// Counts on the shared network at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,10 +55,10 @@ pub struct Churn {
     pub leaked: Option<u64>,
     /// Which.
     pub leaked_addresses: Vec<Ipv4Addr>,
-    /// What the engine refused on the way.
-    pub errors: Vec<String>,
-    /// What is left of the throwaway stacks, by name.
-    pub residue: Vec<String>,
+    /// What could not be removed on the way.
+    pub errors: Vec<Left>,
+    /// What is left of the throwaway stacks.
+    pub residue: Vec<Left>,
     /// Stacks of others that came or went meanwhile; with any, leaks may not be ours.
     pub strangers: Vec<String>,
     /// Leaks per cycle; `null` where `leaked` is.

@@ -13,7 +13,7 @@ use crate::census::{Census, CensusError, census};
 use crate::deploy::{deploy, wait_running};
 use crate::lock::Lock;
 use crate::operation::Operation;
-use crate::removal::{RemovalOptions, StackRemoval, remove_stacks, sweep_run};
+use crate::removal::{Left, RemovalOptions, StackRemoval, remove_stacks, sweep_run};
 use crate::run::RunId;
 use crate::write::StackSpec;
 
@@ -138,7 +138,7 @@ struct Ends {
 /// What happened on the way.
 #[derive(Default)]
 struct Record {
-    errors: Vec<String>,
+    errors: Vec<Left>,
     strangers: BTreeSet<String>,
     removal: Duration,
 }
@@ -172,7 +172,7 @@ impl Record {
         plan: &ChurnPlan,
         network: &Network,
         ends: Ends,
-        residue: Vec<String>,
+        residue: Vec<Left>,
         before: Census,
         after: Census,
     ) -> Churn {

@@ -11,4 +11,4 @@ pub use connect::{ConnectError, Engine};
 pub use connection::Connection;
 pub use error::{CallError, CallErrorKind};
 pub use host::{Host, HostError};
-pub(crate) use poll::poll;
+pub(crate) use poll::{Pace, poll, retry_while, wait_until};

@@ -21,6 +21,8 @@ pub(crate) struct Info {
     pub(crate) server_version: String,
     #[serde(rename = "SystemTime", default)]
     pub(crate) system_time: String,
+    #[serde(rename = "DockerRootDir", default)]
+    pub(crate) docker_root_dir: String,
     #[serde(rename = "Swarm", default, deserialize_with = "nullable")]
     pub(crate) swarm: SwarmInfo,
 }
@@ -30,6 +32,7 @@ pub(crate) struct Info {
 pub(crate) struct SwarmInfo {
     #[serde(rename = "NodeID")]
     pub(crate) node_id: String,
+    pub(crate) node_addr: String,
     pub(crate) local_node_state: String,
     pub(crate) control_available: bool,
     pub(crate) remote_managers: Option<Vec<RemoteManager>>,
@@ -51,7 +54,7 @@ pub(crate) struct Cluster {
     pub(crate) subnet_size: Option<u8>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Node {
     #[serde(rename = "ID")]
@@ -65,14 +68,14 @@ pub(crate) struct Node {
     pub(crate) manager_status: Option<ManagerStatus>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct NodeSpec {
     pub(crate) role: String,
     pub(crate) availability: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct NodeDescription {
     pub(crate) hostname: String,
@@ -80,22 +83,81 @@ pub(crate) struct NodeDescription {
     pub(crate) engine: NodeEngine,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct NodeEngine {
     pub(crate) engine_version: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct NodeStatus {
     pub(crate) state: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct ManagerStatus {
     pub(crate) leader: bool,
+    pub(crate) reachability: String,
+    pub(crate) addr: String,
+}
+
+/// `/swarm`, without its tokens.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Swarm {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) spec: SwarmSpec,
+    pub(crate) data_path_port: Option<u32>,
+    pub(crate) default_addr_pool: Option<Vec<String>>,
+    pub(crate) subnet_size: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SwarmSpec {
+    #[serde(rename = "EncryptionConfig", deserialize_with = "nullable")]
+    pub(crate) encryption: Encryption,
+    #[serde(rename = "CAConfig", deserialize_with = "nullable")]
+    pub(crate) ca: CaConfig,
+    #[serde(rename = "Raft", deserialize_with = "nullable")]
+    pub(crate) raft: Raft,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Encryption {
+    pub(crate) auto_lock_managers: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CaConfig {
+    #[serde(rename = "ExternalCAs")]
+    pub(crate) external: Option<Vec<serde::de::IgnoredAny>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Raft {
+    pub(crate) snapshot_interval: u64,
+    pub(crate) log_entries_for_slow_followers: u64,
+}
+
+/// `/swarm` again, for its tokens alone: they are read where they are used, and neither printed nor kept. So there is no
+/// `Debug`.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct SwarmTokens {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) join_tokens: JoinTokens,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct JoinTokens {
+    pub(crate) manager: String,
 }
 
 #[derive(Default, Deserialize)]

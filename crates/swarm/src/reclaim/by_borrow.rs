@@ -9,17 +9,17 @@
 //! that could elect a leader without it.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pvcheck_audit::NodeId;
 
 use super::collect::info;
 use super::error::ReclaimError;
-use super::managers::{self, NodeWire, until};
+use super::managers::{self, until};
 use super::private::{PrivateEngine, copy, make_private};
 use super::step::Step;
 use super::work::{CHANGE, ELECTION, Work};
-use crate::engine::{CallErrorKind, Engine, poll};
+use crate::engine::{CallError, CallErrorKind, Engine, retry_while, wait_until, wire};
 use crate::write::Join;
 
 /// Longest time until a leader without quorum steps down: one election time-out, which is 10 ticks of a second and up to
@@ -28,18 +28,6 @@ const STEPS_DOWN: Duration = Duration::from_secs(35);
 
 /// How long a manager that may have lost its quorum is asked who is a member.
 const ANSWERS: Duration = Duration::from_secs(5);
-
-#[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct TokensWire {
-    join_tokens: TokenWire,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct TokenWire {
-    manager: String,
-}
 
 impl Work<'_> {
     /// Everything up to the election.
@@ -99,7 +87,7 @@ impl Work<'_> {
 
     async fn join(&mut self, guest: &Engine) -> Result<(), ReclaimError> {
         let Some(private) = self.log.record.private.clone() else { return Ok(()) };
-        let tokens: TokensWire = self.op.engine.connection().get("/swarm").await?;
+        let tokens: wire::SwarmTokens = self.op.engine.connection().get("/swarm").await?;
         let join = Join {
             advertise: private.address().to_string(),
             manager: &self.log.record.address,
@@ -115,7 +103,7 @@ impl Work<'_> {
         let id = joined(guest).await.map_err(|why| no_join(&private, &self.log.record.address, &why))?;
         self.log.record.guest = Some(id.clone());
         self.log.save()?;
-        let drained = |nodes: &[NodeWire]| {
+        let drained = |nodes: &[wire::Node]| {
             let drained = managers::node(nodes, &id).is_some_and(|n| n.spec.availability == "drain");
             (drained && managers::is_reachable_manager(nodes, &id)).then_some(())
         };
@@ -155,8 +143,8 @@ impl Work<'_> {
             return true;
         }
         let known = self.log.record.guest.as_ref().map(NodeId::as_str);
-        let without = |nodes: &[NodeWire]| {
-            let member = |n: &NodeWire| n.manager_status.is_some() || n.spec.role == "manager";
+        let without = |nodes: &[wire::Node]| {
+            let member = |n: &wire::Node| n.manager_status.is_some() || n.spec.role == "manager";
             Some(!nodes.iter().any(|n| is_guest(n, known, private) && member(n)))
         };
         // While it joins it may become one at any moment.
@@ -209,11 +197,11 @@ impl Work<'_> {
         };
         let known =
             known.filter(|id| !id.is_empty()).or(self.log.record.guest.as_ref().map(NodeId::to_string));
-        let ours = |n: &NodeWire| is_guest(n, known.as_deref(), private) && n.id != leader.as_str();
+        let ours = |n: &wire::Node| is_guest(n, known.as_deref(), private) && n.id != leader.as_str();
 
         let since = self.log.begun(Step::Demote)?;
         self.say("demoting the borrowed manager");
-        let guests: Vec<NodeWire> = until(self.op.engine, "the list of nodes", CHANGE, |nodes| {
+        let guests: Vec<wire::Node> = until(self.op.engine, "the list of nodes", CHANGE, |nodes| {
             Some(nodes.iter().filter(|n| ours(n)).cloned().collect())
         })
         .await
@@ -225,7 +213,7 @@ impl Work<'_> {
                 outcome => outcome?,
             }
         }
-        let alone = |nodes: &[NodeWire]| {
+        let alone = |nodes: &[wire::Node]| {
             let others = nodes.iter().any(|n| ours(n) && n.manager_status.is_some());
             (managers::leader(nodes).as_ref() == Some(&leader) && !others).then_some(())
         };
@@ -243,14 +231,9 @@ impl Work<'_> {
     }
 
     async fn drop_node(&self, id: &NodeId) -> Result<(), ReclaimError> {
-        let since = Instant::now();
-        loop {
-            match self.writer(self.op.engine).remove_node(id).await {
-                // Until the demotion has come through, the engine refuses.
-                Err(_) if since.elapsed() < CHANGE => poll().await,
-                outcome => return Ok(outcome?),
-            }
-        }
+        let writer = self.writer(self.op.engine);
+        // Until the demotion has come through, the engine refuses.
+        Ok(retry_while!(CHANGE, |_: &CallError| true, writer.remove_node(id))?)
     }
 }
 
@@ -264,26 +247,26 @@ fn no_join(private: &PrivateEngine, manager: &str, why: &str) -> ReclaimError {
 
 /// Waits until the engine says that it is in the Swarm: its node.
 async fn joined(guest: &Engine) -> Result<NodeId, String> {
-    let (guest, since) = (guest.with_deadline(Duration::from_secs(5)), Instant::now());
-    loop {
-        let swarm = info(&guest).await.map(|i| i.swarm);
-        match swarm {
-            Ok(swarm) if swarm.local_node_state == "active" => return Ok(NodeId::new(swarm.node_id)),
-            Ok(swarm) if ELECTION < since.elapsed() => {
-                return Err(format!(
-                    "its state is `{}` after {} s",
-                    swarm.local_node_state,
-                    ELECTION.as_secs()
-                ));
+    let guest = guest.with_deadline(Duration::from_secs(5));
+    let mut why = String::new();
+    let id = wait_until!(ELECTION, async {
+        match info(&guest).await.map(|i| i.swarm) {
+            Ok(swarm) if swarm.local_node_state == "active" => Some(NodeId::new(swarm.node_id)),
+            Ok(swarm) => {
+                why = format!("its state is `{}` after {} s", swarm.local_node_state, ELECTION.as_secs());
+                None
             }
-            Err(error) if ELECTION < since.elapsed() => return Err(error.to_string()),
-            _ => poll().await,
+            Err(error) => {
+                why = error.to_string();
+                None
+            }
         }
-    }
+    });
+    id.ok_or(why)
 }
 
 /// True iff a node is the private engine: by its id, its host name or its address.
-fn is_guest(node: &NodeWire, known: Option<&str>, private: &PrivateEngine) -> bool {
+fn is_guest(node: &wire::Node, known: Option<&str>, private: &PrivateEngine) -> bool {
     let address = format!("{}:", private.address());
     known == Some(node.id.as_str())
         || node.description.hostname == private.name()
@@ -293,18 +276,18 @@ fn is_guest(node: &NodeWire, known: Option<&str>, private: &PrivateEngine) -> bo
 /// Waits until the manager itself says that nobody leads, or says nothing twice.
 async fn leaderless(engine: &Engine) -> Result<(), ReclaimError> {
     let impatient = engine.with_deadline(Duration::from_secs(2));
-    let (since, mut silences) = (Instant::now(), 0);
-    while since.elapsed() < STEPS_DOWN {
+    let mut silences = 0;
+    let stepped_down = wait_until!(STEPS_DOWN, async {
         match managers::nodes(&impatient).await {
             Ok(_) => silences = 0,
             Err(error) if matches!(error.kind, CallErrorKind::Deadline(_)) => silences += 1,
-            Err(error) if error.message().contains("have a leader") => return Ok(()),
+            Err(error) if error.message().contains("have a leader") => return Some(()),
             Err(_) => {}
         }
-        if 1 < silences {
-            return Ok(());
-        }
-        poll().await;
-    }
-    Err(ReclaimError::Late(format!("the manager did not step down within {} s", STEPS_DOWN.as_secs())))
+        // One silence may be a busy engine's; a manager without a leader holds every question.
+        (1 < silences).then_some(())
+    });
+    stepped_down.ok_or_else(|| {
+        ReclaimError::Late(format!("the manager did not step down within {} s", STEPS_DOWN.as_secs()))
+    })
 }

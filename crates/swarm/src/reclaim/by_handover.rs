@@ -7,10 +7,10 @@ use tokio::time::sleep;
 
 use super::collect::info;
 use super::error::ReclaimError;
-use super::managers::{self, NodeWire, until};
+use super::managers::{self, until};
 use super::step::Step;
 use super::work::{CHANGE, ELECTION, Work};
-use crate::engine::Engine;
+use crate::engine::{Engine, wire};
 
 /// Longest time for a demoted node to report to the new leader: it takes 5 s to see that its own manager has ended.
 const REPORTS: Duration = Duration::from_secs(20);
@@ -53,7 +53,7 @@ impl Work<'_> {
     }
 
     /// Managers of before that are workers now.
-    fn demoted(&self, nodes: &[NodeWire]) -> Vec<NodeId> {
+    fn demoted(&self, nodes: &[wire::Node]) -> Vec<NodeId> {
         let was = &self.log.record.managers;
         was.iter()
             .filter(|id| managers::node(nodes, id).is_some_and(|n| n.spec.role != "manager"))
@@ -107,7 +107,7 @@ impl Work<'_> {
             ReclaimError::Late(format!("no manager but {id} answers, and it cannot be demoted from itself"))
         })?;
         self.writer(engine).set_role(id, "worker", CHANGE).await?;
-        let gone = |nodes: &[NodeWire]| {
+        let gone = |nodes: &[wire::Node]| {
             let member = managers::node(nodes, id).is_some_and(|n| n.manager_status.is_some());
             managers::leader(nodes).filter(|leads| leads != id && !member).map(drop)
         };
@@ -121,7 +121,7 @@ impl Work<'_> {
     /// `superviseManager`), and no API shows which one it has. It is a matter of speed alone.
     async fn let_it_settle(&self, engine: &Engine, id: &NodeId) {
         let ready =
-            |nodes: &[NodeWire]| managers::node(nodes, id).filter(|n| n.status.state == "ready").map(drop);
+            |nodes: &[wire::Node]| managers::node(nodes, id).filter(|n| n.status.state == "ready").map(drop);
         if until(engine, "it reports", REPORTS, ready).await.is_ok() {
             sleep(CERTIFICATE).await;
         }
@@ -132,7 +132,7 @@ impl Work<'_> {
         let engine = self.speaking().await?;
         self.let_it_settle(engine, id).await;
         self.writer(engine).set_role(id, "manager", CHANGE).await?;
-        let there = |nodes: &[NodeWire]| managers::is_reachable_manager(nodes, id).then_some(());
+        let there = |nodes: &[wire::Node]| managers::is_reachable_manager(nodes, id).then_some(());
         until(engine, &format!("node {id} is a manager again"), CHANGE, there)
             .await
             .map_err(ReclaimError::Late)?;

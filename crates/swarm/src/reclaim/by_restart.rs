@@ -10,7 +10,7 @@ use super::private::run_within;
 use super::step::Step;
 use super::unchanged::Standing;
 use super::work::Work;
-use crate::engine::poll;
+use crate::engine::wait_until;
 use crate::run::RunId;
 
 /// Longest time for the engine to come back and for its services to run again.
@@ -37,19 +37,17 @@ impl Work<'_> {
         let (wanted, asked) = (before.running(), &self.log.record.asked);
         let (since, nobody) = (Instant::now(), RunId::from_label(""));
         self.say("waiting until the services run again");
-        loop {
+        let mut running = 0;
+        let all_run = wait_until!(BACK, async {
             let now = Standing::look(self.op.engine, &nobody).await;
-            let running = now.as_ref().map_or(0, Standing::running);
+            running = now.as_ref().map_or(0, Standing::running);
             // What the node has not reported yet stands there as it was.
             let old = now.as_ref().is_ok_and(|now| before.shares_a_task(now, asked));
-            if wanted <= running && (!old || REPORTED < since.elapsed()) {
-                return Ok(());
-            }
-            if BACK < since.elapsed() {
-                self.notes.push(format!("{running} of {wanted} tasks run again"));
-                return Ok(());
-            }
-            poll().await;
+            (wanted <= running && (!old || REPORTED < since.elapsed())).then_some(())
+        });
+        if all_run.is_none() {
+            self.notes.push(format!("{running} of {wanted} tasks run again"));
         }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use pvcheck_audit::{NodeId, Snapshot, TaskState};
 use super::facts::{Here, ReclaimFacts};
 use super::managers::managers;
 use super::private::{Programs, free_link};
-use crate::engine::{CallError, Engine};
+use crate::engine::{CallError, Engine, wire};
 use crate::read::read_host;
 
 /// Looks at everything that decides how leaked addresses can be taken back. It only reads: the Swarm, and this host's
@@ -18,7 +18,7 @@ use crate::read::read_host;
 /// When the Swarm cannot be read. What this host lacks is a fact, not an error.
 pub async fn reclaim_facts(engine: &Engine, others: &[Engine]) -> Result<ReclaimFacts, CallError> {
     let info = info(engine).await?;
-    let swarm: SwarmWire = engine.connection().get("/swarm").await?;
+    let swarm: wire::Swarm = engine.connection().get("/swarm").await?;
     let managers = managers(engine).await?;
     let mut known = Vec::new();
     for other in others {
@@ -30,7 +30,7 @@ pub async fn reclaim_facts(engine: &Engine, others: &[Engine]) -> Result<Reclaim
         managers,
         connected: NodeId::new(info.swarm.node_id),
         others: known,
-        autolock: swarm.spec.encryption.autolock,
+        autolock: swarm.spec.encryption.auto_lock_managers,
         external_cas: swarm.spec.ca.external.map_or(0, |c| c.len()),
         moving: moving(&snapshot),
         here,
@@ -51,72 +51,11 @@ pub(super) fn moving(snapshot: &Snapshot) -> Vec<String> {
     named.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
-/// The part of `/swarm` that matters; tokens are read elsewhere, when they are used.
-#[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct SwarmWire {
-    pub(super) spec: SpecWire,
-    pub(super) data_path_port: Option<u32>,
-    pub(super) default_addr_pool: Option<Vec<String>>,
-    pub(super) subnet_size: Option<u32>,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct SpecWire {
-    #[serde(rename = "EncryptionConfig")]
-    encryption: EncryptionWire,
-    #[serde(rename = "CAConfig")]
-    ca: CaWire,
-    #[serde(rename = "Raft")]
-    pub(super) raft: RaftWire,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct RaftWire {
-    pub(super) snapshot_interval: u64,
-    pub(super) log_entries_for_slow_followers: u64,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct EncryptionWire {
-    #[serde(rename = "AutoLockManagers")]
-    autolock: bool,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct CaWire {
-    #[serde(rename = "ExternalCAs")]
-    external: Option<Vec<serde::de::IgnoredAny>>,
-}
-
-/// The part of `/info` that is needed here.
-#[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct InfoWire {
-    pub(super) docker_root_dir: String,
-    pub(super) swarm: InfoSwarmWire,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct InfoSwarmWire {
-    #[serde(rename = "NodeID")]
-    pub(super) node_id: String,
-    #[serde(rename = "NodeAddr")]
-    pub(super) node_addr: String,
-    #[serde(rename = "LocalNodeState")]
-    pub(super) local_node_state: String,
-}
-
-pub(super) async fn info(engine: &Engine) -> Result<InfoWire, CallError> {
+pub(super) async fn info(engine: &Engine) -> Result<wire::Info, CallError> {
     engine.connection().get("/info").await
 }
 
-async fn here(engine: &Engine, info: &InfoWire, snapshot: &Snapshot) -> Here {
+async fn here(engine: &Engine, info: &wire::Info, snapshot: &Snapshot) -> Here {
     let host = read_host().await.unwrap_or_default();
     let address = info.swarm.node_addr.parse::<IpAddr>().ok();
     let socket = engine.connection().host().socket().to_owned();

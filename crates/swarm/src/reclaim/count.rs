@@ -1,12 +1,12 @@
 //! Leaked addresses of several networks: by a census where one may be made, else by what is left over on a full network.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pvcheck_audit::{AllocatorCounts, Snapshot, pool_counts, waiting_services};
 use serde::{Deserialize, Serialize};
 
 use crate::census::{CensusError, CensusOptions, census};
-use crate::engine::poll;
+use crate::engine::wait_until;
 use crate::operation::Operation;
 
 /// How many addresses of a network are leaked.
@@ -39,10 +39,14 @@ pub(super) async fn count(
     names: &[String],
     patience: Duration,
 ) -> Result<Vec<LeakCount>, CensusError> {
-    let since = Instant::now();
-    while since.elapsed() < patience && !waiting_services(&op.engine.snapshot().await?).is_empty() {
-        poll().await;
-    }
+    // A service that still waits then is what the census says itself.
+    wait_until!(patience, async {
+        match op.engine.snapshot().await {
+            Ok(look) => waiting_services(&look).is_empty().then_some(Ok(())),
+            Err(error) => Some(Err(error)),
+        }
+    })
+    .transpose()?;
     let mut counts = Vec::new();
     for name in names {
         counts.push(match census(op, name, &CensusOptions::default()).await {

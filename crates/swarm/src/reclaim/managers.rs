@@ -1,54 +1,13 @@
 //! Managers: who they are, who leads, and waiting until that changes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pvcheck_audit::NodeId;
-use serde::Deserialize;
-use tokio::time::sleep;
 
 use super::facts::Manager;
-use crate::engine::{CallError, Engine};
+use crate::engine::{CallError, Engine, Pace, wait_until, wire};
 
-/// A node with what the snapshot leaves out.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct NodeWire {
-    #[serde(rename = "ID")]
-    pub(super) id: String,
-    pub(super) spec: SpecWire,
-    pub(super) description: DescriptionWire,
-    pub(super) status: StatusWire,
-    pub(super) manager_status: Option<ManagerWire>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct SpecWire {
-    pub(super) role: String,
-    pub(super) availability: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct StatusWire {
-    pub(super) state: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct DescriptionWire {
-    pub(super) hostname: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct ManagerWire {
-    pub(super) leader: bool,
-    pub(super) reachability: String,
-    pub(super) addr: String,
-}
-
-pub(super) async fn nodes(engine: &Engine) -> Result<Vec<NodeWire>, CallError> {
+pub(super) async fn nodes(engine: &Engine) -> Result<Vec<wire::Node>, CallError> {
     engine.connection().get("/nodes").await
 }
 
@@ -56,7 +15,7 @@ pub(super) async fn managers(engine: &Engine) -> Result<Vec<Manager>, CallError>
     Ok(nodes(engine).await?.into_iter().filter(|n| n.spec.role == "manager").map(manager).collect())
 }
 
-fn manager(node: NodeWire) -> Manager {
+fn manager(node: wire::Node) -> Manager {
     let status = node.manager_status.unwrap_or_default();
     Manager {
         id: NodeId::new(node.id),
@@ -67,6 +26,10 @@ fn manager(node: NodeWire) -> Manager {
     }
 }
 
+/// Between two lists of nodes. A question to a manager that is not ready is an error in its log: fewer of them than of
+/// others.
+const BETWEEN_LISTS: Duration = Duration::from_millis(200);
+
 /// Asks an engine for its nodes until they are as wanted. Errors meanwhile are as good as not yet: a Swarm between two
 /// leaders, and a manager that is being made, answer with errors.
 ///
@@ -75,40 +38,39 @@ pub(super) async fn until<T>(
     engine: &Engine,
     what: &str,
     limit: Duration,
-    mut wanted: impl FnMut(&[NodeWire]) -> Option<T>,
+    mut wanted: impl FnMut(&[wire::Node]) -> Option<T>,
 ) -> Result<T, String> {
     // A manager without a leader may hold a question for 20 s; asking again is quicker.
     let impatient = engine.with_deadline(Duration::from_secs(3));
-    let since = Instant::now();
-    loop {
-        let why = match nodes(&impatient).await {
-            Ok(nodes) => match wanted(&nodes) {
-                Some(found) => return Ok(found),
-                None => "not yet".to_owned(),
-            },
-            Err(error) => error.kind.to_string(),
-        };
-        if limit < since.elapsed() {
-            return Err(format!("{what}: not within {} s ({why})", limit.as_secs()));
+    let mut why = String::new();
+    let found = wait_until!(Pace::new(limit).every(BETWEEN_LISTS), async {
+        match nodes(&impatient).await {
+            Ok(nodes) => {
+                "not yet".clone_into(&mut why);
+                wanted(&nodes)
+            }
+            Err(error) => {
+                why = error.kind.to_string();
+                None
+            }
         }
-        // Each look at a manager that is not ready is an error in its log: fewer of them than elsewhere.
-        sleep(Duration::from_millis(200)).await;
-    }
+    });
+    found.ok_or_else(|| format!("{what}: not within {} s ({why})", limit.as_secs()))
 }
 
 /// The leader among nodes.
-pub(super) fn leader(nodes: &[NodeWire]) -> Option<NodeId> {
-    let leads = |n: &&NodeWire| n.manager_status.as_ref().is_some_and(|m| m.leader);
+pub(super) fn leader(nodes: &[wire::Node]) -> Option<NodeId> {
+    let leads = |n: &&wire::Node| n.manager_status.as_ref().is_some_and(|m| m.leader);
     nodes.iter().find(leads).map(|n| NodeId::new(&n.id))
 }
 
 /// A node by its id.
-pub(super) fn node<'a>(nodes: &'a [NodeWire], id: &NodeId) -> Option<&'a NodeWire> {
+pub(super) fn node<'a>(nodes: &'a [wire::Node], id: &NodeId) -> Option<&'a wire::Node> {
     nodes.iter().find(|n| n.id == id.as_str())
 }
 
 /// True iff the node takes part in the raft group and is reached.
-pub(super) fn is_reachable_manager(nodes: &[NodeWire], id: &NodeId) -> bool {
+pub(super) fn is_reachable_manager(nodes: &[wire::Node], id: &NodeId) -> bool {
     let status = node(nodes, id).and_then(|n| n.manager_status.as_ref());
     status.is_some_and(|m| m.reachability == "reachable")
 }

@@ -1,11 +1,11 @@
 //! Cutting the raft log short, so that a manager that joins is told little.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::ReclaimError;
 use super::work::Work;
-use crate::engine::{Engine, poll};
+use crate::engine::{Engine, wait_until};
 
 /// Longest time for a snapshot: it is a matter of speed alone, and without it what follows only takes longer.
 const SNAPSHOT: Duration = Duration::from_secs(5);
@@ -21,13 +21,12 @@ impl Work<'_> {
         let before = folder.as_deref().map(newest_snapshot);
         let writer = self.writer(engine);
         writer.set_raft_log(1, 1).await?;
-        let since = Instant::now();
         // The next entry of the log is what makes them write one.
         writer.touch(&self.log.record.run).await?;
         let limit = if before.is_some() { SNAPSHOT } else { UNSEEN };
-        while folder.as_deref().map(newest_snapshot) == before && since.elapsed() < limit {
-            poll().await;
-        }
+        // Without one, what follows only takes longer.
+        let _ =
+            wait_until!(limit, async { (folder.as_deref().map(newest_snapshot) != before).then_some(()) });
         self.restore_raft_log(engine).await
     }
 

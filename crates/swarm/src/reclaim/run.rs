@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pvcheck_audit::NodeId;
 use serde_json::json;
 
-use super::collect::{SwarmWire, info, reclaim_facts};
+use super::collect::{info, reclaim_facts};
 use super::count::{LeakCount, chosen, count};
 use super::error::ReclaimError;
 use super::facts::ReclaimFacts;
@@ -18,7 +18,7 @@ use super::step_log::{Record, StepLog, unfinished_reclaim};
 use super::strategy::Strategy;
 use super::unchanged::Standing;
 use super::work::{CHANGE, Work, millis};
-use crate::engine::Engine;
+use crate::engine::{Engine, wire};
 use crate::lock::Lock;
 use crate::operation::Operation;
 use crate::removal::sweep_run;
@@ -54,7 +54,7 @@ pub async fn reclaim(
     if before.iter().all(|c| c.leaked == Some(0)) {
         return Ok(nothing_leaked(before, &standing, started));
     }
-    let swarm: SwarmWire = op.engine.connection().get("/swarm").await?;
+    let swarm: wire::Swarm = op.engine.connection().get("/swarm").await?;
     let record = Record {
         schema: "pvcheck/v1".into(),
         run: op.run.clone(),
@@ -150,7 +150,7 @@ fn nothing_leaked(before: Vec<LeakCount>, standing: &Standing, started: Instant)
 
 /// The body of the call that would make this manager the only one again: what `docker swarm init` does not repeat by itself,
 /// above all the pools, without which new networks come from another range.
-fn renewal(swarm: &SwarmWire, facts: &ReclaimFacts) -> serde_json::Value {
+fn renewal(swarm: &wire::Swarm, facts: &ReclaimFacts) -> serde_json::Value {
     let address = facts.asked().and_then(|m| m.address.clone()).unwrap_or_default();
     json!({
         "ListenAddr": "0.0.0.0:2377",

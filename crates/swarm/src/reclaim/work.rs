@@ -6,7 +6,7 @@ use super::error::ReclaimError;
 use super::managers::{leader, until};
 use super::report::ReclaimOptions;
 use super::step_log::StepLog;
-use crate::engine::{Engine, poll};
+use crate::engine::{Engine, wait_until};
 use crate::lock::LockRequest;
 use crate::operation::Operation;
 use crate::write::Writer;
@@ -51,21 +51,18 @@ impl Work<'_> {
 
     /// A manager that answers for the Swarm, of those that were named.
     pub(super) async fn speaking(&self) -> Result<&Engine, ReclaimError> {
-        let since = Instant::now();
         let mut why = String::new();
-        loop {
+        let speaking = wait_until!(ELECTION, async {
             for engine in std::iter::once(self.op.engine).chain(self.others) {
                 match until(engine, "a manager answers", Duration::ZERO, leader).await {
-                    Ok(_) => return Ok(engine),
+                    Ok(_) => return Some(engine),
                     Err(reason) => why = reason,
                 }
             }
-            if ELECTION < since.elapsed() {
-                let mend = "name the Swarm's other managers with --helper URL";
-                return Err(ReclaimError::Late(format!("{why}; {mend}")));
-            }
-            poll().await;
-        }
+            None
+        });
+        let mend = "name the Swarm's other managers with --helper URL";
+        speaking.ok_or_else(|| ReclaimError::Late(format!("{why}; {mend}")))
     }
 }
 

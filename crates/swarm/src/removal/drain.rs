@@ -23,12 +23,6 @@ impl Holding {
     pub(crate) fn tasks(&self) -> u64 {
         self.stopping.values().sum()
     }
-
-    /// `3 task(s) still there (2 running, 1 shutdown)`.
-    pub(crate) fn words(&self) -> String {
-        let states = self.stopping.iter().map(|(state, n)| format!("{n} {}", state.word()));
-        format!("{} task(s) still there ({})", self.tasks(), states.collect::<Vec<_>>().join(", "))
-    }
 }
 
 /// A stack, or a run, on its way out.

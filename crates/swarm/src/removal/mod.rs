@@ -6,6 +6,7 @@
 //! tasks between services and networks is the whole cure.
 
 mod drain;
+mod left;
 mod order;
 mod parts;
 mod remover;
@@ -13,6 +14,7 @@ mod report;
 mod stacks;
 mod sweep;
 
+pub use left::{Left, LeftReason, PartKind};
 pub use order::Order;
 pub use report::{FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval};
 pub use stacks::{find_stacks, plan_removal, remove_stacks};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use pvcheck_audit::{ConfigId, NetworkId, SecretId, ServiceId, Snapshot};
 
+use super::left::{Left, LeftReason, PartKind};
 use super::report::{RemovalError, RemovalPlan, StackRemoval};
 use crate::engine::{CallError, Engine, wire};
 use crate::labels::{RUN_LABEL, STACK_LABEL};
@@ -45,11 +46,13 @@ impl Parts {
         }
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
-        let services = self.services.iter().map(|(_, n)| format!("service {n}"));
-        let networks = self.networks.iter().map(|(_, n)| format!("network {n}"));
-        let secrets = self.secrets.iter().map(|(_, n)| format!("secret {n}"));
-        let configs = self.configs.iter().map(|(_, n)| format!("config {n}"));
+    /// All of it, as what is still listed.
+    pub(super) fn listed(&self) -> Vec<Left> {
+        let left = |kind| move |name: &String| Left { kind, name: name.clone(), why: LeftReason::Listed };
+        let services = self.services.iter().map(|(_, name)| name).map(left(PartKind::Service));
+        let networks = self.networks.iter().map(|(_, name)| name).map(left(PartKind::Network));
+        let secrets = self.secrets.iter().map(|(_, name)| name).map(left(PartKind::Secret));
+        let configs = self.configs.iter().map(|(_, name)| name).map(left(PartKind::Config));
         services.chain(networks).chain(secrets).chain(configs).collect()
     }
 }

@@ -1,16 +1,17 @@
 //! Removing the parts, in the order that was asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures_util::future::join_all;
 use pvcheck_audit::{NetworkId, ServiceId};
 
 use super::drain::{Holding, Leaving, Looks, holding};
+use super::left::{Left, LeftReason, PartKind};
 use super::order::Order;
 use super::parts::Parts;
 use super::report::{RemovalOptions, StackRemoval};
-use crate::engine::{CallError, poll};
+use crate::engine::{CallError, retry_while, wait_until};
 use crate::operation::Operation;
 use crate::progress::{Progress, Watcher};
 use crate::write::Writer;
@@ -44,12 +45,12 @@ impl<'a> Remover<'a> {
     async fn remove_services(&self, parts: &Parts) -> (StackRemoval, BTreeSet<ServiceId>) {
         let (mut done, mut gone) = (parts.begun(), BTreeSet::new());
         for (id, name) in &parts.services {
-            self.say("service", name);
+            self.say(PartKind::Service, name);
             let outcome = self.writer.remove_service(id).await;
             if outcome.is_ok() {
                 gone.insert(id.clone());
             }
-            count(&mut done.services, &mut done.left, "service", name, outcome);
+            count(&mut done.services, &mut done.left, PartKind::Service, name, refused(outcome));
         }
         (done, gone)
     }
@@ -71,15 +72,15 @@ impl<'a> Remover<'a> {
         for (id, name) in &parts.networks {
             let outcome = match &drained {
                 Ok(holding) => match holding.used.get(id) {
-                    Some(user) => Err(format!("service {user} uses it, so it was left in place")),
-                    None => self.remove_network(id, name).await.map_err(|e| e.to_string()),
+                    Some(service) => Err(LeftReason::UsedBy { service: service.clone() }),
+                    None => refused(self.remove_network(id, name).await),
                 },
                 Err(why) => Err(why.clone()),
             };
-            count(&mut done.networks, &mut done.left, "network", name, outcome);
+            count(&mut done.networks, &mut done.left, PartKind::Network, name, outcome);
         }
-        if let (Err(why), []) = (&drained, parts.networks.as_slice()) {
-            done.left.push(format!("tasks: {why}"));
+        if let (Err(why), []) = (drained, parts.networks.as_slice()) {
+            done.left.push(Left { kind: PartKind::Tasks, name: parts.name.clone(), why });
         }
         if self.options.order == Order::Drained {
             self.remove_stored(parts, &mut done).await;
@@ -89,47 +90,50 @@ impl<'a> Remover<'a> {
 
     async fn remove_stored(&self, parts: &Parts, done: &mut StackRemoval) {
         for (id, name) in &parts.secrets {
-            self.say("secret", name);
-            count(&mut done.stored, &mut done.left, "secret", name, self.writer.remove_secret(id).await);
+            self.say(PartKind::Secret, name);
+            let outcome = refused(self.writer.remove_secret(id).await);
+            count(&mut done.stored, &mut done.left, PartKind::Secret, name, outcome);
         }
         for (id, name) in &parts.configs {
-            self.say("config", name);
-            count(&mut done.stored, &mut done.left, "config", name, self.writer.remove_config(id).await);
+            self.say(PartKind::Config, name);
+            let outcome = refused(self.writer.remove_config(id).await);
+            count(&mut done.stored, &mut done.left, PartKind::Config, name, outcome);
         }
     }
 
     /// Waits until no task would lose an address with these networks, and says which of them others use.
-    async fn drain(&self, parts: &Parts, removed: &BTreeSet<ServiceId>) -> Result<Holding, String> {
+    async fn drain(&self, parts: &Parts, removed: &BTreeSet<ServiceId>) -> Result<Holding, LeftReason> {
         let networks: BTreeSet<NetworkId> = parts.networks.iter().map(|(id, _)| id.clone()).collect();
         let ids = parts.services.iter().map(|(id, _)| id);
         let ours = ids.filter(|id| removed.contains(id)).cloned().collect();
         let leaving = Leaving { ours: &ours, removed, networks: &networks };
-        let since = Instant::now();
-        let (mut asked, mut said) = (since, 0);
-        loop {
+        let (waited, kept) = (self.options.patience, !networks.is_empty());
+        let (mut asked, mut said) = (Instant::now(), 0);
+        let mut left = LeftReason::tasks_stop(BTreeMap::new(), waited, kept);
+        let free = wait_until!(self.options.patience, async {
             let seen = self.looks.after(asked).await;
             asked = Instant::now();
-            // A look that fails may be a manager's bad moment; only time ends the wait.
-            let left = match seen {
+            match seen {
                 Ok(look) => {
                     let holding = holding(&look.tasks, &look.services, &leaving);
                     if holding.tasks() == 0 {
-                        return Ok(holding);
+                        return Some(holding);
                     }
                     self.say_waiting(parts, holding.tasks(), &mut said);
-                    holding.words()
+                    left = LeftReason::tasks_stop(holding.stopping, waited, kept);
                 }
-                Err(error) => error.to_string(),
-            };
-            if self.options.patience < since.elapsed() {
-                return Err(format!(
-                    "{left} after {} s{}",
-                    self.options.patience.as_secs(),
-                    if networks.is_empty() { "" } else { ", so it was left in place" }
-                ));
+                // It may be a manager's bad moment; only time ends the wait.
+                Err(error) => {
+                    left = LeftReason::TasksUnknown {
+                        error: error.to_string(),
+                        waited_secs: waited.as_secs(),
+                        networks_kept: kept,
+                    }
+                }
             }
-            poll().await;
-        }
+            None
+        });
+        free.ok_or(left)
     }
 
     fn say_waiting(&self, parts: &Parts, tasks: u64, said: &mut u64) {
@@ -139,36 +143,25 @@ impl<'a> Remover<'a> {
         }
     }
 
-    fn say(&self, what: &'static str, name: &str) {
-        (self.watch)(Progress::Removing { what, name: name.to_owned() });
+    fn say(&self, what: PartKind, name: &str) {
+        (self.watch)(Progress::Removing { what: what.as_str(), name: name.to_owned() });
     }
 
     /// Removes a network; where Swarm still counts a task on it, again until it does not.
     async fn remove_network(&self, id: &NetworkId, name: &str) -> Result<(), CallError> {
-        self.say("network", name);
-        let since = Instant::now();
-        loop {
-            match self.writer.remove_network(id).await {
-                Err(e)
-                    if e.message().contains("in use by task") && since.elapsed() < self.options.patience =>
-                {
-                    poll().await;
-                }
-                outcome => return outcome,
-            }
-        }
+        self.say(PartKind::Network, name);
+        let in_use = |error: &CallError| error.message().contains("in use by task");
+        retry_while!(self.options.patience, in_use, self.writer.remove_network(id))
     }
 }
 
-fn count<E: ToString>(
-    done: &mut u64,
-    left: &mut Vec<String>,
-    what: &str,
-    name: &str,
-    outcome: Result<(), E>,
-) {
+fn refused(outcome: Result<(), CallError>) -> Result<(), LeftReason> {
+    outcome.map_err(|error| LeftReason::Refused { error: error.to_string() })
+}
+
+fn count(done: &mut u64, left: &mut Vec<Left>, kind: PartKind, name: &str, outcome: Result<(), LeftReason>) {
     match outcome {
         Ok(()) => *done += 1,
-        Err(error) => left.push(format!("{what} {name}: {}", error.to_string())),
+        Err(why) => left.push(Left { kind, name: name.to_owned(), why }),
     }
 }

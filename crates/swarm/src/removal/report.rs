@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::left::Left;
 use super::order::Order;
 use crate::engine::CallError;
 
@@ -35,7 +36,7 @@ pub struct StackRemoval {
     /// Secrets and configs removed.
     pub stored: u64,
     /// What is left, each with the reason; empty if the stack is gone.
-    pub left: Vec<String>,
+    pub left: Vec<Left>,
 }
 
 /// What a removal would take away, as of one look.

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::left::Left;
 use super::order::Order;
 use super::parts::{Stored, leftovers, parts_of_run};
 use super::remover::Remover;
 use super::report::{RemovalOptions, StackRemoval};
-use crate::engine::{CallError, Engine, poll};
+use crate::engine::{CallError, Engine, wait_until};
 use crate::labels::RUN_LABEL;
 use crate::operation::Operation;
 use crate::run::RunId;
@@ -23,22 +24,26 @@ pub async fn sweep_run(op: Operation<'_>, patience: Duration) -> Result<StackRem
     let parts = leftovers(op.engine, op.run).await?;
     let options = RemovalOptions { order: Order::Drained, patience };
     let mut swept = Remover::new(op, &options).remove(&parts).await;
-    loop {
-        // A node's own copy of a removed network stays in its list for a moment.
-        let left = leftovers(op.engine, op.run).await?;
-        if left.is_empty() || patience < since.elapsed() {
-            swept.left.extend(left.names());
-            return Ok(swept);
-        }
-        poll().await;
-    }
+    let mut listed = Vec::new();
+    // A node's own copy of a removed network stays in its list for a moment.
+    wait_until!(patience.saturating_sub(since.elapsed()), async {
+        let left = match leftovers(op.engine, op.run).await {
+            Ok(left) => left,
+            Err(error) => return Some(Err(error)),
+        };
+        listed = left.listed();
+        left.is_empty().then_some(Ok(()))
+    })
+    .transpose()?;
+    swept.left.extend(listed);
+    Ok(swept)
 }
 
-/// The runs of which something is left in the Swarm, each with the names of what is left.
+/// The runs of which something is left in the Swarm, each with what is left.
 ///
 /// # Errors
 /// When a look fails.
-pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<String>)>, CallError> {
+pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<Left>)>, CallError> {
     let snapshot = engine.snapshot().await?;
     let stored = Stored::read(engine).await?;
     let mut runs: BTreeSet<String> = snapshot.services.iter().filter_map(|s| s.run.clone()).collect();
@@ -47,9 +52,9 @@ pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<String>)>,
     runs.extend(stored_labels.filter_map(|l| l.get(RUN_LABEL).cloned()));
     let named = |run: String| {
         let run = RunId::from_label(run);
-        let names = parts_of_run(&snapshot, &stored, &run).names();
-        (run, names)
+        let listed = parts_of_run(&snapshot, &stored, &run).listed();
+        (run, listed)
     };
     // A run whose only trace is a lock that is held is at work, and not left over.
-    Ok(runs.into_iter().map(named).filter(|(_, names)| !names.is_empty()).collect())
+    Ok(runs.into_iter().map(named).filter(|(_, listed)| !listed.is_empty()).collect())
 }

@@ -2,14 +2,14 @@
 //!
 //! Specs are patched as the raw JSON that the engine gave, so that no field of a newer engine is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Method;
 use pvcheck_audit::{ConfigId, NodeId};
 use serde_json::{Value, json};
 
 use super::writer::{Writer, gone};
-use crate::engine::{CallError, poll};
+use crate::engine::{CallError, poll, retry_while};
 use crate::labels::RUN_LABEL;
 use crate::run::RunId;
 
@@ -52,15 +52,8 @@ impl Writer<'_> {
     /// Around a change of leader a request may fail although it was heard, so the wish is looked up and told again until
     /// it is recorded or `limit` is over.
     pub(crate) async fn set_role(&self, id: &NodeId, role: &str, limit: Duration) -> Result<(), CallError> {
-        let since = Instant::now();
-        loop {
-            match self.try_role(id, role).await {
-                Err(error) if error.status().is_none_or(|s| 500 <= s) && since.elapsed() < limit => {
-                    poll().await;
-                }
-                outcome => return outcome,
-            }
-        }
+        let between_leaders = |error: &CallError| error.status().is_none_or(|s| 500 <= s);
+        retry_while!(limit, between_leaders, self.try_role(id, role))
     }
 
     async fn try_role(&self, id: &NodeId, role: &str) -> Result<(), CallError> {
@@ -98,6 +91,7 @@ impl Writer<'_> {
 
     async fn update_swarm(&self, more: &str, change: impl Fn(&mut Value)) -> Result<(), CallError> {
         let mut tries = 0;
+        // Counted, not timed: whoever wins a race on the version is done, so a few rounds serve every contender.
         loop {
             let swarm: Value = self.connection.get("/swarm").await?;
             let mut spec = swarm["Spec"].clone();

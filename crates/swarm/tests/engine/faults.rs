@@ -125,7 +125,7 @@ async fn a_broken_write_is_one_error_and_can_be_swept() {
         sim.clear_faults();
         let swept =
             sweep_run(Operation::new(&engine, permit(), &run, &silent), PATIENCE).await.expect("recovered");
-        assert_eq!(swept.left, NOTHING, "{shown}");
+        assert_eq!(swept.left, [], "{shown}");
         assert_eq!(objects(&sim), others, "{shown}");
         assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS, "{shown}");
     });
@@ -166,7 +166,7 @@ async fn a_churn_that_hits_a_fault_is_one_error_and_can_be_swept() {
         );
         assert_one_line(&error);
         let swept = sweep_run(Operation::new(&engine, permit(), &run, &silent), PATIENCE).await.expect("a healthy engine");
-        assert_eq!(swept.left, NOTHING);
+        assert_eq!(swept.left, []);
         assert_eq!(objects(&sim), others);
         assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
     });

@@ -9,6 +9,7 @@ mod lock;
 mod look;
 mod removal;
 mod secrets;
+mod spawn;
 mod status;
 mod support;
 mod why;

@@ -7,8 +7,9 @@ use futures_util::future::join_all;
 use pvcheck_audit::NetworkId;
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    Engine, Operation, Order, RUN_LABEL, RemovalError, RemovalOptions, RunId, STACK_LABEL, StackRemoval,
-    StackSpec, deploy, find_stacks, leftover_runs, remove_stacks, silent, sweep_run, wait_running,
+    Engine, Left, LeftReason, Operation, Order, PartKind, RUN_LABEL, RemovalError, RemovalOptions, RunId,
+    STACK_LABEL, StackRemoval, StackSpec, deploy, find_stacks, leftover_runs, remove_stacks, silent,
+    sweep_run, wait_running,
 };
 use serde_json::json;
 
@@ -94,7 +95,7 @@ async fn a_slow_stopper_keeps_its_network_and_says_so() {
     assert!(patience <= since.elapsed() && since.elapsed() < PATIENCE);
     assert_eq!((done[0].stack.as_str(), done[0].services, done[0].networks), ("slow", 1, 0));
     assert_eq!(done[0].left.len(), 1);
-    let why = &done[0].left[0];
+    let why = done[0].left[0].to_string();
     assert!(why.contains("network slow_internal") && why.contains("2 task(s)"), "{why}");
     assert_eq!((done[1].networks, done[1].left.len()), (1, 0), "one stack does not hold up the other");
     assert!(sim.with_model(|model| model.network_id("slow_internal").is_ok()));
@@ -117,7 +118,8 @@ async fn a_network_that_others_use_is_left_to_them_at_once() {
     let done = removed(&engine, &["lender".into()], Order::Drained, PATIENCE).await;
     assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
     assert_eq!((done[0].services, done[0].networks), (1, 1), "{done:?}");
-    assert_eq!(done[0].left, ["network lent: service guest_app uses it, so it was left in place"]);
+    let why = LeftReason::UsedBy { service: "guest_app".into() };
+    assert_eq!(done[0].left, [Left { kind: PartKind::Network, name: "lent".into(), why }]);
     assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
     // Removed together there is nobody left who uses it.
     let done = removed(&engine, &["lender".into(), "guest".into()], Order::Drained, PATIENCE).await;
@@ -269,8 +271,9 @@ async fn leftovers_are_listed_by_run_with_their_names() {
     let found = leftover_runs(&connect(&sim).await).await.unwrap();
     let listed: Vec<_> = found.iter().map(|(run, names)| (run.as_str(), names.len())).collect();
     assert_eq!(listed, [("aaaaaaaaaaaa", 4), ("bbbbbbbbbbbb", 4)]);
+    let named: Vec<String> = found[0].1.iter().map(ToString::to_string).collect();
     for name in ["service a_app", "network a_internal", "secret a-secret", "config a-config"] {
-        assert!(found[0].1.contains(&name.to_owned()), "{name}: {:?}", found[0].1);
+        assert!(named.contains(&name.to_owned()), "{name}: {named:?}");
     }
 }
 
@@ -282,7 +285,12 @@ async fn what_the_engine_refuses_to_remove_is_left_and_named() {
     let patience = Duration::from_millis(500);
     let done =
         sweep_run(Operation::new(&engine, permit(), &run("aaaaaaaaaaaa"), &silent), patience).await.unwrap();
-    assert!(done.left.iter().any(|l| l.contains("secret a-secret") && l.contains("500")), "{done:?}");
+    assert!(
+        done.left
+            .iter()
+            .any(|l| { l.kind == PartKind::Secret && l.name == "a-secret" && l.to_string().contains("500") }),
+        "{done:?}"
+    );
     assert_eq!((done.services, done.networks, done.stored), (1, 1, 1), "the rest goes all the same");
 }
 
@@ -302,6 +310,6 @@ async fn somebody_elses_removal_half_way_is_no_error() {
     let done = sweep_run(Operation::new(&engine, permit(), &run("aaaaaaaaaaaa"), &interfere), PATIENCE)
         .await
         .unwrap();
-    assert_eq!(done.left, NOTHING);
+    assert_eq!(done.left, []);
     assert!(objects(&sim).0.iter().all(|what| what.contains(" b_") || what.contains(" b-")));
 }

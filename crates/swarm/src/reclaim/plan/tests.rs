@@ -74,11 +74,12 @@ fn a_plan_says_what_was_passed_over_what_is_done_and_what_is_at_risk() {
         "unlock",
     ];
     assert_eq!(named, expected);
-    assert!(plan.risks.iter().any(|r| r.contains("--resume")), "{:?}", plan.risks);
+    assert!(plan.risks.iter().any(|r| r.to_string().contains("--resume")), "{:?}", plan.risks);
     let alone = ReclaimFacts { others: Vec::new(), connected: NodeId::new("m1"), ..facts(3) };
     let plan = plan_reclaim(&alone, AUTO);
     assert!(
-        plan.strategy == Some(Strategy::Handover) && plan.risks.iter().any(|r| r.contains("--helper URL"))
+        plan.strategy == Some(Strategy::Handover)
+            && plan.risks.iter().any(|r| r.to_string().contains("--helper URL"))
     );
 }
 

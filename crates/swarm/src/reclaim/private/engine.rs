@@ -9,7 +9,6 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
 
 use pvcheck_audit::without_values;
 use rustix::process::Signal;
@@ -21,7 +20,7 @@ use super::exec::{LIMIT, run};
 use super::folder::make_private;
 use super::process::{Process, all_processes, command_line, stat};
 use super::programs::Programs;
-use crate::engine::{Engine, Host, poll};
+use crate::engine::{ConnectError, Engine, Host, retry_while, wait_until};
 use crate::labels::RUN_LABEL;
 use crate::reclaim::error::ReclaimError;
 use crate::run::RunId;
@@ -151,19 +150,13 @@ impl PrivateEngine {
         }
         self.wake();
         let host = Host::Unix(self.dir.join("docker.sock"));
-        let since = Instant::now();
-        loop {
-            match Engine::reach(&host, LIMIT).await {
-                Ok(engine) => return Ok(engine),
-                Err(error) if LIMIT < since.elapsed() || self.processes().is_empty() => {
-                    return Err(ReclaimError::Helper(format!(
-                        "the private engine does not answer: {error}; its log ends with: {}",
-                        self.last_words()
-                    )));
-                }
-                Err(_) => poll().await,
-            }
-        }
+        let runs = |_: &ConnectError| !self.processes().is_empty();
+        retry_while!(LIMIT, runs, Engine::reach(&host, LIMIT)).map_err(|error| {
+            ReclaimError::Helper(format!(
+                "the private engine does not answer: {error}; its log ends with: {}",
+                self.last_words()
+            ))
+        })
     }
 
     fn spawn(&self, run: &RunId) -> Result<(), ReclaimError> {
@@ -261,17 +254,18 @@ impl PrivateEngine {
     /// Ends the engine and removes everything of it. Doing it twice is no error.
     pub(crate) async fn remove(&self) -> Result<(), ReclaimError> {
         self.wake();
-        let since = Instant::now();
-        loop {
-            let left = self.processes();
-            let Some((first, _)) = left.first() else { break };
-            if LIMIT < since.elapsed() {
-                return Err(ReclaimError::Helper(format!("process {} does not end", first.pid)));
-            }
-            for (process, _) in &left {
+        let mut left = None;
+        let ended = wait_until!(LIMIT, async {
+            let processes = self.processes();
+            left = processes.first().map(|(first, _)| first.pid);
+            // Killed in each round: a process that was being started meanwhile was not in the list before.
+            for (process, _) in &processes {
                 process.signal(Signal::KILL);
             }
-            poll().await;
+            processes.is_empty().then_some(())
+        });
+        if let (None, Some(pid)) = (ended, left) {
+            return Err(ReclaimError::Helper(format!("process {pid} does not end")));
         }
         if self.ip(&["link", "show", "dev", &self.name]).await.is_ok() {
             self.ip(&["link", "delete", "dev", &self.name]).await?;
@@ -279,15 +273,11 @@ impl PrivateEngine {
         if self.namespace_file().exists() {
             self.ip(&["netns", "delete", &self.name]).await?;
         }
-        let since = Instant::now();
-        loop {
-            match fs::remove_dir_all(&self.dir) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-                Err(source) if LIMIT < since.elapsed() => {
-                    return Err(ReclaimError::State { path: self.dir.clone(), source });
-                }
-                _ => poll().await,
-            }
+        // The kernel takes down a killed namespace's mounts after its last process has ended; until then they are busy.
+        let busy = |error: &std::io::Error| error.kind() != std::io::ErrorKind::NotFound;
+        match retry_while!(LIMIT, busy, async { fs::remove_dir_all(&self.dir) }) {
+            Err(source) if busy(&source) => Err(ReclaimError::State { path: self.dir.clone(), source }),
+            _ => Ok(()),
         }
     }
 }

@@ -1,0 +1,99 @@
+//! What a strategy does, step by step.
+
+use std::fmt;
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::step::Step;
+use super::strategy::Strategy;
+
+/// One thing that would be done. Its JSON has, as `what`, the text as well.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PlanStep {
+    /// Its name, as in the journal of a run.
+    pub step: Step,
+    /// The strategy that it belongs to: some steps do different things in two of them.
+    pub strategy: Strategy,
+    /// The leader's host name.
+    pub leader: String,
+}
+
+/// The steps of a strategy, in their order. Every one is undone by the same strategy's later ones, or by a resume.
+pub(super) fn steps(strategy: Strategy) -> &'static [Step] {
+    match strategy {
+        Strategy::Handover => {
+            &[Step::Lock, Step::Compact, Step::HandOver, Step::Promote, Step::GiveBack, Step::Unlock]
+        }
+        // Cut before it joins: a new member gets a snapshot at once and a log entry by entry (`raft_log.rs`). Off the
+        // list before it is stopped: then no manager lets it in again. Tokens last: until then a resume may need them.
+        Strategy::Borrow => &[
+            Step::Lock,
+            Step::Safeguard,
+            Step::Namespace,
+            Step::Engine,
+            Step::Compact,
+            Step::Join,
+            Step::Freeze,
+            Step::Thaw,
+            Step::Demote,
+            Step::Leave,
+            Step::Remove,
+            Step::Tokens,
+            Step::Unlock,
+        ],
+        Strategy::Restart => &[Step::Lock, Step::Restart, Step::Unlock],
+    }
+}
+
+impl fmt::Display for PlanStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let leader = &self.leader;
+        match self.step {
+            Step::Lock => f.write_str("take the Swarm's lock"),
+            Step::HandOver => {
+                write!(f, "demote {leader}; another manager leads and rebuilds the allocator")
+            }
+            Step::Promote => write!(f, "promote {leader} again and wait until it is reachable"),
+            Step::GiveBack => {
+                write!(f, "demote and promote whoever leads, one after the other, until {leader} leads again")
+            }
+            Step::Safeguard => f.write_str("copy the manager's raft folder"),
+            Step::Namespace => f.write_str("make a network namespace with a link to this host"),
+            Step::Engine => f.write_str("start a private engine in it"),
+            Step::Compact if self.strategy == Strategy::Handover => f.write_str(
+                "let the managers write a snapshot and cut their raft logs, so that little has to be copied",
+            ),
+            Step::Compact => f.write_str(
+                "let the manager write a snapshot and cut its raft log, so that little has to be copied",
+            ),
+            Step::Join => f.write_str("let it join as a drained manager"),
+            Step::Freeze => {
+                write!(f, "freeze it until {leader}, which has no quorum then, steps down (12 to 17 s)")
+            }
+            Step::Thaw => {
+                f.write_str("wake it; one of the two is elected and rebuilds the allocator (10 to 20 s)")
+            }
+            Step::Demote => write!(f, "demote it; {leader} leads"),
+            Step::Leave => f.write_str("take it off the list of nodes"),
+            Step::Remove => f.write_str("stop it and remove its namespace, link and folder"),
+            Step::Tokens => f.write_str("rotate both join tokens"),
+            Step::Restart => {
+                write!(f, "restart the engine of {leader} and wait until its services run")
+            }
+            Step::PutBack => f.write_str("put the copy of the raft folder back"),
+            Step::Unlock => f.write_str("release the lock"),
+        }
+    }
+}
+
+impl Serialize for PlanStep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut to = serializer.serialize_struct("PlanStep", 4)?;
+        to.serialize_field("step", &self.step)?;
+        to.serialize_field("strategy", &self.strategy)?;
+        to.serialize_field("leader", &self.leader)?;
+        to.serialize_field("what", &self.to_string())?;
+        to.end()
+    }
+}

@@ -1,0 +1,179 @@
+//! Parts that were not removed, and why.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use pvcheck_audit::TaskState;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// What kind of part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartKind {
+    /// A service.
+    Service,
+    /// A network.
+    Network,
+    /// A secret.
+    Secret,
+    /// A config.
+    Config,
+    /// The tasks of a stack that has no network of its own.
+    Tasks,
+}
+
+impl PartKind {
+    /// Its name in JSON and in texts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Network => "network",
+            Self::Secret => "secret",
+            Self::Config => "config",
+            Self::Tasks => "tasks",
+        }
+    }
+}
+
+/// A part that is left. Its JSON has `kind`, `name`, `why` and, as `text`, the sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Left {
+    /// What it is.
+    pub kind: PartKind,
+    /// Its name; for tasks, the stack's.
+    pub name: String,
+    /// Why it is left.
+    pub why: LeftReason,
+}
+
+/// Why a part is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LeftReason {
+    /// It is still listed when all was asked for.
+    Listed,
+    /// The engine refused, or could not be asked.
+    Refused {
+        /// The call and its answer.
+        error: String,
+    },
+    /// A service that stays uses it.
+    UsedBy {
+        /// The service's name.
+        service: String,
+    },
+    /// Tasks that would lose addresses did not stop in time.
+    TasksStop {
+        /// How many, by state.
+        tasks: BTreeMap<TaskState, u64>,
+        /// How long they were waited for.
+        waited_secs: u64,
+        /// True iff there are networks, which were left in place.
+        networks_kept: bool,
+    },
+    /// The tasks could not be read until the time was up.
+    TasksUnknown {
+        /// The last error.
+        error: String,
+        /// How long it was tried.
+        waited_secs: u64,
+        /// True iff there are networks, which were left in place.
+        networks_kept: bool,
+    },
+}
+
+impl LeftReason {
+    /// Tasks that still stop after `waited`.
+    pub(crate) fn tasks_stop(tasks: BTreeMap<TaskState, u64>, waited: Duration, networks_kept: bool) -> Self {
+        Self::TasksStop { tasks, waited_secs: waited.as_secs(), networks_kept }
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind, &self.why) {
+            (PartKind::Tasks, why) => write!(f, "tasks: {why}"),
+            (kind, LeftReason::Listed) => write!(f, "{} {}", kind.as_str(), self.name),
+            (kind, why) => write!(f, "{} {}: {why}", kind.as_str(), self.name),
+        }
+    }
+}
+
+impl fmt::Display for LeftReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = |kept: bool| if kept { ", so it was left in place" } else { "" };
+        match self {
+            Self::Listed => f.write_str("still listed"),
+            Self::Refused { error } => f.write_str(error),
+            Self::UsedBy { service } => write!(f, "service {service} uses it, so it was left in place"),
+            Self::TasksStop { tasks, waited_secs, networks_kept } => {
+                let states = tasks.iter().map(|(state, n)| format!("{n} {}", state.word()));
+                let states = states.collect::<Vec<_>>().join(", ");
+                let all: u64 = tasks.values().sum();
+                let kept = kept(*networks_kept);
+                write!(f, "{all} task(s) still there ({states}) after {waited_secs} s{kept}")
+            }
+            Self::TasksUnknown { error, waited_secs, networks_kept } => {
+                write!(f, "{error} after {waited_secs} s{}", kept(*networks_kept))
+            }
+        }
+    }
+}
+
+impl Serialize for Left {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut to = serializer.serialize_struct("Left", 4)?;
+        to.serialize_field("kind", &self.kind)?;
+        to.serialize_field("name", &self.name)?;
+        to.serialize_field("why", &self.why)?;
+        to.serialize_field("text", &self.to_string())?;
+        to.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(kind: PartKind, why: LeftReason) -> Left {
+        Left { kind, name: "x".into(), why }
+    }
+
+    #[test]
+    fn each_reason_has_its_sentence_and_survives_json() {
+        let stop = |networks_kept| {
+            let tasks = BTreeMap::from([(TaskState::Running, 2), (TaskState::Shutdown, 1)]);
+            LeftReason::tasks_stop(tasks, Duration::from_secs(120), networks_kept)
+        };
+        let refused = LeftReason::Refused { error: "the engine answered 500".into() };
+        let unknown = |networks_kept| LeftReason::TasksUnknown {
+            error: "no leader".into(),
+            waited_secs: 3,
+            networks_kept,
+        };
+        for (left, text) in [
+            (left(PartKind::Service, LeftReason::Listed), "service x"),
+            (left(PartKind::Secret, refused), "secret x: the engine answered 500"),
+            (
+                left(PartKind::Network, LeftReason::UsedBy { service: "guest".into() }),
+                "network x: service guest uses it, so it was left in place",
+            ),
+            (
+                left(PartKind::Network, stop(true)),
+                "network x: 3 task(s) still there (2 running, 1 shutdown) after 120 s, so it was left in place",
+            ),
+            (
+                left(PartKind::Tasks, stop(false)),
+                "tasks: 3 task(s) still there (2 running, 1 shutdown) after 120 s",
+            ),
+            (left(PartKind::Config, unknown(true)), "config x: no leader after 3 s, so it was left in place"),
+        ] {
+            assert_eq!(left.to_string(), text);
+            let json = serde_json::to_value(&left).unwrap();
+            assert_eq!((&json["text"], &json["kind"]), (&text.into(), &left.kind.as_str().into()));
+            assert_eq!(serde_json::from_value::<Left>(json).unwrap(), left);
+        }
+    }
+}
