@@ -58,7 +58,7 @@ pub struct Duplicate {
 }
 
 /// What each service holds, largest first, then by name.
-pub fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
+pub(crate) fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
     let tasks: HashMap<&TaskId, &Task> = snapshot.tasks.iter().map(|t| (&t.id, t)).collect();
     let stacks: HashMap<&str, &Option<String>> =
         snapshot.services.iter().map(|s| (s.name.as_str(), &s.stack)).collect();

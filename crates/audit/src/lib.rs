@@ -28,7 +28,7 @@ mod why;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
 pub use exhaustion::{FullBecause, PoolCounts, load_balancers_unsure, pool_counts};
-pub use holders::{Duplicate, Holder, NodeShare, holders};
+pub use holders::{Duplicate, Holder, NodeShare};
 pub use losses::{FreedVip, Loss, LossKind};
 pub use note::Note;
 pub use owners::{Owner, OwnerKind, Owners, owners};
@@ -39,7 +39,7 @@ pub use seen::{
     RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode,
     Snapshot, Task, TaskId, TaskState, Vip, counts_refused, speaks_counts,
 };
-pub use stuck::{Cause, Rejection, Stuck};
+pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};
 pub use waits::{VipWait, waiting_services, waits_among};
 pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why};

@@ -35,7 +35,7 @@ pub enum Cause {
         /// The network, by name.
         network: String,
         /// How the node rejected the task; `None` while the task is still preparing.
-        rejection: Option<Rejection>,
+        rejection: Option<BalancerRejection>,
     },
     /// The network has no address left.
     NetworkFull {
@@ -63,7 +63,7 @@ pub enum Cause {
 
 /// A node that rejected a task for want of a load balancer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rejection {
+pub struct BalancerRejection {
     /// The node, if the task names it.
     pub node: Option<NodeId>,
     /// True iff the task is on several networks, so that another one may be the full one.
@@ -129,7 +129,7 @@ pub(crate) fn stuck(waiting: &Waiting<'_>, network: &Network) -> Vec<Stuck> {
     let rejected = waiting.without_balancer().filter(|t| is_on(waiting.snapshot, t, network));
     let rejected = rejected.map(|task| {
         let several_networks = 1 < overlays_of(waiting.snapshot, task).len();
-        let rejection = Some(Rejection { node: task.node.clone(), several_networks });
+        let rejection = Some(BalancerRejection { node: task.node.clone(), several_networks });
         entry(waiting, task, Cause::BalancerMissing { network: network.name.clone(), rejection })
     });
     // A large image shows the same state, so preparing for long counts only on a network with nothing left.
