@@ -129,7 +129,8 @@ fn census(churn: &Churn) -> Finding {
         .iter()
         .filter(|(_, c)| !c.complete)
         .map(|(when, c)| {
-            format!("the census {when} is incomplete: {}", c.reason.as_deref().unwrap_or("no reason given"))
+            let reason = c.reason.as_ref().map_or_else(|| "no reason given".to_owned(), ToString::to_string);
+            format!("the census {when} is incomplete: {reason}")
         })
         .collect();
     let finding = if broken.is_empty() {

@@ -28,7 +28,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     // Unknown is not zero: a census that could not finish says so, and why.
     let (Some(then), Some(now)) = (before.leaked, after.leaked) else {
-        let why = after.reason.or(before.reason).unwrap_or_default();
+        let why = after.reason.or(before.reason).map(|doubt| doubt.to_string()).unwrap_or_default();
         writeln!(std::io::stdout(), "leaked: unknown, {why}")?;
         return Ok(ExitCode::from(3));
     };

@@ -41,7 +41,7 @@ mod run;
 mod worded;
 mod write;
 
-pub use census::{Census, CensusError, CensusMethod, CensusOptions, census};
+pub use census::{Census, CensusError, CensusMethod, CensusOptions, Doubt, census};
 pub use churn::{Churn, ChurnComparison, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, churn, churn_both};
 pub use deploy::{DeployError, deploy, wait_running};
 pub use engine::{CallError, CallErrorKind, ConnectError, Connection, Engine, Host, HostError};
@@ -51,9 +51,10 @@ pub use operation::Operation;
 pub use progress::{Progress, Watcher, silent};
 pub use read::{HostFactsError, read_count, read_counts, read_host, read_with_host};
 pub use reclaim::{
-    CopyPutBack, Here, LeakCount, Manager, Moment, Obstacle, PlanStep, Reclaim, ReclaimError, ReclaimFacts,
-    ReclaimOptions, ReclaimPlan, Refused, Risk, Step, StepPoint, StepTime, Strategy, Wish, default_state,
-    plan_reclaim, put_copy_back, reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+    Change, ChangeKind, CopyPutBack, CountReason, Here, LeakCount, Manager, Moment, Note, Obstacle, PlanStep,
+    Reclaim, ReclaimError, ReclaimFacts, ReclaimOptions, ReclaimPlan, Refused, Risk, Step, StepPoint,
+    StepTime, Strategy, Wish, default_state, plan_reclaim, put_copy_back, reclaim, reclaim_facts,
+    resume_reclaim, unfinished_reclaim,
 };
 pub use removal::{
     FoundStacks, Left, LeftReason, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan, StackRemoval,

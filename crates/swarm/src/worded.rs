@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value's own fields, and its text.
 #[derive(Serialize)]
@@ -20,4 +20,39 @@ where
     S: Serializer,
 {
     serializer.collect_seq(values.iter().map(|value| Worded { value, text: value.to_string() }))
+}
+
+/// For `#[serde(flatten, with = "worded::reason")]` of a reason that may be missing: its kind and data are `doubt`, its
+/// text is `reason`, and both are `null` where there is none.
+pub(crate) mod reason {
+    use super::{Deserialize, Deserializer, Display, Serialize, Serializer};
+
+    #[derive(Deserialize, Serialize)]
+    struct Reasoned<T> {
+        #[serde(default = "missing")]
+        doubt: Option<T>,
+        #[serde(skip_deserializing)]
+        reason: Option<String>,
+    }
+
+    fn missing<T>() -> Option<T> {
+        None
+    }
+
+    pub(crate) fn serialize<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: Serialize + Display,
+        S: Serializer,
+    {
+        Reasoned { doubt: value.as_ref(), reason: value.as_ref().map(ToString::to_string) }
+            .serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Reasoned::<T>::deserialize(deserializer)?.doubt)
+    }
 }

@@ -4,7 +4,7 @@ use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{CanaryFailure, ChurnOutcome, GateReport, M2Facts, Verdict, judge_m2};
 use pvcheck_journal::{Catalogue, Incomplete, OwnNoise, Record, Scan, Window};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
-use pvcheck_swarm::{Churn, Left, LeftReason, Order, PartKind};
+use pvcheck_swarm::{Churn, Doubt, Left, LeftReason, Order, PartKind};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -90,7 +90,7 @@ async fn a_census_that_is_not_complete() {
             let churn = churn_of(facts);
             let census = if after { &mut churn.census_after } else { &mut churn.census_before };
             (census.complete, census.leaked) = (false, None);
-            census.reason = Some("the time was up".into());
+            census.reason = Some(Doubt::TimeUp);
             (churn.leaked, churn.leak_per_cycle, churn.cycles_to_exhaustion) = (None, None, None);
         })
         .await;

@@ -7,6 +7,7 @@ use pvcheck_audit::{
 };
 use pvcheck_ipam::AllocatorStatus;
 
+use super::doubt::Doubt;
 use super::prober::subnets_of;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use crate::engine::Engine;
@@ -18,10 +19,6 @@ const MOST_READS: u32 = 4;
 
 /// Between two of them.
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// What such a census always leaves unsaid.
-const NUMBER_ONLY: &str = "a number only: the engine's count names no address, and an address that is free and owned at once makes it \
-     too small; the methods bulk and cursor name both";
 
 /// The count of one moment, with the owners of just before and just after it.
 struct Moment<'a> {
@@ -42,30 +39,23 @@ impl Moment<'_> {
     }
 
     /// The addresses that nobody owns, or why the difference does not tell.
-    fn leaked(&self) -> Result<u64, String> {
+    fn leaked(&self) -> Result<u64, Doubt> {
         let (then, now) = (self.owners(self.before), self.owners(self.after));
-        let name = &self.network.name;
+        let network = self.network.name.clone();
         if addresses(&then) != addresses(&now) || then.load_balancers != now.load_balancers {
-            return Err(format!("owners of {name} came or went while it was counted"));
+            return Err(Doubt::OwnersChanged { network });
         }
         if self.stopping() {
-            return Err(format!("tasks of {name} were stopping while it was counted"));
+            return Err(Doubt::TasksStopping { network });
         }
         if 0 < load_balancers_unsure(self.after, self.network, &now) {
-            return Err(format!(
-                "nodes may lack their load balancer on {name}: no task of theirs there has started"
-            ));
+            return Err(Doubt::LoadBalancersUnsure { network });
         }
-        if let Some(why) = self.in_two_hands(&now) {
-            return Err(why);
+        if let Some(doubt) = self.in_two_hands(&now) {
+            return Err(doubt);
         }
-        self.in_use().checked_sub(now.total()).ok_or_else(|| {
-            format!(
-                "the engine counts {} addresses of {name} as taken, and {} are owned: some are free and owned at once, or a node lacks its load balancer",
-                self.in_use(),
-                now.total()
-            )
-        })
+        let (in_use, owned) = (self.in_use(), now.total());
+        in_use.checked_sub(owned).ok_or(Doubt::CountTooSmall { network, in_use, owned })
     }
 
     /// A task that is to stop may lose its address, and its node's load balancer, any moment.
@@ -76,21 +66,16 @@ impl Moment<'_> {
     }
 
     /// An address that the allocator has freed and somebody still has (L3) hides one that is leaked.
-    fn in_two_hands(&self, now: &Owners) -> Option<String> {
-        let name = &self.network.name;
+    fn in_two_hands(&self, now: &Owners) -> Option<Doubt> {
+        let network = self.network.name.clone();
         if let Some(address) = now.duplicates().first() {
-            return Some(format!(
-                "{address} on {name} has two holders, so the count may be too small by one"
-            ));
+            return Some(Doubt::TwoHolders { address: *address, network });
         }
         let waiting = waiting_services(self.after);
         let holds = |s: &Service| s.vips.iter().any(|v| v.network == self.network.id && v.address.is_some());
-        let service =
-            self.after.services.iter().find(|s| holds(s) && waiting.iter().any(|w| w.service == s.name))?;
-        Some(format!(
-            "a failed update freed an address of {name} that service {} still has, so the count is too small; `pvcheck why {}` says how to mend it",
-            service.name, service.name
-        ))
+        let waits = |s: &Service| waiting.iter().any(|w| w.service == s.name);
+        let service = self.after.services.iter().find(|s| holds(s) && waits(s))?;
+        Some(Doubt::FreedInUse { network, service: service.name.clone() })
     }
 }
 
@@ -123,7 +108,7 @@ pub(super) async fn count(
             return Ok(conclude(&moment, leaked, started));
         }
         if MOST_READS <= reads || options.deadline <= started.elapsed() + PAUSE {
-            let unsettled = |_| Err(format!("no two counts of {} agreed", network.name));
+            let unsettled = |_| Err(Doubt::CountsDiffer { network: network.name.clone() });
             return Ok(conclude(&moment, leaked.and_then(unsettled), started));
         }
         earlier = leaked.ok();
@@ -138,7 +123,7 @@ async fn told(engine: &Engine, network: &Network) -> Result<AllocatorStatus, Cen
     read_count(engine, network).await?.ok_or_else(none)
 }
 
-fn conclude(moment: &Moment<'_>, leaked: Result<u64, String>, started: Instant) -> Census {
+fn conclude(moment: &Moment<'_>, leaked: Result<u64, Doubt>, started: Instant) -> Census {
     let owners = moment.owners(moment.after);
     let (leaked, doubt) = match leaked {
         Ok(leaked) => (Some(leaked), None),
@@ -156,7 +141,7 @@ fn conclude(moment: &Moment<'_>, leaked: Result<u64, String>, started: Instant) 
         free_and_owned: Vec::new(),
         method: CensusMethod::Status,
         complete: doubt.is_none(),
-        reason: Some(doubt.unwrap_or_else(|| NUMBER_ONLY.to_owned())),
+        reason: Some(doubt.unwrap_or(Doubt::NumberOnly)),
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     }
 }

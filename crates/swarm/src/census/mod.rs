@@ -6,10 +6,12 @@
 mod by_bulk;
 mod by_cursor;
 mod by_status;
+mod doubt;
 mod prober;
 mod report;
 mod ring;
 mod run;
 
+pub use doubt::Doubt;
 pub use report::{Census, CensusError, CensusMethod, CensusOptions};
 pub use run::census;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pvcheck_audit::{Network, Owners, Service, Snapshot, Task, counts_refused, owners, waits_among};
 use pvcheck_ipam::{Capacity, CensusFacts, LeakReport, confirm, reconcile};
 
+use super::doubt::Doubt;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use super::ring::Turn;
 use crate::engine::{CallError, poll, wait_until, wire};
@@ -60,9 +61,7 @@ impl Prober<'_> {
                         return Ok(self.conclude(agreed, None));
                     }
                     if self.cannot_go_on() {
-                        let doubt =
-                            "each turn took suspects off: somebody else uses the network too much".to_owned();
-                        return Ok(self.conclude(agreed, Some(doubt)));
+                        return Ok(self.conclude(agreed, Some(Doubt::SuspectsVanish)));
                     }
                     (before, suspected) = (after, Some(agreed));
                 }
@@ -125,17 +124,14 @@ impl Prober<'_> {
     }
 
     /// Why this turn does not settle the matter; `None` if it does.
-    fn doubt(&self, turn: &Turn, before: &Snapshot, after: &Snapshot, report: &LeakReport) -> Option<String> {
+    fn doubt(&self, turn: &Turn, before: &Snapshot, after: &Snapshot, report: &LeakReport) -> Option<Doubt> {
         let nodes = |look| owners(look, self.network).load_balancers;
         if !turn.is_complete() {
-            Some("the time was up before the ring had gone round".to_owned())
+            Some(Doubt::TimeUp)
         } else if turn.is_restless() || 0 < self.stopping(after) || nodes(before) != nodes(after) {
-            Some("tasks of the network kept stopping, or moved between nodes".to_owned())
+            Some(Doubt::TasksMoved)
         } else if 0 < report.load_balancers_missing {
-            Some(format!(
-                "{} nodes lack the load balancer that they should have",
-                report.load_balancers_missing
-            ))
+            Some(Doubt::LoadBalancersMissing { nodes: report.load_balancers_missing })
         } else {
             None
         }
@@ -201,7 +197,7 @@ impl Prober<'_> {
     }
 
     /// A census as a value.
-    fn conclude(&self, report: LeakReport, doubt: Option<String>) -> Census {
+    fn conclude(&self, report: LeakReport, doubt: Option<Doubt>) -> Census {
         let complete = doubt.is_none();
         Census {
             network: self.network.name.clone(),

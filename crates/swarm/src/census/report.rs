@@ -7,7 +7,9 @@ use pvcheck_audit::{Network, NoSuchNetwork};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::doubt::Doubt;
 use crate::engine::CallError;
+use crate::worded;
 
 /// How the addresses were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +65,10 @@ pub struct Census {
     /// True iff the ring went round and its owners were known before and after; by `status`, iff two counts agreed, or one
     /// found nothing leaked, and the owners were the same before and after each.
     pub complete: bool,
-    /// Why it is not complete; by `status` also what the method leaves unsaid.
-    pub reason: Option<String>,
+    /// Why it is not complete; by `status` also what the method leaves unsaid. In JSON its kind and data are `doubt`,
+    /// its text is `reason`.
+    #[serde(flatten, with = "worded::reason")]
+    pub reason: Option<Doubt>,
     /// How long it took.
     pub elapsed_ms: u64,
 }

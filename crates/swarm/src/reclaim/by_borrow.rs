@@ -16,6 +16,7 @@ use pvcheck_audit::NodeId;
 use super::collect::info;
 use super::error::ReclaimError;
 use super::managers::{self, until};
+use super::note::Note;
 use super::private::{PrivateEngine, copy, make_private};
 use super::step::Step;
 use super::work::{CHANGE, ELECTION, Work};
@@ -170,9 +171,7 @@ impl Work<'_> {
                 until(self.op.engine, "a leader", ELECTION, managers::leader)
                     .await
                     .map_err(ReclaimError::Late)?;
-                self.notes.push(
-                    "the Swarm was made anew from this manager's own state; its tasks restarted".to_owned(),
-                );
+                self.notes.push(Note::ForcedNewCluster);
                 Ok(None)
             }
             Err(_) => Err(ReclaimError::QuorumLost { why }),

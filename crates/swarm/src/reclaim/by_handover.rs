@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::collect::info;
 use super::error::ReclaimError;
 use super::managers::{self, until};
+use super::note::Note;
 use super::step::Step;
 use super::work::{CHANGE, ELECTION, Work};
 use crate::engine::{Engine, wire};
@@ -75,17 +76,14 @@ impl Work<'_> {
                 return Ok(());
             }
             if self.beside(&leads).await.is_none() {
-                self.notes.push(
-                    "the leadership was not given back: only the manager that leads now can be asked from here; name others with --helper URL"
-                        .to_owned(),
-                );
+                self.notes.push(Note::LeadershipStays);
                 return Ok(());
             }
             self.say("giving the leadership back");
             self.demote(&leads).await?;
             self.promote(&leads).await?;
         }
-        self.notes.push("the leadership went round and did not come back".to_owned());
+        self.notes.push(Note::LeadershipWentRound);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use tokio::process::Command;
 
 use super::error::ReclaimError;
 use super::managers::{self, until};
+use super::note::Note;
 use super::private::run_within;
 use super::step::Step;
 use super::unchanged::Standing;
@@ -46,7 +47,7 @@ impl Work<'_> {
             (wanted <= running && (!old || REPORTED < since.elapsed())).then_some(())
         });
         if all_run.is_none() {
-            self.notes.push(format!("{running} of {wanted} tasks run again"));
+            self.notes.push(Note::FewerTasks { running, before: wanted });
         }
         Ok(())
     }

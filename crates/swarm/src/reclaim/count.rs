@@ -1,13 +1,15 @@
 //! Leaked addresses of several networks: by a census where one may be made, else by what is left over on a full network.
 
+use std::fmt;
 use std::time::Duration;
 
 use pvcheck_audit::{AllocatorCounts, Snapshot, pool_counts, waiting_services};
 use serde::{Deserialize, Serialize};
 
-use crate::census::{CensusError, CensusOptions, census};
+use crate::census::{CensusError, CensusOptions, Doubt, census};
 use crate::engine::wait_until;
 use crate::operation::Operation;
+use crate::worded;
 
 /// How many addresses of a network are leaked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +18,40 @@ pub struct LeakCount {
     pub network: String,
     /// The number; `None` if it could not be found out.
     pub leaked: Option<u64>,
-    /// Why it is unknown, or how it is known without a census.
-    pub reason: Option<String>,
+    /// Why it is unknown, or how it is known without a census. In JSON its kind and data are `doubt`, its text is
+    /// `reason`.
+    #[serde(flatten, with = "worded::reason")]
+    pub reason: Option<CountReason>,
+}
+
+/// Why a count is unknown, or how it is known without a census.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum CountReason {
+    /// The network is full, so what nobody owns is leaked.
+    NothingFree,
+    /// The census is not complete.
+    Incomplete {
+        /// Why.
+        doubt: Doubt,
+    },
+    /// A service waits for an address, so there was no census.
+    ServiceWaits {
+        /// What the census said.
+        refusal: String,
+    },
+}
+
+impl fmt::Display for CountReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingFree => {
+                f.write_str("without a census: the network is full, and this is what nobody owns")
+            }
+            Self::Incomplete { doubt } => doubt.fmt(f),
+            Self::ServiceWaits { refusal } => f.write_str(refusal),
+        }
+    }
 }
 
 /// The overlays that are asked about: those named, else all but `ingress`, on which no service may be put.
@@ -50,7 +84,11 @@ pub(super) async fn count(
     let mut counts = Vec::new();
     for name in names {
         counts.push(match census(op, name, &CensusOptions::default()).await {
-            Ok(found) => LeakCount { network: name.clone(), leaked: found.leaked, reason: found.reason },
+            Ok(found) => LeakCount {
+                network: name.clone(),
+                leaked: found.leaked,
+                reason: found.reason.map(|doubt| CountReason::Incomplete { doubt }),
+            },
             Err(error @ CensusError::SomebodyWaits { .. }) => {
                 without_census(&op.engine.snapshot().await?, name, &error.to_string())
             }
@@ -77,8 +115,8 @@ fn without_census(snapshot: &Snapshot, name: &str, refused: &str) -> LeakCount {
     let network = snapshot.overlay(name).map(|n| &n.id);
     let leaked = network.and_then(|id| pool_counts(snapshot, &AllocatorCounts::default(), id).leaked);
     let reason = match leaked {
-        Some(_) => "without a census: the network is full, and this is what nobody owns".to_owned(),
-        None => refused.to_owned(),
+        Some(_) => CountReason::NothingFree,
+        None => CountReason::ServiceWaits { refusal: refused.to_owned() },
     };
     LeakCount { network: name.to_owned(), leaked, reason: Some(reason) }
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::count::LeakCount;
+use super::note::{Change, Note};
 use super::step::{StepPoint, StepTime};
 use super::strategy::{Strategy, Wish};
+use crate::worded;
 
 /// How a reclaim goes about it.
 #[derive(Clone)]
@@ -49,9 +51,11 @@ pub struct Reclaim {
     /// Tasks that ran before.
     pub tasks: u64,
     /// What is not as it was: tasks, containers, processes, nodes, roles, services, secrets, configs.
-    pub changed: Vec<String>,
+    #[serde(serialize_with = "worded::list")]
+    pub changed: Vec<Change>,
     /// What else is worth knowing.
-    pub notes: Vec<String>,
+    #[serde(serialize_with = "worded::list")]
+    pub notes: Vec<Note>,
     /// Each step that this process did.
     pub steps: Vec<StepTime>,
     /// How long it took.

@@ -11,6 +11,7 @@ use super::collect::{info, reclaim_facts};
 use super::count::{LeakCount, chosen, count};
 use super::error::ReclaimError;
 use super::facts::ReclaimFacts;
+use super::note::Note;
 use super::plan::plan_reclaim;
 use super::report::{Reclaim, ReclaimOptions};
 use super::step::Step;
@@ -168,11 +169,11 @@ impl Work<'_> {
         let since = self.log.begun(Step::Lock)?;
         let lock = Lock::take(self.op.engine, self.op.permit, &self.lock_request()).await?;
         if let Some(over) = lock.taken_over() {
-            let why = over.reason.as_deref().unwrap_or("it had expired");
-            self.notes.push(format!(
-                "the lock of {} for {} was taken over: {why}",
-                over.lock.holder, over.lock.purpose
-            ));
+            self.notes.push(Note::LockTakenOver {
+                holder: over.lock.holder.clone(),
+                purpose: over.lock.purpose.clone(),
+                reason: over.reason.clone(),
+            });
         }
         self.log.done(Step::Lock, since)
     }
@@ -209,12 +210,12 @@ impl Work<'_> {
         let now = Standing::look(engine, &run).await?;
         let mut notes = self.notes;
         if let Ok(swept) = swept {
-            notes.extend(swept.left.into_iter().map(|l| format!("left of the census: {l}")));
+            notes.extend(swept.left.into_iter().map(|left| Note::LeftOfCensus { left }));
         }
         // A forced new cluster restarts tasks as the engine's restart does, but that is worth being told.
         let changed = standing.changes(&now, strategy != Strategy::Restart);
         if now.leader() != Some(leader.as_str()) {
-            notes.push(format!("another manager leads now: {}", now.leader().unwrap_or("none")));
+            notes.push(Note::AnotherLeads { leader: now.leader().map(str::to_owned) });
         }
         Ok(Reclaim {
             applied: true,

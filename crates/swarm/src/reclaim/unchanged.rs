@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::managers::{leader, nodes};
+use super::note::{Change, ChangeKind};
 use crate::engine::{CallError, Engine};
 use crate::labels::RUN_LABEL;
 use crate::run::RunId;
@@ -69,31 +70,21 @@ impl Standing {
         })
     }
 
-    /// What is not as it was, in words; empty if all is. What others made meanwhile is not looked at.
-    pub(super) fn changes(&self, after: &Self, tasks: bool) -> Vec<String> {
-        let mut changes = Vec::new();
-        let mut compare =
-            |what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>| {
-                for (id, was) in before {
-                    match after.get(id) {
-                        Some(is) if is == was => {}
-                        Some(is) => changes.push(format!("{what}{id}: was {was}; is {is}")),
-                        None => changes.push(format!("{what}{id}: was {was}; is gone")),
-                    }
-                }
-            };
-        compare("node ", &self.nodes, &after.nodes);
-        compare("", &self.objects, &after.objects);
+    /// What is not as it was; empty if all is. Objects and tasks that others made meanwhile are not compared.
+    pub(super) fn changes(&self, after: &Self, tasks: bool) -> Vec<Change> {
+        let mut changes = differing(ChangeKind::Node, &self.nodes, &after.nodes);
+        changes.extend(differing(ChangeKind::Object, &self.objects, &after.objects));
         if tasks {
-            compare("task ", &self.tasks, &after.tasks);
+            changes.extend(differing(ChangeKind::Task, &self.tasks, &after.tasks));
         }
-        changes.extend(
-            after
-                .nodes
-                .keys()
-                .filter(|id| !self.nodes.contains_key(*id))
-                .map(|id| format!("node {id}: is new")),
-        );
+        // A node that is new is a borrowed manager that stayed.
+        let new = after.nodes.iter().filter(|(id, _)| !self.nodes.contains_key(*id));
+        changes.extend(new.map(|(id, is)| Change {
+            kind: ChangeKind::Node,
+            id: id.clone(),
+            was: None,
+            is: Some(is.clone()),
+        }));
         changes
     }
 
@@ -111,6 +102,22 @@ impl Standing {
     pub(super) fn leader(&self) -> Option<&str> {
         self.leader.as_deref()
     }
+}
+
+/// Those of before that are gone or not the same.
+fn differing(
+    kind: ChangeKind,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Vec<Change> {
+    let differ = before.iter().filter(|(id, was)| after.get(*id) != Some(was));
+    let change = |(id, was): (&String, &String)| Change {
+        kind,
+        id: id.clone(),
+        was: Some(was.clone()),
+        is: after.get(id).cloned(),
+    };
+    differ.map(change).collect()
 }
 
 /// FNV-1a with 64 bits: the file of a run may be read by another build, and nobody attacks it.
@@ -142,8 +149,9 @@ mod tests {
     fn each_difference_is_named() {
         let before = standing("manager, active", "app: container c1, process 7");
         let restarted = standing("manager, active", "app: container c2, process 8");
+        let texts = |changes: Vec<Change>| changes.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
-            before.changes(&restarted, true),
+            texts(before.changes(&restarted, true)),
             ["task t1: was app: container c1, process 7; is app: container c2, process 8"]
         );
         assert!(before.changes(&restarted, false).is_empty(), "a restart of the engine may restart tasks");
@@ -151,7 +159,7 @@ mod tests {
         let mut more = before.clone();
         more.nodes.insert("n2".into(), "manager, drain".into());
         more.objects.clear();
-        let changes = before.changes(&more, true);
+        let changes = texts(before.changes(&more, true));
         assert_eq!(changes, ["services s1: was app, spec 1; is gone", "node n2: is new"]);
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::error::ReclaimError;
 use super::managers::{leader, until};
+use super::note::Note;
 use super::report::ReclaimOptions;
 use super::step_log::StepLog;
 use crate::engine::{Engine, wait_until};
@@ -26,7 +27,7 @@ pub(super) struct Work<'a> {
     pub(super) others: &'a [Engine],
     pub(super) options: &'a ReclaimOptions<'a>,
     pub(super) log: StepLog<'a>,
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
 }
 
 impl Work<'_> {
