@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pvcheck_audit::{NetworkId, Snapshot};
 use pvcheck_routes::{Prober, RouteFact, RouteSpec, Verdict, judge};
-use pvcheck_swarm::{Operation, RemovalOptions, StackSpec, deploy, remove_stacks, wait_running};
+use pvcheck_swarm::{DeployError, Operation, RemovalOptions, StackSpec, deploy, remove_stacks, wait_running};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use crate::cause::CanaryFailure;
 use crate::config::CanaryConfig;
 
 /// How long a router may take to notice a new service.
@@ -19,6 +19,7 @@ const START_PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was seen of the canary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "SavedCanary", from = "SavedCanary")]
 pub struct CanaryFacts {
     /// Its stack.
     pub stack: String,
@@ -32,11 +33,34 @@ pub struct CanaryFacts {
     pub left: Vec<String>,
 }
 
-/// Why a canary did not run, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
-#[error("{0}")]
-#[serde(transparent)]
-pub struct CanaryFailure(pub String);
+/// [`CanaryFacts`] as they are saved: the failure's text, with `kind` and `data` next to it.
+#[derive(Serialize, Deserialize)]
+struct SavedCanary {
+    stack: String,
+    failure: Option<String>,
+    #[serde(flatten)]
+    why: Option<CanaryFailure>,
+    addresses: Vec<Ipv4Addr>,
+    route: Option<RouteFact>,
+    left: Vec<String>,
+}
+
+impl From<CanaryFacts> for SavedCanary {
+    fn from(facts: CanaryFacts) -> Self {
+        let CanaryFacts { stack, failure: why, addresses, route, left } = facts;
+        let failure = why.as_ref().map(ToString::to_string);
+        Self { stack, failure, why, addresses, route, left }
+    }
+}
+
+impl From<SavedCanary> for CanaryFacts {
+    fn from(saved: SavedCanary) -> Self {
+        let SavedCanary { stack, failure, why, addresses, route, left } = saved;
+        // Versions before kinds wrote the text alone.
+        let failure = failure.map(|text| why.unwrap_or(CanaryFailure::Recorded(text)));
+        Self { stack, failure, addresses, route, left }
+    }
+}
 
 /// Deploys, reaches and removes a canary. Nothing is an error: what goes wrong is a fact.
 pub(crate) async fn fly(
@@ -60,10 +84,10 @@ pub(crate) async fn fly(
             op.say("canary: asking for it through the router");
             match config.spec(&stack) {
                 Ok(spec) => facts.route = Some(reach(prober, &spec).await),
-                Err(why) => facts.failure = Some(CanaryFailure(why)),
+                Err(fault) => facts.failure = Some(CanaryFailure::Url { error: fault.to_string() }),
             }
         }
-        Err(why) => facts.failure = Some(CanaryFailure(why)),
+        Err(failure) => facts.failure = Some(failure),
     }
     op.say("canary: removing it");
     facts.left = match remove_stacks(op, &[stack], &RemovalOptions::default()).await {
@@ -78,7 +102,7 @@ async fn start(
     config: &CanaryConfig,
     shared: &NetworkId,
     stack: &str,
-) -> Result<Snapshot, String> {
+) -> Result<Snapshot, CanaryFailure> {
     let plan = StackSpec {
         name: stack.to_owned(),
         image: config.image.clone(),
@@ -89,8 +113,17 @@ async fn start(
         publish: None,
         labels: config.labels_for(stack),
     };
-    deploy(op, &plan).await.map_err(|e| e.to_string())?;
-    wait_running(op.engine, &[plan], START_PATIENCE).await.map_err(|e| e.to_string())
+    deploy(op, &plan).await.map_err(|e| CanaryFailure::Call { error: e.to_string() })?;
+    wait_running(op.engine, &[plan], START_PATIENCE).await.map_err(|e| failure(&e))
+}
+
+fn failure(error: &DeployError) -> CanaryFailure {
+    let text = error.to_string();
+    match error {
+        DeployError::Call(_) => CanaryFailure::Call { error: text },
+        DeployError::NoAddress { .. } => CanaryFailure::NoAddress { error: text },
+        DeployError::NotRunning { .. } => CanaryFailure::NotRunning { error: text },
+    }
 }
 
 fn addresses(snapshot: &Snapshot, stack: &str, shared: &NetworkId) -> Vec<Ipv4Addr> {

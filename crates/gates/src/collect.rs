@@ -16,7 +16,9 @@ use pvcheck_swarm::{
 use thiserror::Error;
 
 use crate::canary;
+use crate::cause::{ChurnFailure, ChurnRefusal, Unseen};
 use crate::config::{CanaryConfig, ChurnConfig, Config};
+use crate::gate::Gate;
 use crate::m1::M1Facts;
 use crate::m2::{ChurnOutcome, M2Facts};
 use crate::observed::Observed;
@@ -46,8 +48,14 @@ pub enum PreflightError {
     #[error(transparent)]
     Journal(#[from] SourceError),
     /// The gate deploys something that is not configured.
-    #[error("the configuration has no [{0}], which gate pvcheck.m2 needs; add it (see examples/cc-ci.toml)")]
-    NotConfigured(&'static str),
+    #[error(
+        "the configuration has no [{table}], which gate {} needs; add it (see examples/cc-ci.toml)",
+        Gate::M2
+    )]
+    NotConfigured {
+        /// The table that is missing.
+        table: &'static str,
+    },
     /// The engine failed a call.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -113,15 +121,15 @@ pub async fn collect_m2(
     ready: &Preflight,
     asked: M2Order,
 ) -> Result<M2Facts, PreflightError> {
-    let canary = config.canary.as_ref().ok_or(PreflightError::NotConfigured("canary"))?;
-    let throwaway = config.churn.as_ref().ok_or(PreflightError::NotConfigured("churn"))?;
+    let canary = config.canary.as_ref().ok_or(PreflightError::NotConfigured { table: "canary" })?;
+    let throwaway = config.churn.as_ref().ok_or(PreflightError::NotConfigured { table: "churn" })?;
     let mark = ready.source.mark(&Limits::default()).await?;
     op.say("asking the core routes");
     let routes = look_at_routes(config, ready).await;
     let deployer = Deployer { op, config, ready };
     let waits = waiting_services(&op.engine.snapshot().await?);
     let (canary, churn) = if let Some(why) = hard_stop(&routes, &waits) {
-        (Observed::not_looked("canary", &why), Observed::not_looked("churn", &why))
+        (Observed::not_looked("canary", why.clone()), Observed::not_looked("churn", why))
     } else {
         (deployer.fly(canary).await, deployer.churn(throwaway, asked).await)
     };
@@ -132,14 +140,14 @@ pub async fn collect_m2(
 
 /// Why nothing may be deployed, if so: a core route that is down, or a service that waits for an address, because each
 /// attempt to serve it may lose another one.
-fn hard_stop(routes: &Observed<Vec<RouteFact>>, waits: &[VipWait]) -> Option<String> {
+fn hard_stop(routes: &Observed<Vec<RouteFact>>, waits: &[VipWait]) -> Option<Unseen> {
     let facts = routes.known().map_or(&[][..], Vec::as_slice);
     if let Some(down) = facts.iter().find(|f| judge(f).verdict != Verdict::Pass) {
-        return Some(format!("not begun: core route {} is down; mend the routing first", down.name));
+        return Some(Unseen::CoreRouteDown { route: down.name.clone() });
     }
     let wait = waits.first()?;
-    let network = wait.network_name.as_deref().unwrap_or(wait.network.as_str());
-    Some(format!("not begun: service {} waits for an address on {network}; mend that first", wait.service))
+    let network = wait.network_name.clone().unwrap_or_else(|| wait.network.to_string());
+    Some(Unseen::ServiceWaits { service: wait.service.clone(), network })
 }
 
 struct Deployer<'a> {
@@ -197,11 +205,22 @@ impl Deployer<'_> {
 fn churn_outcome(outcome: Result<Churn, ChurnError>) -> ChurnOutcome {
     match outcome {
         Ok(churn) => ChurnOutcome::Done(Box::new(churn)),
-        Err(
-            refusal @ (ChurnError::TooLittleRoom { .. }
-            | ChurnError::Lock(LockError::Held { .. })
-            | ChurnError::Census(CensusError::SomebodyWaits { .. })),
-        ) => ChurnOutcome::Refused(refusal.to_string()),
-        Err(error) => ChurnOutcome::Failed(error.to_string()),
+        Err(error) => broken_off(&error),
+    }
+}
+
+fn broken_off(stop: &ChurnError) -> ChurnOutcome {
+    let error = stop.to_string();
+    match stop {
+        ChurnError::TooLittleRoom { .. } => ChurnOutcome::Refused(ChurnRefusal::TooFewFree { error }),
+        ChurnError::Lock(LockError::Held { .. }) => ChurnOutcome::Refused(ChurnRefusal::LockHeld { error }),
+        ChurnError::Census(CensusError::SomebodyWaits { .. }) => {
+            ChurnOutcome::Refused(ChurnRefusal::ServiceWaits { error })
+        }
+        ChurnError::Call(_) => ChurnOutcome::Failed(ChurnFailure::Call { error }),
+        ChurnError::Census(_) => ChurnOutcome::Failed(ChurnFailure::Census { error }),
+        ChurnError::Deploy(_) => ChurnOutcome::Failed(ChurnFailure::Deploy { error }),
+        ChurnError::Lock(LockError::Call(_)) => ChurnOutcome::Failed(ChurnFailure::Lock { error }),
+        ChurnError::Removal(_) => ChurnOutcome::Failed(ChurnFailure::Removal { error }),
     }
 }

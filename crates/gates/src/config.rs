@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pvcheck_ipam::Subnet;
-use pvcheck_routes::{HttpVersion, Roots, RouteSpec, RouteUrl};
+use pvcheck_routes::{HttpVersion, Roots, RouteSpec, RouteUrl, SpecError, UrlError};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -187,14 +187,55 @@ pub enum ConfigError {
         /// What is wrong there.
         reason: String,
     },
-    /// It contradicts itself.
-    #[error("{file}: {reason}")]
+    /// It contradicts itself, or asks for something that there is not.
+    #[error("{file}: {fault}")]
     Meaning {
         /// The file.
         file: String,
-        /// What is wrong, with the mend.
-        reason: String,
+        /// What is wrong, and what to write.
+        fault: ConfigFault,
     },
+}
+
+/// What is wrong with a configuration whose syntax is right.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConfigFault {
+    /// The canary's URL is none.
+    #[error("[canary] url: {0}")]
+    CanaryUrl(UrlError),
+    /// The canary's route is one that no answer could satisfy.
+    #[error("[canary]: {0}")]
+    Canary(SpecError),
+    /// Two entries of a table have one name.
+    #[error("[[{table}]] `{name}` stands there twice; remove one")]
+    Duplicate {
+        /// `service` or `route`.
+        table: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// An entry has an empty name.
+    #[error("a [[{table}]] has an empty name; give it one")]
+    Nameless {
+        /// `service` or `route`.
+        table: &'static str,
+    },
+    /// A number of the churn is out of its bounds.
+    #[error("[churn] {field} is {given}; give 1 to {most}")]
+    OutOfBounds {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        given: u32,
+        /// The largest one that is taken; the smallest is 1.
+        most: u32,
+    },
+    /// A route is one that no answer could satisfy.
+    #[error(transparent)]
+    Route(#[from] SpecError),
+    /// The log is both in a file and in a unit's journal.
+    #[error("[journal] has both `file` and `unit`; keep one")]
+    TwoLogs,
 }
 
 impl Config {
@@ -216,7 +257,7 @@ impl Config {
     /// As [`Config::load`], but for reading.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
-        let meaning = |reason| ConfigError::Meaning { file: file.to_owned(), reason };
+        let meaning = |fault| ConfigError::Meaning { file: file.to_owned(), fault };
         config.validate().map_err(meaning)?;
         config.digest = digest(text);
         Ok(config)
@@ -242,14 +283,14 @@ impl Config {
         self.routes.iter().map(RouteConfig::spec).collect()
     }
 
-    fn validate(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<(), ConfigFault> {
         unique("service", self.services.iter().map(|s| &s.name))?;
         unique("route", self.routes.iter().map(|r| &r.name))?;
         if self.journal.file.is_some() && self.journal.unit.is_some() {
-            return Err("[journal] has both `file` and `unit`; keep one".into());
+            return Err(ConfigFault::TwoLogs);
         }
         for route in &self.routes {
-            route.spec().check().map_err(|e| e.to_string())?;
+            route.spec().check()?;
         }
         if let Some(canary) = &self.canary {
             canary.spec("probe")?;
@@ -274,15 +315,14 @@ impl CanaryConfig {
     ///
     /// # Errors
     /// When the URL is none, with the mend.
-    pub fn spec(&self, stack: &str) -> Result<RouteSpec, String> {
-        let url =
-            RouteUrl::parse(&self.url.replace("{stack}", stack)).map_err(|e| format!("[canary] url: {e}"))?;
+    pub fn spec(&self, stack: &str) -> Result<RouteSpec, ConfigFault> {
+        let url = RouteUrl::parse(&self.url.replace("{stack}", stack)).map_err(ConfigFault::CanaryUrl)?;
         let mut spec = RouteSpec::new("canary", url);
         spec.address = self.address;
         spec.expected.clone_from(&self.expect);
         // One try among many until the router has noticed the canary: none may take long.
         spec.deadline = Duration::from_secs(5);
-        spec.check().map_err(|e| format!("[canary]: {e}"))?;
+        spec.check().map_err(ConfigFault::Canary)?;
         Ok(spec)
     }
 
@@ -294,13 +334,10 @@ impl CanaryConfig {
 }
 
 impl ChurnConfig {
-    fn validate(&self) -> Result<(), String> {
-        let bounded = |name: &str, n: u32, most: u32| {
-            if (1..=most).contains(&n) {
-                Ok(())
-            } else {
-                Err(format!("[churn] {name} is {n}; give 1 to {most}"))
-            }
+    fn validate(&self) -> Result<(), ConfigFault> {
+        let bounded = |field, given, most| {
+            let is_inside = (1..=most).contains(&given);
+            is_inside.then_some(()).ok_or(ConfigFault::OutOfBounds { field, given, most })
         };
         bounded("stacks", self.stacks, 100)?;
         bounded("replicas", self.replicas, 100)?;
@@ -308,14 +345,14 @@ impl ChurnConfig {
     }
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), String> {
+fn unique<'a>(table: &'static str, names: impl Iterator<Item = &'a String>) -> Result<(), ConfigFault> {
     let mut seen = BTreeSet::new();
     for name in names {
         if name.is_empty() {
-            return Err(format!("a [[{what}]] has an empty name; give it one"));
+            return Err(ConfigFault::Nameless { table });
         }
         if !seen.insert(name) {
-            return Err(format!("[[{what}]] `{name}` stands there twice; remove one"));
+            return Err(ConfigFault::Duplicate { table, name: name.clone() });
         }
     }
     Ok(())

@@ -7,7 +7,7 @@
 //! What could not be observed is `UNKNOWN`, which is never as good as `PASS`.
 //!
 //! ```
-//! use pvcheck_gates::{Config, GateReport, Verdict};
+//! use pvcheck_gates::{Config, Gate, GateReport, Verdict};
 //!
 //! let config = Config::parse("example.toml", r#"
 //!     [overlay]
@@ -16,29 +16,41 @@
 //! "#)?;
 //! assert_eq!(config.overlay.name, "proxy");
 //! // A gate without a single check has shown nothing.
-//! assert_eq!(GateReport::new("empty", &config, Vec::new()).verdict, Verdict::Unknown);
+//! assert_eq!(GateReport::new(Gate::M1, &config, Vec::new()).verdict, Verdict::Unknown);
 //! # Ok::<(), pvcheck_gates::ConfigError>(())
 //! ```
 #![forbid(unsafe_code)]
 
 mod canary;
+mod cause;
+mod check;
 mod collect;
 mod config;
+mod fault;
+mod finding;
+mod gate;
 mod m1;
 mod m2;
 mod observed;
+mod reason;
 mod report;
 mod verdict;
 
-pub use canary::{CanaryFacts, CanaryFailure};
+pub use canary::CanaryFacts;
+pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{M2Order, Preflight, PreflightError, collect_m1, collect_m2, preflight};
 pub use config::{
-    CanaryConfig, ChurnConfig, Config, ConfigError, JournalConfig, OverlayConfig, RouteConfig, ServiceConfig,
-    TlsConfig,
+    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, JournalConfig, OverlayConfig, RouteConfig,
+    ServiceConfig, TlsConfig,
 };
+pub use fault::{
+    Counted, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, VipLack, Waiting, When,
+};
+pub use gate::{Gate, NoSuchGate};
 pub use m1::{M1Facts, judge_m1};
 pub use m2::{ChurnOutcome, M2Facts, judge_m2};
 pub use observed::{Observed, Seen};
 pub use pvcheck_routes::Verdict;
+pub use reason::Reason;
 pub use report::{Style, markdown, table};
 pub use verdict::{CheckReport, Evidence, GateReport};

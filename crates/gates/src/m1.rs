@@ -1,16 +1,22 @@
 //! Gate `pvcheck.m1`: the control plane and its routes, without touching anything.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use pvcheck_audit::{
-    EndpointMode, Network, OwnerKind, Service, ServiceMode, Snapshot, Task, audit, owners, waiting_services,
+    EndpointMode, Network, OwnerKind, Service, Snapshot, Task, audit, owners, waiting_services,
 };
 use pvcheck_journal::Scan;
 use pvcheck_routes::{RouteFact, Verdict, judge};
 use serde::{Deserialize, Serialize};
 
+use crate::check::Check;
 use crate::config::{Config, RouteConfig, ServiceConfig};
-use crate::observed::{Finding, Observed};
+use crate::fault::{OwnerFault, ServiceFault, VipLack, Waiting, asked_for, list};
+use crate::finding::{Finding, check};
+use crate::gate::Gate;
+use crate::observed::Observed;
+use crate::reason::Reason;
 use crate::verdict::{CheckReport, GateReport};
 
 /// What the gate rests on.
@@ -28,126 +34,108 @@ pub struct M1Facts {
 pub fn judge_m1(config: &Config, facts: &M1Facts) -> GateReport {
     let mut checks = overlay_checks(config, &facts.snapshot);
     checks.extend(config.services.iter().map(|s| service_check(config, s, &facts.snapshot)));
-    checks.extend(route_checks(&config.routes, &facts.routes));
-    checks.push(exhaustion_check(
-        "journal.exhaustion",
-        "No exhaustion in the engine's log since the engine started",
-        &facts.journal,
-    ));
-    GateReport::new("pvcheck.m1", config, checks)
+    checks.extend(config.routes.iter().map(|r| route_check(config, r, &facts.routes)));
+    checks.push(check(config, Check::JournalExhaustion, &facts.journal, exhaustion));
+    GateReport::new(Gate::M1, config, checks)
 }
 
 fn overlay_checks(config: &Config, snapshot: &Observed<Snapshot>) -> Vec<CheckReport> {
-    let name = &config.overlay.name;
-    let on_overlay = |id: &str, title: &str, judge: &dyn Fn(&Snapshot, &Network) -> Finding| {
-        snapshot.check(id, title, |snapshot| match snapshot.overlay(name) {
+    let overlay = &config.overlay.name;
+    let on_overlay = |about: Check<'_>, judge: &dyn Fn(&Snapshot, &Network) -> Finding| {
+        check(config, about, snapshot, |snapshot| match snapshot.overlay(overlay) {
             Some(network) => judge(snapshot, network),
-            None => Finding::fail(format!(
-                "there is no overlay network `{name}`; create it, or mend [overlay] name"
-            )),
+            None => Finding::fail(Reason::NoOverlay { overlay: overlay.clone() }),
         })
     };
     vec![
-        on_overlay("overlay.subnet", "The overlay has the subnet declared", &|_, n| subnet(config, n)),
-        on_overlay(
-            "overlay.owners",
-            "Every owned address is the overlay's and has one owner",
-            &one_owner_each,
-        ),
-        on_overlay("overlay.headroom", "The owners leave room", &|s, n| headroom(config, s, n)),
-        snapshot.check("swarm.waiting", "Nobody waits for an address", nobody_waits),
+        on_overlay(Check::OverlaySubnet, &|_, n| subnet(config, n)),
+        on_overlay(Check::OverlayOwners, &one_owner_each),
+        on_overlay(Check::OverlayHeadroom, &|s, n| headroom(config, s, n)),
+        check(config, Check::SwarmWaiting, snapshot, nobody_waits),
     ]
 }
 
 fn subnet(config: &Config, network: &Network) -> Finding {
     let declared = config.overlay.subnet;
-    let live = network.subnets();
-    let named = live.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let evidence = format!("{} {} subnets [{named}] usable {}", network.name, network.id, network.usable());
-    let finding = match live.as_slice() {
-        [] => Finding::fail(format!(
-            "{} has no subnet: Swarm has not allocated it; look for an overlap in the manager's log",
-            network.name
-        )),
+    let (overlay, subnets, usable) = (network.name.clone(), network.subnets(), network.usable());
+    let evidence = format!("{overlay} {} subnets [{}] usable {usable}", network.id, list(&subnets, ", "));
+    let finding = match subnets.as_slice() {
+        [] => Finding::fail(Reason::NotAllocated { overlay }),
         [only] if *only == declared => {
-            Finding::pass(format!("{} has {declared}, {} usable addresses", network.name, network.usable()))
+            Finding::pass(Reason::SubnetAsDeclared { overlay, subnet: declared, usable })
         }
-        _ => Finding::fail(format!(
-            "{} has {named}, but {declared} is declared; a network keeps the subnet it was created with, so renew it",
-            network.name
-        )),
+        _ => Finding::fail(Reason::SubnetDiffers { overlay, subnets, declared }),
     };
     finding.evidence(evidence)
 }
 
 fn one_owner_each(snapshot: &Snapshot, network: &Network) -> Finding {
     let owners = owners(snapshot, network);
-    let inside = |a: std::net::Ipv4Addr| network.subnets().iter().any(|s| s.contains(a));
-    let mut complaints = Vec::new();
-    for address in owners.duplicates() {
-        complaints.push(format!("{address} has more than one owner; update one of them by force"));
-    }
-    for owner in owners.named.iter().filter(|o| !inside(o.address)) {
-        let who = owner.service.clone().unwrap_or_else(|| "a container".into());
-        complaints.push(format!("{who} has {}, which is outside of {}", owner.address, network.name));
-    }
-    let counts = format!(
-        "{} owned: VIPs {}, tasks {}, load balancers {}, attachments {}",
-        owners.total(),
-        owners.count(OwnerKind::Vip),
-        owners.count(OwnerKind::Task),
-        owners.count(OwnerKind::LoadBalancer),
-        owners.count(OwnerKind::Attachment),
-    );
+    let inside = |a: Ipv4Addr| network.subnets().iter().any(|s| s.contains(a));
+    let shared = owners.duplicates().into_iter().map(|address| OwnerFault::Shared { address });
+    let outside = owners.named.iter().filter(|o| !inside(o.address)).map(|owner| OwnerFault::Outside {
+        service: owner.service.clone(),
+        address: owner.address,
+        overlay: network.name.clone(),
+    });
+    let counted = Reason::OwnedOnce {
+        total: owners.total(),
+        vips: owners.count(OwnerKind::Vip),
+        tasks: owners.count(OwnerKind::Task),
+        load_balancers: owners.count(OwnerKind::LoadBalancer),
+        attachments: owners.count(OwnerKind::Attachment),
+    };
     let lines = owners.named.iter().map(|o| {
         let service = o.service.as_deref().unwrap_or("-");
-        format!(
-            "{} {} {service}",
-            o.address,
-            serde_json::to_string(&o.kind).unwrap_or_default().replace('"', "")
-        )
+        format!("{} {} {service}", o.address, kind_of(o.kind))
     });
-    Finding::of(&complaints, counts).evidences(lines)
+    Finding::of(shared.chain(outside).collect(), Reason::OwnersAtFault, counted).evidences(lines)
+}
+
+/// The kind as JSON has it.
+fn kind_of(kind: OwnerKind) -> &'static str {
+    match kind {
+        OwnerKind::Attachment => "attachment",
+        OwnerKind::LoadBalancer => "load_balancer",
+        OwnerKind::Task => "task",
+        OwnerKind::Vip => "vip",
+    }
 }
 
 fn headroom(config: &Config, snapshot: &Snapshot, network: &Network) -> Finding {
     let (usable, owned) = (network.usable(), owners(snapshot, network).total());
-    let free = usable.saturating_sub(owned);
-    let wanted = config.overlay.min_free;
-    let words = format!("{free} of {usable} addresses have no owner, {wanted} wanted");
-    let finding = if wanted <= free { Finding::pass(words) } else { Finding::fail(words) };
+    let (free, wanted) = (usable.saturating_sub(owned), config.overlay.min_free);
+    let finding = if wanted <= free {
+        Finding::pass(Reason::EnoughFree { free, usable, wanted })
+    } else {
+        Finding::fail(Reason::TooFewFree { free, usable, wanted })
+    };
     finding.evidence(format!(
         "usable {usable}, owned {owned}; leaked addresses do not show in this, a census counts them"
     ))
 }
 
 fn nobody_waits(snapshot: &Snapshot) -> Finding {
-    let waits = waiting_services(snapshot).into_iter().map(|w| {
-        let network = w.network_name.unwrap_or_else(|| w.network.to_string());
-        let why = match (w.network_allocated, w.only_here) {
-            (false, _) => "which has no subnet",
-            (true, true) => "which is full",
-            (true, false) => "nor on another one",
-        };
-        format!("{} has no virtual address on {network}, {why}", w.service)
+    let services = waiting_services(snapshot).into_iter().map(|w| Waiting::Service {
+        service: w.service,
+        network: w.network_name.unwrap_or_else(|| w.network.to_string()),
+        because: match (w.network_allocated, w.only_here) {
+            (false, _) => VipLack::NotAllocated,
+            (true, true) => VipLack::Full,
+            (true, false) => VipLack::OnSeveral,
+        },
     });
     let stuck = audit(snapshot).networks.into_iter().flat_map(|n| n.stuck);
-    let stuck = stuck.map(|s| format!("task {} of {} waits: {}", s.task, s.service, s.reason));
-    let complaints: Vec<_> = waits.chain(stuck).collect();
-    Finding::of(&complaints, "every service has its addresses, no task waits for one")
+    let tasks = stuck.map(|s| Waiting::Task { task: s.task, service: s.service, because: s.reason });
+    Finding::of(services.chain(tasks).collect(), Reason::Waiting, Reason::NoneWaits)
 }
 
 fn service_check(config: &Config, expected: &ServiceConfig, snapshot: &Observed<Snapshot>) -> CheckReport {
-    let title = if expected.overlay {
-        format!("{} runs, on {}", expected.name, config.overlay.name)
-    } else {
-        format!("{} runs", expected.name)
-    };
-    snapshot.check(&format!("service.{}", expected.name), &title, |snapshot| {
-        let Some(service) = snapshot.service_named(&expected.name) else {
-            return Finding::fail(format!("there is no service `{}`; deploy it", expected.name));
-        };
-        service_finding(config, expected, snapshot, service)
+    check(config, Check::Service(expected), snapshot, |snapshot| {
+        match snapshot.service_named(&expected.name) {
+            Some(service) => service_finding(config, expected, snapshot, service),
+            None => Finding::fail(Reason::NoService { service: expected.name.clone() }),
+        }
     })
 }
 
@@ -157,25 +145,21 @@ fn service_finding(
     snapshot: &Snapshot,
     service: &Service,
 ) -> Finding {
-    let running: Vec<&Task> = snapshot.running_tasks(&service.id).collect();
-    let mut complaints = Vec::new();
-    let asked = match service.mode {
-        ServiceMode::Replicated(n) => format!("{n} asked for"),
-        ServiceMode::Global => "one per node asked for".into(),
-        ServiceMode::Job => "a job".into(),
-    };
-    if running.len() as u64 != expected.replicas {
-        complaints.push(format!("{} of {} tasks run ({asked})", running.len(), expected.replicas));
+    let tasks: Vec<&Task> = snapshot.running_tasks(&service.id).collect();
+    let (running, wanted) = (tasks.len() as u64, expected.replicas);
+    let mut faults = Vec::new();
+    if running != wanted {
+        faults.push(ServiceFault::Tasks { running, expected: wanted, mode: service.mode });
     }
     let mut evidence =
-        vec![format!("{} {}/{} running, {asked}", service.name, running.len(), expected.replicas)];
+        vec![format!("{} {running}/{wanted} running, {}", service.name, asked_for(service.mode))];
     if expected.overlay {
-        let (lacking, addresses) = membership(config, snapshot, service, &running);
-        complaints.extend(lacking);
+        let (lacking, addresses) = membership(config, snapshot, service, &tasks);
+        faults.extend(lacking);
         evidence.extend(addresses);
     }
-    Finding::of(&complaints, format!("{} of {} tasks run", running.len(), expected.replicas))
-        .evidences(evidence)
+    let runs = Reason::ServiceRuns { running, expected: wanted };
+    Finding::of(faults, Reason::ServiceAtFault, runs).evidences(evidence)
 }
 
 /// What is missing of a service's place on the overlay, and the addresses it has there.
@@ -184,52 +168,47 @@ fn membership(
     snapshot: &Snapshot,
     service: &Service,
     running: &[&Task],
-) -> (Vec<String>, Vec<String>) {
-    let Some(network) = snapshot.overlay(&config.overlay.name) else {
-        return (vec![format!("there is no overlay `{}`", config.overlay.name)], Vec::new());
+) -> (Vec<ServiceFault>, Vec<String>) {
+    let overlay = config.overlay.name.clone();
+    let Some(network) = snapshot.overlay(&overlay) else {
+        return (vec![ServiceFault::NoOverlay { overlay }], Vec::new());
     };
     let subnets = network.subnets();
-    let inside = |a: &std::net::Ipv4Addr| subnets.iter().any(|s| s.contains(*a));
+    let inside = |a: &Ipv4Addr| subnets.iter().any(|s| s.contains(*a));
     let (mut lacking, mut addresses) = (Vec::new(), Vec::new());
     if service.endpoint == EndpointMode::Vip {
         let vip = service.vips.iter().find(|v| v.network == network.id).and_then(|v| v.address);
         match vip.filter(inside) {
             Some(vip) => addresses.push(format!("{} VIP {vip}", service.name)),
-            None => lacking.push(format!("it has no virtual address on {}", network.name)),
+            None => lacking.push(ServiceFault::NoVip { overlay: network.name.clone() }),
         }
     }
     for task in running {
         let here: BTreeSet<_> = task.addresses_on(&network.id).collect();
         match here.iter().find(|a| inside(a)) {
             Some(address) => addresses.push(format!("{} task {} {address}", service.name, task.id)),
-            None => lacking.push(format!("task {} has no address on {}", task.id, network.name)),
+            None => lacking.push(ServiceFault::TaskWithoutAddress {
+                task: task.id.clone(),
+                overlay: network.name.clone(),
+            }),
         }
     }
     (lacking, addresses)
 }
 
-/// One check per declared route, over the facts of the same name.
-pub(crate) fn route_checks(routes: &[RouteConfig], facts: &Observed<Vec<RouteFact>>) -> Vec<CheckReport> {
-    let check = |route: &RouteConfig| {
-        let title = format!("{} answers {}", route.url, statuses(&route.expect));
-        facts.check(&format!("route.{}", route.name), &title, |facts| {
-            match facts.iter().find(|f| f.name == route.name) {
-                Some(fact) => route_finding(route, fact),
-                None => Finding::unknown("the route was not asked"),
-            }
-        })
-    };
-    routes.iter().map(check).collect()
+/// The check of one declared route, over the fact of the same name.
+fn route_check(config: &Config, route: &RouteConfig, facts: &Observed<Vec<RouteFact>>) -> CheckReport {
+    check(config, Check::Route(route), facts, |facts| match facts.iter().find(|f| f.name == route.name) {
+        Some(fact) => route_finding(fact, route.service.as_deref()),
+        None => Finding::unknown(Reason::RouteNotAsked),
+    })
 }
 
-fn route_finding(route: &RouteConfig, fact: &RouteFact) -> Finding {
+/// The verdict of the route itself; the service behind it is named where it did not pass.
+pub(crate) fn route_finding(fact: &RouteFact, behind: Option<&str>) -> Finding {
     let judged = judge(fact);
-    let behind = route.service.as_ref().map(|s| format!(" (behind it: {s})")).unwrap_or_default();
-    let reason = match judged.verdict {
-        Verdict::Pass => judged.reason,
-        _ => format!("{}{behind}", judged.reason),
-    };
-    Finding::new(judged.verdict, reason).evidence(route_evidence(fact))
+    let behind = behind.filter(|_| judged.verdict != Verdict::Pass).map(str::to_owned);
+    Finding::new(judged.verdict, Reason::Route { said: judged.reason, behind }).evidence(route_evidence(fact))
 }
 
 pub(crate) fn route_evidence(fact: &RouteFact) -> String {
@@ -248,24 +227,16 @@ pub(crate) fn route_evidence(fact: &RouteFact) -> String {
     )
 }
 
-fn statuses(expected: &[u16]) -> String {
-    expected.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
-}
-
 /// Passes iff a complete scan has no record that a network of the Swarm ran out of addresses.
-pub(crate) fn exhaustion_check(id: &str, title: &str, journal: &Observed<Scan>) -> CheckReport {
-    journal.check(id, title, |scan| {
-        let found = scan.exhaustion_count();
-        let window = format!("{}: {} records in the window, {} read", scan.source, scan.records, scan.read);
-        let finding = match scan.doubt() {
-            _ if 0 < found => {
-                Finding::fail(format!("{found} records say that a network has no address left"))
-            }
-            Some(doubt) => Finding::unknown(doubt),
-            None => Finding::pass(format!("no such record among {}", scan.records)),
-        };
-        finding.evidence(window).evidences(samples(scan))
-    })
+fn exhaustion(scan: &Scan) -> Finding {
+    let found = scan.exhaustion_count();
+    let window = format!("{}: {} records in the window, {} read", scan.source, scan.records, scan.read);
+    let finding = match scan.doubt() {
+        _ if 0 < found => Finding::fail(Reason::Exhaustion { records: found }),
+        Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt }),
+        None => Finding::pass(Reason::NoExhaustion { records: scan.records }),
+    };
+    finding.evidence(window).evidences(samples(scan))
 }
 
 /// A few of the lines that are findings.

@@ -1,16 +1,20 @@
 //! Gate `pvcheck.m2`: a real deploy through the router, and a churn that must lose nothing.
 
-use std::net::Ipv4Addr;
-
 use pvcheck_journal::{Class, Matched, Scan};
 use pvcheck_routes::{RouteFact, Verdict, judge};
-use pvcheck_swarm::{Census, Churn};
+use pvcheck_swarm::{Census, Churn, ChurnCounts};
 use serde::{Deserialize, Serialize};
 
 use crate::canary::CanaryFacts;
+use crate::cause::{ChurnFailure, ChurnRefusal};
+use crate::check::Check;
 use crate::config::Config;
-use crate::m1::{route_evidence, samples};
-use crate::observed::{Finding, Observed};
+use crate::fault::{Counted, HandedOut, IncompleteCensus, RouteDown, When, list};
+use crate::finding::{Finding, check};
+use crate::gate::Gate;
+use crate::m1::{route_evidence, route_finding, samples};
+use crate::observed::Observed;
+use crate::reason::Reason;
 use crate::verdict::{CheckReport, GateReport};
 
 /// What the gate rests on.
@@ -29,138 +33,170 @@ pub struct M2Facts {
 }
 
 /// How a churn ended.
+///
+/// In JSON `{"done": …}`, or `{"refused": "text", "kind": …, "data": …}` and the same with `failed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "SavedOutcome", try_from = "SavedOutcome")]
 pub enum ChurnOutcome {
     /// To the end.
     Done(Box<Churn>),
     /// A guardrail kept it from beginning; nothing was deployed.
-    Refused(String),
+    Refused(ChurnRefusal),
     /// It broke off.
-    Failed(String),
+    Failed(ChurnFailure),
+}
+
+/// [`ChurnOutcome`] as it is saved. Versions before kinds wrote the texts alone.
+#[derive(Default, Serialize, Deserialize)]
+struct SavedOutcome {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done: Option<Box<Churn>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<String>,
+    #[serde(flatten)]
+    why: Option<Why>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Why {
+    Refused(ChurnRefusal),
+    Failed(ChurnFailure),
+}
+
+impl From<ChurnOutcome> for SavedOutcome {
+    fn from(outcome: ChurnOutcome) -> Self {
+        match outcome {
+            ChurnOutcome::Done(churn) => Self { done: Some(churn), ..Self::default() },
+            ChurnOutcome::Refused(why) => {
+                Self { refused: Some(why.to_string()), why: Some(Why::Refused(why)), ..Self::default() }
+            }
+            ChurnOutcome::Failed(why) => {
+                Self { failed: Some(why.to_string()), why: Some(Why::Failed(why)), ..Self::default() }
+            }
+        }
+    }
+}
+
+impl TryFrom<SavedOutcome> for ChurnOutcome {
+    type Error = &'static str;
+
+    fn try_from(saved: SavedOutcome) -> Result<Self, Self::Error> {
+        match saved {
+            SavedOutcome { done: Some(churn), .. } => Ok(Self::Done(churn)),
+            SavedOutcome { refused: Some(text), why, .. } => Ok(Self::Refused(match why {
+                Some(Why::Refused(why)) => why,
+                _ => ChurnRefusal::Recorded(text),
+            })),
+            SavedOutcome { failed: Some(text), why, .. } => Ok(Self::Failed(match why {
+                Some(Why::Failed(why)) => why,
+                _ => ChurnFailure::Recorded(text),
+            })),
+            SavedOutcome { .. } => Err("neither `done` nor `refused` nor `failed`"),
+        }
+    }
 }
 
 /// Judges the facts.
 pub fn judge_m2(config: &Config, facts: &M2Facts) -> GateReport {
-    let mut checks = vec![core_routes(facts)];
+    let mut checks = vec![check(config, Check::RoutesBefore, &facts.routes, |r| core_routes(r))];
     checks.extend(canary_checks(config, &facts.canary));
     checks.extend(churn_checks(config, &facts.churn));
-    checks.push(journal_check(&facts.journal));
-    checks.push(residue_check(&facts.residue));
-    GateReport::new("pvcheck.m2", config, checks)
+    checks.push(check(config, Check::JournalNew, &facts.journal, new_signatures));
+    checks.push(check(config, Check::Residue, &facts.residue, |left| {
+        Finding::of(left.clone(), Reason::Left, Reason::NothingLeft)
+    }));
+    GateReport::new(Gate::M2, config, checks)
 }
 
-fn core_routes(facts: &M2Facts) -> CheckReport {
-    facts.routes.check("routes.before", "Every core route answers before anything is deployed", |routes| {
-        let judged: Vec<_> = routes.iter().map(|r| (r, judge(r))).collect();
-        let worst = Verdict::worst(judged.iter().map(|(_, j)| j.verdict));
-        let down = judged.iter().filter(|(_, j)| j.verdict != Verdict::Pass);
-        let down: Vec<_> = down.map(|(r, j)| format!("{}: {}", r.name, j.reason)).collect();
-        let reason = if down.is_empty() {
-            format!("{} routes answer as expected", routes.len())
-        } else {
-            down.join("; ")
-        };
-        Finding::new(worst, reason).evidences(routes.iter().map(route_evidence))
-    })
+fn core_routes(routes: &[RouteFact]) -> Finding {
+    let judged: Vec<_> = routes.iter().map(|r| (r, judge(r))).collect();
+    let worst = Verdict::worst(judged.iter().map(|(_, j)| j.verdict));
+    let down = judged.into_iter().filter(|(_, j)| j.verdict != Verdict::Pass);
+    let down: Vec<_> = down.map(|(r, j)| RouteDown { route: r.name.clone(), said: j.reason }).collect();
+    let reason = if down.is_empty() {
+        Reason::RoutesAnswer { routes: routes.len() as u64 }
+    } else {
+        Reason::RoutesDown(down)
+    };
+    Finding::new(worst, reason).evidences(routes.iter().map(route_evidence))
 }
 
 fn canary_checks(config: &Config, canary: &Observed<CanaryFacts>) -> Vec<CheckReport> {
-    let overlay = &config.overlay.name;
-    let deploy = canary.check("canary.deploy", &format!("A canary stack runs on {overlay}"), |c| {
+    let deploy = check(config, Check::CanaryDeploy, canary, |c| {
+        let (stack, overlay) = (c.stack.clone(), config.overlay.name.clone());
         match (&c.failure, c.addresses.as_slice()) {
-            (Some(failure), _) => Finding::fail(failure.to_string()),
-            (None, []) => Finding::fail(format!("{} runs, but has no address on {overlay}", c.stack)),
-            (None, addresses) => Finding::pass(format!("{} runs", c.stack)).evidence(format!(
+            (Some(failure), _) => Finding::fail(Reason::CanaryFailed(failure.clone())),
+            (None, []) => Finding::fail(Reason::CanaryWithoutAddress { stack, overlay }),
+            (None, addresses) => Finding::pass(Reason::CanaryRuns { stack }).evidence(format!(
                 "{} has {}",
                 c.stack,
-                list(addresses)
+                list(addresses, ", ")
             )),
         }
     });
-    let route = canary.check("canary.route", "It is reached through the router", |c| match &c.route {
-        None => Finding::unknown("it did not run, so it was not asked"),
-        Some(fact) => {
-            let judged = judge(fact);
-            Finding::new(judged.verdict, judged.reason).evidence(route_evidence(fact))
-        }
+    let route = check(config, Check::CanaryRoute, canary, |c| match &c.route {
+        None => Finding::unknown(Reason::CanaryNotAsked),
+        Some(fact) => route_finding(fact, None),
     });
-    let removal = canary.check("canary.removal", "It is removed without a rest", |c| {
-        Finding::of(&c.left, format!("{} is gone", c.stack))
+    let removal = check(config, Check::CanaryRemoval, canary, |c| {
+        Finding::of(c.left.clone(), Reason::Left, Reason::CanaryGone { stack: c.stack.clone() })
     });
     vec![deploy, route, removal]
 }
 
-fn churn_checks(config: &Config, churn: &Observed<ChurnOutcome>) -> Vec<CheckReport> {
-    let on_churn = |id: &str, title: &str, judge: &dyn Fn(&Churn) -> Finding| {
-        churn.check(id, title, |outcome| match outcome {
+fn churn_checks(config: &Config, churn: &Observed<ChurnOutcome>) -> [CheckReport; 4] {
+    let on_churn = |about: Check<'_>, judge: &dyn Fn(&Churn) -> Finding| {
+        check(config, about, churn, |outcome| match outcome {
             ChurnOutcome::Done(churn) => judge(churn),
-            ChurnOutcome::Refused(why) => Finding::unknown(format!("refused: {why}")),
-            ChurnOutcome::Failed(why) => Finding::fail(format!("broke off: {why}")),
+            ChurnOutcome::Refused(why) => Finding::unknown(Reason::ChurnRefused(why.clone())),
+            ChurnOutcome::Failed(why) => Finding::fail(Reason::ChurnBrokeOff(why.clone())),
         })
     };
-    let overlay = &config.overlay.name;
-    vec![
-        on_churn("churn.census", &format!("A census of {overlay} before and after is complete"), &|c| {
-            census(c)
-        }),
-        on_churn(
-            "churn.duplicates",
-            &format!("No address of {overlay} is free and owned at once"),
-            &duplicates,
-        ),
-        on_churn(
-            "churn.leaks",
-            &format!("Deploying and removing stacks leaks no address of {overlay}"),
-            &leaks,
-        ),
-        on_churn("churn.removal", "Every throwaway stack is removed without a refusal", &|c| {
-            Finding::of(
-                &c.errors,
-                format!("{} stacks removed, the slowest round in {} ms", c.cycles, c.removal_ms),
-            )
+    [
+        on_churn(Check::ChurnCensus, &censuses),
+        on_churn(Check::ChurnDuplicates, &duplicates),
+        on_churn(Check::ChurnLeaks, &leaks),
+        on_churn(Check::ChurnRemoval, &|c| {
+            let removed = Reason::StacksRemoved { stacks: c.cycles, slowest_ms: c.removal_ms };
+            Finding::of(c.errors.clone(), Reason::Left, removed)
         }),
     ]
 }
 
-fn census(churn: &Churn) -> Finding {
-    let looks = [("before", &churn.census_before), ("after", &churn.census_after)];
-    let broken: Vec<_> = looks
-        .iter()
-        .filter(|(_, c)| !c.complete)
-        .map(|(when, c)| {
-            format!("the census {when} is incomplete: {}", c.reason.as_deref().unwrap_or("no reason given"))
-        })
-        .collect();
+fn both(churn: &Churn) -> [(When, &Census); 2] {
+    [(When::Before, &churn.census_before), (When::After, &churn.census_after)]
+}
+
+fn censuses(churn: &Churn) -> Finding {
+    let broken = both(churn).into_iter().filter(|(_, c)| !c.complete);
+    let broken: Vec<_> =
+        broken.map(|(when, c)| IncompleteCensus { when, reason: c.reason.clone() }).collect();
     let finding = if broken.is_empty() {
-        Finding::pass("both went once round the allocator's ring")
+        Finding::pass(Reason::CensusesComplete)
     } else {
-        Finding::unknown(broken.join("; "))
+        Finding::unknown(Reason::CensusIncomplete(broken))
     };
-    finding.evidences(looks.iter().map(|(when, c)| census_line(when, c)))
+    finding.evidences(both(churn).map(|(when, c)| census_line(when, c)))
 }
 
 /// An address that the allocator holds for free although somebody has it will be given to a second one (L3 in the docs).
 fn duplicates(churn: &Churn) -> Finding {
-    let looks = [("before", &churn.census_before), ("after", &churn.census_after)];
-    let found: Vec<_> = looks
-        .iter()
-        .filter(|(_, c)| !c.free_and_owned.is_empty())
-        .map(|(when, c)| format!("{when}: {}", list(&c.free_and_owned)))
-        .collect();
+    let found = both(churn).into_iter().filter(|(_, c)| !c.free_and_owned.is_empty());
+    let found: Vec<_> =
+        found.map(|(when, c)| HandedOut { when, addresses: c.free_and_owned.clone() }).collect();
     if !found.is_empty() {
-        return Finding::fail(format!(
-            "the allocator gives out addresses that are in use ({}); recreate the services that own them",
-            found.join("; ")
-        ));
+        return Finding::fail(Reason::Duplicates(found));
     }
-    if looks.iter().any(|(_, c)| !c.complete) {
-        return Finding::unknown("a census was not complete, so none found means nothing");
+    if both(churn).iter().any(|(_, c)| !c.complete) {
+        return Finding::unknown(Reason::DuplicatesNotSeen);
     }
-    Finding::pass("what was handed out had no owner, before and after")
+    Finding::pass(Reason::NoDuplicates)
 }
 
-fn census_line(when: &str, census: &Census) -> String {
+fn census_line(when: When, census: &Census) -> String {
     let leaked = census.leaked.map_or_else(|| "unknown".into(), |n| n.to_string());
     format!(
         "census {when}: {} usable = {} free + {} owned + {} load balancers elsewhere + {leaked} leaked, in {} ms",
@@ -170,63 +206,55 @@ fn census_line(when: &str, census: &Census) -> String {
 
 fn leaks(churn: &Churn) -> Finding {
     let Some(leaked) = churn.leaked else {
-        return Finding::unknown("without two complete censuses a leak cannot be counted");
+        return Finding::unknown(Reason::LeaksNotCounted);
     };
     if churn.cycles == 0 {
-        return Finding::unknown("no stack was deployed, which proves nothing");
+        return Finding::unknown(Reason::NoCycle);
     }
     if !churn.strangers.is_empty() {
-        return Finding::unknown(format!(
-            "stacks of others came or went meanwhile ({}), so {leaked} leaked addresses may not be ours; run it again in a quiet window",
-            churn.strangers.join(", ")
-        ));
+        return Finding::unknown(Reason::Strangers { stacks: churn.strangers.clone(), leaked });
     }
-    let bound = churn.leak_per_cycle.map(|r| format!("{:.2}", r.upper95)).unwrap_or_default();
+    let (cycles, order) = (churn.cycles, churn.order);
     let finding = if leaked == 0 {
-        Finding::pass(format!(
-            "0 leaked in {} cycles, order {}: with 95 % confidence below {bound} per cycle",
-            churn.cycles,
-            churn.order.as_str()
-        ))
+        let below = churn.leak_per_cycle.map(|r| format!("{:.2}", r.upper95)).unwrap_or_default();
+        Finding::pass(Reason::NoLeak { cycles, order, below })
     } else {
-        Finding::fail(format!(
-            "{leaked} addresses of {} leaked in {} cycles, order {}: one per task that was on it; {}",
-            churn.network,
-            churn.cycles,
-            churn.order.as_str(),
-            list(&churn.leaked_addresses)
-        ))
+        Finding::fail(Reason::Leaked {
+            overlay: churn.network.clone(),
+            leaked,
+            cycles,
+            order,
+            addresses: churn.leaked_addresses.clone(),
+        })
     };
-    let counts = [("baseline", &churn.baseline), ("deployed", &churn.deployed), ("removed", &churn.removed)];
-    let line = |(when, c): (&str, &pvcheck_swarm::ChurnCounts)| {
+    finding.evidences(moments(churn))
+}
+
+/// The counts at the three moments of a churn, a line each.
+fn moments(churn: &Churn) -> [String; 3] {
+    let line = |(when, c): (&str, &ChurnCounts)| {
         let leaked = c.leaked.map_or_else(|| "not counted".into(), |n| n.to_string());
         format!(
             "{when}: {} addresses owned, {} tasks, {} stacks, leaked: {leaked}",
             c.owned, c.tasks, c.stacks
         )
     };
-    finding.evidences(counts.map(line))
+    [("baseline", &churn.baseline), ("deployed", &churn.deployed), ("removed", &churn.removed)].map(line)
 }
 
-fn journal_check(journal: &Observed<Scan>) -> CheckReport {
-    journal.check(
-        "journal.new",
-        "No new signature of lost or missing addresses in the engine's log",
-        |scan| {
-            let said = |m: &Matched| format!("{} × {}", m.count, m.signature);
-            let (grave, other): (Vec<_>, Vec<_>) = scan.findings().partition(|m| is_about_addresses(m.class));
-            let window = format!("{}: {} records in the window", scan.source, scan.records);
-            let finding = if !grave.is_empty() {
-                Finding::fail(grave.into_iter().map(said).collect::<Vec<_>>().join(", "))
-            } else if scan.complete {
-                Finding::pass(format!("none among {} records", scan.records))
-            } else {
-                Finding::unknown("parts of the log are missing, so none found means nothing")
-            };
-            let beside = other.into_iter().map(|m| format!("beside it, not about addresses: {}", said(m)));
-            finding.evidence(window).evidences(beside).evidences(samples(scan))
-        },
-    )
+fn new_signatures(scan: &Scan) -> Finding {
+    let counted = |m: &Matched| Counted { signature: m.signature.clone(), count: m.count };
+    let (grave, other): (Vec<_>, Vec<_>) = scan.findings().partition(|m| is_about_addresses(m.class));
+    let window = format!("{}: {} records in the window", scan.source, scan.records);
+    let finding = if !grave.is_empty() {
+        Finding::fail(Reason::SignaturesFound(grave.into_iter().map(counted).collect()))
+    } else if scan.complete {
+        Finding::pass(Reason::NoSignature { records: scan.records })
+    } else {
+        Finding::unknown(Reason::LogIncomplete)
+    };
+    let beside = other.into_iter().map(|m| format!("beside it, not about addresses: {}", counted(m)));
+    finding.evidence(window).evidences(beside).evidences(samples(scan))
 }
 
 /// Whether a class says that addresses of the Swarm are used up, lost, held twice or not given.
@@ -242,14 +270,4 @@ fn is_about_addresses(class: Class) -> bool {
             | Class::Duplicate
             | Class::Crash
     )
-}
-
-fn residue_check(residue: &Observed<Vec<String>>) -> CheckReport {
-    residue.check("residue", "Nothing of this run is left", |left| {
-        Finding::of(left, "no service, network, secret, config or task carries its label")
-    })
-}
-
-fn list(addresses: &[Ipv4Addr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
