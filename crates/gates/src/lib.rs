@@ -21,36 +21,33 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod canary;
 mod cause;
 mod check;
 mod collect;
 mod config;
+mod facts;
 mod fault;
-mod finding;
 mod gate;
-mod m1;
-mod m2;
+mod gate_report;
+mod judge;
 mod observed;
 mod reason;
-mod report;
-mod verdict;
+mod render;
 
-pub use canary::CanaryFacts;
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{M2Order, Preflight, PreflightError, collect_m1, collect_m2, preflight};
 pub use config::{
     CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, JournalConfig, OverlayConfig, RouteConfig,
     ServiceConfig, TlsConfig,
 };
+pub use facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts};
 pub use fault::{
     Counted, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, VipLack, Waiting, When,
 };
 pub use gate::{Gate, NoSuchGate};
-pub use m1::{M1Facts, judge_m1};
-pub use m2::{ChurnOutcome, M2Facts, judge_m2};
+pub use gate_report::{CheckReport, Evidence, GateReport};
+pub use judge::{judge_m1, judge_m2};
 pub use observed::{Observed, Seen};
 pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
-pub use report::{Style, markdown, table};
-pub use verdict::{CheckReport, Evidence, GateReport};
+pub use render::{Style, markdown, table};

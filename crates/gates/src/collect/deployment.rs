@@ -1,106 +1,23 @@
-//! Asking the world: the only part of a gate that can go wrong.
+//! Facts for `pvcheck.m2`: a canary, a churn, and what they left behind.
 
-use std::num::NonZeroUsize;
+use std::convert::Infallible;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use pvcheck_audit::{NetworkId, VipWait, waiting_services};
-use pvcheck_journal::{
-    Catalogue, Journalctl, Limits, Mark, ReadFrom, Scan, Scanner, Since, Source, SourceError,
-};
-use pvcheck_routes::{Prober, RootsError, RouteFact, Verdict, judge};
+use pvcheck_audit::{VipWait, waiting_services};
+use pvcheck_journal::{Catalogue, Limits, Mark, ReadFrom, Scan, Scanner, Since};
+use pvcheck_routes::{RouteFact, Verdict, judge};
 use pvcheck_swarm::{
-    CallError, CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, ChurnShape, Engine, LockAs,
-    LockError, Operation, Order, Progress, Watcher, churn, sweep_run,
+    CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, ChurnShape, LockAs, LockError, Operation,
+    Order, churn, sweep_run,
 };
-use thiserror::Error;
 
-use crate::canary;
+use super::canary;
+use super::preflight::{Preflight, PreflightError};
+use super::routes::look_at_routes;
 use crate::cause::{ChurnFailure, ChurnRefusal, Unseen};
 use crate::config::{CanaryConfig, ChurnConfig, Config};
-use crate::gate::Gate;
-use crate::m1::M1Facts;
-use crate::m2::{ChurnOutcome, M2Facts};
+use crate::facts::{CanaryFacts, ChurnOutcome, M2Facts};
 use crate::observed::Observed;
-
-/// Routes that are asked at once.
-const SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
-/// The unit that writes the engine's log where nothing else is configured.
-const DOCKER_UNIT: &str = "docker.service";
-
-/// What was found in order before a gate begins.
-pub struct Preflight {
-    prober: Prober,
-    source: Source,
-    overlay: NetworkId,
-}
-
-/// Why a gate cannot begin. Nothing was touched.
-#[derive(Debug, Error)]
-pub enum PreflightError {
-    /// The configured overlay does not exist, or has no subnet.
-    #[error(transparent)]
-    Overlay(CensusError),
-    /// The trusted certificates cannot be read.
-    #[error(transparent)]
-    Roots(#[from] RootsError),
-    /// The engine's log cannot be read.
-    #[error(transparent)]
-    Journal(#[from] SourceError),
-    /// The gate deploys something that is not configured.
-    #[error(
-        "the configuration has no [{table}], which gate {} needs; add it (see examples/cc-ci.toml)",
-        Gate::M2
-    )]
-    NotConfigured {
-        /// The table that is missing.
-        table: &'static str,
-    },
-    /// The engine failed a call.
-    #[error(transparent)]
-    Call(#[from] CallError),
-}
-
-/// Looks whether a gate can run at all, without touching anything.
-///
-/// # Errors
-/// When the engine fails a call, the overlay is not there or not allocated, or the trusted certificates cannot be read.
-pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
-    let snapshot = engine.snapshot().await?;
-    let name = &config.overlay.name;
-    let overlay = snapshot.named_overlay(name).map_err(|e| PreflightError::Overlay(e.into()))?;
-    if !overlay.is_allocated() {
-        return Err(PreflightError::Overlay(CensusError::NotAllocated(name.clone())));
-    }
-    let prober = Prober::new(&config.roots())?;
-    Ok(Preflight { prober, source: journal_source(config), overlay: overlay.id.clone() })
-}
-
-fn journal_source(config: &Config) -> Source {
-    match config.log_file() {
-        Some(file) => Source::File(file),
-        None => Source::Journalctl(Journalctl::unit(config.journal.unit.as_deref().unwrap_or(DOCKER_UNIT))),
-    }
-}
-
-/// Looks at the Swarm, its routes and its log, side by side. It only reads.
-pub async fn collect_m1(engine: &Engine, config: &Config, ready: &Preflight, watch: Watcher<'_>) -> M1Facts {
-    watch(Progress::Step("looking at the Swarm, its routes and its log".into()));
-    let scanner = Scanner::since(Catalogue::builtin(), Since::EngineStart, None);
-    let limits = Limits::default();
-    let (snapshot, routes, journal) = tokio::join!(
-        Observed::look("engine API", engine.snapshot()),
-        look_at_routes(config, ready),
-        Observed::look("engine log", ready.source.scan(&ReadFrom::Beginning, &limits, scanner)),
-    );
-    M1Facts { snapshot, routes, journal }
-}
-
-async fn look_at_routes(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
-    let specs = config.route_specs();
-    let probes = ready.prober.probe_all(&specs, Timestamp::now(), SIDE_BY_SIDE);
-    Observed::look("routes", async { Ok::<_, std::convert::Infallible>(probes.await) }).await
-}
 
 /// What gate `pvcheck.m2` is told beyond its configuration.
 #[derive(Clone, Copy, Debug)]
@@ -157,9 +74,9 @@ struct Deployer<'a> {
 }
 
 impl Deployer<'_> {
-    async fn fly(&self, canary: &CanaryConfig) -> Observed<canary::CanaryFacts> {
+    async fn fly(&self, canary: &CanaryConfig) -> Observed<CanaryFacts> {
         let flight = canary::fly(self.op, canary, &self.ready.overlay, &self.ready.prober);
-        Observed::look("canary", async { Ok::<_, std::convert::Infallible>(flight.await) }).await
+        Observed::look("canary", async { Ok::<_, Infallible>(flight.await) }).await
     }
 
     async fn churn(&self, throwaway: &ChurnConfig, asked: M2Order) -> Observed<ChurnOutcome> {
@@ -182,7 +99,7 @@ impl Deployer<'_> {
         };
         let run = async {
             let outcome = churn(self.op, &plan).await;
-            Ok::<_, std::convert::Infallible>(churn_outcome(outcome))
+            Ok::<_, Infallible>(churn_outcome(outcome))
         };
         Observed::look("churn", run).await
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use pvcheck_routes::Verdict;
 
-use crate::verdict::{CheckReport, GateReport};
+use crate::gate_report::{CheckReport, GateReport};
 
 /// How a table is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,63 +7,18 @@ use jiff::Timestamp;
 use pvcheck_audit::{NetworkId, Snapshot};
 use pvcheck_routes::{Prober, RouteFact, RouteSpec, Verdict, judge};
 use pvcheck_swarm::{DeployError, Operation, RemovalOptions, StackSpec, deploy, remove_stacks, wait_running};
-use serde::{Deserialize, Serialize};
 
 use crate::cause::CanaryFailure;
 use crate::config::CanaryConfig;
+use crate::facts::CanaryFacts;
 
 /// How long a router may take to notice a new service.
 const ROUTER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the canary may take to run.
 const START_PATIENCE: Duration = Duration::from_mins(1);
 
-/// What was seen of the canary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "SavedCanary", from = "SavedCanary")]
-pub struct CanaryFacts {
-    /// Its stack.
-    pub stack: String,
-    /// Why it did not run, if it did not.
-    pub failure: Option<CanaryFailure>,
-    /// Its tasks' addresses on the overlay.
-    pub addresses: Vec<Ipv4Addr>,
-    /// The last answer of its route; `None` if it was never asked.
-    pub route: Option<RouteFact>,
-    /// What is left of it.
-    pub left: Vec<String>,
-}
-
-/// [`CanaryFacts`] as they are saved: the failure's text, with `kind` and `data` next to it.
-#[derive(Serialize, Deserialize)]
-struct SavedCanary {
-    stack: String,
-    failure: Option<String>,
-    #[serde(flatten)]
-    why: Option<CanaryFailure>,
-    addresses: Vec<Ipv4Addr>,
-    route: Option<RouteFact>,
-    left: Vec<String>,
-}
-
-impl From<CanaryFacts> for SavedCanary {
-    fn from(facts: CanaryFacts) -> Self {
-        let CanaryFacts { stack, failure: why, addresses, route, left } = facts;
-        let failure = why.as_ref().map(ToString::to_string);
-        Self { stack, failure, why, addresses, route, left }
-    }
-}
-
-impl From<SavedCanary> for CanaryFacts {
-    fn from(saved: SavedCanary) -> Self {
-        let SavedCanary { stack, failure, why, addresses, route, left } = saved;
-        // Versions before kinds wrote the text alone.
-        let failure = failure.map(|text| why.unwrap_or(CanaryFailure::Recorded(text)));
-        Self { stack, failure, addresses, route, left }
-    }
-}
-
 /// Deploys, reaches and removes a canary. Nothing is an error: what goes wrong is a fact.
-pub(crate) async fn fly(
+pub(super) async fn fly(
     op: Operation<'_>,
     config: &CanaryConfig,
     shared: &NetworkId,

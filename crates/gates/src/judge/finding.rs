@@ -4,52 +4,52 @@ use pvcheck_routes::Verdict;
 
 use crate::check::Check;
 use crate::config::Config;
+use crate::gate_report::{CheckReport, Evidence};
 use crate::observed::{Observed, Seen};
 use crate::reason::Reason;
-use crate::verdict::{CheckReport, Evidence};
 
 /// A verdict, why, and what it rests on.
-pub(crate) struct Finding {
+pub(super) struct Finding {
     verdict: Verdict,
     reason: Reason,
     evidence: Vec<String>,
 }
 
 impl Finding {
-    pub(crate) fn new(verdict: Verdict, reason: Reason) -> Self {
+    pub(super) fn new(verdict: Verdict, reason: Reason) -> Self {
         Self { verdict, reason, evidence: Vec::new() }
     }
 
-    pub(crate) fn pass(reason: Reason) -> Self {
+    pub(super) fn pass(reason: Reason) -> Self {
         Self::new(Verdict::Pass, reason)
     }
 
-    pub(crate) fn fail(reason: Reason) -> Self {
+    pub(super) fn fail(reason: Reason) -> Self {
         Self::new(Verdict::Fail, reason)
     }
 
-    pub(crate) fn unknown(reason: Reason) -> Self {
+    pub(super) fn unknown(reason: Reason) -> Self {
         Self::new(Verdict::Unknown, reason)
     }
 
     /// Passes with `otherwise` iff there is no fault, else fails with the faults.
-    pub(crate) fn of<F>(faults: Vec<F>, fail: impl FnOnce(Vec<F>) -> Reason, otherwise: Reason) -> Self {
+    pub(super) fn of<F>(faults: Vec<F>, fail: impl FnOnce(Vec<F>) -> Reason, otherwise: Reason) -> Self {
         if faults.is_empty() { Self::pass(otherwise) } else { Self::fail(fail(faults)) }
     }
 
-    pub(crate) fn evidence(mut self, text: impl Into<String>) -> Self {
+    pub(super) fn evidence(mut self, text: impl Into<String>) -> Self {
         self.evidence.push(text.into());
         self
     }
 
-    pub(crate) fn evidences(mut self, texts: impl IntoIterator<Item = String>) -> Self {
+    pub(super) fn evidences(mut self, texts: impl IntoIterator<Item = String>) -> Self {
         self.evidence.extend(texts);
         self
     }
 }
 
 /// A required check over what was seen; unknown, with the reason, if nothing was.
-pub(crate) fn check<T>(
+pub(super) fn check<T>(
     config: &Config,
     check: Check<'_>,
     observed: &Observed<T>,
