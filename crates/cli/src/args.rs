@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use pvcheck_ipam::{Strategy, Threshold};
 use pvcheck_swarm::{CensusMethod, ChurnShape, Order};
@@ -266,8 +267,8 @@ pub(crate) enum GateCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct GateRun {
     /// Names of gates
-    #[arg(required = true, value_name = "GATE")]
-    pub(crate) gates: Vec<GateName>,
+    #[arg(required = true, value_name = "GATE", value_parser = gate())]
+    pub(crate) gates: Vec<pvcheck_gates::Gate>,
     /// Let gates deploy and remove stacks of their own: pvcheck.m2 needs it
     #[arg(long)]
     pub(crate) apply: bool,
@@ -277,17 +278,6 @@ pub(crate) struct GateRun {
     /// A folder for GATE.json, GATE.md and GATE.facts.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-}
-
-/// A gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GateName {
-    /// The control plane and its routes
-    #[value(name = "pvcheck.m1")]
-    M1,
-    /// A canary through the router and a churn that must lose nothing
-    #[value(name = "pvcheck.m2")]
-    M2,
 }
 
 #[derive(Debug, clap::Args)]
@@ -503,6 +493,12 @@ pub(crate) struct Apply {
     /// Do it; without this only what would be removed is said
     #[arg(long)]
     pub(crate) apply: bool,
+}
+
+/// A gate by its name; clap lists the names, and what each gate is about, in `--help`.
+fn gate() -> impl TypedValueParser<Value = pvcheck_gates::Gate> {
+    let named = pvcheck_gates::Gate::ALL.map(|gate| PossibleValue::new(gate.name()).help(gate.about()));
+    PossibleValuesParser::new(named).try_map(|name| name.parse())
 }
 
 fn order(text: &str) -> Result<Order, String> {

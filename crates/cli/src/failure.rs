@@ -182,7 +182,7 @@ impl Ends for PreflightError {
         match self {
             Self::Call(call) => call.code(),
             Self::Journal(source) => source.code(),
-            Self::NotConfigured(_) => USAGE,
+            Self::NotConfigured { .. } => USAGE,
             Self::Overlay(census) => census.code(),
             Self::Roots(roots) => roots.code(),
         }
@@ -280,7 +280,7 @@ mod tests {
         let table: [(Failure, u8); 7] = [
             (PreflightError::Overlay(missing().into()).into(), USAGE),
             (PreflightError::Overlay(CensusError::NotAllocated("x".into())).into(), UNKNOWN),
-            (PreflightError::NotConfigured("churn").into(), USAGE),
+            (PreflightError::NotConfigured { table: "churn" }.into(), USAGE),
             (PreflightError::Journal(SourceError::Missing { path: "x".into() }).into(), UNKNOWN),
             (ChurnError::Census(waits()).into(), REFUSED),
             (ReclaimError::Census(waits()).into(), REFUSED),

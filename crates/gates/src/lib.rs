@@ -7,7 +7,7 @@
 //! What could not be observed is `UNKNOWN`, which is never as good as `PASS`.
 //!
 //! ```
-//! use pvcheck_gates::{Config, GateReport, Verdict};
+//! use pvcheck_gates::{Config, Gate, GateReport, Verdict};
 //!
 //! let config = Config::parse("example.toml", r#"
 //!     [overlay]
@@ -16,29 +16,38 @@
 //! "#)?;
 //! assert_eq!(config.overlay.name, "proxy");
 //! // A gate without a single check has shown nothing.
-//! assert_eq!(GateReport::new("empty", &config, Vec::new()).verdict, Verdict::Unknown);
+//! assert_eq!(GateReport::new(Gate::M1, &config, Vec::new()).verdict, Verdict::Unknown);
 //! # Ok::<(), pvcheck_gates::ConfigError>(())
 //! ```
 #![forbid(unsafe_code)]
 
-mod canary;
+mod cause;
+mod check;
 mod collect;
 mod config;
-mod m1;
-mod m2;
+mod facts;
+mod fault;
+mod gate;
+mod gate_report;
+mod judge;
 mod observed;
-mod report;
-mod verdict;
+mod reason;
+mod render;
 
-pub use canary::{CanaryFacts, CanaryFailure};
+pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{M2Order, Preflight, PreflightError, collect_m1, collect_m2, preflight};
 pub use config::{
-    CanaryConfig, ChurnConfig, Config, ConfigError, JournalConfig, OverlayConfig, RouteConfig, ServiceConfig,
-    TlsConfig,
+    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, JournalConfig, OverlayConfig, RouteConfig,
+    ServiceConfig, TlsConfig,
 };
-pub use m1::{M1Facts, judge_m1};
-pub use m2::{ChurnOutcome, M2Facts, judge_m2};
+pub use facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts};
+pub use fault::{
+    Counted, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, VipLack, Waiting, When,
+};
+pub use gate::{Gate, NoSuchGate};
+pub use gate_report::{CheckReport, Evidence, GateReport};
+pub use judge::{judge_m1, judge_m2};
 pub use observed::{Observed, Seen};
 pub use pvcheck_routes::Verdict;
-pub use report::{Style, markdown, table};
-pub use verdict::{CheckReport, Evidence, GateReport};
+pub use reason::Reason;
+pub use render::{Style, markdown, table};

@@ -4,19 +4,20 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use pvcheck_routes::Verdict;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::verdict::{CheckReport, Evidence};
+use crate::cause::Unseen;
 
 /// Seen, or not and why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+///
+/// In JSON `{"known": …}`, or `{"unknown": "text", "kind": …, "data": …}`.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Seen<T> {
     /// What was seen.
     Known(T),
-    /// Why it could not be seen, and the mend.
-    Unknown(String),
+    /// Why it could not be seen, and what to do.
+    Unknown(Unseen),
 }
 
 /// A look at something.
@@ -41,15 +42,15 @@ impl<T> Observed<T> {
         let began = Instant::now();
         let seen = match Box::pin(look).await {
             Ok(value) => Seen::Known(value),
-            Err(error) => Seen::Unknown(error.to_string()),
+            Err(error) => Seen::Unknown(Unseen::Failed { error: error.to_string() }),
         };
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Self { source: source.into(), at: Timestamp::now(), elapsed_ms, seen }
     }
 
     /// Something that was not looked at.
-    pub fn not_looked(source: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { source: source.into(), at: Timestamp::now(), elapsed_ms: 0, seen: Seen::Unknown(why.into()) }
+    pub fn not_looked(source: impl Into<String>, why: Unseen) -> Self {
+        Self { source: source.into(), at: Timestamp::now(), elapsed_ms: 0, seen: Seen::Unknown(why) }
     }
 
     /// What was seen, if anything.
@@ -59,62 +60,38 @@ impl<T> Observed<T> {
             Seen::Unknown(_) => None,
         }
     }
+}
 
-    /// A required check over what was seen; unknown, with the reason, if nothing was.
-    pub(crate) fn check(&self, id: &str, title: &str, judge: impl FnOnce(&T) -> Finding) -> CheckReport {
-        let finding = match &self.seen {
-            Seen::Known(value) => judge(value),
-            Seen::Unknown(why) => Finding::unknown(why.clone()),
+/// [`Seen`] as it is saved. Versions before kinds wrote `unknown` alone, and their files must still replay.
+#[derive(Serialize, Deserialize)]
+struct Saved<T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<String>,
+    #[serde(flatten)]
+    why: Option<Unseen>,
+}
+
+impl<T: Serialize> Serialize for Seen<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let saved = match self {
+            Self::Known(value) => Saved { known: Some(value), unknown: None, why: None },
+            Self::Unknown(why) => {
+                Saved { known: None, unknown: Some(why.to_string()), why: Some(why.clone()) }
+            }
         };
-        let evidence = |text| Evidence { source: self.source.clone(), at: self.at, text };
-        CheckReport {
-            id: id.to_owned(),
-            title: title.to_owned(),
-            verdict: finding.verdict,
-            reason: finding.reason,
-            required: true,
-            evidence: finding.evidence.into_iter().map(evidence).collect(),
-            elapsed_ms: self.elapsed_ms,
+        saved.serialize(to)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Seen<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Saved::deserialize(from)? {
+            Saved { known: Some(value), .. } => Ok(Self::Known(value)),
+            Saved { why: Some(why), .. } => Ok(Self::Unknown(why)),
+            Saved { unknown: Some(text), .. } => Ok(Self::Unknown(Unseen::Recorded(text))),
+            Saved { .. } => Err(D::Error::custom("neither `known` nor `unknown`")),
         }
-    }
-}
-
-/// What a check finds in what was seen.
-pub(crate) struct Finding {
-    verdict: Verdict,
-    reason: String,
-    evidence: Vec<String>,
-}
-
-impl Finding {
-    pub(crate) fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
-        Self { verdict, reason: reason.into(), evidence: Vec::new() }
-    }
-
-    pub(crate) fn pass(reason: impl Into<String>) -> Self {
-        Self::new(Verdict::Pass, reason)
-    }
-
-    pub(crate) fn fail(reason: impl Into<String>) -> Self {
-        Self::new(Verdict::Fail, reason)
-    }
-
-    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
-        Self::new(Verdict::Unknown, reason)
-    }
-
-    /// Passes iff there is nothing to complain about; the complaints are the reason otherwise.
-    pub(crate) fn of(complaints: &[String], otherwise: impl Into<String>) -> Self {
-        if complaints.is_empty() { Self::pass(otherwise) } else { Self::fail(complaints.join("; ")) }
-    }
-
-    pub(crate) fn evidence(mut self, text: impl Into<String>) -> Self {
-        self.evidence.push(text.into());
-        self
-    }
-
-    pub(crate) fn evidences(mut self, texts: impl IntoIterator<Item = String>) -> Self {
-        self.evidence.extend(texts);
-        self
     }
 }

@@ -3,27 +3,27 @@
 use std::path::Path;
 
 use pvcheck_gates::{
-    ChurnOutcome, Config, GateReport, M2Facts, M2Order, Preflight, Seen, Verdict, collect_m1, collect_m2,
-    judge_m1, judge_m2, markdown, preflight, table,
+    ChurnOutcome, Config, Gate, GateReport, M2Facts, M2Order, Preflight, Seen, Verdict, collect_m1,
+    collect_m2, judge_m1, judge_m2, markdown, preflight, table,
 };
 use pvcheck_swarm::{Operation, Permit, RunId};
 use serde::Serialize;
 
-use crate::args::{self, Args, GateCommand, GateName, Output};
+use crate::args::{self, Args, GateCommand, Output};
 use crate::failure::{Failure, code_of};
 use crate::printer::Printer;
 use crate::report::{Document, Envelope};
 use crate::session::{Session, config, guarded};
 
-/// The gates that come with pvcheck.
-const GATES: [Listed; 2] = [
-    Listed { name: "pvcheck.m1", about: "the control plane and its routes", changes_something: false },
-    Listed {
-        name: "pvcheck.m2",
-        about: "a canary through the router and a churn that must lose nothing",
-        changes_something: true,
-    },
-];
+/// The list as JSON.
+#[derive(Serialize)]
+struct List {
+    gates: [Listed; Gate::ALL.len()],
+}
+
+impl Document for List {
+    const KIND: &'static str = "gates";
+}
 
 /// A gate in the list.
 #[derive(Serialize)]
@@ -34,28 +34,22 @@ struct Listed {
 }
 
 impl Listed {
+    fn of(gate: Gate) -> Self {
+        Self { name: gate.name(), about: gate.about(), changes_something: gate.changes_something() }
+    }
+
     fn line(&self) -> String {
         let needs = if self.changes_something { "needs --apply" } else { "changes nothing" };
         format!("{}  {}; {needs}\n", self.name, self.about)
     }
 }
 
-/// The list as JSON.
-#[derive(Serialize)]
-struct List {
-    gates: &'static [Listed],
-}
-
-impl Document for List {
-    const KIND: &'static str = "gates";
-}
-
 pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> Result<u8, Failure> {
     match &asked.what {
         GateCommand::List => {
             printer.done();
-            let list = List { gates: &GATES };
-            printer.result(&list, || GATES.iter().map(Listed::line).collect())?;
+            let list = List { gates: Gate::ALL.map(Listed::of) };
+            printer.result(&list, || list.gates.iter().map(Listed::line).collect())?;
             Ok(0)
         }
         GateCommand::Run(run) => run_gates(args, run, printer).await,
@@ -63,8 +57,9 @@ pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> R
 }
 
 async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
-    if asked.gates.contains(&GateName::M2) && !asked.apply {
-        return Err(Failure::usage("gate pvcheck.m2 deploys stacks of its own; add --apply to let it"));
+    let changing = asked.gates.iter().find(|gate| gate.changes_something());
+    if let (Some(gate), false) = (changing, asked.apply) {
+        return Err(Failure::usage(format!("gate {gate} deploys stacks of its own; add --apply to let it")));
     }
     let config = config(args)?;
     let session = Session::open(args).await?;
@@ -74,8 +69,8 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     let mut code = 0;
     for gate in &asked.gates {
         let report = match gate {
-            GateName::M1 => runner.m1().await?,
-            GateName::M2 => {
+            Gate::M1 => runner.m1().await?,
+            Gate::M2 => {
                 let (report, refused) = runner.m2().await?;
                 code = if refused { 4 } else { code };
                 report

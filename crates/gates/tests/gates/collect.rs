@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{
-    ChurnOutcome, Config, M1Facts, M2Facts, M2Order, PreflightError, Seen, Verdict, collect_m1, collect_m2,
-    judge_m1, judge_m2, preflight,
+    ChurnFailure, ChurnOutcome, Config, M1Facts, M2Facts, M2Order, PreflightError, Seen, Unseen, Verdict,
+    collect_m1, collect_m2, judge_m1, judge_m2, preflight,
 };
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{CensusError, Engine, Operation, Order, Permit, RunId, silent};
@@ -159,9 +159,10 @@ async fn m2_deploys_nothing_while_somebody_waits() {
     model.advance(SETTLE);
     let world = World::new(model).await;
     let facts = m2_run(&world, Order::Drained).await.unwrap();
-    for seen in [format!("{:?}", facts.churn.seen), format!("{:?}", facts.canary.seen)] {
-        assert!(seen.starts_with("Unknown(") && seen.contains("late waits for an address on full"), "{seen}");
-    }
+    let late = Unseen::ServiceWaits { service: "late".into(), network: "full".into() };
+    assert!(late.to_string().contains("late waits for an address on full"), "{late}");
+    assert_eq!(facts.canary.seen, Seen::Unknown(late.clone()));
+    assert!(matches!(&facts.churn.seen, Seen::Unknown(why) if *why == late), "{:?}", facts.churn.seen);
     assert_eq!(
         world.writes(),
         [] as [&str; 0],
@@ -208,7 +209,7 @@ async fn what_is_missing_is_said_before_anything_is_touched() {
         ),
         (
             |t| t.split("[churn]").next().unwrap_or_default().to_owned(),
-            |e| matches!(e, PreflightError::NotConfigured("churn")),
+            |e| matches!(e, PreflightError::NotConfigured { table: "churn" }),
             "[churn]",
         ),
     ];
@@ -231,7 +232,7 @@ async fn m2_needs_a_canary() {
         format!("{head}[churn]{churn}")
     };
     let error = refused(&World::with(cc_ci(), cut).await).await;
-    assert!(matches!(error, PreflightError::NotConfigured("canary")), "{error:?}");
+    assert!(matches!(error, PreflightError::NotConfigured { table: "canary" }), "{error:?}");
 }
 
 /// An engine that goes away half-way leaves facts, not a panic.
@@ -243,7 +244,9 @@ async fn m2_records_an_engine_that_fails_half_way() {
     let report = judge_m2(&world.config, &facts);
     assert!(open(&report).contains(&("canary.deploy", Fail)), "{:?}", open(&report));
     assert!(reason(&report, "canary.deploy").contains("500"));
-    assert!(matches!(facts.churn.known(), Some(ChurnOutcome::Failed(why)) if why.contains("500")));
+    assert!(
+        matches!(facts.churn.known(), Some(ChurnOutcome::Failed(ChurnFailure::Census { error })) if error.contains("500"))
+    );
     assert!(matches!(&facts.residue.seen, Seen::Known(left) if left.is_empty()), "{:?}", facts.residue);
     assert!(Duration::from_millis(facts.canary.elapsed_ms) < Duration::from_secs(20));
 }

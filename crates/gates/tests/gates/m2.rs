@@ -1,7 +1,9 @@
 //! Gate `pvcheck.m2`: a real run against the embedded engine, and then its facts, one break at a time.
 
 use Verdict::{Fail, Pass, Unknown};
-use pvcheck_gates::{CanaryFailure, ChurnOutcome, GateReport, M2Facts, Verdict, judge_m2};
+use pvcheck_gates::{
+    CanaryFailure, ChurnFailure, ChurnOutcome, ChurnRefusal, GateReport, M2Facts, Verdict, judge_m2,
+};
 use pvcheck_journal::{Catalogue, Incomplete, OwnNoise, Record, Scan, Window};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
 use pvcheck_swarm::{Churn, Doubt, Left, LeftReason, Order, PartKind};
@@ -194,8 +196,8 @@ async fn a_removal_that_was_refused() {
 async fn a_churn_that_a_guardrail_refused_is_unknown_and_one_that_broke_off_fails() {
     let ids = ["churn.census", "churn.duplicates", "churn.leaks", "churn.removal"];
     for (outcome, verdict) in [
-        (ChurnOutcome::Refused("too little room".into()), Unknown),
-        (ChurnOutcome::Failed("the engine answered 500".into()), Fail),
+        (ChurnOutcome::Refused(ChurnRefusal::TooFewFree { error: "too little room".into() }), Unknown),
+        (ChurnOutcome::Failed(ChurnFailure::Call { error: "the engine answered 500".into() }), Fail),
     ] {
         let report = with(|facts| *of(&mut facts.churn) = outcome.clone()).await;
         assert_open(&report, &ids.map(|id| (id, verdict)));
@@ -210,7 +212,7 @@ async fn a_churn_that_a_guardrail_refused_is_unknown_and_one_that_broke_off_fail
 async fn a_canary_that_does_not_run() {
     let report = with(|facts| {
         let canary = of(&mut facts.canary);
-        canary.failure = Some(CanaryFailure("its newest task is new".into()));
+        canary.failure = Some(CanaryFailure::NotRunning { error: "its newest task is new".into() });
         (canary.route, canary.addresses) = (None, Vec::new());
     })
     .await;

@@ -1,6 +1,9 @@
 //! Facts that were saved are judged the same later.
 
-use pvcheck_gates::{GateReport, M1Facts, M2Facts, Observed, judge_m1, judge_m2};
+use pvcheck_gates::{
+    CanaryFacts, CanaryFailure, CheckReport, ChurnFailure, ChurnOutcome, ChurnRefusal, GateReport, M1Facts,
+    M2Facts, Observed, Reason, Seen, Unseen, judge_m1, judge_m2,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -46,7 +49,7 @@ async fn m2_facts() {
 
 #[test]
 fn what_was_not_looked_at_stays_so_and_keeps_its_reason() {
-    let never: Observed<Vec<String>> = Observed::not_looked("residue", "the engine is gone");
+    let never: Observed<Vec<String>> = Observed::not_looked("residue", failed("the engine is gone"));
     assert_eq!(saved(&never), never);
     assert_eq!(saved(&never).known(), None);
 }
@@ -60,6 +63,7 @@ async fn the_json_of_a_report_is_what_scripts_rely_on() {
     assert_eq!(report["verdict"], "PASS");
     assert_eq!(report["at"], "2026-06-13T05:38:02Z");
     for check in report["checks"].as_array().unwrap() {
+        assert!(check["kind"].is_string(), "{check}");
         assert!(check["id"].is_string() && check["title"].is_string() && check["reason"].is_string());
         assert!(
             check["required"].is_boolean() && check["elapsed_ms"].is_u64() && check["evidence"].is_array()
@@ -70,4 +74,71 @@ async fn the_json_of_a_report_is_what_scripts_rely_on() {
             );
         }
     }
+}
+
+/// What versions before kinds saved, texts alone, gives the same verdicts and texts today.
+#[test]
+fn files_of_before_kinds_replay() {
+    let config = config_with("subnet = \"10.10.0.0/24\"\nmin_free = 64", "subnet = \"10.10.0.0/24\"");
+    for (facts, report, unseen) in [
+        (include_str!("saved/not-begun.facts.json"), include_str!("saved/not-begun.json"), 7),
+        (include_str!("saved/done.facts.json"), include_str!("saved/done.json"), 0),
+    ] {
+        let facts: M2Facts = serde_json::from_str(facts).unwrap();
+        let then: GateReport = serde_json::from_str(report).unwrap();
+        let now = judge_m2(&config, &facts);
+        let told = |report: &GateReport| -> Vec<_> {
+            report.checks.iter().map(|c| (c.id.clone(), c.verdict, c.reason.to_string())).collect()
+        };
+        assert_eq!(told(&now), told(&then));
+        let recorded = |c: &&CheckReport| matches!(&c.reason, Reason::NotSeen(Unseen::Recorded(_)));
+        assert_eq!(now.checks.iter().filter(recorded).count(), unseen);
+        assert!(then.checks.iter().all(|c| matches!(&c.reason, Reason::Recorded(_))));
+    }
+}
+
+#[test]
+fn outcomes_and_failures_of_before_kinds_are_read_and_written_with_one() {
+    let refused: ChurnOutcome = serde_json::from_str(r#"{"refused": "too little room"}"#).unwrap();
+    assert!(
+        matches!(&refused, ChurnOutcome::Refused(ChurnRefusal::Recorded(text)) if text == "too little room")
+    );
+    let failed: ChurnOutcome = serde_json::from_str(r#"{"failed": "500"}"#).unwrap();
+    assert!(matches!(&failed, ChurnOutcome::Failed(ChurnFailure::Recorded(text)) if text == "500"));
+    let canary = r#"{"stack": "s", "failure": "no task", "addresses": [], "route": null, "left": []}"#;
+    let canary: CanaryFacts = serde_json::from_str(canary).unwrap();
+    assert_eq!(canary.failure, Some(CanaryFailure::Recorded("no task".into())));
+    assert!(serde_json::from_str::<ChurnOutcome>("{}").is_err());
+    assert!(serde_json::from_str::<Seen<u8>>("{}").is_err());
+}
+
+/// The text stays where it was; the kind and its data stand next to it.
+#[test]
+fn what_is_saved_today_has_its_text_and_its_kind() {
+    let held = ChurnOutcome::Refused(ChurnRefusal::LockHeld { error: "held by x".into() });
+    let json = serde_json::to_value(&held).unwrap();
+    assert_eq!((&json["refused"], &json["kind"]), (&"held by x".into(), &"lock_held".into()));
+    assert!(matches!(saved(&held), ChurnOutcome::Refused(ChurnRefusal::LockHeld { .. })));
+    let broken = ChurnOutcome::Failed(ChurnFailure::Deploy { error: "500".into() });
+    let json = serde_json::to_value(&broken).unwrap();
+    assert_eq!((&json["failed"], &json["kind"]), (&"500".into(), &"deploy".into()));
+    assert!(matches!(saved(&broken), ChurnOutcome::Failed(ChurnFailure::Deploy { .. })));
+
+    let down: Seen<u8> = Seen::Unknown(Unseen::CoreRouteDown { route: "drone".into() });
+    let json = serde_json::to_value(&down).unwrap();
+    assert!(json["unknown"].as_str().unwrap().contains("core route drone is down"), "{json}");
+    assert_eq!((&json["kind"], &json["data"]["route"]), (&"core_route_down".into(), &"drone".into()));
+    assert_eq!(saved(&down), down);
+    assert_eq!(serde_json::to_value(Seen::Known(7)).unwrap(), serde_json::json!({"known": 7}));
+
+    let canary = CanaryFacts {
+        stack: "s".into(),
+        failure: Some(CanaryFailure::NotRunning { error: "its newest task is new".into() }),
+        addresses: Vec::new(),
+        route: None,
+        left: Vec::new(),
+    };
+    let json = serde_json::to_value(&canary).unwrap();
+    assert_eq!((&json["failure"], &json["kind"]), (&"its newest task is new".into(), &"not_running".into()));
+    assert_eq!(saved(&canary), canary);
 }

@@ -1,6 +1,8 @@
 //! What people see.
 
-use pvcheck_gates::{CheckReport, Evidence, GateReport, Style, Verdict, judge_m1, markdown, table};
+use pvcheck_gates::{
+    CheckReport, Evidence, Gate, GateReport, Reason, Style, Verdict, judge_m1, markdown, table,
+};
 
 use crate::support::*;
 
@@ -14,7 +16,7 @@ fn check(id: &str, verdict: Verdict, reason: &str, evidence: &[&str]) -> CheckRe
         id: id.into(),
         title: format!("The {id} is as it should be"),
         verdict,
-        reason: reason.into(),
+        reason: Reason::Recorded(reason.into()),
         required: true,
         evidence: evidence.collect(),
         elapsed_ms: 42,
@@ -40,7 +42,7 @@ fn small() -> GateReport {
         ),
         check("journal", Verdict::Unknown, "permission denied", &[]),
     ];
-    GateReport::new("pvcheck.m1", &config, checks)
+    GateReport::new(Gate::M1, &config, checks)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use Verdict::Pass;
 use jiff::Timestamp;
 use pvcheck_audit::Snapshot;
-use pvcheck_gates::{Config, GateReport, M1Facts, Observed, Seen, Verdict};
+use pvcheck_gates::{Config, GateReport, M1Facts, Observed, Seen, Unseen, Verdict};
 use pvcheck_journal::{Catalogue, Record, Scan, Scanner, Since};
 use pvcheck_routes::{BodyFact, HttpVersion, RouteFact, TimingMs, TlsFact};
 use pvcheck_sim::{Model, Sim, SimOptions, Timings};
@@ -93,7 +93,12 @@ pub(crate) fn known<T>(source: &str, value: T) -> Observed<T> {
 }
 
 pub(crate) fn unknown<T>(source: &str, why: &str) -> Observed<T> {
-    Observed { source: source.into(), at: at(), elapsed_ms: 7, seen: Seen::Unknown(why.into()) }
+    Observed { source: source.into(), at: at(), elapsed_ms: 7, seen: Seen::Unknown(failed(why)) }
+}
+
+/// A source that failed with these words.
+pub(crate) fn failed(error: &str) -> Unseen {
+    Unseen::Failed { error: error.into() }
 }
 
 /// What was seen, to be broken.
@@ -187,14 +192,15 @@ pub(crate) fn assert_open(report: &GateReport, expected: &[(&str, Verdict)]) {
     let worst = expected.iter().map(|(_, verdict)| *verdict).max().unwrap_or(Pass);
     assert_eq!(report.verdict, worst);
     for check in &report.checks {
-        assert!(!check.reason.is_empty() && !check.reason.contains('\n'), "{check:?}");
+        let reason = check.reason.to_string();
+        assert!(!reason.is_empty() && !reason.contains('\n'), "{check:?}");
     }
 }
 
 /// The reason of one check.
-pub(crate) fn reason<'a>(report: &'a GateReport, id: &str) -> &'a str {
+pub(crate) fn reason(report: &GateReport, id: &str) -> String {
     let check = report.checks.iter().find(|check| check.id == id);
-    &check.unwrap_or_else(|| panic!("no check {id}")).reason
+    check.unwrap_or_else(|| panic!("no check {id}")).reason.to_string()
 }
 
 /// A router on loopback: 200 for `dashboard.test` and for hosts that a running service claims by its label

@@ -6,40 +6,19 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pvcheck_audit::{NetworkId, Snapshot};
 use pvcheck_routes::{Prober, RouteFact, RouteSpec, Verdict, judge};
-use pvcheck_swarm::{Operation, RemovalOptions, StackSpec, deploy, remove_stacks, wait_running};
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use pvcheck_swarm::{DeployError, Operation, RemovalOptions, StackSpec, deploy, remove_stacks, wait_running};
 
+use crate::cause::CanaryFailure;
 use crate::config::CanaryConfig;
+use crate::facts::CanaryFacts;
 
 /// How long a router may take to notice a new service.
 const ROUTER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the canary may take to run.
 const START_PATIENCE: Duration = Duration::from_mins(1);
 
-/// What was seen of the canary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CanaryFacts {
-    /// Its stack.
-    pub stack: String,
-    /// Why it did not run, if it did not.
-    pub failure: Option<CanaryFailure>,
-    /// Its tasks' addresses on the overlay.
-    pub addresses: Vec<Ipv4Addr>,
-    /// The last answer of its route; `None` if it was never asked.
-    pub route: Option<RouteFact>,
-    /// What is left of it.
-    pub left: Vec<String>,
-}
-
-/// Why a canary did not run, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
-#[error("{0}")]
-#[serde(transparent)]
-pub struct CanaryFailure(pub String);
-
 /// Deploys, reaches and removes a canary. Nothing is an error: what goes wrong is a fact.
-pub(crate) async fn fly(
+pub(super) async fn fly(
     op: Operation<'_>,
     config: &CanaryConfig,
     shared: &NetworkId,
@@ -60,10 +39,10 @@ pub(crate) async fn fly(
             op.say("canary: asking for it through the router");
             match config.spec(&stack) {
                 Ok(spec) => facts.route = Some(reach(prober, &spec).await),
-                Err(why) => facts.failure = Some(CanaryFailure(why)),
+                Err(fault) => facts.failure = Some(CanaryFailure::Url { error: fault.to_string() }),
             }
         }
-        Err(why) => facts.failure = Some(CanaryFailure(why)),
+        Err(failure) => facts.failure = Some(failure),
     }
     op.say("canary: removing it");
     facts.left = match remove_stacks(op, &[stack], &RemovalOptions::default()).await {
@@ -78,7 +57,7 @@ async fn start(
     config: &CanaryConfig,
     shared: &NetworkId,
     stack: &str,
-) -> Result<Snapshot, String> {
+) -> Result<Snapshot, CanaryFailure> {
     let plan = StackSpec {
         name: stack.to_owned(),
         image: config.image.clone(),
@@ -89,8 +68,17 @@ async fn start(
         publish: None,
         labels: config.labels_for(stack),
     };
-    deploy(op, &plan).await.map_err(|e| e.to_string())?;
-    wait_running(op.engine, &[plan], START_PATIENCE).await.map_err(|e| e.to_string())
+    deploy(op, &plan).await.map_err(|e| CanaryFailure::Call { error: e.to_string() })?;
+    wait_running(op.engine, &[plan], START_PATIENCE).await.map_err(|e| failure(&e))
+}
+
+fn failure(error: &DeployError) -> CanaryFailure {
+    let text = error.to_string();
+    match error {
+        DeployError::Call(_) => CanaryFailure::Call { error: text },
+        DeployError::NoAddress { .. } => CanaryFailure::NoAddress { error: text },
+        DeployError::NotRunning { .. } => CanaryFailure::NotRunning { error: text },
+    }
 }
 
 fn addresses(snapshot: &Snapshot, stack: &str, shared: &NetworkId) -> Vec<Ipv4Addr> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use pvcheck_routes::Verdict;
 
-use crate::verdict::{CheckReport, GateReport};
+use crate::gate_report::{CheckReport, GateReport};
 
 /// How a table is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn markdown(report: &GateReport) -> String {
     );
     line(&mut text, "| verdict | check | about | reason | ms |\n| --- | --- | --- | --- | ---: |");
     for c in &report.checks {
-        let row = [&c.id, &c.title, &c.reason].map(|cell| escape(cell));
+        let row = [&c.id, &c.title, &c.reason.to_string()].map(|cell| escape(cell));
         line(
             &mut text,
             &format!("| {} | `{}` | {} | {} | {} |", c.verdict, row[0], row[1], row[2], c.elapsed_ms),

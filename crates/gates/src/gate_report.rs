@@ -5,6 +5,8 @@ use pvcheck_routes::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::gate::Gate;
+use crate::reason::Reason;
 
 /// Something that was seen, in the words of who said it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +20,10 @@ pub struct Evidence {
 }
 
 /// One check of a gate.
+///
+/// In JSON `reason` is the text, with `kind` and `data` next to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "SavedCheck", from = "SavedCheck")]
 pub struct CheckReport {
     /// Its id, such as `overlay.subnet` or `route.dashboard`.
     pub id: String,
@@ -26,8 +31,8 @@ pub struct CheckReport {
     pub title: String,
     /// Its verdict.
     pub verdict: Verdict,
-    /// Why, in one line.
-    pub reason: String,
+    /// Why; its text is one line.
+    pub reason: Reason,
     /// True iff the gate cannot pass without it.
     pub required: bool,
     /// What the verdict rests on.
@@ -53,10 +58,10 @@ pub struct GateReport {
 
 impl GateReport {
     /// Sums up checks. Without a required check the verdict is unknown.
-    pub fn new(gate: &str, config: &Config, checks: Vec<CheckReport>) -> Self {
+    pub fn new(gate: Gate, config: &Config, checks: Vec<CheckReport>) -> Self {
         let evidence = checks.iter().flat_map(|c| &c.evidence).map(|e| e.at);
         Self {
-            gate: gate.into(),
+            gate: gate.name().to_owned(),
             verdict: Verdict::worst(checks.iter().filter(|c| c.required).map(|c| c.verdict)),
             at: evidence.max().unwrap_or(Timestamp::UNIX_EPOCH),
             config_digest: config.digest().to_owned(),
@@ -67,6 +72,44 @@ impl GateReport {
     /// The checks that are not passed, required or not.
     pub fn open(&self) -> impl Iterator<Item = &CheckReport> {
         self.checks.iter().filter(|c| c.verdict != Verdict::Pass)
+    }
+}
+
+/// [`CheckReport`] as it is saved. Versions before kinds wrote `reason` alone.
+#[derive(Serialize, Deserialize)]
+struct SavedCheck {
+    id: String,
+    title: String,
+    verdict: Verdict,
+    reason: String,
+    #[serde(flatten)]
+    why: Option<Reason>,
+    required: bool,
+    evidence: Vec<Evidence>,
+    elapsed_ms: u64,
+}
+
+impl From<CheckReport> for SavedCheck {
+    fn from(check: CheckReport) -> Self {
+        let CheckReport { id, title, verdict, reason, required, evidence, elapsed_ms } = check;
+        Self {
+            id,
+            title,
+            verdict,
+            reason: reason.to_string(),
+            why: Some(reason),
+            required,
+            evidence,
+            elapsed_ms,
+        }
+    }
+}
+
+impl From<SavedCheck> for CheckReport {
+    fn from(saved: SavedCheck) -> Self {
+        let SavedCheck { id, title, verdict, reason, why, required, evidence, elapsed_ms } = saved;
+        let reason = why.unwrap_or(Reason::Recorded(reason));
+        Self { id, title, verdict, reason, required, evidence, elapsed_ms }
     }
 }
 

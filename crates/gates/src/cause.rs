@@ -1,0 +1,134 @@
+//! Why something was not seen, did not run or broke off: what facts record instead of a value.
+//!
+//! An error of another crate is kept as its kind and its text: its own data does not outlive the process.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why something could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+pub enum Unseen {
+    /// It was asked for, and the source failed.
+    #[error("{error}")]
+    Failed {
+        /// The error, with what to do.
+        error: String,
+    },
+    /// It was not begun, because a core route did not pass.
+    #[error("not begun: core route {route} is down; mend the routing first")]
+    CoreRouteDown {
+        /// The first such route.
+        route: String,
+    },
+    /// It was not begun, because a service waits for an address.
+    #[error("not begun: service {service} waits for an address on {network}; mend that first")]
+    ServiceWaits {
+        /// The service.
+        service: String,
+        /// The network on which it waits, by name or else by id.
+        network: String,
+    },
+    /// As a facts file of an earlier version has it, which kept the text alone.
+    #[error("{0}")]
+    Recorded(String),
+}
+
+/// Why a canary did not run.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+pub enum CanaryFailure {
+    /// The engine failed a call.
+    #[error("{error}")]
+    Call {
+        /// The error, with what to do.
+        error: String,
+    },
+    /// A task of it got no address.
+    #[error("{error}")]
+    NoAddress {
+        /// The error, with the service and the time waited.
+        error: String,
+    },
+    /// Its tasks did not run in time.
+    #[error("{error}")]
+    NotRunning {
+        /// The error, with the newest task's state.
+        error: String,
+    },
+    /// Its URL is none once the stack's name is filled in.
+    #[error("{error}")]
+    Url {
+        /// The error, with what to write.
+        error: String,
+    },
+    /// As a facts file of an earlier version has it, which kept the text alone.
+    #[error("{0}")]
+    Recorded(String),
+}
+
+/// Which guardrail kept a churn from beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+pub enum ChurnRefusal {
+    /// The Swarm's lock is held.
+    #[error("{error}")]
+    LockHeld {
+        /// The error, with the holder.
+        error: String,
+    },
+    /// A service waits for an address, and each address given back could make the allocator lose another one.
+    #[error("{error}")]
+    ServiceWaits {
+        /// The error, with the service.
+        error: String,
+    },
+    /// The peak would leave less than the reserve.
+    #[error("{error}")]
+    TooFewFree {
+        /// The error, with the numbers.
+        error: String,
+    },
+    /// As a facts file of an earlier version has it, which kept the text alone.
+    #[error("{0}")]
+    Recorded(String),
+}
+
+/// At what a churn broke off.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+pub enum ChurnFailure {
+    /// A call of its own.
+    #[error("{error}")]
+    Call {
+        /// The error.
+        error: String,
+    },
+    /// A census.
+    #[error("{error}")]
+    Census {
+        /// The error.
+        error: String,
+    },
+    /// The deploy of its stacks.
+    #[error("{error}")]
+    Deploy {
+        /// The error.
+        error: String,
+    },
+    /// Taking or releasing the Swarm's lock.
+    #[error("{error}")]
+    Lock {
+        /// The error.
+        error: String,
+    },
+    /// The removal of its stacks.
+    #[error("{error}")]
+    Removal {
+        /// The error.
+        error: String,
+    },
+    /// As a facts file of an earlier version has it, which kept the text alone.
+    #[error("{0}")]
+    Recorded(String),
+}

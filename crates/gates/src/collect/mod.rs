@@ -1,0 +1,11 @@
+//! Asking the world: the only part of a gate that can go wrong.
+
+mod canary;
+mod control_plane;
+mod deployment;
+mod preflight;
+mod routes;
+
+pub use control_plane::collect_m1;
+pub use deployment::{M2Order, collect_m2};
+pub use preflight::{Preflight, PreflightError, preflight};

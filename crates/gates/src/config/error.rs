@@ -1,0 +1,95 @@
+//! Why a configuration was refused.
+
+use std::path::PathBuf;
+
+use pvcheck_routes::{SpecError, UrlError};
+use thiserror::Error;
+
+/// Why a configuration was refused, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {reason}; name another with --config FILE", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// It is no TOML, or not this TOML.
+    #[error("{file}:{line}:{column}: {reason}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// It contradicts itself, or asks for something that there is not.
+    #[error("{file}: {fault}")]
+    Meaning {
+        /// The file.
+        file: String,
+        /// What is wrong, and what to write.
+        fault: ConfigFault,
+    },
+}
+
+/// What is wrong with a configuration whose syntax is right.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConfigFault {
+    /// The canary's URL is none.
+    #[error("[canary] url: {0}")]
+    CanaryUrl(UrlError),
+    /// The canary's route is one that no answer could satisfy.
+    #[error("[canary]: {0}")]
+    Canary(SpecError),
+    /// Two entries of a table have one name.
+    #[error("[[{table}]] `{name}` stands there twice; remove one")]
+    Duplicate {
+        /// `service` or `route`.
+        table: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// An entry has an empty name.
+    #[error("a [[{table}]] has an empty name; give it one")]
+    Nameless {
+        /// `service` or `route`.
+        table: &'static str,
+    },
+    /// A number of the churn is out of its bounds.
+    #[error("[churn] {field} is {given}; give 1 to {most}")]
+    OutOfBounds {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        given: u32,
+        /// The largest one that is taken; the smallest is 1.
+        most: u32,
+    },
+    /// A route is one that no answer could satisfy.
+    #[error(transparent)]
+    Route(#[from] SpecError),
+    /// The log is both in a file and in a unit's journal.
+    #[error("[journal] has both `file` and `unit`; keep one")]
+    TwoLogs,
+}
+
+impl ConfigError {
+    /// The place of a syntax error, from the byte at which the parser stopped.
+    pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Self {
+        let at = error.span().map_or(0, |span| span.start).min(text.len());
+        let before = text.get(..at).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
+        Self::Syntax {
+            file: file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            reason: error.message().replace('\n', ", "),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Reading `pvcheck.toml`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::error::ConfigError;
+use super::tables::Config;
+use super::validate::validate;
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not TOML, has unknown or wrong fields (with line and column), or contradicts itself.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
+        let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
+        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        path.parent().unwrap_or(Path::new("")).clone_into(&mut config.folder);
+        Ok(config)
+    }
+
+    /// Reads a text; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`], but for reading.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|e| ConfigError::syntax(file, text, &e))?;
+        let meaning = |fault| ConfigError::Meaning { file: file.to_owned(), fault };
+        validate(&config).map_err(meaning)?;
+        config.digest = digest(text);
+        Ok(config)
+    }
+}
+
+fn digest(text: &str) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/16\"\n";
+
+    fn refused(text: &str) -> String {
+        let error = Config::parse("pvcheck.toml", text).unwrap_err().to_string();
+        assert!(!error.contains('\n'), "more than one line: {error}");
+        error
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        assert!(refused("[overlay]\nname = \"x\n").starts_with("pvcheck.toml:2:"));
+        let unknown = refused(&format!("{GOOD}\n[[service]]\nname = \"a\"\nreplica = 1\n"));
+        assert!(unknown.starts_with("pvcheck.toml:7:1: ") && unknown.contains("replica"), "{unknown}");
+        let bits = refused("[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.7/16\"\n");
+        assert!(bits.starts_with("pvcheck.toml:3:10: ") && bits.contains("10.10.0.0/16"), "{bits}");
+        let url = refused(&format!("{GOOD}[[route]]\nname = \"a\"\nurl = \"ftp://x/\"\n"));
+        assert!(url.starts_with("pvcheck.toml:6:7: "), "{url}");
+        assert!(refused("").contains("overlay"));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let twice = format!("{GOOD}[[service]]\nname = \"a\"\n[[service]]\nname = \"a\"\n");
+        assert!(refused(&twice).contains("`a` stands there twice"));
+        assert!(refused(&format!("{GOOD}[journal]\nfile = \"x\"\nunit = \"y\"\n")).contains("keep one"));
+        assert!(refused(&format!("{GOOD}[churn]\nimage = \"x\"\nstacks = 0\n")).contains("give 1 to 100"));
+        assert!(refused(&format!("{GOOD}[canary]\nimage = \"x\"\nurl = \"nothing\"\n")).contains("[canary]"));
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_text() {
+        let digest = |text: &str| Config::parse("x", text).unwrap().digest().to_owned();
+        assert_eq!(digest(GOOD), digest(GOOD));
+        assert_ne!(digest(GOOD), digest(&format!("{GOOD}# changed\n")));
+        assert_eq!(digest(GOOD).len(), 64);
+    }
+}

@@ -1,0 +1,221 @@
+//! The tables of `pvcheck.toml`: what is expected of a Swarm.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pvcheck_ipam::Subnet;
+use pvcheck_routes::{HttpVersion, Roots, RouteSpec, RouteUrl};
+use serde::Deserialize;
+
+use super::error::ConfigFault;
+
+/// What is expected of a Swarm, and what a gate may deploy on it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The shared overlay under test.
+    pub overlay: OverlayConfig,
+    /// Whom TLS trusts.
+    #[serde(default)]
+    pub tls: TlsConfig,
+    /// Where the engine's log is.
+    #[serde(default)]
+    pub journal: JournalConfig,
+    /// Services that must run.
+    #[serde(default, rename = "service")]
+    pub services: Vec<ServiceConfig>,
+    /// Routes that must answer.
+    #[serde(default, rename = "route")]
+    pub routes: Vec<RouteConfig>,
+    /// The stack that is deployed once through the router.
+    pub canary: Option<CanaryConfig>,
+    /// The throwaway stacks.
+    pub churn: Option<ChurnConfig>,
+    #[serde(skip)]
+    pub(super) digest: String,
+    #[serde(skip)]
+    pub(super) folder: PathBuf,
+}
+
+/// The shared overlay under test.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverlayConfig {
+    /// Its name.
+    pub name: String,
+    /// The subnet it should have.
+    pub subnet: Subnet,
+    /// Addresses that its owners must leave free.
+    #[serde(default = "default_min_free")]
+    pub min_free: u64,
+}
+
+/// Whom TLS trusts.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// A PEM file of certificate authorities; the system's own where absent.
+    pub ca: Option<PathBuf>,
+}
+
+/// Where the engine's log is: one of the two, the unit `docker.service` where both are absent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalConfig {
+    /// A file that the engine's output goes to.
+    pub file: Option<PathBuf>,
+    /// A unit whose records `journalctl` gives.
+    pub unit: Option<String>,
+}
+
+/// A service that must run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceConfig {
+    /// Its name.
+    pub name: String,
+    /// How many of its tasks must run.
+    #[serde(default = "one")]
+    pub replicas: u64,
+    /// True iff they must be on the overlay under test, with addresses of its subnet.
+    #[serde(default)]
+    pub overlay: bool,
+}
+
+/// A route that must answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfig {
+    /// Its name in reports.
+    pub name: String,
+    /// What is asked for.
+    pub url: RouteUrl,
+    /// Whom to ask, whatever the name resolves to.
+    pub address: Option<SocketAddr>,
+    /// The statuses that are fine.
+    #[serde(default = "ok")]
+    pub expect: Vec<u16>,
+    /// The service behind it, named when it fails.
+    pub service: Option<String>,
+    /// `1.1` or `2`; whatever is agreed on where absent.
+    pub http: Option<HttpVersion>,
+}
+
+/// The stack that is deployed once through the router.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CanaryConfig {
+    /// Its image.
+    pub image: String,
+    /// What it runs; the image's own where empty.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Where it is reached; `{stack}` stands for its name.
+    pub url: String,
+    /// Whom to ask, whatever the name resolves to.
+    pub address: Option<SocketAddr>,
+    /// The statuses that are fine.
+    #[serde(default = "ok")]
+    pub expect: Vec<u16>,
+    /// Labels of its service, such as a router wants; `{stack}` stands for its name.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The throwaway stacks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChurnConfig {
+    /// Their image.
+    pub image: String,
+    /// What they run; the image's own where empty.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// How many at once.
+    #[serde(default = "five")]
+    pub stacks: u32,
+    /// Tasks of each.
+    #[serde(default = "one_task")]
+    pub replicas: u32,
+    /// Rounds.
+    #[serde(default = "one_task")]
+    pub rounds: u32,
+}
+
+fn default_min_free() -> u64 {
+    16
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn one_task() -> u32 {
+    1
+}
+
+fn five() -> u32 {
+    5
+}
+
+fn ok() -> Vec<u16> {
+    vec![200]
+}
+
+impl Config {
+    /// SHA-256 of the text it was read from, in hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whom TLS trusts. A relative path is relative to the configuration's folder.
+    pub fn roots(&self) -> Roots {
+        self.tls.ca.as_ref().map_or(Roots::System, |ca| Roots::Pem(self.folder.join(ca)))
+    }
+
+    /// The engine's log file, if it is one.
+    pub fn log_file(&self) -> Option<PathBuf> {
+        self.journal.file.as_ref().map(|file| self.folder.join(file))
+    }
+
+    /// Its routes, ready to be asked.
+    pub fn route_specs(&self) -> Vec<RouteSpec> {
+        self.routes.iter().map(RouteConfig::spec).collect()
+    }
+}
+
+impl RouteConfig {
+    /// The route, ready to be asked.
+    pub fn spec(&self) -> RouteSpec {
+        let mut spec = RouteSpec::new(&self.name, self.url.clone());
+        spec.address = self.address;
+        spec.expected.clone_from(&self.expect);
+        spec.http = self.http;
+        spec
+    }
+}
+
+impl CanaryConfig {
+    /// The way to a canary of this name.
+    ///
+    /// # Errors
+    /// When the URL is none, with the mend.
+    pub fn spec(&self, stack: &str) -> Result<RouteSpec, ConfigFault> {
+        let url = RouteUrl::parse(&self.url.replace("{stack}", stack)).map_err(ConfigFault::CanaryUrl)?;
+        let mut spec = RouteSpec::new("canary", url);
+        spec.address = self.address;
+        spec.expected.clone_from(&self.expect);
+        // One try among many until the router has noticed the canary: none may take long.
+        spec.deadline = Duration::from_secs(5);
+        spec.check().map_err(ConfigFault::Canary)?;
+        Ok(spec)
+    }
+
+    /// Its labels, with the name filled in.
+    pub fn labels_for(&self, stack: &str) -> Vec<(String, String)> {
+        let fill = |text: &String| text.replace("{stack}", stack);
+        self.labels.iter().map(|(key, value)| (fill(key), fill(value))).collect()
+    }
+}

@@ -1,0 +1,46 @@
+//! What the types of a configuration leave open.
+
+use std::collections::BTreeSet;
+
+use super::error::ConfigFault;
+use super::tables::{ChurnConfig, Config};
+
+/// The first thing that the configuration contradicts itself in.
+pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
+    unique("service", config.services.iter().map(|s| &s.name))?;
+    unique("route", config.routes.iter().map(|r| &r.name))?;
+    if config.journal.file.is_some() && config.journal.unit.is_some() {
+        return Err(ConfigFault::TwoLogs);
+    }
+    for route in &config.routes {
+        route.spec().check()?;
+    }
+    if let Some(canary) = &config.canary {
+        canary.spec("probe")?;
+    }
+    config.churn.as_ref().map_or(Ok(()), bounded)
+}
+
+/// Bounds, so that a typo cannot fill a Swarm: what is made must stay small enough to be swept.
+fn bounded(churn: &ChurnConfig) -> Result<(), ConfigFault> {
+    let within = |field, given, most| {
+        let is_inside = (1..=most).contains(&given);
+        is_inside.then_some(()).ok_or(ConfigFault::OutOfBounds { field, given, most })
+    };
+    within("stacks", churn.stacks, 100)?;
+    within("replicas", churn.replicas, 100)?;
+    within("rounds", churn.rounds, 1000)
+}
+
+fn unique<'a>(table: &'static str, names: impl Iterator<Item = &'a String>) -> Result<(), ConfigFault> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() {
+            return Err(ConfigFault::Nameless { table });
+        }
+        if !seen.insert(name) {
+            return Err(ConfigFault::Duplicate { table, name: name.clone() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! The parts of a [`Reason`](crate::Reason): what is wrong with one owner, one service, one route.
+
+use std::fmt::Display;
+use std::net::Ipv4Addr;
+
+use pvcheck_audit::{ServiceMode, TaskId};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What is wrong with the owner of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum OwnerFault {
+    /// The address has more than one.
+    #[error("{address} has more than one owner; update one of them by force")]
+    Shared {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// The address lies in no subnet of the overlay.
+    #[error("{} has {address}, which is outside of {overlay}", service.as_deref().unwrap_or("a container"))]
+    Outside {
+        /// The service that holds it; `None` for a standalone container.
+        service: Option<String>,
+        /// The address.
+        address: Ipv4Addr,
+        /// The overlay.
+        overlay: String,
+    },
+}
+
+/// A service or a task that waits for an address.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Waiting {
+    /// A service without a VIP.
+    #[error("{service} has no virtual address on {network}, {because}")]
+    Service {
+        /// The service.
+        service: String,
+        /// The network, by name or else by id.
+        network: String,
+        /// What that network is to blame for.
+        because: VipLack,
+    },
+    /// A task without an address.
+    #[error("task {task} of {service} waits: {because}")]
+    Task {
+        /// The task.
+        task: TaskId,
+        /// Its service.
+        service: String,
+        /// Why, as the audit has it.
+        because: String,
+    },
+}
+
+/// Why a service has no VIP on a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VipLack {
+    /// The allocator gave the network no subnet.
+    #[error("which has no subnet")]
+    NotAllocated,
+    /// The service waits on this network alone, so that this one is full.
+    #[error("which is full")]
+    Full,
+    /// The service waits on several networks: addresses are given on all of them or on none.
+    #[error("nor on another one")]
+    OnSeveral,
+}
+
+/// What is wrong with a service.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ServiceFault {
+    /// Another number of tasks runs.
+    #[error("{running} of {expected} tasks run ({})", asked_for(*.mode))]
+    Tasks {
+        /// Tasks that run.
+        running: u64,
+        /// Tasks that the configuration expects.
+        expected: u64,
+        /// What the service itself asks for.
+        mode: ServiceMode,
+    },
+    /// The overlay that it must be on does not exist.
+    #[error("there is no overlay `{overlay}`")]
+    NoOverlay {
+        /// Its name.
+        overlay: String,
+    },
+    /// It has no VIP on the overlay.
+    #[error("it has no virtual address on {overlay}")]
+    NoVip {
+        /// The overlay.
+        overlay: String,
+    },
+    /// A task of it has no address of the overlay.
+    #[error("task {task} has no address on {overlay}")]
+    TaskWithoutAddress {
+        /// The task.
+        task: TaskId,
+        /// The overlay.
+        overlay: String,
+    },
+}
+
+/// A core route that did not pass.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("{route}: {said}")]
+pub struct RouteDown {
+    /// The route's name.
+    pub route: String,
+    /// The route's own reason.
+    pub said: String,
+}
+
+/// How often a signature was found.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("{count} × {signature}")]
+pub struct Counted {
+    /// Its id in the catalogue of signatures.
+    pub signature: String,
+    /// Records in the window.
+    pub count: u64,
+}
+
+/// One of the two censuses of a churn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// Before anything was deployed.
+    #[error("before")]
+    Before,
+    /// After everything was removed.
+    #[error("after")]
+    After,
+}
+
+/// A census that did not go all the way round.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("the census {when} is incomplete: {}", reason.as_deref().unwrap_or("no reason given"))]
+pub struct IncompleteCensus {
+    /// Which.
+    pub when: When,
+    /// The census' own reason.
+    pub reason: Option<String>,
+}
+
+/// Owned addresses that a census was handed.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("{when}: {}", list(.addresses, ", "))]
+pub struct HandedOut {
+    /// To which census.
+    pub when: When,
+    /// The addresses.
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+/// What a service asks for, in words.
+pub(crate) fn asked_for(mode: ServiceMode) -> String {
+    match mode {
+        ServiceMode::Replicated(n) => format!("{n} asked for"),
+        ServiceMode::Global => "one per node asked for".into(),
+        ServiceMode::Job(_) => "a job".into(),
+    }
+}
+
+pub(crate) fn list(items: &[impl Display], separator: &str) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+}

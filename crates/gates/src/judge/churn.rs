@@ -1,0 +1,108 @@
+//! The churn: two complete censuses, no duplicate, no leak, no refusal.
+
+use pvcheck_swarm::{Census, Churn, ChurnCounts};
+
+use super::finding::{Finding, check};
+use crate::check::Check;
+use crate::config::Config;
+use crate::facts::ChurnOutcome;
+use crate::fault::{HandedOut, IncompleteCensus, When};
+use crate::gate_report::CheckReport;
+use crate::observed::Observed;
+use crate::reason::Reason;
+
+pub(super) fn churn_checks(config: &Config, churn: &Observed<ChurnOutcome>) -> [CheckReport; 4] {
+    let on_churn = |about: Check<'_>, judge: &dyn Fn(&Churn) -> Finding| {
+        check(config, about, churn, |outcome| match outcome {
+            ChurnOutcome::Done(churn) => judge(churn),
+            ChurnOutcome::Refused(why) => Finding::unknown(Reason::ChurnRefused(why.clone())),
+            ChurnOutcome::Failed(why) => Finding::fail(Reason::ChurnBrokeOff(why.clone())),
+        })
+    };
+    [
+        on_churn(Check::ChurnCensus, &censuses),
+        on_churn(Check::ChurnDuplicates, &duplicates),
+        on_churn(Check::ChurnLeaks, &leaks),
+        on_churn(Check::ChurnRemoval, &|c| {
+            let removed = Reason::StacksRemoved { stacks: c.cycles, slowest_ms: c.removal_ms };
+            Finding::of(c.errors.iter().map(ToString::to_string).collect(), Reason::Left, removed)
+        }),
+    ]
+}
+
+fn both(churn: &Churn) -> [(When, &Census); 2] {
+    [(When::Before, &churn.census_before), (When::After, &churn.census_after)]
+}
+
+fn censuses(churn: &Churn) -> Finding {
+    let broken = both(churn).into_iter().filter(|(_, c)| !c.complete);
+    let broken: Vec<_> = broken
+        .map(|(when, c)| IncompleteCensus { when, reason: c.reason.as_ref().map(ToString::to_string) })
+        .collect();
+    let finding = if broken.is_empty() {
+        Finding::pass(Reason::CensusesComplete)
+    } else {
+        Finding::unknown(Reason::CensusIncomplete(broken))
+    };
+    finding.evidences(both(churn).map(|(when, c)| census_line(when, c)))
+}
+
+/// An address that the allocator holds for free although somebody has it will be given to a second one (L3 in the docs).
+fn duplicates(churn: &Churn) -> Finding {
+    let found = both(churn).into_iter().filter(|(_, c)| !c.free_and_owned.is_empty());
+    let found: Vec<_> =
+        found.map(|(when, c)| HandedOut { when, addresses: c.free_and_owned.clone() }).collect();
+    if !found.is_empty() {
+        return Finding::fail(Reason::Duplicates(found));
+    }
+    if both(churn).iter().any(|(_, c)| !c.complete) {
+        return Finding::unknown(Reason::DuplicatesNotSeen);
+    }
+    Finding::pass(Reason::NoDuplicates)
+}
+
+fn census_line(when: When, census: &Census) -> String {
+    let leaked = census.leaked.map_or_else(|| "unknown".into(), |n| n.to_string());
+    format!(
+        "census {when}: {} usable = {} free + {} owned + {} load balancers elsewhere + {leaked} leaked, in {} ms",
+        census.usable, census.handed_out, census.owned, census.load_balancers, census.elapsed_ms
+    )
+}
+
+fn leaks(churn: &Churn) -> Finding {
+    let Some(leaked) = churn.leaked else {
+        return Finding::unknown(Reason::LeaksNotCounted);
+    };
+    if churn.cycles == 0 {
+        return Finding::unknown(Reason::NoCycle);
+    }
+    if !churn.strangers.is_empty() {
+        return Finding::unknown(Reason::Strangers { stacks: churn.strangers.clone(), leaked });
+    }
+    let (cycles, order) = (churn.cycles, churn.order);
+    let finding = if leaked == 0 {
+        let below = churn.leak_per_cycle.map(|r| format!("{:.2}", r.upper95)).unwrap_or_default();
+        Finding::pass(Reason::NoLeak { cycles, order, below })
+    } else {
+        Finding::fail(Reason::Leaked {
+            overlay: churn.network.clone(),
+            leaked,
+            cycles,
+            order,
+            addresses: churn.leaked_addresses.clone(),
+        })
+    };
+    finding.evidences(moments(churn))
+}
+
+/// The counts at the three moments of a churn, a line each.
+fn moments(churn: &Churn) -> [String; 3] {
+    let line = |(when, c): (&str, &ChurnCounts)| {
+        let leaked = c.leaked.map_or_else(|| "not counted".into(), |n| n.to_string());
+        format!(
+            "{when}: {} addresses owned, {} tasks, {} stacks, leaked: {leaked}",
+            c.owned, c.tasks, c.stacks
+        )
+    };
+    [("baseline", &churn.baseline), ("deployed", &churn.deployed), ("removed", &churn.removed)].map(line)
+}

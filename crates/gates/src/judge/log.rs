@@ -1,0 +1,59 @@
+//! The engine's log: exhaustion since its start, and signatures since a run began.
+
+use std::collections::BTreeSet;
+
+use pvcheck_journal::{Class, Matched, Sample, Scan};
+
+use super::finding::Finding;
+use crate::fault::Counted;
+use crate::reason::Reason;
+
+/// Passes iff a complete scan has no record that a network of the Swarm ran out of addresses.
+pub(super) fn exhaustion(scan: &Scan) -> Finding {
+    let found = scan.exhaustion_count();
+    let window = format!("{}: {} records in the window, {} read", scan.source, scan.records, scan.read);
+    let finding = match scan.doubt() {
+        _ if 0 < found => Finding::fail(Reason::Exhaustion { records: found }),
+        Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
+        None => Finding::pass(Reason::NoExhaustion { records: scan.records }),
+    };
+    finding.evidence(window).evidences(samples(scan))
+}
+
+/// Passes iff a complete scan has no signature of lost or missing addresses.
+pub(super) fn new_signatures(scan: &Scan) -> Finding {
+    let counted = |m: &Matched| Counted { signature: m.signature.clone(), count: m.count };
+    let (grave, other): (Vec<_>, Vec<_>) = scan.findings().partition(|m| is_about_addresses(m.class));
+    let window = format!("{}: {} records in the window", scan.source, scan.records);
+    let finding = if !grave.is_empty() {
+        Finding::fail(Reason::SignaturesFound(grave.into_iter().map(counted).collect()))
+    } else if scan.complete {
+        Finding::pass(Reason::NoSignature { records: scan.records })
+    } else {
+        Finding::unknown(Reason::LogIncomplete)
+    };
+    let beside = other.into_iter().map(|m| format!("beside it, not about addresses: {}", counted(m)));
+    finding.evidence(window).evidences(beside).evidences(samples(scan))
+}
+
+/// Whether a class says that addresses of the Swarm are used up, lost, held twice or not given.
+///
+/// Conflicts in a node's own store are not among them: up to engine 26 each removed network logs one, drained or not.
+fn is_about_addresses(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Exhaustion
+            | Class::PoolsExhausted
+            | Class::NotAllocated
+            | Class::Leak
+            | Class::Duplicate
+            | Class::Crash
+    )
+}
+
+/// A few of the lines that are findings.
+fn samples(scan: &Scan) -> Vec<String> {
+    let findings: BTreeSet<&str> = scan.findings().map(|m| m.signature.as_str()).collect();
+    let of_findings = |s: &&Sample| s.signature.as_deref().is_some_and(|id| findings.contains(id));
+    scan.samples.iter().filter(of_findings).map(|s| s.text.clone()).collect()
+}

@@ -1,0 +1,293 @@
+//! Why a check has its verdict: kinds with data, each with its text.
+//!
+//! In JSON a kind stands next to the text that it makes: `"reason": "…", "kind": "too_few_free", "data": {"free": 3, …}`.
+//! Files of versions that wrote the text alone read as `Recorded`.
+
+use std::net::Ipv4Addr;
+
+use pvcheck_ipam::Subnet;
+use pvcheck_swarm::Order;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
+use crate::fault::{
+    Counted, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Waiting, list,
+};
+
+/// Why a check has its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+pub enum Reason {
+    /// What the check is about was not seen.
+    #[error("{0}")]
+    NotSeen(Unseen),
+    /// As a report of an earlier version has it, which kept the text alone.
+    #[error("{0}")]
+    Recorded(String),
+
+    /// There is no such overlay.
+    #[error("there is no overlay network `{overlay}`; create it, or mend [overlay] name")]
+    NoOverlay {
+        /// Its name in the configuration.
+        overlay: String,
+    },
+    /// The overlay was created, but the allocator gave it no subnet.
+    #[error("{overlay} has no subnet: Swarm has not allocated it; look for an overlap in the manager's log")]
+    NotAllocated {
+        /// Its name.
+        overlay: String,
+    },
+    /// The overlay has the subnet declared.
+    #[error("{overlay} has {subnet}, {usable} usable addresses")]
+    SubnetAsDeclared {
+        /// Its name.
+        overlay: String,
+        /// Its subnet.
+        subnet: Subnet,
+        /// How many addresses the allocator can hand out.
+        usable: u64,
+    },
+    /// The overlay has another subnet than the one declared, or more than one.
+    #[error(
+        "{overlay} has {}, but {declared} is declared; a network keeps the subnet it was created with, so renew it",
+        list(.subnets, ", ")
+    )]
+    SubnetDiffers {
+        /// Its name.
+        overlay: String,
+        /// Its subnets.
+        subnets: Vec<Subnet>,
+        /// The subnet in the configuration.
+        declared: Subnet,
+    },
+    /// Every owned address has one owner and lies in the overlay.
+    #[error(
+        "{total} owned: VIPs {vips}, tasks {tasks}, load balancers {load_balancers}, attachments {attachments}"
+    )]
+    OwnedOnce {
+        /// Addresses with an owner.
+        total: u64,
+        /// Of these, virtual addresses of services.
+        vips: u64,
+        /// Of these, addresses of tasks.
+        tasks: u64,
+        /// Of these, addresses of the nodes' load balancers.
+        load_balancers: u64,
+        /// Of these, addresses of standalone containers.
+        attachments: u64,
+    },
+    /// Addresses have more than one owner, or lie outside of the overlay.
+    #[error("{}", list(.0, "; "))]
+    OwnersAtFault(Vec<OwnerFault>),
+    /// Enough addresses have no owner.
+    #[error("{free} of {usable} addresses have no owner, {wanted} wanted")]
+    EnoughFree {
+        /// Addresses without an owner; leaked ones are among them.
+        free: u64,
+        /// Addresses that the allocator can hand out.
+        usable: u64,
+        /// The configuration's `min_free`.
+        wanted: u64,
+    },
+    /// Too few addresses have no owner.
+    #[error("{free} of {usable} addresses have no owner, {wanted} wanted")]
+    TooFewFree {
+        /// Addresses without an owner; leaked ones are among them.
+        free: u64,
+        /// Addresses that the allocator can hand out.
+        usable: u64,
+        /// The configuration's `min_free`.
+        wanted: u64,
+    },
+    /// Every service has its VIPs, every task its addresses.
+    #[error("every service has its addresses, no task waits for one")]
+    NoneWaits,
+    /// Services or tasks wait for an address.
+    #[error("{}", list(.0, "; "))]
+    Waiting(Vec<Waiting>),
+
+    /// There is no such service.
+    #[error("there is no service `{service}`; deploy it")]
+    NoService {
+        /// Its name in the configuration.
+        service: String,
+    },
+    /// The service runs as declared.
+    #[error("{running} of {expected} tasks run")]
+    ServiceRuns {
+        /// Tasks that run.
+        running: u64,
+        /// Tasks that the configuration expects.
+        expected: u64,
+    },
+    /// The service runs in another number, or not where it must.
+    #[error("{}", list(.0, "; "))]
+    ServiceAtFault(Vec<ServiceFault>),
+
+    /// What a route's answer means, in the words of the crate that judges routes.
+    #[error("{said}{}", behind.as_ref().map(|s| format!(" (behind it: {s})")).unwrap_or_default())]
+    Route {
+        /// The route's own reason.
+        said: String,
+        /// The service behind it, where the route did not pass.
+        behind: Option<String>,
+    },
+    /// No answer of the route is among the facts.
+    #[error("the route was not asked")]
+    RouteNotAsked,
+    /// Every core route passed.
+    #[error("{routes} routes answer as expected")]
+    RoutesAnswer {
+        /// How many there are.
+        routes: u64,
+    },
+    /// Core routes did not pass.
+    #[error("{}", list(.0, "; "))]
+    RoutesDown(Vec<RouteDown>),
+
+    /// A complete log has no record of an exhaustion.
+    #[error("no such record among {records}")]
+    NoExhaustion {
+        /// Records in the window.
+        records: u64,
+    },
+    /// The log has records of an exhaustion.
+    #[error("{records} records say that a network has no address left")]
+    Exhaustion {
+        /// How many.
+        records: u64,
+    },
+    /// The log has no such record, and does not hold all that it should.
+    #[error("{doubt}")]
+    LogInconclusive {
+        /// What it lacks.
+        doubt: String,
+    },
+    /// The log has signatures of lost or missing addresses.
+    #[error("{}", list(.0, ", "))]
+    SignaturesFound(Vec<Counted>),
+    /// A complete log has none of them.
+    #[error("none among {records} records")]
+    NoSignature {
+        /// Records in the window.
+        records: u64,
+    },
+    /// The log has none of them, and parts of it are missing.
+    #[error("parts of the log are missing, so none found means nothing")]
+    LogIncomplete,
+
+    /// The canary did not run.
+    #[error("{0}")]
+    CanaryFailed(CanaryFailure),
+    /// The canary runs without an address of the overlay.
+    #[error("{stack} runs, but has no address on {overlay}")]
+    CanaryWithoutAddress {
+        /// Its stack.
+        stack: String,
+        /// The overlay.
+        overlay: String,
+    },
+    /// The canary runs.
+    #[error("{stack} runs")]
+    CanaryRuns {
+        /// Its stack.
+        stack: String,
+    },
+    /// The canary did not run, so that its route was never asked.
+    #[error("it did not run, so it was not asked")]
+    CanaryNotAsked,
+    /// Nothing of the canary is left.
+    #[error("{stack} is gone")]
+    CanaryGone {
+        /// Its stack.
+        stack: String,
+    },
+
+    /// A guardrail kept the churn from beginning.
+    #[error("refused: {0}")]
+    ChurnRefused(ChurnRefusal),
+    /// The churn broke off.
+    #[error("broke off: {0}")]
+    ChurnBrokeOff(ChurnFailure),
+    /// Both censuses are complete.
+    #[error("both went once round the allocator's ring")]
+    CensusesComplete,
+    /// A census is not complete.
+    #[error("{}", list(.0, "; "))]
+    CensusIncomplete(Vec<IncompleteCensus>),
+    /// No census was handed an owned address.
+    #[error("what was handed out had no owner, before and after")]
+    NoDuplicates,
+    /// The allocator handed out addresses that have an owner.
+    #[error(
+        "the allocator gives out addresses that are in use ({}); recreate the services that own them",
+        list(.0, "; ")
+    )]
+    Duplicates(Vec<HandedOut>),
+    /// None was seen, by a census that did not go all the way round.
+    #[error("a census was not complete, so none found means nothing")]
+    DuplicatesNotSeen,
+    /// A census is not complete, so that a difference means nothing.
+    #[error("without two complete censuses a leak cannot be counted")]
+    LeaksNotCounted,
+    /// No stack was deployed.
+    #[error("no stack was deployed, which proves nothing")]
+    NoCycle,
+    /// Other stacks came or went during the churn.
+    #[error(
+        "stacks of others came or went meanwhile ({}), so {leaked} leaked addresses may not be ours; run it again in a quiet window",
+        list(.stacks, ", ")
+    )]
+    Strangers {
+        /// Their names.
+        stacks: Vec<String>,
+        /// Addresses leaked meanwhile.
+        leaked: u64,
+    },
+    /// The churn leaked nothing.
+    #[error(
+        "0 leaked in {cycles} cycles, order {}: with 95 % confidence below {below} per cycle",
+        order.as_str()
+    )]
+    NoLeak {
+        /// Stacks deployed and removed.
+        cycles: u64,
+        /// How they were removed.
+        order: Order,
+        /// The upper bound of the leaks per cycle, with two decimals.
+        below: String,
+    },
+    /// The churn leaked addresses.
+    #[error(
+        "{} addresses of {overlay} leaked in {cycles} cycles, order {}: one per task that was on it; {}",
+        leaked, order.as_str(), list(.addresses, ", ")
+    )]
+    Leaked {
+        /// The network.
+        overlay: String,
+        /// How many addresses.
+        leaked: u64,
+        /// Stacks deployed and removed.
+        cycles: u64,
+        /// How they were removed.
+        order: Order,
+        /// Which addresses.
+        addresses: Vec<Ipv4Addr>,
+    },
+    /// Every throwaway stack was removed.
+    #[error("{stacks} stacks removed, the slowest round in {slowest_ms} ms")]
+    StacksRemoved {
+        /// How many.
+        stacks: u64,
+        /// The longest removal of a round.
+        slowest_ms: u64,
+    },
+
+    /// Nothing with the run's label is left.
+    #[error("no service, network, secret, config or task carries its label")]
+    NothingLeft,
+    /// Something is left, each with the engine's reason where it gave one.
+    #[error("{}", list(.0, "; "))]
+    Left(Vec<String>),
+}
