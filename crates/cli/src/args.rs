@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use pvcheck_ipam::{Strategy, Threshold};
-use pvcheck_swarm::{CensusMethod, ChurnShape, Order};
+use pvcheck_swarm::{CensusMethod, ChurnShape, Host, Order};
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
 #[derive(Debug, Parser)]
@@ -128,6 +128,16 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck why shop_app
     Why(Why),
+}
+
+impl Command {
+    /// The commands that print Markdown, for the error of all others.
+    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run";
+
+    /// True iff the command prints Markdown for `-o markdown`.
+    pub(crate) fn has_markdown(&self) -> bool {
+        matches!(self, Self::Gate(Gate { what: GateCommand::Run(_) }))
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -371,7 +381,7 @@ pub(crate) struct Reclaim {
     pub(crate) strategy: ReclaimStrategy,
     /// Another manager of the same Swarm, to ask while the first is demoted; may be repeated
     #[arg(long, value_name = "URL")]
-    pub(crate) helper: Vec<String>,
+    pub(crate) helper: Vec<Host>,
     /// End what an interrupted reclaim began
     #[arg(long, conflicts_with_all = ["networks", "apply"])]
     pub(crate) resume: bool,

@@ -1,16 +1,19 @@
-//! What ends a command, and with which exit code: the one table of exit codes.
+//! How a command ends, and with which exit code: the one table of exit codes, for results and for errors.
 //!
 //! Every `match` over an error names every variant, so a new one does not compile until it has a code here.
 
-use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError};
+use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as WhyVerdict, Why};
+use pvcheck_boot::BootReport;
 use pvcheck_gates::{ConfigError, PreflightError};
-use pvcheck_journal::{SourceError, UnknownSignature};
+use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_routes::{RootsError, Verdict};
 use pvcheck_swarm::{
-    CallError, CallErrorKind, CensusError, ChurnError, ConnectError, DeployError, HostError, HostFactsError,
-    LockError, ReclaimError, RemovalError,
+    CallError, CallErrorKind, Census, CensusError, Churn, ChurnComparison, ChurnError, ConnectError,
+    DeployError, HostError, HostFactsError, LockError, Reclaim, ReclaimError, ReclaimPlan, RemovalError,
 };
 
+/// A pass, nothing found, or done.
+pub(crate) const DONE: u8 = 0;
 /// A finding, a FAIL, or something that was not done.
 pub(crate) const NOT_DONE: u8 = 1;
 /// Wrong usage or configuration; nothing was touched.
@@ -52,12 +55,104 @@ impl Failure {
     }
 }
 
-/// The exit code of a verdict.
-pub(crate) fn code_of(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Pass => 0,
-        Verdict::Fail => NOT_DONE,
-        Verdict::Unknown => UNKNOWN,
+/// The code of a search that is complete, or of a removal: 1 iff something was found, or is left.
+pub(crate) fn code_of_found(found: bool) -> u8 {
+    if found { NOT_DONE } else { DONE }
+}
+
+/// A result that decides the exit code of its command.
+pub(crate) trait Outcome {
+    fn code(&self) -> u8;
+}
+
+impl Outcome for Verdict {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Pass => DONE,
+            Self::Fail => NOT_DONE,
+            Self::Unknown => UNKNOWN,
+        }
+    }
+}
+
+impl Outcome for BootReport {
+    fn code(&self) -> u8 {
+        self.deadlock_free().map_or(UNKNOWN, |free| code_of_found(!free))
+    }
+}
+
+impl Outcome for Census {
+    fn code(&self) -> u8 {
+        match self.leaked {
+            None => UNKNOWN,
+            Some(leaked) => code_of_found(0 < leaked || !self.free_and_owned.is_empty()),
+        }
+    }
+}
+
+impl Outcome for Churn {
+    fn code(&self) -> u8 {
+        match self.leaked {
+            // What is left must be removed by hand: that comes before any question of counts.
+            _ if !self.residue.is_empty() || !self.errors.is_empty() => NOT_DONE,
+            None => UNKNOWN,
+            // Stacks that came or went meanwhile may have leaked what was counted.
+            Some(_) if !self.strangers.is_empty() => UNKNOWN,
+            Some(leaked) => code_of_found(0 < leaked),
+        }
+    }
+}
+
+impl Outcome for ChurnComparison {
+    fn code(&self) -> u8 {
+        // The control is there to leak: only what keeps it from being one counts against it.
+        let control = match self.stack_rm.code() {
+            NOT_DONE if self.stack_rm.residue.is_empty() => DONE,
+            other => other,
+        };
+        match (self.drained.code(), control) {
+            (NOT_DONE, _) | (_, NOT_DONE) => NOT_DONE,
+            (drained, control) => drained.max(control),
+        }
+    }
+}
+
+impl Outcome for Reclaim {
+    fn code(&self) -> u8 {
+        match self.left() {
+            _ if !self.changed.is_empty() => NOT_DONE,
+            None => UNKNOWN,
+            Some(left) => code_of_found(0 < left),
+        }
+    }
+}
+
+impl Outcome for ReclaimPlan {
+    fn code(&self) -> u8 {
+        if self.strategy.is_some() { DONE } else { REFUSED }
+    }
+}
+
+impl Outcome for Scan {
+    fn code(&self) -> u8 {
+        match self.findings().next() {
+            // A finding is one, whatever else the log lacks.
+            Some(_) => NOT_DONE,
+            None if self.is_conclusive() => DONE,
+            None => UNKNOWN,
+        }
+    }
+}
+
+impl Outcome for Why {
+    fn code(&self) -> u8 {
+        match self.verdict {
+            WhyVerdict::Running => DONE,
+            WhyVerdict::Unknown => UNKNOWN,
+            WhyVerdict::Address | WhyVerdict::Network | WhyVerdict::NotAddress | WhyVerdict::VipPending => {
+                NOT_DONE
+            }
+        }
     }
 }
 
@@ -269,7 +364,7 @@ mod tests {
 
     #[test]
     fn verdicts_have_their_codes() {
-        assert_eq!([Verdict::Pass, Verdict::Fail, Verdict::Unknown].map(code_of), [0, 1, 3]);
+        assert_eq!([Verdict::Pass, Verdict::Fail, Verdict::Unknown].map(|v| v.code()), [0, 1, 3]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, Output};
 use crate::printer::Printer;
 
 /// Runs the command line and gives its exit code: 0 pass or done, 1 a finding, 2 wrong usage, 3 unknown,
@@ -66,6 +66,13 @@ fn refused(error: &clap::Error) -> ExitCode {
 }
 
 async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
+    if args.global.output == Output::Markdown && !args.command.has_markdown() {
+        // A table where Markdown was asked for would end up in a ticket unnoticed.
+        return Err(failure::Failure::usage(format!(
+            "-o markdown is for {} only; give -o table or -o json",
+            Command::WITH_MARKDOWN
+        )));
+    }
     match &args.command {
         Command::Audit(a) => commands::audit::run(args, a, printer).await,
         Command::Boot(a) => commands::boot::run(args, a, printer),

@@ -37,6 +37,14 @@ pub struct M2Facts {
     pub residue: Observed<Vec<String>>,
 }
 
+impl M2Facts {
+    /// True iff a guardrail kept the gate from beginning: neither canary nor churn was begun, or the churn was refused.
+    pub fn was_refused(&self) -> bool {
+        let nothing_begun = self.canary.known().is_none() && self.churn.known().is_none();
+        nothing_begun || matches!(self.churn.known(), Some(ChurnOutcome::Refused(_)))
+    }
+}
+
 /// What was seen of the canary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "SavedCanary", from = "SavedCanary")]

@@ -7,7 +7,7 @@ use pvcheck_ipam::{Pressure, Thresholds};
 use pvcheck_swarm::read_counts;
 
 use crate::args::{self, Args};
-use crate::failure::Failure;
+use crate::failure::{Failure, code_of_found};
 use crate::files;
 use crate::printer::Printer;
 use crate::report::many;
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> 
         .networks
         .iter()
         .any(|n| !n.duplicates.is_empty() || !n.stuck.is_empty() || n.pressure == Pressure::Full);
-    Ok(u8::from(found || !report.findings.is_empty()))
+    Ok(code_of_found(found || !report.findings.is_empty()))
 }
 
 /// A new look, kept if that was asked for, or one that was kept.

@@ -6,7 +6,7 @@ use pvcheck_boot::{BootReport, Serves, Wait, analyse, read_units};
 use serde::Deserialize;
 
 use crate::args::{self, Args};
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 use crate::printer::Printer;
 
 /// What no unit file says: who waits for which URL, and who serves it.
@@ -30,11 +30,7 @@ pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8,
         printer.note(&format!("pvcheck: {warning}"));
     }
     printer.result(&report, || table(&report))?;
-    Ok(match report.deadlock_free() {
-        Some(true) => 0,
-        Some(false) => 1,
-        None => 3,
-    })
+    Ok(report.code())
 }
 
 fn table(report: &BootReport) -> String {

@@ -3,7 +3,7 @@
 use pvcheck_swarm::{Census, CensusOptions, Operation, Permit, RunId, census};
 
 use crate::args::{self, Args};
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 use crate::printer::Printer;
 use crate::session::{Session, guarded};
 
@@ -19,10 +19,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Census, printer: &Printer) ->
     let found = guarded(op, printer, work).await?;
     printer.done();
     printer.result(&found, || text(&found))?;
-    Ok(match found.leaked {
-        None => 3,
-        Some(leaked) => u8::from(0 < leaked || !found.free_and_owned.is_empty()),
-    })
+    Ok(found.code())
 }
 
 fn text(c: &Census) -> String {

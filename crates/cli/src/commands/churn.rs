@@ -10,7 +10,7 @@ use pvcheck_swarm::{
 use serde::Serialize;
 
 use crate::args::{self, Args, ChurnOrder, Stop};
-use crate::failure::Failure;
+use crate::failure::{DONE, Failure, Outcome};
 use crate::printer::Printer;
 use crate::report::{Document, many};
 use crate::session::{Session, config, guarded, holder};
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Churn, printer: &Printer) -> 
         printer.done();
         let planned = Planned::of(&plan, asked.order);
         printer.result(&planned, || said(&plan, asked.order))?;
-        return Ok(0);
+        return Ok(DONE);
     }
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let watch = |p| printer.show(p);
@@ -37,34 +37,13 @@ pub(crate) async fn run(args: &Args, asked: &args::Churn, printer: &Printer) -> 
         let done = guarded(op, printer, work).await?;
         printer.done();
         printer.result(&done, || comparison(&done))?;
-        return Ok(code_of_both(&done));
+        return Ok(done.code());
     }
     let work = async { Ok(churn(op, &plan).await?) };
     let done = guarded(op, printer, work).await?;
     printer.done();
     printer.result(&done, || text(&done))?;
-    Ok(code(&done))
-}
-
-fn code(done: &Churn) -> u8 {
-    match done.leaked {
-        _ if !done.residue.is_empty() || !done.errors.is_empty() => 1,
-        None => 3,
-        Some(_) if !done.strangers.is_empty() => 3,
-        Some(leaked) => u8::from(0 < leaked),
-    }
-}
-
-/// The control is there to lose addresses: only what keeps it from being one counts against it.
-fn code_of_both(done: &ChurnComparison) -> u8 {
-    let control = match code(&done.stack_rm) {
-        1 if done.stack_rm.residue.is_empty() => 0,
-        other => other,
-    };
-    match (code(&done.drained), control) {
-        (1, _) | (_, 1) => 1,
-        (ours, control) => ours.max(control),
-    }
+    Ok(done.code())
 }
 
 fn comparison(done: &ChurnComparison) -> String {

@@ -5,7 +5,7 @@ use pvcheck_swarm::{
 };
 
 use crate::args::{Args, Docker, DockerCommand, DockerStackCommand, DockerStackRm};
-use crate::failure::Failure;
+use crate::failure::{DONE, Failure, code_of_found};
 use crate::printer::Printer;
 use crate::session::{Session, until_interrupted};
 
@@ -26,7 +26,7 @@ async fn stack_rm(args: &Args, asked: &DockerStackRm, printer: &Printer) -> Resu
     }
     if found.present.is_empty() {
         printer.done();
-        return Ok(0);
+        return Ok(DONE);
     }
     let options = RemovalOptions { order: Order::Drained, patience: asked.removal.timeout };
     let permit = Permit::granted_by_operator();
@@ -44,7 +44,7 @@ async fn stack_rm(args: &Args, asked: &DockerStackRm, printer: &Printer) -> Resu
     for line in incomplete.iter().flat_map(|r| complaint(r)) {
         printer.note(&line);
     }
-    Ok(u8::from(!incomplete.is_empty()))
+    Ok(code_of_found(!incomplete.is_empty()))
 }
 
 /// The client's own rule: a name of blanks and quotes is none.

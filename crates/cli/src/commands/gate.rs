@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use pvcheck_gates::{
-    ChurnOutcome, Config, Gate, GateReport, M2Facts, M2Order, Preflight, Seen, Verdict, collect_m1,
-    collect_m2, judge_m1, judge_m2, markdown, preflight, table,
+    Config, Gate, GateReport, M2Order, Preflight, Verdict, collect_m1, collect_m2, judge_m1, judge_m2,
+    markdown, preflight, table,
 };
 use pvcheck_swarm::{Operation, Permit, RunId};
 use serde::Serialize;
 
 use crate::args::{self, Args, GateCommand, Output};
-use crate::failure::{Failure, code_of};
+use crate::failure::{DONE, Failure, Outcome, REFUSED};
 use crate::printer::Printer;
 use crate::report::{Document, Envelope};
 use crate::session::{Session, config, guarded};
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> R
             printer.done();
             let list = List { gates: Gate::ALL.map(Listed::of) };
             printer.result(&list, || list.gates.iter().map(Listed::line).collect())?;
-            Ok(0)
+            Ok(DONE)
         }
         GateCommand::Run(run) => run_gates(args, run, printer).await,
     }
@@ -66,13 +66,13 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     let ready = preflight(&session.engine, &config).await?;
     let runner = Runner { session: &session, config: &config, ready: &ready, asked, printer };
     let mut reports = Vec::new();
-    let mut code = 0;
+    let mut code = DONE;
     for gate in &asked.gates {
         let report = match gate {
             Gate::M1 => runner.m1().await?,
             Gate::M2 => {
                 let (report, refused) = runner.m2().await?;
-                code = if refused { 4 } else { code };
+                code = if refused { REFUSED } else { code };
                 report
             }
         };
@@ -87,7 +87,7 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
         let verdict = report.verdict;
         reports.push(report);
         if verdict != Verdict::Pass {
-            code = if code == 4 { 4 } else { code_of(verdict) };
+            code = if code == REFUSED { REFUSED } else { verdict.code() };
             break;
         }
     }
@@ -136,7 +136,7 @@ impl Runner<'_> {
         let facts = guarded(op, self.printer, work).await?;
         let report = judge_m2(self.config, &facts);
         self.save(&report, &facts)?;
-        Ok((report, was_refused(&facts)))
+        Ok((report, facts.was_refused()))
     }
 
     fn save<F: Serialize>(&self, report: &GateReport, facts: &F) -> Result<(), Failure> {
@@ -145,11 +145,6 @@ impl Runner<'_> {
         write(out, &format!("{}.facts.json", report.gate), &pretty(facts)?)?;
         write(out, &format!("{}.md", report.gate), &markdown(report))
     }
-}
-
-fn was_refused(facts: &M2Facts) -> bool {
-    let routes_down = matches!((&facts.canary.seen, &facts.churn.seen), (Seen::Unknown(_), Seen::Unknown(_)));
-    routes_down || matches!(facts.churn.known(), Some(ChurnOutcome::Refused(_)))
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use pvcheck_ipam::{
 
 use self::report::Report;
 use crate::args::{self, Args};
-use crate::failure::Failure;
+use crate::failure::{Failure, code_of_found};
 use crate::files;
 use crate::printer::Printer;
 use crate::session::Session;
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Args, asked: &args::PlanSubnet, printer: &Printer
     };
     let report = report.with_facts(&index, known.source);
     printer.result(&report, || report.table())?;
-    Ok(u8::from(planned.is_err()))
+    Ok(code_of_found(planned.is_err()))
 }
 
 fn refuse_bad(error: Option<PlanError>) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use pvcheck_swarm::{
 };
 
 use crate::args::{self, Args};
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::{DONE, Failure, INTERRUPTED, Outcome};
 use crate::printer::Printer;
 use crate::report::many;
 use crate::session::{PATIENCE, Session, guarded, holder, interrupted};
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, printer: &Printer) -
             let aside = aside.map_or_else(String::new, |dir| format!("; what was there is in {}", dir.display()));
             format!("{} is as before the first step{aside}\nStart the engine, then run pvcheck reclaim --resume.\n", done.restored.display())
         })?;
-        return Ok(0);
+        return Ok(DONE);
     }
     let options = options(asked);
     if asked.resume {
@@ -36,15 +36,15 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, printer: &Printer) -
     }
     let session = Session::open(args).await?;
     let mut others = Vec::new();
-    for url in &asked.helper {
-        others.push(Engine::connect(&url.parse().map_err(Failure::usage)?).await?);
+    for host in &asked.helper {
+        others.push(Engine::connect(host).await?);
     }
     if !asked.apply {
         let facts = reclaim_facts(&session.engine, &others).await?;
         let plan = plan_reclaim(&facts, options.wish);
         printer.done();
         printer.result(&plan, || planned(&plan))?;
-        return Ok(if plan.strategy.is_some() { 0 } else { 4 });
+        return Ok(plan.code());
     }
     apply(&session.engine, &others, &options, printer).await
 }
@@ -105,7 +105,7 @@ async fn apply(
     let done = guarded(op, printer, async { outcome }).await?;
     printer.done();
     printer.result(&done, || text(&done))?;
-    Ok(code(&done))
+    Ok(done.code())
 }
 
 async fn resume(
@@ -116,11 +116,11 @@ async fn resume(
 ) -> Result<u8, Failure> {
     let session = Session::reach(args).await?;
     let mut others = Vec::new();
-    for url in &asked.helper {
-        match Engine::reach(&url.parse().map_err(Failure::usage)?, PATIENCE).await {
+    for host in &asked.helper {
+        match Engine::reach(host, PATIENCE).await {
             Ok(engine) => others.push(engine),
             // It may be what ended the earlier run.
-            Err(error) => printer.note(&format!("pvcheck: going on without {url}: {error}")),
+            Err(error) => printer.note(&format!("pvcheck: going on without {host}: {error}")),
         }
     }
     let (permit, watch) = (Permit::granted_by_operator(), |p| printer.show(p));
@@ -129,15 +129,7 @@ async fn resume(
     let done = Box::pin(resume_reclaim(op, &others, options)).await?;
     printer.done();
     printer.result(&done, || text(&done))?;
-    Ok(code(&done))
-}
-
-fn code(done: &Reclaim) -> u8 {
-    match done.left() {
-        _ if !done.changed.is_empty() => 1,
-        None => 3,
-        Some(left) => u8::from(0 < left),
-    }
+    Ok(done.code())
 }
 
 fn planned(plan: &ReclaimPlan) -> String {

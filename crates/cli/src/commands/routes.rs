@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pvcheck_routes::{Prober, RoutesReport};
 
 use crate::args::Args;
-use crate::failure::{Failure, code_of};
+use crate::failure::{Failure, Outcome};
 use crate::printer::Printer;
 use crate::session::config;
 
@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<u8, Failure> {
     let report = RoutesReport::new(facts);
     printer.done();
     printer.result(&report, || text(&report))?;
-    Ok(code_of(report.verdict()))
+    Ok(report.verdict().code())
 }
 
 fn text(report: &RoutesReport) -> String {

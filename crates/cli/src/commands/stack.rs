@@ -6,7 +6,7 @@ use pvcheck_swarm::{
 use serde::Serialize;
 
 use crate::args::{self, Args, StackCommand, StackRm};
-use crate::failure::Failure;
+use crate::failure::{DONE, Failure, code_of_found};
 use crate::printer::Printer;
 use crate::report::{Document, many};
 use crate::session::{Session, until_interrupted};
@@ -36,7 +36,7 @@ async fn plan(session: &Session, asked: &StackRm, printer: &Printer) -> Result<u
         let lines: String = report.stacks.iter().map(planned).collect();
         lines + "Nothing was touched; add --apply to do it.\n"
     })?;
-    Ok(0)
+    Ok(DONE)
 }
 
 fn planned(plan: &RemovalPlan) -> String {
@@ -65,7 +65,7 @@ async fn apply(session: &Session, asked: &StackRm, printer: &Printer) -> Result<
     printer.done();
     let report = Report { applied: true, stacks };
     printer.result(&report, || report.stacks.iter().map(done).collect())?;
-    Ok(u8::from(report.stacks.iter().any(|r| !r.left.is_empty())))
+    Ok(code_of_found(report.stacks.iter().any(|r| !r.left.is_empty())))
 }
 
 fn done(removal: &StackRemoval) -> String {

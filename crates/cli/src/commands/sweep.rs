@@ -6,7 +6,7 @@ use pvcheck_swarm::{Left, Operation, Permit, RunId, leftover_runs, sweep_run};
 use serde::Serialize;
 
 use crate::args::{self, Args};
-use crate::failure::Failure;
+use crate::failure::{Failure, code_of_found};
 use crate::printer::Printer;
 use crate::report::Document;
 use crate::session::Session;
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Apply, printer: &Printer) -> 
     printer.done();
     let report = Report { applied: asked.apply, runs };
     printer.result(&report, || text(&report))?;
-    Ok(u8::from(asked.apply && report.runs.iter().any(|r| !r.left.is_empty())))
+    Ok(code_of_found(asked.apply && report.runs.iter().any(|r| !r.left.is_empty())))
 }
 
 fn text(report: &Report) -> String {

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_audit::{AllocatorCounts, Snapshot, Verdict, WaitedOn, Why, why};
+use pvcheck_audit::{AllocatorCounts, Snapshot, WaitedOn, Why, why};
 
 use crate::args::{self, Args};
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::printer::Printer;
 use crate::report::many;
@@ -19,11 +19,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Why, printer: &Printer) -> Re
     printer.done();
     let found = why(&snapshot, &statuses, &asked.subject)?;
     printer.result(&found, || text(&found))?;
-    Ok(match found.verdict {
-        Verdict::Running => 0,
-        Verdict::Unknown => 3,
-        _ => 1,
-    })
+    Ok(found.code())
 }
 
 async fn look(args: &Args, asked: &args::Why) -> Result<(Snapshot, AllocatorCounts), Failure> {

@@ -195,3 +195,28 @@ fn words_that_are_no_command_or_option() {
         assert!(done.stderr.contains(word), "{done:?}");
     }
 }
+
+/// Every command but the one that has it, before any call.
+#[test]
+fn markdown_where_there_is_none() {
+    let rig = Rig::new(cc_ci()).configured();
+    for args in [
+        &["audit"] as &[&str],
+        &["boot", "--units", ".", "--waits", "waits.json"],
+        &["census", "proxy"],
+        &CHURN,
+        &["docker", "stack", "rm", "drone"],
+        &["gate", "list"],
+        &["journal", "scan", "--file", "engine.log"],
+        &["plan-subnet"],
+        &["reclaim"],
+        &["routes"],
+        &["stack", "rm", "drone"],
+        &["sweep"],
+        &["why", "drone"],
+    ] {
+        let asked = [args, &["-o", "markdown"]].concat();
+        rig.run(&asked).assert_refused(2, &["-o markdown", "pvcheck gate run", "-o json"]);
+    }
+    assert_eq!(rig.sim.requests(), []);
+}
