@@ -23,7 +23,7 @@ use crate::operation::Operation;
 ///
 /// # Errors
 /// When the network is not there or not allocated, when a VIP service waits for an address anywhere (see
-/// [`crate::waiting_services`]), when the method is `Status` and the engine tells no count, or when a call fails. After an error or a dropped future a census service may be left:
+/// [`pvcheck_audit::waiting_services`]), when the method is `Status` and the engine tells no count, or when a call fails. After an error or a dropped future a census service may be left:
 /// [`crate::sweep_run`] takes it away.
 pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> Result<Census, CensusError> {
     let started = Instant::now();

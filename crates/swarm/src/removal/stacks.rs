@@ -17,7 +17,7 @@ pub async fn plan_removal(engine: &Engine, names: &[String]) -> Result<Vec<Remov
 
 /// Removes stacks by name, side by side. External networks are never touched: only what carries the stack's label is.
 ///
-/// In [`Order::Drained`] a stack whose tasks do not stop in time keeps its networks, and says so in `left`.
+/// In [`crate::Order::Drained`] a stack whose tasks do not stop in time keeps its networks, and says so in `left`.
 ///
 /// # Errors
 /// When a name is unknown (nothing is removed then), or when the first look fails.
