@@ -446,7 +446,7 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn commands(why: &Value) -> Vec<&str> {
-    list(&why["mend"]).iter().filter_map(|m| m["command"].as_str()).collect()
+    list(&why["remedies"]).iter().filter_map(|m| m["command"].as_str()).collect()
 }
 
 fn finding<'a>(report: &'a Value, kind: &str) -> Result<&'a Value> {

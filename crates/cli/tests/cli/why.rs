@@ -84,7 +84,7 @@ fn offline_is_online() {
     assert_eq!((&why["verdict"], &why["network"]["name"]), (&"vip-pending".into(), &"full".into()));
     let mut live = rig.run(&["why", "late", "-o", "json"]).json();
     assert_eq!(live["chain"], why["chain"]);
-    assert_eq!(live["mend"].take(), why["mend"]);
+    assert_eq!(live["remedies"].take(), why["remedies"]);
 }
 
 #[test]
