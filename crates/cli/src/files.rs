@@ -1,4 +1,4 @@
-//! Files that a command reads and writes, each failure one line with its place.
+//! Files that a command reads and writes. Every failure is one line that names the file.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Write};
@@ -9,10 +9,10 @@ use pvcheck_audit::SavedSnapshot;
 
 use crate::failure::Failure;
 
-/// More is not read: five million reservations take less.
+/// The largest file that is read; five million reservations are smaller.
 const LIMIT_BYTES: u64 = 512 << 20;
 
-/// A file's text.
+/// Reads a text file; `option` is the one that named it.
 pub(crate) fn read(path: &Path, option: &str) -> Result<String, Failure> {
     let shown = path.display();
     let failed = |e: &dyn std::fmt::Display| {
@@ -30,19 +30,19 @@ pub(crate) fn read(path: &Path, option: &str) -> Result<String, Failure> {
     }
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to() + 1;
-        Failure::usage(format!("{shown}: byte {at} is no UTF-8: save the file as UTF-8"))
+        Failure::usage(format!("{shown}: byte {at} is not UTF-8: save the file as UTF-8"))
     })
 }
 
-/// A look kept by [`save`].
+/// Reads a snapshot that [`save`] wrote.
 pub(crate) fn load(path: &Path) -> Result<SavedSnapshot, Failure> {
     SavedSnapshot::from_json(&read(path, "--snapshot")?)
         .map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
-/// Keeps a look in a file that only its owner may read: it holds addresses and names of everything.
-pub(crate) fn save(look: &SavedSnapshot, path: &Path) -> Result<(), Failure> {
-    let json = look.to_json().map_err(Failure::unknown)? + "\n";
+/// Writes a snapshot to a file that only its owner may read: it has the address and name of everything.
+pub(crate) fn save(saved: &SavedSnapshot, path: &Path) -> Result<(), Failure> {
+    let json = saved.to_json().map_err(Failure::unknown)? + "\n";
     write_private(path, &json).map_err(|e| {
         Failure::usage(format!("cannot write {}: {e}; name another with --save FILE", path.display()))
     })
@@ -51,7 +51,7 @@ pub(crate) fn save(look: &SavedSnapshot, path: &Path) -> Result<(), Failure> {
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     if file.metadata()?.is_file() {
-        // It may have been there before, open to others.
+        // The mode above is for new files only; an old one may be readable by others. Devices keep theirs.
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     file.write_all(text.as_bytes())

@@ -1,4 +1,4 @@
-//! What commands print: JSON documents in one envelope, and counted nouns.
+//! What commands print: JSON documents in one envelope, and nouns with their number.
 
 use pvcheck_audit::{Audit, Why};
 use pvcheck_boot::BootReport;
@@ -8,13 +8,13 @@ use pvcheck_routes::RoutesReport;
 use pvcheck_swarm::{Census, Churn, ChurnComparison, CopyPutBack, Reclaim, ReclaimPlan};
 use serde::Serialize;
 
-/// Something that a command prints as one JSON document.
+/// A value that a command prints as one JSON document.
 pub(crate) trait Document: Serialize {
-    /// The document's `kind`, by which scripts tell it from others.
+    /// The document's `kind`, which scripts dispatch on.
     const KIND: &'static str;
 }
 
-/// A document as scripts read it: `schema`, `kind`, and its own fields.
+/// A document as scripts read it: `schema` and `kind` first, then its own fields.
 #[derive(Serialize)]
 pub(crate) struct Envelope<'a, T> {
     schema: &'static str,

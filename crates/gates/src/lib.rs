@@ -1,7 +1,7 @@
 //! Checks over recorded facts, verdicts with evidence, gates and reports.
 //!
-//! A gate runs in two steps. Collecting ([`collect_m1`], [`collect_m2`]) is where the world is asked and where anything
-//! can go wrong; what could not be seen is recorded as such. Judging ([`judge_m1`], [`judge_m2`]) is pure: the same
+//! A gate runs in two steps. Collecting ([`collect_m1`], [`collect_m2`]) does all I/O; what could not be seen is recorded
+//! as such. Judging ([`judge_m1`], [`judge_m2`]) is pure: the same
 //! facts give the same [`GateReport`], today or from a file a year from now.
 //!
 //! What could not be observed is `UNKNOWN`, which is never as good as `PASS`.

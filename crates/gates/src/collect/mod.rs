@@ -1,4 +1,4 @@
-//! Asking the world: the only part of a gate that can go wrong.
+//! Collecting facts: the only part of a gate that does I/O.
 
 mod canary;
 mod control_plane;
