@@ -56,3 +56,42 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     }
     file.write_all(text.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::USAGE;
+
+    fn failed(path: &Path) -> String {
+        let failure = read(path, "--waits").expect_err("it cannot be read");
+        assert_eq!(failure.code, USAGE);
+        failure.line
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_its_option() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("waits.json");
+        let line = failed(&file);
+        assert!(line.contains("waits.json") && line.contains("--waits FILE"), "{line}");
+        assert!(failed(dir.path()).contains("--waits FILE"), "a folder is not a file");
+        std::fs::write(&file, b"ab\xff").unwrap();
+        let line = failed(&file);
+        assert!(line.contains("byte 3 is not UTF-8"), "{line}");
+    }
+
+    /// A file that others could read before must not stay so once the snapshot is in it.
+    #[test]
+    fn a_saved_file_is_for_its_owner_only_and_holds_nothing_of_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("look.json");
+        let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        write_private(&file, "new").unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        std::fs::write(&file, "much longer than before").unwrap();
+        write_private(&file, "short").unwrap();
+        assert_eq!((mode(), std::fs::read_to_string(&file).unwrap().as_str()), (0o600, "short"));
+        assert!(write_private(Path::new("/dev/null"), "x").is_ok(), "a device keeps its mode");
+    }
+}

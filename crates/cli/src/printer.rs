@@ -142,3 +142,31 @@ fn log_to_stderr(verbose: u8) {
     // xtask calls `main` in its own process, which may have a subscriber already; the first one stays.
     let _ = subscriber.try_init();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printer() -> Printer {
+        Printer { output: Output::Table, progress: None, said: Mutex::default(), quiet: true }
+    }
+
+    #[test]
+    fn a_step_is_news_once_until_another_one_comes() {
+        let printer = printer();
+        assert!(printer.is_news("deploying", false));
+        assert!(!printer.is_news("deploying", false));
+        assert!(printer.is_news("removing", false));
+        assert!(printer.is_news("deploying", false));
+    }
+
+    #[test]
+    fn a_count_is_news_at_most_once_a_second_and_never_holds_up_a_step() {
+        let printer = printer();
+        assert!(printer.is_news("census: 1 of 9", true));
+        assert!(!printer.is_news("census: 2 of 9", true));
+        assert!(printer.is_news("done", false));
+        *printer.said.lock().unwrap() = ("census: 2 of 9".into(), Instant::now().checked_sub(SAY_EVERY));
+        assert!(printer.is_news("census: 3 of 9", true));
+    }
+}

@@ -81,3 +81,26 @@ impl Document for Why {
 pub(crate) fn many(n: u64, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular_and_zero_is_not() {
+        assert_eq!([0, 1, 2].map(|n| many(n, "task")), ["0 tasks", "1 task", "2 tasks"]);
+    }
+
+    #[test]
+    fn the_envelope_comes_first_and_the_body_is_not_nested() {
+        #[derive(Serialize)]
+        struct Body {
+            leaked: Option<u64>,
+        }
+        impl Document for Body {
+            const KIND: &str = "test";
+        }
+        let text = serde_json::to_string(&Envelope::new(&Body { leaked: None })).unwrap();
+        assert_eq!(text, r#"{"schema":"pvcheck/v1","kind":"test","leaked":null}"#);
+    }
+}

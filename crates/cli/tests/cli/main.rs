@@ -3,6 +3,7 @@
 mod churn;
 mod drop_in;
 mod interrupt;
+mod kinds;
 mod output;
 mod reclaim;
 mod refusal;
