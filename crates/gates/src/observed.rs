@@ -35,7 +35,7 @@ pub struct Observed<T> {
 
 impl<T> Observed<T> {
     /// Waits for `asked`, and records its result, the time and the duration. An error is recorded, not returned.
-    pub async fn of<E: Display>(
+    pub(crate) async fn of<E: Display>(
         source: impl Into<String>,
         asked: impl Future<Output = Result<T, E>>,
     ) -> Self {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use pvcheck_gates::{
-    Config, Gate, GateReport, M2Order, Preflight, Verdict, collect_m1, collect_m2, judge_m1, judge_m2,
-    markdown, preflight, table,
+    Config, Gate, GateReport, Preflight, Verdict, collect_m1, collect_m2, judge_m1, judge_m2, markdown,
+    preflight, table,
 };
 use pvcheck_swarm::{Operation, Permit, RunId};
 use serde::Serialize;
@@ -132,10 +132,9 @@ impl Runner<'_> {
     /// The report, and true iff a guardrail kept the churn from beginning.
     async fn m2(&self) -> Result<(GateReport, bool), Failure> {
         let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-        let asked = M2Order { order: self.asked.order };
         let watch = |p| self.printer.show(p);
         let op = Operation::new(&self.session.engine, permit, &run, &watch);
-        let work = async { Ok(collect_m2(op, self.config, self.ready, asked).await?) };
+        let work = async { Ok(collect_m2(op, self.config, self.ready, self.asked.order).await?) };
         let facts = guarded(op, self.printer, work).await?;
         let report = judge_m2(self.config, &facts);
         self.save(&report, &facts)?;

@@ -19,14 +19,7 @@ use crate::config::{CanaryConfig, ChurnConfig, Config};
 use crate::facts::{CanaryFacts, ChurnOutcome, M2Facts};
 use crate::observed::Observed;
 
-/// What gate `pvcheck.m2` is asked for in addition to its configuration.
-#[derive(Clone, Copy, Debug)]
-pub struct M2Order {
-    /// In which order the throwaway stacks are removed.
-    pub order: Order,
-}
-
-/// Deploys the canary and the throwaway stacks, removes them, and records what was seen.
+/// Deploys the canary and the throwaway stacks, removes them, the latter in this order, and records what was seen.
 ///
 /// Everything created carries the label of the operation's run. If the future is dropped, sweep that run.
 ///
@@ -36,7 +29,7 @@ pub async fn collect_m2(
     op: Operation<'_>,
     config: &Config,
     ready: &Preflight,
-    asked: M2Order,
+    order: Order,
 ) -> Result<M2Facts, PreflightError> {
     let canary = config.canary.as_ref().ok_or(PreflightError::NotConfigured { table: "canary" })?;
     let throwaway = config.churn.as_ref().ok_or(PreflightError::NotConfigured { table: "churn" })?;
@@ -48,7 +41,7 @@ pub async fn collect_m2(
     let (canary, churn) = if let Some(why) = hard_stop(&routes, &waits) {
         (Observed::not_asked("canary", why.clone()), Observed::not_asked("churn", why))
     } else {
-        (deployer.fly(canary).await, deployer.churn(throwaway, asked).await)
+        (deployer.fly(canary).await, deployer.churn(throwaway, order).await)
     };
     let residue = deployer.sweep().await;
     let journal = deployer.scan_since(&mark).await;
@@ -80,7 +73,7 @@ impl Deployer<'_> {
         Observed::of("canary", async { Ok::<_, Infallible>(flight.await) }).await
     }
 
-    async fn churn(&self, throwaway: &ChurnConfig, asked: M2Order) -> Observed<ChurnOutcome> {
+    async fn churn(&self, throwaway: &ChurnConfig, order: Order) -> Observed<ChurnOutcome> {
         let plan = ChurnPlan {
             lock: Some(LockAs {
                 holder: format!("pvcheck, process {}", std::process::id()),
@@ -90,7 +83,7 @@ impl Deployer<'_> {
             stacks: throwaway.stacks,
             replicas: throwaway.replicas,
             rounds: throwaway.rounds,
-            order: asked.order,
+            order,
             shape: ChurnShape::default(),
             image: throwaway.image.clone(),
             command: throwaway.command.clone(),

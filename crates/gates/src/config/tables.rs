@@ -176,7 +176,7 @@ impl Config {
     }
 
     /// The engine's log file, if it is one.
-    pub fn log_file(&self) -> Option<PathBuf> {
+    pub(crate) fn log_file(&self) -> Option<PathBuf> {
         self.journal.file.as_ref().map(|file| self.folder.join(file))
     }
 
@@ -188,7 +188,7 @@ impl Config {
 
 impl RouteConfig {
     /// The route, ready to be asked.
-    pub fn spec(&self) -> RouteSpec {
+    pub(crate) fn spec(&self) -> RouteSpec {
         let mut spec = RouteSpec::new(&self.name, self.url.clone());
         spec.address = self.address;
         spec.expected.clone_from(&self.expect);
@@ -202,7 +202,7 @@ impl CanaryConfig {
     ///
     /// # Errors
     /// If the URL is invalid; the error says how to fix it.
-    pub fn spec(&self, stack: &str) -> Result<RouteSpec, ConfigFault> {
+    pub(crate) fn spec(&self, stack: &str) -> Result<RouteSpec, ConfigFault> {
         let url = RouteUrl::parse(&self.url.replace("{stack}", stack)).map_err(ConfigFault::CanaryUrl)?;
         let mut spec = RouteSpec::new("canary", url);
         spec.address = self.address;
@@ -214,7 +214,7 @@ impl CanaryConfig {
     }
 
     /// Its labels, with the name filled in.
-    pub fn labels_for(&self, stack: &str) -> Vec<(String, String)> {
+    pub(crate) fn labels_for(&self, stack: &str) -> Vec<(String, String)> {
         let fill = |text: &String| text.replace("{stack}", stack);
         self.labels.iter().map(|(key, value)| (fill(key), fill(value))).collect()
     }

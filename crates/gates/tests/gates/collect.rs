@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{
-    ChurnFailure, ChurnOutcome, Config, M1Facts, M2Facts, M2Order, PreflightError, Seen, Unseen, Verdict,
-    collect_m1, collect_m2, judge_m1, judge_m2, preflight,
+    ChurnFailure, ChurnOutcome, Config, M1Facts, M2Facts, PreflightError, Seen, Unseen, Verdict, collect_m1,
+    collect_m2, judge_m1, judge_m2, preflight,
 };
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{CensusError, Engine, Operation, Order, Permit, RunId, silent};
@@ -86,7 +86,7 @@ pub(crate) async fn m2_run(world: &World, order: Order) -> Result<M2Facts, Prefl
     let permit = Permit::granted_by_operator();
     let run = RunId::unique();
     let op = Operation::new(&world.engine, permit, &run, &silent);
-    collect_m2(op, &world.config, &ready, M2Order { order }).await
+    collect_m2(op, &world.config, &ready, order).await
 }
 
 #[tokio::test]
