@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line: commands, options, and how their values are parsed.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,27 +21,27 @@ pub(crate) struct Args {
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
-    /// The engine: unix:///PATH of a manager's socket
+    /// The engine: unix:///PATH of a manager's socket [default: unix:///var/run/docker.sock]
     #[arg(long, global = true, env = "DOCKER_HOST", value_name = "URL")]
     pub(crate) host: Option<String>,
-    /// What is expected of the Swarm [default: ./pvcheck.toml, where a command needs one]
+    /// What the Swarm is expected to be [default: ./pvcheck.toml, where a command needs one]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Run against the embedded engine, a model of a Swarm, instead of a real one
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) engine: Option<EngineKind>,
-    /// How the result is printed
+    /// Format of the result; markdown is for `gate run` only
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
     /// No progress on stderr
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Logs of pvcheck itself on stderr; twice for more
+    /// Print pvcheck's own log on stderr; repeat for more detail
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
-/// An engine that is no real one.
+/// An engine that is not a real one.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum EngineKind {
     /// A model of a Swarm manager with the cc-ci world on it
@@ -55,33 +55,34 @@ pub(crate) enum Output {
     Table,
     /// For scripts
     Json,
-    /// For a file or a ticket; gates only
+    /// For a file or a ticket; `gate run` only
     Markdown,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Every overlay: capacity, who holds what, who waits and why; changes nothing
+    /// Show every overlay: capacity, holders, waiting tasks, leaks; changes nothing
     ///
-    /// `--save look.json` keeps what was seen, redacted; `--snapshot look.json` judges it elsewhere, without an engine.
+    /// `--save FILE` keeps the snapshot, redacted; `--snapshot FILE` audits it later, without an engine.
     ///
     /// Example: pvcheck audit proxy -o json
     Audit(Audit),
-    /// Units that wait for what is ordered after them: deadlocks that systemd cannot see
+    /// Find systemd units that wait, through a URL, for a unit that is ordered after them
     ///
     /// Example: pvcheck boot --units /etc/systemd/system --waits waits.json
     Boot(Boot),
-    /// How many addresses of a network are leaked, and which; only probes
+    /// Count the leaked addresses of a network and name them; leaves nothing behind
     ///
-    /// By `--method status` it only reads the engine's own count, which Docker 29 and later tells: a number without names.
+    /// It asks the allocator for addresses and gives them back; no container starts. With `--method status` it only reads
+    /// the engine's own count (Docker 29 and later): a number without names.
     ///
     /// Example: pvcheck census proxy
     Census(Census),
-    /// A bounded proof: throwaway stacks deployed and removed, a census before and after
+    /// Deploy and remove throwaway stacks between two censuses, to prove that nothing leaks
     ///
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
     Churn(Churn),
-    /// The docker client's own words, done without a leak and at once: a drop-in for scripts
+    /// Run `docker stack rm` without the leak: a drop-in for scripts, without --apply
     ///
     /// Example: docker() { case "$1 $2" in "stack rm"|"stack down"|"stack remove") pvcheck docker "$@";; *) command docker "$@";; esac; }
     Docker(Docker),
@@ -89,34 +90,34 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck explain vip-exhausted
     Explain(Explain),
-    /// Gates: checks with verdicts and evidence
+    /// Run gates: checks with verdicts and evidence
     ///
     /// Example: pvcheck gate run pvcheck.m1 --config cc-ci.toml
     Gate(Gate),
-    /// Known signatures in the engine's log
+    /// Search the engine's log for known signatures
     ///
     /// Example: pvcheck journal scan --since-engine-start
     Journal(Journal),
-    /// A subnet that collides with nothing, and why the others do; changes nothing
+    /// Choose a subnet that collides with nothing, and say why the others do; changes nothing
     ///
-    /// Looked at are the Swarm's overlays, the engine's own networks, and the addresses and routes (all tables) of the
-    /// network namespace that pvcheck itself runs in: run it on the engine's host. Other nodes are listed as not seen.
+    /// It reads the Swarm's overlays, the engine's own networks, and the addresses and routes (all tables) of the network
+    /// namespace that pvcheck runs in, so run it on the engine's host. Other nodes are listed as not seen.
     ///
     /// Example: pvcheck plan-subnet --prefer 10.10.0.0/16 --name proxy
     PlanSubnet(Box<PlanSubnet>),
-    /// Take leaked addresses back without stopping a container
+    /// Free leaked addresses without stopping a container
     ///
-    /// Every leak is gone once the Swarm's leadership moves. Managers hand it over among themselves where there are three
-    /// or more; a single one borrows a second for half a minute, a private engine that this command starts and removes; a
-    /// restart of the engine is done only where it is allowed by name.
+    /// A new leader rebuilds the allocator from the store, without the leaks. Three or more managers hand the leadership
+    /// over; a single manager borrows a second for half a minute, a private engine that this command starts and removes.
+    /// The engine is restarted only with --now or --window.
     ///
     /// Example: pvcheck reclaim --apply
     Reclaim(Box<Reclaim>),
-    /// Does each configured route answer as expected?
+    /// Ask every configured route and compare the answer with what is expected
     ///
     /// Example: pvcheck routes --config cc-ci.toml
     Routes,
-    /// Removal of stacks that leaks nothing
+    /// Remove stacks without leaking an address
     ///
     /// Example: pvcheck stack rm ghos-bdd2f3 --apply
     Stack(Stack),
@@ -124,7 +125,7 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck sweep --apply
     Sweep(Apply),
-    /// Why does a service or a task not run? The chain to its cause, and what to do; changes nothing
+    /// Explain why a service or task does not run, and what to do; changes nothing
     ///
     /// Example: pvcheck why shop_app
     Why(Why),
@@ -144,23 +145,23 @@ impl Command {
 pub(crate) struct Audit {
     /// Only these networks
     pub(crate) networks: Vec<String>,
-    /// Keep what was seen in a file that only its owner may read, for `--snapshot`
+    /// Save the snapshot, redacted, to a file that only its owner may read
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
-    /// Judge a look that `--save` kept, without an engine
+    /// Audit a snapshot that `--save` wrote, without an engine
     #[arg(long, value_name = "FILE", conflicts_with = "save")]
     pub(crate) snapshot: Option<PathBuf>,
-    /// From when on the pressure is high: used per cent such as 80%, or at most so many free [default: 75%, or 2 free]
+    /// When the pressure is high: at this share used, such as 80%, or at this many free [default: 75%, or 2 free]
     #[arg(long, value_name = "PERCENT|COUNT", value_parser = threshold)]
     pub(crate) high: Option<Threshold>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Why {
-    /// A service's name, or the id of a service or task, or its beginning
+    /// A service's name, or the id (or its beginning) of a service or task
     #[arg(value_name = "SERVICE|TASK")]
     pub(crate) subject: String,
-    /// Judge a look that `pvcheck audit --save` kept, without an engine
+    /// Read a snapshot that `pvcheck audit --save` wrote, without an engine
     #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
 }
@@ -179,11 +180,11 @@ pub(crate) struct Boot {
 pub(crate) struct Census {
     /// The overlay's name
     pub(crate) network: String,
-    /// When to stop, complete or not
+    /// Stop after this time, complete or not
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(crate) deadline: Duration,
-    /// How to ask: cursor (an address at a time, leaves the log alone), bulk (many at once), or status (only read the
-    /// engine's own count, from Docker 29 on: a number without names) [default: cursor or bulk, by size]
+    /// How to count: cursor (one address at a time, no line in the engine's log), bulk (many at once), or status (read
+    /// the engine's own count, from Docker 29 on: a number without names) [default: cursor or bulk, by size]
     #[arg(long, value_name = "METHOD", value_parser = census_method)]
     pub(crate) method: Option<CensusMethod>,
 }
@@ -192,46 +193,46 @@ pub(crate) struct Census {
 pub(crate) struct Churn {
     /// The shared overlay's name
     pub(crate) network: String,
-    /// Stacks at once
+    /// Stacks deployed at the same time
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) stacks: u32,
-    /// Tasks of each
+    /// Tasks of each stack
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) replicas: u32,
-    /// Rounds
+    /// How often all stacks are deployed and removed
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
-    /// How the stacks are removed: drained, stack-rm (as the docker client does, which loses addresses), or both, one
-    /// after the other, as a control
+    /// How stacks are removed: drained, stack-rm (the docker client's order, which leaks), or both, one after the
+    /// other, the second as a control
     #[arg(long, value_name = "ORDER", default_value = "drained", value_parser = churn_order)]
     pub(crate) order: ChurnOrder,
-    /// What a stack has beside a service on the network: shared+private (a network of its own), shared (nothing),
-    /// host-port or ingress-port (a network of its own and a published port that the engine chooses)
+    /// What a stack has in addition to its service on the network: shared+private (a network of its own), shared
+    /// (nothing), host-port or ingress-port (a network of its own and a published port that the engine chooses)
     #[arg(long, value_name = "SHAPE", default_value = "shared+private", value_parser = shape)]
     pub(crate) shape: ChurnShape,
-    /// How they stop, where the image has sh: at once, or after 2 s
+    /// How tasks stop; the image must have sh
     #[arg(long, value_name = "HOW", conflicts_with = "command")]
     pub(crate) stop: Option<Stop>,
-    /// Their image; it must be on the nodes or pullable [default: that of [churn] in the configuration]
+    /// Image of the tasks, on the nodes or pullable [default: that of [churn] in the configuration]
     #[arg(long)]
     pub(crate) image: Option<String>,
-    /// Take the Swarm's lock over from whoever holds it, and record why
+    /// Take over the Swarm's lock, whichever process holds it, and record this reason
     #[arg(long, value_name = "REASON")]
     pub(crate) break_lock: Option<String>,
-    /// Do it; without this the plan is printed and nothing touched
+    /// Do it; without this the plan is printed and nothing is touched
     #[arg(long)]
     pub(crate) apply: bool,
-    /// What they run
+    /// Command of the tasks [default: the image's own]
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 }
 
-/// Which arms a churn has.
+/// Which removal orders a churn runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChurnOrder {
-    /// One.
+    /// One order.
     One(Order),
-    /// Drained, and the control.
+    /// Drained, then the docker client's order as a control.
     Both,
 }
 
@@ -245,7 +246,7 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
-    /// What the tasks run.
+    /// The command that makes tasks stop in this way.
     pub(crate) fn command(self) -> Vec<String> {
         let on_term = match self {
             Self::Quick => "exit 0",
@@ -264,11 +265,11 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GateCommand {
-    /// The gates there are
+    /// List the gates
     ///
     /// Example: pvcheck gate list
     List,
-    /// Run gates one after the other, as long as they pass
+    /// Run gates in order, until one does not pass
     ///
     /// Example: pvcheck gate run pvcheck.m1 pvcheck.m2 --config cc-ci.toml --apply --out reports
     Run(GateRun),
@@ -276,16 +277,16 @@ pub(crate) enum GateCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GateRun {
-    /// Names of gates
+    /// Gates to run
     #[arg(required = true, value_name = "GATE", value_parser = gate())]
     pub(crate) gates: Vec<pvcheck_gates::Gate>,
-    /// Let gates deploy and remove stacks of their own: pvcheck.m2 needs it
+    /// Let gates deploy and remove stacks of their own; `gate list` says which need it
     #[arg(long)]
     pub(crate) apply: bool,
     /// How throwaway stacks are removed
     #[arg(long, default_value = "drained", value_parser = order)]
     pub(crate) order: Order,
-    /// A folder for GATE.json, GATE.md and GATE.facts.json
+    /// Folder to write GATE.json, GATE.md and GATE.facts.json to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -313,102 +314,102 @@ pub(crate) enum JournalCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Scan {
-    /// From this time on, RFC 3339
+    /// Start at this time (RFC 3339)
     #[arg(long, value_name = "TIME", conflicts_with = "since_engine_start")]
     pub(crate) since: Option<jiff::Timestamp>,
-    /// From the engine's last start on
+    /// Start at the engine's last start
     #[arg(long)]
     pub(crate) since_engine_start: bool,
-    /// A file that the engine logs to
+    /// Read this log file
     #[arg(long, value_name = "FILE", conflicts_with = "unit")]
     pub(crate) file: Option<PathBuf>,
-    /// A unit of the systemd journal
+    /// Read this unit of the systemd journal
     #[arg(long, value_name = "UNIT", default_value = "docker.service")]
     pub(crate) unit: String,
 }
 
-/// Subnets are texts here, for their errors are to be one line with the mend.
+/// Subnets are parsed by the command, so that an error is one line that names the option and the right form.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanSubnet {
     /// Prefix length [default: that of the first --prefer, or what the workload needs, else 16]
     #[arg(long, value_name = "LENGTH")]
     pub(crate) prefix: Option<String>,
-    /// Take this one if it is suitable; may be repeated, best first
+    /// Take this subnet if it is free; may be repeated, best first
     #[arg(long, value_name = "CIDR")]
     pub(crate) prefer: Vec<String>,
-    /// Look only in these [default: the private ranges of RFC 1918]
+    /// Search only these ranges [default: the private ranges of RFC 1918]
     #[arg(long, value_name = "CIDR", num_args = 1..)]
     pub(crate) allow: Vec<String>,
-    /// Do not look in these
+    /// Leave these ranges out
     #[arg(long, value_name = "CIDR", num_args = 1..)]
     pub(crate) deny: Vec<String>,
-    /// VIP services that the network has to hold
+    /// VIP services that the network must hold
     #[arg(long, value_name = "N")]
     pub(crate) services: Option<u64>,
     /// Tasks of each service
     #[arg(long, value_name = "N", default_value_t = 1, requires = "services")]
     pub(crate) replicas: u64,
-    /// Nodes, each of which takes an address [default: as many as the Swarm has, else 1]
+    /// Nodes; each takes an address for its load balancer [default: as many as the Swarm has, else 1]
     #[arg(long, value_name = "N", requires = "services")]
     pub(crate) nodes: Option<u64>,
-    /// Growth to leave room for: 100 is twice as much
+    /// Expected growth: 100 plans for twice the workload
     #[arg(long, value_name = "PERCENT", default_value_t = 0, requires = "services")]
     pub(crate) growth: u64,
-    /// Which free subnet is taken: first-fit, best-fit (keeps large blocks whole), room-to-grow (its sibling is free too)
+    /// Which free subnet to take: first-fit, best-fit (keeps large blocks whole), room-to-grow (its sibling is free too)
     #[arg(long, default_value = "first-fit", value_parser = strategy)]
     pub(crate) strategy: Strategy,
     /// Plan from a JSON list of {"net", "owner", "source"}, without an engine
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
     pub(crate) reservations: Option<PathBuf>,
-    /// Plan from a look that `pvcheck audit --save FILE` kept, without an engine
+    /// Plan from a snapshot that `pvcheck audit --save` wrote, without an engine
     #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
-    /// The network's name, for the lines that declare it
+    /// Network name in the lines to copy
     #[arg(long, value_name = "NETWORK", default_value = "NETWORK")]
     pub(crate) name: String,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reclaim {
-    /// Count on these networks only [default: every overlay but ingress]
+    /// Count leaks on these networks only [default: every overlay but ingress]
     #[arg(value_name = "NETWORK")]
     pub(crate) networks: Vec<String>,
-    /// Do it; without this the plan is printed and nothing touched
+    /// Do it; without this the plan is printed and nothing is touched
     #[arg(long)]
     pub(crate) apply: bool,
-    /// How: auto takes the gentlest that is possible
+    /// handover, borrow or restart; auto takes the first of these that is possible
     #[arg(long, default_value = "auto", value_parser = reclaim_strategy)]
     pub(crate) strategy: ReclaimStrategy,
-    /// Another manager of the same Swarm, to ask while the first is demoted; may be repeated
+    /// Socket of another manager of the same Swarm, used while the first is demoted; may be repeated
     #[arg(long, value_name = "URL")]
     pub(crate) helper: Vec<Host>,
-    /// End what an interrupted reclaim began
+    /// Finish an interrupted reclaim
     #[arg(long, conflicts_with_all = ["networks", "apply"])]
     pub(crate) resume: bool,
-    /// With --resume: where the quorum is lost for good, make this manager the only one again; its tasks restart
+    /// With --resume, if the quorum is lost: make this manager the only one again; its tasks restart
     #[arg(long, requires = "resume")]
     pub(crate) force_new_cluster: bool,
-    /// Put the copy of the manager's raft folder back that a borrow made; the engine must be stopped
+    /// Restore the copy of the manager's raft folder that a borrow made; the engine must be stopped
     #[arg(long, conflicts_with_all = ["apply", "resume", "networks"])]
     pub(crate) restore_copy: bool,
-    /// Take the Swarm's lock over from whoever holds it, and record why
+    /// Take over the Swarm's lock, whichever process holds it, and record this reason
     #[arg(long, value_name = "REASON")]
     pub(crate) break_lock: Option<String>,
-    /// Where the step journal and a private engine are kept; it must outlive this process
+    /// Folder of the step log and the private engine; it must outlive this process
     #[arg(long, value_name = "DIR", default_value_os_t = pvcheck_swarm::default_state().to_owned())]
     pub(crate) state: PathBuf,
-    /// The engine may be restarted at once, whatever starts or stops at the moment; all its containers restart
+    /// Allow a restart of the engine now, even while tasks start or stop; all its containers restart
     #[arg(long, conflicts_with = "window")]
     pub(crate) now: bool,
-    /// The engine may be restarted between these times of the day, UTC, while no task starts or stops
+    /// Allow a restart of the engine between these times of day (UTC), while no task starts or stops
     #[arg(long, value_name = "HH:MM-HH:MM", value_parser = window)]
     pub(crate) window: Option<(jiff::civil::Time, jiff::civil::Time)>,
-    /// What restarts the engine, for a shell
+    /// Shell command that restarts the engine
     #[arg(long, value_name = "COMMAND", default_value = "systemctl restart docker.service")]
     pub(crate) restart_command: String,
 }
 
-/// A strategy of a reclaim, or the choice among them.
+/// A strategy of a reclaim; `None` leaves the choice to pvcheck.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReclaimStrategy(pub(crate) Option<pvcheck_swarm::Strategy>);
 
@@ -422,16 +423,16 @@ pub(crate) struct Stack {
 pub(crate) enum StackCommand {
     /// Remove stacks: services, wait for their tasks, then networks, secrets and configs
     ///
-    /// A stack whose tasks do not stop in time keeps its networks; run it again then, as after an interruption.
-    /// An unknown stack is wrong usage, and nothing is removed then. Scripts that call `docker stack rm` find its own
-    /// behaviour in `pvcheck docker stack rm`.
+    /// A stack whose tasks do not stop in time keeps its networks; run the command again then, as after Ctrl-C.
+    /// If one of the stacks does not exist, nothing is removed (exit code 2). For the docker client's own behaviour in
+    /// scripts, use `pvcheck docker stack rm`.
     ///
     /// Example: pvcheck stack rm ghos-bdd2f3 --apply
     #[command(visible_aliases = ["remove", "down"])]
     Rm(StackRm),
 }
 
-/// What the docker client understands.
+/// The docker client's commands that have a form without leaks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Docker {
     #[command(subcommand)]
@@ -440,7 +441,7 @@ pub(crate) struct Docker {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DockerCommand {
-    /// Stacks
+    /// Remove stacks
     Stack(DockerStack),
 }
 
@@ -452,10 +453,10 @@ pub(crate) struct DockerStack {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DockerStackCommand {
-    /// Remove stacks as `docker stack rm` does, but drained; there is no --apply, it is done
+    /// Remove stacks as `docker stack rm` does, but drained; acts at once, without --apply
     ///
-    /// Takes the options of the client's versions 20.10 to 29 and prints its lines. As with the client, an unknown
-    /// stack is no error: `Nothing found in stack: NAME` on stderr, and exit code 0. Exit code 1 if something is left.
+    /// Takes the options of client versions 20.10 to 29 and prints the same lines. As with the client, an unknown stack
+    /// is not an error: `Nothing found in stack: NAME` on stderr, exit code 0. Exit code 1 if something is left.
     ///
     /// Example: pvcheck docker stack rm ghos-bdd2f3
     #[command(visible_aliases = ["remove", "down"])]
@@ -471,17 +472,17 @@ pub(crate) struct DockerStackRm {
     pub(crate) removal: Removal,
 }
 
-/// Options of both spellings of a removal.
+/// Options of `stack rm` and `docker stack rm`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Removal {
-    /// How long tasks may take to stop before a stack's networks are left in place
+    /// How long to wait for tasks to stop before leaving a stack's networks in place
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
-    /// Taken from the docker client and without effect: a removal that leaks nothing waits
+    /// Accepted for scripts, without effect: a removal that leaks nothing has to wait
     #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         value_parser = go_bool)]
     pub(crate) detach: Option<bool>,
-    /// Taken from the docker client of 20.10: `swarm` and `all` have no effect
+    /// Accepted from scripts for the client of 20.10; `swarm` and `all` have no effect
     #[arg(long, value_name = "NAME", hide = true, value_parser = ["swarm", "all", ""])]
     pub(crate) orchestrator: Option<String>,
 }
@@ -493,14 +494,14 @@ pub(crate) struct StackRm {
     pub(crate) stacks: Vec<String>,
     #[command(flatten)]
     pub(crate) removal: Removal,
-    /// Do it; without this only what would be removed is said
+    /// Do it; without this, only print what would be removed
     #[arg(long)]
     pub(crate) apply: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Apply {
-    /// Do it; without this only what would be removed is said
+    /// Do it; without this, only print what would be removed
     #[arg(long)]
     pub(crate) apply: bool,
 }
@@ -537,9 +538,9 @@ fn window(text: &str) -> Result<(jiff::civil::Time, jiff::civil::Time), String> 
     times.ok_or_else(|| "give two times of the day in UTC, such as 02:00-04:30".into())
 }
 
-/// `80%` is a share that is used, `20` a number that is free.
+/// Parses a threshold: `80%` is the share used, `20` the number of free addresses.
 fn threshold(text: &str) -> Result<Threshold, String> {
-    let wrong = || "give used per cent from 1% to 100%, or a number of free addresses such as 20".to_owned();
+    let wrong = || "give a used share from 1% to 100%, or a number of free addresses such as 20".to_owned();
     if let Some(percent) = text.strip_suffix('%') {
         return match percent.parse() {
             Ok(used_percent @ 1..=100) => Ok(Threshold { used_percent, free_addrs: 0 }),
@@ -592,50 +593,4 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn thresholds_in_per_cent_and_absolute() {
-        assert_eq!(threshold("80%"), Ok(Threshold { used_percent: 80, free_addrs: 0 }));
-        assert_eq!(threshold("20"), Ok(Threshold { used_percent: 100, free_addrs: 20 }));
-        for wrong in ["0%", "101%", "%", "", "-1", "80 %", "x"] {
-            assert!(threshold(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Args::command().debug_assert();
-    }
-
-    /// Every way in which scripts write it for the clients of 20.10 to 29, in both spellings.
-    #[test]
-    fn what_docker_stack_rm_takes_is_taken() {
-        for tail in [
-            "rm a",
-            "rm a b",
-            "remove a",
-            "down a b",
-            "rm -d a",
-            "rm -d=false a",
-            "rm --detach a",
-            "rm --detach=true a b",
-            "rm a --detach=0",
-            "rm --orchestrator swarm a",
-            "rm --orchestrator=all a",
-        ] {
-            for head in ["pvcheck stack", "pvcheck docker stack"] {
-                let line = format!("{head} {tail}");
-                let parsed = Args::try_parse_from(line.split(' '));
-                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
-            }
-        }
-        for wrong in ["rm", "rm --detach=perhaps a", "rm --orchestrator kubernetes a", "rm --apply a"] {
-            let line = format!("pvcheck docker stack {wrong}");
-            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
-        }
-    }
-}
+mod tests;

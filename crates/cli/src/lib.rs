@@ -1,6 +1,6 @@
-//! The printer of pvcheck: arguments, progress, printing, exit codes. It decides nothing.
+//! The command `pvcheck`: arguments, progress, printing, exit codes. It decides nothing about a Swarm.
 //!
-//! [`main`] is the whole program; `cargo xtask pvcheck` calls it too, so that what the one shows is what the other does.
+//! [`main`] is the whole program. `cargo xtask pvcheck` calls it too, so that both run the same code.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -21,8 +21,8 @@ use clap::Parser;
 use crate::args::{Args, Command, Output};
 use crate::printer::Printer;
 
-/// Runs the command line and gives its exit code: 0 pass or done, 1 a finding, 2 wrong usage, 3 unknown,
-/// 4 refused by a guardrail, 130 interrupted and cleaned up.
+/// Runs a command line, program name first, and returns its exit code: 0 pass or done, 1 a finding, 2 wrong usage,
+/// 3 unknown, 4 refused by a guardrail, 130 interrupted and cleaned up.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
@@ -36,10 +36,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
-        // A task of its own keeps the command's large future off the main thread's stack.
+        // Boxed, because a command's future is larger than the main thread's stack should hold.
         Box::pin(run(&args, &printer)).await
     });
-    // What still waits for the disk or a name must not hold up the exit.
+    // A blocking thread that still waits for a disk or a name server must not delay the exit.
     runtime.shutdown_background();
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -50,17 +50,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Help and version go to stdout with code 0. A usage error is one line on stderr, with code 2.
 fn refused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // A closed pipe is no error.
+        // A closed pipe is not an error.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
     let parts = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    // clap prints a paragraph; scripts and logs get one line, without the usage and the pointer to --help.
     let telling =
         parts.filter(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
     let line = telling.collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
-    // A stderr that cannot be written has nobody behind it.
+    // If stderr is closed there is no other place to report that.
     let _ = writeln!(anstream::stderr(), "pvcheck: {line}; see `pvcheck --help`");
     ExitCode::from(failure::USAGE)
 }

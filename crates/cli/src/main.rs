@@ -1,4 +1,4 @@
-//! The `pvcheck` command. All of it is in the library, so that `cargo xtask pvcheck` runs the same printer.
+//! The program `pvcheck`. All of it is in the library, so that `cargo xtask pvcheck` runs the same code.
 
 use std::process::ExitCode;
 

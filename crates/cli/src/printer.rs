@@ -1,4 +1,4 @@
-//! stdout is the result and nothing else; everything else goes to stderr.
+//! Printing: the result to stdout and nothing else there; progress, notes and errors to stderr.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::args::{Global, Output};
 use crate::failure::Failure;
 use crate::report::{Document, Envelope};
 
-/// How often a count is said where there is no terminal to redraw.
+/// How often a count is printed where there is no terminal to redraw.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// Where results, progress and errors go.
@@ -36,7 +36,7 @@ impl Printer {
         Self { output: global.output, progress: bar, said: Mutex::default(), quiet: global.quiet }
     }
 
-    /// Shows a step: on a terminal in place, else as a line, each step once and counts once a second.
+    /// Shows progress: redrawn on a terminal; otherwise a line for each new step, and one a second for counts.
     pub(crate) fn show(&self, progress: Progress) {
         let (text, is_count) = match progress {
             Progress::Step(text) => (text, false),
@@ -60,10 +60,10 @@ impl Printer {
         true
     }
 
-    /// A line for the person in front of it.
+    /// Prints a line to stderr.
     pub(crate) fn note(&self, line: &str) {
         self.paused(|| {
-            // A stderr that cannot be written has nobody behind it.
+            // If stderr is closed there is no other place to report that.
             let _ = writeln!(anstream::stderr(), "{line}");
         });
     }
@@ -80,12 +80,12 @@ impl Printer {
         }
     }
 
-    /// Prints JSON as it is: a document in its envelope, or a list of them.
+    /// Prints JSON as it is: one document in its envelope, or a list of them.
     pub(crate) fn json<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
         self.print(&(serde_json::to_string_pretty(value).map_err(Failure::unknown)? + "\n"))
     }
 
-    /// Prints to stdout as it is. A reader that has gone away is no error.
+    /// Prints to stdout as it is. A closed pipe is not an error: `pvcheck … | head` must not fail.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
         let written = self.paused(|| {
             let mut out = anstream::stdout();
@@ -101,12 +101,12 @@ impl Printer {
         self.output
     }
 
-    /// Colour is decided by the stream: anstream takes it out where it does not belong.
+    /// Always coloured: anstream strips the colour where stdout is not a terminal or `NO_COLOR` is set.
     pub(crate) fn style() -> Style {
         Style::Coloured
     }
 
-    /// The one line of an error, and its exit code.
+    /// Prints the one line of an error, and returns its exit code.
     pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
         self.done();
         self.note(&format!("pvcheck: {}", failure.line.replace('\n', " ")));
@@ -128,7 +128,7 @@ impl Printer {
     }
 }
 
-/// bollard prints payloads at debug level, environment and secrets included: it never gets below info.
+/// bollard logs request bodies at debug level, with environments and secrets in them, so it stays at info.
 fn log_to_stderr(verbose: u8) {
     let level = match verbose {
         0 => return,
@@ -139,6 +139,34 @@ fn log_to_stderr(verbose: u8) {
     let filter = format!("{level},bollard=info,hyper=info,h2=info,rustls=info");
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    // A second call in one process (xtask) keeps the first's.
+    // xtask calls `main` in its own process, which may have a subscriber already; the first one stays.
     let _ = subscriber.try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printer() -> Printer {
+        Printer { output: Output::Table, progress: None, said: Mutex::default(), quiet: true }
+    }
+
+    #[test]
+    fn a_step_is_news_once_until_another_one_comes() {
+        let printer = printer();
+        assert!(printer.is_news("deploying", false));
+        assert!(!printer.is_news("deploying", false));
+        assert!(printer.is_news("removing", false));
+        assert!(printer.is_news("deploying", false));
+    }
+
+    #[test]
+    fn a_count_is_news_at_most_once_a_second_and_never_holds_up_a_step() {
+        let printer = printer();
+        assert!(printer.is_news("census: 1 of 9", true));
+        assert!(!printer.is_news("census: 2 of 9", true));
+        assert!(printer.is_news("done", false));
+        *printer.said.lock().unwrap() = ("census: 2 of 9".into(), Instant::now().checked_sub(SAY_EVERY));
+        assert!(printer.is_news("census: 3 of 9", true));
+    }
 }

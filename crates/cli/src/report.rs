@@ -1,4 +1,4 @@
-//! What commands print: JSON documents in one envelope, and counted nouns.
+//! What commands print: JSON documents in one envelope, and nouns with their number.
 
 use pvcheck_audit::{Audit, Why};
 use pvcheck_boot::BootReport;
@@ -8,13 +8,13 @@ use pvcheck_routes::RoutesReport;
 use pvcheck_swarm::{Census, Churn, ChurnComparison, CopyPutBack, Reclaim, ReclaimPlan};
 use serde::Serialize;
 
-/// Something that a command prints as one JSON document.
+/// A value that a command prints as one JSON document.
 pub(crate) trait Document: Serialize {
-    /// The document's `kind`, by which scripts tell it from others.
+    /// The document's `kind`, which scripts dispatch on.
     const KIND: &'static str;
 }
 
-/// A document as scripts read it: `schema`, `kind`, and its own fields.
+/// A document as scripts read it: `schema` and `kind` first, then its own fields.
 #[derive(Serialize)]
 pub(crate) struct Envelope<'a, T> {
     schema: &'static str,
@@ -80,4 +80,27 @@ impl Document for Why {
 /// `1 thing` or `n things`.
 pub(crate) fn many(n: u64, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular_and_zero_is_not() {
+        assert_eq!([0, 1, 2].map(|n| many(n, "task")), ["0 tasks", "1 task", "2 tasks"]);
+    }
+
+    #[test]
+    fn the_envelope_comes_first_and_the_body_is_not_nested() {
+        #[derive(Serialize)]
+        struct Body {
+            leaked: Option<u64>,
+        }
+        impl Document for Body {
+            const KIND: &str = "test";
+        }
+        let text = serde_json::to_string(&Envelope::new(&Body { leaked: None })).unwrap();
+        assert_eq!(text, r#"{"schema":"pvcheck/v1","kind":"test","leaked":null}"#);
+    }
 }

@@ -1,4 +1,4 @@
-//! A command's connection, its configuration, and what happens when it is interrupted.
+//! What commands share: the connection, the configuration, and what an interruption leads to.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::embedded::embedded;
 use crate::failure::{Failure, INTERRUPTED, NOT_DONE, REFUSED, USAGE};
 use crate::printer::Printer;
 
-/// The deadline of a call to an engine that may be in trouble.
+/// The deadline of a call while a reclaim is resumed: an engine without a quorum answers late or never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An engine to talk to; an embedded one ends with the session.
+/// A connection to an engine. An embedded engine ends with it.
 pub(crate) struct Session {
     pub(crate) engine: Engine,
     embedded: Option<Sim>,
@@ -35,7 +35,7 @@ impl Session {
         Ok(Self { engine: Engine::connect(&host).await?, embedded })
     }
 
-    /// As [`Session::open`], for an engine that may be no manager at the moment.
+    /// As [`Session::open`], for an engine that may not be a manager at the moment.
     pub(crate) async fn reach(args: &Args) -> Result<Self, Failure> {
         if args.global.engine.is_some() {
             return Self::open(args).await;
@@ -43,25 +43,28 @@ impl Session {
         Ok(Self { engine: Engine::reach(&host(args)?, PATIENCE).await?, embedded: None })
     }
 
-    /// The Swarm, and the allocator's own counts where the engine tells them.
+    /// Reads a snapshot, and the allocator's own counts where the engine has them (API 1.52 and later).
     pub(crate) async fn counted(&self) -> Result<(Snapshot, AllocatorCounts), Failure> {
         let snapshot = self.engine.snapshot().await?;
-        let statuses = read_counts(&self.engine, &snapshot).await;
-        Ok((snapshot, statuses))
+        let counts = read_counts(&self.engine, &snapshot).await;
+        Ok((snapshot, counts))
     }
 
-    /// The Swarm and the host. An embedded engine has no host: what this machine has is none of its business.
-    pub(crate) async fn look(&self) -> Result<SavedSnapshot, Failure> {
+    /// Reads a snapshot of the Swarm and of the host. The embedded engine is on no host, so this machine's addresses and
+    /// routes are left out.
+    pub(crate) async fn snapshot_with_host(&self) -> Result<SavedSnapshot, Failure> {
         if self.embedded.is_none() {
             return Ok(pvcheck_swarm::read_with_host(&self.engine).await?);
         }
         let host_unknown = Some("the embedded engine has no host".to_owned());
-        let (snapshot, statuses) = (self.engine.snapshot().await?, AllocatorCounts::default());
-        Ok(SavedSnapshot { snapshot, host: None, host_unknown, counts: statuses })
+        let (snapshot, counts) = (self.engine.snapshot().await?, AllocatorCounts::default());
+        Ok(SavedSnapshot { snapshot, host: None, host_unknown, counts })
     }
 }
 
-/// The engine's address: `--host`, else DOCKER_HOST, else Docker's own socket. Commands that need no engine never look.
+/// The engine's address: `--host`, else DOCKER_HOST, else Docker's default socket.
+///
+/// It is parsed here and not by clap, so that a DOCKER_HOST that pvcheck cannot use does not stop commands without engine.
 fn host(args: &Args) -> Result<Host, Failure> {
     match args.global.host.as_deref() {
         None | Some("") => Ok(Host::default_socket()),
@@ -69,14 +72,14 @@ fn host(args: &Args) -> Result<Host, Failure> {
     }
 }
 
-/// The configuration that was named, or `./pvcheck.toml`.
+/// Reads the configuration given with `--config`, or `./pvcheck.toml`.
 pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
     let path = args.global.config.as_deref().unwrap_or(Path::new("pvcheck.toml"));
     Ok(Config::load(path)?)
 }
 
-/// Runs something that makes things in the Swarm. However it ends, what it made is swept: after an error, and after
-/// Ctrl-C, a hang-up or a termination, which end it with code 130.
+/// Runs `work`, which creates objects in the Swarm, until it ends or a signal arrives. After an error or a signal it sweeps
+/// what the run created; a signal ends the command with code 130.
 pub(crate) async fn guarded<T>(
     op: Operation<'_>,
     printer: &Printer,
@@ -92,21 +95,22 @@ pub(crate) async fn guarded<T>(
     outcome
 }
 
-/// Who asks, for whoever meets the lock.
+/// How this process identifies itself in the lock.
 pub(crate) fn holder() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("pvcheck on {}, process {}", host.trim(), std::process::id())
 }
 
-/// Removes what somebody else made, which no sweep may finish: after Ctrl-C, a hang-up or a termination it is said how the
-/// rest goes.
+/// Runs `work` until it ends or a signal arrives. On a signal, the error says how to finish by hand.
+///
+/// For removals of stacks that pvcheck did not create: a sweep must not touch those.
 pub(crate) async fn until_interrupted<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
         outcome = Box::pin(work) => outcome,
         name = interrupted() => Err(Failure::interrupted(format!(
-            "interrupted ({name}); run it again to remove what is left, nothing is lost by that"
+            "interrupted ({name}); run the command again to remove what is left, no address is lost by that"
         ))),
     }
 }
@@ -119,27 +123,27 @@ async fn cleaned(op: Operation<'_>, printer: &Printer, failure: Failure) -> Fail
     let left = match swept {
         Ok(removed) if removed.left.is_empty() => return failure,
         Ok(removed) => removed.left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-        Err(error) => format!("whatever was made, for the sweep failed: {error}"),
+        Err(error) => format!("everything that the run created, because the sweep failed: {error}"),
     };
     with_rest(&failure, &left)
 }
 
-/// A failure after which something is left. Its own exit code stays, unless it said that all was cleaned up or that
-/// nothing was touched.
+/// The failure after a sweep that left something. Its exit code stays, unless that code says that everything was cleaned up
+/// or that nothing was touched.
 fn with_rest(failure: &Failure, left: &str) -> Failure {
     let code = if matches!(failure.code, INTERRUPTED | USAGE | REFUSED) { NOT_DONE } else { failure.code };
     let line = failure.line.replace("; everything of this run was removed", "");
     Failure { code, line: format!("{line}; but this is left, run `pvcheck sweep --apply`: {left}") }
 }
 
-/// Waits for the first signal that asks to end, and gives its name.
+/// Waits for SIGINT, SIGTERM or SIGHUP, and returns its name for a message.
 pub(crate) async fn interrupted() -> &'static str {
     let wait = async |kind, name| match signal(kind) {
         Ok(mut stream) => {
             stream.recv().await;
             name
         }
-        // Without a handler the signal ends the process as it always did.
+        // Without a handler the signal keeps its default action, which ends the process.
         Err(_) => std::future::pending().await,
     };
     tokio::select! {
@@ -155,10 +159,10 @@ mod tests {
 
     #[test]
     fn what_is_left_does_not_change_what_happened() {
-        for (code, told) in [(1, 1), (3, 3), (2, 1), (4, 1), (INTERRUPTED, 1)] {
+        for (code, after_sweep) in [(1, 1), (3, 3), (2, 1), (4, 1), (INTERRUPTED, 1)] {
             let failure = Failure { code, line: "it broke; everything of this run was removed".into() };
             let after = with_rest(&failure, "service x");
-            assert_eq!(after.code, told, "{code}");
+            assert_eq!(after.code, after_sweep, "{code}");
             assert_eq!(after.line, "it broke; but this is left, run `pvcheck sweep --apply`: service x");
         }
     }

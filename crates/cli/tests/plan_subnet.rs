@@ -175,7 +175,7 @@ fn bad_input_is_one_line_with_the_mend() {
         "the deny list leaves nothing of the allowed subnets: deny less or allow more",
     );
     on(&["--prefix", "31"], "prefix /31 is not a size for an overlay: choose /1 to /30, for example /24");
-    on(&["--prefix", "a"], "--prefix: \"a\" is no prefix length: write 1 to 30, for example 16");
+    on(&["--prefix", "a"], "--prefix: \"a\" is not a prefix length: write 1 to 30, for example 16");
     on(
         &["--name", "a b"],
         "--name: \"a b\" is not a network name: start with a letter or digit, then use letters, digits, `_`, `.` or `-`",
@@ -200,7 +200,7 @@ fn bad_files_are_one_line_with_place_and_mend() {
         "line 2, column 11: invalid type: integer `7`, expected a string; expected a list like \
          [{\"net\": \"10.0.0.0/24\", \"owner\": \"ingress\", \"source\": \"docker\"}]",
     );
-    bad("bytes", b"[\xff]", "byte 2 is no UTF-8: save the file as UTF-8");
+    bad("bytes", b"[\xff]", "byte 2 is not UTF-8: save the file as UTF-8");
     let absent = folder.path().join("absent").to_str().unwrap().to_owned();
     for option in ["--reservations", "--snapshot"] {
         assert_refused(

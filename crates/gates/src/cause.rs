@@ -9,20 +9,20 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum Unseen {
-    /// It was asked for, and the source failed.
+    /// The source failed.
     #[error("{error}")]
     Failed {
         /// The error, with what to do.
         error: String,
     },
     /// It was not begun, because a core route did not pass.
-    #[error("not begun: core route {route} is down; mend the routing first")]
+    #[error("not begun: core route {route} is down; repair the routing first")]
     CoreRouteDown {
         /// The first such route.
         route: String,
     },
     /// It was not begun, because a service waits for an address.
-    #[error("not begun: service {service} waits for an address on {network}; mend that first")]
+    #[error("not begun: service {service} waits for an address on {network}; see pvcheck why {service}")]
     ServiceWaits {
         /// The service.
         service: String,
@@ -56,7 +56,7 @@ pub enum CanaryFailure {
         /// The error, with the newest task's state.
         error: String,
     },
-    /// Its URL is none once the stack's name is filled in.
+    /// Its URL is invalid once the stack's name is filled in.
     #[error("{error}")]
     Url {
         /// The error, with what to write.

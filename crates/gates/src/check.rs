@@ -2,7 +2,7 @@
 
 use crate::config::{RouteConfig, ServiceConfig};
 
-/// A check of a gate, with what it is about where there is one for each of several.
+/// A check of a gate, with its service or route where there is one check for each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Check<'a> {
     /// The overlay has the subnet that the configuration declares.
@@ -68,22 +68,22 @@ impl Check<'_> {
     /// What it shows when it passes, in a sentence about the overlay of this name.
     pub(crate) fn title(self, overlay: &str) -> String {
         match self {
-            Self::OverlaySubnet => "The overlay has the subnet declared".into(),
+            Self::OverlaySubnet => "The overlay has the declared subnet".into(),
             Self::OverlayOwners => "Every owned address is the overlay's and has one owner".into(),
-            Self::OverlayHeadroom => "The owners leave room".into(),
-            Self::SwarmWaiting => "Nobody waits for an address".into(),
+            Self::OverlayHeadroom => "Enough addresses have no owner".into(),
+            Self::SwarmWaiting => "No service or task waits for an address".into(),
             Self::Service(service) if service.overlay => format!("{} runs, on {overlay}", service.name),
             Self::Service(service) => format!("{} runs", service.name),
             Self::Route(route) => format!("{} answers {}", route.url, statuses(&route.expect)),
             Self::JournalExhaustion => "No exhaustion in the engine's log since the engine started".into(),
             Self::RoutesBefore => "Every core route answers before anything is deployed".into(),
             Self::CanaryDeploy => format!("A canary stack runs on {overlay}"),
-            Self::CanaryRoute => "It is reached through the router".into(),
-            Self::CanaryRemoval => "It is removed without a rest".into(),
+            Self::CanaryRoute => "The canary answers through the router".into(),
+            Self::CanaryRemoval => "The canary is removed completely".into(),
             Self::ChurnCensus => format!("A census of {overlay} before and after is complete"),
             Self::ChurnDuplicates => format!("No address of {overlay} is free and owned at once"),
             Self::ChurnLeaks => format!("Deploying and removing stacks leaks no address of {overlay}"),
-            Self::ChurnRemoval => "Every throwaway stack is removed without a refusal".into(),
+            Self::ChurnRemoval => "Every throwaway stack is removed, no removal is refused".into(),
             Self::JournalNew => "No new signature of lost or missing addresses in the engine's log".into(),
             Self::Residue => "Nothing of this run is left".into(),
         }

@@ -1,4 +1,4 @@
-//! What the gates rest on, as it is recorded and saved.
+//! What the gates judge, as it is recorded and saved.
 
 use std::net::Ipv4Addr;
 

@@ -12,7 +12,7 @@ use thiserror::Error;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OwnerFault {
     /// The address has more than one.
-    #[error("{address} has more than one owner; update one of them by force")]
+    #[error("{address} has more than one owner; run docker service update --force on one of them")]
     Shared {
         /// The address.
         address: Ipv4Addr,
@@ -40,7 +40,7 @@ pub enum Waiting {
         service: String,
         /// The network, by name or else by id.
         network: String,
-        /// What that network is to blame for.
+        /// Why that network gives it none.
         because: VipLack,
     },
     /// A task without an address.
@@ -66,7 +66,7 @@ pub enum VipLack {
     #[error("which is full")]
     Full,
     /// The service waits on several networks: addresses are given on all of them or on none.
-    #[error("nor on another one")]
+    #[error("and on another network neither")]
     OnSeveral,
 }
 
@@ -158,13 +158,18 @@ pub struct HandedOut {
     pub addresses: Vec<Ipv4Addr>,
 }
 
-/// What a service asks for, in words.
+/// What a service asks for, as the end of a sentence.
 pub(crate) fn asked_for(mode: ServiceMode) -> String {
     match mode {
         ServiceMode::Replicated(n) => format!("{n} asked for"),
         ServiceMode::Global => "one per node asked for".into(),
         ServiceMode::Job(_) => "a job".into(),
     }
+}
+
+/// `1 thing` or `n things`.
+pub(crate) fn many(n: u64, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 
 pub(crate) fn list(items: &[impl Display], separator: &str) -> String {

@@ -42,7 +42,7 @@ impl Gate {
         }
     }
 
-    /// True iff it deploys and removes stacks of its own, and so needs the operator's leave.
+    /// True iff it deploys and removes stacks of its own, and so needs `--apply`.
     pub fn changes_something(self) -> bool {
         match self {
             Self::M1 => false,
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gate_is_read_by_its_name_and_an_unknown_one_is_told_the_others() {
+    fn a_gate_is_read_by_its_name_and_the_error_of_an_unknown_one_names_them() {
         for gate in Gate::ALL {
             assert_eq!(gate.to_string().parse(), Ok(gate));
         }

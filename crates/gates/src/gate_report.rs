@@ -1,4 +1,4 @@
-//! Verdicts, and what they rest on.
+//! A gate's report: verdicts, reasons and evidence.
 
 use jiff::Timestamp;
 use pvcheck_routes::Verdict;
@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::reason::Reason;
 
-/// Something that was seen, in the words of who said it.
+/// Something that was seen, verbatim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Who said it: the engine's API, a route, a log.
+    /// Where it was seen: the engine's API, a route, a log.
     pub source: String,
     /// When it was seen.
     pub at: Timestamp,
@@ -48,7 +48,7 @@ pub struct GateReport {
     pub gate: String,
     /// The worst verdict of its required checks.
     pub verdict: Verdict,
-    /// When the last of its evidence was seen; the epoch if there is none.
+    /// When the last of its evidence was seen; the epoch if it has no evidence.
     pub at: Timestamp,
     /// SHA-256 of the configuration that it ran with, in hex.
     pub config_digest: String,

@@ -1,7 +1,7 @@
 //! Checks over recorded facts, verdicts with evidence, gates and reports.
 //!
-//! A gate runs in two steps. Collecting ([`collect_m1`], [`collect_m2`]) is where the world is asked and where anything
-//! can go wrong; what could not be seen is recorded as such. Judging ([`judge_m1`], [`judge_m2`]) is pure: the same
+//! A gate runs in two steps. Collecting ([`collect_m1`], [`collect_m2`]) does all I/O; what could not be seen is recorded
+//! as such. Judging ([`judge_m1`], [`judge_m2`]) is pure: the same
 //! facts give the same [`GateReport`], today or from a file a year from now.
 //!
 //! What could not be observed is `UNKNOWN`, which is never as good as `PASS`.
@@ -26,7 +26,7 @@ mod check;
 mod collect;
 mod config;
 mod facts;
-mod fault;
+pub mod fault;
 mod gate;
 mod gate_report;
 mod judge;
@@ -35,15 +35,12 @@ mod reason;
 mod render;
 
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
-pub use collect::{M2Order, Preflight, PreflightError, collect_m1, collect_m2, preflight};
+pub use collect::{Preflight, PreflightError, collect_m1, collect_m2, preflight};
 pub use config::{
     CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, JournalConfig, OverlayConfig, RouteConfig,
     ServiceConfig, TlsConfig,
 };
 pub use facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts};
-pub use fault::{
-    Counted, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, VipLack, Waiting, When,
-};
 pub use gate::{Gate, NoSuchGate};
 pub use gate_report::{CheckReport, Evidence, GateReport};
 pub use judge::{judge_m1, judge_m2};

@@ -1,4 +1,4 @@
-//! Something that was looked at: seen or not, when, and for how long.
+//! An observation: what was seen or why not, when, and how long it took.
 
 use std::fmt::Display;
 use std::time::Instant;
@@ -20,27 +20,27 @@ pub enum Seen<T> {
     Unknown(Unseen),
 }
 
-/// A look at something.
+/// An observation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observed<T> {
-    /// Who was asked.
+    /// What was asked: the engine API, the routes, the engine's log.
     pub source: String,
-    /// When the look was over, by this machine's clock.
+    /// When it ended, by this machine's clock.
     pub at: Timestamp,
     /// How long it took.
     pub elapsed_ms: u64,
-    /// What came of it.
+    /// What was seen.
     pub seen: Seen<T>,
 }
 
 impl<T> Observed<T> {
-    /// Looks, and notes when and for how long.
-    pub async fn look<E: Display>(
+    /// Waits for `asked`, and records its result, the time and the duration. An error is recorded, not returned.
+    pub(crate) async fn of<E: Display>(
         source: impl Into<String>,
-        look: impl Future<Output = Result<T, E>>,
+        asked: impl Future<Output = Result<T, E>>,
     ) -> Self {
         let began = Instant::now();
-        let seen = match Box::pin(look).await {
+        let seen = match Box::pin(asked).await {
             Ok(value) => Seen::Known(value),
             Err(error) => Seen::Unknown(Unseen::Failed { error: error.to_string() }),
         };
@@ -48,8 +48,8 @@ impl<T> Observed<T> {
         Self { source: source.into(), at: Timestamp::now(), elapsed_ms, seen }
     }
 
-    /// Something that was not looked at.
-    pub fn not_looked(source: impl Into<String>, why: Unseen) -> Self {
+    /// Something that was not asked for, and why not.
+    pub fn not_asked(source: impl Into<String>, why: Unseen) -> Self {
         Self { source: source.into(), at: Timestamp::now(), elapsed_ms: 0, seen: Seen::Unknown(why) }
     }
 

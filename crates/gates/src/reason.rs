@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 use crate::fault::{
-    Counted, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Waiting, list,
+    Counted, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Waiting, list, many,
 };
 
 /// Why a check has its verdict.
@@ -27,7 +27,7 @@ pub enum Reason {
     Recorded(String),
 
     /// There is no such overlay.
-    #[error("there is no overlay network `{overlay}`; create it, or mend [overlay] name")]
+    #[error("there is no overlay network `{overlay}`; create it, or correct [overlay] name")]
     NoOverlay {
         /// Its name in the configuration.
         overlay: String,
@@ -50,7 +50,7 @@ pub enum Reason {
     },
     /// The overlay has another subnet than the one declared, or more than one.
     #[error(
-        "{overlay} has {}, but {declared} is declared; a network keeps the subnet it was created with, so renew it",
+        "{overlay} has {}, but {declared} is declared; a network keeps the subnet it was created with, so remove and recreate it",
         list(.subnets, ", ")
     )]
     SubnetDiffers {
@@ -137,7 +137,7 @@ pub enum Reason {
     #[error("the route was not asked")]
     RouteNotAsked,
     /// Every core route passed.
-    #[error("{routes} routes answer as expected")]
+    #[error("{} as expected", answering(*.routes))]
     RoutesAnswer {
         /// How many there are.
         routes: u64,
@@ -153,7 +153,7 @@ pub enum Reason {
         records: u64,
     },
     /// The log has records of an exhaustion.
-    #[error("{records} records say that a network has no address left")]
+    #[error("{} that a network has no address left", saying(*.records))]
     Exhaustion {
         /// How many.
         records: u64,
@@ -168,7 +168,7 @@ pub enum Reason {
     #[error("{}", list(.0, ", "))]
     SignaturesFound(Vec<Counted>),
     /// A complete log has none of them.
-    #[error("none among {records} records")]
+    #[error("none among {}", many(*.records, "record"))]
     NoSignature {
         /// Records in the window.
         records: u64,
@@ -195,7 +195,7 @@ pub enum Reason {
         stack: String,
     },
     /// The canary did not run, so that its route was never asked.
-    #[error("it did not run, so it was not asked")]
+    #[error("the canary did not run, so its route was not asked")]
     CanaryNotAsked,
     /// Nothing of the canary is left.
     #[error("{stack} is gone")]
@@ -221,7 +221,7 @@ pub enum Reason {
     NoDuplicates,
     /// The allocator handed out addresses that have an owner.
     #[error(
-        "the allocator gives out addresses that are in use ({}); recreate the services that own them",
+        "the allocator hands out addresses that are in use ({}); recreate the services that own them",
         list(.0, "; ")
     )]
     Duplicates(Vec<HandedOut>),
@@ -232,11 +232,11 @@ pub enum Reason {
     #[error("without two complete censuses a leak cannot be counted")]
     LeaksNotCounted,
     /// No stack was deployed.
-    #[error("no stack was deployed, which proves nothing")]
+    #[error("no stack was deployed, so nothing was tested")]
     NoCycle,
     /// Other stacks came or went during the churn.
     #[error(
-        "stacks of others came or went meanwhile ({}), so {leaked} leaked addresses may not be ours; run it again in a quiet window",
+        "other stacks came or went meanwhile ({}), so whose leaks were counted ({leaked}) is unknown; run it again in a quiet window",
         list(.stacks, ", ")
     )]
     Strangers {
@@ -247,8 +247,8 @@ pub enum Reason {
     },
     /// The churn leaked nothing.
     #[error(
-        "0 leaked in {cycles} cycles, order {}: with 95 % confidence below {below} per cycle",
-        order.as_str()
+        "0 leaked in {}, order {}: with 95 % confidence below {below} per cycle",
+        many(*.cycles, "cycle"), order.as_str()
     )]
     NoLeak {
         /// Stacks deployed and removed.
@@ -260,8 +260,8 @@ pub enum Reason {
     },
     /// The churn leaked addresses.
     #[error(
-        "{} addresses of {overlay} leaked in {cycles} cycles, order {}: one per task that was on it; {}",
-        leaked, order.as_str(), list(.addresses, ", ")
+        "{} of {overlay} leaked in {}, order {}: one per task that was on it; {}",
+        many_addresses(*.leaked), many(*.cycles, "cycle"), order.as_str(), list(.addresses, ", ")
     )]
     Leaked {
         /// The network.
@@ -276,7 +276,7 @@ pub enum Reason {
         addresses: Vec<Ipv4Addr>,
     },
     /// Every throwaway stack was removed.
-    #[error("{stacks} stacks removed, the slowest round in {slowest_ms} ms")]
+    #[error("{} removed, the slowest round in {slowest_ms} ms", many(*.stacks, "stack"))]
     StacksRemoved {
         /// How many.
         stacks: u64,
@@ -290,4 +290,16 @@ pub enum Reason {
     /// Something is left, each with the engine's reason where it gave one.
     #[error("{}", list(.0, "; "))]
     Left(Vec<String>),
+}
+
+fn answering(routes: u64) -> String {
+    if routes == 1 { "1 route answers".to_owned() } else { format!("{routes} routes answer") }
+}
+
+fn saying(records: u64) -> String {
+    if records == 1 { "1 record says".to_owned() } else { format!("{records} records say") }
+}
+
+fn many_addresses(n: u64) -> String {
+    if n == 1 { "1 address".to_owned() } else { format!("{n} addresses") }
 }

@@ -6,7 +6,7 @@ use pvcheck_routes::Verdict;
 
 use crate::gate_report::{CheckReport, GateReport};
 
-/// How a table is set.
+/// Whether a table is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Words only.
@@ -86,7 +86,7 @@ fn line(text: &mut String, line: &str) {
     let _ = writeln!(text, "{}", line.trim_end());
 }
 
-/// A cell cannot hold a bar or a line's end.
+/// A bar or a line break in a cell would end it.
 fn escape(cell: &str) -> String {
     cell.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

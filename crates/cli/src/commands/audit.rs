@@ -13,17 +13,17 @@ use crate::printer::Printer;
 use crate::report::many;
 use crate::session::Session;
 
-/// The most holders of a network that are listed for people, unless it was named; JSON has all.
+/// Holders listed in the table for a network that was not named; JSON has all.
 const LISTED: usize = 5;
 
 pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> Result<u8, Failure> {
-    let (snapshot, statuses) = look(args, asked).await?;
+    let (snapshot, counts) = snapshot(args, asked).await?;
     printer.done();
     let mut thresholds = Thresholds::default();
     if let Some(high) = asked.high {
         thresholds.high = high;
     }
-    let mut report = audit_with(&snapshot, &statuses, &thresholds);
+    let mut report = audit_with(&snapshot, &counts, &thresholds);
     keep(&mut report, &asked.networks, &snapshot)?;
     printer.result(&report, || table(&report, !asked.networks.is_empty()))?;
     let found = report
@@ -33,23 +33,25 @@ pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> 
     Ok(code_of_found(found || !report.findings.is_empty()))
 }
 
-/// A new look, kept if that was asked for, or one that was kept.
-async fn look(args: &Args, asked: &args::Audit) -> Result<(Snapshot, AllocatorCounts), Failure> {
+/// Reads a new snapshot and saves it for `--save`, or reads a saved one for `--snapshot`.
+async fn snapshot(args: &Args, asked: &args::Audit) -> Result<(Snapshot, AllocatorCounts), Failure> {
     if let Some(path) = &asked.snapshot {
-        let look = files::load(path)?;
-        return Ok((look.snapshot, look.counts));
+        let saved = files::load(path)?;
+        return Ok((saved.snapshot, saved.counts));
     }
     let session = Session::open(args).await?;
     let Some(path) = &asked.save else {
         return session.counted().await;
     };
-    let look = session.look().await?;
-    let statuses = read_counts(&session.engine, &look.snapshot).await;
-    let look = SavedSnapshot { counts: statuses, ..look };
-    files::save(&look, path)?;
-    Ok((look.snapshot, look.counts))
+    let seen = session.snapshot_with_host().await?;
+    // The file must judge as the engine does today, so the counts go into it as well.
+    let counts = read_counts(&session.engine, &seen.snapshot).await;
+    let saved = SavedSnapshot { counts, ..seen };
+    files::save(&saved, path)?;
+    Ok((saved.snapshot, saved.counts))
 }
 
+/// Leaves only these networks, and the findings about them, in the report.
 fn keep(report: &mut Audit, names: &[String], snapshot: &Snapshot) -> Result<(), Failure> {
     if names.is_empty() {
         return Ok(());
@@ -120,7 +122,7 @@ fn row(text: &mut String, n: &AuditedNetwork, width: usize) {
     );
 }
 
-/// What stands below a row: what is wrong always, the holders where room is short or the network was asked for.
+/// The lines below a row: what is wrong always, the holders where the pressure is high or the network was named.
 fn details(text: &mut String, n: &AuditedNetwork, named: bool) {
     let stuck = n.stuck.iter().map(|s| format!("-> task {} of {} waits: {s}", s.task, s.service));
     let mut lines: Vec<String> = stuck.collect();

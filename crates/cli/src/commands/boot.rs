@@ -8,8 +8,9 @@ use serde::Deserialize;
 use crate::args::{self, Args};
 use crate::failure::{Failure, Outcome};
 use crate::printer::Printer;
+use crate::report::many;
 
-/// What no unit file says: who waits for which URL, and who serves it.
+/// What unit files do not say: which unit waits for which URL, and which unit serves it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {
@@ -35,10 +36,10 @@ pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8,
 
 fn table(report: &BootReport) -> String {
     let mut text = format!(
-        "{} units, {} waits, {} deadlocks\n",
-        report.units,
-        report.waits.len(),
-        report.deadlocks.len()
+        "{}, {}, {}\n",
+        many(report.units as u64, "unit"),
+        many(report.waits.len() as u64, "wait"),
+        many(report.deadlocks.len() as u64, "deadlock")
     );
     for deadlock in &report.deadlocks {
         for link in &deadlock.chain {

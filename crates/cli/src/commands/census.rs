@@ -9,7 +9,7 @@ use crate::session::{Session, guarded};
 
 pub(crate) async fn run(args: &Args, asked: &args::Census, printer: &Printer) -> Result<u8, Failure> {
     let session = Session::open(args).await?;
-    // A census makes nothing that lasts and starts no container; asking for one is leave enough.
+    // A census creates nothing that lasts and starts no container, so the command itself is permission enough.
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let options =
         CensusOptions { deadline: asked.deadline, method: asked.method, ..CensusOptions::default() };

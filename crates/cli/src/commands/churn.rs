@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use pvcheck_gates::ChurnConfig;
 use pvcheck_swarm::{
-    CensusOptions, Churn, ChurnComparison, ChurnPlan, LockAs, Operation, Order, Permit, RunId, churn,
-    churn_both,
+    CensusOptions, Churn, ChurnComparison, ChurnPlan, ChurnShape, LockAs, Operation, Order, Permit, RunId,
+    churn, churn_both,
 };
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::printer::Printer;
 use crate::report::{Document, many};
 use crate::session::{Session, config, guarded, holder};
 
-/// Addresses that must stay free at the peak where no configuration says otherwise.
+/// Addresses that must stay free at the peak, so that a deploy by others does not fail meanwhile.
 const RESERVE: u64 = 16;
 
 pub(crate) async fn run(args: &Args, asked: &args::Churn, printer: &Printer) -> Result<u8, Failure> {
@@ -25,8 +25,8 @@ pub(crate) async fn run(args: &Args, asked: &args::Churn, printer: &Printer) -> 
         let snapshot = session.engine.snapshot().await?;
         snapshot.named_overlay(&plan.network).map_err(Failure::usage)?;
         printer.done();
-        let planned = Planned::of(&plan, asked.order);
-        printer.result(&planned, || said(&plan, asked.order))?;
+        let report = Planned::of(&plan, asked.order);
+        printer.result(&report, || planned(&plan, asked.order))?;
         return Ok(DONE);
     }
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
@@ -48,11 +48,11 @@ pub(crate) async fn run(args: &Args, asked: &args::Churn, printer: &Printer) -> 
 
 fn comparison(done: &ChurnComparison) -> String {
     let verdict = match (done.spared, done.control_leaked) {
-        (Some(spared), Some(true)) => format!("the drained order spared {spared} addresses"),
+        (Some(spared), Some(true)) => format!("the drained order saved {spared} addresses"),
         (_, Some(false)) => {
-            "the control lost nothing, so this shape shows nothing about the order".to_owned()
+            "the control leaked nothing, so this shape shows nothing about the order".to_owned()
         }
-        _ => "unknown, which lost what".to_owned(),
+        _ => "unknown which order leaked what".to_owned(),
     };
     format!(
         "drained   {}control   {}{verdict}; its slowest removal took {} ms, that of the control {} ms\n",
@@ -131,15 +131,15 @@ fn order_name(order: ChurnOrder) -> &'static str {
     }
 }
 
-fn said(plan: &ChurnPlan, order: ChurnOrder) -> String {
-    let beside = match plan.shape.as_str() {
-        "shared" => "",
-        "host-port" => " and a private network, a port published on the node",
-        "ingress-port" => " and a private network, a port published through ingress",
-        _ => " and a private network",
+fn planned(plan: &ChurnPlan, order: ChurnOrder) -> String {
+    let more = match plan.shape {
+        ChurnShape::Shared => "",
+        ChurnShape::HostPort => " and a private network, a port published on the node",
+        ChurnShape::IngressPort => " and a private network, a port published through ingress",
+        ChurnShape::SharedAndPrivate => " and a private network",
     };
     format!(
-        "would deploy and remove {} with {} each on {}{beside}, {}, order {}, with a census before and after;\n\
+        "would deploy and remove {} with {} each on {}{more}, {}, order {}, with a census before and after;\n\
          at the peak that takes {} addresses of {}. Nothing was touched; add --apply to do it.\n",
         many(plan.stacks.into(), "stack"),
         many(plan.replicas.into(), "task"),
@@ -154,10 +154,10 @@ fn said(plan: &ChurnPlan, order: ChurnOrder) -> String {
 fn text(c: &Churn) -> String {
     let leaked = c.leaked.map_or_else(|| "an unknown number".to_owned(), |n| n.to_string());
     let mut lines = vec![format!(
-        "{}: {} leaked in {} cycles, order {} (owned before {}, deployed {}, after {})",
+        "{}: {} leaked in {}, order {} (owned before {}, deployed {}, after {})",
         c.network,
         leaked,
-        c.cycles,
+        many(c.cycles, "cycle"),
         c.order.as_str(),
         c.baseline.owned,
         c.deployed.owned,

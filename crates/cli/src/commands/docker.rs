@@ -1,4 +1,4 @@
-//! `pvcheck docker`: what the docker client understands, done without a leak.
+//! `pvcheck docker`: commands of the docker client, without the leak.
 
 use pvcheck_swarm::{
     Operation, Order, Permit, Progress, RemovalOptions, RunId, StackRemoval, find_stacks, remove_stacks,
@@ -31,7 +31,7 @@ async fn stack_rm(args: &Args, asked: &DockerStackRm, printer: &Printer) -> Resu
     let options = RemovalOptions { order: Order::Drained, patience: asked.removal.timeout };
     let permit = Permit::granted_by_operator();
     let watch = |progress| match line(&progress) {
-        // A reader that has gone away must not end a removal.
+        // A closed pipe must not end a removal half-way.
         Some(line) => drop(printer.print(&line)),
         None => printer.show(progress),
     };
@@ -47,12 +47,12 @@ async fn stack_rm(args: &Args, asked: &DockerStackRm, printer: &Printer) -> Resu
     Ok(code_of_found(!incomplete.is_empty()))
 }
 
-/// The client's own rule: a name of blanks and quotes is none.
+/// The client's own rule: a name of only blanks and quotes is invalid (docker/cli cli/command/stack, `validateStackName`).
 fn is_blank(name: &str) -> bool {
     name.chars().all(|c| c.is_whitespace() || matches!(c, '"' | '\''))
 }
 
-/// The client's line for a step, if it has one.
+/// The line that the client prints for this step, if any.
 fn line(progress: &Progress) -> Option<String> {
     match progress {
         Progress::Removing { what, name } => Some(format!("Removing {what} {name}\n")),

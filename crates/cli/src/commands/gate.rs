@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use pvcheck_gates::{
-    Config, Gate, GateReport, M2Order, Preflight, Verdict, collect_m1, collect_m2, judge_m1, judge_m2,
-    markdown, preflight, table,
+    Config, Gate, GateReport, Preflight, Verdict, collect_m1, collect_m2, judge_m1, judge_m2, markdown,
+    preflight, table,
 };
 use pvcheck_swarm::{Operation, Permit, RunId};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args::{self, Args, GateCommand, Output};
 use crate::failure::{DONE, Failure, Outcome, REFUSED};
 use crate::printer::Printer;
-use crate::report::{Document, Envelope};
+use crate::report::{Document, Envelope, many};
 use crate::session::{Session, config, guarded};
 
 /// The list as JSON.
@@ -95,7 +95,10 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     print_json(&reports, printer)?;
     let missing = asked.gates.len() - reports.len();
     if 0 < missing {
-        printer.note(&format!("pvcheck: {missing} later gate(s) not begun, because this one did not pass"));
+        printer.note(&format!(
+            "pvcheck: {} not begun, because this one did not pass",
+            many(missing as u64, "later gate")
+        ));
     }
     Ok(code)
 }
@@ -126,13 +129,12 @@ impl Runner<'_> {
         Ok(report)
     }
 
-    /// The report, and whether a guardrail kept the churn from beginning.
+    /// The report, and true iff a guardrail kept the churn from beginning.
     async fn m2(&self) -> Result<(GateReport, bool), Failure> {
         let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-        let asked = M2Order { order: self.asked.order };
         let watch = |p| self.printer.show(p);
         let op = Operation::new(&self.session.engine, permit, &run, &watch);
-        let work = async { Ok(collect_m2(op, self.config, self.ready, asked).await?) };
+        let work = async { Ok(collect_m2(op, self.config, self.ready, self.asked.order).await?) };
         let facts = guarded(op, self.printer, work).await?;
         let report = judge_m2(self.config, &facts);
         self.save(&report, &facts)?;

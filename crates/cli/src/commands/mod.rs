@@ -1,4 +1,4 @@
-//! One file per command: read what is asked for, call the crate that owns it, print.
+//! One file per command: take the arguments, call the crate that does the work, print, return the exit code.
 
 pub(crate) mod audit;
 pub(crate) mod boot;

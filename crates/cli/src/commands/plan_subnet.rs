@@ -14,10 +14,10 @@ use crate::files;
 use crate::printer::Printer;
 use crate::session::Session;
 
-/// What is planned where nothing says how large: 65,533 addresses, and no cost by itself (the mask is harmless).
+/// The prefix where neither an option nor the workload sets one: 65,533 addresses. A large subnet costs nothing.
 const DEFAULT_PREFIX: u8 = 16;
 
-/// What is taken, and who said so.
+/// The subnets that are taken, and where that was read.
 struct Known {
     list: Vec<Reservation>,
     default_pools: Vec<Subnet>,
@@ -30,7 +30,7 @@ struct Known {
 pub(crate) async fn run(args: &Args, asked: &args::PlanSubnet, printer: &Printer) -> Result<u8, Failure> {
     let name: NetworkName = asked.name.parse().map_err(|e| Failure::usage(format!("--name: {e}")))?;
     let mut request = request(asked)?;
-    // What cannot be planned on an empty host cannot be planned at all, and nobody need be asked.
+    // A request that fails on an empty host fails everywhere: refuse it before any call.
     refuse_bad(plan_subnet(&request, &Index::new(Vec::new())).err())?;
     let known = known(args, asked, printer).await?;
     printer.done();
@@ -81,7 +81,7 @@ fn request(asked: &args::PlanSubnet) -> Result<PlanRequest, Failure> {
 fn prefix(text: &str) -> Result<u8, Failure> {
     let digits = text.strip_prefix('/').unwrap_or(text);
     digits.parse().map_err(|_| {
-        Failure::usage(format!("--prefix: {text:?} is no prefix length: write 1 to 30, for example 16"))
+        Failure::usage(format!("--prefix: {text:?} is not a prefix length: write 1 to 30, for example 16"))
     })
 }
 
@@ -103,13 +103,13 @@ async fn known(args: &Args, asked: &args::PlanSubnet, printer: &Printer) -> Resu
         return Ok(Known { list: read.list, default_pools, not_seen, nodes, source: "reservations" });
     }
     if let Some(path) = &asked.snapshot {
-        return Ok(of_look(&files::load(path)?, "snapshot", printer));
+        return Ok(of_snapshot(&files::load(path)?, "snapshot", printer));
     }
-    Ok(of_look(&Session::open(args).await?.look().await?, "engine", printer))
+    Ok(of_snapshot(&Session::open(args).await?.snapshot_with_host().await?, "engine", printer))
 }
 
-fn of_look(look: &SavedSnapshot, source: &'static str, printer: &Printer) -> Known {
-    let SavedSnapshot { snapshot, host, host_unknown, .. } = look;
+fn of_snapshot(saved: &SavedSnapshot, source: &'static str, printer: &Printer) -> Known {
+    let SavedSnapshot { snapshot, host, host_unknown, .. } = saved;
     let lacking = host.as_ref().map(|host| host.lacks(snapshot)).unwrap_or_default();
     if let Some(reason) = host_unknown {
         printer.note(&format!("pvcheck: the host's addresses and routes are not known: {reason}"));

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, printer: &Printer) -
     if asked.apply
         && let Some(file) = unfinished_reclaim(&options.state)
     {
-        // The Swarm may be without a quorum, or this manager demoted: nothing is asked of it, not even a sweep.
+        // The Swarm may have lost its quorum, or this manager its role: no call is made, not even by a sweep.
         return Err(ReclaimError::Unfinished { file }.into());
     }
     let session = Session::open(args).await?;
@@ -68,7 +68,7 @@ fn options(asked: &args::Reclaim) -> ReclaimOptions<'static> {
     }
 }
 
-/// A window may go over midnight.
+/// True iff `now` is in the window, its end excluded. A window whose end is before its start goes over midnight.
 fn is_within(now: Time, from: Time, to: Time) -> bool {
     if from <= to { from <= now && now < to } else { from <= now || now < to }
 }
@@ -90,9 +90,9 @@ async fn apply(
         }
     };
     let outcome = match Box::pin(work).await {
-        // What was begun is ended before the run is swept; a second signal ends that as it would end any program.
+        // Finish the steps before the run is swept: a sweep needs a leader. A second signal ends this process.
         Err(failure) if failure.code == INTERRUPTED && unfinished_reclaim(&options.state).is_some() => {
-            printer.note("pvcheck: interrupted, making the Swarm whole again");
+            printer.note("pvcheck: interrupted, restoring the managers first");
             match Box::pin(resume_reclaim(op, others, options)).await {
                 Ok(_) => Err(failure),
                 Err(error) => {
@@ -119,7 +119,7 @@ async fn resume(
     for host in &asked.helper {
         match Engine::reach(host, PATIENCE).await {
             Ok(engine) => others.push(engine),
-            // It may be what ended the earlier run.
+            // Its failure may be what ended the earlier run, so it must not end this one as well.
             Err(error) => printer.note(&format!("pvcheck: going on without {host}: {error}")),
         }
     }
@@ -143,7 +143,7 @@ fn planned(plan: &ReclaimPlan) -> String {
         lines.extend(steps.map(|(n, s)| format!("  {:2}. {:<10} {}", n + 1, s.step.as_str(), s)));
         lines.extend(plan.risks.iter().map(|r| format!("  at risk: {r}")));
     } else {
-        lines.push("no way to reclaim is possible".to_owned());
+        lines.push("no strategy is possible".to_owned());
     }
     lines.push("Nothing was touched; add --apply to do it.".to_owned());
     lines.join("\n") + "\n"

@@ -11,7 +11,7 @@ use crate::printer::Printer;
 use crate::report::{Document, many};
 use crate::session::{Session, until_interrupted};
 
-/// What is printed as JSON: a plan without `--apply`, else what was done.
+/// The result, as JSON has it: the plan without `--apply`, what was done with it.
 #[derive(Serialize)]
 struct Report<T> {
     applied: bool,
@@ -75,6 +75,13 @@ fn done(removal: &StackRemoval) -> String {
         removal.stack,
         many(removal.services, "service"),
         many(removal.networks, "network"),
-        many(removal.stored, "secret or config")
+        secrets_and_configs(removal.stored)
     )
+}
+
+fn secrets_and_configs(stored: u64) -> String {
+    match stored {
+        1 => "1 secret or config".to_owned(),
+        n => format!("{n} secrets and configs"),
+    }
 }

@@ -11,7 +11,7 @@ use crate::printer::Printer;
 use crate::report::Document;
 use crate::session::Session;
 
-/// What is printed as JSON.
+/// The result, as JSON has it.
 #[derive(Serialize)]
 struct Report {
     applied: bool,
@@ -22,7 +22,7 @@ impl Document for Report {
     const KIND: &'static str = "sweep";
 }
 
-/// One run of which something was found.
+/// One run that left something.
 #[derive(Serialize)]
 struct Swept {
     run: RunId,

@@ -11,26 +11,26 @@ use crate::printer::Printer;
 use crate::report::many;
 use crate::session::Session;
 
-/// The most holders that are listed for people; JSON has all.
+/// Holders listed in the table; JSON has all.
 const LISTED: usize = 10;
 
 pub(crate) async fn run(args: &Args, asked: &args::Why, printer: &Printer) -> Result<u8, Failure> {
-    let (snapshot, statuses) = look(args, asked).await?;
+    let (snapshot, counts) = snapshot(args, asked).await?;
     printer.done();
-    let found = why(&snapshot, &statuses, &asked.subject)?;
+    let found = why(&snapshot, &counts, &asked.subject)?;
     printer.result(&found, || text(&found))?;
     Ok(found.code())
 }
 
-async fn look(args: &Args, asked: &args::Why) -> Result<(Snapshot, AllocatorCounts), Failure> {
+async fn snapshot(args: &Args, asked: &args::Why) -> Result<(Snapshot, AllocatorCounts), Failure> {
     if let Some(path) = &asked.snapshot {
-        let look = files::load(path)?;
-        return Ok((look.snapshot, look.counts));
+        let saved = files::load(path)?;
+        return Ok((saved.snapshot, saved.counts));
     }
     Session::open(args).await?.counted().await
 }
 
-// Writing to a String cannot fail.
+/// The table. Writing to a String cannot fail.
 fn text(found: &Why) -> String {
     let mut text = format!("{}\n", found.summary);
     if !found.chain.is_empty() {
@@ -75,7 +75,7 @@ fn held(text: &mut String, network: &WaitedOn) {
         (rest, "other services"),
         (network.load_balancers, "load balancers of nodes"),
         (network.attachments, "standalone containers"),
-        (network.leaked.unwrap_or(0), "nobody: leaked"),
+        (network.leaked.unwrap_or(0), "no owner: leaked"),
     ];
     for (count, who) in others.into_iter().filter(|(count, _)| 0 < *count) {
         let _ = writeln!(text, "    {count:>5}  {who}");

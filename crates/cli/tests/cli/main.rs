@@ -4,6 +4,7 @@ mod churn;
 mod drop_in;
 mod interrupt;
 mod journal;
+mod kinds;
 mod output;
 mod reclaim;
 mod refusal;

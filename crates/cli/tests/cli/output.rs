@@ -167,7 +167,7 @@ fn gate_exit_codes_follow_the_verdict_and_later_gates_are_not_begun() {
         failed.stdout.contains("FAIL") && failed.stdout.contains("service.ccci-dashboard_app"),
         "{failed:?}"
     );
-    assert!(failed.stderr.contains("1 later gate(s) not begun"), "{failed:?}");
+    assert!(failed.stderr.contains("1 later gate not begun"), "{failed:?}");
     assert_eq!(rig.writes(), [] as [&str; 0]);
 
     let rig = Rig::new(cc_ci()).configured();

@@ -12,12 +12,12 @@ use crate::cause::CanaryFailure;
 use crate::config::CanaryConfig;
 use crate::facts::CanaryFacts;
 
-/// How long a router may take to notice a new service.
+/// How long a router may take to discover a new service; Traefik polls Swarm every 15 s by default.
 const ROUTER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the canary may take to run.
 const START_PATIENCE: Duration = Duration::from_mins(1);
 
-/// Deploys, reaches and removes a canary. Nothing is an error: what goes wrong is a fact.
+/// Deploys a canary, asks for it through the router, and removes it. What goes wrong is recorded, not returned.
 pub(super) async fn fly(
     op: Operation<'_>,
     config: &CanaryConfig,
@@ -87,7 +87,7 @@ fn addresses(snapshot: &Snapshot, stack: &str, shared: &NetworkId) -> Vec<Ipv4Ad
     tasks.flat_map(|t| t.addresses_on(shared)).collect()
 }
 
-/// Asks until the answer is the expected one or the router's time is up; the last answer counts.
+/// Asks until the answer is the expected one or the time is up; the last answer counts.
 async fn reach(prober: &Prober, spec: &RouteSpec) -> RouteFact {
     let since = Instant::now();
     loop {

@@ -13,50 +13,44 @@ use pvcheck_swarm::{
 
 use super::canary;
 use super::preflight::{Preflight, PreflightError};
-use super::routes::look_at_routes;
+use super::routes::ask_routes;
 use crate::cause::{ChurnFailure, ChurnRefusal, Unseen};
 use crate::config::{CanaryConfig, ChurnConfig, Config};
 use crate::facts::{CanaryFacts, ChurnOutcome, M2Facts};
 use crate::observed::Observed;
 
-/// What gate `pvcheck.m2` is told beyond its configuration.
-#[derive(Clone, Copy, Debug)]
-pub struct M2Order {
-    /// In which order the throwaway stacks are removed.
-    pub order: Order,
-}
-
-/// Deploys the canary and the throwaway stacks, removes them, and records what was seen.
+/// Deploys the canary and the throwaway stacks, removes them, the latter in this order, and records what was seen.
 ///
-/// Everything made carries the label of `run`. A dropped future leaves things behind: sweep the run then.
+/// Everything created carries the label of the operation's run. If the future is dropped, sweep that run.
 ///
 /// # Errors
-/// Only before anything is touched: when canary or churn are not configured, or the log cannot be read.
+/// If canary or churn are not configured, or the log cannot be read; then nothing was touched.
 pub async fn collect_m2(
     op: Operation<'_>,
     config: &Config,
     ready: &Preflight,
-    asked: M2Order,
+    order: Order,
 ) -> Result<M2Facts, PreflightError> {
     let canary = config.canary.as_ref().ok_or(PreflightError::NotConfigured { table: "canary" })?;
     let throwaway = config.churn.as_ref().ok_or(PreflightError::NotConfigured { table: "churn" })?;
     let mark = ready.source.mark(&Limits::default()).await?;
     op.say("asking the core routes");
-    let routes = look_at_routes(config, ready).await;
+    let routes = ask_routes(config, ready).await;
     let deployer = Deployer { op, config, ready };
     let waits = waiting_services(&op.engine.snapshot().await?);
     let (canary, churn) = if let Some(why) = hard_stop(&routes, &waits) {
-        (Observed::not_looked("canary", why.clone()), Observed::not_looked("churn", why))
+        (Observed::not_asked("canary", why.clone()), Observed::not_asked("churn", why))
     } else {
-        (deployer.fly(canary).await, deployer.churn(throwaway, asked).await)
+        (deployer.fly(canary).await, deployer.churn(throwaway, order).await)
     };
     let residue = deployer.sweep().await;
     let journal = deployer.scan_since(&mark).await;
     Ok(M2Facts { routes, canary, churn, journal, residue })
 }
 
-/// Why nothing may be deployed, if so: a core route that is down, or a service that waits for an address, because each
-/// attempt to serve it may lose another one.
+/// Why nothing may be deployed, if there is a reason: a core route that is down, because a canary behind it shows nothing;
+/// or a service that waits for an address, because each attempt of the allocator to serve it may leak one (L2 in
+/// docs/leaks.md).
 fn hard_stop(routes: &Observed<Vec<RouteFact>>, waits: &[VipWait]) -> Option<Unseen> {
     let facts = routes.known().map_or(&[][..], Vec::as_slice);
     if let Some(down) = facts.iter().find(|f| judge(f).verdict != Verdict::Pass) {
@@ -76,10 +70,10 @@ struct Deployer<'a> {
 impl Deployer<'_> {
     async fn fly(&self, canary: &CanaryConfig) -> Observed<CanaryFacts> {
         let flight = canary::fly(self.op, canary, &self.ready.overlay, &self.ready.prober);
-        Observed::look("canary", async { Ok::<_, Infallible>(flight.await) }).await
+        Observed::of("canary", async { Ok::<_, Infallible>(flight.await) }).await
     }
 
-    async fn churn(&self, throwaway: &ChurnConfig, asked: M2Order) -> Observed<ChurnOutcome> {
+    async fn churn(&self, throwaway: &ChurnConfig, order: Order) -> Observed<ChurnOutcome> {
         let plan = ChurnPlan {
             lock: Some(LockAs {
                 holder: format!("pvcheck, process {}", std::process::id()),
@@ -89,7 +83,7 @@ impl Deployer<'_> {
             stacks: throwaway.stacks,
             replicas: throwaway.replicas,
             rounds: throwaway.rounds,
-            order: asked.order,
+            order,
             shape: ChurnShape::default(),
             image: throwaway.image.clone(),
             command: throwaway.command.clone(),
@@ -101,13 +95,13 @@ impl Deployer<'_> {
             let outcome = churn(self.op, &plan).await;
             Ok::<_, Infallible>(churn_outcome(outcome))
         };
-        Observed::look("churn", run).await
+        Observed::of("churn", run).await
     }
 
     /// Sweeps the run and names what is left.
     async fn sweep(&self) -> Observed<Vec<String>> {
         let sweep = sweep_run(self.op, Duration::from_mins(1));
-        Observed::look("engine API", async {
+        Observed::of("engine API", async {
             sweep.await.map(|removed| removed.left.iter().map(ToString::to_string).collect())
         })
         .await
@@ -118,7 +112,7 @@ impl Deployer<'_> {
         let limits = Limits::default();
         let from = ReadFrom::Mark(mark.clone());
         let scan = self.ready.source.scan(&from, &limits, scanner);
-        Observed::look("engine log", scan).await
+        Observed::of("engine log", scan).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! Asking the world: the only part of a gate that can go wrong.
+//! Collecting facts: the only part of a gate that does I/O.
 
 mod canary;
 mod control_plane;
@@ -7,5 +7,5 @@ mod preflight;
 mod routes;
 
 pub use control_plane::collect_m1;
-pub use deployment::{M2Order, collect_m2};
+pub use deployment::collect_m2;
 pub use preflight::{Preflight, PreflightError, preflight};

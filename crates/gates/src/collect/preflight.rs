@@ -12,7 +12,7 @@ use crate::gate::Gate;
 /// The unit that writes the engine's log where nothing else is configured.
 const DOCKER_UNIT: &str = "docker.service";
 
-/// What was found in order before a gate begins.
+/// What a gate needs, checked before it begins.
 pub struct Preflight {
     pub(super) prober: Prober,
     pub(super) source: Source,
@@ -45,10 +45,10 @@ pub enum PreflightError {
     Call(#[from] CallError),
 }
 
-/// Looks whether a gate can run at all, without touching anything.
+/// Checks that a gate can run: the overlay exists and is allocated, the trusted certificates can be read. It only reads.
 ///
 /// # Errors
-/// When the engine fails a call, the overlay is not there or not allocated, or the trusted certificates cannot be read.
+/// If the engine fails a call, the overlay is not there or not allocated, or the trusted certificates cannot be read.
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
     let snapshot = engine.snapshot().await?;
     let name = &config.overlay.name;

@@ -1,4 +1,4 @@
-//! The routes, asked side by side.
+//! The routes, asked at the same time.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
@@ -10,12 +10,12 @@ use super::preflight::Preflight;
 use crate::config::Config;
 use crate::observed::Observed;
 
-/// Routes that are asked at once.
+/// Routes that are asked at the same time.
 const SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
 
-/// Every route of the configuration, in its order. A probe cannot fail: a refused connection is a fact, too.
-pub(super) async fn look_at_routes(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
+/// Asks every route of the configuration; the facts keep its order. A probe cannot fail: a refused connection is a fact.
+pub(super) async fn ask_routes(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
     let specs = config.route_specs();
     let probes = ready.prober.probe_all(&specs, Timestamp::now(), SIDE_BY_SIDE);
-    Observed::look("routes", async { Ok::<_, Infallible>(probes.await) }).await
+    Observed::of("routes", async { Ok::<_, Infallible>(probes.await) }).await
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pvcheck_routes::{SpecError, UrlError};
 use thiserror::Error;
 
-/// Why a configuration was refused, in one line.
+/// Why a configuration was refused. The text is one line and names the place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -16,7 +16,7 @@ pub enum ConfigError {
         /// What the system said.
         reason: String,
     },
-    /// It is no TOML, or not this TOML.
+    /// It is not TOML, or has unknown, missing or wrong fields.
     #[error("{file}:{line}:{column}: {reason}")]
     Syntax {
         /// The file.
@@ -28,7 +28,7 @@ pub enum ConfigError {
         /// What is wrong there.
         reason: String,
     },
-    /// It contradicts itself, or asks for something that there is not.
+    /// It contradicts itself, or a value is out of bounds.
     #[error("{file}: {fault}")]
     Meaning {
         /// The file.
@@ -41,14 +41,14 @@ pub enum ConfigError {
 /// What is wrong with a configuration whose syntax is right.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigFault {
-    /// The canary's URL is none.
+    /// The canary's URL is invalid.
     #[error("[canary] url: {0}")]
     CanaryUrl(UrlError),
-    /// The canary's route is one that no answer could satisfy.
+    /// No answer could satisfy the canary's route.
     #[error("[canary]: {0}")]
     Canary(SpecError),
     /// Two entries of a table have one name.
-    #[error("[[{table}]] `{name}` stands there twice; remove one")]
+    #[error("[[{table}]] `{name}` is there twice; remove one")]
     Duplicate {
         /// `service` or `route`.
         table: &'static str,
@@ -68,10 +68,10 @@ pub enum ConfigFault {
         field: &'static str,
         /// Its value.
         given: u32,
-        /// The largest one that is taken; the smallest is 1.
+        /// The largest value accepted; the smallest is 1.
         most: u32,
     },
-    /// A route is one that no answer could satisfy.
+    /// No answer could satisfy a route.
     #[error(transparent)]
     Route(#[from] SpecError),
     /// The log is both in a file and in a unit's journal.

@@ -11,7 +11,7 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, is not TOML, has unknown or wrong fields (with line and column), or contradicts itself.
+    /// If the file cannot be read, is not TOML, has unknown or wrong fields (with line and column), or contradicts itself.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
         let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
@@ -23,7 +23,7 @@ impl Config {
     /// Reads a text; `file` is its name in errors.
     ///
     /// # Errors
-    /// As [`Config::load`], but for reading.
+    /// If the text is not TOML, has unknown or wrong fields (with line and column), or contradicts itself.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|e| ConfigError::syntax(file, text, &e))?;
         let meaning = |fault| ConfigError::Meaning { file: file.to_owned(), fault };
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn contradictions_are_refused() {
         let twice = format!("{GOOD}[[service]]\nname = \"a\"\n[[service]]\nname = \"a\"\n");
-        assert!(refused(&twice).contains("`a` stands there twice"));
+        assert!(refused(&twice).contains("`a` is there twice"));
         assert!(refused(&format!("{GOOD}[journal]\nfile = \"x\"\nunit = \"y\"\n")).contains("keep one"));
         assert!(refused(&format!("{GOOD}[churn]\nimage = \"x\"\nstacks = 0\n")).contains("give 1 to 100"));
         assert!(refused(&format!("{GOOD}[canary]\nimage = \"x\"\nurl = \"nothing\"\n")).contains("[canary]"));

@@ -17,7 +17,7 @@ use super::error::ConfigFault;
 pub struct Config {
     /// The shared overlay under test.
     pub overlay: OverlayConfig,
-    /// Whom TLS trusts.
+    /// Which certificate authorities TLS trusts.
     #[serde(default)]
     pub tls: TlsConfig,
     /// Where the engine's log is.
@@ -52,7 +52,7 @@ pub struct OverlayConfig {
     pub min_free: u64,
 }
 
-/// Whom TLS trusts.
+/// Which certificate authorities TLS trusts.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
@@ -90,9 +90,9 @@ pub struct ServiceConfig {
 pub struct RouteConfig {
     /// Its name in reports.
     pub name: String,
-    /// What is asked for.
+    /// The URL to ask.
     pub url: RouteUrl,
-    /// Whom to ask, whatever the name resolves to.
+    /// The address to connect to, whatever the name resolves to.
     pub address: Option<SocketAddr>,
     /// The statuses that are fine.
     #[serde(default = "ok")]
@@ -114,7 +114,7 @@ pub struct CanaryConfig {
     pub command: Vec<String>,
     /// Where it is reached; `{stack}` stands for its name.
     pub url: String,
-    /// Whom to ask, whatever the name resolves to.
+    /// The address to connect to, whatever the name resolves to.
     pub address: Option<SocketAddr>,
     /// The statuses that are fine.
     #[serde(default = "ok")]
@@ -170,13 +170,13 @@ impl Config {
         &self.digest
     }
 
-    /// Whom TLS trusts. A relative path is relative to the configuration's folder.
+    /// The certificate authorities that TLS trusts. A relative path is relative to the configuration's folder.
     pub fn roots(&self) -> Roots {
         self.tls.ca.as_ref().map_or(Roots::System, |ca| Roots::Pem(self.folder.join(ca)))
     }
 
     /// The engine's log file, if it is one.
-    pub fn log_file(&self) -> Option<PathBuf> {
+    pub(crate) fn log_file(&self) -> Option<PathBuf> {
         self.journal.file.as_ref().map(|file| self.folder.join(file))
     }
 
@@ -188,7 +188,7 @@ impl Config {
 
 impl RouteConfig {
     /// The route, ready to be asked.
-    pub fn spec(&self) -> RouteSpec {
+    pub(crate) fn spec(&self) -> RouteSpec {
         let mut spec = RouteSpec::new(&self.name, self.url.clone());
         spec.address = self.address;
         spec.expected.clone_from(&self.expect);
@@ -198,23 +198,23 @@ impl RouteConfig {
 }
 
 impl CanaryConfig {
-    /// The way to a canary of this name.
+    /// The route of a canary of this name.
     ///
     /// # Errors
-    /// When the URL is none, with the mend.
-    pub fn spec(&self, stack: &str) -> Result<RouteSpec, ConfigFault> {
+    /// If the URL is invalid; the error says how to fix it.
+    pub(crate) fn spec(&self, stack: &str) -> Result<RouteSpec, ConfigFault> {
         let url = RouteUrl::parse(&self.url.replace("{stack}", stack)).map_err(ConfigFault::CanaryUrl)?;
         let mut spec = RouteSpec::new("canary", url);
         spec.address = self.address;
         spec.expected.clone_from(&self.expect);
-        // One try among many until the router has noticed the canary: none may take long.
+        // This is one of many tries until the router has discovered the canary, so none of them may take long.
         spec.deadline = Duration::from_secs(5);
         spec.check().map_err(ConfigFault::Canary)?;
         Ok(spec)
     }
 
     /// Its labels, with the name filled in.
-    pub fn labels_for(&self, stack: &str) -> Vec<(String, String)> {
+    pub(crate) fn labels_for(&self, stack: &str) -> Vec<(String, String)> {
         let fill = |text: &String| text.replace("{stack}", stack);
         self.labels.iter().map(|(key, value)| (fill(key), fill(value))).collect()
     }

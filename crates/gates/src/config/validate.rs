@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::error::ConfigFault;
 use super::tables::{ChurnConfig, Config};
 
-/// The first thing that the configuration contradicts itself in.
+/// Returns the first fault that the types of the tables cannot exclude.
+///
+/// # Errors
+/// If a name is empty or there twice, the log has two sources, no answer could satisfy a route, or a number is out of bounds.
 pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
     unique("service", config.services.iter().map(|s| &s.name))?;
     unique("route", config.routes.iter().map(|r| &r.name))?;

@@ -47,7 +47,7 @@ fn censuses(churn: &Churn) -> Finding {
     finding.evidences(both(churn).map(|(when, c)| census_line(when, c)))
 }
 
-/// An address that the allocator holds for free although somebody has it will be given to a second one (L3 in the docs).
+/// An address that is free for the allocator and has an owner will get a second owner (L3 in docs/leaks.md).
 fn duplicates(churn: &Churn) -> Finding {
     let found = both(churn).into_iter().filter(|(_, c)| !c.free_and_owned.is_empty());
     let found: Vec<_> =

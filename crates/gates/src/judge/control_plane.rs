@@ -11,7 +11,7 @@ use crate::facts::M1Facts;
 use crate::gate::Gate;
 use crate::gate_report::GateReport;
 
-/// Judges the facts: the subnet, who holds what, room, waiting services, every service, every route, the log.
+/// Judges the facts: the overlay's subnet, owners and free addresses, waiting services, every service, every route, the log.
 pub fn judge_m1(config: &Config, facts: &M1Facts) -> GateReport {
     let mut checks = overlay_checks(config, &facts.snapshot);
     checks.extend(config.services.iter().map(|s| service_check(config, s, &facts.snapshot)));

@@ -12,7 +12,7 @@ use crate::gate::Gate;
 use crate::gate_report::GateReport;
 use crate::reason::Reason;
 
-/// Judges the facts.
+/// Judges the facts: core routes, canary, churn, the log, and what is left.
 pub fn judge_m2(config: &Config, facts: &M2Facts) -> GateReport {
     let mut checks = vec![check(config, Check::RoutesBefore, &facts.routes, |r| core_routes(r))];
     checks.extend(canary_checks(config, &facts.canary));

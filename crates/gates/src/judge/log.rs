@@ -13,6 +13,7 @@ pub(super) fn exhaustion(scan: &Scan) -> Finding {
     let found = scan.exhaustion_count();
     let window = format!("{}: {} records in the window, {} read", scan.source, scan.records, scan.read);
     let finding = match scan.doubt() {
+        // A record is a record, even in a log of which parts are missing.
         _ if 0 < found => Finding::fail(Reason::Exhaustion { records: found }),
         Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
         None => Finding::pass(Reason::NoExhaustion { records: scan.records }),
@@ -32,11 +33,11 @@ pub(super) fn new_signatures(scan: &Scan) -> Finding {
     } else {
         Finding::unknown(Reason::LogIncomplete)
     };
-    let beside = other.into_iter().map(|m| format!("beside it, not about addresses: {}", counted(m)));
-    finding.evidence(window).evidences(beside).evidences(samples(scan))
+    let unrelated = other.into_iter().map(|m| format!("not about addresses: {}", counted(m)));
+    finding.evidence(window).evidences(unrelated).evidences(samples(scan))
 }
 
-/// Whether a class says that addresses of the Swarm are used up, lost, held twice or not given.
+/// True iff records of this class say that addresses of the Swarm are used up, leaked, held twice or not allocated.
 ///
 /// Conflicts in a node's own store are not among them: up to engine 26 each removed network logs one, drained or not.
 fn is_about_addresses(class: Class) -> bool {
@@ -51,7 +52,7 @@ fn is_about_addresses(class: Class) -> bool {
     )
 }
 
-/// A few of the lines that are findings.
+/// The sample lines of signatures that are findings.
 fn samples(scan: &Scan) -> Vec<String> {
     let findings: BTreeSet<&str> = scan.findings().map(|m| m.signature.as_str()).collect();
     let of_findings = |s: &&Sample| s.signature.as_deref().is_some_and(|id| findings.contains(id));

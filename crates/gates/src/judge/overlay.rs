@@ -1,4 +1,4 @@
-//! The overlay under test: its subnet, its owners, its free addresses, and who waits for one.
+//! The overlay under test: its subnet, its owners, its free addresses; and what waits for an address anywhere.
 
 use std::net::Ipv4Addr;
 
@@ -24,7 +24,7 @@ pub(super) fn overlay_checks(config: &Config, snapshot: &Observed<Snapshot>) -> 
         on_overlay(Check::OverlaySubnet, &|_, n| subnet(config, n)),
         on_overlay(Check::OverlayOwners, &one_owner_each),
         on_overlay(Check::OverlayHeadroom, &|s, n| headroom(config, s, n)),
-        check(config, Check::SwarmWaiting, snapshot, nobody_waits),
+        check(config, Check::SwarmWaiting, snapshot, none_waits),
     ]
 }
 
@@ -88,7 +88,7 @@ fn headroom(config: &Config, snapshot: &Snapshot, network: &Network) -> Finding 
     ))
 }
 
-fn nobody_waits(snapshot: &Snapshot) -> Finding {
+fn none_waits(snapshot: &Snapshot) -> Finding {
     let services = waiting_services(snapshot).into_iter().map(|w| Waiting::Service {
         service: w.service,
         network: w.network_name.unwrap_or_else(|| w.network.to_string()),

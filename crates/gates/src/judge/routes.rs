@@ -30,7 +30,7 @@ pub(super) fn route_finding(fact: &RouteFact, behind: Option<&str>) -> Finding {
         .evidence(route_evidence(fact))
 }
 
-/// Passes iff every core route passes; no route at all shows nothing.
+/// Passes iff every core route passes; unknown if there is no route, because that shows nothing.
 pub(super) fn core_routes(routes: &[RouteFact]) -> Finding {
     let judged: Vec<_> = routes.iter().map(|r| (r, judge(r))).collect();
     let worst = Verdict::worst(judged.iter().map(|(_, j)| j.verdict));

@@ -49,7 +49,7 @@ fn service_finding(
     Finding::of(faults, Reason::ServiceAtFault, runs).evidences(evidence)
 }
 
-/// What is missing of a service's place on the overlay, and the addresses it has there.
+/// What a service lacks on the overlay, and the addresses it has there.
 fn membership(
     config: &Config,
     snapshot: &Snapshot,

@@ -1,12 +1,13 @@
 //! Collecting: what is looked at, what is refused before anything is touched, and what is recorded when a look fails.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{
-    ChurnFailure, ChurnOutcome, Config, M1Facts, M2Facts, M2Order, PreflightError, Seen, Unseen, Verdict,
-    collect_m1, collect_m2, judge_m1, judge_m2, preflight,
+    ChurnFailure, ChurnOutcome, Config, M1Facts, M2Facts, PreflightError, Seen, Unseen, Verdict, collect_m1,
+    collect_m2, judge_m1, judge_m2, preflight,
 };
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{CensusError, Engine, Operation, Order, Permit, RunId, silent};
@@ -85,7 +86,7 @@ pub(crate) async fn m2_run(world: &World, order: Order) -> Result<M2Facts, Prefl
     let permit = Permit::granted_by_operator();
     let run = RunId::unique();
     let op = Operation::new(&world.engine, permit, &run, &silent);
-    collect_m2(op, &world.config, &ready, M2Order { order }).await
+    collect_m2(op, &world.config, &ready, order).await
 }
 
 #[tokio::test]
@@ -249,4 +250,78 @@ async fn m2_records_an_engine_that_fails_half_way() {
     );
     assert!(matches!(&facts.residue.seen, Seen::Known(left) if left.is_empty()), "{:?}", facts.residue);
     assert!(Duration::from_millis(facts.canary.elapsed_ms) < Duration::from_secs(20));
+}
+
+/// A healthy world with one thing broken in it: exactly the check about it turns.
+#[tokio::test]
+async fn each_check_of_m1_turns_by_its_own_break() {
+    type Break = fn(&World);
+    type Change = fn(String) -> String;
+    let (no_break, no_change): (Break, Change) = (|_| {}, |text| text);
+    let stop: Break = |world| {
+        world.sim.with_model(|model| {
+            model.scale_service("ccci-dashboard_app", 0).expect("there");
+            model.advance(SETTLE);
+        });
+    };
+    let log: Break = |world| {
+        std::fs::write(
+            world.dir.path().join("engine.log"),
+            [QUIET_LOG.join("\n").as_str(), EXHAUSTED, ""].join("\n"),
+        )
+        .expect("there");
+    };
+    let cases: [(&str, Break, Change); 6] = [
+        ("overlay.subnet", no_break, |t| t.replacen("10.10.0.0/24", "10.10.0.0/25", 1)),
+        ("overlay.headroom", no_break, |t| t.replacen("[tls]", "min_free = 250\n[tls]", 1)),
+        ("swarm.waiting", wait_for_an_address, no_change),
+        ("service.ccci-dashboard_app", stop, no_change),
+        ("route.dashboard", no_break, |t| t.replacen("http://dashboard.test/", "http://gone.test/", 1)),
+        ("journal.exhaustion", log, no_change),
+    ];
+    for (id, break_it, change) in cases {
+        let world = World::with(cc_ci(), change).await;
+        break_it(&world);
+        let report = judge_m1(&world.config, &m1_run(&world).await);
+        assert_open(&report, &[(id, Fail)]);
+        assert_eq!(world.writes(), [] as [&str; 0], "{id}");
+    }
+}
+
+/// A service that waits, without a line of its engine about it: the log is a check of its own.
+fn wait_for_an_address(world: &World) {
+    let log = world.dir.path().join("engine.log");
+    let quiet = std::fs::read(&log).expect("there");
+    world.sim.with_model(|model| {
+        model
+            .create_network(&NetworkDraft::overlay("full").subnet("10.91.0.0/29").json())
+            .expect("a fresh name");
+        let filler = ServiceDraft::new("filler").on("full").constraint("node.labels.no==1").replicas(4);
+        model.create_service(filler.json()).expect("a fresh name");
+        model.create_service(ServiceDraft::new("late").on("full").json()).expect("a fresh name");
+        model.advance(SETTLE);
+    });
+    std::fs::write(&log, quiet).expect("there");
+}
+
+/// The page names each check, and no check that there is not.
+#[tokio::test]
+async fn the_checks_of_the_page_are_the_checks_of_the_gates() {
+    let page = include_str!("../../../../docs/gates.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let named: BTreeSet<&str> = rows
+        .flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2))
+        .filter(|id| !id.starts_with("--") && !id.starts_with('[') && !id.starts_with("-o"))
+        .collect();
+    let world = World::new(cc_ci()).await;
+    let reports = [
+        judge_m1(&world.config, &m1_run(&world).await),
+        judge_m2(&world.config, &crate::m2::healthy().await.1),
+    ];
+    let ids = reports.iter().flat_map(|report| &report.checks).map(|check| match check.id.split_once('.') {
+        Some(("service", _)) => "service.NAME",
+        Some(("route", _)) => "route.NAME",
+        _ => check.id.as_str(),
+    });
+    assert_eq!(named, ids.collect::<BTreeSet<_>>());
 }

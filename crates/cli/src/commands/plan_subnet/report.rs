@@ -9,25 +9,25 @@ use serde::Serialize;
 
 use crate::report::Document;
 
-/// Rivals of one candidate that people are shown; JSON has up to 256.
+/// Conflicts of one candidate shown in the table; JSON has up to 256.
 const RIVALS_SHOWN: usize = 8;
-/// Pairs of reservations that overlap already, in JSON.
+/// Pairs of reservations that overlap each other, in JSON.
 const COLLISIONS_LISTED: usize = 256;
 
-/// A plan, or why there is none: schema `pvcheck/v1`, kind `subnet-plan`.
+/// A plan, or why no subnet was found: schema `pvcheck/v1`, kind `subnet-plan`.
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
-    /// `null` where there is no room.
+    /// `null` if no subnet was found.
     chosen: Option<Subnet>,
     prefix: u8,
     usable: Option<u64>,
     needed: Option<u64>,
-    /// Whether a preferred one was taken.
+    /// True iff a preferred subnet was taken.
     preferred: Option<bool>,
-    /// Why nothing was chosen.
+    /// Why no subnet was found.
     reason: Option<String>,
     rejected: Vec<Rejected<'a>>,
-    /// What overlaps already among the reservations.
+    /// Pairs of reservations that overlap each other.
     collisions: Vec<Collides>,
     notes: Vec<String>,
     not_seen: &'a [String],
@@ -83,7 +83,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// `None` for any other error: that is bad input.
+    /// The report of a search that found nothing; `None` for any other error, which is bad input.
     pub(super) fn of_no_room(error: &'a PlanError, not_seen: &'a [String]) -> Option<Self> {
         let PlanError::NoRoom { prefix, rejected, .. } = error else { return None };
         Some(Self { reason: Some(error.to_string()), ..Self::empty(*prefix, rejected, not_seen) })
@@ -107,7 +107,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Adds what is known of the facts themselves.
+    /// Adds what the reservations themselves show.
     pub(super) fn with_facts(mut self, index: &Index, source: &'static str) -> Self {
         let collides = |c: pvcheck_ipam::Collision<'_>| Collides {
             left: c.left.clone(),

@@ -1,0 +1,106 @@
+//! Every command with `-o json`: the document's `kind`, and its exit code.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+const CHURN: [&str; 7] = ["churn", "shared", "--image", "sim/busybox:1", "--stacks", "1", "--apply"];
+
+/// Words of a command, its `kind`, and its exit code in the world of [`rig`].
+const TABLE: &[(&[&str], &str, i32)] = &[
+    (&["audit", "proxy"], "audit", 0),
+    (&["boot", "--units", "units", "--waits", "waits.json"], "boot", 3),
+    (&["census", "shared"], "census", 0),
+    (&["census", "shared", "--deadline", "1ms"], "census", 3),
+    (&["churn", "shared", "--image", "sim/busybox:1"], "churn-plan", 0),
+    (&CHURN, "churn", 0),
+    (
+        &["churn", "shared", "--image", "sim/busybox:1", "--stacks", "1", "--order", "both", "--apply"],
+        "churn-comparison",
+        0,
+    ),
+    (&["gate", "list"], "gates", 0),
+    (&["gate", "run", "pvcheck.m1"], "gate", 0),
+    (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),
+    (&["plan-subnet"], "subnet-plan", 0),
+    (&["reclaim", "--state", "state"], "reclaim-plan", 4),
+    (&["reclaim", "--state", "state", "--strategy", "restart", "--now", "--apply", "proxy"], "reclaim", 0),
+    (&["routes"], "routes", 0),
+    (&["stack", "rm", "drone"], "stack-rm", 0),
+    (&["stack", "rm", "drone", "--apply"], "stack-rm", 0),
+    (&["sweep"], "sweep", 0),
+    (&["why", "ccci-bridge_app"], "why", 0),
+];
+
+/// Documents that no command prints on the embedded engine: a copy of a raft folder is made by a real one only.
+const NOT_HERE: [&str; 1] = ["reclaim-copy"];
+
+fn rig() -> Rig {
+    let mut model = cc_ci();
+    overlay(&mut model, "shared", "10.90.0.0/26");
+    model.settings_mut().timings.stop = Duration::from_millis(200);
+    let rig = Rig::new(model).configured();
+    std::fs::create_dir(rig.path("units")).expect("a fresh folder");
+    rig.file("units/docker.service", "[Service]\nExecStart=/usr/bin/true\n");
+    rig.file("waits.json", r#"{"waits":[{"unit":"docker.service","url":"http://a.test/"}],"serves":[]}"#);
+    rig
+}
+
+#[test]
+fn every_command_prints_its_kind_in_the_envelope() {
+    let rig = rig();
+    for (words, kind, code) in TABLE {
+        let done = rig.run(&[*words, &["-o", "json"]].concat());
+        let json = done.json();
+        assert_eq!(
+            (&json["schema"], &json["kind"]),
+            (&"pvcheck/v1".into(), &Value::from(*kind)),
+            "{words:?}"
+        );
+        assert_eq!(done.code, Some(*code), "{words:?}: {done:?}");
+    }
+    assert!(rig.objects().0.is_empty(), "{:?}", rig.objects().0);
+}
+
+/// A document without a row above would reach scripts untested.
+#[test]
+fn every_kind_of_the_sources_has_a_row() {
+    let mut kinds = BTreeSet::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut kinds);
+    let rows = TABLE.iter().map(|(_, kind, _)| (*kind).to_owned());
+    let known: BTreeSet<String> = rows.chain(NOT_HERE.map(str::to_owned)).collect();
+    assert_eq!(kinds, known);
+}
+
+fn collect(folder: &Path, kinds: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("the sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, kinds);
+        } else {
+            let text = std::fs::read_to_string(&path).expect("UTF-8");
+            let named =
+                text.lines().filter_map(|line| line.trim().strip_prefix("const KIND: &'static str = \""));
+            kinds.extend(named.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+}
+
+/// 130 is that of an interruption, see `interrupt.rs`.
+#[test]
+fn every_exit_code_is_reached() {
+    let rig = Rig::new(waiting()).configured();
+    for (words, code) in [
+        (&["audit", "proxy"] as &[&str], 0),
+        (&["audit"], 1),
+        (&["audit", "nope"], 2),
+        (&["journal", "scan", "--file", "nope.log"], 3),
+        (&["census", "proxy"], 4),
+    ] {
+        assert_eq!(rig.run(words).code, Some(code), "{words:?}");
+    }
+}
