@@ -184,7 +184,7 @@ async fn a_removal_that_was_refused() {
             kind: PartKind::Network,
             name: "x".into(),
             why: LeftReason::Refused { error: "in use".into() },
-        }]
+        }];
     })
     .await;
     assert_open(&report, &[("churn.removal", Fail)]);

@@ -145,7 +145,7 @@ mod tests {
     fn each_reason_has_its_sentence_and_survives_json() {
         let stop = |networks_kept| {
             let tasks = BTreeMap::from([(TaskState::Running, 2), (TaskState::Shutdown, 1)]);
-            LeftReason::tasks_stop(tasks, Duration::from_secs(120), networks_kept)
+            LeftReason::tasks_stop(tasks, Duration::from_mins(2), networks_kept)
         };
         let refused = LeftReason::Refused { error: "the engine answered 500".into() };
         let unknown = |networks_kept| LeftReason::TasksUnknown {
