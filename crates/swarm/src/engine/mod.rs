@@ -4,7 +4,7 @@ mod connect;
 mod connection;
 mod error;
 mod host;
-mod poll;
+pub(crate) mod poll;
 pub(crate) mod wire;
 
 pub use connect::{ConnectError, Engine};

@@ -53,7 +53,7 @@ impl From<Duration> for Pace {
 /// spawned ("implementation of `Send` is not general enough"); an async block does not.
 macro_rules! wait_until {
     ($limit:expr, $probe:expr) => {{
-        let pace = $crate::engine::Pace::from($limit);
+        let pace = $crate::engine::poll::Pace::from($limit);
         loop {
             if let Some(found) = $probe.await {
                 break Some(found);
@@ -69,7 +69,7 @@ macro_rules! wait_until {
 /// while its error `passes` and `limit` is not over. The outcome of the last attempt comes back.
 macro_rules! retry_while {
     ($limit:expr, $passes:expr, $attempt:expr) => {{
-        let pace = $crate::engine::Pace::from($limit);
+        let pace = $crate::engine::poll::Pace::from($limit);
         loop {
             match $attempt.await {
                 Err(error) if $passes(&error) => {
