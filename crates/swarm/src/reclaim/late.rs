@@ -59,3 +59,18 @@ pub struct Late {
     /// The last answer: `not yet`, or what the engine said.
     pub why: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_was_awaited_how_long_and_the_last_answer() {
+        let late = Late {
+            what: Awaited::Demoted(NodeId::new("n1")),
+            limit: Duration::from_secs(90),
+            why: "not yet".into(),
+        };
+        assert_eq!(late.to_string(), "node n1 is demoted and another leads: not within 90 s (not yet)");
+    }
+}
