@@ -39,7 +39,7 @@ pub(crate) mod reason {
         None
     }
 
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    #[expect(clippy::ref_option, reason = "serde hands a field over as it is")]
     pub(crate) fn serialize<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
     where
         T: Serialize + Display,
