@@ -22,7 +22,7 @@ const NETWORK: &str = "proxy";
 const USABLE: u64 = 253;
 /// The two jobs, and how many tasks of each run: `--max-concurrent 2` of three, and one per node.
 const JOBS: [(&str, u64); 2] = [("batch", 2), ("everywhere", 1)];
-/// A quarter of what pvcheck gives tasks to stop: whoever waits for a job, which does not end, takes longer.
+/// A quarter of what pvcheck gives tasks to stop. An operation that waits for a job takes longer: these jobs never end.
 const PROMPT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn jobs(test: &str, suite: Suite) -> Outcome {
     for method in [CensusMethod::Cursor, CensusMethod::Bulk] {
         check(&format!("the census by {method:?} is complete"), rig.census_is_complete(method).await)?;
     }
-    check("`stack rm` beside a job leaves nothing", rig.neighbour_goes().await)?;
+    check("`stack rm` of a stack on the same network leaves nothing", rig.neighbour_goes().await)?;
     check("`stack rm` does not wait for a job on its network", rig.host_of_a_job_goes().await)?;
     rig.lab.down()?;
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
@@ -133,7 +133,7 @@ impl Rig {
         if facts.moving.is_empty() { Ok(()) } else { Err(format!("{:?} start or stop", facts.moving).into()) }
     }
 
-    /// A stack with a network of its own, beside the jobs on the shared one.
+    /// A stack with a network of its own and the one that the jobs use.
     async fn neighbour_goes(&self) -> Outcome {
         let shape = Shape { shared: NETWORK, replicas: 2, script: STOPS_IN_2_S };
         deploy(&self.lab, &["neighbour".into()], shape)?;

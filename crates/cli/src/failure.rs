@@ -297,9 +297,12 @@ impl Ends for ReclaimError {
             | Self::QuorumLost { .. }
             | Self::Refused { .. }
             | Self::Unfinished { .. } => REFUSED,
-            Self::Helper(_)
+            Self::DoesNotStepDown { .. }
+            | Self::Helper(_)
             | Self::Late(_)
+            | Self::NoManagerAnswers(_)
             | Self::NotDone(_)
+            | Self::OnlyItself { .. }
             | Self::State { .. }
             | Self::Stranded { .. } => NOT_DONE,
         }
@@ -360,6 +363,8 @@ impl Ends for UnknownSignature {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -379,7 +384,11 @@ mod tests {
             (PreflightError::Journal(SourceError::Missing { path: "x".into() }).into(), UNKNOWN),
             (ChurnError::Census(waits()).into(), REFUSED),
             (ReclaimError::Census(waits()).into(), REFUSED),
-            (ReclaimError::NotDone(Box::new(ReclaimError::Late("x".into()))).into(), NOT_DONE),
+            (
+                ReclaimError::NotDone(Box::new(ReclaimError::DoesNotStepDown { limit: Duration::ZERO }))
+                    .into(),
+                NOT_DONE,
+            ),
         ];
         for (failure, code) in table {
             assert_eq!(failure.code, code, "{failure:?}");

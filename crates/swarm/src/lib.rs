@@ -51,10 +51,10 @@ pub use operation::Operation;
 pub use progress::{Progress, Watcher, silent};
 pub use read::{HostFactsError, read_count, read_counts, read_host, read_with_host};
 pub use reclaim::{
-    Change, ChangeKind, CopyPutBack, CountReason, Here, LeakCount, Manager, Moment, Note, Obstacle, PlanStep,
-    Reclaim, ReclaimError, ReclaimFacts, ReclaimOptions, ReclaimPlan, Refused, Risk, Step, StepPoint,
-    StepTime, Strategy, Wish, default_state, plan_reclaim, put_copy_back, reclaim, reclaim_facts,
-    resume_reclaim, unfinished_reclaim,
+    Awaited, Change, ChangeKind, CopyPutBack, CountReason, HelperError, Here, Late, LeakCount, Manager,
+    Moment, Note, Obstacle, PlanStep, Reclaim, ReclaimError, ReclaimFacts, ReclaimOptions, ReclaimPlan,
+    Refused, Risk, Step, StepPoint, StepTime, Strategy, Wish, default_state, plan_reclaim, put_copy_back,
+    reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 pub use removal::{
     FoundStacks, Left, LeftReason, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan, StackRemoval,

@@ -15,6 +15,8 @@ use pvcheck_audit::NodeId;
 
 use super::collect::info;
 use super::error::ReclaimError;
+use super::helper_error::HelperError;
+use super::late::Awaited;
 use super::managers::{self, until};
 use super::note::Note;
 use super::private::{PrivateEngine, copy, make_private};
@@ -36,7 +38,7 @@ impl Work<'_> {
         &mut self,
         link: Option<(std::net::Ipv4Addr, std::net::Ipv4Addr)>,
     ) -> Result<(), ReclaimError> {
-        let link = link.ok_or_else(|| ReclaimError::Helper("no network is free for the link".into()))?;
+        let link = link.ok_or(HelperError::NoLinkNetwork)?;
         let folder = self.log.folder();
         let since = self.log.begun(Step::Safeguard)?;
         self.safeguard(&folder)?;
@@ -71,16 +73,14 @@ impl Work<'_> {
         let since = self.log.begun(Step::Thaw)?;
         self.say("waiting for an election");
         private.wake();
-        until(self.op.engine, "a leader is elected", ELECTION, managers::leader)
-            .await
-            .map_err(ReclaimError::Late)?;
+        until(self.op.engine, Awaited::Leader, ELECTION, managers::leader).await?;
         self.log.done(Step::Thaw, since)
     }
 
     /// A copy of the manager's raft folder, with its certificates and keys, that only root can read. It is removed at the end.
     fn safeguard(&self, folder: &Path) -> Result<(), ReclaimError> {
         let from = self.log.record.raft.as_deref();
-        let from = from.ok_or_else(|| ReclaimError::Helper("there is no raft folder to copy".into()))?;
+        let from = from.ok_or(HelperError::NoRaftFolder)?;
         make_private(folder)?;
         let to = folder.join("swarm");
         copy(from, &to).map_err(|source| ReclaimError::State { path: to, source })
@@ -108,9 +108,7 @@ impl Work<'_> {
             let drained = managers::node(nodes, &id).is_some_and(|n| n.spec.availability == "drain");
             (drained && managers::is_reachable_manager(nodes, &id)).then_some(())
         };
-        until(self.op.engine, "the borrowed manager is reachable and drained", ELECTION, drained)
-            .await
-            .map_err(ReclaimError::Late)
+        Ok(until(self.op.engine, Awaited::GuestDrained, ELECTION, drained).await?)
     }
 
     /// Takes the borrowed manager out of the Swarm and its engine off this host, from wherever things stand.
@@ -149,7 +147,8 @@ impl Work<'_> {
             Some(!nodes.iter().any(|n| is_guest(n, known, private) && member(n)))
         };
         // While it joins it may become one at any moment.
-        private.pid().is_none() && until(self.op.engine, "a leader", ANSWERS, without).await.unwrap_or(false)
+        private.pid().is_none()
+            && until(self.op.engine, Awaited::Leader, ANSWERS, without).await.unwrap_or(false)
     }
 
     /// The Swarm has a leader again: with the private engine awake, or started again, or without it by force.
@@ -161,16 +160,14 @@ impl Work<'_> {
         };
         // Without it an election cannot succeed: a short look is enough.
         let limit = if guest.is_ok() { ELECTION } else { Duration::from_secs(20) };
-        match until(self.op.engine, "a leader", limit, managers::leader).await {
+        match until(self.op.engine, Awaited::Leader, limit, managers::leader).await {
             Ok(_) => Ok(guest.ok()),
             Err(_) if self.options.force_new_cluster => {
                 self.say("making this manager the only one again; its tasks restart");
                 private.wake();
                 private.remove().await?;
                 self.writer(self.op.engine).force_new_cluster(&self.log.record.renewal).await?;
-                until(self.op.engine, "a leader", ELECTION, managers::leader)
-                    .await
-                    .map_err(ReclaimError::Late)?;
+                until(self.op.engine, Awaited::Leader, ELECTION, managers::leader).await?;
                 self.notes.push(Note::ForcedNewCluster);
                 Ok(None)
             }
@@ -181,7 +178,7 @@ impl Work<'_> {
     async fn revive(&self, private: &PrivateEngine) -> Result<Engine, ReclaimError> {
         private.wake();
         if !private.has_folder() {
-            return Err(ReclaimError::Helper("its folder is gone".to_owned()));
+            return Err(HelperError::FolderGone.into());
         }
         private.connect().await?;
         private.start(&self.log.record.run).await
@@ -200,11 +197,10 @@ impl Work<'_> {
 
         let since = self.log.begun(Step::Demote)?;
         self.say("demoting the borrowed manager");
-        let guests: Vec<wire::Node> = until(self.op.engine, "the list of nodes", CHANGE, |nodes| {
+        let guests: Vec<wire::Node> = until(self.op.engine, Awaited::ListOfNodes, CHANGE, |nodes| {
             Some(nodes.iter().filter(|n| ours(n)).cloned().collect())
         })
-        .await
-        .map_err(ReclaimError::Late)?;
+        .await?;
         for node in guests.iter().filter(|n| n.spec.role == "manager") {
             match self.writer(self.op.engine).set_role(&NodeId::new(&node.id), "worker", CHANGE).await {
                 // After a forced new cluster it is no member any more, and can be taken off the list as it is.
@@ -216,9 +212,7 @@ impl Work<'_> {
             let others = nodes.iter().any(|n| ours(n) && n.manager_status.is_some());
             (managers::leader(nodes).as_ref() == Some(&leader) && !others).then_some(())
         };
-        until(self.op.engine, "the manager leads alone", ELECTION, alone)
-            .await
-            .map_err(ReclaimError::Late)?;
+        until(self.op.engine, Awaited::LeadsAlone, ELECTION, alone).await?;
         self.log.done(Step::Demote, since)?;
 
         let since = self.log.begun(Step::Leave)?;
@@ -237,11 +231,8 @@ impl Work<'_> {
 }
 
 fn no_join(private: &PrivateEngine, manager: &str, why: &str) -> ReclaimError {
-    ReclaimError::Helper(format!(
-        "the private engine could not join ({why}); a firewall of this host may keep {} from {manager}: allow link {} for the time",
-        private.address(),
-        private.name()
-    ))
+    let (address, link) = (private.address(), private.name().to_owned());
+    HelperError::NotJoined { why: why.to_owned(), address, manager: manager.to_owned(), link }.into()
 }
 
 /// Waits until the engine says that it is in the Swarm: its node.
@@ -286,7 +277,5 @@ async fn leaderless(engine: &Engine) -> Result<(), ReclaimError> {
         // One silence may be a busy engine's; a manager without a leader holds every question.
         (1 < silences).then_some(())
     });
-    stepped_down.ok_or_else(|| {
-        ReclaimError::Late(format!("the manager did not step down within {} s", STEPS_DOWN.as_secs()))
-    })
+    stepped_down.ok_or(ReclaimError::DoesNotStepDown { limit: STEPS_DOWN })
 }

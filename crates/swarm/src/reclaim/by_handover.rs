@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::collect::info;
 use super::error::ReclaimError;
+use super::late::Awaited;
 use super::managers::{self, until};
 use super::note::Note;
 use super::step::Step;
@@ -35,9 +36,7 @@ impl Work<'_> {
     pub(super) async fn promote_all(&mut self) -> Result<(), ReclaimError> {
         let since = self.log.begun(Step::Promote)?;
         let engine = self.speaking().await?;
-        let demoted = until(engine, "the list of nodes", CHANGE, |nodes| Some(self.demoted(nodes)))
-            .await
-            .map_err(ReclaimError::Late)?;
+        let demoted = until(engine, Awaited::ListOfNodes, CHANGE, |nodes| Some(self.demoted(nodes))).await?;
         for id in &demoted {
             self.say("promoting a manager again");
             self.promote(id).await?;
@@ -70,8 +69,7 @@ impl Work<'_> {
         let wanted = self.log.record.leader.clone();
         for _ in 0..2 * self.log.record.managers.len() {
             let engine = self.speaking().await?;
-            let leads =
-                until(engine, "a leader", ELECTION, managers::leader).await.map_err(ReclaimError::Late)?;
+            let leads = until(engine, Awaited::Leader, ELECTION, managers::leader).await?;
             if leads == wanted {
                 return Ok(());
             }
@@ -91,7 +89,8 @@ impl Work<'_> {
     async fn beside(&self, id: &NodeId) -> Option<&Engine> {
         for engine in std::iter::once(self.op.engine).chain(self.others) {
             let own = info(engine).await.map(|i| i.swarm.node_id).unwrap_or_default();
-            let speaks = until(engine, "it answers", Duration::ZERO, managers::leader).await.is_ok();
+            let speaks =
+                until(engine, Awaited::ManagerAnswers, Duration::ZERO, managers::leader).await.is_ok();
             if own != id.as_str() && !own.is_empty() && speaks {
                 return Some(engine);
             }
@@ -101,17 +100,13 @@ impl Work<'_> {
 
     /// Makes a manager a worker, and waits until another one leads without it.
     async fn demote(&self, id: &NodeId) -> Result<(), ReclaimError> {
-        let engine = self.beside(id).await.ok_or_else(|| {
-            ReclaimError::Late(format!("no manager but {id} answers, and it cannot be demoted from itself"))
-        })?;
+        let engine = self.beside(id).await.ok_or_else(|| ReclaimError::OnlyItself { node: id.clone() })?;
         self.writer(engine).set_role(id, "worker", CHANGE).await?;
         let gone = |nodes: &[wire::Node]| {
             let member = managers::node(nodes, id).is_some_and(|n| n.manager_status.is_some());
             managers::leader(nodes).filter(|leads| leads != id && !member).map(drop)
         };
-        until(engine, &format!("node {id} is demoted and another leads"), ELECTION, gone)
-            .await
-            .map_err(ReclaimError::Late)
+        Ok(until(engine, Awaited::Demoted(id.clone()), ELECTION, gone).await?)
     }
 
     /// Waits until a demoted node has reported to the new leader and has had time for a worker's certificate. Promoted
@@ -120,7 +115,7 @@ impl Work<'_> {
     async fn let_it_settle(&self, engine: &Engine, id: &NodeId) {
         let ready =
             |nodes: &[wire::Node]| managers::node(nodes, id).filter(|n| n.status.state == "ready").map(drop);
-        if until(engine, "it reports", REPORTS, ready).await.is_ok() {
+        if until(engine, Awaited::Reports, REPORTS, ready).await.is_ok() {
             sleep(CERTIFICATE).await;
         }
     }
@@ -131,16 +126,12 @@ impl Work<'_> {
         self.let_it_settle(engine, id).await;
         self.writer(engine).set_role(id, "manager", CHANGE).await?;
         let there = |nodes: &[wire::Node]| managers::is_reachable_manager(nodes, id).then_some(());
-        until(engine, &format!("node {id} is a manager again"), CHANGE, there)
-            .await
-            .map_err(ReclaimError::Late)?;
+        until(engine, Awaited::Promoted(id.clone()), CHANGE, there).await?;
         for other in std::iter::once(self.op.engine).chain(self.others) {
             let own = info(other).await.map(|i| i.swarm.node_id).unwrap_or_default();
             if own == id.as_str() {
                 // It says "Manager is being prepared" for a while.
-                until(other, "the promoted manager answers", CHANGE, there)
-                    .await
-                    .map_err(ReclaimError::Late)?;
+                until(other, Awaited::PromotedAnswers, CHANGE, there).await?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 use super::error::ReclaimError;
+use super::late::Awaited;
 use super::managers::{self, until};
 use super::note::Note;
 use super::private::run_within;
@@ -31,9 +32,7 @@ impl Work<'_> {
 
     /// Waits until as many tasks run as before, in other containers.
     pub(super) async fn wait_restarted(&mut self) -> Result<(), ReclaimError> {
-        until(self.op.engine, "the engine leads again", BACK, managers::leader)
-            .await
-            .map_err(ReclaimError::Late)?;
+        until(self.op.engine, Awaited::EngineLeads, BACK, managers::leader).await?;
         let before = &self.log.record.standing;
         let (wanted, asked) = (before.running(), &self.log.record.asked);
         let (since, nobody) = (Instant::now(), RunId::from_label(""));

@@ -120,3 +120,31 @@ fn without_census(snapshot: &Snapshot, name: &str, refused: &str) -> LeakCount {
     };
     LeakCount { network: name.to_owned(), leaked, reason: Some(reason) }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_has_the_text_and_the_kind_of_a_reason() {
+        let reason = CountReason::Incomplete { doubt: Doubt::TimeUp };
+        let count = LeakCount { network: "proxy".into(), leaked: None, reason: Some(reason) };
+        let json = serde_json::to_value(&count).unwrap();
+        assert_eq!(json["reason"], "the time was up before the ring had gone round");
+        assert_eq!(json["doubt"], json!({ "kind": "incomplete", "doubt": { "kind": "time_up" } }));
+        assert_eq!(serde_json::from_value::<LeakCount>(json).unwrap(), count);
+        let known = LeakCount { network: "proxy".into(), leaked: Some(0), reason: None };
+        let json = serde_json::to_value(&known).unwrap();
+        assert_eq!(json, json!({ "network": "proxy", "leaked": 0, "doubt": null, "reason": null }));
+    }
+
+    /// The step log of an interrupted reclaim may have been written before reasons had kinds.
+    #[test]
+    fn a_count_with_a_text_alone_is_still_read() {
+        let old = json!({ "network": "proxy", "leaked": 3, "reason": "without a census" });
+        let count: LeakCount = serde_json::from_value(old).unwrap();
+        assert_eq!((count.leaked, count.reason), (Some(3), None));
+    }
+}

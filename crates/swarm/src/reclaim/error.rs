@@ -1,10 +1,13 @@
 //! Why addresses were not taken back.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pvcheck_audit::NodeId;
 use thiserror::Error;
 
+use super::helper_error::HelperError;
+use super::late::Late;
 use super::plan::ReclaimPlan;
 use crate::census::CensusError;
 use crate::engine::{CallError, ConnectError};
@@ -82,11 +85,26 @@ pub enum ReclaimError {
         host: String,
     },
     /// A program, or the private engine, did not do what it should.
-    #[error("{0}")]
-    Helper(String),
+    #[error(transparent)]
+    Helper(#[from] HelperError),
     /// The Swarm did not get where it should in time.
-    #[error("{0}")]
-    Late(String),
+    #[error(transparent)]
+    Late(#[from] Late),
+    /// No manager that can be asked answers for the Swarm.
+    #[error("{0}; name the Swarm's other managers with --helper URL")]
+    NoManagerAnswers(Late),
+    /// Only the manager that is to be demoted answers.
+    #[error("no manager but {node} answers, and it cannot be demoted from itself")]
+    OnlyItself {
+        /// That manager's node.
+        node: NodeId,
+    },
+    /// The manager kept the leadership without a quorum.
+    #[error("the manager did not step down within {} s", limit.as_secs())]
+    DoesNotStepDown {
+        /// How long it was given.
+        limit: Duration,
+    },
     /// It failed, and everything is as it was.
     #[error("not reclaimed: {0}; the Swarm is as it was")]
     NotDone(Box<Self>),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pvcheck_audit::NodeId;
 
 use super::facts::Manager;
+use super::late::{Awaited, Late};
 use crate::engine::{CallError, Engine, Pace, wait_until, wire};
 
 pub(super) async fn nodes(engine: &Engine) -> Result<Vec<wire::Node>, CallError> {
@@ -33,13 +34,14 @@ const BETWEEN_LISTS: Duration = Duration::from_millis(200);
 /// Asks an engine for its nodes until they are as wanted. Errors meanwhile are as good as not yet: a Swarm between two
 /// leaders, and a manager that is being made, answer with errors.
 ///
-/// The last answer's reason comes back when the time is up.
+/// # Errors
+/// If the time is up; the error has the last answer's reason.
 pub(super) async fn until<T>(
     engine: &Engine,
-    what: &str,
+    what: Awaited,
     limit: Duration,
     mut wanted: impl FnMut(&[wire::Node]) -> Option<T>,
-) -> Result<T, String> {
+) -> Result<T, Late> {
     // A manager without a leader may hold a question for 20 s; asking again is quicker.
     let impatient = engine.with_deadline(Duration::from_secs(3));
     let mut why = String::new();
@@ -55,7 +57,7 @@ pub(super) async fn until<T>(
             }
         }
     });
-    found.ok_or_else(|| format!("{what}: not within {} s ({why})", limit.as_secs()))
+    found.ok_or(Late { what, limit, why })
 }
 
 /// The leader among nodes.

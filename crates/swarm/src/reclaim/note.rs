@@ -106,3 +106,44 @@ impl fmt::Display for Change {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::removal::{LeftReason, PartKind};
+
+    #[test]
+    fn each_note_has_its_sentence_and_survives_json() {
+        let taken = |reason| Note::LockTakenOver { holder: "root@a".into(), purpose: "churn".into(), reason };
+        let left = Left { kind: PartKind::Service, name: "x".into(), why: LeftReason::Listed };
+        let table = [
+            (taken(None), "the lock of root@a for churn was taken over: it had expired"),
+            (taken(Some("its host is gone".into())), "for churn was taken over: its host is gone"),
+            (Note::ForcedNewCluster, "its tasks restarted"),
+            (Note::LeadershipStays, "name others with --helper URL"),
+            (Note::LeadershipWentRound, "did not come back"),
+            (Note::FewerTasks { running: 2, before: 3 }, "2 of 3 tasks run again"),
+            (Note::LeftOfCensus { left }, "left of the census: service x"),
+            (Note::AnotherLeads { leader: Some("n2".into()) }, "another manager leads now: n2"),
+            (Note::AnotherLeads { leader: None }, "another manager leads now: none"),
+        ];
+        for (note, words) in table {
+            assert!(note.to_string().ends_with(words), "{note}");
+            let json = serde_json::to_value(&note).unwrap();
+            assert!(json["kind"].is_string(), "{json}");
+            assert_eq!(serde_json::from_value::<Note>(json).unwrap(), note);
+        }
+    }
+
+    #[test]
+    fn a_change_says_what_was_and_what_is() {
+        let change = |kind, was: Option<&str>, is: Option<&str>| {
+            let text = |t: Option<&str>| t.map(str::to_owned);
+            Change { kind, id: "x".into(), was: text(was), is: text(is) }.to_string()
+        };
+        assert_eq!(change(ChangeKind::Node, Some("a"), Some("b")), "node x: was a; is b");
+        assert_eq!(change(ChangeKind::Task, Some("a"), None), "task x: was a; is gone");
+        assert_eq!(change(ChangeKind::Node, None, Some("b")), "node x: is new");
+        assert_eq!(change(ChangeKind::Object, Some("a"), None), "x: was a; is gone");
+    }
+}

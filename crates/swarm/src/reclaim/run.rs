@@ -10,12 +10,12 @@ use serde_json::json;
 use super::collect::{info, reclaim_facts};
 use super::count::{LeakCount, chosen, count};
 use super::error::ReclaimError;
-use super::facts::ReclaimFacts;
+use super::facts::{Manager, ReclaimFacts};
 use super::note::Note;
 use super::plan::plan_reclaim;
 use super::report::{Reclaim, ReclaimOptions};
 use super::step::Step;
-use super::step_log::{Record, StepLog, unfinished_reclaim};
+use super::step_log::{Record, SCHEMA, StepLog, unfinished_reclaim};
 use super::strategy::Strategy;
 use super::unchanged::Standing;
 use super::work::{CHANGE, Work, millis};
@@ -55,29 +55,11 @@ pub async fn reclaim(
     if before.iter().all(|c| c.leaked == Some(0)) {
         return Ok(nothing_leaked(before, &standing, started));
     }
-    let swarm: wire::Swarm = op.engine.connection().get("/swarm").await?;
-    let record = Record {
-        schema: "pvcheck/v1".into(),
-        run: op.run.clone(),
-        strategy,
-        begun: Timestamp::now(),
-        asked: facts.connected.clone(),
-        host: op.engine.connection().host().to_string(),
-        leader: leader.id.clone(),
-        managers: facts.managers.iter().map(|m| m.id.clone()).collect(),
-        address: leader.address.clone().unwrap_or_default(),
-        renewal: renewal(&swarm, &facts),
-        raft_log: (swarm.spec.raft.snapshot_interval, swarm.spec.raft.log_entries_for_slow_followers),
-        standing,
-        counts: before,
-        raft: facts.here.raft_dir.clone(),
-        private: None,
-        guest: None,
-        marks: Vec::new(),
-    };
+    let record = record(op, strategy, leader, &facts, standing, before).await?;
     let log = StepLog::begin(&options.state, record, options.hook)?;
     let mut work = Work { op, others, options, log, notes: Vec::new() };
     if let Err(error) = work.lock().await {
+        // Nothing but the log has been made so far.
         work.log.end()?;
         return Err(error);
     }
@@ -86,6 +68,7 @@ pub async fn reclaim(
         Strategy::Borrow => work.borrow(facts.here.link).await,
         Strategy::Restart => work.restart().await,
     };
+    // Restored whatever came of it: each strategy ends with the Swarm as it was.
     match (outcome, work.restore().await) {
         (Ok(()), Ok(())) => work.conclude(started, false).await,
         (Err(why), Ok(())) => {
@@ -95,6 +78,38 @@ pub async fn reclaim(
         (Ok(()), Err(then)) => Err(stranded("the addresses were taken back".to_owned(), then)),
         (Err(why), Err(then)) => Err(stranded(why.to_string(), then)),
     }
+}
+
+/// Everything that another process needs to end what this one begins.
+async fn record(
+    op: Operation<'_>,
+    strategy: Strategy,
+    leader: &Manager,
+    facts: &ReclaimFacts,
+    standing: Standing,
+    counts: Vec<LeakCount>,
+) -> Result<Record, ReclaimError> {
+    // Read now: without a quorum, when a resume needs it, no manager answers.
+    let swarm: wire::Swarm = op.engine.connection().get("/swarm").await?;
+    Ok(Record {
+        schema: SCHEMA.into(),
+        run: op.run.clone(),
+        strategy,
+        begun: Timestamp::now(),
+        asked: facts.connected.clone(),
+        host: op.engine.connection().host().to_string(),
+        leader: leader.id.clone(),
+        managers: facts.managers.iter().map(|m| m.id.clone()).collect(),
+        address: leader.address.clone().unwrap_or_default(),
+        renewal: renewal(&swarm, facts),
+        raft_log: (swarm.spec.raft.snapshot_interval, swarm.spec.raft.log_entries_for_slow_followers),
+        standing,
+        counts,
+        raft: facts.here.raft_dir.clone(),
+        private: None,
+        guest: None,
+        marks: Vec::new(),
+    })
 }
 
 /// Ends what an earlier process began in this state folder: managers get their roles back, borrowed nodes leave, their

@@ -69,7 +69,7 @@ pub(super) struct StepLog<'a> {
 }
 
 /// The version of the journal's form.
-const SCHEMA: &str = "pvcheck/v1";
+pub(super) const SCHEMA: &str = "pvcheck/v1";
 /// The file's name in the state folder.
 const FILE: &str = "reclaim.json";
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::error::ReclaimError;
+use super::late::{Awaited, Late};
 use super::managers::{leader, until};
 use super::note::Note;
 use super::report::ReclaimOptions;
@@ -52,18 +53,20 @@ impl Work<'_> {
 
     /// A manager that answers for the Swarm, of those that were named.
     pub(super) async fn speaking(&self) -> Result<&Engine, ReclaimError> {
-        let mut why = String::new();
+        let mut late = None;
         let speaking = wait_until!(ELECTION, async {
             for engine in std::iter::once(self.op.engine).chain(self.others) {
-                match until(engine, "a manager answers", Duration::ZERO, leader).await {
+                match until(engine, Awaited::ManagerAnswers, Duration::ZERO, leader).await {
                     Ok(_) => return Some(engine),
-                    Err(reason) => why = reason,
+                    Err(error) => late = Some(error),
                 }
             }
             None
         });
-        let mend = "name the Swarm's other managers with --helper URL";
-        speaking.ok_or_else(|| ReclaimError::Late(format!("{why}; {mend}")))
+        // The reason is the last engine's, the time that of the whole wait.
+        let why = late.map(|late| late.why).unwrap_or_default();
+        let late = || Late { what: Awaited::ManagerAnswers, limit: ELECTION, why };
+        speaking.ok_or_else(|| ReclaimError::NoManagerAnswers(late()))
     }
 }
 

@@ -217,3 +217,53 @@ fn what_starts_or_stops_on_a_node_is_on_its_way_and_what_waits_is_not() {
         assert_eq!(!task(state, desired, node).is_empty(), on_its_way, "{state}, wanted {desired}");
     }
 }
+
+/// The kind, its data and the text, for scripts and for people.
+#[test]
+fn json_has_the_kinds_beside_the_texts() {
+    let mut busy = facts(1);
+    busy.moving = vec!["a_app".into(), "b_app".into()];
+    let json = serde_json::to_value(plan_reclaim(&busy, only(Strategy::Restart, true))).unwrap();
+    let refused = &json["refused"][0];
+    assert_eq!(refused["obstacle"], serde_json::json!({ "kind": "busy", "services": ["a_app", "b_app"] }));
+    assert!(refused["reason"].as_str().unwrap().contains("tasks of a_app, b_app start or stop"), "{refused}");
+    let json = serde_json::to_value(plan_reclaim(&facts(3), AUTO)).unwrap();
+    assert_eq!(json["risks"][0]["kind"], "no_deploy_at_elections");
+    assert!(json["risks"][0]["text"].as_str().unwrap().starts_with("no container restarts"), "{json}");
+    assert_eq!(
+        (&json["steps"][2]["step"], &json["steps"][2]["leader"]),
+        (&"hand-over".into(), &"host0".into())
+    );
+    let what = json["steps"][2]["what"].as_str().unwrap();
+    assert_eq!(what, "demote host0; another manager leads and rebuilds the allocator");
+}
+
+/// Each obstacle has a text of its own, and none is empty.
+#[test]
+fn no_two_obstacles_read_alike() {
+    let named = || "host0".to_owned();
+    let all = [
+        Obstacle::NoLeader,
+        Obstacle::TooFewManagers { managers: 2 },
+        Obstacle::NoQuorumWithoutLeader { reachable: 1, others: 2, needed: 2 },
+        Obstacle::ExternalAuthorityPromotes,
+        Obstacle::OnlyLeaderAnswers { leader: named() },
+        Obstacle::TwoManagers,
+        Obstacle::CanHandOver { managers: 3 },
+        Obstacle::AutolockBorrowed,
+        Obstacle::ExternalAuthoritySigns,
+        Obstacle::NotReachable { address: None },
+        Obstacle::NotRoot,
+        Obstacle::OtherHost,
+        Obstacle::NoDockerd,
+        Obstacle::MissingPrograms { programs: vec!["ip".into()] },
+        Obstacle::NoRaftFolder,
+        Obstacle::NoLinkNetwork,
+        Obstacle::RestartNotAllowed,
+        Obstacle::AutolockRestarted,
+        Obstacle::Busy { services: vec![named()] },
+        Obstacle::NotLeader { leader: named() },
+    ];
+    let texts: std::collections::BTreeSet<_> = all.iter().map(ToString::to_string).collect();
+    assert!(texts.len() == all.len() && texts.iter().all(|text| 20 < text.len()), "{texts:#?}");
+}

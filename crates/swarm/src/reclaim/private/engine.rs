@@ -23,6 +23,7 @@ use super::programs::Programs;
 use crate::engine::{ConnectError, Engine, Host, retry_while, wait_until};
 use crate::labels::RUN_LABEL;
 use crate::reclaim::error::ReclaimError;
+use crate::reclaim::helper_error::HelperError;
 use crate::run::RunId;
 
 /// After this long a frozen engine wakes, whatever became of the process that froze it.
@@ -58,7 +59,7 @@ pub(crate) struct PrivateEngine {
 impl PrivateEngine {
     pub(crate) fn plan(folder: &Path, run: &RunId, link: (Ipv4Addr, Ipv4Addr)) -> Result<Self, ReclaimError> {
         let programs = Programs::find();
-        let dockerd = programs.dockerd.ok_or_else(|| ReclaimError::Helper("there is no dockerd".into()))?;
+        let dockerd = programs.dockerd.ok_or(HelperError::NoDockerd)?;
         let word = |text: OsString| text.to_string_lossy().into_owned();
         Ok(Self {
             // Names of links have at most 15 characters.
@@ -140,7 +141,7 @@ impl PrivateEngine {
     async fn ip(&self, words: &[&str]) -> Result<(), ReclaimError> {
         let mut command = Command::new("ip");
         command.args(words).env("PATH", &self.path);
-        run(command).await.map(drop)
+        Ok(run(command).await.map(drop)?)
     }
 
     /// Starts the engine, unless it runs, and waits until it answers.
@@ -151,12 +152,8 @@ impl PrivateEngine {
         self.wake();
         let host = Host::Unix(self.dir.join("docker.sock"));
         let runs = |_: &ConnectError| !self.processes().is_empty();
-        retry_while!(LIMIT, runs, Engine::reach(&host, LIMIT)).map_err(|error| {
-            ReclaimError::Helper(format!(
-                "the private engine does not answer: {error}; its log ends with: {}",
-                self.last_words()
-            ))
-        })
+        retry_while!(LIMIT, runs, Engine::reach(&host, LIMIT))
+            .map_err(|error| HelperError::Silent { source: Box::new(error), log: self.last_words() }.into())
     }
 
     fn spawn(&self, run: &RunId) -> Result<(), ReclaimError> {
@@ -220,9 +217,7 @@ impl PrivateEngine {
 
     /// Stops the engine's clock, with an alarm that wakes it should nobody else.
     pub(crate) fn freeze(&self) -> Result<(), ReclaimError> {
-        let engine = self
-            .engine_process()
-            .ok_or_else(|| ReclaimError::Helper("the private engine has ended".into()))?;
+        let engine = self.engine_process().ok_or(HelperError::Ended)?;
         let script = format!(
             "sleep {WAKES_AFTER_SECS}; [ \"$(cut -d' ' -f22 /proc/{0}/stat)\" = {1} ] && kill -CONT {0}",
             engine.pid, engine.start
@@ -265,7 +260,7 @@ impl PrivateEngine {
             processes.is_empty().then_some(())
         });
         if let (None, Some(pid)) = (ended, left) {
-            return Err(ReclaimError::Helper(format!("process {pid} does not end")));
+            return Err(HelperError::DoesNotEnd { pid }.into());
         }
         if self.ip(&["link", "show", "dev", &self.name]).await.is_ok() {
             self.ip(&["link", "delete", "dev", &self.name]).await?;

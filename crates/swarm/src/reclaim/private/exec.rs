@@ -6,28 +6,28 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::reclaim::error::ReclaimError;
+use crate::reclaim::helper_error::HelperError;
 
 /// Longest time for a helper program, and for the engine to come up or go.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) async fn run(command: Command) -> Result<Output, ReclaimError> {
+pub(super) async fn run(command: Command) -> Result<Output, HelperError> {
     run_within(command, LIMIT).await
 }
 
 /// Runs a program to its end, or ends it when the time is up.
-pub(crate) async fn run_within(mut command: Command, limit: Duration) -> Result<Output, ReclaimError> {
-    let named = command.as_std().get_program().display().to_string();
+pub(crate) async fn run_within(mut command: Command, limit: Duration) -> Result<Output, HelperError> {
+    let program = command.as_std().get_program().display().to_string();
     command.stdin(Stdio::null()).kill_on_drop(true);
     let ended = timeout(limit, command.output()).await;
     let output = match ended {
         Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Err(ReclaimError::Helper(format!("{named} cannot be run: {error}"))),
-        Err(_) => return Err(ReclaimError::Helper(format!("{named} took more than {} s", limit.as_secs()))),
+        Ok(Err(source)) => return Err(HelperError::NotRun { program, source }),
+        Err(_) => return Err(HelperError::TooLong { program, limit }),
     };
     if output.status.success() {
         return Ok(output);
     }
-    let words = String::from_utf8_lossy(&output.stderr).trim().chars().take(300).collect::<String>();
-    Err(ReclaimError::Helper(format!("{named} ended with {}: {words}", output.status)))
+    let said = String::from_utf8_lossy(&output.stderr).trim().chars().take(300).collect::<String>();
+    Err(HelperError::Failed { program, status: output.status, said })
 }
