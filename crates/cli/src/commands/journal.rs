@@ -7,7 +7,7 @@ use pvcheck_journal::{
 };
 
 use crate::args::{self, Args, JournalCommand};
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome as _};
 use crate::printer::Printer;
 
 pub(crate) async fn run(_: &Args, asked: &args::Journal, printer: &Printer) -> Result<u8, Failure> {
@@ -26,14 +26,7 @@ pub(crate) async fn run(_: &Args, asked: &args::Journal, printer: &Printer) -> R
     let scan = source.scan(&from, &Limits::default(), scanner).await.map_err(Failure::unknown)?;
     printer.done();
     printer.result(&scan, || text(&scan))?;
-    let found = scan.findings().next().is_some();
-    Ok(if found {
-        1
-    } else if scan.is_conclusive() {
-        0
-    } else {
-        3
-    })
+    Ok(scan.code())
 }
 
 fn text(scan: &Scan) -> String {

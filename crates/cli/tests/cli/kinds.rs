@@ -23,6 +23,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
         "churn-comparison",
         0,
     ),
+    (&["explain", "vip-exhausted"], "explain", 0),
     (&["gate", "list"], "gates", 0),
     (&["gate", "run", "pvcheck.m1"], "gate", 0),
     (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),
