@@ -1,4 +1,4 @@
-//! Small stacks of our own: deployed, awaited, counted.
+//! Throwaway stacks: deployed, and awaited until their tasks run.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,19 @@ use crate::engine::{CallError, Engine, poll};
 use crate::operation::Operation;
 use crate::write::StackSpec;
 
-/// Why stacks did not come up.
+/// Why stacks did not start.
 #[derive(Debug, Error)]
 pub enum DeployError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// A task got no address: a network is used up, and waiting would only make others wait as well.
+    /// A service or task got no address: one of its networks is used up. Reported long before the patience is over,
+    /// because services of others wait on that network as well while this one does.
     #[error("service `{service}` got no address within {} s: a network of it is used up", waited.as_secs())]
     NoAddress {
         /// The service.
         service: String,
-        /// How long it went without.
+        /// How long it was without one.
         waited: Duration,
     },
     /// Not all tasks ran in time.
@@ -28,26 +29,27 @@ pub enum DeployError {
     NotRunning {
         /// The service.
         service: String,
-        /// How many run.
+        /// Tasks that run.
         running: u64,
-        /// How many should.
+        /// Tasks that should run.
         wanted: u64,
-        /// The newest task's state, `absent` where there is none.
+        /// The newest task's state; `absent` if there is no task.
         state: String,
         /// The newest task's error, with a colon before it; empty if it has none.
         error: String,
-        /// How long it was waited for.
+        /// The patience that was used up.
         waited: Duration,
     },
 }
 
-/// Allocation takes milliseconds. What has no address after this time is not being given one.
+/// Allocation takes milliseconds. A service or task that has no address after this time waits for one to become free.
 const STARVED: Duration = Duration::from_secs(5);
 
-/// Creates a stack: its private network first, as `docker stack deploy` does, then its service.
+/// Creates a stack: its private network first, as `docker stack deploy` does, then its service. Returns without waiting
+/// for its tasks.
 ///
 /// # Errors
-/// When a call fails; what was made before carries the label of `run`, and [`crate::sweep_run`] takes it away.
+/// If a call fails. What was created before carries the label of `op.run`, and [`crate::sweep_run`] removes it.
 pub async fn deploy(op: Operation<'_>, plan: &StackSpec) -> Result<(), CallError> {
     let writer = op.writer();
     let mut networks = Vec::new();
@@ -60,11 +62,11 @@ pub async fn deploy(op: Operation<'_>, plan: &StackSpec) -> Result<(), CallError
     Ok(())
 }
 
-/// Waits until every stack has all its tasks running, and gives the look that showed it.
+/// Waits until every stack has all its tasks running; returns the snapshot that showed it.
 ///
 /// # Errors
-/// When a call fails, the time is up, or a service has no address for some seconds, which is the first mark of a network
-/// that is used up; the error names the first service that is not there and its newest task.
+/// If a call fails, `patience` is over, or a service or task is without an address for 5 s, the first sign of a network
+/// that is used up. The error names the first such service, and the state of its newest task.
 pub async fn wait_running(
     engine: &Engine,
     plans: &[StackSpec],
@@ -72,7 +74,7 @@ pub async fn wait_running(
 ) -> Result<Snapshot, DeployError> {
     let since = Instant::now();
     let mut fed = since;
-    // No `wait_until`: two limits run at once, the shorter one anew whenever every task has an address.
+    // Not `wait_until!`: two limits run at once, and the shorter one starts again whenever every task has an address.
     loop {
         let snapshot = engine.snapshot().await?;
         match starved(&snapshot, plans) {
@@ -92,7 +94,7 @@ pub async fn wait_running(
     }
 }
 
-/// A service of these that has a task without an address, or lacks its VIP.
+/// The first of these services that has a task without an address, or lacks its VIP.
 fn starved(snapshot: &Snapshot, plans: &[StackSpec]) -> Option<String> {
     let waits = waiting_services(snapshot);
     let is_new =
@@ -110,7 +112,7 @@ fn not_running(snapshot: &Snapshot, plan: &StackSpec, waited: Duration) -> Deplo
     let service = snapshot.service_named(&plan.service_name());
     let newest = service.and_then(|s| {
         let tasks = snapshot.tasks.iter().filter(|t| t.service.as_ref() == Some(&s.id));
-        // A failed task says more than the one that is to replace it.
+        // A failed task says why; the task that replaces it is `new` and says nothing.
         tasks.max_by_key(|t| (!t.error.is_empty(), t.since))
     });
     DeployError::NotRunning {

@@ -1,4 +1,4 @@
-//! Where an engine is reached.
+//! The address of an engine.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub enum HostError {
     /// The path of `unix://` is not absolute.
     #[error("engine address `{0}` has no absolute path; write it as unix:///var/run/docker.sock")]
     NotAbsolute(String),
-    /// A scheme that is not served.
+    /// Any scheme but `unix://`, or none.
     #[error(
         "engine address `{0}` is not a unix socket; give unix:///PATH (forward a remote one with ssh -L)"
     )]
@@ -29,7 +29,7 @@ pub enum HostError {
 }
 
 impl Host {
-    /// Docker's default socket.
+    /// Docker's default socket, `unix:///var/run/docker.sock`.
     pub fn default_socket() -> Self {
         Self::Unix(PathBuf::from("/var/run/docker.sock"))
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn other_addresses_are_refused_with_the_mend() {
+    fn other_addresses_are_refused_with_the_way_to_write_them() {
         for bad in ["", "/var/run/docker.sock", "tcp://127.0.0.1:2375", "ssh://host", "unix//x"] {
             assert!(matches!(bad.parse::<Host>(), Err(HostError::Scheme(_))), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! Managers: who they are, who leads, and waiting until that changes.
+//! The managers of a Swarm, its leader, and waiting until either changes.
 
 use std::time::Duration;
 
@@ -27,22 +27,22 @@ fn manager(node: wire::Node) -> Manager {
     }
 }
 
-/// Between two lists of nodes. A question to a manager that is not ready is an error in its log: fewer of them than of
-/// others.
+/// The pause between two lists of nodes. A manager that is not ready logs an error for each call, so there are fewer of
+/// these than of other polls.
 const BETWEEN_LISTS: Duration = Duration::from_millis(200);
 
-/// Asks an engine for its nodes until they are as wanted. Errors meanwhile are as good as not yet: a Swarm between two
-/// leaders, and a manager that is being made, answer with errors.
+/// Reads the list of nodes until `wanted` returns `Some`, at least once. Failed calls count as "not yet": between two
+/// leaders, and from a manager that is being promoted, every answer is an error.
 ///
 /// # Errors
-/// If the time is up; the error has the last answer's reason.
+/// If `limit` is over; the error has the reason of the last answer.
 pub(super) async fn until<T>(
     engine: &Engine,
     what: Awaited,
     limit: Duration,
     mut wanted: impl FnMut(&[wire::Node]) -> Option<T>,
 ) -> Result<T, Late> {
-    // A manager without a leader may hold a question for 20 s; asking again is quicker.
+    // A manager without a leader may hold a call for 20 s; a new call is answered sooner after the election.
     let impatient = engine.with_deadline(Duration::from_secs(3));
     let mut why = String::new();
     let found = wait_until!(Pace::new(limit).every(BETWEEN_LISTS), async {
@@ -60,7 +60,7 @@ pub(super) async fn until<T>(
     found.ok_or(Late { what, limit, why })
 }
 
-/// The leader among nodes.
+/// The leader among nodes; `None` if there is none.
 pub(super) fn leader(nodes: &[wire::Node]) -> Option<NodeId> {
     let leads = |n: &&wire::Node| n.manager_status.as_ref().is_some_and(|m| m.leader);
     nodes.iter().find(leads).map(|n| NodeId::new(&n.id))
@@ -71,7 +71,7 @@ pub(super) fn node<'a>(nodes: &'a [wire::Node], id: &NodeId) -> Option<&'a wire:
     nodes.iter().find(|n| n.id == id.as_str())
 }
 
-/// True iff the node takes part in the raft group and is reached.
+/// True iff the node is a member of the raft group, and the leader reports it as reachable.
 pub(super) fn is_reachable_manager(nodes: &[wire::Node], id: &NodeId) -> bool {
     let status = node(nodes, id).and_then(|n| n.manager_status.as_ref());
     status.is_some_and(|m| m.reachability == "reachable")

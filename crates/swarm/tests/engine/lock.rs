@@ -29,12 +29,12 @@ const LONG: Duration = Duration::from_mins(10);
 #[tokio::test]
 async fn one_holds_it_and_the_other_is_told_who() {
     let ((_sim, engine), permit) = (swarm().await, Permit::granted_by_operator());
-    assert_eq!(Lock::look(&engine).await.unwrap(), None);
+    assert_eq!(Lock::read(&engine).await.unwrap(), None);
     Lock::expect_free(&engine).await.unwrap();
     let first = request("first", LONG);
     let lock = Lock::take(&engine, permit, &first).await.unwrap();
     assert_eq!(lock.taken_over(), None);
-    assert_eq!(Lock::look(&engine).await.unwrap().unwrap().run, first.run);
+    assert_eq!(Lock::read(&engine).await.unwrap().unwrap().run, first.run);
 
     let told = Lock::take(&engine, permit, &request("second", LONG)).await.unwrap_err();
     assert!(matches!(&told, LockError::Held { lock, .. } if lock.holder == "first"), "{told}");
@@ -67,7 +67,7 @@ async fn one_that_is_broken_says_why_and_its_holder_cannot_release_the_new_one()
     let second = Lock::take(&engine, permit, &breaks).await.unwrap();
     assert_eq!(second.taken_over().unwrap().reason.as_deref(), Some("its host is gone"));
     first.release(&engine, permit).await.unwrap();
-    assert_eq!(Lock::look(&engine).await.unwrap().unwrap().holder, "second");
+    assert_eq!(Lock::read(&engine).await.unwrap().unwrap().holder, "second");
 }
 
 #[tokio::test]
@@ -76,7 +76,11 @@ async fn a_config_of_that_name_that_is_nobodys_lock_holds_for_good() {
     let body = serde_json::json!({"Name": "pvcheck-lock", "Labels": {}, "Data": ""});
     sim.with_model(|model| model.respond("POST", "/configs/create", body.to_string().as_bytes()));
     let told = Lock::take(&engine, permit, &request("second", LONG)).await.unwrap_err().to_string();
-    assert!(told.contains("somebody who does not say") && told.contains("an unknown time"), "{told}");
+    assert!(
+        told.contains("locked by an unnamed holder for an unnamed purpose")
+            && told.contains("an unknown time"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -92,5 +96,5 @@ async fn a_sweep_leaves_a_held_lock_and_takes_an_expired_one() {
     sweep_run(Operation::new(&engine, permit, &gone.run, &pvcheck_swarm::silent), Duration::from_secs(5))
         .await
         .unwrap();
-    assert_eq!(Lock::look(&engine).await.unwrap(), None);
+    assert_eq!(Lock::read(&engine).await.unwrap(), None);
 }

@@ -1,4 +1,4 @@
-//! Running a helper program to its end, in bounded time.
+//! Running a program within a time limit.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -8,14 +8,17 @@ use tokio::time::timeout;
 
 use crate::reclaim::helper_error::HelperError;
 
-/// Longest time for a helper program, and for the engine to come up or go.
+/// Longest time for a helper program, and for the private engine to start or end.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(command: Command) -> Result<Output, HelperError> {
     run_within(command, LIMIT).await
 }
 
-/// Runs a program to its end, or ends it when the time is up.
+/// Runs a program to its end, or kills it when `limit` is over.
+///
+/// # Errors
+/// If it cannot be run, takes longer, or ends with another status than 0; the error has the start of its standard error.
 pub(crate) async fn run_within(mut command: Command, limit: Duration) -> Result<Output, HelperError> {
     let program = command.as_std().get_program().display().to_string();
     command.stdin(Stdio::null()).kill_on_drop(true);

@@ -1,4 +1,4 @@
-//! The programs that a private engine is made of.
+//! The programs that a private engine needs.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::process::all_processes;
 
-/// The programs that a private engine needs.
+/// Where the programs of a private engine are found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Programs {
     pub(crate) dockerd: Option<PathBuf>,
@@ -16,8 +16,8 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Those of the engine that runs in this network namespace, else of PATH. Its PATH finds the same containerd and
-    /// runc, and on some systems only it does.
+    /// The programs of the engine that runs in this network namespace, else those on PATH. The engine's PATH finds the
+    /// containerd and runc that belong to it, and on some systems only that PATH finds any.
     pub(crate) fn find() -> Self {
         let own = std::env::var_os("PATH").unwrap_or_default();
         let Some(pid) = all_processes().into_iter().find(|pid| is_engine_here(*pid)) else {
@@ -32,6 +32,7 @@ impl Programs {
         Self { dockerd, path, libraries: variable(pid, "LD_LIBRARY_PATH") }
     }
 
+    /// The programs that are not on [`Self::path`], by name.
     pub(crate) fn missing(&self) -> Vec<String> {
         let needed = ["containerd", "runc", "ip", "nsenter", "unshare", "setsid", "mount", "sh"];
         needed.into_iter().filter(|p| find(p, &self.path).is_none()).map(str::to_owned).collect()
@@ -44,6 +45,8 @@ fn find(program: &str, path: &std::ffi::OsStr) -> Option<PathBuf> {
         .find(|file| fs::metadata(file).is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0))
 }
 
+/// True iff the process is a dockerd in this process's network namespace. Nix wraps the program and names it
+/// `.dockerd-wrapped`.
 fn is_engine_here(pid: u32) -> bool {
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
     let program = fs::read_link(format!("/proc/{pid}/exe")).ok();
@@ -51,7 +54,7 @@ fn is_engine_here(pid: u32) -> bool {
         && namespace(&pid.to_string()).is_some_and(|n| Some(n) == namespace("self"))
 }
 
-/// One variable of a process's environment; no other is kept.
+/// One variable of a process's environment; the others, which may be secrets, are dropped.
 fn variable(pid: u32, name: &str) -> Option<OsString> {
     use std::os::unix::ffi::OsStringExt;
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
