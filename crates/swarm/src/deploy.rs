@@ -124,3 +124,77 @@ fn not_running(snapshot: &Snapshot, plan: &StackSpec, waited: Duration) -> Deplo
         waited,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pvcheck_audit::{NetworkId, Service, Task, Vip};
+
+    use super::*;
+    use crate::fixtures::{service, snapshot, task};
+
+    fn plan(replicas: u32) -> StackSpec {
+        StackSpec {
+            name: "web".into(),
+            image: "busybox".into(),
+            command: Vec::new(),
+            replicas,
+            shared: NetworkId::new("shared"),
+            private: false,
+            publish: None,
+            labels: Vec::new(),
+        }
+    }
+
+    fn with_vip(service: Service) -> Service {
+        let vip = |network: &NetworkId| Vip { network: network.clone(), address: Some([10, 0, 1, 2].into()) };
+        Service { vips: service.networks.iter().map(vip).collect(), ..service }
+    }
+
+    fn with(tasks: &[(TaskState, &str, i64)]) -> Snapshot {
+        let task = |(state, error, second): &(TaskState, &str, i64)| Task {
+            error: (*error).to_owned(),
+            since: jiff::Timestamp::from_second(*second).ok(),
+            ..task(Some("web"), &["shared"], *state, TaskState::Running)
+        };
+        let tasks = tasks.iter().map(task).collect();
+        Snapshot { services: vec![with_vip(service("web", &["shared"]))], tasks, ..snapshot() }
+    }
+
+    fn said(tasks: &[(TaskState, &str, i64)]) -> String {
+        not_running(&with(tasks), &plan(2), Duration::from_secs(9)).to_string()
+    }
+
+    #[test]
+    fn the_error_of_a_failed_task_is_shown_although_its_successor_is_newer() {
+        let text = said(&[
+            (TaskState::Running, "", 1),
+            (TaskState::Failed, "exit 1", 2),
+            (TaskState::Failed, "exit 2", 3),
+            (TaskState::Ready, "", 4),
+        ]);
+        let expected =
+            "service `web_app` has 1 of 2 tasks running after 9 s; its newest task is failed: exit 2";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn without_an_error_the_newest_task_is_shown() {
+        let text = said(&[(TaskState::Starting, "", 5), (TaskState::Pending, "", 2)]);
+        assert!(text.ends_with("has 0 of 2 tasks running after 9 s; its newest task is starting"), "{text}");
+        assert!(said(&[]).ends_with("its newest task is absent"));
+    }
+
+    #[test]
+    fn a_task_that_is_new_has_no_address_and_one_that_is_pending_has() {
+        let plans = [plan(1)];
+        let starved = |state| starved(&with(&[(state, "", 1)]), &plans);
+        assert_eq!(starved(TaskState::New).as_deref(), Some("web_app"));
+        assert_eq!(starved(TaskState::Pending), None);
+        let allocated = [(TaskState::Pending, "", 1)];
+        let no_vip = Snapshot { services: vec![service("web", &["shared"])], ..with(&allocated) };
+        assert_eq!(super::starved(&no_vip, &plans).as_deref(), Some("web_app"), "its VIP is missing");
+        let other =
+            Snapshot { services: vec![service("other", &["shared"])], ..with(&[(TaskState::New, "", 1)]) };
+        assert_eq!(super::starved(&other, &plans), None, "a service of others does not count");
+    }
+}

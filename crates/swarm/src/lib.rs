@@ -30,6 +30,8 @@ mod census;
 mod churn;
 mod deploy;
 mod engine;
+#[cfg(test)]
+mod fixtures;
 mod labels;
 mod lock;
 mod operation;

@@ -67,3 +67,41 @@ impl CallError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(kind: CallErrorKind) -> CallError {
+        CallError { host: "unix:///x".into(), method: Method::GET, path: "/nodes/n1".into(), kind }
+    }
+
+    #[test]
+    fn only_a_refusal_has_a_status_and_a_message() {
+        let refused = |status| failed(CallErrorKind::Refused { status, message: "no such node".into() });
+        assert_eq!((refused(404).status(), refused(404).message()), (Some(404), "no such node"));
+        assert!(refused(404).is_not_found() && !refused(500).is_not_found());
+        let io = || io::Error::from(io::ErrorKind::NotFound);
+        for kind in [
+            CallErrorKind::Connect(io()),
+            CallErrorKind::Deadline(Duration::from_secs(30)),
+            CallErrorKind::Transport("404".into()),
+            CallErrorKind::Decode(serde_json::from_str::<u8>("x").unwrap_err()),
+        ] {
+            let error = failed(kind);
+            assert_eq!((error.status(), error.message(), error.is_not_found()), (None, "", false), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_text_names_call_engine_and_cause() {
+        let refused = CallErrorKind::Refused { status: 503, message: "no leader".into() };
+        for (kind, cause) in [
+            (refused, "the engine answered 503: no leader"),
+            (CallErrorKind::Deadline(Duration::from_millis(1500)), "no complete answer within 1.5 s"),
+            (CallErrorKind::Transport("connection reset".into()), "broken answer: connection reset"),
+        ] {
+            assert_eq!(failed(kind).to_string(), format!("GET /nodes/n1 on unix:///x: {cause}"));
+        }
+    }
+}

@@ -96,4 +96,33 @@ mod tests {
         }
         assert!(matches!("unix://docker.sock".parse::<Host>(), Err(HostError::NotAbsolute(_))));
     }
+
+    #[test]
+    fn a_refusal_quotes_the_address_and_shows_the_form_that_is_accepted() {
+        for (bad, form) in [
+            ("tcp://127.0.0.1:2375", "give unix:///PATH (forward a remote one with ssh -L)"),
+            ("unix://docker.sock", "write it as unix:///var/run/docker.sock"),
+        ] {
+            let error = bad.parse::<Host>().unwrap_err().to_string();
+            assert!(error.contains(&format!("`{bad}`")) && error.ends_with(form), "{error}");
+        }
+    }
+
+    #[test]
+    fn json_has_the_address_as_text_and_refuses_any_other() {
+        let host = Host::default_socket();
+        let json = serde_json::to_value(&host).unwrap();
+        assert_eq!(json, "unix:///var/run/docker.sock");
+        assert_eq!(serde_json::from_value::<Host>(json).unwrap(), host);
+        assert!(serde_json::from_value::<Host>("tcp://127.0.0.1:2375".into()).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_absolute_path_is_kept_as_it_is(path in "/.{0,40}") {
+            let host: Host = format!("unix://{path}").parse().unwrap();
+            proptest::prop_assert_eq!(host.socket(), Path::new(&path));
+            proptest::prop_assert_eq!(host.to_string().parse::<Host>().unwrap(), host);
+        }
+    }
 }

@@ -44,7 +44,7 @@ impl Work<'_> {
         self.safeguard(&folder)?;
         self.log.done(Step::Safeguard, since)?;
 
-        // Recorded before the first trace of it exists, so that a resume finds whatever was made.
+        // Recorded before the first trace of it exists, so that a resume finds everything that was created.
         let private = PrivateEngine::plan(&folder, &self.log.record.run, link)?;
         self.log.record.private = Some(private.clone());
         let since = self.log.begun(Step::Namespace)?;

@@ -74,3 +74,42 @@ async fn here(engine: &Engine, info: &wire::Info, snapshot: &Snapshot) -> Here {
         raft_dir: std::fs::read_dir(raft.join("raft")).is_ok().then_some(raft),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{on_node, service, snapshot, task};
+
+    #[test]
+    fn a_service_moves_while_a_node_starts_or_stops_a_task_of_it() {
+        use TaskState::{Assigned, Complete, New, Pending, Running, Shutdown, Starting};
+        for (state, desired, placed, moves) in [
+            (Assigned, Running, true, true),
+            (Starting, Running, true, true),
+            (Running, Shutdown, true, true),
+            (Running, Running, true, false),
+            // A running task of a job: it ends by itself, and not soon.
+            (Running, Complete, true, false),
+            (Shutdown, Shutdown, true, false),
+            // It waits for an address or a node, perhaps for days.
+            (New, Running, false, false),
+            (Pending, Running, false, false),
+            // It was never on a node, so no container stops.
+            (Pending, Shutdown, false, false),
+        ] {
+            let one = task(Some("web"), &[], state, desired);
+            let one = if placed { on_node(one) } else { one };
+            let snapshot = Snapshot { tasks: vec![one], services: vec![service("web", &[])], ..snapshot() };
+            let expected: &[&str] = if moves { &["web_app"] } else { &[] };
+            assert_eq!(moving(&snapshot), expected, "{state:?}, desired {desired:?}");
+        }
+    }
+
+    #[test]
+    fn a_moving_service_is_named_once_and_by_its_id_where_it_is_gone() {
+        let stopping = |of| on_node(task(Some(of), &[], TaskState::Running, TaskState::Remove));
+        let tasks = vec![stopping("web"), stopping("gone"), stopping("web")];
+        let snapshot = Snapshot { tasks, services: vec![service("web", &[])], ..snapshot() };
+        assert_eq!(moving(&snapshot), ["gone", "web_app"]);
+    }
+}

@@ -42,3 +42,22 @@ fn newest_snapshot(raft: &Path) -> Option<std::ffi::OsString> {
     let folder = raft.join("snap-v3-encrypted");
     std::fs::read_dir(folder).ok()?.flatten().map(|e| e.file_name()).max()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_snapshot_has_the_greatest_term_and_index() {
+        let raft = tempfile::tempdir().unwrap();
+        assert_eq!(newest_snapshot(raft.path()), None, "there is no folder yet");
+        let folder = raft.path().join("snap-v3-encrypted");
+        std::fs::create_dir(&folder).unwrap();
+        assert_eq!(newest_snapshot(raft.path()), None, "there is no snapshot yet");
+        for name in ["0000000000000002-0000000000000009.snap", "000000000000000a-0000000000000001.snap"] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        let newest = newest_snapshot(raft.path()).unwrap();
+        assert_eq!(newest, "000000000000000a-0000000000000001.snap");
+    }
+}

@@ -71,3 +71,6 @@ pub async fn put_copy_back(state: &Path) -> Result<CopyPutBack, ReclaimError> {
     log.done(Step::PutBack, since)?;
     Ok(CopyPutBack { restored: raft, set_aside })
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,10 +203,11 @@ pub fn unfinished_reclaim(dir: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn record() -> Record {
+    /// A borrow of which nothing is done.
+    pub(in crate::reclaim) fn record() -> Record {
         let at = Timestamp::UNIX_EPOCH;
         Record {
             schema: SCHEMA.into(),

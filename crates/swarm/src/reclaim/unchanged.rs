@@ -130,7 +130,13 @@ fn fingerprint(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use pvcheck_sim::{Model, ServiceDraft};
+    use serde_json::json;
+
     use super::*;
+    use crate::fixtures::served;
 
     fn inventory(node: &str, task: &str) -> Inventory {
         Inventory {
@@ -174,6 +180,38 @@ mod tests {
         assert!(before.shares_a_task(&before, &node));
         assert!(!before.shares_a_task(&before, &NodeId::new("n2")), "it runs elsewhere");
         assert!(!before.shares_a_task(&inventory("manager, active", "app: container c2, process 8"), &node));
+    }
+
+    /// What is read of an engine: services by their spec, and neither the lock nor this run's own objects.
+    #[tokio::test]
+    async fn a_changed_spec_is_a_difference_and_an_own_object_is_none() {
+        let mut model = Model::new();
+        for name in ["web", "db"] {
+            model.create_service(ServiceDraft::new(name).json()).unwrap();
+        }
+        model.advance(Duration::from_secs(30));
+        let (sim, engine) = served(model).await;
+        let run = RunId::from_label("r1");
+        let before = Inventory::read(&engine, &run).await.unwrap();
+        assert_eq!((before.running(), before.objects.len(), before.nodes.len()), (2, 2, 1));
+        assert!(before.leader().is_some());
+
+        sim.with_model(|model| {
+            for (name, label) in [("own", "r1"), (crate::lock::NAME, "r2")] {
+                let body = json!({"Name": name, "Labels": {(RUN_LABEL): label}, "Data": ""}).to_string();
+                assert_eq!(model.respond("POST", "/configs/create", body.as_bytes()).status, 201);
+            }
+        });
+        let after = Inventory::read(&engine, &run).await.unwrap();
+        assert_eq!((after.objects.len(), before.changes(&after, true)), (2, vec![]));
+
+        let id = sim.with_model(|model| {
+            model.change_service("web", |spec| spec["Labels"] = json!({"a": "b"})).unwrap();
+            model.service_id("web").unwrap().as_str().to_owned()
+        });
+        let changes = before.changes(&Inventory::read(&engine, &run).await.unwrap(), false);
+        let named: Vec<_> = changes.iter().map(|c| (c.kind, c.id.clone())).collect();
+        assert_eq!(named, [(ChangeKind::Object, format!("services {id}"))]);
     }
 
     #[test]

@@ -121,41 +121,8 @@ impl<'a> SharedLists<'a> {
 
 #[cfg(test)]
 mod tests {
-    use pvcheck_audit::{EndpointMode, Runtime, ServiceMode, TaskId};
-
     use super::*;
-
-    fn service(id: &str, networks: &[&str]) -> Service {
-        Service {
-            id: ServiceId::new(id),
-            name: format!("{id}_app"),
-            mode: ServiceMode::Replicated(1),
-            endpoint: EndpointMode::Vip,
-            networks: networks.iter().map(|n| NetworkId::new(*n)).collect(),
-            publishes_ingress: false,
-            vips: Vec::new(),
-            stack: None,
-            run: None,
-            created: None,
-            updated: None,
-        }
-    }
-
-    fn task(of: Option<&str>, networks: &[&str], state: TaskState, desired: TaskState) -> Task {
-        Task {
-            id: TaskId::new("t"),
-            service: of.map(ServiceId::new),
-            slot: None,
-            node: None,
-            runtime: if of.is_some() { Runtime::Container } else { Runtime::Attachment },
-            state,
-            desired,
-            since: None,
-            error: String::new(),
-            container: None,
-            attachments: networks.iter().map(|n| (NetworkId::new(*n), Vec::new())).collect(),
-        }
-    }
+    use crate::fixtures::{service, task};
 
     /// Service, networks, observed state, desired state, and whether the removal has to wait for the task.
     type Row<'a> = (Option<&'a str>, &'a [&'a str], TaskState, TaskState, bool);

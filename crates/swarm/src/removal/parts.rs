@@ -149,3 +149,6 @@ pub(super) async fn leftovers(engine: &Engine, run: &RunId) -> Result<Parts, Cal
     let snapshot = engine.snapshot().await?;
     Ok(parts_of_run(&snapshot, &Stored::read(engine).await?, run))
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ fn any_port(mode: PublishMode) -> EndpointPortConfig {
         ..EndpointPortConfig::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

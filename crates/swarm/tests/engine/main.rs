@@ -4,6 +4,7 @@ mod audit;
 mod census;
 mod churn;
 mod connect;
+mod deploy;
 mod faults;
 mod lock;
 mod removal;

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use pvcheck_audit::NetworkId;
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    Engine, Left, LeftReason, Operation, Order, PartKind, RUN_LABEL, RemovalError, RemovalOptions, RunId,
-    STACK_LABEL, StackRemoval, StackSpec, deploy, find_stacks, leftover_runs, remove_stacks, silent,
+    Engine, Left, LeftReason, Operation, Order, PartKind, Progress, RUN_LABEL, RemovalError, RemovalOptions,
+    RunId, STACK_LABEL, StackRemoval, StackSpec, deploy, find_stacks, leftover_runs, remove_stacks, silent,
     sweep_run, wait_running,
 };
 use serde_json::json;
@@ -312,4 +312,105 @@ async fn somebody_elses_removal_half_way_is_no_error() {
         .unwrap();
     assert_eq!(done.left, []);
     assert!(objects(&sim).0.iter().all(|what| what.contains(" b_") || what.contains(" b-")));
+}
+
+/// The paths that a removal deletes, by kind, in order.
+fn deleted(sim: &Sim) -> Vec<String> {
+    let deletes = writes(sim).into_iter().filter(|call| call.starts_with("DELETE "));
+    deletes.map(|call| call.split('/').rev().nth(1).unwrap_or_default().to_owned()).collect()
+}
+
+/// A stack with a part of each kind on an embedded engine.
+fn of_every_kind() -> Sim {
+    let mut model = with_shared("10.90.0.0/24");
+    model.create_network(&NetworkDraft::overlay("own").label(STACK_LABEL, "web").json()).unwrap();
+    service(&mut model, ServiceDraft::new("web_app").stack("web").on("own").on("shared"));
+    stored(&mut model, "secrets", "key", STACK_LABEL, "web");
+    stored(&mut model, "configs", "conf", STACK_LABEL, "web");
+    start(model)
+}
+
+#[tokio::test]
+async fn each_order_deletes_the_kinds_in_its_own() {
+    for (order, kinds) in [
+        (Order::Drained, ["services", "networks", "secrets", "configs"]),
+        (Order::StackRm, ["services", "secrets", "configs", "networks"]),
+    ] {
+        let sim = of_every_kind();
+        let engine = connect(&sim).await;
+        let done = removed(&engine, &["web".into()], order, PATIENCE).await;
+        assert_eq!((done[0].services, done[0].networks, done[0].stored), (1, 1, 2), "{done:?}");
+        let mut made = deleted(&sim);
+        // Docker's order meets "in use by task", and asks again.
+        made.dedup();
+        assert_eq!(made, kinds, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_removed_keeps_its_network_and_the_rest_goes() {
+    let sim = of_every_kind();
+    let engine = connect(&sim).await;
+    sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("DELETE").path("/services/"));
+    let since = Instant::now();
+    let done = removed(&engine, &["web".into()], Order::Drained, PATIENCE).await;
+    assert!(since.elapsed() < PATIENCE / 4, "it waited for tasks that do not stop: {:?}", since.elapsed());
+    assert_eq!((done[0].services, done[0].networks, done[0].stored), (0, 0, 2), "{done:?}");
+    let [service, network] = done[0].left.as_slice() else { panic!("{done:?}") };
+    assert!(matches!(&service.why, LeftReason::Refused { error } if error.contains("500")), "{service}");
+    assert_eq!(network.why, LeftReason::UsedBy { service: "web_app".into() });
+}
+
+/// Networks are left in place where it is not known whether tasks still hold addresses.
+#[tokio::test]
+async fn tasks_that_cannot_be_read_keep_the_network() {
+    let sim = of_every_kind();
+    let engine = connect(&sim).await;
+    let options = RemovalOptions { order: Order::Drained, patience: Duration::from_millis(200) };
+    // From the first removal on: what the removal itself reads before is not disturbed.
+    let watch = |progress: Progress| {
+        if matches!(&progress, Progress::Removing { what: "service", .. }) {
+            sim.inject(FaultRule::new(Fault::Fail { status: 503 }).method("GET").path("/tasks"));
+        }
+    };
+    let run = RunId::unique();
+    let op = Operation::new(&engine, permit(), &run, &watch);
+    let done = remove_stacks(op, &["web".into()], &options).await.unwrap();
+    assert_eq!((done[0].services, done[0].networks, done[0].stored), (1, 0, 2), "{done:?}");
+    let [left] = done[0].left.as_slice() else { panic!("{done:?}") };
+    assert!(
+        matches!(&left.why, LeftReason::TasksUnknown { error, networks_kept: true, .. } if error.contains("503")),
+        "{left}"
+    );
+    assert!(sim.with_model(|model| model.network_id("own").is_ok()));
+    sim.clear_faults();
+    let swept = removed(&engine, &["web".into()], Order::Drained, PATIENCE).await;
+    assert_eq!((swept[0].networks, swept[0].left.len()), (1, 0), "{swept:?}");
+}
+
+#[tokio::test]
+async fn a_wait_survives_a_list_that_fails_and_reports_each_number_of_tasks_once() {
+    let mut model = with_shared("10.90.0.0/24");
+    model.create_network(&NetworkDraft::overlay("own").label(STACK_LABEL, "web").json()).unwrap();
+    let app = ServiceDraft::new("web_app").stack("web").on("own").on("shared").replicas(2);
+    service(&mut model, app.stops_in(Duration::from_millis(300)));
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let steps = std::sync::Mutex::new(Vec::new());
+    let watch = |progress: Progress| match progress {
+        Progress::Removing { what: "service", .. } => {
+            sim.inject(FaultRule::new(Fault::Fail { status: 503 }).method("GET").path("/tasks").times(2));
+        }
+        Progress::Step(step) => steps.lock().unwrap().push(step),
+        _ => {}
+    };
+    let run = RunId::unique();
+    let op = Operation::new(&engine, permit(), &run, &watch);
+    let done = remove_stacks(op, &["web".into()], &RemovalOptions::default()).await.unwrap();
+    assert_eq!((done[0].networks, done[0].left.len()), (1, 0), "{done:?}");
+    assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
+    let steps = steps.into_inner().unwrap();
+    assert_eq!(steps.first().map(String::as_str), Some("web: waiting for 2 task(s) to stop"), "{steps:?}");
+    let different: BTreeSet<&String> = steps.iter().collect();
+    assert_eq!(different.len(), steps.len(), "{steps:?}");
 }

@@ -62,3 +62,37 @@ fn variable(pid: u32, name: &str) -> Option<OsString> {
     let found = environment.split(|b| *b == 0).find(|v| v.starts_with(&prefix))?;
     Some(OsString::from_vec(found[prefix.len()..].to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_first_executable_file_on_the_path_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        for (folder, mode) in [("plain", 0o644), ("first", 0o755), ("second", 0o755)] {
+            let file = dir.path().join(folder).join("tool");
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        fs::create_dir_all(dir.path().join("folder/tool")).unwrap();
+        let path =
+            |folders: &[&str]| std::env::join_paths(folders.iter().map(|f| dir.path().join(f))).unwrap();
+        let all = path(&["absent", "folder", "plain", "first", "second"]);
+        assert_eq!(find("tool", &all), Some(dir.path().join("first/tool")));
+        assert_eq!(find("tool", &path(&["folder", "plain"])), None);
+    }
+
+    #[test]
+    fn every_missing_program_is_named() {
+        let empty = tempfile::tempdir().unwrap();
+        let programs = Programs { path: empty.path().into(), ..Programs::default() };
+        let all = ["containerd", "runc", "ip", "nsenter", "unshare", "setsid", "mount", "sh"];
+        assert_eq!(programs.missing(), all);
+        std::os::unix::fs::symlink("/bin/sh", empty.path().join("sh")).unwrap();
+        assert_eq!(programs.missing(), all[..7]);
+    }
+}
