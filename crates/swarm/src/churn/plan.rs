@@ -38,7 +38,7 @@ impl ChurnShape {
     }
 
     /// True iff a stack has a private network.
-    pub fn is_private(self) -> bool {
+    pub(crate) fn is_private(self) -> bool {
         self != Self::Shared
     }
 
