@@ -64,10 +64,12 @@ async fn not_running(sim: &Sim, deployed: bool, patience: Duration) -> DeployErr
     let engine = connect(sim).await;
     let plan = plan(sim, false);
     if deployed {
-        deploy(Operation::new(&engine, permit(), &run("r1"), &silent), &plan).await.unwrap();
+        deploy(Operation::new(&engine, permit(), &run("r1"), &silent), &plan)
+            .await
+            .expect("a healthy engine");
     }
     let since = Instant::now();
-    let error = wait_running(&engine, &[plan], patience).await.unwrap_err();
+    let error = wait_running(&engine, &[plan], patience).await.expect_err("not all tasks run");
     assert!(patience <= since.elapsed() && since.elapsed() < PATIENCE, "{:?}", since.elapsed());
     assert_one_line(&error);
     error

@@ -37,7 +37,7 @@ async fn deployed(sim: &Sim, engine: &Engine, stacks: u32, replicas: u32) -> Vec
             .await
             .expect("a healthy engine");
     }
-    let snapshot = wait_running(engine, &plans, PATIENCE).await.expect("there is room");
+    let snapshot = wait_running(engine, &plans, PATIENCE).await.expect("enough free addresses");
     let running = snapshot.services.iter().map(|s| snapshot.running_tasks(&s.id).count()).sum::<usize>();
     assert_eq!(running, (stacks * replicas) as usize);
     plans.into_iter().map(|p| p.name).collect()
@@ -63,7 +63,7 @@ async fn lost(stacks: u32, replicas: u32, order: Order) -> usize {
     }
     until("all tasks are gone", || tasks(&sim) == 0).await;
     let truth = truth(&sim, "shared");
-    assert_eq!(truth.owners, [], "nobody is left");
+    assert_eq!(truth.owners, [], "no owner is left");
     assert_eq!(truth.in_use, Some(3 + truth.leaked.len() as u64));
     assert_eq!(objects(&sim).0, BTreeSet::new());
     truth.leaked.len()
@@ -102,7 +102,7 @@ async fn a_slow_stopper_keeps_its_network_and_says_so() {
     assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
 }
 
-/// What no wait would end is said at once: a network that a service of somebody else's is on stays with it.
+/// A network that a service outside of the removal uses is left at once: no wait would end that use.
 #[tokio::test]
 async fn a_network_that_others_use_is_left_to_them_at_once() {
     let mut model = with_shared("10.90.0.0/24");
@@ -121,7 +121,7 @@ async fn a_network_that_others_use_is_left_to_them_at_once() {
     let why = LeftReason::UsedBy { service: "guest_app".into() };
     assert_eq!(done[0].left, [Left { kind: PartKind::Network, name: "lent".into(), why }]);
     assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
-    // Removed together there is nobody left who uses it.
+    // Removed together, no service is left that uses it.
     let done = removed(&engine, &["lender".into(), "guest".into()], Order::Drained, PATIENCE).await;
     assert!(done.iter().all(|r| r.left.is_empty()), "{done:?}");
     assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
@@ -215,7 +215,7 @@ fn stored(model: &mut Model, kind: &str, name: &str, label: &str, value: &str) {
     assert_eq!(answer.status, 201, "{}", answer.value());
 }
 
-/// Two runs' leftovers beside the CI host, some with the labels of its stacks.
+/// Leftovers of two runs on the CI host, some with the labels of its stacks.
 fn littered() -> Model {
     let mut model = cc_ci();
     for (own, net) in [("aaaaaaaaaaaa", "a"), ("bbbbbbbbbbbb", "b")] {
@@ -296,7 +296,7 @@ async fn what_the_engine_refuses_to_remove_is_left_and_named() {
 
 /// What is not there any more is removed.
 #[tokio::test]
-async fn somebody_elses_removal_half_way_is_no_error() {
+async fn a_removal_by_another_client_half_way_is_not_an_error() {
     let sim = start(littered());
     let engine = connect(&sim).await;
     let interfere = |_| {
@@ -323,7 +323,9 @@ fn deleted(sim: &Sim) -> Vec<String> {
 /// A stack with a part of each kind on an embedded engine.
 fn of_every_kind() -> Sim {
     let mut model = with_shared("10.90.0.0/24");
-    model.create_network(&NetworkDraft::overlay("own").label(STACK_LABEL, "web").json()).unwrap();
+    model
+        .create_network(&NetworkDraft::overlay("own").label(STACK_LABEL, "web").json())
+        .expect("a fresh name");
     service(&mut model, ServiceDraft::new("web_app").stack("web").on("own").on("shared"));
     stored(&mut model, "secrets", "key", STACK_LABEL, "web");
     stored(&mut model, "configs", "conf", STACK_LABEL, "web");

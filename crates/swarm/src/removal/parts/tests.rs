@@ -72,7 +72,7 @@ fn each_kind_of_part_alone_makes_a_stack() {
         Parts { services: vec![(ServiceId::new(&id), name.clone())], ..Parts::default() },
         Parts { networks: vec![(NetworkId::new(&id), name.clone())], ..Parts::default() },
         Parts { secrets: vec![(SecretId::new(&id), name.clone())], ..Parts::default() },
-        Parts { configs: vec![(ConfigId::new(&id), name.clone())], ..Parts::default() },
+        Parts { configs: vec![(ConfigId::new(&id), name)], ..Parts::default() },
     ] {
         assert!(!parts.is_empty(), "{parts:?}");
     }
