@@ -1,4 +1,4 @@
-//! What the tests on real engines share: getting a lab or saying aloud why not, and the docker client inside it.
+//! Support of the tests on real engines: a lab, or the reason why there is none, and the docker client inside the lab.
 //!
 //! A test that cannot have its engine leaves a note in the folder `PVCHECK_NOT_RUN`, which `cargo xtask test` lists at its
 //! end. With `PVCHECK_REQUIRE_ENGINE=1` it fails instead.
@@ -16,21 +16,21 @@ use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
 use pvcheck_swarm::Host;
 use serde_json::Value;
 
-/// What a test gives back: any error fails it with its text.
+/// The result of a test; any error fails the test with its text.
 pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// A lab for a test, or `None` after saying aloud why there is none.
+/// A lab for a test; `None`, and the reason on stderr, if this machine cannot run one.
 ///
 /// # Panics
-/// When there is none although `PVCHECK_REQUIRE_ENGINE` is set, or when an engine that is there does not come up.
+/// If there is none although `PVCHECK_REQUIRE_ENGINE` is set, or an engine does not start.
 pub fn lab(test: &str, suite: Option<Suite>, world: World) -> Option<Lab> {
     lab_of(test, LabSpec { suite, world, ..LabSpec::default() })
 }
 
-/// As [`lab`], with everything to be said about it.
+/// A lab of this spec, otherwise as [`lab`].
 ///
 /// # Panics
-/// As [`lab`].
+/// If [`lab`] would.
 pub fn lab_of(test: &str, spec: LabSpec) -> Option<Lab> {
     match Lab::up(spec, &|_| {}) {
         Ok(lab) => Some(lab),
@@ -42,10 +42,10 @@ pub fn lab_of(test: &str, spec: LabSpec) -> Option<Lab> {
     }
 }
 
-/// Notes that a test was not run.
+/// Records that a test was not run.
 ///
 /// # Panics
-/// When it had to be: `PVCHECK_REQUIRE_ENGINE` is set.
+/// If `PVCHECK_REQUIRE_ENGINE` is set.
 pub fn not_run(test: &str, why: &str) {
     let required = std::env::var_os("PVCHECK_REQUIRE_ENGINE").is_some_and(|value| value != "0");
     assert!(!required, "{test} could not be run, and an engine is required: {why}");
@@ -55,14 +55,14 @@ pub fn not_run(test: &str, why: &str) {
     }
 }
 
-/// True where the long rounds are wanted: `cargo xtask test --long`, or `PVCHECK_LONG=1`. Each test has a short round
+/// True iff the long rounds are asked for: `cargo xtask test --long`, or `PVCHECK_LONG=1`. Each test has a short round
 /// that shows the same thing on less.
 pub fn long() -> bool {
     static SAID: Once = Once::new();
     let wanted = std::env::var_os("PVCHECK_LONG").is_some_and(|value| value != "0");
     if !wanted {
         SAID.call_once(|| {
-            // Who reads no output misses nothing but this line.
+            // A closed stderr loses this line only.
             let line = "the short rounds only; `cargo xtask test --long` runs the long ones too";
             let _ = writeln!(std::io::stdout(), "{line}");
         });
@@ -73,24 +73,24 @@ pub fn long() -> bool {
 /// The address of a lab's first engine.
 ///
 /// # Panics
-/// When the lab names none, or one that cannot be read.
+/// If the lab has none, or one that cannot be parsed.
 pub fn host(lab: &Lab) -> Host {
     let hosts = &lab.info().hosts;
     hosts.first().expect("a lab has an engine").parse().expect("a lab's engine has a unix socket")
 }
 
-/// Runs the docker client in a lab and gives what it printed.
+/// Runs the docker client in a lab and returns its stdout.
 ///
 /// # Errors
-/// When it cannot be run or does not end with 0.
+/// If it cannot be run, or does not end with 0.
 pub fn docker(lab: &Lab, words: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
     text(lab.command("docker").args(words))
 }
 
-/// Runs a command and gives what it printed.
+/// Runs a command and returns its stdout.
 ///
 /// # Errors
-/// When it cannot be run or does not end with 0.
+/// If it cannot be run, or does not end with 0.
 pub fn text(command: &mut Command) -> Result<String, Box<dyn std::error::Error>> {
     let Output { status, stdout, stderr } = command.output()?;
     if !status.success() {
@@ -102,17 +102,17 @@ pub fn text(command: &mut Command) -> Result<String, Box<dyn std::error::Error>>
 /// As [`docker`], for commands that print JSON: one document, or one per line.
 ///
 /// # Errors
-/// As [`docker`], or when it is no JSON.
+/// If [`docker`] fails, or its output is not JSON.
 pub fn docker_json(lab: &Lab, words: &[&str]) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
     let printed = docker(lab, words)?;
     Ok(serde_json::Deserializer::from_str(&printed).into_iter().collect::<Result<_, _>>()?)
 }
 
-/// Every address of a network as the docker client tells it: what `network inspect -v` lists of services' VIPs, their
+/// Every address of a network that the docker client lists: what `network inspect -v` lists of services' VIPs, their
 /// tasks and this node's endpoints, and what `service inspect` lists as the services' endpoints.
 ///
 /// # Errors
-/// As [`docker_json`].
+/// If [`docker_json`] fails.
 pub fn addresses_by_docker(
     lab: &Lab,
     network: &str,
@@ -150,7 +150,7 @@ pub fn addresses_by_docker(
 /// The program `cargo xtask` runs, built before the tests by `cargo xtask test`, else now.
 ///
 /// # Errors
-/// When it cannot be built or found.
+/// If it cannot be built or found.
 pub fn xtask() -> Result<PathBuf, Box<dyn std::error::Error>> {
     built("xtask", "xtask")
 }
@@ -158,7 +158,7 @@ pub fn xtask() -> Result<PathBuf, Box<dyn std::error::Error>> {
 /// The `pvcheck` program, likewise.
 ///
 /// # Errors
-/// When it cannot be built or found.
+/// If it cannot be built or found.
 pub fn pvcheck() -> Result<PathBuf, Box<dyn std::error::Error>> {
     built("pvcheck-cli", "pvcheck")
 }

@@ -32,7 +32,7 @@ pub struct Shape<'a> {
 /// Deploys such stacks with the docker client and waits until all tasks run.
 ///
 /// # Errors
-/// When the client fails, or when they do not run within a minute.
+/// If the client fails, or the tasks do not run within a minute.
 pub fn deploy(lab: &Lab, names: &[String], shape: Shape<'_>) -> Outcome {
     let folder = tempfile::tempdir()?;
     let mut compose = format!("version: '3.8'\nservices:\n  app:\n    image: {IMAGE}\n");
@@ -56,7 +56,7 @@ pub fn deploy(lab: &Lab, names: &[String], shape: Shape<'_>) -> Outcome {
     Ok(())
 }
 
-/// Running tasks of these stacks, on whichever node.
+/// Running tasks of these stacks, on any node.
 fn running(lab: &Lab, stacks: &[String]) -> Result<usize, Box<dyn std::error::Error>> {
     let listed = docker(lab, &["service", "ls", "--format", "{{.Name}} {{.Replicas}}"])?;
     let tasks = |line: &str| -> Option<usize> {
@@ -68,10 +68,10 @@ fn running(lab: &Lab, stacks: &[String]) -> Result<usize, Box<dyn std::error::Er
 }
 
 /// `docker stack rm`, and again for the stack that it names while it ends with "in use by task", as an operator would:
-/// for some milliseconds Swarm still wants the tasks and refuses to remove their network.
+/// for some milliseconds the tasks' desired state is still `running`, and Swarm refuses to remove their network.
 ///
 /// # Errors
-/// When it is refused for another reason, or 50 times.
+/// If it is refused for another reason, or 50 times.
 pub fn stack_rm(lab: &Lab, names: &[String]) -> Outcome {
     for name in names {
         let mut tries = 0;
@@ -88,7 +88,7 @@ pub fn stack_rm(lab: &Lab, names: &[String]) -> Outcome {
 /// Addresses on the network of the running tasks of these stacks.
 ///
 /// # Errors
-/// When the engine fails a call, or has no such network.
+/// If a call fails, or the network does not exist.
 pub async fn task_addresses(
     engine: &Engine,
     network: &str,
@@ -107,7 +107,7 @@ pub async fn task_addresses(
 /// Waits until neither a part of the stacks nor a task of a removed service is left.
 ///
 /// # Errors
-/// When the engine fails a call, or after a minute.
+/// If a call fails, or a minute is over.
 pub async fn until_gone(engine: &Engine, stacks: &[String]) -> Outcome {
     let since = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Censuses on real engines: beside somebody else's deployments, of `ingress`, and of a network with several subnets.
+//! Censuses on real engines: during other deployments, of `ingress`, and of a network with several subnets.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn on_trixie() -> Outcome {
 
 fn all(test: &str, suite: Suite) -> Outcome {
     let Some(lab) = lab(test, Some(suite), World::Empty) else { return Ok(()) };
-    beside_deployments(&lab)?;
+    during_deployments(&lab)?;
     of_ingress(&lab)?;
     of_several_subnets(&lab)?;
     lab.down()?;
@@ -46,8 +46,8 @@ async fn count(engine: &Engine, network: &str, method: CensusMethod) -> Result<C
     .await
 }
 
-/// Whatever a census does, somebody else's stacks come up and go as if it were not there.
-fn beside_deployments(lab: &Lab) -> Outcome {
+/// Stacks of others start and are removed during censuses as they are without any.
+fn during_deployments(lab: &Lab) -> Outcome {
     docker(lab, &["network", "create", "-d", "overlay", "--subnet", "10.10.0.0/25", NETWORK])?;
     let deployments = if long() { 50 } else { 10 };
     let over = AtomicBool::new(false);
@@ -125,7 +125,7 @@ fn of_ingress(lab: &Lab) -> Outcome {
     Ok(())
 }
 
-/// Each subnet has a ring of its own, and which is asked is left to chance.
+/// Each subnet has a ring of its own, and Swarm chooses at random which one gives an address.
 fn of_several_subnets(lab: &Lab) -> Outcome {
     let words =
         ["network", "create", "-d", "overlay", "--subnet", "10.11.0.0/28", "--subnet", "10.12.0.0/27", "two"];
@@ -148,7 +148,7 @@ fn of_several_subnets(lab: &Lab) -> Outcome {
 fn until(mut done: impl FnMut() -> Result<bool, Box<dyn std::error::Error>>) -> Outcome {
     let since = Instant::now();
     while !done()? {
-        assert!(since.elapsed() < Duration::from_mins(1), "it did not come to pass within 60 s");
+        assert!(since.elapsed() < Duration::from_mins(1), "not within 60 s");
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())

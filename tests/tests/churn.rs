@@ -77,7 +77,7 @@ fn both(lab: &Lab, shape: &str) -> Result<(Option<i32>, Value), Box<dyn std::err
         "json",
     ];
     let out = Command::new(pvcheck()?).args(words).env("DOCKER_HOST", &lab.info().hosts[0]).output()?;
-    let told = String::from_utf8_lossy(&out.stderr);
-    let report = serde_json::from_slice(&out.stdout).map_err(|e| format!("{e}: {told}"))?;
+    let errors = String::from_utf8_lossy(&out.stderr);
+    let report = serde_json::from_slice(&out.stdout).map_err(|e| format!("{e}: {errors}"))?;
     Ok((out.status.code(), report))
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use pvcheck_tests::{Outcome, text};
 use serde_json::Value;
 
-/// What a crate must never pull in, at whatever depth.
+/// Packages that a crate must not depend on, directly or not.
 const NEVER: &[(&str, &[&str])] = &[
     ("pvcheck-ipam", &["tokio", "bollard", "hyper", "socket2", "mio"]),
     ("pvcheck-audit", &["tokio", "bollard", "hyper", "rtnetlink", "socket2", "mio"]),

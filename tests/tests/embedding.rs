@@ -1,4 +1,4 @@
-//! The examples of `pvcheck-swarm`, each run against a lab: another tool on the library does what it says.
+//! The examples of `pvcheck-swarm`, each run against a lab: a tool that embeds the library does what it says.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const NETWORK: &str = "proxy";
 
-/// Cargo names the examples of a test's own package only, so it is asked where it put these.
+/// Cargo names the examples of a test's own package only, so this reads where it put these.
 fn examples() -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let words = ["build", "--quiet", "--package", "pvcheck-swarm", "--examples", "--message-format", "json"];
@@ -40,8 +40,8 @@ fn the_examples_do_what_they_say() -> Outcome {
     };
 
     // A stack is deployed, checked, and gone, and nothing was lost.
-    let told = text(example("drained_removal").args([NETWORK, IMAGE]))?;
-    assert!(told.starts_with("checked 10.10.0.") && told.ends_with("removed the stack"), "{told}");
+    let output = text(example("drained_removal").args([NETWORK, IMAGE]))?;
+    assert!(output.starts_with("checked 10.10.0.") && output.ends_with("removed the stack"), "{output}");
     assert_eq!(docker(&lab, &["service", "ls", "-q"])?, "");
     assert!(!docker(&lab, &["network", "ls", "--format", "{{.Name}}"])?.contains("harness-"));
 
@@ -50,10 +50,10 @@ fn the_examples_do_what_they_say() -> Outcome {
     // 1 VIP, 4 tasks and a load balancer of 13, and what was lost; the rest taken.
     assert_eq!(text(&mut example("audit_as_value"))?, "", "nothing is more than half owned");
     deploy(&lab, &["full".into()], Shape { shared: NETWORK, replicas: 6, script: STOPS_AT_ONCE })?;
-    let told = text(&mut example("audit_as_value"))?;
-    let listed: Vec<Value> = told.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    assert_eq!(listed.len(), 1, "{told}");
-    assert_eq!((&listed[0]["name"], &listed[0]["owned"]["tasks"]), (&NETWORK.into(), &6.into()), "{told}");
+    let output = text(&mut example("audit_as_value"))?;
+    let listed: Vec<Value> = output.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    assert_eq!(listed.len(), 1, "{output}");
+    assert_eq!((&listed[0]["name"], &listed[0]["owned"]["tasks"]), (&NETWORK.into(), &6.into()), "{output}");
     lab.down()?;
     Ok(())
 }
@@ -69,9 +69,9 @@ fn census_sees_what_is_lost(lab: &Lab, example: &dyn Fn(&str) -> Command) -> Out
         .args([NETWORK, "sh", "-c", script])
         .env("DOCKER_HOST", docker_host)
         .output()?;
-    let told = String::from_utf8(lossy.stdout)?;
-    assert_eq!(lossy.status.code(), Some(1), "{told}");
-    let (head, lost) = told.trim().split_once("; lost: ").ok_or("no list")?;
-    assert_eq!((head, lost.split(' ').count()), ("leaked before 0, after 2", 2), "{told}");
+    let output = String::from_utf8(lossy.stdout)?;
+    assert_eq!(lossy.status.code(), Some(1), "{output}");
+    let (head, lost) = output.trim().split_once("; lost: ").ok_or("no list")?;
+    assert_eq!((head, lost.split(' ').count()), ("leaked before 0, after 2", 2), "{output}");
     Ok(())
 }

@@ -31,7 +31,7 @@ fn objects(lab: &Lab) -> Result<(BTreeSet<String>, BTreeSet<String>), Box<dyn st
     Ok((ours, others))
 }
 
-/// Ids of the running tasks of somebody else's service.
+/// Ids of the running tasks of a service that is not pvcheck's.
 fn tasks(lab: &Lab) -> Result<BTreeSet<String>, Box<dyn std::error::Error>> {
     let listed = docker(
         lab,
@@ -78,9 +78,9 @@ impl Rig {
     fn run(&self, words: &[&str]) -> Result<Duration, Box<dyn std::error::Error>> {
         let since = Instant::now();
         let out = self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).output()?;
-        let told = String::from_utf8_lossy(&out.stderr);
+        let errors = String::from_utf8_lossy(&out.stderr);
         if !out.status.success() {
-            return Err(format!("{words:?}: {}: {told}", out.status).into());
+            return Err(format!("{words:?}: {}: {errors}", out.status).into());
         }
         Ok(since.elapsed())
     }

@@ -1,6 +1,6 @@
-//! The lab keeps its promise: engines come up, commands run inside, and nothing stays behind, whatever ends it.
+//! The lab on real engines: they start, commands run inside, and nothing is left behind however the lab ends.
 //!
-//! What is left is looked for here without the lab's own code, so that the promise is not checked by who gives it.
+//! Leftovers are searched for without the lab's own code, so that the lab does not check itself.
 
 use std::error::Error;
 use std::fs;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use pvcheck_lab::{Lab, LabError, LabName, LabSpec, World};
 use pvcheck_tests::{Outcome, text, xtask};
 
-/// Says aloud why nothing is tested, and returns.
+/// Returns from the test after recording why it was not run.
 macro_rules! needs_a_lab {
     ($test:literal) => {
         if let Err(reason) = Lab::available() {

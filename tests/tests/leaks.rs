@@ -51,7 +51,7 @@ async fn one(test: &str, suite: Suite) -> Outcome {
     leaks(test, lab, &SHAPES, 0).await
 }
 
-/// Load balancers of other nodes cannot be told from leaks by their address, so they are taken off the count; and a
+/// Load balancers of other nodes cannot be distinguished from leaks by their address, so they are taken off the count; and a
 /// census that is asked for at once waits for the tasks that still stop.
 async fn three(test: &str, suite: Suite, shapes: &[(usize, usize)]) -> Outcome {
     let spec = LabSpec { managers: 3, suite: Some(suite), ..LabSpec::default() };
@@ -113,7 +113,7 @@ async fn leaks(test: &str, lab: Lab, shapes: &[(usize, usize)], load_balancers: 
     Ok(())
 }
 
-/// The addresses that were lost, and beside them no more than the load balancers that look the same.
+/// The named addresses are those that were lost, and the load balancers, which cannot be distinguished from them.
 fn assert_named(found: &Census, lost: &BTreeSet<std::net::Ipv4Addr>, load_balancers: u64) {
     let named: BTreeSet<_> = found.leaked_addresses.iter().copied().collect();
     assert!(lost.is_subset(&named), "{lost:?} {found:?}");

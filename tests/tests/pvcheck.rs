@@ -116,18 +116,18 @@ impl Labs {
         Ok(command)
     }
 
-    /// Everything that they might leave behind, seen with other eyes than the lab's: namespaces, and whatever is in the
+    /// Everything that they might leave behind, searched for without the lab's own code: namespaces, and everything in the
     /// folder, is mounted there or runs from there.
     fn traces(&self) -> Result<BTreeSet<String>, Box<dyn std::error::Error>> {
         let folder = self.folder.path().to_string_lossy().into_owned();
         let mut found = BTreeSet::new();
         let namespaces = text(Command::new("ip").args(["netns", "list"]))?;
         let names = namespaces.lines().filter_map(|l| l.split_whitespace().next());
-        found.extend(names.filter(|n| is_nobody_elses(n)).map(|n| format!("namespace {n}")));
+        found.extend(names.filter(|n| has_no_default_folder(n)).map(|n| format!("namespace {n}")));
         for line in std::fs::read_to_string("/proc/self/mountinfo")?.lines() {
             let place = line.split_whitespace().nth(4).unwrap_or_default();
             let name = place.rsplit('/').next().unwrap_or_default();
-            if place.contains(&folder) || is_nobody_elses(name) {
+            if place.contains(&folder) || has_no_default_folder(name) {
                 found.insert(format!("mount {place}"));
             }
         }
@@ -141,8 +141,8 @@ impl Labs {
     }
 }
 
-/// A lab's namespace, and no folder where labs are by default is that lab's.
-fn is_nobody_elses(namespace: &str) -> bool {
+/// True iff the namespace is that of a lab whose folder is not in the default place.
+fn has_no_default_folder(namespace: &str) -> bool {
     let lab = namespace.strip_prefix("pvl-").and_then(|rest| rest.rsplit_once('-'));
     lab.is_some_and(|(name, _)| !Path::new("/var/tmp/pvcheck-lab").join(name).exists())
 }

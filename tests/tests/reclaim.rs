@@ -1,5 +1,5 @@
-//! Leaked addresses come back without a container being stopped, and whatever is killed on the way, the Swarm is whole
-//! again afterwards.
+//! Leaked addresses are freed without stopping a container, and the Swarm is restored afterwards, whichever process is
+//! killed on the way.
 
 #[path = "reclaim/point.rs"]
 mod point;
@@ -78,7 +78,7 @@ fn killed_at_every_step_the_swarm_is_whole_again() {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// kill -9 at moments that nobody chose: in the middle of actions too.
+/// kill -9 at random moments, also in the middle of an action.
 #[test]
 fn killed_at_any_moment_nothing_is_left() {
     let test = "reclaim::killed_at_any_moment_nothing_is_left";
@@ -112,17 +112,17 @@ fn at_random(world: &World) -> Outcome {
         let before = world.standing()?;
         let mut command = world.reclaim(&["--apply"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        // In the long round the first one dies in its census; how long that takes depends on the machine.
+        // In the long round the first one is killed in its census; how long that takes depends on the machine.
         let since = Instant::now();
         while (0 < part || !long()) && !world.is_unfinished() && child.try_wait()?.is_none() {
-            assert!(since.elapsed() < Duration::from_mins(1), "it does not begin");
+            assert!(since.elapsed() < Duration::from_mins(1), "the reclaim has not begun");
             std::thread::sleep(Duration::from_millis(10));
         }
         std::thread::sleep(after);
         let ran = child.try_wait()?.is_none();
         child.kill()?;
         child.wait()?;
-        // What the engine was asked for at the last moment it still does, and nothing shows when it has.
+        // A request that was sent at the last moment is still carried out, and no answer shows when.
         std::thread::sleep(Duration::from_millis(300));
         world.see_names()?;
         let unfinished = world.is_unfinished();
@@ -199,11 +199,11 @@ fn handover(world: &World) -> Outcome {
     let (planned, _) = world.reclaimed(&[], 0)?;
     assert_eq!(planned["strategy"], "handover", "{planned}");
 
-    let somebody = somebody();
-    world.runtime.block_on(Lock::take(&world.engine, Permit::granted_by_operator(), &somebody))?;
+    let other = other_holder();
+    world.runtime.block_on(Lock::take(&world.engine, Permit::granted_by_operator(), &other))?;
     let (_, said) = world.reclaimed(&["--apply"], 4)?;
-    assert!(said.contains("locked by somebody on another host for a test"), "{said}");
-    assert_eq!(world.standing()?, before, "refused, and touched");
+    assert!(said.contains("locked by root@elsewhere, process 7 for a test"), "{said}");
+    assert_eq!(world.standing()?, before, "refused, but changed");
 
     let (done, _) = world.reclaimed(&["--apply", "--break-lock", "its host is gone"], 0)?;
     say(&format!("handover: {}", summary(&done)));
@@ -225,20 +225,20 @@ fn handover(world: &World) -> Outcome {
         let planned = world
             .pvcheck(&["reclaim", "--strategy", "handover", "--helper", &world.lab.info().hosts[1]])
             .output()?;
-        let told = String::from_utf8_lossy(&planned.stdout).into_owned();
+        let output = String::from_utf8_lossy(&planned.stdout).into_owned();
         if planned.status.code() == Some(4) {
-            assert!(told.contains("without the leader 1 of 2 managers are reachable"), "{told}");
+            assert!(output.contains("without the leader 1 of 2 managers are reachable"), "{output}");
             return Ok(());
         }
-        assert!(since.elapsed() < Duration::from_mins(1), "{told}");
+        assert!(since.elapsed() < Duration::from_mins(1), "{output}");
         std::thread::sleep(Duration::from_millis(500));
     }
 }
 
-fn somebody() -> LockRequest {
+fn other_holder() -> LockRequest {
     LockRequest {
         run: RunId::unique(),
-        holder: "somebody on another host".into(),
+        holder: "root@elsewhere, process 7".into(),
         purpose: "a test".into(),
         lasts: Duration::from_mins(10),
         break_held: None,
@@ -264,7 +264,7 @@ fn borrow(world: &World) -> Outcome {
         assert!(planned["refused"][0]["reason"].to_string().contains("autolock is on"), "{planned}");
     }
     docker(&world.lab, &["swarm", "update", "--autolock=false"])?;
-    assert_eq!(world.standing()?, before, "refused, and touched");
+    assert_eq!(world.standing()?, before, "refused, but changed");
 
     let (done, _) = world.reclaimed(&["--apply"], 0)?;
     say(&format!("borrow: {}", summary(&done)));
@@ -278,7 +278,7 @@ fn borrow(world: &World) -> Outcome {
     world.assert_clean()
 }
 
-/// Without --apply it asks and does nothing else, behind a proxy that lets nothing else through.
+/// Without --apply it only reads: it runs behind a proxy that passes GET only.
 fn only_reads(world: &World) -> Outcome {
     let engine = world.lab.info().hosts[0].clone();
     let folder = tempfile::tempdir()?;
@@ -312,9 +312,9 @@ fn both_killed(world: &World) -> Outcome {
 fn killed(world: &World, kill: &Kill) -> Outcome {
     let before = world.standing()?;
     let out = world.reclaim_until(kill)?;
-    let told = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let output = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     let point = format!("killed {} at {}", kill.victims(), kill.at);
-    assert!(told.contains(&point), "{kill:?}: {told}");
+    assert!(output.contains(&point), "{kill:?}: {output}");
     let since = Instant::now();
     if world.is_unfinished() {
         let (_, said) = world.reclaimed(&["--apply"], 4)?;
@@ -325,21 +325,21 @@ fn killed(world: &World, kill: &Kill) -> Outcome {
         // Before an election the addresses are still leaked, which is exit code 1.
         assert!(
             matches!(out.status.code(), Some(0 | 1)),
-            "{kill:?}: {}: {printed}{errors}; before: {told}",
+            "{kill:?}: {}: {printed}{errors}; before: {output}",
             out.status
         );
         let done: Value =
-            serde_json::from_slice(&out.stdout).map_err(|_| format!("{errors}; before: {told}"))?;
+            serde_json::from_slice(&out.stdout).map_err(|_| format!("{errors}; before: {output}"))?;
         assert_eq!(done["changed"], serde_json::json!([]), "{kill:?}: {done}");
     } else {
-        assert!(!kill.pvcheck, "{kill:?}: a killed process cannot have ended it: {told}");
+        assert!(!kill.pvcheck, "{kill:?}: a killed process cannot have ended it: {output}");
     }
     say(&format!("{point}: whole again after {:.1} s", since.elapsed().as_secs_f64()));
-    assert_eq!(world.standing()?, before, "{kill:?}: {told}");
+    assert_eq!(world.standing()?, before, "{kill:?}: {output}");
     world.assert_clean().map_err(|e| format!("{kill:?}: {e}").into())
 }
 
-/// The worst that can happen while two managers are one Swarm: one of them is lost for good.
+/// The worst case while the Swarm has two managers: one of them is lost for good.
 #[test]
 fn what_is_lost_for_good_is_made_anew() {
     if !long() {
@@ -356,7 +356,7 @@ fn what_is_lost_for_good_is_made_anew() {
     }
 }
 
-/// Services, secrets, configs and the node are the same; tasks may be others.
+/// Services, secrets, configs and the node are the same; tasks may differ.
 fn kept(world: &World) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let ids = |words: &[&str]| docker(&world.lab, words);
     Ok(vec![
@@ -409,7 +409,7 @@ fn whole_after(world: &World, before: &[String]) -> Outcome {
         std::thread::sleep(Duration::from_millis(200));
     }
     assert_eq!(kept(world)?, before);
-    assert_eq!(world.leaked()?, 0, "a new leader has lost none");
+    assert_eq!(world.leaked()?, 0, "a new leader has no leaked address");
     world.assert_clean()
 }
 

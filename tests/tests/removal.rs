@@ -1,4 +1,4 @@
-//! Drained removal on real engines: what it costs beside the time that the containers take to stop, and what it loses.
+//! Drained removal on real engines: its time compared with that of the containers alone, and that it loses nothing.
 
 use std::fs;
 use std::io::Write as _;
@@ -46,7 +46,7 @@ async fn removal(test: &str, suite: Suite) -> Outcome {
     let create = ["network", "create", "-d", "overlay", "--attachable", "--subnet", "10.10.0.0/24", NETWORK];
     docker(&lab, &create)?;
     for round in 0..if long() { 5 } else { 1 } {
-        beside_plain(test, &lab, &engine, round).await?;
+        against_plain(test, &lab, &engine, round).await?;
     }
     for round in 0..if long() { 20 } else { 0 } {
         let names: Vec<String> = (0..8).map(|n| format!("quick-{round}-{n}")).collect();
@@ -63,7 +63,7 @@ async fn removal(test: &str, suite: Suite) -> Outcome {
 }
 
 /// The time of a drained removal, and what the containers of the same stacks take when only their services are removed.
-async fn beside_plain(test: &str, lab: &Lab, engine: &Engine, round: u32) -> Outcome {
+async fn against_plain(test: &str, lab: &Lab, engine: &Engine, round: u32) -> Outcome {
     let names = slow(lab, &format!("plain-{round}"))?;
     let services: Vec<String> = names.iter().map(|name| format!("{name}_app")).collect();
     let since = Instant::now();
@@ -94,7 +94,7 @@ async fn beside_plain(test: &str, lab: &Lab, engine: &Engine, round: u32) -> Out
         ratio(plain.stopped),
         ratio(plain.gone),
     )?;
-    // Seen at the same time by two who look at the same tasks; what another removal took is no measure.
+    // Measured by two observers of the same tasks at the same time; another removal takes another time.
     assert!(ratio(ours.stopped) < AT_MOST, "{took:?} {ours:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The engine's own count of a network: the same number as by asking for every address, where the engine tells it; said to
+//! The engine's own count of a network: the same number as by asking for every address, if the engine reports it; else
 //! be unknown where it does not. Either way nothing is sent but GET.
 //!
 //! `Status.IPAM` came with Docker 29.0 (API 1.52). Debian's suites had no such engine when this was written; one on PATH is
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const IMAGE: &str = "pvcheck-lab/busybox:1";
 /// Stops slowly enough that the network is gone before the task.
 const IN_2_S: &str = "trap 'sleep 2; exit 0' TERM; while :; do sleep 0.1; done";
-/// A look is six calls, and before it the engine is asked who it is: no census by status needs more than this.
+/// A snapshot is six calls, and connecting takes more before it: no census by status needs more calls than this.
 const MOST_CALLS: usize = 80;
 
 /// The engine on PATH, else bookworm's.
@@ -38,23 +38,23 @@ fn on_sid() -> Outcome {
 fn told_or_refused(test: &str, suite: Option<Suite>) -> Outcome {
     let Some(lab) = lab(test, suite, World::Empty) else { return Ok(()) };
     let info = &lab.info().engine;
-    let api = info.api.clone().ok_or("the lab's engine told no API version")?;
+    let api = info.api.clone().ok_or("the lab's engine reports no API version")?;
     let minor = api.strip_prefix("1.").and_then(|m| m.parse::<u32>().ok()).ok_or("an odd API version")?;
     println!("{test}: engine {:?}, API {api}", info.version);
     docker(&lab, &["network", "create", "--driver", "overlay", "--subnet", "10.94.0.0/26", "shared"])?;
     if minor < 52 {
         refused(&lab)?;
     } else {
-        told(&lab)?;
+        reported(&lab)?;
     }
     lab.down()?;
     Ok(())
 }
 
 fn refused(lab: &Lab) -> Outcome {
-    let (code, stdout, told) = by_status(lab, "shared")?;
-    assert_eq!((code, stdout.as_str()), (3, ""), "{told}");
-    assert!(told.contains("no census by status") && told.contains("1.52"), "{told}");
+    let (code, stdout, errors) = by_status(lab, "shared")?;
+    assert_eq!((code, stdout.as_str()), (3, ""), "{errors}");
+    assert!(errors.contains("no census by status") && errors.contains("1.52"), "{errors}");
     let audit = json(lab, &["audit", "shared"])?;
     let network = &audit["networks"][0];
     assert_eq!(
@@ -66,15 +66,15 @@ fn refused(lab: &Lab) -> Outcome {
     Ok(())
 }
 
-fn told(lab: &Lab) -> Outcome {
+fn reported(lab: &Lab) -> Outcome {
     service(lab, "stays", &["shared"], &["--replicas", "2"])?;
     until("it runs", || Ok(containers(lab)? == 2))?;
     lose_three(lab)?;
     let ways = ["bulk", "cursor"].map(|method| json(lab, &["census", "shared", "--method", method]));
     let [bulk, cursor] = ways.map(|way| way.map_err(|e| e.to_string()));
     let (bulk, cursor) = (bulk?, cursor?);
-    let (code, stdout, told) = by_status(lab, "shared")?;
-    let status: Value = serde_json::from_str(&stdout).map_err(|e| format!("{e}: {told}"))?;
+    let (code, stdout, errors) = by_status(lab, "shared")?;
+    let status: Value = serde_json::from_str(&stdout).map_err(|e| format!("{e}: {errors}"))?;
     println!(
         "leaked by bulk {}, by cursor {}, by status {}",
         bulk["leaked"], cursor["leaked"], status["leaked"]
@@ -100,22 +100,22 @@ fn waiting(lab: &Lab) -> Outcome {
     service(lab, "filler", &["full"], &["--constraint", "node.labels.none==1", "--replicas", "4"])?;
     service(lab, "late", &["full"], &["--replicas", "0"])?;
     let found = || json(lab, &["audit", "full"]);
-    until("somebody waits", || Ok(found()?["networks"][0]["missing_vips"] == serde_json::json!(["late"])))?;
+    until("a service waits", || Ok(found()?["networks"][0]["missing_vips"] == serde_json::json!(["late"])))?;
     // A service that has been without an address for a moment only is not waiting yet.
     until("the others are refused", || {
         let output = run(lab, &["census", "shared", "--method", "cursor"])?;
         Ok(output.0 == 4 && output.2.contains("--method status"))
     })?;
-    let (code, stdout, told) = by_status(lab, "shared")?;
-    let status: Value = serde_json::from_str(&stdout).map_err(|e| format!("{e}: {told}"))?;
+    let (code, stdout, errors) = by_status(lab, "shared")?;
+    let status: Value = serde_json::from_str(&stdout).map_err(|e| format!("{e}: {errors}"))?;
     assert_eq!((code, &status["leaked"]), (1, &3.into()), "{status:#}");
     docker(lab, &["service", "update", "--detach", "--network-add", "full", "stays"])?;
     until("the update is refused its address", || {
         let why = json(lab, &["why", "stays"])?;
         Ok(why["findings"].to_string().contains("live_vip_freed"))
     })?;
-    let (code, stdout, told) = by_status(lab, "shared")?;
-    let status: Value = serde_json::from_str(&stdout).map_err(|e| format!("{e}: {told}"))?;
+    let (code, stdout, errors) = by_status(lab, "shared")?;
+    let status: Value = serde_json::from_str(&stdout).map_err(|e| format!("{e}: {errors}"))?;
     assert_eq!(
         (code, &status["leaked"], &status["complete"]),
         (3, &Value::Null, &false.into()),
@@ -167,8 +167,8 @@ fn run(lab: &Lab, words: &[&str]) -> Result<(i32, String, String)> {
 }
 
 fn json(lab: &Lab, words: &[&str]) -> Result<Value> {
-    let (code, stdout, told) = run(lab, &[words, &["-o", "json"]].concat())?;
-    Ok(serde_json::from_str(&stdout).map_err(|e| format!("{words:?} ended with {code}: {e}: {told}"))?)
+    let (code, stdout, errors) = run(lab, &[words, &["-o", "json"]].concat())?;
+    Ok(serde_json::from_str(&stdout).map_err(|e| format!("{words:?} ended with {code}: {e}: {errors}"))?)
 }
 
 fn ended(command: &mut Command) -> Result<(i32, String, String)> {

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 /// Far more than any of it takes.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Ends at once when it is told to.
+/// Ends at once on SIGTERM.
 const STOPS_AT_ONCE: &str = "trap 'exit 0' TERM; while :; do sleep 0.2; done";
 
 #[test]
@@ -61,10 +61,10 @@ fn a_plan_avoids_what_the_host_has() -> Outcome {
     Ok(())
 }
 
-/// A plan from a kept look, made in another namespace without the engine, is the same.
+/// A plan from a saved snapshot, made in another namespace without the engine, is the same.
 fn a_look_is_kept(lab: &Lab, live: &Value) -> Outcome {
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("look.json");
+    let file = folder.path().join("snapshot.json");
     text(lab.command(pvcheck()?).args(["audit", "--save"]).arg(&file))?;
     let words = ["plan-subnet", "-o", "json", "--prefer", "172.18.0.0/16", "--snapshot"];
     let mut planned: Value = serde_json::from_str(&text(
@@ -237,7 +237,7 @@ fn held(snapshot: &Snapshot, network: &str) -> Result<Usage, Box<dyn std::error:
     })
 }
 
-/// Makes room on the machine for the next network.
+/// Removes a network and its services, so that the machine has capacity for the next one.
 async fn remove(lab: &Lab, engine: &Engine, network: &str, services: &[Service]) -> Outcome {
     let names: Vec<String> = services.iter().map(|s| format!("{network}-{}", s.name)).collect();
     let words = ["service", "rm"].into_iter().chain(names.iter().map(String::as_str));

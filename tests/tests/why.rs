@@ -59,7 +59,7 @@ fn explained(test: &str, suite: Suite) -> Outcome {
         ("a full /28", Rig::full_28),
         // Before any census: it is refused while that service waits.
         ("no subnet", Rig::no_subnet),
-        ("leaks until somebody is stuck", Rig::leaks_until_stuck),
+        ("leaks until a service is stuck", Rig::leaks_until_stuck),
         ("not an address", Rig::not_an_address),
         ("L2", Rig::retries_lose),
         ("L3", Rig::live_vip_freed),
@@ -110,9 +110,9 @@ impl Rig {
         let of_task = self.why(&task[..10])?.1;
         assert_eq!((&of_task["verdict"], &of_task["network"]["name"]), (&"address".into(), &"proxy".into()));
 
-        // A look that was saved says the same, without an engine.
+        // A saved snapshot gives the same answer without an engine.
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("look.json");
+        let file = folder.path().join("snapshot.json");
         self.run(&["audit", "--save", &file.to_string_lossy()])?;
         let offline = Command::new(&self.program)
             .args(["why", "s7_app", "-o", "json", "--host", "unix:///nowhere", "--snapshot"])
@@ -129,10 +129,10 @@ impl Rig {
         Ok(())
     }
 
-    /// What is leaked where somebody waits is told without a census: as many as were made.
+    /// On a network with a waiting service the leaks are counted without a census: as many as were made.
     fn leaks_until_stuck(&self) -> Outcome {
         self.network("leaky", "10.90.1.0/28")?;
-        // Every node has its load balancer before room is short: one that gets none holds up its tasks for half a minute.
+        // Every node gets its load balancer before addresses run out: a node without one delays its tasks by half a minute.
         let nodes = self.lab.info().hosts.len() as u64;
         self.service("base", &["leaky"], &["--mode", "global", "--endpoint-mode", "dnsrr"])?;
         self.until("every node runs a task", |rig| {
@@ -160,7 +160,7 @@ impl Rig {
         assert_eq!(owned, 10, "{why:#}");
         let commands = commands(&why);
         assert!(commands.contains(&"pvcheck reclaim --apply"), "{commands:?}");
-        println!("three leaks made, {leaked:?} told, {owned} owned, without a census");
+        println!("three leaks made, {leaked:?} reported, {owned} owned, without a census");
         if self.slow {
             self.remove(&["fill".into(), "base".into()])?;
             let census = self.census("leaky")?;
@@ -171,9 +171,10 @@ impl Rig {
 
     /// No address is wanting: a constraint that no node meets, an image that is nowhere, a command that fails.
     fn not_an_address(&self) -> Outcome {
-        self.network("roomy", "10.90.2.0/24")?;
-        self.service("nowhere", &["roomy"], &["--constraint", "node.labels.disk==ssd"])?;
-        let words = ["service", "create", "--detach", "--no-resolve-image", "--network", "roomy", "--name"];
+        self.network("spacious", "10.90.2.0/24")?;
+        self.service("nowhere", &["spacious"], &["--constraint", "node.labels.disk==ssd"])?;
+        let words =
+            ["service", "create", "--detach", "--no-resolve-image", "--network", "spacious", "--name"];
         docker(&self.lab, &[&words[..], &["imageless", "pvcheck-lab/not-there:1"]].concat())?;
         docker(&self.lab, &[&words[..], &["failing", IMAGE, "sh", "-c", "exit 3"]].concat())?;
         for (name, word) in
@@ -204,7 +205,7 @@ impl Rig {
 
     /// L2: a service that waits on [a, b], b full, loses an address of a at each attempt.
     ///
-    /// `docker service create` puts networks in the order of their ids, which nobody chooses; a stack's are in the order of
+    /// `docker service create` puts networks in the order of their ids, which are random; a stack's are in the order of
     /// their names.
     fn retries_lose(&self) -> Outcome {
         self.remove(&["fill".into(), "base".into()])?;
@@ -218,13 +219,13 @@ impl Rig {
         assert_eq!(commands(&why)[0], "pvcheck stack rm waits --apply");
         let audit = self.audit("a-net")?;
         assert_eq!(finding(&audit, "retries_lose_addresses")?["service"], "waits_app", "{audit:#}");
-        // Each address that anybody gives back makes the allocator try again.
+        // Each address that is freed makes the allocator try again.
         let retries = 3;
         for n in 0..retries {
             let name = format!("passing{n}");
-            self.service(&name, &["roomy"], &["--replicas", "0"])?;
+            self.service(&name, &["spacious"], &["--replicas", "0"])?;
             self.until(&format!("{name} has its address"), |rig| {
-                Ok(rig.audit("roomy")?["networks"][0]["owned"]["vips"] == 1)
+                Ok(rig.audit("spacious")?["networks"][0]["owned"]["vips"] == 1)
             })?;
             self.remove(&[name])?;
         }
@@ -254,7 +255,7 @@ impl Rig {
         Ok(())
     }
 
-    /// L3: an update that adds a full network frees the live VIP, and somebody else is given it.
+    /// L3: an update that adds a full network frees the live VIP, which another service then gets.
     fn live_vip_freed(&self) -> Outcome {
         self.network("c-net", "10.90.8.0/28")?;
         self.service("live", &["c-net"], &[])?;
@@ -371,10 +372,10 @@ impl Rig {
         let runtime = tokio::runtime::Runtime::new()?;
         let engine = runtime.block_on(pvcheck_swarm::Engine::connect(&host(&self.lab)))?;
         self.until("their tasks are gone", |_| {
-            let look = runtime.block_on(engine.snapshot())?;
+            let snapshot = runtime.block_on(engine.snapshot())?;
             let orphan =
-                |t: &pvcheck_audit::Task| t.service.as_ref().is_some_and(|id| look.service(id).is_none());
-            Ok(!look.tasks.iter().any(orphan))
+                |t: &pvcheck_audit::Task| t.service.as_ref().is_some_and(|id| snapshot.service(id).is_none());
+            Ok(!snapshot.tasks.iter().any(orphan))
         })
     }
 

@@ -78,7 +78,7 @@ fn audit_agrees_with_docker(lab: &Lab) -> Outcome {
         .filter_map(|o| o["address"].as_str()?.parse().ok())
         .collect();
     let theirs = addresses_by_docker(lab, "proxy")?;
-    // Beside what the manager names, the client sees this node's own load balancer.
+    // In addition to the manager's addresses, the client lists this node's own load balancer.
     assert_eq!(theirs.difference(&ours).count(), 1, "theirs {theirs:?} ours {ours:?}");
     assert_eq!(ours.difference(&theirs).count(), 0, "theirs {theirs:?} ours {ours:?}");
     Ok(())
@@ -102,13 +102,13 @@ fn reading_only_reads(lab: &Lab, config: &str) -> Outcome {
     let engine = lab.info().hosts.first().and_then(|h| h.strip_prefix("unix://")).ok_or("no engine")?;
     let proxy = ReadOnlyProxy::start(&folder.path().join("read-only.sock"), Path::new(engine))?;
     let log = lab.info().log.first().and_then(|l| l.to_str()).ok_or("no log")?;
-    let kept = folder.path().join("look.json").to_string_lossy().into_owned();
+    let kept = folder.path().join("snapshot.json").to_string_lossy().into_owned();
     let commands: &[&[&str]] = &[
         &["audit"],
         &["audit", "proxy", "ingress"],
         &["audit", "--save", &kept],
         &["why", "ccci-dashboard_app"],
-        // Refused where the engine tells no count; where it does, it is the one census that only reads.
+        // Refused if the engine reports no count; else the one census that only reads.
         &["census", "proxy", "--method", "status"],
         &["plan-subnet", "--prefix", "24"],
         &["routes", "--config", config],
@@ -121,19 +121,19 @@ fn reading_only_reads(lab: &Lab, config: &str) -> Outcome {
     ];
     for words in commands {
         let (expected, _) = ended(lab.command(pvcheck()?).args(*words).arg("--quiet"))?;
-        let (code, told) =
+        let (code, errors) =
             ended(lab.command(pvcheck()?).args(*words).args(["--quiet", "--host", &proxy.host()]))?;
-        assert_eq!(code, expected, "{words:?}: {told}");
+        assert_eq!(code, expected, "{words:?}: {errors}");
         let calls = proxy.take_calls();
         assert!(calls.iter().all(|call| call.starts_with("GET ")), "{words:?} asked for {calls:?}");
-        // Some have no question for an engine.
+        // Some commands make no call.
         let needs_none = ["routes", "journal"].contains(&words[0]) || words.ends_with(&["list"]);
         assert_eq!(calls.is_empty(), needs_none, "{words:?} asked for {calls:?}");
     }
     // The proxy would have noticed: a census needs more than it lets through.
-    let (code, told) =
+    let (code, errors) =
         ended(lab.command(pvcheck()?).args(["census", "proxy", "--quiet", "--host", &proxy.host()]))?;
-    assert!(code != 0 && told.contains("read only"), "{code}: {told}");
+    assert!(code != 0 && errors.contains("read only"), "{code}: {errors}");
     assert!(proxy.take_calls().iter().any(|call| call.starts_with("POST ")));
     Ok(())
 }
@@ -141,8 +141,8 @@ fn reading_only_reads(lab: &Lab, config: &str) -> Outcome {
 /// The exit code, and what was printed on stderr.
 fn ended(command: &mut Command) -> Result<(i32, String), Box<dyn std::error::Error>> {
     let output = command.output()?;
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ok((output.status.code().ok_or("ended by a signal")?, told))
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((output.status.code().ok_or("ended by a signal")?, errors))
 }
 
 fn run(lab: &Lab, words: &[&str]) -> Result<(i32, Value), Box<dyn std::error::Error>> {
@@ -176,6 +176,9 @@ fn until(
         if wanted(&verdicts) {
             return Ok(verdicts);
         }
-        assert!(since.elapsed() < Duration::from_secs(30), "never came to it: {verdicts:?}");
+        assert!(
+            since.elapsed() < Duration::from_secs(30),
+            "not the expected verdicts within 30 s: {verdicts:?}"
+        );
     }
 }

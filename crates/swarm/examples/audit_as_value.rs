@@ -1,7 +1,7 @@
 //! An audit as a value: a tool of one's own decides what it means.
 //!
 //! `cargo run --example audit_as_value -- unix:///var/run/docker.sock` (or DOCKER_HOST) prints each overlay that is more
-//! than half owned, or on which somebody waits, as one JSON object a line. It sends GET only.
+//! than half owned, or on which a service waits, as one JSON object a line. It sends GET only.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use pvcheck_swarm::{Engine, Host};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::connect(&host()?).await?;
-    // One look in a fixed number of calls. What follows is pure: it could be a look that was saved last week.
+    // A snapshot in a fixed number of calls. What follows is pure: it could be a snapshot that was saved last week.
     let snapshot = engine.snapshot().await?;
     for network in audit(&snapshot).networks {
         let busy = network.usable < 2 * network.owned.total();

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let image = args.next().ok_or("which image?")?;
     let engine = Engine::connect(&host).await?;
 
-    // Everything made carries this run's label, so that a sweep finds it whatever happens to this process.
+    // Everything that is created carries this run's label, so that a sweep finds it even if this process is killed.
     let run = RunId::unique();
     let shared = engine.snapshot().await?.named_overlay(&network)?.id.clone();
     let plan = StackSpec {
@@ -73,7 +73,7 @@ async fn remove(engine: &Engine, stack: &str, run: &RunId) -> Result<(), Box<dyn
         &options,
     )
     .await;
-    // A deployment that broke off may have left no stack at all; whatever there is carries the run's label.
+    // A deployment that failed may have left a part of a stack; each part carries the run's label.
     let swept = sweep_run(Operation::new(engine, permit, run, &silent), PATIENCE).await?;
     let left = removed.into_iter().flatten().flat_map(|r| r.left).chain(swept.left).collect::<Vec<_>>();
     if left.is_empty() {

@@ -1,7 +1,7 @@
-//! The labels by which things of pvcheck and of Docker's stacks are known.
+//! Labels that say which run, or which stack, an object belongs to.
 
-/// The label on everything that pvcheck makes; its value is the [`crate::RunId`].
+/// The label of every object that pvcheck creates; its value is the [`crate::RunId`].
 pub const RUN_LABEL: &str = "org.pvcheck.run";
 
-/// The label by which Docker itself knows a stack's parts.
+/// The label by which the Docker CLI recognises the parts of a stack; its value is the stack's name.
 pub const STACK_LABEL: &str = "com.docker.stack.namespace";

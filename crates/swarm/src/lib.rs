@@ -2,13 +2,13 @@
 //!
 //! [`Engine::snapshot`] reads engine, nodes, networks, services and tasks, in a fixed number of calls. `pvcheck-audit` owns
 //! the snapshot and everything that follows from it; this crate reads it, and does what no list can do: a [`census`] finds
-//! the addresses that the allocator has given out and nobody owns.
+//! the addresses that the allocator has given out and that have no owner.
 //!
 //! Writing goes through one module and takes a [`Permit`]. Everything created here carries the label [`RUN_LABEL`]; what
-//! does not carry it is only ever removed by [`remove_stacks`], on the caller's explicit word.
+//! does not carry it is removed by [`remove_stacks`] only, which takes the names of the stacks.
 //!
-//! This crate never prints and never decides a verdict. The only thing it restarts is an engine, when [`reclaim`] is asked
-//! to by name.
+//! This crate never prints and never decides a verdict. It restarts nothing but an engine, and that only in [`reclaim`] with
+//! [`Wish::restart_allowed`].
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,6 +30,8 @@ mod census;
 mod churn;
 mod deploy;
 mod engine;
+#[cfg(test)]
+mod fixtures;
 mod labels;
 mod lock;
 mod operation;

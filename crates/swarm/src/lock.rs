@@ -1,4 +1,4 @@
-//! One lock per Swarm: a Docker config object. Its creation is atomic, it is in the raft store, and every manager sees it.
+//! One lock per Swarm, kept as a config object: creating one is atomic, it is in the raft store, and every manager lists it.
 
 use std::time::Duration;
 
@@ -21,27 +21,29 @@ const EXPIRES: &str = "org.pvcheck.lock.expires";
 const BROKEN: &str = "org.pvcheck.lock.broken";
 const RESUMABLE: &str = "org.pvcheck.lock.resumable";
 
-/// Rounds of "taken, free again, taken by another" before the lock counts as held.
+/// Attempts that lose a race with another process before the lock counts as held. Two contenders need two; the rest is
+/// margin, and a bound is needed because each round ends at once.
 const ROUNDS: u32 = 5;
 
-/// Who wants the lock, and what for.
+/// What a process writes into the lock when it takes it.
 #[derive(Clone, Debug)]
 pub struct LockRequest {
     /// The run that will hold it.
     pub run: RunId,
-    /// Who asks, for people: such as `root@host, process 4711`.
+    /// How this process identifies itself to operators, such as `root@host, process 4711`.
     pub holder: String,
-    /// What for, for people: such as `reclaim`.
+    /// The operation, for operators, such as `reclaim`.
     pub purpose: String,
-    /// When it may be taken over if its holder has not released it: longer than the work can take.
+    /// After this time other processes may take the lock over. Must be longer than the operation can take.
     pub lasts: Duration,
-    /// Why a held lock is to be taken over all the same; `None` respects it.
+    /// The operator's reason to take over a lock that is held; `None` leaves a held lock alone.
     pub break_held: Option<String>,
-    /// True iff another process can end what was begun under the lock: a sweep then leaves it while it is held.
+    /// True iff another process can finish what was begun under the lock, so that a sweep must not remove it before it
+    /// expires.
     pub resumable: bool,
 }
 
-/// In whose name an operation takes the lock; the operation itself knows what for and for how long.
+/// The identity under which an operation takes the lock; purpose and duration are the operation's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockAs {
     /// As in [`LockRequest::holder`].
@@ -66,46 +68,46 @@ impl LockAs {
 /// What a lock says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockFacts {
-    /// Its holder, in the holder's own words.
+    /// The holder, as it identified itself.
     pub holder: String,
     /// Its purpose.
     pub purpose: String,
     /// The run that holds it.
     pub run: RunId,
-    /// Since when, by the engine's clock.
+    /// When it was taken, by the engine's clock; `None` if its label cannot be read.
     pub taken: Option<Timestamp>,
-    /// Until when it counts as held; one without a readable time never expires.
+    /// When it expires, by the engine's clock; `None` if its label cannot be read, and then it never expires.
     pub expires: Option<Timestamp>,
 }
 
-/// A lock that somebody else held, and why it was taken over.
+/// A lock of another run that was taken over, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenOver {
-    /// What it said.
+    /// The lock as it was.
     pub lock: LockFacts,
-    /// The operator's reason; `None` if it had expired.
+    /// The operator's reason; `None` if the lock had expired.
     pub reason: Option<String>,
 }
 
 /// The Swarm's lock, held by this run until [`Lock::release`] or until it expires. Dropping it does not release it:
-/// what was begun under it may have to be ended by another process.
+/// another process may have to finish what was begun under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
     id: ConfigId,
     taken_over: Option<TakenOver>,
 }
 
-/// Why the lock is not ours.
+/// Why the lock was not taken.
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// Somebody else holds it.
+    /// Another run holds it.
     #[error(
         "the Swarm is locked by {} for {}, {}; wait for it, or take the lock over with --break-lock REASON", lock.holder, lock.purpose, age(lock, *now)
     )]
     Held {
-        /// What the lock says.
+        /// The lock as it is.
         lock: Box<LockFacts>,
-        /// The engine's time.
+        /// The engine's clock at that moment.
         now: Timestamp,
     },
     /// A call failed.
@@ -121,16 +123,16 @@ fn age(lock: &LockFacts, now: Timestamp) -> String {
 }
 
 impl Lock {
-    /// Takes the Swarm's lock. One that has expired, or that the request breaks, is taken over; one that this very run
-    /// holds already is its own.
+    /// Takes the Swarm's lock. A lock that has expired, or that the request breaks, is taken over. A run that holds the
+    /// lock already gets the same lock again.
     ///
     /// # Errors
-    /// When somebody else holds it, or when a call fails.
+    /// If another run holds it, or a call fails.
     pub async fn take(engine: &Engine, permit: Permit, request: &LockRequest) -> Result<Self, LockError> {
         let writer = Writer::new(engine.connection(), permit);
         let mut taken_over = None;
         let mut round = 0;
-        // Counted, not timed: each round ends with the lock taken, held by another, or gone in between.
+        // Counted, not timed: each round ends with the lock taken, held by another run, or gone between two calls.
         loop {
             let now = clock(engine).await?;
             let (labels, data) = contents(request, now, taken_over.as_ref());
@@ -154,29 +156,29 @@ impl Lock {
             if (!expired && request.break_held.is_none()) || ROUNDS < round {
                 return Err(LockError::Held { lock: Box::new(lock), now });
             }
-            // By its id: if another has taken it over in between, that one's stays.
+            // By id, not by name: if a third process has taken the lock over since, its new config must stay.
             writer.remove_config(&id).await?;
             taken_over = Some(TakenOver { lock, reason: request.break_held.clone().filter(|_| !expired) });
         }
     }
 
-    /// Whose lock was taken over to get this one.
+    /// The lock that was taken over to get this one; `None` if the Swarm was not locked.
     pub fn taken_over(&self) -> Option<&TakenOver> {
         self.taken_over.as_ref()
     }
 
-    /// Gives the lock back; one that is gone is no error.
+    /// Removes the lock. One that is gone already is not an error.
     ///
     /// # Errors
-    /// When the call fails; it then ends by itself when it expires.
+    /// If the call fails; the lock then stays until it expires.
     pub async fn release(self, engine: &Engine, permit: Permit) -> Result<(), CallError> {
         Writer::new(engine.connection(), permit).remove_config(&self.id).await
     }
 
-    /// Looks whether the lock could be taken now, and leaves it alone.
+    /// Checks that the lock could be taken now, without taking it.
     ///
     /// # Errors
-    /// When somebody holds it, or when a call fails.
+    /// If any run holds it, the caller's included, or a call fails.
     pub async fn expect_free(engine: &Engine) -> Result<(), LockError> {
         let now = clock(engine).await?;
         match current(engine).await? {
@@ -187,16 +189,17 @@ impl Lock {
         }
     }
 
-    /// The lock as it stands, whoever holds it; `None` if nobody does.
+    /// Reads the lock; `None` if the Swarm is not locked. An expired lock is returned as any other.
     ///
     /// # Errors
-    /// When the call fails.
-    pub async fn look(engine: &Engine) -> Result<Option<LockFacts>, CallError> {
+    /// If the call fails.
+    pub async fn read(engine: &Engine) -> Result<Option<LockFacts>, CallError> {
         Ok(current(engine).await?.map(|(_, facts)| facts))
     }
 }
 
-/// The engine's own time: all who ask the same Swarm compare with nearly the same clock.
+/// The engine's own time. Processes on several hosts compare expiry with it, since their own clocks may differ by more
+/// than a lock lasts. An engine without a readable time gets this host's.
 async fn clock(engine: &Engine) -> Result<Timestamp, CallError> {
     let info: wire::Info = engine.connection().get("/info").await?;
     Ok(info.system_time.parse().unwrap_or_else(|_| Timestamp::now()))
@@ -229,7 +232,7 @@ fn contents(
     labels.extend(broken.map(|text| (BROKEN, text)));
     labels.extend(request.resumable.then(|| (RESUMABLE, "true".to_owned())));
     let facts = facts_of(request, now, expires);
-    // The labels are what is read; the data is for people with `docker config inspect`.
+    // Only the labels are read back; the data is for operators with `docker config inspect`.
     let data = serde_json::to_vec(&facts).unwrap_or_default();
     (labels, data)
 }
@@ -246,23 +249,24 @@ fn facts_of(request: &LockRequest, now: Timestamp, expires: Timestamp) -> LockFa
 
 fn facts(labels: Option<&std::collections::HashMap<String, String>>) -> LockFacts {
     let label = |key: &str| labels.and_then(|l| l.get(key)).map(String::as_str);
-    let words = |key: &str| without_values(label(key).unwrap_or("somebody who does not say"));
+    // A config that another tool created under this name has none of these labels.
+    let words = |key: &str, missing: &str| without_values(label(key).unwrap_or(missing));
     LockFacts {
-        holder: words(HOLDER),
-        purpose: words(PURPOSE),
+        holder: words(HOLDER, "an unnamed holder"),
+        purpose: words(PURPOSE, "an unnamed purpose"),
         run: RunId::from_label(label(RUN_LABEL).unwrap_or_default()),
         taken: label(TAKEN).and_then(|t| t.parse().ok()),
         expires: label(EXPIRES).and_then(|t| t.parse().ok()),
     }
 }
 
-/// True iff these are the labels of a lock that still counts at `now` and that another process may need to end what was
-/// begun under it: a sweep leaves it.
+/// True iff these are the labels of a resumable lock that has not expired at `now`. A sweep leaves such a lock, because
+/// the process that resumes the operation needs it.
 pub(crate) fn outlives_sweep(labels: LabelsRef<'_>, now: Timestamp) -> bool {
     labels.is_some_and(|l| l.contains_key(RESUMABLE)) && facts(labels).expires.is_none_or(|at| now < at)
 }
 
-/// Labels as they are read.
+/// The labels of a listed object; `None` if the engine sent none.
 pub(crate) type LabelsRef<'a> = Option<&'a std::collections::HashMap<String, String>>;
 
 #[cfg(test)]
@@ -290,7 +294,7 @@ mod tests {
         let later = |secs| now.saturating_add(SignedDuration::from_secs(secs)).unwrap();
         assert!(outlives_sweep(Some(&labels), later(599)));
         assert!(!outlives_sweep(Some(&labels), later(600)));
-        assert!(!outlives_sweep(None, now), "what has no lock's labels is none");
+        assert!(!outlives_sweep(None, now), "a config without the lock's labels is not a lock");
         let text = LockError::Held { lock: Box::new(read), now: later(42) }.to_string();
         assert!(text.contains("root@here, process 7 for reclaim, since 42 s"), "{text}");
     }
@@ -303,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_takes_the_lock_of_what_nobody_can_end() {
+    fn a_sweep_takes_the_lock_of_what_no_process_can_resume() {
         let (labels, _) =
             contents(&LockRequest { resumable: false, ..request() }, Timestamp::UNIX_EPOCH, None);
         let labels = labels.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();

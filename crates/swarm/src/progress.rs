@@ -1,8 +1,8 @@
-//! What a long operation says while it runs.
+//! Progress of long operations, for a caller to show.
 
 use serde::Serialize;
 
-/// One step of a long operation, for whoever shows it. The library itself prints nothing.
+/// One step of a long operation. The library prints nothing; the caller's [`Watcher`] decides what is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Progress {
     /// A part of a stack is about to be removed.
@@ -12,21 +12,21 @@ pub enum Progress {
         /// Its name.
         name: String,
     },
-    /// Something begins or goes on, in words.
+    /// A step begins, or still runs; one line of text.
     Step(String),
-    /// `done` of `total` of the thing named are finished.
+    /// `done` of `total` items are finished.
     Count {
-        /// What is counted.
+        /// What the items are, in the plural.
         what: String,
-        /// How many are finished.
+        /// Items that are finished, at most `total`.
         done: u64,
-        /// How many there are in all.
+        /// Items in all.
         total: u64,
     },
 }
 
-/// Who is told of progress.
+/// Called with each step of an operation, from the task that runs it; it must not block.
 pub type Watcher<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// Tells nobody.
+/// A [`Watcher`] that ignores every step.
 pub fn silent(_: Progress) {}

@@ -4,27 +4,27 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which run of pvcheck made something: the value of the label [`crate::RUN_LABEL`].
+/// The run of pvcheck that created an object: the value of its label [`crate::RUN_LABEL`].
 ///
-/// Twelve lower-case hex digits, unique per run; short enough to stand inside service names.
+/// Twelve lower-case hex digits, unique per run, and short enough for service names, which have at most 63 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
 
 impl RunId {
-    /// A new id, different from every other.
+    /// A new id: 48 random bits.
     pub fn unique() -> Self {
         let id = uuid::Uuid::now_v7().simple().to_string();
         // The tail of a v7 uuid is the random part; its head is the time and nearly equal between runs.
         Self(id[id.len() - 12..].to_owned())
     }
 
-    /// The run that a label names, as it stands there.
+    /// The run that a label names. The value is not checked.
     pub fn from_label(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The id as it stands in labels and names.
+    /// The id, as in labels and names.
     pub fn as_str(&self) -> &str {
         &self.0
     }

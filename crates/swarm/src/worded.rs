@@ -1,10 +1,10 @@
-//! The JSON of values that have a kind and data: both, and beside them the text that `Display` makes of them.
+//! JSON of values that are a kind with data: kind, data, and the text of their `Display`.
 
 use std::fmt::Display;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A value's own fields, and its text.
+/// The value's own fields, and its text.
 #[derive(Serialize)]
 struct Worded<'a, T> {
     #[serde(flatten)]
@@ -12,8 +12,7 @@ struct Worded<'a, T> {
     text: String,
 }
 
-/// For `#[serde(serialize_with)]` of a list; reading it back needs no more than the value's own form, which passes over
-/// the text.
+/// For `#[serde(serialize_with)]` of a list. Reading needs no counterpart: the value's own form ignores the text.
 pub(crate) fn list<T, S>(values: &[T], serializer: S) -> Result<S::Ok, S::Error>
 where
     T: Serialize + Display,
@@ -23,7 +22,7 @@ where
 }
 
 /// For `#[serde(flatten, with = "worded::reason")]` of a reason that may be missing: its kind and data are `doubt`, its
-/// text is `reason`, and both are `null` where there is none.
+/// text is `reason`, and both are `null` if there is no reason.
 pub(crate) mod reason {
     use super::{Deserialize, Deserializer, Display, Serialize, Serializer};
 

@@ -1,6 +1,6 @@
-//! What a Rust file imports: its paths through the crate, without comments, literals and whatever only tests see.
+//! What a Rust file imports: its paths through the crate, without comments, literals and test-only code.
 
-/// A path through the crate that a file names, and the inline module that it stands in.
+/// A path through the crate that a file names, and the inline module that contains it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Import {
     /// Names of the inline modules around it, outermost first; usually none.
@@ -335,7 +335,7 @@ fn code(text: &str) -> String {
     out
 }
 
-/// Length of the comment here in bytes, 0 if there is none. Block comments nest.
+/// Length in bytes of the comment that begins here, 0 if none does. Block comments nest.
 fn comment(text: &str) -> usize {
     if text.starts_with("//") {
         return text.find('\n').unwrap_or(text.len());

@@ -41,8 +41,8 @@ pub(crate) const STEPS: [&str; 13] = [
     "unlock",
 ];
 
-/// Every boundary between two actions of `borrow`, with everybody who can be killed there. What comes between the end
-/// of one step and the beginning of the next is no action: `begun` stands for both. `PVCHECK_POINT` names one alone.
+/// Every boundary between two actions of `borrow`, with every process that can be killed there. Nothing happens between the
+/// end of one step and the beginning of the next, so `begun` stands for both. `PVCHECK_POINT` selects a single one.
 pub(crate) fn all() -> Vec<Kill> {
     let mut kills = Vec::new();
     for step in STEPS {
@@ -69,13 +69,13 @@ fn kill(pid: u32) {
 }
 
 fn at_point(point: StepPoint) {
-    let told = |name: &str| std::env::var(name).unwrap_or_default();
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let here = serde_json::json!([point.step, point.moment]);
     let here = format!("{}:{}", here[0].as_str().unwrap_or("?"), here[1].as_str().unwrap_or("?"));
-    if told("POINT") != here {
+    if variable("POINT") != here {
         return;
     }
-    let victims = told("POINT_VICTIMS");
+    let victims = variable("POINT_VICTIMS");
     if victims.contains("engine") {
         let Some(engine) = point.engine else { panic!("the private engine does not run at {here}") };
         kill(engine);

@@ -128,7 +128,7 @@ impl World {
         command
     }
 
-    /// `pvcheck reclaim` with these words; where there are more managers it is told of them.
+    /// `pvcheck reclaim` with these words, and with --helper for each further manager.
     pub(crate) fn reclaim(&self, words: &[&str]) -> Command {
         let mut command = self.pvcheck(&["reclaim", "-o", "json", "--state"]);
         command.arg(self.state.path()).args(words);
@@ -256,7 +256,7 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         let run = |program: &str, words: &[&str]| {
-            // There is nobody to tell, and the test has failed already.
+            // The error has no receiver here, and the test has failed already.
             let _ = Command::new(program).args(words).stderr(Stdio::null()).status();
         };
         for (pid, _) in processes_with(&self.path().to_string_lossy()) {

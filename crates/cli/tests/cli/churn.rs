@@ -73,6 +73,6 @@ fn one_churn_at_a_time_and_nothing_is_left_of_the_lock() {
     assert!(!rig.writes().iter().any(|w| w.contains("/networks/create")));
     let done = churn(&rig, &["--stacks", "1", "--apply", "--break-lock", "it is gone"]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert_eq!(runtime.block_on(Lock::look(&engine)).unwrap(), None);
+    assert_eq!(runtime.block_on(Lock::read(&engine)).unwrap(), None);
     assert!(rig.objects().0.is_empty());
 }

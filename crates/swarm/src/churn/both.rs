@@ -1,4 +1,4 @@
-//! A churn with its control arm: the same stacks, removed both ways.
+//! A churn and its control arm: the same plan, removed in both orders.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,23 +8,23 @@ use super::run::churn;
 use crate::operation::Operation;
 use crate::removal::Order;
 
-/// Two churns that differ in their order only.
+/// Two churns that differ in the order of removal only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChurnComparison {
-    /// Addresses that the control arm lost and the drained one did not; `null` unless both are known.
+    /// Addresses that the control arm lost minus those that the drained arm lost; `null` unless both are known.
     pub spared: Option<i64>,
-    /// True iff the control arm lost some: only then did this shape show anything. `null` where that is unknown.
+    /// True iff the control arm lost addresses: only then can this shape prove anything. `null` if that is unknown.
     pub control_leaked: Option<bool>,
-    /// How much longer the drained removal took; negative if it was shorter.
+    /// How much longer the drained removal took, in ms; negative if it was shorter.
     pub extra_removal_ms: i64,
-    /// Removed drained.
+    /// The arm that was removed drained.
     pub drained: Churn,
-    /// Removed in Docker's own order.
+    /// The control arm, removed in Docker's own order.
     pub stack_rm: Churn,
 }
 
 impl ChurnComparison {
-    /// What two churns say side by side.
+    /// Compares two churns. Losses of a churn during which other stacks came or went count as unknown.
     pub fn of(drained: Churn, stack_rm: Churn) -> Self {
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let known = |churn: &Churn| churn.leaked.filter(|_| churn.strangers.is_empty());
@@ -39,12 +39,13 @@ impl ChurnComparison {
     }
 }
 
-/// Runs the plan twice, drained first, so that what the control arm loses is not in its way.
+/// Runs the plan twice, drained first, so that the losses of the control arm do not take addresses from it.
 ///
-/// The control arm really loses addresses, where there is something to lose. Everything made carries the label of `run`.
+/// The control arm really leaks addresses, which stay allocated until the next change of leader. Everything that is
+/// created carries the label of `op.run`.
 ///
 /// # Errors
-/// As [`churn`], of either arm.
+/// If [`churn`] fails in either arm.
 pub async fn churn_both(op: Operation<'_>, plan: &ChurnPlan) -> Result<ChurnComparison, ChurnError> {
     let arm = |order| ChurnPlan { order, ..plan.clone() };
     let drained = churn(op, &arm(Order::Drained)).await?;

@@ -1,6 +1,7 @@
-//! The churn: throwaway stacks deployed and removed, with a census before and after.
+//! The churn: throwaway stacks are deployed and removed between two censuses.
 //!
-//! Counting endpoints shows nothing: a leaked address has none. So the proof is the allocator's own answer.
+//! A leaked address has no endpoint, so counting endpoints shows nothing. The proof is which addresses the allocator still
+//! hands out.
 
 mod both;
 mod plan;

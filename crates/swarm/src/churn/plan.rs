@@ -1,4 +1,4 @@
-//! What a churn is to do.
+//! The plan of a churn.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::lock::LockAs;
 use crate::removal::Order;
 use crate::write::PublishMode;
 
-/// What a throwaway stack consists of, beside a service on the shared network.
+/// What a throwaway stack has in addition to a service on the shared network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChurnShape {
-    /// A private network of its own: the shape that leaks.
+    /// A private network: the shape that leaks.
     #[default]
     #[serde(rename = "shared+private")]
     SharedAndPrivate,
-    /// Nothing.
+    /// Nothing else.
     Shared,
-    /// A private network, and a port published on the node, which the engine chooses.
+    /// A private network, and a port that is published on the node; the engine chooses its number.
     HostPort,
-    /// A private network, and a port published through the routing mesh, which the engine chooses. What `ingress` loses
-    /// is not counted: nothing can be attached to it, so it has no census.
+    /// A private network, and a port that is published through the routing mesh; the engine chooses its number. What
+    /// `ingress` loses is not counted.
     IngressPort,
 }
 
@@ -37,8 +37,8 @@ impl ChurnShape {
         }
     }
 
-    /// True iff a stack has a network of its own.
-    pub fn is_private(self) -> bool {
+    /// True iff a stack has a private network.
+    pub(crate) fn is_private(self) -> bool {
         self != Self::Shared
     }
 
@@ -62,32 +62,32 @@ pub struct ChurnPlan {
     pub replicas: u32,
     /// Rounds, one after the other.
     pub rounds: u32,
-    /// How stacks are removed.
+    /// The order in which stacks are removed.
     pub order: Order,
-    /// What stacks consist of.
+    /// What each stack consists of.
     pub shape: ChurnShape,
     /// The image of their service.
     pub image: String,
-    /// What it runs; empty for the image's own.
+    /// Its command; empty for the image's own.
     pub command: Vec<String>,
-    /// Addresses that must stay free at the planned peak.
+    /// Addresses that must stay free on the shared network at the planned peak.
     pub reserve: u64,
-    /// How long a round's stacks may take to run, and to stop.
+    /// How long the stacks of a round may take to run, and again to stop.
     pub patience: Duration,
-    /// The bounds of each census.
+    /// The options of each census.
     pub census: CensusOptions,
-    /// In whose name the Swarm's lock is held from the first stack to the last; `None` where the caller holds it.
+    /// The identity under which the Swarm's lock is held from the first stack to the last; `None` if the caller holds it.
     pub lock: Option<LockAs>,
 }
 
 impl ChurnPlan {
-    /// Addresses of the shared network that a round takes at its peak: one VIP and its tasks per stack.
+    /// Addresses of the shared network that a round takes at its peak: per stack a VIP and one per task.
     pub fn peak_addresses(&self) -> u64 {
         u64::from(self.stacks) * (1 + u64::from(self.replicas))
     }
 
-    /// Addresses that earlier rounds are expected to have lost at the peak of the last: one per task, where Docker's
-    /// order meets a private network.
+    /// Addresses that earlier rounds are expected to have lost by the peak of the last one: one per task if Docker's order
+    /// meets a private network, else none.
     pub(super) fn expected_losses(&self) -> u64 {
         let leaks = self.order == Order::StackRm && self.shape.is_private();
         let lossy_rounds = if leaks { self.rounds.saturating_sub(1) } else { 0 };

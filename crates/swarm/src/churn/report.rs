@@ -1,4 +1,4 @@
-//! What a churn found, and why there was none.
+//! The report of a churn, and its errors.
 
 use std::net::Ipv4Addr;
 
@@ -18,22 +18,22 @@ use crate::removal::{Left, Order, RemovalError};
 pub struct ChurnCounts {
     /// Addresses held by known owners, load balancers included.
     pub owned: u64,
-    /// Tasks of all services on it, in whatever state holds an address.
+    /// Tasks of all services on it that hold an address.
     pub tasks: u64,
     /// Stacks in the Swarm.
     pub stacks: u64,
-    /// Addresses leaked, where a census was taken and complete.
+    /// Leaked addresses; `null` unless a complete census was taken at this moment.
     pub leaked: Option<u64>,
 }
 
-/// What a churn found.
+/// The result of a churn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Churn {
     /// The shared network.
     pub network: String,
-    /// How stacks were removed.
+    /// The order in which stacks were removed.
     pub order: Order,
-    /// What they consisted of.
+    /// What each stack consisted of.
     #[serde(default)]
     pub shape: ChurnShape,
     /// Stacks per round.
@@ -42,30 +42,30 @@ pub struct Churn {
     pub rounds: u32,
     /// Stacks deployed and removed in all.
     pub cycles: u64,
-    /// Before anything.
+    /// Before the first stack.
     pub baseline: ChurnCounts,
-    /// With the last round's stacks running.
+    /// With the stacks of the last round running.
     pub deployed: ChurnCounts,
-    /// Right after the last removal: what Docker's order leaves running still holds addresses.
+    /// Right after the last removal; after Docker's order, tasks that are still stopping hold addresses here.
     pub removed: ChurnCounts,
-    /// When nothing of the run was listed any more.
+    /// After the sweep, when no part of the run is listed any more.
     #[serde(default)]
     pub pruned: Option<ChurnCounts>,
-    /// Addresses lost in between; `null` unless both censuses were complete.
+    /// Addresses lost between the censuses; `null` unless both are complete.
     pub leaked: Option<u64>,
-    /// Which.
+    /// The lost addresses, in order.
     pub leaked_addresses: Vec<Ipv4Addr>,
-    /// What could not be removed on the way.
+    /// Parts that a round could not remove.
     pub errors: Vec<Left>,
-    /// What is left of the throwaway stacks.
+    /// Parts of the throwaway stacks that the sweep could not remove.
     pub residue: Vec<Left>,
-    /// Stacks of others that came or went meanwhile; with any, leaks may not be ours.
+    /// Stacks of others that appeared or disappeared meanwhile. With any, the losses may not be the churn's.
     pub strangers: Vec<String>,
-    /// Leaks per cycle; `null` where `leaked` is.
+    /// Addresses lost per cycle, with bounds; `null` if `leaked` is.
     pub leak_per_cycle: Option<LeakRate>,
-    /// Cycles until the pool is used up; `null` where `leaked` is.
+    /// Cycles until the network is used up; `null` if `leaked` is.
     pub cycles_to_exhaustion: Option<CyclesLeft>,
-    /// The longest removal of a round.
+    /// The longest removal of a round, in ms.
     pub removal_ms: u64,
     /// The census before.
     pub census_before: Census,
@@ -73,10 +73,10 @@ pub struct Churn {
     pub census_after: Census,
 }
 
-/// Why there was no churn, or none to the end.
+/// Why a churn did not begin, or did not end.
 #[derive(Debug, Error)]
 pub enum ChurnError {
-    /// There is too little room on the network.
+    /// The peak would leave fewer addresses free than the reserve; nothing was created.
     #[error(
         "the churn would need {needed} addresses of {network} and leave {left} of {free} free, less than the reserve of {reserve}; ask for fewer stacks"
     )]
@@ -95,10 +95,10 @@ pub enum ChurnError {
     /// A census was refused or failed.
     #[error(transparent)]
     Census(#[from] CensusError),
-    /// Somebody else holds the Swarm's lock.
+    /// Another run holds the Swarm's lock.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Stacks did not come up.
+    /// Stacks did not start.
     #[error(transparent)]
     Deploy(#[from] DeployError),
     /// Stacks could not be removed.

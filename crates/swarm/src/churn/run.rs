@@ -17,22 +17,23 @@ use crate::removal::{Left, RemovalOptions, StackRemoval, remove_stacks, sweep_ru
 use crate::run::RunId;
 use crate::write::StackSpec;
 
-/// How long the lock counts as held if nobody releases it: longer than a churn of many rounds takes.
+/// When the lock of a churn that was killed expires: longer than a churn of many rounds takes.
 const LOCKED: Duration = Duration::from_hours(1);
 
-/// Deploys and removes throwaway stacks with a private network each, and counts what the shared network lost.
+/// Deploys and removes throwaway stacks, and counts which addresses the shared network lost by that.
 ///
-/// Everything made carries the label of `run`. After an error or a dropped future, [`sweep_run`] takes away what is
-/// left; a churn that ends well has swept already, and names what it could not remove in `residue`.
+/// Everything that is created carries the label of `op.run`. After an error or a dropped future, [`sweep_run`] removes
+/// what is left; a churn that returns has swept already, and `residue` has what it could not remove.
 ///
 /// # Errors
-/// When there is too little room, a census is refused, somebody else holds the Swarm's lock, stacks do not come up, or a
-/// call fails.
+/// If the peak would cut into the reserve, a census is refused, another run holds the Swarm's lock, stacks do not start,
+/// or a call fails.
 pub async fn churn(op: Operation<'_>, plan: &ChurnPlan) -> Result<Churn, ChurnError> {
     let before = census(op, &plan.network, &plan.census).await?;
     let start = op.engine.snapshot().await?;
     let network = start.named_overlay(&plan.network).map_err(CensusError::from)?.clone();
-    room(plan, &start, &network, &before)?;
+    check_reserve(plan, &start, &network, &before)?;
+    // After the checks, so that a refused churn leaves nothing behind, not even a lock.
     let lock = match &plan.lock {
         Some(name) => Some(Lock::take(op.engine, op.permit, &name.request(op.run, "churn", LOCKED)).await?),
         None => None,
@@ -53,6 +54,7 @@ pub async fn churn(op: Operation<'_>, plan: &ChurnPlan) -> Result<Churn, ChurnEr
     if let Some(lock) = lock {
         lock.release(op.engine, op.permit).await?;
     }
+    // Before the census: parts that Docker's order left behind still hold addresses, which would not be leaks.
     let swept = sweep_run(op, plan.patience).await?;
     let end = op.engine.snapshot().await?;
     record.strangers(&start, &end, op.run);
@@ -60,24 +62,29 @@ pub async fn churn(op: Operation<'_>, plan: &ChurnPlan) -> Result<Churn, ChurnEr
     let ends = Ends {
         baseline: counts(&start, &network, before.leaked),
         deployed,
-        // The sweep in between gives nothing back and loses nothing.
+        // The sweep between the two moments neither frees a leaked address nor leaks one, so the count holds for both.
         removed: ChurnCounts { leaked: after.leaked, ..removed },
         pruned: counts(&end, &network, after.leaked),
     };
     Ok(record.conclude(plan, &network, ends, swept.left, before, after))
 }
 
-/// Refuses a churn whose peak would leave less than the reserve: the stacks themselves, and a load balancer on each node
-/// that has none yet and may get a task.
-fn room(plan: &ChurnPlan, look: &Snapshot, network: &Network, census: &Census) -> Result<(), ChurnError> {
-    let balanced = owners(look, network).load_balancers;
+/// Refuses a churn whose peak would leave less than the reserve. The peak has the stacks, the expected losses of earlier
+/// rounds, and a load balancer on each node that has none yet and may get a task.
+fn check_reserve(
+    plan: &ChurnPlan,
+    snapshot: &Snapshot,
+    network: &Network,
+    census: &Census,
+) -> Result<(), ChurnError> {
+    let balanced = owners(snapshot, network).load_balancers;
     let may_come = |n: &&Node| {
         n.availability == NodeAvailability::Active && n.state == NodeState::Ready && !balanced.contains(&n.id)
     };
     let tasks = u64::from(plan.stacks) * u64::from(plan.replicas);
     let needed = plan.peak_addresses()
         + plan.expected_losses()
-        + (look.nodes.iter().filter(may_come).count() as u64).min(tasks);
+        + (snapshot.nodes.iter().filter(may_come).count() as u64).min(tasks);
     let free = census.handed_out;
     let left = free.saturating_sub(needed);
     if needed.saturating_add(plan.reserve) <= free {
@@ -135,7 +142,7 @@ struct Ends {
     pruned: ChurnCounts,
 }
 
-/// What happened on the way.
+/// What is collected during the rounds.
 #[derive(Default)]
 struct Record {
     errors: Vec<Left>,
@@ -159,7 +166,7 @@ impl Record {
         Ok(())
     }
 
-    /// Notes stacks that are in one look and not in the other, and are none of ours.
+    /// Records stacks that are in one of two snapshots only and do not belong to this run.
     fn strangers(&mut self, then: &Snapshot, now: &Snapshot, run: &RunId) {
         let (then, now): (BTreeSet<_>, BTreeSet<_>) =
             (then.stacks().into_iter().collect(), now.stacks().into_iter().collect());
@@ -181,7 +188,7 @@ impl Record {
         let known = before.complete && after.complete;
         let leaked_addresses: Vec<_> =
             after.leaked_addresses.iter().copied().filter(|a| known && !old.contains(a)).collect();
-        // A node that got its load balancer meanwhile holds one of these, and nobody can say which.
+        // A node that got its load balancer meanwhile holds one of these; no API says which, so only the number is corrected.
         let balancers = after.load_balancers.saturating_sub(before.load_balancers);
         let leaked = known.then(|| (leaked_addresses.len() as u64).saturating_sub(balancers));
         // No cycles, no rate: an empty churn proves nothing.

@@ -1,4 +1,4 @@
-//! Reaching a manager, and saying clearly why not.
+//! Connecting to a manager, and the reasons why that fails.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,22 +12,23 @@ use super::error::{CallError, CallErrorKind};
 use super::host::Host;
 use super::wire;
 
-/// The newest API version that is spoken. An engine that knows less is spoken to in its own.
+/// The newest API version that this crate speaks. With an older engine it speaks that engine's newest.
 const NEWEST_API: (u32, u32) = (1, 52);
-/// The oldest API version that is spoken: Docker 18.09, the first with lazy load-balancer endpoints.
+/// The oldest API version that this crate speaks: Docker 18.09, the first with lazy load-balancer endpoints.
 const OLDEST_API: (u32, u32) = (1, 39);
 
-/// A Swarm manager, reachable and in charge.
+/// A connection to an engine. From [`Engine::connect`] it is a manager of an active Swarm; from [`Engine::reach`] it may be
+/// a worker, or in no Swarm.
 #[derive(Clone, Debug)]
 pub struct Engine {
     connection: Connection,
     api: String,
 }
 
-/// Why there is no manager at the other end. Each says what to do next.
+/// Why no manager was reached. Each text says what to do next.
 #[derive(Debug, Error)]
 pub enum ConnectError {
-    /// The socket does not exist or is none.
+    /// There is no socket at this path, or no process listens on it.
     #[error("no engine at unix://{}: {reason}; start Docker there or name its socket with --host unix:///PATH", path.display())]
     NoSocket {
         /// The path that was tried.
@@ -41,7 +42,7 @@ pub enum ConnectError {
         /// The path that was tried.
         path: PathBuf,
     },
-    /// The engine speaks only versions that are too old.
+    /// The engine's newest API version is too old.
     #[error("the engine at {host} speaks API {api}, older than 1.39; Docker 18.09 or newer is needed")]
     TooOld {
         /// The engine's address.
@@ -59,12 +60,12 @@ pub enum ConnectError {
         /// `inactive`, `pending`, `locked` or `error`, as the engine says.
         state: String,
     },
-    /// The engine is a worker: it knows only its own part.
+    /// The engine is a worker: it cannot list the Swarm's objects.
     #[error("the engine at {host} is a worker; name a manager with --host{}", known(managers))]
     Worker {
         /// The engine's address.
         host: String,
-        /// Addresses of managers that it knows of.
+        /// `ADDRESS:PORT` of the managers that it knows; may be empty.
         managers: Vec<String>,
     },
     /// Any other failed call.
@@ -77,18 +78,18 @@ fn known(managers: &[String]) -> String {
 }
 
 impl Engine {
-    /// Connects with a deadline of 30 s for every call.
+    /// Connects to a manager, with a deadline of 30 s for every call.
     ///
     /// # Errors
-    /// When nobody answers there, or who answers is not a manager of an active Swarm.
+    /// If no engine answers there, or it is not a manager of an active Swarm.
     pub async fn connect(host: &Host) -> Result<Self, ConnectError> {
         Self::connect_within(host, Duration::from_secs(30)).await
     }
 
-    /// Connects; `deadline` is that of every single call, its body included.
+    /// Connects to a manager; `deadline` is that of every single call, its body included.
     ///
     /// # Errors
-    /// As [`Engine::connect`].
+    /// If [`Engine::connect`] would fail.
     pub async fn connect_within(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
         let engine = Self::reach(host, deadline).await?;
         let info: wire::Info = engine.connection.get("/info").await?;
@@ -98,11 +99,11 @@ impl Engine {
 
     /// Connects to any engine, be it a manager, a worker or in no Swarm. `deadline` is that of every single call.
     ///
-    /// For [`crate::resume_reclaim`], which may find a manager demoted; everything else asks a manager, and wants
+    /// For [`crate::resume_reclaim`], which may find a manager demoted. Every other operation needs a manager, and so
     /// [`Engine::connect`].
     ///
     /// # Errors
-    /// When nothing answers there, or an engine that is too old.
+    /// If no engine answers there, or it is older than 18.09.
     pub async fn reach(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
         let plain = Connection::new(host.clone(), deadline);
         let pong = plain.call(Method::GET, "/_ping", None).await.map_err(|e| explain(host, e))?;
@@ -112,23 +113,23 @@ impl Engine {
         Ok(Self { connection: plain.with_api(api.clone()), api })
     }
 
-    /// The API version spoken, such as `1.41`.
+    /// The API version that was negotiated, such as `1.41`.
     pub fn api(&self) -> &str {
         &self.api
     }
 
-    /// The same manager with another deadline per call.
+    /// The same engine with another deadline per call.
     pub(crate) fn with_deadline(&self, deadline: Duration) -> Self {
         Self { connection: self.connection.with_deadline(deadline), api: self.api.clone() }
     }
 
-    /// The connection itself, for reads of one's own.
+    /// The connection, for reads that this crate does not offer.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 }
 
-/// The version to speak with an engine whose newest is `offered`; `None` if that is too old or not a version.
+/// The version to speak with an engine whose newest is `offered`; `None` if that is too old, or not a version.
 fn negotiate(offered: &str) -> Option<String> {
     let (major, minor) = offered.split_once('.')?;
     let offered = (major.parse().ok()?, minor.parse().ok()?);
@@ -150,6 +151,7 @@ fn in_charge(host: &Host, info: &wire::Info) -> Result<(), ConnectError> {
     Err(ConnectError::Worker { host: host.to_string(), managers })
 }
 
+// The ping is the first call, so what fails here is the socket or its permissions, and only then the engine.
 fn explain(host: &Host, error: CallError) -> ConnectError {
     let path = host.socket().to_owned();
     match &error.kind {
@@ -160,7 +162,7 @@ fn explain(host: &Host, error: CallError) -> ConnectError {
             ConnectError::NoSocket { path, reason: "there is no such socket".into() }
         }
         CallErrorKind::Connect(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-            ConnectError::NoSocket { path, reason: "nobody listens on the socket".into() }
+            ConnectError::NoSocket { path, reason: "no process listens on the socket".into() }
         }
         CallErrorKind::Connect(e) => ConnectError::NoSocket { path, reason: e.to_string() },
         _ => ConnectError::Call(error),
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lower_version_is_spoken() {
+    fn the_lower_of_both_versions_is_negotiated() {
         assert_eq!(negotiate("1.41").as_deref(), Some("1.41"));
         assert_eq!(negotiate("1.99").as_deref(), Some("1.52"));
         assert_eq!(negotiate("2.0").as_deref(), Some("1.52"));

@@ -1,4 +1,4 @@
-//! Calls that did not give what they should.
+//! Failed calls to an engine.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use thiserror::Error;
 
-/// A call to the engine that did not give what it should.
+/// A call that failed. Its text names method, path, engine and cause.
 #[derive(Debug, Error)]
 #[error("{method} {path} on {host}: {kind}")]
 pub struct CallError {
@@ -14,39 +14,39 @@ pub struct CallError {
     pub host: String,
     /// The HTTP method.
     pub method: Method,
-    /// The path as it was asked for, without its version.
+    /// The path and query, without the API version.
     pub path: String,
-    /// What went wrong.
+    /// The cause.
     pub kind: CallErrorKind,
 }
 
-/// What went wrong with a call.
+/// Why a call failed.
 #[derive(Debug, Error)]
 pub enum CallErrorKind {
     /// The socket could not be opened.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
-    /// The engine did not finish its answer in time.
+    /// The engine did not complete its answer within this time.
     #[error("no complete answer within {} s", .0.as_secs_f32())]
     Deadline(Duration),
-    /// The engine broke the connection or spoke no HTTP.
+    /// The connection broke, or the answer is not HTTP.
     #[error("broken answer: {0}")]
     Transport(String),
-    /// The engine answered with an error.
+    /// The engine answered with a status that is no success.
     #[error("the engine answered {status}: {message}")]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The engine's own words.
+        /// The engine's message.
         message: String,
     },
-    /// The answer was not what the API promises.
+    /// The body is not the JSON that the API documents.
     #[error("the answer is not the JSON expected: {0}")]
     Decode(serde_json::Error),
 }
 
 impl CallError {
-    /// The HTTP status that the engine answered with, if it answered at all.
+    /// The HTTP status of a refusal; `None` if the call failed in any other way.
     pub fn status(&self) -> Option<u16> {
         match self.kind {
             CallErrorKind::Refused { status, .. } => Some(status),
@@ -54,16 +54,54 @@ impl CallError {
         }
     }
 
-    /// True iff the engine says that the thing does not exist.
+    /// True iff the engine answered 404: the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(StatusCode::NOT_FOUND.as_u16())
     }
 
-    /// The engine's own words, empty if it did not answer.
+    /// The engine's message; empty if the call failed in any other way than a refusal.
     pub fn message(&self) -> &str {
         match &self.kind {
             CallErrorKind::Refused { message, .. } => message,
             _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(kind: CallErrorKind) -> CallError {
+        CallError { host: "unix:///x".into(), method: Method::GET, path: "/nodes/n1".into(), kind }
+    }
+
+    #[test]
+    fn only_a_refusal_has_a_status_and_a_message() {
+        let refused = |status| failed(CallErrorKind::Refused { status, message: "no such node".into() });
+        assert_eq!((refused(404).status(), refused(404).message()), (Some(404), "no such node"));
+        assert!(refused(404).is_not_found() && !refused(500).is_not_found());
+        let io = || io::Error::from(io::ErrorKind::NotFound);
+        for kind in [
+            CallErrorKind::Connect(io()),
+            CallErrorKind::Deadline(Duration::from_secs(30)),
+            CallErrorKind::Transport("404".into()),
+            CallErrorKind::Decode(serde_json::from_str::<u8>("x").unwrap_err()),
+        ] {
+            let error = failed(kind);
+            assert_eq!((error.status(), error.message(), error.is_not_found()), (None, "", false), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_text_names_call_engine_and_cause() {
+        let refused = CallErrorKind::Refused { status: 503, message: "no leader".into() };
+        for (kind, cause) in [
+            (refused, "the engine answered 503: no leader"),
+            (CallErrorKind::Deadline(Duration::from_millis(1500)), "no complete answer within 1.5 s"),
+            (CallErrorKind::Transport("connection reset".into()), "broken answer: connection reset"),
+        ] {
+            assert_eq!(failed(kind).to_string(), format!("GET /nodes/n1 on unix:///x: {cause}"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The way to an engine: its address, the dialer, the wire format, and waiting for what it shows.
+//! The connection to an engine: address, calls, errors, wire format, and polling.
 
 mod connect;
 mod connection;

@@ -1,18 +1,19 @@
-//! Waiting for what an engine shows only when it is asked.
+//! Polling: waiting for a state that the engine reports only when it is asked.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-/// Between two questions: short beside what is waited for (tasks stop in 100 ms and more), long beside one list (1 to 5 ms).
+/// The pause between two polls: short against what is waited for (a task stops in 100 ms at least), long against the call
+/// itself (a list takes 1 to 5 ms).
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The pause between two questions, for loops that are no [`wait_until`].
+/// One pause between two polls, for loops that `wait_until!` does not fit.
 pub(crate) async fn poll() {
     sleep(PAUSE).await;
 }
 
-/// The pace of a wait: a question, a pause, the next question, until the time is up.
+/// The pace of a wait: probe, pause, probe again, until the limit is over.
 pub(crate) struct Pace {
     since: Instant,
     limit: Duration,
@@ -20,7 +21,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// A wait that begins now.
+    /// A wait that begins now and may last `limit`.
     pub(crate) fn new(limit: Duration) -> Self {
         Self { since: Instant::now(), limit, pause: PAUSE }
     }
@@ -30,7 +31,7 @@ impl Pace {
         Self { pause, ..self }
     }
 
-    /// Pauses and returns true; false at once if the time is up.
+    /// Pauses and returns true; returns false at once if the limit is over.
     pub(crate) async fn goes_on(&self) -> bool {
         if self.limit < self.since.elapsed() {
             return false;
@@ -46,11 +47,11 @@ impl From<Duration> for Pace {
     }
 }
 
-/// `wait_until!(limit, probe)`: awaits `probe`, a future that returns an `Option` and is made anew each time, until it
-/// returns something, at least once; `None` once `limit` (a `Duration`, or a [`Pace`]) is over.
+/// `wait_until!(limit, probe)`: evaluates and awaits `probe`, a future of an `Option`, until it returns `Some`. It is
+/// awaited at least once; the result is `None` once `limit` (a `Duration`, or a [`Pace`]) is over.
 ///
-/// A macro and no function, since an async closure that borrows makes the future of its caller one that cannot be
-/// spawned ("implementation of `Send` is not general enough"); an async block does not.
+/// A macro, not a function: an async closure that borrows makes the future of its caller one that cannot be spawned
+/// ("implementation of `Send` is not general enough"); an async block does not.
 macro_rules! wait_until {
     ($limit:expr, $probe:expr) => {{
         let pace = $crate::engine::poll::Pace::from($limit);
@@ -65,14 +66,14 @@ macro_rules! wait_until {
     }};
 }
 
-/// `retry_while!(limit, passes, attempt)`: awaits `attempt`, which returns a `Result` and is made anew each time, again
-/// while its error `passes` and `limit` is not over. The outcome of the last attempt comes back.
+/// `retry_while!(limit, transient, attempt)`: evaluates and awaits `attempt`, a future of a `Result`, again while its
+/// error is `transient` and `limit` is not over. The result is that of the last attempt.
 macro_rules! retry_while {
-    ($limit:expr, $passes:expr, $attempt:expr) => {{
+    ($limit:expr, $transient:expr, $attempt:expr) => {{
         let pace = $crate::engine::poll::Pace::from($limit);
         loop {
             match $attempt.await {
-                Err(error) if $passes(&error) => {
+                Err(error) if $transient(&error) => {
                     if !pace.goes_on().await {
                         break Err(error);
                     }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_time_it_is_asked_once() {
+    async fn without_time_the_probe_runs_once() {
         let mut asked = 0;
         let found = wait_until!(Pace::new(Duration::ZERO).every(Duration::from_millis(1)), async {
             asked += 1;
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_an_error_that_passes_is_tried_again() {
+    async fn only_a_transient_error_is_tried_again() {
         let mut errors = vec!["hard", "soft", "soft"];
         let outcome = retry_while!(Duration::from_mins(1), |e: &&str| *e == "soft", async {
             errors.pop().map_or(Ok(()), Err)

@@ -1,4 +1,4 @@
-//! Reading the allocator's own count of a network; see [`AllocatorCounts`] for what it is worth.
+//! Reading the allocator's own count of a network; [`AllocatorCounts`] says how far it can be trusted.
 
 use pvcheck_audit::{AllocatorCounts, CountsUnknown, Network, Snapshot, counts_refused, speaks_counts};
 use pvcheck_ipam::AllocatorStatus;
@@ -8,16 +8,18 @@ use crate::engine::{CallError, Engine, wire};
 /// Characters of a Swarm network's id.
 const FULL_ID: usize = 25;
 
-/// Characters of it that are asked for: all but one, so that it is a prefix and still names one network only.
+/// Characters of the id in the request: all but one, which still names one network only. The full id is answered from the
+/// asked node's own copy of the network, with that node's endpoints instead of the leader's count (29.7.2).
 const PREFIX: usize = FULL_ID - 1;
 
-/// The allocator's count of one overlay, in one call; `None` where the engine tells none, or the network is not
-/// allocated, not Swarm's, or gone.
+/// The allocator's count of one overlay, in one call; `None` if the engine reports none, or the network is not an
+/// allocated overlay, or is gone.
 ///
-/// Ask it only where [`counts_refused`] has nothing against it, once per network and never in a loop (see above).
+/// Call it only where [`counts_refused`] returns `None`, once per network, and never in a loop: the engine reads the
+/// count without a lock, and a tight loop during network changes can crash it (moby `manager/apihooks.go`).
 ///
 /// # Errors
-/// When the call fails for any other reason.
+/// If the call fails for any other reason than a network that is gone.
 pub async fn read_count(engine: &Engine, network: &Network) -> Result<Option<AllocatorStatus>, CallError> {
     let id = network.id.as_str();
     if !speaks_counts(engine.api()) || !network.is_overlay() || !network.is_allocated() || id.len() != FULL_ID
@@ -33,7 +35,7 @@ pub async fn read_count(engine: &Engine, network: &Network) -> Result<Option<All
     }
 }
 
-/// The subnets' numbers together; `None` where there are none.
+/// The sum over the subnets; `None` if there are none, or a number is missing.
 fn sum(answer: &wire::NetworkStatus) -> Option<AllocatorStatus> {
     let subnets = answer.status.as_ref()?.ipam.as_ref()?.subnets.as_ref()?;
     let add = |field: fn(&wire::SubnetStatus) -> Option<u64>| {
@@ -46,8 +48,9 @@ fn sum(answer: &wire::NetworkStatus) -> Option<AllocatorStatus> {
     Some(AllocatorStatus { ips_in_use: add(|s| s.ips_in_use)?, dynamic_available: add(|s| s.available)? })
 }
 
-/// The counts of all allocated overlays of a look, one call each and one after the other; no call at all where
-/// [`counts_refused`]. A failed call ends the reading: what is missing then is unknown, with the reason.
+/// The counts of all allocated overlays of a snapshot, one call each, one after the other; no call at all if
+/// [`counts_refused`] has a reason. The first failed call ends the reading, and the missing counts are unknown, with its
+/// reason.
 pub async fn read_counts(engine: &Engine, snapshot: &Snapshot) -> AllocatorCounts {
     if let Some(why) = counts_refused(snapshot) {
         return AllocatorCounts::none(why);

@@ -1,4 +1,4 @@
-//! The one file that speaks netlink: links, addresses and routes of this process's network namespace.
+//! Links, addresses and routes of this process's network namespace, read by netlink. No other file uses netlink.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,18 +19,18 @@ use thiserror::Error;
 /// Why a host's facts could not be read.
 #[derive(Debug, Error)]
 pub enum HostFactsError {
-    /// No netlink socket could be had.
+    /// The netlink socket could not be opened.
     #[error("cannot open a netlink socket")]
     Socket(#[source] std::io::Error),
-    /// The kernel did not answer a question.
+    /// The kernel refused a list.
     #[error("cannot list this host's {what}: {reason}")]
     List {
         /// `interfaces`, `addresses` or `routes`.
         what: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         reason: String,
     },
-    /// It took too long.
+    /// The lists were not complete within the deadline.
     #[error("listing this host's addresses and routes took more than {seconds} s")]
     TooLong {
         /// The deadline, in seconds.
@@ -38,17 +38,17 @@ pub enum HostFactsError {
     },
 }
 
-/// For everything together. A full Internet routing table takes some seconds.
+/// For all lists together. A full Internet routing table takes some seconds.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Names of interfaces by their index.
 type Names = HashMap<u32, String>;
 
 /// Reads the addresses and routes of this process's network namespace. It only reads, needs no privilege, and takes
-/// milliseconds; a thousand times more routes than usual take seconds.
+/// milliseconds; with a full Internet routing table, seconds.
 ///
 /// # Errors
-/// If netlink does not answer within 30 s, or refuses.
+/// If netlink refuses, or does not answer within 30 s.
 pub async fn read_host() -> Result<HostFacts, HostFactsError> {
     let (connection, handle, _) = rtnetlink::new_connection().map_err(HostFactsError::Socket)?;
     let worker = tokio::spawn(connection);
@@ -85,7 +85,7 @@ fn name(link: &LinkMessage) -> Option<(u32, String)> {
     })
 }
 
-/// An interface that came up since they were listed has only its index.
+/// The interface's name. One that came up after the list was read is named by its index.
 fn name_of(index: u32, names: &Names) -> String {
     names.get(&index).cloned().unwrap_or_else(|| format!("interface {index}"))
 }
@@ -99,7 +99,7 @@ fn address(message: &AddressMessage, names: &Names) -> Option<HostAddress> {
             _ => {}
         }
     }
-    // Both are there on IPv4, and differ on a point-to-point link only; IPv6 has one unless there is a peer.
+    // IPv4 has both, which differ on a point-to-point link only; IPv6 has `Local` only if there is a peer.
     let address = local.or(other)?;
     Some(HostAddress {
         interface: name_of(message.header.index, names),
@@ -109,7 +109,7 @@ fn address(message: &AddressMessage, names: &Names) -> Option<HostAddress> {
     })
 }
 
-/// What a route says, gathered from its attributes.
+/// What the attributes of one route say.
 #[derive(Default)]
 struct Gathered {
     destination: Option<IpAddr>,
@@ -118,7 +118,7 @@ struct Gathered {
     gateways: Vec<IpAddr>,
 }
 
-/// `None` for what claims no addresses: broadcast, multicast and anycast entries, `throw`, cached routes.
+/// `None` for a route that claims no addresses: broadcast, multicast, anycast, `throw`, and cached routes.
 fn route(message: &RouteMessage, names: &Names) -> Option<HostRoute> {
     let header = &message.header;
     if header.flags.contains(RouteFlags::Cloned) {
@@ -134,12 +134,12 @@ fn route(message: &RouteMessage, names: &Names) -> Option<HostRoute> {
     };
     let destination = found.destination.unwrap_or(nowhere);
     if kind == RouteKind::Refuse {
-        // IPv6 names `lo` for them, which they do not leave by.
+        // For IPv6 the kernel names `lo`, which such a packet never leaves by.
         found.interfaces.clear();
     }
     Some(HostRoute {
         destination: IpNet::new(destination, header.destination_prefix_length).ok()?.trunc(),
-        // The header has room for 255 tables only.
+        // The header's field has 8 bits; a table above 255 is in the attribute only (rtnetlink(7), RTA_TABLE).
         table: found.table.unwrap_or_else(|| header.table.into()),
         kind,
         origin: origin(header.protocol),
@@ -195,8 +195,9 @@ fn origin(protocol: RouteProtocol) -> RouteOrigin {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::net::{TcpListener, UdpSocket};
+
+    use super::*;
 
     fn names() -> Names {
         HashMap::from([(2, "eth0".to_owned()), (3, "tun0".to_owned())])
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_told_from_the_own_address() {
+    fn a_peer_is_not_taken_for_the_own_address() {
         let (own, peer) = (IpAddr::from([10, 8, 0, 6]), IpAddr::from([10, 8, 0, 5]));
         let mut raw = AddressMessage::default();
         (raw.header.index, raw.header.prefix_len) = (3, 32);
@@ -271,7 +272,7 @@ mod tests {
         assert_eq!(address(&raw, &names()), None);
     }
 
-    /// Against the kernel's other face: an address is one of this host's iff a socket can be bound to it.
+    /// Compared with another kernel interface: an address is one of this host's iff a socket can be bound to it.
     #[tokio::test]
     async fn what_is_read_can_be_bound() {
         let facts = read_host().await.unwrap();

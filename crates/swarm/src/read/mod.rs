@@ -2,10 +2,10 @@
 
 mod counts;
 mod host;
-mod look;
 mod snapshot;
+mod with_host;
 
 pub use counts::{read_count, read_counts};
 pub use host::{HostFactsError, read_host};
-pub use look::read_with_host;
 pub(crate) use snapshot::{address, read_service, read_services, read_tasks, read_tasks_of};
+pub use with_host::read_with_host;

@@ -1,4 +1,4 @@
-//! One look at the whole Swarm, and the lists it is made of.
+//! The snapshot of a whole Swarm, and the lists that it consists of.
 
 use std::net::Ipv4Addr;
 
@@ -13,12 +13,12 @@ use crate::engine::{CallError, Engine, wire};
 use crate::labels::{RUN_LABEL, STACK_LABEL};
 
 impl Engine {
-    /// One look at the whole Swarm, in six calls whatever its size. It only reads.
+    /// A snapshot of the whole Swarm, in six calls independent of its size. It only reads.
     ///
-    /// The calls are made one after the other, so a Swarm in motion may show a task whose service is already gone.
+    /// The calls are made one after the other, so while services are removed it may have a task whose service is gone.
     ///
     /// # Errors
-    /// When one of the calls fails; there is no partial snapshot.
+    /// If one of the calls fails; there is no partial snapshot.
     pub async fn snapshot(&self) -> Result<Snapshot, CallError> {
         let connection = self.connection();
         let info: wire::Info = connection.get("/info").await?;
@@ -40,12 +40,12 @@ pub(crate) async fn read_services(engine: &Engine) -> Result<Vec<Service>, CallE
     Ok(services.into_iter().map(service).collect())
 }
 
-/// One service.
+/// One service, in one call.
 pub(crate) async fn read_service(engine: &Engine, id: &ServiceId) -> Result<Service, CallError> {
     Ok(service(engine.connection().get(&format!("/services/{id}")).await?))
 }
 
-/// The tasks of one service.
+/// The tasks of one service, in one call.
 pub(crate) async fn read_tasks_of(engine: &Engine, service: &ServiceId) -> Result<Vec<Task>, CallError> {
     let path = format!("/tasks?filters=%7B%22service%22%3A%5B%22{service}%22%5D%7D");
     let tasks: Vec<wire::Task> = engine.connection().get(&path).await?;
@@ -55,7 +55,7 @@ pub(crate) async fn read_tasks_of(engine: &Engine, service: &ServiceId) -> Resul
 /// Every task of both runtimes, in two calls.
 pub(crate) async fn read_tasks(engine: &Engine) -> Result<Vec<Task>, CallError> {
     let containers: Vec<wire::Task> = engine.connection().get("/tasks").await?;
-    // Without the filter the list has containers only: moby daemon/cluster/tasks.go, GetTasks.
+    // Without the filter the list has containers only (moby `daemon/cluster/tasks.go`, `GetTasks`).
     let attachments = "/tasks?filters=%7B%22runtime%22%3A%5B%22attachment%22%5D%7D";
     let attached: Vec<wire::Task> = engine.connection().get(attachments).await?;
     let containers = containers.into_iter().map(|t| task(t, Runtime::Container));
@@ -67,7 +67,7 @@ fn engine_facts(info: wire::Info, api: &str) -> EngineFacts {
     EngineFacts {
         version: info.server_version,
         api: api.to_owned(),
-        // An engine without a readable clock gets the epoch: every age is then absurd and visibly so.
+        // An engine without a readable clock gets the epoch, so that every age is absurd instead of slightly wrong.
         at: info.system_time.parse().unwrap_or(Timestamp::UNIX_EPOCH),
         node: NodeId::new(info.swarm.node_id),
         cluster: cluster.id,
@@ -106,8 +106,8 @@ pub(crate) fn network(raw: wire::Network) -> Network {
     }
 }
 
-/// The name of a bridge network's interface: as its option says, else `br-` and twelve characters of its id
-/// (moby `daemon/libnetwork/drivers/bridge`). The two that the engine makes itself have names of their own.
+/// The interface of a bridge network: the one its option names, else `br-` and twelve characters of its id
+/// (moby `daemon/libnetwork/drivers/bridge`). The two that the engine creates itself have fixed names.
 fn bridge(raw: &wire::Network) -> Option<String> {
     let given = raw.options.bridge_name.clone().filter(|name| !name.is_empty());
     let usual = || match raw.name.as_str() {
@@ -140,7 +140,7 @@ fn service(raw: wire::Service) -> Service {
         mode: mode(&spec.mode),
         endpoint: if dnsrr { EndpointMode::Dnsrr } else { EndpointMode::Vip },
         networks: targets.unwrap_or_default().into_iter().map(|n| NetworkId::new(n.target)).collect(),
-        // The default publish mode is ingress, and may be written as nothing.
+        // The default publish mode is ingress, and the field may be empty then.
         publishes_ingress: ports.iter().any(|p| p.publish_mode != "host"),
         vips: raw.endpoint.virtual_ips.unwrap_or_default().into_iter().map(vip).collect(),
         stack: label(spec.labels.as_ref(), STACK_LABEL),
@@ -152,7 +152,7 @@ fn service(raw: wire::Service) -> Service {
 
 fn mode(raw: &wire::Mode) -> ServiceMode {
     if let Some(job) = &raw.replicated_job {
-        // The engine's own defaults: one at a time, and as many as run at a time.
+        // The engine's defaults: one task at a time, and as many completions as tasks at a time.
         let max_concurrent = job.max_concurrent.unwrap_or(1);
         let total = job.total_completions.unwrap_or(max_concurrent);
         ServiceMode::Job(JobMode::Replicated { max_concurrent, total })
@@ -209,7 +209,7 @@ pub(crate) fn address(text: &str) -> Option<Ipv4Addr> {
     text.split('/').next()?.parse().ok()
 }
 
-/// The subnet of a pool. Old engines kept host bits as they were typed, so they are cut off here.
+/// The subnet of a pool. Old engines store host bits as they were typed; they are cut off here.
 fn canonical(text: &str) -> Option<Subnet> {
     let (address, prefix) = text.split_once('/')?;
     Subnet::around(address.parse().ok()?, prefix.parse().ok()?)

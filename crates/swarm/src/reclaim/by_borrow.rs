@@ -1,12 +1,12 @@
-//! Borrowing a second manager for the only one.
+//! `borrow`: a second manager for half a minute, for a Swarm that has only one.
 //!
-//! The private engine joins, drained, and is frozen. The manager is then one of two, without a quorum, and steps down.
-//! When the engine wakes, one of the two is elected, and a new leader builds its allocator anew.
+//! A private engine joins as a drained manager and is frozen. The first manager is then one of two, without a quorum, and
+//! steps down. When the private engine wakes, one of the two is elected, and the new leader rebuilds its allocator.
 //!
-//! At no moment can anything be decided without the first manager: in a raft group of two both must agree. So its raft
-//! state is never behind, nothing can be lost with the private engine, and while nobody leads nobody can take the node for
-//! dead and its tasks for lost either. That is what makes it safer than to demote the manager, or than to lend it two others
-//! that could elect a leader without it.
+//! In a raft group of two both members must agree, so nothing is ever decided without the first manager. Its raft state is
+//! never behind, and nothing is lost with the private engine. While there is no leader, no leader can declare the node down
+//! and its tasks orphaned either. Both make this safer than to demote the only manager, or to lend it two managers that
+//! could elect a leader without it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -25,15 +25,15 @@ use super::work::{CHANGE, ELECTION, Work};
 use crate::engine::{CallError, CallErrorKind, Engine, retry_while, wait_until, wire};
 use crate::write::Join;
 
-/// Longest time until a leader without quorum steps down: one election time-out, which is 10 ticks of a second and up to
-/// as many at random, and a question that was under way.
+/// Longest time until a leader without a quorum steps down: an election time-out, which is 10 ticks of 1 s and up to as
+/// many again at random, and a call that was under way. 12 to 17 s were measured.
 const STEPS_DOWN: Duration = Duration::from_secs(35);
 
-/// How long a manager that may have lost its quorum is asked who is a member.
+/// How long to ask a manager that may have lost its quorum for the members. Short: without a quorum it does not answer.
 const ANSWERS: Duration = Duration::from_secs(5);
 
 impl Work<'_> {
-    /// Everything up to the election.
+    /// Everything from the copy of the raft folder to the election.
     pub(super) async fn borrow(
         &mut self,
         link: Option<(std::net::Ipv4Addr, std::net::Ipv4Addr)>,
@@ -44,6 +44,7 @@ impl Work<'_> {
         self.safeguard(&folder)?;
         self.log.done(Step::Safeguard, since)?;
 
+        // Recorded before the first trace of it exists, so that a resume finds everything that was created.
         let private = PrivateEngine::plan(&folder, &self.log.record.run, link)?;
         self.log.record.private = Some(private.clone());
         let since = self.log.begun(Step::Namespace)?;
@@ -77,7 +78,8 @@ impl Work<'_> {
         self.log.done(Step::Thaw, since)
     }
 
-    /// A copy of the manager's raft folder, with its certificates and keys, that only root can read. It is removed at the end.
+    /// Copies the manager's raft folder, with its certificates and keys, to where only root can read it. The copy is removed
+    /// at the end.
     fn safeguard(&self, folder: &Path) -> Result<(), ReclaimError> {
         let from = self.log.record.raft.as_deref();
         let from = from.ok_or(HelperError::NoRaftFolder)?;
@@ -97,11 +99,13 @@ impl Work<'_> {
         self.say("it joins as a drained manager");
         match self.writer(guest).join(&join).await {
             Ok(()) => {}
-            // The engine waits 20 s for itself and then goes on in the background: the guest copies the raft log first.
+            // The engine answers so after 20 s and goes on joining (moby `daemon/cluster/swarm.go`): a long raft log takes
+            // longer than that to arrive.
             Err(error) if error.message().contains("continue in the background") => {}
             Err(error) => return Err(no_join(&private, &self.log.record.address, &error.to_string())),
         }
         let id = joined(guest).await.map_err(|why| no_join(&private, &self.log.record.address, &why))?;
+        // Saved at once: from here on the node has to be demoted and removed, and its id is the safest way to find it.
         self.log.record.guest = Some(id.clone());
         self.log.save()?;
         let drained = |nodes: &[wire::Node]| {
@@ -111,9 +115,10 @@ impl Work<'_> {
         Ok(until(self.op.engine, Awaited::GuestDrained, ELECTION, drained).await?)
     }
 
-    /// Takes the borrowed manager out of the Swarm and its engine off this host, from wherever things stand.
+    /// Takes the borrowed manager out of the Swarm and its engine off this host, however far the borrow had come.
     pub(super) async fn dismiss(&mut self) -> Result<(), ReclaimError> {
         let Some(private) = self.log.record.private.clone() else { return Ok(()) };
+        // Begun, not done: a process that was killed in the step may have sent the request.
         let joined = self.log.has_begun(Step::Join);
         if joined {
             let guest = if self.is_alone(&private).await { None } else { self.bring_back(&private).await? };
@@ -126,6 +131,7 @@ impl Work<'_> {
         self.say("removing the private engine");
         private.remove().await?;
         self.log.done(Step::Remove, since)?;
+        // Last: until the private engine is gone, a resume may need the tokens as they are.
         if joined {
             let since = self.log.begun(Step::Tokens)?;
             self.writer(self.op.engine).rotate_tokens().await?;
@@ -134,9 +140,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// True iff a leader says that the borrowed manager is no member. One that was taken out must not be started again: it
-    /// would join the raft group anew with its manager's certificate (seen on 20.10.24), and to end it then would cost the
-    /// quorum. For the same reason it is taken off the list of nodes before it is ended: then nobody lets it in.
+    /// True iff a leader reports that the borrowed manager is not a member of the raft group. A manager that was removed must
+    /// not be started again: with its old certificate it would join once more (seen on 20.10.24), and ending it then would
+    /// cost the quorum. For the same reason its node is removed before its engine is ended: no manager lets it in then.
     async fn is_alone(&self, private: &PrivateEngine) -> bool {
         if self.log.is_done(Step::Demote) {
             return true;
@@ -146,19 +152,19 @@ impl Work<'_> {
             let member = |n: &wire::Node| n.manager_status.is_some() || n.spec.role == "manager";
             Some(!nodes.iter().any(|n| is_guest(n, known, private) && member(n)))
         };
-        // While it joins it may become one at any moment.
+        // A private engine that runs may be joining, and become a member at any moment: only one that has ended is out.
         private.pid().is_none()
             && until(self.op.engine, Awaited::Leader, ANSWERS, without).await.unwrap_or(false)
     }
 
-    /// The Swarm has a leader again: with the private engine awake, or started again, or without it by force.
+    /// Gets the Swarm a leader: by waking the private engine, by starting it again, or by force without it.
     async fn bring_back(&mut self, private: &PrivateEngine) -> Result<Option<Engine>, ReclaimError> {
         let guest = self.revive(private).await;
         let why = match &guest {
-            Ok(_) => "it runs, and nobody is elected".to_owned(),
+            Ok(_) => "it runs, but no leader is elected".to_owned(),
             Err(error) => error.to_string(),
         };
-        // Without it an election cannot succeed: a short look is enough.
+        // Without the private engine no election can succeed, unless it was never a member; that shows at once.
         let limit = if guest.is_ok() { ELECTION } else { Duration::from_secs(20) };
         match until(self.op.engine, Awaited::Leader, limit, managers::leader).await {
             Ok(_) => Ok(guest.ok()),
@@ -184,7 +190,7 @@ impl Work<'_> {
         private.start(&self.log.record.run).await
     }
 
-    /// Demotes the guest and takes it off the list.
+    /// Demotes the borrowed manager and removes its node.
     async fn part(&mut self, guest: Option<&Engine>, private: &PrivateEngine) -> Result<(), ReclaimError> {
         let leader = self.log.record.leader.clone();
         let known = match guest {
@@ -203,7 +209,7 @@ impl Work<'_> {
         .await?;
         for node in guests.iter().filter(|n| n.spec.role == "manager") {
             match self.writer(self.op.engine).set_role(&NodeId::new(&node.id), "worker", CHANGE).await {
-                // After a forced new cluster it is no member any more, and can be taken off the list as it is.
+                // After a forced new cluster it is not a member, and its node can be removed without a demotion.
                 Err(error) if error.message().contains("raft memberlist") => {}
                 outcome => outcome?,
             }
@@ -216,7 +222,7 @@ impl Work<'_> {
         self.log.done(Step::Demote, since)?;
 
         let since = self.log.begun(Step::Leave)?;
-        // It is not asked to leave by itself, which takes it 10 s: it is no member any more and ends with all it knows.
+        // It does not leave by itself, which takes 10 s: it is not a member any more, and its state is deleted anyway.
         for node in &guests {
             self.drop_node(&NodeId::new(&node.id)).await?;
         }
@@ -225,7 +231,7 @@ impl Work<'_> {
 
     async fn drop_node(&self, id: &NodeId) -> Result<(), ReclaimError> {
         let writer = self.writer(self.op.engine);
-        // Until the demotion has come through, the engine refuses.
+        // The engine refuses until the demotion has taken effect (`is a cluster manager and is a member of the raft`).
         Ok(retry_while!(CHANGE, |_: &CallError| true, writer.remove_node(id))?)
     }
 }
@@ -235,7 +241,7 @@ fn no_join(private: &PrivateEngine, manager: &str, why: &str) -> ReclaimError {
     HelperError::NotJoined { why: why.to_owned(), address, manager: manager.to_owned(), link }.into()
 }
 
-/// Waits until the engine says that it is in the Swarm: its node.
+/// Waits until the engine reports that it is in the Swarm; returns its node, or the last state or error.
 async fn joined(guest: &Engine) -> Result<NodeId, String> {
     let guest = guest.with_deadline(Duration::from_secs(5));
     let mut why = String::new();
@@ -255,7 +261,8 @@ async fn joined(guest: &Engine) -> Result<NodeId, String> {
     id.ok_or(why)
 }
 
-/// True iff a node is the private engine: by its id, its host name or its address.
+/// True iff a node is the private engine: by its id, its host name or its address. A process that was killed while it
+/// joined has not recorded the id, so that one alone would not do.
 fn is_guest(node: &wire::Node, known: Option<&str>, private: &PrivateEngine) -> bool {
     let address = format!("{}:", private.address());
     known == Some(node.id.as_str())
@@ -263,7 +270,7 @@ fn is_guest(node: &wire::Node, known: Option<&str>, private: &PrivateEngine) -> 
         || node.manager_status.as_ref().is_some_and(|m| m.addr.starts_with(&address))
 }
 
-/// Waits until the manager itself says that nobody leads, or says nothing twice.
+/// Waits until the manager reports that the Swarm has no leader, or leaves two calls in a row without an answer.
 async fn leaderless(engine: &Engine) -> Result<(), ReclaimError> {
     let impatient = engine.with_deadline(Duration::from_secs(2));
     let mut silences = 0;
@@ -274,7 +281,7 @@ async fn leaderless(engine: &Engine) -> Result<(), ReclaimError> {
             Err(error) if error.message().contains("have a leader") => return Some(()),
             Err(_) => {}
         }
-        // One silence may be a busy engine's; a manager without a leader holds every question.
+        // A manager without a leader holds every call; a busy engine may hold one.
         (1 < silences).then_some(())
     });
     stepped_down.ok_or(ReclaimError::DoesNotStepDown { limit: STEPS_DOWN })

@@ -1,4 +1,4 @@
-//! Handing the leadership over among three or more managers, and back.
+//! `handover`: the leader is demoted among three or more managers, and leads again at the end.
 
 use std::time::Duration;
 
@@ -14,15 +14,16 @@ use super::step::Step;
 use super::work::{CHANGE, ELECTION, Work};
 use crate::engine::{Engine, wire};
 
-/// Longest time for a demoted node to report to the new leader: it takes 5 s to see that its own manager has ended.
+/// Longest time for a demoted node to report to the new leader. It needs 5 s to see that its own manager has ended.
 const REPORTS: Duration = Duration::from_secs(20);
-/// How long it is given for a certificate after that; 0.4 s were measured.
+/// How long to wait after that for the node's certificate as a worker; 0.4 s were measured.
 const CERTIFICATE: Duration = Duration::from_secs(2);
 
 impl Work<'_> {
-    /// Demotes the leader; another one leads afterwards.
+    /// Demotes the leader; another manager leads afterwards.
     pub(super) async fn hand_over(&mut self) -> Result<(), ReclaimError> {
         let leader = self.log.record.leader.clone();
+        // First, since a manager that is promoted again has to catch up with the raft log before it answers.
         let since = self.log.begun(Step::Compact)?;
         self.compact(self.op.engine).await?;
         self.log.done(Step::Compact, since)?;
@@ -32,7 +33,8 @@ impl Work<'_> {
         self.log.done(Step::HandOver, since)
     }
 
-    /// Every manager of before is one again, and the leader of before leads, if it can be brought about from here.
+    /// Promotes every former manager again, and gives the leadership back to the former leader if other managers can be
+    /// reached from here.
     pub(super) async fn promote_all(&mut self) -> Result<(), ReclaimError> {
         let since = self.log.begun(Step::Promote)?;
         let engine = self.speaking().await?;
@@ -52,7 +54,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Managers of before that are workers now.
+    /// Former managers that are workers now.
     fn demoted(&self, nodes: &[wire::Node]) -> Vec<NodeId> {
         let was = &self.log.record.managers;
         was.iter()
@@ -61,19 +63,20 @@ impl Work<'_> {
             .collect()
     }
 
-    /// Demotes and promotes whoever leads, until the leader of before does.
+    /// Demotes and promotes the leader of the moment until the former leader leads again.
     ///
-    /// A leader that is demoted hands over to the peer that has been connected for longest, so each round moves the
-    /// leadership one further, and the last of the row is the manager that was promoted first.
+    /// A demoted leader hands over to the peer that has been connected for longest, so each round moves the leadership by
+    /// one, and the former leader, which was promoted before all others, is the last of the row.
     async fn give_back(&mut self) -> Result<(), ReclaimError> {
         let wanted = self.log.record.leader.clone();
+        // One full row is enough as long as no connection breaks on the way; the second is for that.
         for _ in 0..2 * self.log.record.managers.len() {
             let engine = self.speaking().await?;
             let leads = until(engine, Awaited::Leader, ELECTION, managers::leader).await?;
             if leads == wanted {
                 return Ok(());
             }
-            if self.beside(&leads).await.is_none() {
+            if self.answering_except(&leads).await.is_none() {
                 self.notes.push(Note::LeadershipStays);
                 return Ok(());
             }
@@ -85,8 +88,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A manager other than this one that answers now.
-    async fn beside(&self, id: &NodeId) -> Option<&Engine> {
+    /// A manager other than this one that answers for the Swarm now.
+    async fn answering_except(&self, id: &NodeId) -> Option<&Engine> {
         for engine in std::iter::once(self.op.engine).chain(self.others) {
             let own = info(engine).await.map(|i| i.swarm.node_id).unwrap_or_default();
             let speaks =
@@ -98,9 +101,10 @@ impl Work<'_> {
         None
     }
 
-    /// Makes a manager a worker, and waits until another one leads without it.
+    /// Makes a manager a worker; returns once another one leads and this one is not a member any more.
     async fn demote(&self, id: &NodeId) -> Result<(), ReclaimError> {
-        let engine = self.beside(id).await.ok_or_else(|| ReclaimError::OnlyItself { node: id.clone() })?;
+        let engine =
+            self.answering_except(id).await.ok_or_else(|| ReclaimError::OnlyItself { node: id.clone() })?;
         self.writer(engine).set_role(id, "worker", CHANGE).await?;
         let gone = |nodes: &[wire::Node]| {
             let member = managers::node(nodes, id).is_some_and(|n| n.manager_status.is_some());
@@ -111,7 +115,7 @@ impl Work<'_> {
 
     /// Waits until a demoted node has reported to the new leader and has had time for a worker's certificate. Promoted
     /// before that, it first waits for that certificate in vain, twice 16 s (swarmkit `node/node.go`,
-    /// `superviseManager`), and no API shows which one it has. It is a matter of speed alone.
+    /// `superviseManager`). No API shows which certificate it has, hence the fixed pause. Only the duration depends on it.
     async fn let_it_settle(&self, engine: &Engine, id: &NodeId) {
         let ready =
             |nodes: &[wire::Node]| managers::node(nodes, id).filter(|n| n.status.state == "ready").map(drop);
@@ -120,7 +124,7 @@ impl Work<'_> {
         }
     }
 
-    /// Makes a worker a manager, and waits until the leader reaches it and it answers itself.
+    /// Makes a worker a manager; returns once the leader reaches it and, if it can be reached from here, it answers itself.
     async fn promote(&self, id: &NodeId) -> Result<(), ReclaimError> {
         let engine = self.speaking().await?;
         self.let_it_settle(engine, id).await;
@@ -130,7 +134,7 @@ impl Work<'_> {
         for other in std::iter::once(self.op.engine).chain(self.others) {
             let own = info(other).await.map(|i| i.swarm.node_id).unwrap_or_default();
             if own == id.as_str() {
-                // It says "Manager is being prepared" for a while.
+                // Until then it answers "Manager is being prepared", and the next step may have to talk to it.
                 until(other, Awaited::PromotedAnswers, CHANGE, there).await?;
             }
         }

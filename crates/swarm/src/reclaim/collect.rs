@@ -1,4 +1,4 @@
-//! Collecting what decides how leaked addresses can be taken back.
+//! Collecting the facts by which a strategy is chosen.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use super::private::{Programs, free_link};
 use crate::engine::{CallError, Engine, wire};
 use crate::read::read_host;
 
-/// Looks at everything that decides how leaked addresses can be taken back. It only reads: the Swarm, and this host's
-/// addresses and programs.
+/// Reads the facts by which [`crate::plan_reclaim`] chooses a strategy: of the Swarm, and this host's addresses, programs
+/// and raft folder. It changes nothing.
 ///
 /// # Errors
-/// When the Swarm cannot be read. What this host lacks is a fact, not an error.
+/// If the Swarm cannot be read. What this host lacks is a fact, not an error.
 pub async fn reclaim_facts(engine: &Engine, others: &[Engine]) -> Result<ReclaimFacts, CallError> {
     let info = info(engine).await?;
     let swarm: wire::Swarm = engine.connection().get("/swarm").await?;
@@ -37,10 +37,11 @@ pub async fn reclaim_facts(engine: &Engine, others: &[Engine]) -> Result<Reclaim
     })
 }
 
-/// The services of which a node starts or stops a task, in order, by name where it is known: somebody deploys or removes.
+/// The services of which a node is starting or stopping a task, in order, by name if it is known: a deployment or a removal
+/// is under way.
 ///
-/// A task that no node has yet does not count. It may wait for ever, for an address above all, which is what one reclaims
-/// for.
+/// A task without a node does not count. It may wait without end, above all for an address, and that is what a reclaim is
+/// run for.
 pub(super) fn moving(snapshot: &Snapshot) -> Vec<String> {
     let on_its_way = snapshot.tasks.iter().filter(|task| {
         let starts = TaskState::Assigned <= task.state && task.state < TaskState::Running;
@@ -69,6 +70,46 @@ async fn here(engine: &Engine, info: &wire::Info, snapshot: &Snapshot) -> Here {
         dockerd: programs.dockerd,
         same_host,
         link: free_link(&host, snapshot),
+        // Listed, not only checked for existence: without the right to read there is no copy.
         raft_dir: std::fs::read_dir(raft.join("raft")).is_ok().then_some(raft),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{on_node, service, snapshot, task};
+
+    #[test]
+    fn a_service_moves_while_a_node_starts_or_stops_a_task_of_it() {
+        use TaskState::{Assigned, Complete, New, Pending, Running, Shutdown, Starting};
+        for (state, desired, placed, moves) in [
+            (Assigned, Running, true, true),
+            (Starting, Running, true, true),
+            (Running, Shutdown, true, true),
+            (Running, Running, true, false),
+            // A running task of a job: it ends by itself, and not soon.
+            (Running, Complete, true, false),
+            (Shutdown, Shutdown, true, false),
+            // It waits for an address or a node, perhaps for days.
+            (New, Running, false, false),
+            (Pending, Running, false, false),
+            // It was never on a node, so no container stops.
+            (Pending, Shutdown, false, false),
+        ] {
+            let one = task(Some("web"), &[], state, desired);
+            let one = if placed { on_node(one) } else { one };
+            let snapshot = Snapshot { tasks: vec![one], services: vec![service("web", &[])], ..snapshot() };
+            let expected: &[&str] = if moves { &["web_app"] } else { &[] };
+            assert_eq!(moving(&snapshot), expected, "{state:?}, desired {desired:?}");
+        }
+    }
+
+    #[test]
+    fn a_moving_service_is_named_once_and_by_its_id_where_it_is_gone() {
+        let stopping = |of| on_node(task(Some(of), &[], TaskState::Running, TaskState::Remove));
+        let tasks = vec![stopping("web"), stopping("gone"), stopping("web")];
+        let snapshot = Snapshot { tasks, services: vec![service("web", &[])], ..snapshot() };
+        assert_eq!(moving(&snapshot), ["gone", "web_app"]);
     }
 }

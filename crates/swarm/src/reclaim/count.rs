@@ -1,4 +1,4 @@
-//! Leaked addresses of several networks: by a census where one may be made, else by what is left over on a full network.
+//! Leaked addresses of several networks: by a census if one may be taken, else, on a full network, by subtraction.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use crate::worded;
 pub struct LeakCount {
     /// The network.
     pub network: String,
-    /// The number; `None` if it could not be found out.
+    /// The number; `None` if it is unknown.
     pub leaked: Option<u64>,
-    /// Why it is unknown, or how it is known without a census. In JSON its kind and data are `doubt`, its text is
+    /// Why the number is unknown, or how it is known without a census. In JSON its kind and data are `doubt`, its text is
     /// `reason`.
     #[serde(flatten, with = "worded::reason")]
     pub reason: Option<CountReason>,
@@ -28,16 +28,16 @@ pub struct LeakCount {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CountReason {
-    /// The network is full, so what nobody owns is leaked.
+    /// The network is full, so that every address without an owner is leaked.
     NothingFree,
     /// The census is not complete.
     Incomplete {
-        /// Why.
+        /// What it leaves in doubt.
         doubt: Doubt,
     },
     /// A service waits for an address, so there was no census.
     ServiceWaits {
-        /// What the census said.
+        /// The refusal of the census.
         refusal: String,
     },
 }
@@ -46,7 +46,7 @@ impl fmt::Display for CountReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingFree => {
-                f.write_str("without a census: the network is full, and this is what nobody owns")
+                f.write_str("without a census: the network is full, and these addresses have no owner")
             }
             Self::Incomplete { doubt } => doubt.fmt(f),
             Self::ServiceWaits { refusal } => f.write_str(refusal),
@@ -54,7 +54,8 @@ impl fmt::Display for CountReason {
     }
 }
 
-/// The overlays that are asked about: those named, else all but `ingress`, on which no service may be put.
+/// The overlays to count on: those named, else all that are allocated but `ingress`, to which no service can be
+/// attached.
 pub(super) fn chosen(snapshot: &Snapshot, names: &[String]) -> Result<Vec<String>, CensusError> {
     if names.is_empty() {
         let all = snapshot.overlays().into_iter().filter(|n| !n.ingress && n.is_allocated());
@@ -66,17 +67,17 @@ pub(super) fn chosen(snapshot: &Snapshot, names: &[String]) -> Result<Vec<String
     Ok(names.to_vec())
 }
 
-/// Counts on each network in turn. After a change of leader a service that waited may still be on its way: `patience` is
-/// how long that is waited for.
+/// Counts on each network in turn. After a change of leader, services that waited for an address are getting one; `patience`
+/// bounds the wait for them.
 pub(super) async fn count(
     op: Operation<'_>,
     names: &[String],
     patience: Duration,
 ) -> Result<Vec<LeakCount>, CensusError> {
-    // A service that still waits then is what the census says itself.
+    // A service that still waits after that is reported by the refusal of the census.
     wait_until!(patience, async {
         match op.engine.snapshot().await {
-            Ok(look) => waiting_services(&look).is_empty().then_some(Ok(())),
+            Ok(snapshot) => waiting_services(&snapshot).is_empty().then_some(Ok(())),
             Err(error) => Some(Err(error)),
         }
     })
@@ -92,7 +93,7 @@ pub(super) async fn count(
             Err(error @ CensusError::SomebodyWaits { .. }) => {
                 without_census(&op.engine.snapshot().await?, name, &error.to_string())
             }
-            // Right after its removal a network is still listed, from the node's own copy.
+            // A network that was removed since is still listed for a moment, from the node's own copy.
             Err(error) if is_gone(&error) => continue,
             Err(error) => return Err(error),
         });
@@ -110,7 +111,8 @@ fn is_gone(error: &CensusError) -> bool {
     }
 }
 
-/// The number that needs no census: on a full network, what has no owner is leaked. `refused` says why none was made.
+/// The count that needs no census: on a full network, every address without an owner is leaked. `refused` is the refusal of
+/// the census.
 fn without_census(snapshot: &Snapshot, name: &str, refused: &str) -> LeakCount {
     let network = snapshot.overlay(name).map(|n| &n.id);
     let leaked = network.and_then(|id| pool_counts(snapshot, &AllocatorCounts::default(), id).leaked);

@@ -1,4 +1,4 @@
-//! Why addresses were not taken back.
+//! Errors of a reclaim.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use crate::census::CensusError;
 use crate::engine::{CallError, ConnectError};
 use crate::lock::LockError;
 
-/// Why addresses were not taken back.
+/// Why addresses were not freed. Each text says what to do next.
 #[derive(Debug, Error)]
 pub enum ReclaimError {
-    /// No strategy is possible; nothing was touched.
+    /// No strategy is possible; nothing was changed.
     #[error("no way to reclaim: {}", plan.reasons())]
     Refused {
-        /// All reasons.
+        /// The plan, which has the obstacle of each strategy.
         plan: Box<ReclaimPlan>,
     },
-    /// An earlier run was not ended; nothing was touched.
-    #[error("an earlier reclaim was begun and not ended ({}); run `pvcheck reclaim --resume` first", file.display())]
+    /// An earlier reclaim is unfinished; nothing was changed.
+    #[error("an earlier reclaim is unfinished ({}); run `pvcheck reclaim --resume` first", file.display())]
     Unfinished {
-        /// Its journal.
+        /// Its step log.
         file: PathBuf,
     },
     /// There is nothing to resume.
@@ -34,17 +34,17 @@ pub enum ReclaimError {
         /// The state folder.
         dir: PathBuf,
     },
-    /// The journal is that of another Swarm's manager.
+    /// The step log belongs to another Swarm.
     #[error(
-        "the unfinished reclaim is one of manager {asked} at {host}; run it against that one with --host"
+        "the unfinished reclaim belongs to manager {asked} at {host}; run it against that one with --host"
     )]
     OtherSwarm {
-        /// The manager's node.
+        /// The node of the manager that the reclaim was run against.
         asked: NodeId,
-        /// Its engine's address then.
+        /// Its engine's address at that time.
         host: String,
     },
-    /// Somebody else holds the lock.
+    /// Another run holds the lock.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A census failed.
@@ -61,59 +61,61 @@ pub enum ReclaimError {
     State {
         /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The journal is not one that this version understands; nothing was touched.
-    #[error("{}: no journal that this version understands ({why}); resume with the version that began it, or by hand as docs/reclaim.md says", file.display())]
+    /// This version does not understand the step log; nothing was changed.
+    #[error("{}: not a step log that this version understands ({why}); resume with the version that began the reclaim, or by hand as docs/reclaim.md says", file.display())]
     StepLog {
-        /// The journal.
+        /// The step log.
         file: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with its contents.
         why: String,
     },
-    /// No copy of the raft folder is there to be put back; nothing was touched.
+    /// There is no complete copy of the raft folder to put back; nothing was changed.
     #[error("there is no complete copy of a raft folder in {}; only an unfinished borrow has one", dir.display())]
     NoCopy {
-        /// Where it would be.
+        /// The path of the copy.
         dir: PathBuf,
     },
-    /// The engine runs, and would write into the folder that is to be replaced; nothing was touched.
+    /// The engine runs, and would write into the folder that is to be replaced; nothing was changed.
     #[error("the engine at {host} runs; stop it first, and start it when the copy is back")]
     EngineRuns {
-        /// Its address.
+        /// The engine's address.
         host: String,
     },
-    /// A program, or the private engine, did not do what it should.
+    /// A program of this host, or the private engine, failed.
     #[error(transparent)]
     Helper(#[from] HelperError),
-    /// The Swarm did not get where it should in time.
+    /// The Swarm did not reach a state within its limit.
     #[error(transparent)]
     Late(#[from] Late),
-    /// No manager that can be asked answers for the Swarm.
+    /// None of the managers that were named answers for the Swarm.
     #[error("{0}; name the Swarm's other managers with --helper URL")]
     NoManagerAnswers(Late),
-    /// Only the manager that is to be demoted answers.
-    #[error("no manager but {node} answers, and it cannot be demoted from itself")]
+    /// Only the manager that is to be demoted answers; a demoted manager could not promote itself again.
+    #[error(
+        "no manager but {node} answers, and it cannot be demoted through itself; name another one with --helper URL"
+    )]
     OnlyItself {
         /// That manager's node.
         node: NodeId,
     },
-    /// The manager kept the leadership without a quorum.
+    /// The manager did not give up the leadership although it has no quorum.
     #[error("the manager did not step down within {} s", limit.as_secs())]
     DoesNotStepDown {
-        /// How long it was given.
+        /// How long it was waited for.
         limit: Duration,
     },
-    /// It failed, and everything is as it was.
+    /// The reclaim failed, and the Swarm is as it was.
     #[error("not reclaimed: {0}; the Swarm is as it was")]
     NotDone(Box<Self>),
-    /// It failed, and something is left to be undone.
+    /// The reclaim failed, and so did the restoration; [`crate::resume_reclaim`] continues it.
     #[error("{why}; and then {then}; run `pvcheck reclaim --resume`")]
     Stranded {
         /// What failed first.
         why: String,
-        /// What failed while it was undone.
+        /// What failed during the restoration.
         then: Box<Self>,
     },
     /// The only manager is alone in a raft group of two.
@@ -121,7 +123,7 @@ pub enum ReclaimError {
         "the Swarm has no quorum and the private engine cannot be started again ({why}); `pvcheck reclaim --resume --force-new-cluster` makes this manager the only one again: nothing is lost, but its tasks restart"
     )]
     QuorumLost {
-        /// Why the private engine is no help.
+        /// Why the private engine cannot restore the quorum.
         why: String,
     },
 }

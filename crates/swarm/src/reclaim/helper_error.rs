@@ -1,4 +1,4 @@
-//! What can go wrong with a private engine and with programs of this host.
+//! Failures of a private engine, and of programs of this host.
 
 use std::net::Ipv4Addr;
 use std::process::ExitStatus;
@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::engine::ConnectError;
 
-/// A program, or the private engine, did not do what it should.
+/// A program of this host, or the private engine, failed.
 #[derive(Debug, Error)]
 pub enum HelperError {
     /// A program cannot be run.
@@ -16,15 +16,15 @@ pub enum HelperError {
     NotRun {
         /// Its name.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A program did not end in time.
+    /// A program did not end within its limit, and was killed.
     #[error("{program} took more than {} s", limit.as_secs())]
     TooLong {
         /// Its name.
         program: String,
-        /// How long it was given.
+        /// The limit.
         limit: Duration,
     },
     /// A program failed.
@@ -34,17 +34,17 @@ pub enum HelperError {
         program: String,
         /// Its exit status.
         status: ExitStatus,
-        /// The beginning of its standard error.
+        /// The first 300 characters of its standard error.
         said: String,
     },
-    /// There is no dockerd.
-    #[error("there is no dockerd")]
+    /// There is no dockerd, running or on PATH.
+    #[error("there is no dockerd on PATH, and none runs in this network namespace")]
     NoDockerd,
-    /// No network is free for the link.
-    #[error("no network is free for the link")]
+    /// Every candidate for the link's network is in use.
+    #[error("every candidate for the link's network (198.18.0.0/15) is in use on this host")]
     NoLinkNetwork,
-    /// There is no raft folder to copy.
-    #[error("there is no raft folder to copy")]
+    /// The manager's raft folder cannot be read.
+    #[error("the manager's raft folder cannot be read from here, so it cannot be copied")]
     NoRaftFolder,
     /// The private engine's folder is gone, so it cannot be started again.
     #[error("its folder is gone")]
@@ -57,10 +57,10 @@ pub enum HelperError {
         /// Its last lines.
         log: String,
     },
-    /// The private engine has ended by itself.
+    /// The private engine ended before it was frozen.
     #[error("the private engine has ended")]
     Ended,
-    /// A process of the private engine survives its being killed.
+    /// A process of the private engine was killed and does not end.
     #[error("process {pid} does not end")]
     DoesNotEnd {
         /// The process.
@@ -71,13 +71,13 @@ pub enum HelperError {
         "the private engine could not join ({why}); a firewall of this host may keep {address} from {manager}: allow link {link} for the time"
     )]
     NotJoined {
-        /// What the engine said, or the state that it stayed in.
+        /// The engine's error, or the state that it stayed in.
         why: String,
         /// Its address.
         address: Ipv4Addr,
         /// The manager's `ADDRESS:PORT`.
         manager: String,
-        /// The link's name on this host.
+        /// The name of the link on this host.
         link: String,
     },
 }

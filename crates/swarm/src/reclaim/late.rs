@@ -1,4 +1,4 @@
-//! What a reclaim waits for, and that it did not come.
+//! States that a reclaim waits for, and the error when one does not come in time.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use pvcheck_audit::NodeId;
 use thiserror::Error;
 
-/// What a reclaim waits for in the list of nodes.
+/// A state that a reclaim waits for; all of them show in the list of nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Awaited {
-    /// A node is no member of the raft group any more, and another one leads.
+    /// The node is not a member of the raft group any more, and another one leads.
     Demoted(NodeId),
     /// The restarted engine leads.
     EngineLeads,
@@ -19,11 +19,11 @@ pub enum Awaited {
     Leader,
     /// The manager leads, and no borrowed one is left.
     LeadsAlone,
-    /// Any answer.
+    /// The list of nodes was answered at all.
     ListOfNodes,
     /// One of the managers that were named answers.
     ManagerAnswers,
-    /// A node is a manager again, and the leader reaches it.
+    /// The node is a manager again, and the leader reaches it.
     Promoted(NodeId),
     /// The promoted manager answers itself.
     PromotedAnswers,
@@ -48,15 +48,15 @@ impl fmt::Display for Awaited {
     }
 }
 
-/// What was waited for did not come in time.
+/// A state did not come within its limit.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{what}: not within {} s ({why})", limit.as_secs())]
 pub struct Late {
-    /// What was waited for.
+    /// The state.
     pub what: Awaited,
-    /// How long.
+    /// The limit.
     pub limit: Duration,
-    /// The last answer: `not yet`, or what the engine said.
+    /// The last answer: `not yet`, or the engine's error.
     pub why: String,
 }
 

@@ -1,9 +1,9 @@
-//! Taking leaked addresses back without stopping a container: the allocator forgets them whenever it is built anew, and it
-//! is built anew whenever somebody is elected leader.
+//! Freeing leaked addresses without stopping a container. A new leader rebuilds its allocator from the store, which has no
+//! record of a leaked address, so each change of leader frees them all.
 //!
-//! Three ways lead there, the gentlest first: `handover` among three or more managers, `borrow` of a second manager for
-//! the only one, and `restart` of the engine. [`plan_reclaim`] chooses; everything that is done is written down before and
-//! after in a file, so that [`resume_reclaim`] can make the Swarm whole again whatever ended the process or the private engine.
+//! Three strategies cause one, the gentlest first: `handover` among three or more managers, `borrow` of a second manager for
+//! the only one, and `restart` of the engine. [`plan_reclaim`] chooses. Each step is recorded in a file before and after it,
+//! so that [`resume_reclaim`] can restore the Swarm however the process or the private engine ended.
 
 mod by_borrow;
 mod by_handover;

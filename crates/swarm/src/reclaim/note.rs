@@ -1,4 +1,4 @@
-//! What a reclaim met on its way, and what is not as it was.
+//! Notes of a reclaim, and what it changed.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::removal::Left;
 
-/// What else is worth knowing of a reclaim.
+/// An event that an operator should know of, although the reclaim did not fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Note {
     /// The lock of another run was taken over.
     LockTakenOver {
-        /// Who held it.
+        /// The holder, as it identified itself.
         holder: String,
-        /// What for.
+        /// The purpose of its lock.
         purpose: String,
-        /// Why it was broken; `None` if it had expired.
+        /// The operator's reason to break it; `None` if it had expired.
         reason: Option<String>,
     },
-    /// The Swarm was made anew with its own state.
+    /// The manager was made the only one of its Swarm by force; tasks restarted.
     ForcedNewCluster,
-    /// The leadership stays where it went: no other manager can be asked.
+    /// The leadership was not given back: no other manager can be reached from here.
     LeadershipStays,
-    /// Every manager led once, and the leader of before did not come up again.
+    /// The leadership was handed round, and the former leader was not elected again.
     LeadershipWentRound,
     /// Fewer tasks run than before.
     FewerTasks {
@@ -32,9 +32,9 @@ pub enum Note {
         /// Tasks that ran before.
         before: usize,
     },
-    /// The last census left something.
+    /// A part of the last census was not removed.
     LeftOfCensus {
-        /// What.
+        /// The part.
         left: Left,
     },
     /// Another manager leads than before.
@@ -67,7 +67,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// What is compared.
+/// The kind of object that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
@@ -79,16 +79,16 @@ pub enum ChangeKind {
     Task,
 }
 
-/// Something that is not as it was.
+/// A difference between before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// What it is.
+    /// The kind of object.
     pub kind: ChangeKind,
-    /// Its id; of an object with its list before it, `services ID`.
+    /// Its id; that of a service, secret or config with the list before it, `services ID`.
     pub id: String,
-    /// What it was; `None` if it is new.
+    /// Its state before; `None` if it is new.
     pub was: Option<String>,
-    /// What it is; `None` if it is gone.
+    /// Its state after; `None` if it is gone.
     pub is: Option<String>,
 }
 

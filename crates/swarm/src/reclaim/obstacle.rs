@@ -26,19 +26,19 @@ pub enum Obstacle {
     },
     /// An external authority would have to let a demoted manager in again.
     ExternalAuthorityPromotes,
-    /// Only the leader can be asked, and it cannot be promoted from itself.
+    /// Only the leader can be reached from here, and it could not promote itself again.
     OnlyLeaderAnswers {
         /// Its host name.
         leader: String,
     },
-    /// Two managers: the second one cannot reach a private engine of the first one's host.
+    /// Of two managers, the second one cannot reach a private engine on the host of the first.
     TwoManagers,
     /// Enough managers for a handover.
     CanHandOver {
         /// Managers of the Swarm.
         managers: usize,
     },
-    /// A borrowed manager would need the key whenever it starts.
+    /// Autolock is on: a borrowed manager would need the key at each start.
     AutolockBorrowed,
     /// An external authority would have to sign the borrowed manager's certificate.
     ExternalAuthoritySigns,
@@ -51,7 +51,7 @@ pub enum Obstacle {
     NotRoot,
     /// The manager runs on another host.
     OtherHost,
-    /// No dockerd is at hand.
+    /// No dockerd is on PATH, and none runs in this network namespace.
     NoDockerd,
     /// Programs that a private engine needs are missing.
     MissingPrograms {
@@ -60,18 +60,18 @@ pub enum Obstacle {
     },
     /// The manager's raft folder cannot be read.
     NoRaftFolder,
-    /// Every candidate for the link's network is taken.
+    /// Every candidate for the link's network is in use.
     NoLinkNetwork,
-    /// A restart was not allowed.
+    /// The operator has not allowed a restart.
     RestartNotAllowed,
-    /// After a restart the manager would wait for its key.
+    /// Autolock is on: after a restart the manager would wait for its key.
     AutolockRestarted,
-    /// Tasks start or stop.
+    /// A node is starting or stopping tasks.
     Busy {
-        /// Whose.
+        /// The services of these tasks.
         services: Vec<String>,
     },
-    /// The engine asked does not lead.
+    /// The connected manager is not the leader; only the leader has an allocator.
     NotLeader {
         /// The leader's host name.
         leader: String,
@@ -119,7 +119,7 @@ impl fmt::Display for Obstacle {
 }
 
 impl Obstacle {
-    /// The texts without data; empty for the kinds that have some.
+    /// The text of a kind without data; empty for a kind with data, which `Display` words itself.
     fn fixed(&self) -> &'static str {
         match self {
             Self::NoLeader => "the Swarm has no leader; start the managers that are down first",
@@ -127,7 +127,7 @@ impl Obstacle {
                 "the Swarm's certificates come from an external authority, and without it a demoted manager could not be promoted again; nothing is asked of it from here"
             }
             Self::TwoManagers => {
-                "two managers: a private engine on this host is reached by this host only; promote a third node for the time, and hand over"
+                "two managers: a private engine on this host is reached by this host only; promote a third node for the time of the reclaim, and hand over"
             }
             Self::AutolockBorrowed => {
                 "autolock is on, and a borrowed manager would need the key whenever it starts; switch it off for the time: docker swarm update --autolock=false"

@@ -1,4 +1,4 @@
-//! The choice of a strategy: a pure function of facts.
+//! The choice of a strategy: a pure function of the facts.
 
 use std::net::IpAddr;
 
@@ -12,12 +12,12 @@ use super::risk::Risk;
 use super::strategy::{Strategy, Wish};
 use crate::worded;
 
-/// Why a strategy is not possible. Its JSON has the obstacle as it is, and as `reason` its text.
+/// A strategy that is not possible, and why. Its JSON has the obstacle, and as `reason` its text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Refused {
     /// The strategy.
     pub strategy: Strategy,
-    /// Why; its text says what to do.
+    /// The obstacle; its text says what to do.
     #[serde(rename = "obstacle")]
     pub reason: Obstacle,
 }
@@ -32,29 +32,29 @@ impl Serialize for Refused {
     }
 }
 
-/// What would be done, and why not something gentler.
+/// The strategy that would be used, and why no gentler one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReclaimPlan {
     /// The strategy; `None` if none is possible.
     pub strategy: Option<Strategy>,
-    /// Those that were passed over, the gentlest first.
+    /// The strategies that are not possible, the gentlest first; a harder one than the chosen is not judged.
     pub refused: Vec<Refused>,
-    /// Every step, in order.
+    /// The steps of the strategy, in order.
     pub steps: Vec<PlanStep>,
-    /// What is at risk.
+    /// The risks of the strategy.
     #[serde(serialize_with = "worded::list")]
     pub risks: Vec<Risk>,
 }
 
 impl ReclaimPlan {
-    /// All reasons in one line, for a refusal.
+    /// The obstacles of all strategies in one line.
     pub fn reasons(&self) -> String {
         let one = |r: &Refused| format!("{}: {}", r.strategy.as_str(), r.reason);
         self.refused.iter().map(one).collect::<Vec<_>>().join("; ")
     }
 }
 
-/// Chooses the gentlest strategy that is possible, or judges the one that is wished for.
+/// Returns the gentlest strategy that is possible, or judges only the one in `wish`.
 pub fn plan_reclaim(facts: &ReclaimFacts, wish: Wish) -> ReclaimPlan {
     let mut plan = ReclaimPlan { strategy: None, refused: Vec::new(), steps: Vec::new(), risks: Vec::new() };
     for strategy in Strategy::ALL.into_iter().filter(|s| wish.only.is_none_or(|only| only == *s)) {
@@ -87,7 +87,7 @@ fn no_handover(facts: &ReclaimFacts) -> Option<Obstacle> {
         return Some(Obstacle::TooFewManagers { managers });
     }
     let reachable = facts.managers.iter().filter(|m| m.reachable && m.id != leader.id).count();
-    // The raft group shrinks before the next election, so its quorum is that of one member less.
+    // The demoted leader leaves the raft group before the next election, so the quorum is that of one member less.
     let (others, needed) = (managers - 1, quorum(managers - 1));
     if reachable < needed {
         return Some(Obstacle::NoQuorumWithoutLeader { reachable, others, needed });
@@ -95,7 +95,7 @@ fn no_handover(facts: &ReclaimFacts) -> Option<Obstacle> {
     if 0 < facts.external_cas {
         return Some(Obstacle::ExternalAuthorityPromotes);
     }
-    // A demoted manager answers no question about the Swarm, its own promotion among them.
+    // A demoted manager answers no call about the Swarm, its own promotion included.
     if facts.connected == leader.id && facts.others.is_empty() {
         return Some(Obstacle::OnlyLeaderAnswers { leader: leader.hostname.clone() });
     }
@@ -117,14 +117,14 @@ fn no_borrow(facts: &ReclaimFacts) -> Option<Obstacle> {
     }
     let address = leader.address.as_deref().unwrap_or_default();
     let ip = address.rsplit_once(':').map_or("", |(ip, _)| ip).trim_matches(['[', ']']);
-    // A Swarm that was made for one host may advertise 127.0.0.1, and keeps what it was made with.
+    // A Swarm for one host may advertise 127.0.0.1, which no other engine reaches; the address is fixed at its creation.
     if !ip.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified()) {
         return Some(Obstacle::NotReachable { address: (!ip.is_empty()).then(|| ip.to_owned()) });
     }
     not_here(facts)
 }
 
-/// What this host lacks for an engine of its own.
+/// What this host lacks for a private engine; the first reason that the operator can do something about.
 fn not_here(facts: &ReclaimFacts) -> Option<Obstacle> {
     let here = &facts.here;
     if !here.root {
@@ -156,7 +156,7 @@ fn no_restart(facts: &ReclaimFacts, wish: Wish) -> Option<Obstacle> {
     }
     match facts.leader() {
         None => Some(Obstacle::NoLeader),
-        // Only the leader's allocator is built anew.
+        // Only the leader has an allocator, so restarting another engine frees nothing.
         Some(leader) if leader.id != facts.connected => {
             Some(Obstacle::NotLeader { leader: leader.hostname.clone() })
         }

@@ -1,4 +1,4 @@
-//! What a strategy does, step by step.
+//! The steps of each strategy.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::step::Step;
 use super::strategy::Strategy;
 
-/// One thing that would be done. Its JSON has, as `what`, the text as well.
+/// A step of a plan. Its JSON has the text too, as `what`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PlanStep {
-    /// Its name, as in the journal of a run.
+    /// The step.
     pub step: Step,
-    /// The strategy that it belongs to: some steps do different things in two of them.
+    /// The strategy that it belongs to: the text of some steps depends on it.
     pub strategy: Strategy,
     /// The leader's host name.
     pub leader: String,
 }
 
-/// The steps of a strategy, in their order. Every one is undone by the same strategy's later ones, or by a resume.
+/// The steps of a strategy, in order. Each is undone by a later step of the same strategy, or by a resume.
 pub(super) fn steps(strategy: Strategy) -> &'static [Step] {
     match strategy {
         Strategy::Handover => {
             &[Step::Lock, Step::Compact, Step::HandOver, Step::Promote, Step::GiveBack, Step::Unlock]
         }
-        // Cut before it joins: a new member gets a snapshot at once and a log entry by entry (`raft_log.rs`). Off the
-        // list before it is stopped: then no manager lets it in again. Tokens last: until then a resume may need them.
+        // Compact before Join: a new member gets a snapshot at once, but the log entry by entry (`raft_log.rs`). Leave
+        // before Remove: a node that is not listed is not let in again. Tokens last: until then a resume may need them.
         Strategy::Borrow => &[
             Step::Lock,
             Step::Safeguard,
@@ -56,7 +56,7 @@ impl fmt::Display for PlanStep {
             }
             Step::Promote => write!(f, "promote {leader} again and wait until it is reachable"),
             Step::GiveBack => {
-                write!(f, "demote and promote whoever leads, one after the other, until {leader} leads again")
+                write!(f, "demote and promote the other managers in turn until {leader} leads again")
             }
             Step::Safeguard => f.write_str("copy the manager's raft folder"),
             Step::Namespace => f.write_str("make a network namespace with a link to this host"),

@@ -1,4 +1,4 @@
-//! What a reclaim is asked for, and what it did.
+//! Options and report of a reclaim.
 
 use std::path::PathBuf;
 
@@ -10,33 +10,33 @@ use super::step::{StepPoint, StepTime};
 use super::strategy::{Strategy, Wish};
 use crate::worded;
 
-/// How a reclaim goes about it.
+/// How addresses are freed.
 #[derive(Clone)]
 pub struct ReclaimOptions<'a> {
-    /// Networks to count on; none for all overlays but `ingress`. All networks are rebuilt in any case.
+    /// Networks to count on; empty for all overlays but `ingress`. The addresses of all networks are freed in any case.
     pub networks: Vec<String>,
     /// Which strategies may be taken.
     pub wish: Wish,
-    /// The folder of the step journal and of private engines: on a disk, since it must outlive this process.
+    /// The folder of the step log and of private engines. It must be on a disk, since a resume needs it after a reboot.
     pub state: PathBuf,
-    /// Who asks, for the lock.
+    /// How this process identifies itself in the lock.
     pub holder: String,
-    /// Why a lock of somebody else is to be taken over.
+    /// The operator's reason to take over a lock of another run; `None` respects it.
     pub break_lock: Option<String>,
-    /// What restarts the engine, for a shell.
+    /// The command that restarts the engine, for `sh -c`.
     pub restart_command: String,
-    /// True iff a manager whose quorum is lost for good may be made the only one of its Swarm again; its tasks restart.
+    /// True iff a manager whose quorum cannot be restored may be made the only one of its Swarm by force; its tasks restart.
     pub force_new_cluster: bool,
-    /// Told at each point between two actions.
+    /// Called at each point between two actions.
     pub hook: &'a (dyn Fn(StepPoint) + Send + Sync),
 }
 
-/// What a reclaim did.
+/// The result of a reclaim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reclaim {
-    /// Always true: a plan is another kind.
+    /// Always true: a plan is another document.
     pub applied: bool,
-    /// True iff an earlier run was ended by this one.
+    /// True iff this run finished an earlier one.
     pub resumed: bool,
     /// The strategy; `None` if nothing was leaked and so nothing was done.
     pub strategy: Option<Strategy>,
@@ -44,26 +44,26 @@ pub struct Reclaim {
     pub before: Vec<LeakCount>,
     /// Leaked addresses after; empty if nothing was done.
     pub after: Vec<LeakCount>,
-    /// Who led before.
+    /// The leader before.
     pub leader_before: Option<String>,
-    /// Who leads now.
+    /// The leader now.
     pub leader_after: Option<String>,
     /// Tasks that ran before.
     pub tasks: u64,
-    /// What is not as it was: tasks, containers, processes, nodes, roles, services, secrets, configs.
+    /// Differences between before and after: tasks, containers, processes, nodes, roles, services, secrets, configs.
     #[serde(serialize_with = "worded::list")]
     pub changed: Vec<Change>,
-    /// What else is worth knowing.
+    /// Events that an operator should know of.
     #[serde(serialize_with = "worded::list")]
     pub notes: Vec<Note>,
-    /// Each step that this process did.
+    /// The steps that this process did, in order.
     pub steps: Vec<StepTime>,
-    /// How long it took.
+    /// Duration of the whole, in ms.
     pub elapsed_ms: u64,
 }
 
 impl Reclaim {
-    /// Leaked addresses that are left; `None` if some count is unknown.
+    /// Leaked addresses that are left; `None` if any count is unknown.
     pub fn left(&self) -> Option<u64> {
         let counts = if self.strategy.is_some() { &self.after } else { &self.before };
         counts.iter().map(|c| c.leaked).sum()

@@ -1,4 +1,4 @@
-//! What a strategy puts at risk.
+//! The risks of each strategy.
 
 use std::fmt;
 
@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use super::strategy::Strategy;
 
-/// What is at risk while a strategy works.
+/// A risk while a strategy is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Risk {
-    /// At each change of leader nothing can be deployed.
+    /// Nothing can be deployed at each change of leader.
     NoDeployAtElections,
-    /// One manager less holds the Swarm's state.
+    /// The Swarm survives one failure of a manager less.
     OneFailureLess,
     /// The leadership may not come back.
     LeadershipMayStay,
-    /// While the manager has no quorum nothing can be deployed.
+    /// Nothing can be deployed while the manager has no quorum.
     NoDeployForHalfAMinute,
-    /// The private engine may die while it is a member.
+    /// If the private engine ends while it is a member, the quorum is gone until a resume.
     QuorumNeedsPrivateEngine,
-    /// Join tokens are rotated.
+    /// Join tokens that were kept become invalid.
     TokensRotated,
     /// Every container restarts.
     ContainersRestart,
 }
 
 impl Risk {
-    /// Those of a strategy. `helped` says whether managers other than the one asked can be asked as well.
+    /// The risks of a strategy. `helped` is true iff managers other than the connected one can be reached.
     pub(super) fn of(strategy: Strategy, helped: bool) -> Vec<Self> {
         match strategy {
             Strategy::Handover if helped => vec![Self::NoDeployAtElections, Self::OneFailureLess],
@@ -48,7 +48,7 @@ impl fmt::Display for Risk {
             Self::NoDeployAtElections => {
                 "no container restarts; for some seconds at each change of leader nothing can be deployed"
             }
-            Self::OneFailureLess => "while one manager is demoted, one failure less is survived",
+            Self::OneFailureLess => "while one manager is demoted, the Swarm survives one failure less",
             Self::LeadershipMayStay => {
                 "only one manager can be asked from here, so the leadership may stay where it went; name others with --helper URL to have it back"
             }

@@ -1,4 +1,4 @@
-//! A reclaim from its first look to its report.
+//! A reclaim, from the collection of facts to the report.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,20 +17,21 @@ use super::report::{Reclaim, ReclaimOptions};
 use super::step::Step;
 use super::step_log::{Record, SCHEMA, StepLog, unfinished_reclaim};
 use super::strategy::Strategy;
-use super::unchanged::Standing;
+use super::unchanged::Inventory;
 use super::work::{CHANGE, Work, millis};
 use crate::engine::{Engine, wire};
 use crate::lock::Lock;
 use crate::operation::Operation;
 use crate::removal::sweep_run;
 
-/// Counts, and if something is leaked takes it back: `engine` is a manager, `others` are further ones.
+/// Counts leaked addresses, and frees them if there are any. `op.engine` is a manager, `others` are further ones.
 ///
-/// It fails before anything is touched, or makes the Swarm whole again itself, or says that [`resume_reclaim`] has to.
-/// A caller that drops the future half-way calls [`resume_reclaim`] too.
+/// On an error nothing was changed, or the Swarm was restored, or the error asks for [`resume_reclaim`]. A caller that drops
+/// the future must call [`resume_reclaim`] as well.
 ///
 /// # Errors
-/// See [`ReclaimError`]; [`ReclaimError::Stranded`] and [`ReclaimError::QuorumLost`] leave something to be done.
+/// If any of [`ReclaimError`] happens; after [`ReclaimError::Stranded`] and [`ReclaimError::QuorumLost`] the Swarm is not
+/// restored yet.
 pub async fn reclaim(
     op: Operation<'_>,
     others: &[Engine],
@@ -47,19 +48,19 @@ pub async fn reclaim(
         return Err(ReclaimError::Refused { plan: Box::new(plan) });
     };
     if options.break_lock.is_none() {
-        // It is taken when there is something to do; a census beside somebody else's work is none of ours to make.
+        // Checked now, taken only if addresses are leaked: a census must not run during the operation of another holder.
         Lock::expect_free(op.engine).await?;
     }
     let before = count(op, &names, Duration::ZERO).await?;
-    let standing = Standing::look(op.engine, op.run).await?;
+    let inventory = Inventory::read(op.engine, op.run).await?;
     if before.iter().all(|c| c.leaked == Some(0)) {
-        return Ok(nothing_leaked(before, &standing, started));
+        return Ok(nothing_leaked(before, &inventory, started));
     }
-    let record = record(op, strategy, leader, &facts, standing, before).await?;
+    let record = record(op, strategy, leader, &facts, inventory, before).await?;
     let log = StepLog::begin(&options.state, record, options.hook)?;
     let mut work = Work { op, others, options, log, notes: Vec::new() };
     if let Err(error) = work.lock().await {
-        // Nothing but the log has been made so far.
+        // Nothing but the step log exists so far, so there is nothing for a resume to do.
         work.log.end()?;
         return Err(error);
     }
@@ -68,7 +69,7 @@ pub async fn reclaim(
         Strategy::Borrow => work.borrow(facts.here.link).await,
         Strategy::Restart => work.restart().await,
     };
-    // Restored whatever came of it: each strategy ends with the Swarm as it was.
+    // Restored after success and failure alike: the second half of each strategy is its restoration.
     match (outcome, work.restore().await) {
         (Ok(()), Ok(())) => work.conclude(started, false).await,
         (Err(why), Ok(())) => {
@@ -80,16 +81,16 @@ pub async fn reclaim(
     }
 }
 
-/// Everything that another process needs to end what this one begins.
+/// Everything that another process needs to finish what this one begins.
 async fn record(
     op: Operation<'_>,
     strategy: Strategy,
     leader: &Manager,
     facts: &ReclaimFacts,
-    standing: Standing,
+    inventory: Inventory,
     counts: Vec<LeakCount>,
 ) -> Result<Record, ReclaimError> {
-    // Read now: without a quorum, when a resume needs it, no manager answers.
+    // Read now: a resume needs it when the quorum is lost, and then no manager answers.
     let swarm: wire::Swarm = op.engine.connection().get("/swarm").await?;
     Ok(Record {
         schema: SCHEMA.into(),
@@ -103,7 +104,7 @@ async fn record(
         address: leader.address.clone().unwrap_or_default(),
         renewal: renewal(&swarm, facts),
         raft_log: (swarm.spec.raft.snapshot_interval, swarm.spec.raft.log_entries_for_slow_followers),
-        standing,
+        inventory,
         counts,
         raft: facts.here.raft_dir.clone(),
         private: None,
@@ -112,25 +113,24 @@ async fn record(
     })
 }
 
-/// Ends what an earlier process began in this state folder: managers get their roles back, borrowed nodes leave, their
-/// engine, namespace and folder go, tokens are rotated, the lock is released. `engine` is the manager that was asked then.
+/// Finishes what an earlier process began in this state folder: managers get their roles back; a borrowed node, its engine,
+/// namespace and folder are removed; tokens are rotated; the lock is released. `op.engine` is any former manager.
 ///
 /// # Errors
-/// When there is nothing to end, when the engine is another Swarm's, or when something cannot be undone yet; it can be
-/// called again.
+/// If there is nothing to resume, the engine belongs to another Swarm, or a step cannot be undone yet. It can be called again.
 pub async fn resume_reclaim(
     op: Operation<'_>,
     others: &[Engine],
     options: &ReclaimOptions<'_>,
 ) -> Result<Reclaim, ReclaimError> {
     let started = Instant::now();
-    // A write that was under way when its caller was dropped comes to its end first.
+    // A write whose caller was dropped may still be under way in this process; its effect must be visible first.
     op.engine.connection().settled().await;
     let Some(log) = StepLog::load(&options.state, options.hook)? else {
         return Err(ReclaimError::NothingToResume { dir: options.state.clone() });
     };
     let node = NodeId::new(info(op.engine).await?.swarm.node_id);
-    // A manager that was demoted half-way is still that Swarm's: any of them will do.
+    // Any former manager will do, also one that is demoted at the moment.
     if !log.record.managers.contains(&node) {
         let Record { asked, host, .. } = log.record;
         return Err(ReclaimError::OtherSwarm { asked, host });
@@ -147,16 +147,16 @@ fn stranded(why: String, then: ReclaimError) -> ReclaimError {
     }
 }
 
-fn nothing_leaked(before: Vec<LeakCount>, standing: &Standing, started: Instant) -> Reclaim {
+fn nothing_leaked(before: Vec<LeakCount>, inventory: &Inventory, started: Instant) -> Reclaim {
     Reclaim {
         applied: true,
         resumed: false,
         strategy: None,
         before,
         after: Vec::new(),
-        leader_before: standing.leader().map(str::to_owned),
-        leader_after: standing.leader().map(str::to_owned),
-        tasks: standing.running() as u64,
+        leader_before: inventory.leader().map(str::to_owned),
+        leader_after: inventory.leader().map(str::to_owned),
+        tasks: inventory.running() as u64,
         changed: Vec::new(),
         notes: Vec::new(),
         steps: Vec::new(),
@@ -164,8 +164,8 @@ fn nothing_leaked(before: Vec<LeakCount>, standing: &Standing, started: Instant)
     }
 }
 
-/// The body of the call that would make this manager the only one again: what `docker swarm init` does not repeat by itself,
-/// above all the pools, without which new networks come from another range.
+/// The body of the call that makes this manager the only one again. It repeats what `docker swarm init` would otherwise reset
+/// to its defaults: above all the address pools, without which new networks get subnets of another range.
 fn renewal(swarm: &wire::Swarm, facts: &ReclaimFacts) -> serde_json::Value {
     let address = facts.asked().and_then(|m| m.address.clone()).unwrap_or_default();
     json!({
@@ -193,7 +193,7 @@ impl Work<'_> {
         self.log.done(Step::Lock, since)
     }
 
-    /// Whatever was done, the Swarm is whole afterwards. Each part does only what is left to do.
+    /// Restores the Swarm, however far the strategy had come. Each part does only what is left to do, so it can be repeated.
     async fn restore(&mut self) -> Result<(), ReclaimError> {
         match self.log.record.strategy {
             Strategy::Handover => self.promote_all().await?,
@@ -202,33 +202,34 @@ impl Work<'_> {
         }
         let since = self.log.begun(Step::Unlock)?;
         let engine = self.speaking().await?;
-        // It is ours, unless it has expired and another run has it now, or the operator has removed it.
+        // Taken again before the release: it is still this run's, unless it has expired and another run holds it now (an
+        // error), or an operator has removed it (it is created and removed again).
         let lock = Lock::take(engine, self.op.permit, &self.lock_request()).await?;
         lock.release(engine, self.op.permit).await?;
         self.log.done(Step::Unlock, since)
     }
 
-    /// Looks again at everything, and closes the books.
+    /// Counts again, compares with the inventory from before, and ends the step log.
     async fn conclude(self, started: Instant, resumed: bool) -> Result<Reclaim, ReclaimError> {
         let engine = self.speaking().await?;
-        let Record { strategy, run, counts, standing, leader, .. } = self.log.record.clone();
+        let Record { strategy, run, counts, inventory, leader, .. } = self.log.record.clone();
         let op = self.op.on(engine).for_run(&run);
         let names: Vec<String> = counts.iter().map(|c| c.network.clone()).collect();
         if resumed {
-            // The process before may have died in a census: what is left of it has the names that this one takes.
+            // The earlier process may have been killed during a census, whose services have the names that the next one uses.
             sweep_run(op, CHANGE).await?;
         }
         self.say("counting again");
         let patience = Duration::from_secs(30);
         let after = count(op, &names, patience).await;
         let swept = sweep_run(op, CHANGE).await;
-        let now = Standing::look(engine, &run).await?;
+        let now = Inventory::read(engine, &run).await?;
         let mut notes = self.notes;
         if let Ok(swept) = swept {
             notes.extend(swept.left.into_iter().map(|left| Note::LeftOfCensus { left }));
         }
-        // A forced new cluster restarts tasks as the engine's restart does, but that is worth being told.
-        let changed = standing.changes(&now, strategy != Strategy::Restart);
+        // A restart replaces all containers on purpose. So does a forced new cluster, but the operator should see which.
+        let changed = inventory.changes(&now, strategy != Strategy::Restart);
         if now.leader() != Some(leader.as_str()) {
             notes.push(Note::AnotherLeads { leader: now.leader().map(str::to_owned) });
         }
@@ -240,7 +241,7 @@ impl Work<'_> {
             after: after?,
             leader_before: Some(leader.to_string()),
             leader_after: now.leader().map(str::to_owned),
-            tasks: standing.running() as u64,
+            tasks: inventory.running() as u64,
             changed,
             notes,
             steps: self.log.end()?,
@@ -249,7 +250,7 @@ impl Work<'_> {
     }
 }
 
-/// The folder of the log where nobody names another.
+/// The default folder of the step log, `/var/lib/pvcheck`.
 pub fn default_state() -> &'static Path {
     Path::new("/var/lib/pvcheck")
 }

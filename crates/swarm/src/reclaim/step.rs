@@ -26,7 +26,7 @@ pub enum Step {
     Join,
     /// It is frozen until the other manager steps down.
     Freeze,
-    /// It is woken, and somebody is elected.
+    /// It is woken, and a leader is elected.
     Thaw,
     /// It is demoted.
     Demote,
@@ -45,7 +45,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Its name as the journal writes it.
+    /// Its name in the step log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lock => "lock",
@@ -70,26 +70,26 @@ impl Step {
     }
 }
 
-/// Where in a step a process is.
+/// A moment of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
-    /// It is recorded, and not done yet.
+    /// The step is recorded, but not done yet.
     Begun,
-    /// It is done, and not recorded yet.
+    /// The step is done, but not recorded as done.
     Acted,
-    /// It is done and recorded.
+    /// The step is done and recorded.
     Done,
 }
 
-/// A point between two actions, told to whoever watches: tests end the process here.
+/// A point between two actions, at which the hook of the options is called. Tests kill the process here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepPoint {
     /// The step.
     pub step: Step,
-    /// Before, after, or in between.
+    /// The moment of the step.
     pub moment: Moment,
-    /// The private engine's first process, if it runs.
+    /// The pid of the private engine, if it runs.
     pub engine: Option<u32>,
 }
 
@@ -98,6 +98,6 @@ pub struct StepPoint {
 pub struct StepTime {
     /// The step.
     pub step: Step,
-    /// Its duration.
+    /// Its duration, in ms.
     pub elapsed_ms: u64,
 }

@@ -1,7 +1,6 @@
-//! The step journal: one file, written before and after every step, from which another process can end what this one
-//! began.
+//! The step log: one file, written before and after every step, from which another process can finish what this one began.
 //!
-//! It is a file and no object in the Swarm, because it is needed most while the Swarm has no quorum.
+//! A file, not an object in the Swarm, because it is needed most while the Swarm has no quorum.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,10 +17,10 @@ use super::error::ReclaimError;
 use super::private::{PrivateEngine, make_private};
 use super::step::{Moment, Step, StepPoint, StepTime};
 use super::strategy::Strategy;
-use super::unchanged::Standing;
+use super::unchanged::Inventory;
 use crate::run::RunId;
 
-/// What the file holds. No token and no key is ever in it.
+/// The contents of the file. It never has a token or a key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
     /// Always `pvcheck/v1`.
@@ -29,20 +28,22 @@ pub(super) struct Record {
     pub(super) run: RunId,
     pub(super) strategy: Strategy,
     pub(super) begun: Timestamp,
-    /// The manager that was asked, and its engine's address.
+    /// The connected manager, and its engine's address.
     pub(super) asked: NodeId,
     pub(super) host: String,
-    /// Who led before.
+    /// The former leader.
     pub(super) leader: NodeId,
-    /// All managers of before.
+    /// All former managers.
     pub(super) managers: Vec<NodeId>,
     /// `ADDRESS:PORT` of the leader's raft member.
     pub(super) address: String,
-    /// The body that would make the only manager the only one again.
+    /// The body of the call that makes the only manager the only one again by force.
     pub(super) renewal: serde_json::Value,
-    /// Entries of the raft log between two snapshots, and kept after one.
+    /// The former raft settings: entries between two snapshots, and entries kept after one.
     pub(super) raft_log: (u64, u64),
-    pub(super) standing: Standing,
+    /// Named `standing` in the files of earlier versions, which a resume still has to read.
+    #[serde(rename = "standing")]
+    pub(super) inventory: Inventory,
     pub(super) counts: Vec<LeakCount>,
     /// The manager's raft folder.
     pub(super) raft: Option<PathBuf>,
@@ -52,7 +53,7 @@ pub(super) struct Record {
     pub(super) marks: Vec<Mark>,
 }
 
-/// One line of the journal.
+/// One entry of the step log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Mark {
     pub(super) step: Step,
@@ -60,7 +61,7 @@ pub(super) struct Mark {
     pub(super) at: Timestamp,
 }
 
-/// The file, and who is told.
+/// The step log of one run, and the hook that is called at each point of it.
 pub(super) struct StepLog<'a> {
     pub(super) record: Record,
     dir: PathBuf,
@@ -68,13 +69,16 @@ pub(super) struct StepLog<'a> {
     pub(super) times: Vec<StepTime>,
 }
 
-/// The version of the journal's form.
+/// The version of the file's format.
 pub(super) const SCHEMA: &str = "pvcheck/v1";
 /// The file's name in the state folder.
 const FILE: &str = "reclaim.json";
 
 impl<'a> StepLog<'a> {
-    /// A new one; refused where an unfinished one is.
+    /// Begins a new step log.
+    ///
+    /// # Errors
+    /// If an unfinished one is in the folder, or the file cannot be written.
     pub(super) fn begin(
         dir: &Path,
         record: Record,
@@ -89,7 +93,10 @@ impl<'a> StepLog<'a> {
         Ok(journal)
     }
 
-    /// The one that an earlier process left; `None` if there is none.
+    /// Loads the step log of an earlier process; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or this version does not understand it.
     pub(super) fn load(
         dir: &Path,
         hook: &'a (dyn Fn(StepPoint) + Send + Sync),
@@ -104,28 +111,28 @@ impl<'a> StepLog<'a> {
         Ok(Some(Self { record, dir: dir.to_owned(), hook, times: Vec::new() }))
     }
 
-    /// Where private files of this run are.
+    /// The folder of this run's private files.
     pub(super) fn folder(&self) -> PathBuf {
         self.dir.join(format!("reclaim-{}", self.record.run))
     }
 
-    /// True iff a step was begun, by this process or an earlier one.
+    /// True iff the step was begun, by this process or an earlier one.
     pub(super) fn has_begun(&self, step: Step) -> bool {
         self.record.marks.iter().any(|m| m.step == step)
     }
 
-    /// True iff a step was done, by this process or an earlier one.
+    /// True iff the step was done, by this process or an earlier one.
     pub(super) fn is_done(&self, step: Step) -> bool {
         self.record.marks.iter().any(|m| m.step == step && m.moment == Moment::Done)
     }
 
-    /// Writes down that a step begins.
+    /// Records that a step begins.
     pub(super) fn begun(&mut self, step: Step) -> Result<Instant, ReclaimError> {
         self.mark(step, Moment::Begun)?;
         Ok(Instant::now())
     }
 
-    /// Writes down that it is done.
+    /// Records that a step is done.
     pub(super) fn done(&mut self, step: Step, since: Instant) -> Result<(), ReclaimError> {
         self.tell(step, Moment::Acted);
         let elapsed_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -145,7 +152,8 @@ impl<'a> StepLog<'a> {
         (self.hook)(StepPoint { step, moment, engine });
     }
 
-    /// Writes the file anew: beside the old one, to the disk, and then in its place.
+    /// Replaces the file: a new one is written, synced and renamed over the old one. The folder is synced too, since a
+    /// rename that is not on the disk is undone by a power failure (fsync(2)).
     pub(super) fn save(&self) -> Result<(), ReclaimError> {
         let (file, new) = (self.dir.join(FILE), self.dir.join("reclaim.json.new"));
         let write = || {
@@ -160,7 +168,7 @@ impl<'a> StepLog<'a> {
         write().map_err(|source: std::io::Error| ReclaimError::State { path: file.clone(), source })
     }
 
-    /// Nothing of the run is left: the file and the private folder go.
+    /// Removes the private folder, and then the file: in this order, a process that is killed in between can still resume.
     pub(super) fn end(self) -> Result<Vec<StepTime>, ReclaimError> {
         let folder = self.folder();
         let gone = |outcome: std::io::Result<()>, path: PathBuf| match outcome {
@@ -176,7 +184,7 @@ impl<'a> StepLog<'a> {
     }
 }
 
-/// The journal's text; the reason why it is none that this version understands.
+/// Parses the file; the error says why this version does not understand it.
 fn parse(text: &[u8]) -> Result<Record, String> {
     #[derive(Deserialize)]
     struct Schema {
@@ -189,16 +197,17 @@ fn parse(text: &[u8]) -> Result<Record, String> {
     serde_json::from_slice(text).map_err(|e| e.to_string())
 }
 
-/// The file of a reclaim that was begun in this state folder and not ended, if there is one.
+/// The step log of an unfinished reclaim in this state folder; `None` if there is none.
 pub fn unfinished_reclaim(dir: &Path) -> Option<PathBuf> {
     Some(dir.join(FILE)).filter(|file| file.exists())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn record() -> Record {
+    /// A borrow of which nothing is done.
+    pub(in crate::reclaim) fn record() -> Record {
         let at = Timestamp::UNIX_EPOCH;
         Record {
             schema: SCHEMA.into(),
@@ -212,7 +221,7 @@ mod tests {
             address: "192.0.2.1:2377".into(),
             renewal: serde_json::Value::Null,
             raft_log: (10_000, 500),
-            standing: Standing::default(),
+            inventory: Inventory::default(),
             counts: Vec::new(),
             raft: None,
             private: None,
@@ -222,34 +231,34 @@ mod tests {
     }
 
     #[test]
-    fn another_process_goes_on_where_this_one_ended() {
-        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
-        assert!(StepLog::load(dir.path(), &told).unwrap().is_none());
-        let mut journal = StepLog::begin(dir.path(), record(), &told).unwrap();
+    fn another_process_continues_where_this_one_ended() {
+        let (dir, hook) = (tempfile::tempdir().unwrap(), |_| ());
+        assert!(StepLog::load(dir.path(), &hook).unwrap().is_none());
+        let mut journal = StepLog::begin(dir.path(), record(), &hook).unwrap();
         let since = journal.begun(Step::Lock).unwrap();
         journal.done(Step::Lock, since).unwrap();
         journal.begun(Step::Join).unwrap();
         drop(journal);
-        assert!(matches!(StepLog::begin(dir.path(), record(), &told), Err(ReclaimError::Unfinished { .. })));
-        let journal = StepLog::load(dir.path(), &told).unwrap().unwrap();
+        assert!(matches!(StepLog::begin(dir.path(), record(), &hook), Err(ReclaimError::Unfinished { .. })));
+        let journal = StepLog::load(dir.path(), &hook).unwrap().unwrap();
         assert!(journal.is_done(Step::Lock) && journal.has_begun(Step::Join) && !journal.is_done(Step::Join));
         assert!(!journal.has_begun(Step::Freeze));
         assert_eq!(journal.end().unwrap(), []);
         assert_eq!(unfinished_reclaim(dir.path()), None);
     }
 
-    /// A new file that was not finished does not matter: the old one is still in its place.
+    /// A new file that was not finished is ignored: the old one is still in its place.
     #[test]
-    fn a_torn_new_file_is_not_looked_at() {
-        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
-        drop(StepLog::begin(dir.path(), record(), &told).unwrap());
+    fn a_torn_new_file_is_ignored() {
+        let (dir, hook) = (tempfile::tempdir().unwrap(), |_| ());
+        drop(StepLog::begin(dir.path(), record(), &hook).unwrap());
         fs::write(dir.path().join("reclaim.json.new"), "{\"schema\": \"pvch").unwrap();
-        assert!(StepLog::load(dir.path(), &told).unwrap().is_some());
+        assert!(StepLog::load(dir.path(), &hook).unwrap().is_some());
     }
 
     #[test]
-    fn what_this_version_does_not_understand_is_an_error_with_a_mend() {
-        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+    fn what_this_version_does_not_understand_is_an_error_with_a_way_out() {
+        let (dir, hook) = (tempfile::tempdir().unwrap(), |_| ());
         let whole = serde_json::to_value(record()).unwrap();
         let with = |key: &str, value: serde_json::Value| {
             let mut changed = whole.clone();
@@ -268,7 +277,7 @@ mod tests {
         ];
         for (text, reason) in cases {
             fs::write(dir.path().join(FILE), &text).unwrap();
-            let Err(error) = StepLog::load(dir.path(), &told) else { panic!("{text} was understood") };
+            let Err(error) = StepLog::load(dir.path(), &hook) else { panic!("{text} was understood") };
             let said = error.to_string();
             assert!(matches!(error, ReclaimError::StepLog { .. }) && said.contains(reason), "{said}");
             assert!(said.contains("docs/reclaim.md"), "{said}");
@@ -276,11 +285,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_may_read_it() {
+    fn only_its_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt;
-        let (dir, told) = (tempfile::tempdir().unwrap(), |_| ());
+        let (dir, hook) = (tempfile::tempdir().unwrap(), |_| ());
         let state = dir.path().join("state");
-        drop(StepLog::begin(&state, record(), &told).unwrap());
+        drop(StepLog::begin(&state, record(), &hook).unwrap());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state), mode(&state.join(FILE))), (0o700, 0o600));
     }

@@ -1,21 +1,21 @@
-//! The ways to take leaked addresses back.
+//! The strategies of a reclaim.
 
 use serde::{Deserialize, Serialize};
 
-/// A way to take leaked addresses back.
+/// A way to cause a change of leader, which frees leaked addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// The leader is demoted and promoted again, among three or more managers.
     Handover,
-    /// A private engine becomes a second manager for half a minute and makes the only one lead anew.
+    /// A private engine becomes a second manager for half a minute, so that the only manager has to be elected again.
     Borrow,
     /// The engine is restarted, and all its containers with it.
     Restart,
 }
 
 impl Strategy {
-    /// From the gentlest to the hardest.
+    /// All strategies, the gentlest first.
     pub const ALL: [Self; 3] = [Self::Handover, Self::Borrow, Self::Restart];
 
     /// Its name on the command line.
@@ -28,7 +28,7 @@ impl Strategy {
     }
 }
 
-/// Which strategies may be taken.
+/// Which strategies may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {
     /// Only this one; `None` for the gentlest that is possible.

@@ -1,4 +1,4 @@
-//! What must be the same before and after: who is in the Swarm, what runs, and what is stored.
+//! What a reclaim must leave unchanged: nodes, running tasks, and stored objects.
 
 use std::collections::BTreeMap;
 
@@ -12,24 +12,24 @@ use crate::engine::{CallError, Engine};
 use crate::labels::RUN_LABEL;
 use crate::run::RunId;
 
-/// One look at everything that a reclaim must leave as it is.
+/// Everything that a reclaim must leave unchanged, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Standing {
+pub(super) struct Inventory {
     leader: Option<String>,
     /// Role and availability.
     nodes: BTreeMap<String, String>,
-    /// Running tasks: service, container and its process. Not the time of the state: a new leader records it anew where
-    /// the node reports again, and no container knows of that.
+    /// Running tasks: service, container and its process. Without the time of the state, which a new leader records again
+    /// when the node reports, although no container has changed.
     tasks: BTreeMap<String, String>,
-    /// Where they run. A task never moves, so it is not compared.
+    /// The nodes of these tasks. A task never moves, so this is not compared.
     #[serde(default)]
     places: BTreeMap<String, NodeId>,
     /// Name and fingerprint of the spec of each service; id and version of each secret and config.
     objects: BTreeMap<String, String>,
 }
 
-impl Standing {
-    pub(super) async fn look(engine: &Engine, run: &RunId) -> Result<Self, CallError> {
+impl Inventory {
+    pub(super) async fn read(engine: &Engine, run: &RunId) -> Result<Self, CallError> {
         let listed = nodes(engine).await?;
         let snapshot = engine.snapshot().await?;
         let named = |id: &ServiceId| snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone());
@@ -44,10 +44,10 @@ impl Standing {
         for kind in ["services", "secrets", "configs"] {
             let list: Vec<Value> = engine.connection().get(&format!("/{kind}")).await?;
             let others = list.into_iter().filter(|o| {
-                // A lock that was taken over is gone afterwards, and that is as it should be.
+                // The lock that this run took over is gone afterwards on purpose.
                 o["Spec"]["Labels"][RUN_LABEL] != run.as_str() && o["Spec"]["Name"] != crate::lock::NAME
             });
-            // A service's version moves with its endpoint, which a new leader may write again; its spec does not.
+            // A new leader may write a service's endpoint again, which raises its version; so its spec is compared.
             objects.extend(others.map(|o| {
                 let what = if kind == "services" {
                     format!("spec {:016x}", fingerprint(&o["Spec"].to_string()))
@@ -70,14 +70,15 @@ impl Standing {
         })
     }
 
-    /// What is not as it was; empty if all is. Objects and tasks that others made meanwhile are not compared.
+    /// The differences; empty if there is none. Objects and tasks that were created in between are not among them, since
+    /// other clients may deploy meanwhile.
     pub(super) fn changes(&self, after: &Self, tasks: bool) -> Vec<Change> {
         let mut changes = differing(ChangeKind::Node, &self.nodes, &after.nodes);
         changes.extend(differing(ChangeKind::Object, &self.objects, &after.objects));
         if tasks {
             changes.extend(differing(ChangeKind::Task, &self.tasks, &after.tasks));
         }
-        // A node that is new is a borrowed manager that stayed.
+        // A new node is reported: it may be a borrowed manager that was not removed.
         let new = after.nodes.iter().filter(|(id, _)| !self.nodes.contains_key(*id));
         changes.extend(new.map(|(id, is)| Change {
             kind: ChangeKind::Node,
@@ -104,7 +105,7 @@ impl Standing {
     }
 }
 
-/// Those of before that are gone or not the same.
+/// Entries of `before` that are missing or different in `after`.
 fn differing(
     kind: ChangeKind,
     before: &BTreeMap<String, String>,
@@ -120,7 +121,8 @@ fn differing(
     differ.map(change).collect()
 }
 
-/// FNV-1a with 64 bits: the file of a run may be read by another build, and nobody attacks it.
+/// FNV-1a, 64 bits. Not the hasher of std, whose result may differ in another build that resumes the run; not a
+/// cryptographic one, because the step log is root's own.
 fn fingerprint(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -128,10 +130,16 @@ fn fingerprint(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn standing(node: &str, task: &str) -> Standing {
-        Standing {
+    use pvcheck_sim::{Model, ServiceDraft};
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures::served;
+
+    fn inventory(node: &str, task: &str) -> Inventory {
+        Inventory {
             leader: Some("n1".into()),
             nodes: [("n1".to_owned(), node.to_owned())].into(),
             tasks: [("t1".to_owned(), task.to_owned())].into(),
@@ -142,20 +150,22 @@ mod tests {
 
     #[test]
     fn the_same_is_the_same() {
-        assert!(standing("manager, active", "1").changes(&standing("manager, active", "1"), true).is_empty());
+        assert!(
+            inventory("manager, active", "1").changes(&inventory("manager, active", "1"), true).is_empty()
+        );
     }
 
     #[test]
     fn each_difference_is_named() {
-        let before = standing("manager, active", "app: container c1, process 7");
-        let restarted = standing("manager, active", "app: container c2, process 8");
+        let before = inventory("manager, active", "app: container c1, process 7");
+        let restarted = inventory("manager, active", "app: container c2, process 8");
         let texts = |changes: Vec<Change>| changes.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             texts(before.changes(&restarted, true)),
             ["task t1: was app: container c1, process 7; is app: container c2, process 8"]
         );
         assert!(before.changes(&restarted, false).is_empty(), "a restart of the engine may restart tasks");
-        assert_eq!(before.changes(&standing("worker, active", "x"), false).len(), 1);
+        assert_eq!(before.changes(&inventory("worker, active", "x"), false).len(), 1);
         let mut more = before.clone();
         more.nodes.insert("n2".into(), "manager, drain".into());
         more.objects.clear();
@@ -165,10 +175,43 @@ mod tests {
 
     #[test]
     fn a_task_in_its_old_container_has_not_been_restarted() {
-        let (before, node) = (standing("manager, active", "app: container c1, process 7"), NodeId::new("n1"));
+        let (before, node) =
+            (inventory("manager, active", "app: container c1, process 7"), NodeId::new("n1"));
         assert!(before.shares_a_task(&before, &node));
         assert!(!before.shares_a_task(&before, &NodeId::new("n2")), "it runs elsewhere");
-        assert!(!before.shares_a_task(&standing("manager, active", "app: container c2, process 8"), &node));
+        assert!(!before.shares_a_task(&inventory("manager, active", "app: container c2, process 8"), &node));
+    }
+
+    /// What is read of an engine: services by their spec, and neither the lock nor this run's own objects.
+    #[tokio::test]
+    async fn a_changed_spec_is_a_difference_and_an_own_object_is_none() {
+        let mut model = Model::new();
+        for name in ["web", "db"] {
+            model.create_service(ServiceDraft::new(name).json()).unwrap();
+        }
+        model.advance(Duration::from_secs(30));
+        let (sim, engine) = served(model).await;
+        let run = RunId::from_label("r1");
+        let before = Inventory::read(&engine, &run).await.unwrap();
+        assert_eq!((before.running(), before.objects.len(), before.nodes.len()), (2, 2, 1));
+        assert!(before.leader().is_some());
+
+        sim.with_model(|model| {
+            for (name, label) in [("own", "r1"), (crate::lock::NAME, "r2")] {
+                let body = json!({"Name": name, "Labels": {(RUN_LABEL): label}, "Data": ""}).to_string();
+                assert_eq!(model.respond("POST", "/configs/create", body.as_bytes()).status, 201);
+            }
+        });
+        let after = Inventory::read(&engine, &run).await.unwrap();
+        assert_eq!((after.objects.len(), before.changes(&after, true)), (2, vec![]));
+
+        let id = sim.with_model(|model| {
+            model.change_service("web", |spec| spec["Labels"] = json!({"a": "b"})).unwrap();
+            model.service_id("web").unwrap().as_str().to_owned()
+        });
+        let changes = before.changes(&Inventory::read(&engine, &run).await.unwrap(), false);
+        let named: Vec<_> = changes.iter().map(|c| (c.kind, c.id.clone())).collect();
+        assert_eq!(named, [(ChangeKind::Object, format!("services {id}"))]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One reclaim at work.
+//! The state of a running reclaim.
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,16 @@ use crate::lock::LockRequest;
 use crate::operation::Operation;
 use crate::write::Writer;
 
-/// Longest time for an election: two time-outs of up to 20 s each, and connections that are made again.
+/// Longest time for an election: two time-outs of up to 20 s each, and connections that have to be made again.
 pub(super) const ELECTION: Duration = Duration::from_secs(90);
 
-/// Longest time for a role to change.
+/// Longest time for a node to take its new role.
 pub(super) const CHANGE: Duration = Duration::from_mins(1);
 
-/// How long the lock may be held: longer than all limits of one strategy together.
+/// When the lock of a reclaim that was killed expires: after all limits of one strategy together.
 pub(super) const LOCKED: Duration = Duration::from_mins(20);
 
-/// One reclaim at work.
+/// A running reclaim.
 pub(super) struct Work<'a> {
     pub(super) op: Operation<'a>,
     pub(super) others: &'a [Engine],
@@ -51,7 +51,7 @@ impl Work<'_> {
         }
     }
 
-    /// A manager that answers for the Swarm, of those that were named.
+    /// The first of the named managers that answers for the Swarm, this process's own first; waits through an election.
     pub(super) async fn speaking(&self) -> Result<&Engine, ReclaimError> {
         let mut late = None;
         let speaking = wait_until!(ELECTION, async {

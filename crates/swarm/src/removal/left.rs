@@ -8,7 +8,7 @@ use pvcheck_audit::TaskState;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What kind of part.
+/// The kind of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PartKind {
@@ -37,47 +37,47 @@ impl PartKind {
     }
 }
 
-/// A part that is left. Its JSON has `kind`, `name`, `why` and, as `text`, the sentence.
+/// A part that was not removed. Its JSON has `kind`, `name`, `why`, and as `text` the `Display` of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Left {
-    /// What it is.
+    /// The kind of the part.
     pub kind: PartKind,
-    /// Its name; for tasks, the stack's.
+    /// The part's name; for tasks, the stack's.
     pub name: String,
-    /// Why it is left.
+    /// Why it was not removed.
     pub why: LeftReason,
 }
 
-/// Why a part is left.
+/// Why a part was not removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LeftReason {
-    /// It is still listed when all was asked for.
+    /// It is still listed although its removal was accepted.
     Listed,
-    /// The engine refused, or could not be asked.
+    /// The call failed.
     Refused {
-        /// The call and its answer.
+        /// The call and why it failed.
         error: String,
     },
-    /// A service that stays uses it.
+    /// A service outside of the removal uses it.
     UsedBy {
         /// The service's name.
         service: String,
     },
     /// Tasks that would lose addresses did not stop in time.
     TasksStop {
-        /// How many, by state.
+        /// Their number, by observed state.
         tasks: BTreeMap<TaskState, u64>,
-        /// How long they were waited for.
+        /// The patience that was used up, in seconds.
         waited_secs: u64,
         /// True iff there are networks, which were left in place.
         networks_kept: bool,
     },
-    /// The tasks could not be read until the time was up.
+    /// The tasks could not be read until the patience was over.
     TasksUnknown {
         /// The last error.
         error: String,
-        /// How long it was tried.
+        /// The patience that was used up, in seconds.
         waited_secs: u64,
         /// True iff there are networks, which were left in place.
         networks_kept: bool,
@@ -85,7 +85,7 @@ pub enum LeftReason {
 }
 
 impl LeftReason {
-    /// Tasks that still stop after `waited`.
+    /// Tasks that are still stopping after `waited`.
     pub(crate) fn tasks_stop(tasks: BTreeMap<TaskState, u64>, waited: Duration, networks_kept: bool) -> Self {
         Self::TasksStop { tasks, waited_secs: waited.as_secs(), networks_kept }
     }

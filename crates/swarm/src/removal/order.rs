@@ -1,14 +1,14 @@
-//! In which order a stack is taken apart.
+//! The order in which the parts of a stack are removed.
 
 use serde::{Deserialize, Serialize};
 
-/// In which order a stack's parts are removed.
+/// The order in which a stack's parts are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// Services, wait for their tasks, then the rest: leaks nothing.
+    /// Services, then a wait for their tasks, then networks, secrets and configs. Leaks nothing.
     Drained,
-    /// Services, secrets, configs, networks at once, as `docker stack rm`: leaks.
+    /// Services, secrets, configs, networks without a pause, as `docker stack rm`. Leaks.
     StackRm,
 }
 

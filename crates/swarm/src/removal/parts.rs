@@ -1,4 +1,4 @@
-//! Everything that belongs to one stack, or to one run.
+//! The parts of one stack, or of one run.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::engine::{CallError, Engine, wire};
 use crate::labels::{RUN_LABEL, STACK_LABEL};
 use crate::run::RunId;
 
-/// Everything of one stack, or of one run.
+/// The parts of one stack, or of one run: ids and names.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) name: String,
@@ -28,7 +28,7 @@ impl Parts {
             && self.configs.is_empty()
     }
 
-    /// Of which nothing is done yet.
+    /// The report of a removal that has not removed anything yet.
     pub(super) fn begun(&self) -> StackRemoval {
         StackRemoval { stack: self.name.clone(), services: 0, networks: 0, stored: 0, left: Vec::new() }
     }
@@ -46,7 +46,7 @@ impl Parts {
         }
     }
 
-    /// All of it, as what is still listed.
+    /// All parts, as ones that are still listed.
     pub(super) fn listed(&self) -> Vec<Left> {
         let left = |kind| move |name: &String| Left { kind, name: name.clone(), why: LeftReason::Listed };
         let services = self.services.iter().map(|(_, name)| name).map(left(PartKind::Service));
@@ -63,7 +63,10 @@ pub(super) fn once(names: &[String]) -> Vec<String> {
     names.iter().filter(|name| seen.insert(*name)).cloned().collect()
 }
 
-/// The parts of each stack; an unknown name is an error.
+/// The parts of each stack.
+///
+/// # Errors
+/// If a stack has no part at all, or a call fails.
 pub(super) async fn parts_of_stacks(engine: &Engine, names: &[String]) -> Result<Vec<Parts>, RemovalError> {
     let snapshot = engine.snapshot().await?;
     let stored = Stored::read(engine).await?;
@@ -77,14 +80,14 @@ pub(super) async fn parts_of_stacks(engine: &Engine, names: &[String]) -> Result
     }
 }
 
-/// Names of all stacks, those too of which only a secret or a config is left.
+/// Names of all stacks, in order, including those of which only a secret or a config is left.
 pub(super) fn known_stacks(snapshot: &Snapshot, stored: &Stored) -> Vec<String> {
     let labels = stored.secrets.iter().chain(&stored.configs).filter_map(|s| s.spec.labels.as_ref());
     let named = labels.filter_map(|l| l.get(STACK_LABEL).filter(|name| !name.is_empty()).cloned());
     snapshot.stacks().into_iter().chain(named).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Secrets and configs: names, ids and labels only.
+/// Ids, names and labels of secrets and configs; their data is not read.
 pub(super) struct Stored {
     pub(super) secrets: Vec<wire::Stored>,
     pub(super) configs: Vec<wire::Stored>,
@@ -114,7 +117,8 @@ pub(super) fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &st
         s.spec.labels.as_ref().and_then(|l| l.get(label)).is_some_and(|have| have == value)
     };
     let services = snapshot.services.iter().filter(|s| ours(&s.stack, &s.run));
-    // Right after a removal the list still shows this node's copy of a network: each id once.
+    // A network may be listed twice, by the manager and as this node's own copy: each id once. Networks of this node
+    // alone are not a stack's.
     let mut seen = BTreeSet::new();
     let networks = snapshot.networks.iter().filter(|n| ours(&n.stack, &n.run) && n.scope == "swarm");
     Parts {
@@ -134,6 +138,7 @@ pub(super) fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &st
             .configs
             .iter()
             .filter(labelled)
+            // The lock of a run that can be resumed carries the run's label too, and must outlive a sweep of it.
             .filter(|s| !crate::lock::outlives_sweep(s.spec.labels.as_ref(), snapshot.engine.at))
             .map(|s| (ConfigId::new(&s.id), s.spec.name.clone()))
             .collect(),
@@ -144,3 +149,6 @@ pub(super) async fn leftovers(engine: &Engine, run: &RunId) -> Result<Parts, Cal
     let snapshot = engine.snapshot().await?;
     Ok(parts_of_run(&snapshot, &Stored::read(engine).await?, run))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Removing the parts, in the order that was asked for.
+//! Removing the parts of stacks, in the order of the options.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use pvcheck_audit::{NetworkId, ServiceId};
 
-use super::drain::{Holding, Leaving, Looks, holding};
+use super::drain::{Holding, Leaving, SharedLists, holding};
 use super::left::{Left, LeftReason, PartKind};
 use super::order::Order;
 use super::parts::Parts;
@@ -17,7 +17,7 @@ use crate::progress::{Progress, Watcher};
 use crate::write::Writer;
 
 pub(super) struct Remover<'a> {
-    looks: Looks<'a>,
+    lists: SharedLists<'a>,
     writer: Writer<'a>,
     options: &'a RemovalOptions,
     watch: Watcher<'a>,
@@ -25,7 +25,7 @@ pub(super) struct Remover<'a> {
 
 impl<'a> Remover<'a> {
     pub(super) fn new(op: Operation<'a>, options: &'a RemovalOptions) -> Self {
-        Self { looks: Looks::new(op.engine), writer: op.writer(), options, watch: op.watch }
+        Self { lists: SharedLists::new(op.engine), writer: op.writer(), options, watch: op.watch }
     }
 
     pub(super) async fn remove(&self, parts: &Parts) -> StackRemoval {
@@ -33,7 +33,8 @@ impl<'a> Remover<'a> {
         done.pop().unwrap_or_else(|| parts.begun())
     }
 
-    /// Stacks side by side. All services go before any wait begins: a task of one stack may stop on another's network.
+    /// Removes stacks concurrently. All services are removed before any wait begins, because a task of one stack may be
+    /// stopping on a network of another.
     pub(super) async fn remove_all(&self, stacks: &[Parts]) -> Vec<StackRemoval> {
         let services = join_all(stacks.iter().map(|parts| self.remove_services(parts))).await;
         let removed: BTreeSet<ServiceId> = services.iter().flat_map(|(_, ids)| ids.iter().cloned()).collect();
@@ -41,12 +42,13 @@ impl<'a> Remover<'a> {
         join_all(rest.map(|(parts, (done, _))| self.remove_rest(parts, &removed, done))).await
     }
 
-    /// What was done, and the services that are gone.
+    /// Removes the services; returns the report so far, and the services that are gone.
     async fn remove_services(&self, parts: &Parts) -> (StackRemoval, BTreeSet<ServiceId>) {
         let (mut done, mut gone) = (parts.begun(), BTreeSet::new());
         for (id, name) in &parts.services {
             self.say(PartKind::Service, name);
             let outcome = self.writer.remove_service(id).await;
+            // The tasks of a service that could not be removed do not stop; waiting for them would be in vain.
             if outcome.is_ok() {
                 gone.insert(id.clone());
             }
@@ -61,7 +63,7 @@ impl<'a> Remover<'a> {
         removed: &BTreeSet<ServiceId>,
         mut done: StackRemoval,
     ) -> StackRemoval {
-        // Docker's own order has the networks last; without the wait before them that does not help.
+        // The Docker CLI removes secrets and configs before networks (docker/cli, `RunRemove` of `docker stack rm`).
         if self.options.order == Order::StackRm {
             self.remove_stored(parts, &mut done).await;
         }
@@ -75,10 +77,12 @@ impl<'a> Remover<'a> {
                     Some(service) => Err(LeftReason::UsedBy { service: service.clone() }),
                     None => refused(self.remove_network(id, name).await),
                 },
+                // Tasks still stop, or are unknown: a network that stays can be removed later, a lost address cannot.
                 Err(why) => Err(why.clone()),
             };
             count(&mut done.networks, &mut done.left, PartKind::Network, name, outcome);
         }
+        // Without a network there is no part that the reason could be attached to.
         if let (Err(why), []) = (drained, parts.networks.as_slice()) {
             done.left.push(Left { kind: PartKind::Tasks, name: parts.name.clone(), why });
         }
@@ -101,7 +105,7 @@ impl<'a> Remover<'a> {
         }
     }
 
-    /// Waits until no task would lose an address with these networks, and says which of them others use.
+    /// Waits until no task would lose an address if the networks were removed; returns which of them other services use.
     async fn drain(&self, parts: &Parts, removed: &BTreeSet<ServiceId>) -> Result<Holding, LeftReason> {
         let networks: BTreeSet<NetworkId> = parts.networks.iter().map(|(id, _)| id.clone()).collect();
         let ids = parts.services.iter().map(|(id, _)| id);
@@ -111,18 +115,19 @@ impl<'a> Remover<'a> {
         let (mut asked, mut said) = (Instant::now(), 0);
         let mut left = LeftReason::tasks_stop(BTreeMap::new(), waited, kept);
         let free = wait_until!(self.options.patience, async {
-            let seen = self.looks.after(asked).await;
+            let seen = self.lists.after(asked).await;
+            // The next round needs lists that began later than this one.
             asked = Instant::now();
             match seen {
-                Ok(look) => {
-                    let holding = holding(&look.tasks, &look.services, &leaving);
+                Ok(lists) => {
+                    let holding = holding(&lists.tasks, &lists.services, &leaving);
                     if holding.tasks() == 0 {
                         return Some(holding);
                     }
                     self.say_waiting(parts, holding.tasks(), &mut said);
                     left = LeftReason::tasks_stop(holding.stopping, waited, kept);
                 }
-                // It may be a manager's bad moment; only time ends the wait.
+                // A change of leader makes calls fail for seconds, so an error does not end the wait; the patience does.
                 Err(error) => {
                     left = LeftReason::TasksUnknown {
                         error: error.to_string(),
@@ -147,7 +152,9 @@ impl<'a> Remover<'a> {
         (self.watch)(Progress::Removing { what: what.as_str(), name: name.to_owned() });
     }
 
-    /// Removes a network; where Swarm still counts a task on it, again until it does not.
+    /// Removes a network, again while Swarm still counts a task on it. A task counts as long as its observed and its desired
+    /// state are both up to running (swarmkit `manager/controlapi/network.go`, `removeNetwork`), and the orchestrator
+    /// changes the desired state a moment after its service is gone.
     async fn remove_network(&self, id: &NetworkId, name: &str) -> Result<(), CallError> {
         self.say(PartKind::Network, name);
         let in_use = |error: &CallError| error.message().contains("in use by task");

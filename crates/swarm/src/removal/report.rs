@@ -1,4 +1,4 @@
-//! What a removal is asked for, what became of it, and why there was none.
+//! Options, plan, report and errors of a removal.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use super::left::Left;
 use super::order::Order;
 use crate::engine::CallError;
 
-/// How a removal goes about it.
+/// How stacks are removed. The default is drained, with a patience of two minutes.
 #[derive(Clone, Debug)]
 pub struct RemovalOptions {
-    /// Which order.
+    /// The order of the parts.
     pub order: Order,
-    /// How long tasks may take to stop before their networks are left in place.
+    /// How long to wait for tasks to stop before their networks are left in place.
     pub patience: Duration,
 }
 
@@ -24,7 +24,7 @@ impl Default for RemovalOptions {
     }
 }
 
-/// What became of one stack.
+/// What was removed of one stack, and what was not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackRemoval {
     /// The stack's name.
@@ -35,11 +35,11 @@ pub struct StackRemoval {
     pub networks: u64,
     /// Secrets and configs removed.
     pub stored: u64,
-    /// What is left, each with the reason; empty if the stack is gone.
+    /// The parts that were not removed, each with its reason; empty if the stack is gone.
     pub left: Vec<Left>,
 }
 
-/// What a removal would take away, as of one look.
+/// What a removal would remove, as of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalPlan {
     /// The stack's name.
@@ -57,12 +57,12 @@ pub struct RemovalPlan {
 /// Why stacks could not be removed.
 #[derive(Debug, Error)]
 pub enum RemovalError {
-    /// No part of such a stack exists.
+    /// No service, network, secret or config carries this stack's name.
     #[error("there is no stack `{name}`{}", known(stacks))]
     NoSuchStack {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// What there is.
+        /// The stacks of the Swarm, in order.
         stacks: Vec<String>,
     },
     /// A call failed; nothing was removed before.
@@ -72,17 +72,17 @@ pub enum RemovalError {
 
 fn known(stacks: &[String]) -> String {
     if stacks.is_empty() {
-        "; there is none at all".into()
+        "; the Swarm has no stack at all".into()
     } else {
         format!("; there are {}", stacks.join(", "))
     }
 }
 
-/// Which of these stacks there are, each once, and which not.
+/// Names split into stacks that exist and stacks that do not, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundStacks {
-    /// Those of which something is in the Swarm: a service, a network, a secret or a config.
+    /// Stacks of which a service, network, secret or config exists.
     pub present: Vec<String>,
-    /// Those of which nothing is.
+    /// Names that no part carries.
     pub missing: Vec<String>,
 }

@@ -6,21 +6,21 @@ use super::report::{FoundStacks, RemovalError, RemovalOptions, RemovalPlan, Stac
 use crate::engine::{CallError, Engine};
 use crate::operation::Operation;
 
-/// Says what [`remove_stacks`] would remove, and touches nothing.
+/// Returns what [`remove_stacks`] would remove. It only reads.
 ///
 /// # Errors
-/// When a name is unknown, or when the look fails.
+/// If a name is unknown, or a call fails.
 pub async fn plan_removal(engine: &Engine, names: &[String]) -> Result<Vec<RemovalPlan>, RemovalError> {
     let parts = parts_of_stacks(engine, names).await?;
     Ok(parts.iter().map(Parts::plan).collect())
 }
 
-/// Removes stacks by name, side by side. External networks are never touched: only what carries the stack's label is.
+/// Removes stacks by name, concurrently. Only what carries the stack's label is removed, so never an external network.
 ///
-/// In [`crate::Order::Drained`] a stack whose tasks do not stop in time keeps its networks, and says so in `left`.
+/// In [`crate::Order::Drained`] a stack whose tasks do not stop in time keeps its networks; its report has them in `left`.
 ///
 /// # Errors
-/// When a name is unknown (nothing is removed then), or when the first look fails.
+/// If a name is unknown, or the snapshot fails; nothing is removed then. A later failure is in `left`.
 pub async fn remove_stacks(
     op: Operation<'_>,
     names: &[String],
@@ -30,10 +30,10 @@ pub async fn remove_stacks(
     Ok(Remover::new(op, options).remove_all(&parts).await)
 }
 
-/// Looks which of these stacks there are, for callers to whom an unknown one is no error.
+/// Splits names into stacks that exist and stacks that do not, for callers to which an unknown name is not an error.
 ///
 /// # Errors
-/// When the look fails.
+/// If a call fails.
 pub async fn find_stacks(engine: &Engine, names: &[String]) -> Result<FoundStacks, CallError> {
     let snapshot = engine.snapshot().await?;
     let stored = Stored::read(engine).await?;

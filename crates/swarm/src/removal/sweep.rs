@@ -1,4 +1,4 @@
-//! Removing what carries the label of a run.
+//! Removing everything that carries the label of a run.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,19 +13,20 @@ use crate::labels::RUN_LABEL;
 use crate::operation::Operation;
 use crate::run::RunId;
 
-/// Removes everything that carries the label of this run, waits until no list shows it any more, and gives what is left.
+/// Removes everything that carries the label of `op.run`, and waits until no list shows it any more; `patience` bounds all
+/// of it. Parts that are still there are in `left`.
 ///
 /// # Errors
-/// When a look fails.
+/// If a list cannot be read.
 pub async fn sweep_run(op: Operation<'_>, patience: Duration) -> Result<StackRemoval, CallError> {
     let since = Instant::now();
-    // What an interrupted caller has asked for may still be on its way.
+    // A create call whose caller was dropped may still be under way; listed before it ends, its object would be missed.
     op.engine.connection().settled().await;
     let parts = leftovers(op.engine, op.run).await?;
     let options = RemovalOptions { order: Order::Drained, patience };
     let mut swept = Remover::new(op, &options).remove(&parts).await;
     let mut listed = Vec::new();
-    // A node's own copy of a removed network stays in its list for a moment.
+    // The node's own copy of a removed network stays in the list for a moment.
     wait_until!(patience.saturating_sub(since.elapsed()), async {
         let left = match leftovers(op.engine, op.run).await {
             Ok(left) => left,
@@ -39,10 +40,11 @@ pub async fn sweep_run(op: Operation<'_>, patience: Duration) -> Result<StackRem
     Ok(swept)
 }
 
-/// The runs of which something is left in the Swarm, each with what is left.
+/// The runs of which anything is left in the Swarm, each with its parts. A run whose only trace is a held, resumable lock is
+/// at work and not among them.
 ///
 /// # Errors
-/// When a look fails.
+/// If a call fails.
 pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<Left>)>, CallError> {
     let snapshot = engine.snapshot().await?;
     let stored = Stored::read(engine).await?;
@@ -55,6 +57,6 @@ pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<Left>)>, C
         let listed = parts_of_run(&snapshot, &stored, &run).listed();
         (run, listed)
     };
-    // A run whose only trace is a lock that is held is at work, and not left over.
+    // `parts_of_run` leaves held locks out, so a run that is at work has no parts.
     Ok(runs.into_iter().map(named).filter(|(_, listed)| !listed.is_empty()).collect())
 }

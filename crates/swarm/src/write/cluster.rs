@@ -1,6 +1,7 @@
-//! Writes about the Swarm itself: nodes and their roles, membership, tokens, and the lock's config object.
+//! Writes about the Swarm itself: nodes and their roles, membership, tokens, and config objects.
 //!
-//! Specs are patched as the raw JSON that the engine gave, so that no field of a newer engine is lost.
+//! A spec is patched as the raw JSON that the engine sent: an update replaces the whole spec, so that a field that this
+//! crate does not know would otherwise be reset.
 
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use crate::engine::{CallError, poll, retry_while};
 use crate::labels::RUN_LABEL;
 use crate::run::RunId;
 
-/// How often an update is tried again when somebody else changed the same object in between.
+/// How often an update is tried again if another client changed the object in between.
 const TRIES: u32 = 5;
 
-/// What a private engine needs to join; its `Debug` shows no token.
+/// What a private engine needs to join. It has no `Debug`, so that the token is never logged.
 pub(crate) struct Join<'a> {
     /// The address that the engine is to advertise.
     pub(crate) advertise: String,
@@ -27,7 +28,7 @@ pub(crate) struct Join<'a> {
 }
 
 impl Writer<'_> {
-    /// Makes a config object; a name that is taken answers 409.
+    /// Creates a config object; a name that is in use is answered with 409.
     pub(crate) async fn create_config(
         &self,
         name: &str,
@@ -40,24 +41,26 @@ impl Writer<'_> {
         Ok(ConfigId::new(made["ID"].as_str().unwrap_or_default()))
     }
 
-    /// Adds to the raft log: a config object of this run that is made and removed.
+    /// Appends to the raft log, by creating and removing a config object of this run.
     pub(crate) async fn touch(&self, run: &RunId) -> Result<(), CallError> {
         let label = [(RUN_LABEL, run.to_string())];
         let id = self.create_config(&format!("pvcheck-touch-{run}"), &label, b"pvcheck").await?;
         self.remove_config(&id).await
     }
 
-    /// Makes a node a manager (`manager`) or a worker (`worker`). It answers when the wish is recorded; the change follows.
+    /// Makes a node a `manager` or a `worker`. Returns once the role is in the node's spec; the node follows later.
     ///
-    /// Around a change of leader a request may fail although it was heard, so the wish is looked up and told again until
-    /// it is recorded or `limit` is over.
+    /// Around a change of leader a request may fail although it was carried out. So the spec is read again, and the
+    /// request repeated, until the role is there or `limit` is over.
     pub(crate) async fn set_role(&self, id: &NodeId, role: &str, limit: Duration) -> Result<(), CallError> {
+        // Without a leader the engine answers with 5xx, or not at all; 4xx is a refusal that a retry does not change.
         let between_leaders = |error: &CallError| error.status().is_none_or(|s| 500 <= s);
         retry_while!(limit, between_leaders, self.try_role(id, role))
     }
 
     async fn try_role(&self, id: &NodeId, role: &str) -> Result<(), CallError> {
         let path = format!("/nodes/{id}");
+        // Read in each attempt: the update must carry the version of the spec that it replaces.
         let node: Value = self.connection.get(&path).await?;
         let mut spec = node["Spec"].clone();
         if spec["Role"] == role {
@@ -68,19 +71,19 @@ impl Writer<'_> {
         self.post(&update, &spec).await.map(drop)
     }
 
-    /// Takes a node off the list, whatever its state.
+    /// Removes a node from the Swarm, even if it is up; one that is gone already is not an error.
     pub(crate) async fn remove_node(&self, id: &NodeId) -> Result<(), CallError> {
         let path = format!("/nodes/{id}?force=true");
         gone(self.connection.write(Method::DELETE, &path, None).await.map(drop))
     }
 
-    /// Makes both join tokens invalid and new ones valid.
+    /// Replaces both join tokens; the old ones are invalid afterwards.
     pub(crate) async fn rotate_tokens(&self) -> Result<(), CallError> {
         self.update_swarm("&rotateWorkerToken=true&rotateManagerToken=true", |_| ()).await
     }
 
-    /// Sets how many entries of the raft log come between two snapshots, and how many are kept after one. The engine takes
-    /// 0 for "as it is" (moby `daemon/cluster/convert/swarm.go`).
+    /// Sets after how many entries of the raft log a snapshot is written, and how many entries are kept after it. The
+    /// engine reads 0 as "leave unchanged" (moby `daemon/cluster/convert/swarm.go`).
     pub(crate) async fn set_raft_log(&self, between: u64, kept: u64) -> Result<(), CallError> {
         let change = |spec: &mut Value| {
             spec["Raft"]["SnapshotInterval"] = json!(between);
@@ -91,7 +94,7 @@ impl Writer<'_> {
 
     async fn update_swarm(&self, more: &str, change: impl Fn(&mut Value)) -> Result<(), CallError> {
         let mut tries = 0;
-        // Counted, not timed: whoever wins a race on the version is done, so a few rounds serve every contender.
+        // Counted, not timed: in each round one contender wins the race on the version and is done.
         loop {
             let swarm: Value = self.connection.get("/swarm").await?;
             let mut spec = swarm["Spec"].clone();
@@ -107,7 +110,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Joins this engine, which is in no Swarm, as a manager that takes no task.
+    /// Joins this engine, which is in no Swarm, as a manager that runs no task.
     pub(crate) async fn join(&self, join: &Join<'_>) -> Result<(), CallError> {
         let body = json!({
             "ListenAddr": "0.0.0.0:2377",
@@ -115,24 +118,25 @@ impl Writer<'_> {
             "DataPathAddr": join.advertise,
             "RemoteAddrs": [join.manager],
             "JoinToken": join.token,
+            // From the start: a task that the scheduler put here would end with the private engine.
             "Availability": "drain",
         });
         self.post("/swarm/join", &body).await.map(drop)
     }
 
-    /// Makes this manager the only one of its Swarm, with what its own raft log knows. `init` is the body.
+    /// Makes this manager the only one of its Swarm, with the state of its own raft log. `init` is the body of the call.
     pub(crate) async fn force_new_cluster(&self, init: &Value) -> Result<(), CallError> {
         self.post("/swarm/init", init).await.map(drop)
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
         let answer = self.connection.write(Method::POST, path, Some(body.to_string().into_bytes())).await?;
-        // Updates answer with nothing; what does not parse is nothing that anybody asks for.
+        // Updates answer with an empty body. Only `create_config` reads the result, and its body is JSON.
         Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 }
 
-/// RFC 4648, section 4, with padding: the Engine API's form of a config's data.
+/// Base64 with padding (RFC 4648, section 4), the form of a config's data in the Engine API.
 fn base64(data: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(data.len().div_ceil(3) * 4);

@@ -1,4 +1,4 @@
-//! The one place that changes a Swarm. Every writer takes a [`Permit`].
+//! Everything that changes a Swarm. A writer cannot be made without a [`Permit`].
 
 mod cluster;
 mod permit;

@@ -1,14 +1,14 @@
-//! Leave to change a Swarm.
+//! The permit to change a Swarm.
 
-/// Leave to change a Swarm.
+/// The permit to change a Swarm.
 ///
-/// Only somebody who was told to can make one: the CLI behind `--apply` (or behind a command that is a probe by its
-/// name), or an embedder on purpose. Functions that change something ask for it, so that none is called by accident.
+/// Every function that changes a Swarm takes one, so that none is called by accident. The CLI makes one for `--apply`, and
+/// for commands that are probes by their name, such as `census`; an embedder makes one on purpose.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit(());
 
 impl Permit {
-    /// The operator has said so.
+    /// The operator has agreed to changes.
     pub fn granted_by_operator() -> Self {
         Self(())
     }

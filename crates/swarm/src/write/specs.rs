@@ -1,4 +1,4 @@
-//! Specifications of everything that is created here.
+//! Specs of the services that pvcheck creates, and their labels.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::run::RunId;
 pub(super) fn labels(stack: &str, run: &RunId, more: &[(String, String)]) -> HashMap<String, String> {
     let ours = [(RUN_LABEL, run.as_str()), (STACK_LABEL, stack)];
     let ours = ours.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-    // Ours come last: nobody's own labels may hide them from the sweep.
+    // Ours come last and win: a caller's label of the same name must not hide the object from the sweep.
     more.iter().cloned().chain(ours).collect()
 }
 
@@ -49,7 +49,8 @@ pub(super) fn probe_spec(name: &str, network: &NetworkId, replicas: u32, run: &R
         name: Some(name.to_owned()),
         labels: Some(HashMap::from([(RUN_LABEL.to_owned(), run.to_string())])),
         task_template: Some(TaskSpec {
-            // Never pulled and never started: no node meets the constraint, and addresses are given before a node is.
+            // Never pulled and never started: no node meets the constraint. The allocator comes before the scheduler, so the
+            // tasks get their addresses all the same.
             container_spec: Some(TaskSpecContainerSpec {
                 image: Some("pvcheck/census".into()),
                 ..TaskSpecContainerSpec::default()
@@ -58,6 +59,7 @@ pub(super) fn probe_spec(name: &str, network: &NetworkId, replicas: u32, run: &R
                 constraints: Some(vec![format!("node.labels.org.pvcheck.nowhere=={run}")]),
                 ..TaskSpecPlacement::default()
             }),
+            // A task that ends must not be replaced: its successor would take one more address.
             restart_policy: Some(TaskSpecRestartPolicy {
                 condition: Some(TaskSpecRestartPolicyConditionEnum::NONE),
                 ..TaskSpecRestartPolicy::default()
@@ -66,6 +68,7 @@ pub(super) fn probe_spec(name: &str, network: &NetworkId, replicas: u32, run: &R
             ..TaskSpec::default()
         }),
         mode: Some(replicated(replicas)),
+        // Without a VIP each task takes one address, and the service itself none.
         endpoint_spec: Some(endpoint(EndpointSpecModeEnum::DNSRR)),
         ..ServiceSpec::default()
     }
@@ -75,7 +78,9 @@ pub(super) fn pointer_spec(name: &str, network: &Network, run: &RunId) -> Servic
     let mut spec = probe_spec(name, &network.id, 0, run);
     spec.endpoint_spec = Some(endpoint(EndpointSpecModeEnum::VIP));
     if network.ingress {
-        // Nobody joins it by name; a published port, of Swarm's own choice, takes an address there all the same.
+        // A service cannot be attached to `ingress` by name (swarmkit
+        // `manager/controlapi/service.go`); a published port, which Swarm chooses, gives
+        // it a VIP there.
         spec.task_template.iter_mut().for_each(|task| task.networks = None);
         let port = EndpointPortConfig {
             protocol: Some(EndpointPortConfigProtocolEnum::TCP),
@@ -101,7 +106,7 @@ fn endpoint(mode: EndpointSpecModeEnum) -> EndpointSpec {
     EndpointSpec { mode: Some(mode), ports: None }
 }
 
-/// A port of the engine's own choice: without a number it takes one that is free.
+/// A port that the engine chooses: without a published number it takes one that is free.
 fn any_port(mode: PublishMode) -> EndpointPortConfig {
     EndpointPortConfig {
         protocol: Some(EndpointPortConfigProtocolEnum::TCP),
@@ -113,3 +118,6 @@ fn any_port(mode: PublishMode) -> EndpointPortConfig {
         ..EndpointPortConfig::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Throwaway stacks, as they are specified.
+//! The spec of a throwaway stack.
 
 use pvcheck_audit::NetworkId;
 use serde::{Deserialize, Serialize};
@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 pub struct StackSpec {
     /// The stack's name.
     pub name: String,
-    /// Its image, which must be on the node or pullable.
+    /// The service's image, which must be on the node or pullable.
     pub image: String,
-    /// What it runs; empty for the image's own.
+    /// The command; empty for the image's own.
     pub command: Vec<String>,
-    /// How many tasks.
+    /// Tasks of the service.
     pub replicas: u32,
-    /// The overlay that it shares with others.
+    /// The overlay that the service shares with others.
     pub shared: NetworkId,
-    /// True iff it gets an overlay of its own as well: the shape that `docker stack rm` leaks with.
+    /// True iff the stack has an overlay of its own as well: the shape with which `docker stack rm` leaks.
     pub private: bool,
-    /// How it publishes a port; `None` for not at all.
+    /// How the service publishes a port; `None` for no port.
     pub publish: Option<PublishMode>,
-    /// Labels for its service, such as a router wants.
+    /// Labels of the service, such as those that a router reads. pvcheck's own win over a label of the same name.
     pub labels: Vec<(String, String)>,
 }
 
 impl StackSpec {
-    /// The name of its service.
+    /// The name of the service.
     pub fn service_name(&self) -> String {
         format!("{}_app", self.name)
     }
 }
 
-/// How a port is published. Which one is the engine's choice, so that none in use is ever asked for.
+/// How a port is published. The engine chooses the number, so that the spec never asks for one that is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PublishMode {
-    /// On the node of each task: takes no address of `ingress`.
+    /// On the node of each task; takes no address of `ingress`.
     Host,
-    /// Through the routing mesh: takes a VIP and an address per task of `ingress` as well.
+    /// Through the routing mesh; takes a VIP and an address per task of `ingress` as well.
     Ingress,
 }

@@ -1,4 +1,4 @@
-//! The one module that changes a Swarm. Every function takes a [`Permit`].
+//! Writes about services, networks, secrets and configs.
 
 use bollard::models::{NetworkCreateRequest, ServiceSpec};
 use http::Method;
@@ -10,7 +10,7 @@ use super::stack_spec::StackSpec;
 use crate::engine::{CallError, CallErrorKind, Connection};
 use crate::run::RunId;
 
-/// The writing side of a connection.
+/// The writing side of a connection. Removals treat an object that is gone as removed.
 pub(crate) struct Writer<'a> {
     pub(super) connection: &'a Connection,
 }
@@ -20,7 +20,7 @@ impl<'a> Writer<'a> {
         Self { connection }
     }
 
-    /// A private overlay of a stack, its subnet picked by Swarm.
+    /// Creates the private overlay of a stack; Swarm chooses its subnet.
     pub(crate) async fn create_overlay(
         &self,
         name: &str,
@@ -39,7 +39,7 @@ impl<'a> Writer<'a> {
         Ok(NetworkId::new(created.id))
     }
 
-    /// A stack's one service.
+    /// Creates the one service of a stack.
     pub(crate) async fn create_app(
         &self,
         plan: &StackSpec,
@@ -49,7 +49,7 @@ impl<'a> Writer<'a> {
         self.create_service(app_spec(plan, networks, run)).await
     }
 
-    /// A census service: `replicas` tasks that get addresses and can never be scheduled.
+    /// Creates a census service: `replicas` tasks that get addresses and can never be scheduled.
     pub(crate) async fn create_probe(
         &self,
         name: &str,
@@ -60,7 +60,7 @@ impl<'a> Writer<'a> {
         self.create_service(probe_spec(name, network, replicas, run)).await
     }
 
-    /// A census service without tasks: its virtual address is where the allocator's cursor stands.
+    /// Creates a census service without tasks: its VIP shows the position of the allocator's cursor.
     pub(crate) async fn create_pointer(
         &self,
         name: &str,
@@ -119,7 +119,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// What is not there is removed.
+/// An object that is not there counts as removed: another client, or an earlier attempt whose answer was lost, was first.
 pub(super) fn gone(outcome: Result<(), CallError>) -> Result<(), CallError> {
     match outcome {
         Err(error) if error.is_not_found() || is_stale_copy(&error) => Ok(()),
@@ -127,8 +127,8 @@ pub(super) fn gone(outcome: Result<(), CallError>) -> Result<(), CallError> {
     }
 }
 
-/// True iff only a node's own copy of a network was left, which the list shows for a moment after its removal: whoever
-/// removes it then is answered 500 `network ID not found` (met on 26.1.5, where tasks still stopped on it).
+/// True iff only a node's own copy of the network was left, which the list shows for a moment after the removal. Removing
+/// it then is answered with 500 `network ID not found` (seen on 26.1.5, while tasks still stopped on it).
 fn is_stale_copy(error: &CallError) -> bool {
     let id = error.path.strip_prefix("/networks/");
     error.status() == Some(500) && id.is_some_and(|id| error.message() == format!("network {id} not found"))

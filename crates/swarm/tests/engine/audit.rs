@@ -79,7 +79,7 @@ async fn the_json_is_what_scripts_rely_on() {
         for owned in ["vips", "tasks", "load_balancers", "attachments"] {
             assert!(network["owned"][owned].is_u64(), "{owned}");
         }
-        // Nothing is free where somebody waits; elsewhere lists do not tell.
+        // Nothing is free where a service waits; elsewhere the lists do not show it.
         let waited_on = network["name"] == "shared";
         for (key, known) in [("in_use", 13), ("leaked", 0), ("free", 0)] {
             assert_eq!(network[key], if waited_on { known.into() } else { Value::Null }, "{key}: {network}");
@@ -236,7 +236,7 @@ async fn a_task_without_a_load_balancer_is_stuck() {
     // 5 usable: four tasks and the load balancer of one node. The other node's is wanting.
     let spread = ServiceDraft::new("spread").on("shared").dnsrr().replicas(4);
     model.create_service(spread.json()).expect("a fresh name");
-    // Well below the time from which on somebody waits, since the engine's clock runs on meanwhile.
+    // Well below the time from which on a service counts as waiting, since the engine's clock runs on meanwhile.
     model.advance(Duration::from_secs(1));
     let well = model.clone();
     model.advance(Duration::from_secs(44));
@@ -302,7 +302,7 @@ async fn an_address_in_two_hands_is_reported() {
     assert_eq!(on(&report, "full").missing_vips, ["app"]);
 }
 
-/// A network with room is not to blame for a task that waits for a full one.
+/// A network with free addresses does not explain a task that waits for a full one.
 #[tokio::test]
 async fn only_the_full_one_of_two_networks_is_called_full() {
     for draft in [ServiceDraft::new("app"), ServiceDraft::new("app").dnsrr()] {
@@ -325,7 +325,7 @@ async fn only_the_full_one_of_two_networks_is_called_full() {
 
 /// Nor for one that waits for a network without a subnet.
 #[tokio::test]
-async fn a_network_beside_an_unallocated_one_is_not_called_full() {
+async fn a_network_next_to_an_unallocated_one_is_not_called_full() {
     let mut model = with_shared("10.90.0.0/24");
     model.create_network(&NetworkDraft::overlay("clash").subnet("10.90.0.0/16").json()).unwrap();
     service(&mut model, ServiceDraft::new("app").on("clash").on("shared"));

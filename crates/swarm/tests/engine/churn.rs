@@ -56,7 +56,10 @@ async fn a_drained_churn_loses_nothing_and_its_numbers_are_the_truth() {
     let rate = done.leak_per_cycle.expect("counted");
     assert!(rate.estimate.abs() < f64::EPSILON && 0.0 < rate.upper95, "{rate:?}");
     let left = done.cycles_to_exhaustion.expect("counted");
-    assert!(left.estimate.is_none() && 0 < left.lower95, "none seen is not for ever: {left:?}");
+    assert!(
+        left.estimate.is_none() && 0 < left.lower95,
+        "no loss seen does not prove that none happens: {left:?}"
+    );
     assert_eq!(truth(&sim, "shared"), before);
     assert_eq!(objects(&sim), others);
 }
@@ -212,7 +215,7 @@ async fn stacks_that_never_run_are_an_error_that_names_the_service_and_the_cause
     assert_eq!((swept.left.len(), objects(&sim).0.len()), (0, 0));
 }
 
-/// Drops a churn when so many requests were made, sweeps, and looks what is left.
+/// Drops a churn when so many requests were made, sweeps, and returns what is left.
 async fn dropped_after(requests: usize, order: Order) {
     let mut model = cc_ci();
     network(&mut model, "shared", "10.90.0.0/27");
@@ -325,9 +328,9 @@ async fn each_shape_makes_what_it_says_and_only_private_ones_leak() {
     }
 }
 
-/// The first mark of a network that is used up ends the churn, long before its patience does.
+/// The first sign of a network that is used up ends the churn, long before its patience does.
 #[tokio::test]
-async fn somebody_elses_growth_ends_the_churn() {
+async fn growth_of_another_service_ends_the_churn() {
     let sim = start(small());
     let watch = |progress: Progress| {
         if matches!(&progress, Progress::Step(step) if step.starts_with("churn round")) {

@@ -55,15 +55,15 @@ async fn an_engine_outside_of_a_swarm_says_how_to_get_in() {
 }
 
 #[tokio::test]
-async fn no_socket_nobody_behind_it_and_no_socket_at_all() {
+async fn no_socket_no_listener_and_a_file_that_is_no_socket() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     drop(std::os::unix::net::UnixListener::bind(path("dead.sock")).unwrap());
     std::fs::write(path("file"), "no socket").unwrap();
     for (name, why) in [
         ("missing.sock", "no such socket"),
-        ("dead.sock", "nobody listens"),
-        ("file", "nobody listens"),
+        ("dead.sock", "no process listens"),
+        ("file", "no process listens"),
         ("file/x", ""),
     ] {
         let error = refused(&format!("unix://{}", path(name).display())).await;

@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(1);
 /// What scheduling on a busy machine may add.
 const SLACK: Duration = Duration::from_secs(3);
 
-/// The reads of a look, by what only they have in their path.
+/// The reads of a snapshot, each by a part of its path that no other has.
 const READS: [&str; 6] = ["/info", "/nodes", "/networks", "/services", "/tasks", "attachment"];
 
 type IsRight = fn(&CallErrorKind) -> bool;
@@ -68,7 +68,7 @@ async fn connecting_ends_in_time_with_one_error() {
     let every = FAULTS.map(|(fault, is_right)| async move {
         let sim = start(fresh());
         let host = sim.host().parse().expect("absolute");
-        // A pong is not JSON, so half of it is no lie that anybody could tell.
+        // A pong is not JSON, so half of it cannot be detected.
         let paths: &[&str] = if fault == Fault::Lie { &["/info"] } else { &["/_ping", "/info"] };
         for path in paths {
             sim.clear_faults();

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use pvcheck_audit::NetworkId;
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    Engine, Left, LeftReason, Operation, Order, PartKind, RUN_LABEL, RemovalError, RemovalOptions, RunId,
-    STACK_LABEL, StackRemoval, StackSpec, deploy, find_stacks, leftover_runs, remove_stacks, silent,
+    Engine, Left, LeftReason, Operation, Order, PartKind, Progress, RUN_LABEL, RemovalError, RemovalOptions,
+    RunId, STACK_LABEL, StackRemoval, StackSpec, deploy, find_stacks, leftover_runs, remove_stacks, silent,
     sweep_run, wait_running,
 };
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn deployed(sim: &Sim, engine: &Engine, stacks: u32, replicas: u32) -> Vec
             .await
             .expect("a healthy engine");
     }
-    let snapshot = wait_running(engine, &plans, PATIENCE).await.expect("there is room");
+    let snapshot = wait_running(engine, &plans, PATIENCE).await.expect("enough free addresses");
     let running = snapshot.services.iter().map(|s| snapshot.running_tasks(&s.id).count()).sum::<usize>();
     assert_eq!(running, (stacks * replicas) as usize);
     plans.into_iter().map(|p| p.name).collect()
@@ -63,7 +63,7 @@ async fn lost(stacks: u32, replicas: u32, order: Order) -> usize {
     }
     until("all tasks are gone", || tasks(&sim) == 0).await;
     let truth = truth(&sim, "shared");
-    assert_eq!(truth.owners, [], "nobody is left");
+    assert_eq!(truth.owners, [], "no owner is left");
     assert_eq!(truth.in_use, Some(3 + truth.leaked.len() as u64));
     assert_eq!(objects(&sim).0, BTreeSet::new());
     truth.leaked.len()
@@ -102,7 +102,7 @@ async fn a_slow_stopper_keeps_its_network_and_says_so() {
     assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
 }
 
-/// What no wait would end is said at once: a network that a service of somebody else's is on stays with it.
+/// A network that a service outside of the removal uses is left at once: no wait would end that use.
 #[tokio::test]
 async fn a_network_that_others_use_is_left_to_them_at_once() {
     let mut model = with_shared("10.90.0.0/24");
@@ -121,7 +121,7 @@ async fn a_network_that_others_use_is_left_to_them_at_once() {
     let why = LeftReason::UsedBy { service: "guest_app".into() };
     assert_eq!(done[0].left, [Left { kind: PartKind::Network, name: "lent".into(), why }]);
     assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
-    // Removed together there is nobody left who uses it.
+    // Removed together, no service is left that uses it.
     let done = removed(&engine, &["lender".into(), "guest".into()], Order::Drained, PATIENCE).await;
     assert!(done.iter().all(|r| r.left.is_empty()), "{done:?}");
     assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
@@ -215,7 +215,7 @@ fn stored(model: &mut Model, kind: &str, name: &str, label: &str, value: &str) {
     assert_eq!(answer.status, 201, "{}", answer.value());
 }
 
-/// Two runs' leftovers beside the CI host, some with the labels of its stacks.
+/// Leftovers of two runs on the CI host, some with the labels of its stacks.
 fn littered() -> Model {
     let mut model = cc_ci();
     for (own, net) in [("aaaaaaaaaaaa", "a"), ("bbbbbbbbbbbb", "b")] {
@@ -296,7 +296,7 @@ async fn what_the_engine_refuses_to_remove_is_left_and_named() {
 
 /// What is not there any more is removed.
 #[tokio::test]
-async fn somebody_elses_removal_half_way_is_no_error() {
+async fn a_removal_by_another_client_half_way_is_not_an_error() {
     let sim = start(littered());
     let engine = connect(&sim).await;
     let interfere = |_| {
@@ -312,4 +312,107 @@ async fn somebody_elses_removal_half_way_is_no_error() {
         .unwrap();
     assert_eq!(done.left, []);
     assert!(objects(&sim).0.iter().all(|what| what.contains(" b_") || what.contains(" b-")));
+}
+
+/// The paths that a removal deletes, by kind, in order.
+fn deleted(sim: &Sim) -> Vec<String> {
+    let deletes = writes(sim).into_iter().filter(|call| call.starts_with("DELETE "));
+    deletes.map(|call| call.split('/').rev().nth(1).unwrap_or_default().to_owned()).collect()
+}
+
+/// A stack with a part of each kind on an embedded engine.
+fn of_every_kind() -> Sim {
+    let mut model = with_shared("10.90.0.0/24");
+    model
+        .create_network(&NetworkDraft::overlay("own").label(STACK_LABEL, "web").json())
+        .expect("a fresh name");
+    service(&mut model, ServiceDraft::new("web_app").stack("web").on("own").on("shared"));
+    stored(&mut model, "secrets", "key", STACK_LABEL, "web");
+    stored(&mut model, "configs", "conf", STACK_LABEL, "web");
+    start(model)
+}
+
+#[tokio::test]
+async fn each_order_deletes_the_kinds_in_its_own() {
+    for (order, kinds) in [
+        (Order::Drained, ["services", "networks", "secrets", "configs"]),
+        (Order::StackRm, ["services", "secrets", "configs", "networks"]),
+    ] {
+        let sim = of_every_kind();
+        let engine = connect(&sim).await;
+        let done = removed(&engine, &["web".into()], order, PATIENCE).await;
+        assert_eq!((done[0].services, done[0].networks, done[0].stored), (1, 1, 2), "{done:?}");
+        let mut made = deleted(&sim);
+        // Docker's order meets "in use by task", and asks again.
+        made.dedup();
+        assert_eq!(made, kinds, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_removed_keeps_its_network_and_the_rest_goes() {
+    let sim = of_every_kind();
+    let engine = connect(&sim).await;
+    sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("DELETE").path("/services/"));
+    let since = Instant::now();
+    let done = removed(&engine, &["web".into()], Order::Drained, PATIENCE).await;
+    assert!(since.elapsed() < PATIENCE / 4, "it waited for tasks that do not stop: {:?}", since.elapsed());
+    assert_eq!((done[0].services, done[0].networks, done[0].stored), (0, 0, 2), "{done:?}");
+    let [service, network] = done[0].left.as_slice() else { panic!("{done:?}") };
+    assert!(matches!(&service.why, LeftReason::Refused { error } if error.contains("500")), "{service}");
+    assert_eq!(network.why, LeftReason::UsedBy { service: "web_app".into() });
+}
+
+/// Networks are left in place where it is not known whether tasks still hold addresses.
+#[tokio::test]
+async fn tasks_that_cannot_be_read_keep_the_network() {
+    let sim = of_every_kind();
+    let engine = connect(&sim).await;
+    let options = RemovalOptions { order: Order::Drained, patience: Duration::from_millis(200) };
+    // From the first removal on: what the removal itself reads before is not disturbed.
+    let watch = |progress: Progress| {
+        if matches!(&progress, Progress::Removing { what: "service", .. }) {
+            sim.inject(FaultRule::new(Fault::Fail { status: 503 }).method("GET").path("/tasks"));
+        }
+    };
+    let run = RunId::unique();
+    let op = Operation::new(&engine, permit(), &run, &watch);
+    let done = remove_stacks(op, &["web".into()], &options).await.unwrap();
+    assert_eq!((done[0].services, done[0].networks, done[0].stored), (1, 0, 2), "{done:?}");
+    let [left] = done[0].left.as_slice() else { panic!("{done:?}") };
+    assert!(
+        matches!(&left.why, LeftReason::TasksUnknown { error, networks_kept: true, .. } if error.contains("503")),
+        "{left}"
+    );
+    assert!(sim.with_model(|model| model.network_id("own").is_ok()));
+    sim.clear_faults();
+    let swept = removed(&engine, &["web".into()], Order::Drained, PATIENCE).await;
+    assert_eq!((swept[0].networks, swept[0].left.len()), (1, 0), "{swept:?}");
+}
+
+#[tokio::test]
+async fn a_wait_survives_a_list_that_fails_and_reports_each_number_of_tasks_once() {
+    let mut model = with_shared("10.90.0.0/24");
+    model.create_network(&NetworkDraft::overlay("own").label(STACK_LABEL, "web").json()).unwrap();
+    let app = ServiceDraft::new("web_app").stack("web").on("own").on("shared").replicas(2);
+    service(&mut model, app.stops_in(Duration::from_millis(300)));
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let steps = std::sync::Mutex::new(Vec::new());
+    let watch = |progress: Progress| match progress {
+        Progress::Removing { what: "service", .. } => {
+            sim.inject(FaultRule::new(Fault::Fail { status: 503 }).method("GET").path("/tasks").times(2));
+        }
+        Progress::Step(step) => steps.lock().unwrap().push(step),
+        _ => {}
+    };
+    let run = RunId::unique();
+    let op = Operation::new(&engine, permit(), &run, &watch);
+    let done = remove_stacks(op, &["web".into()], &RemovalOptions::default()).await.unwrap();
+    assert_eq!((done[0].networks, done[0].left.len()), (1, 0), "{done:?}");
+    assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
+    let steps = steps.into_inner().unwrap();
+    assert_eq!(steps.first().map(String::as_str), Some("web: waiting for 2 task(s) to stop"), "{steps:?}");
+    let different: BTreeSet<&String> = steps.iter().collect();
+    assert_eq!(different.len(), steps.len(), "{steps:?}");
 }

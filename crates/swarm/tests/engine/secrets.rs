@@ -81,14 +81,14 @@ async fn no_result_tells_a_secret() {
             &why(&snapshot, &AllocatorCounts::default(), task.id.as_str()).unwrap(),
         );
     }
-    let look = pvcheck_audit::SavedSnapshot {
+    let whole = pvcheck_audit::SavedSnapshot {
         counts: AllocatorCounts::none(counts_refused(&snapshot).unwrap()),
         snapshot: snapshot.clone(),
         host: None,
         host_unknown: None,
     };
-    let saved = look.to_json().unwrap();
-    assert!(!saved.contains(CANARY) && !saved.contains("SWMTKN"), "a saved look tells a secret: {saved}");
+    let saved = whole.to_json().unwrap();
+    assert!(!saved.contains(CANARY) && !saved.contains("SWMTKN"), "a saved snapshot has a secret: {saved}");
     assert_silent("the owners", &owners(&snapshot, snapshot.overlay("shared").unwrap()));
     let options = CensusOptions::default();
     assert_silent(
@@ -115,7 +115,7 @@ async fn no_result_tells_a_secret() {
     assert_silent("the removal", &removed);
 }
 
-/// Even what it is told to run and the labels it is told to set stay with the engine.
+/// Commands and labels of the spec stay with the engine, too.
 fn throwaway() -> ChurnPlan {
     ChurnPlan {
         lock: None,

@@ -74,7 +74,7 @@ async fn each_allocated_overlay_is_asked_once() {
     let sim = start(trapped(Release::V29_7));
     let engine = connect(&sim).await;
     let snapshot = engine.snapshot().await.unwrap();
-    assert_eq!(reads(&sim).len(), 6, "a look stays six calls");
+    assert_eq!(reads(&sim).len(), 6, "a snapshot stays six calls");
     sim.clear_requests();
     read_counts(&engine, &snapshot).await;
     let allocated: Vec<_> = snapshot.overlays().into_iter().filter(|n| n.is_allocated()).collect();
@@ -104,7 +104,7 @@ async fn older_engines_and_older_leaders_are_not_asked() {
         assert!(report.networks.iter().all(|n| (n.in_use, n.leaked, n.free) == (None, None, None)));
         assert_eq!(report.allocator_unknown, counts.unknown, "said aloud");
     }
-    // A manager of 29 beside a leader of 28 answers with numbers of its own.
+    // A manager of 29 under a leader of 28 answers with numbers of its own.
     let sim = start(trapped(Release::V29_7));
     let engine = connect(&sim).await;
     let mut snapshot = engine.snapshot().await.unwrap();
@@ -135,7 +135,7 @@ async fn a_network_that_is_not_told_is_unknown() {
         let counts = read_counts(&engine, &snapshot).await;
         assert!(counts.unknown.is_some(), "{fault:?}");
         assert_eq!(counts.of(&idle), None);
-        assert!(counts.of(&snapshot.overlay("ingress").unwrap().id).is_some(), "it was told before");
+        assert!(counts.of(&snapshot.overlay("ingress").unwrap().id).is_some(), "it was reported before");
         let report = audit_with(&snapshot, &counts, &Thresholds::default());
         let network = report.networks.iter().find(|n| n.id == idle).unwrap();
         assert_eq!((network.in_use, network.leaked, network.free), (None, None, None));
@@ -146,20 +146,20 @@ async fn a_network_that_is_not_told_is_unknown() {
     }
 }
 
-/// The counts are a part of a saved look; a look of before them reads as before.
+/// A saved snapshot has the counts; one that was saved without them is still read.
 #[tokio::test]
 async fn a_saved_look_replays_with_its_counts() {
     let sim = start(trapped(Release::V29_7));
     let engine = connect(&sim).await;
     let snapshot = engine.snapshot().await.unwrap();
     let counts = read_counts(&engine, &snapshot).await;
-    let look = SavedSnapshot { snapshot, host: None, host_unknown: None, counts };
-    let back = SavedSnapshot::from_json(&look.to_json().unwrap()).unwrap();
-    assert_eq!(back, look);
+    let saved = SavedSnapshot { snapshot, host: None, host_unknown: None, counts };
+    let back = SavedSnapshot::from_json(&saved.to_json().unwrap()).unwrap();
+    assert_eq!(back, saved);
     let thresholds = Thresholds::default();
-    let judged = |look: &SavedSnapshot| audit_with(&look.snapshot, &look.counts, &thresholds);
-    assert_eq!(judged(&back), judged(&look));
-    let mut old: serde_json::Value = serde_json::from_str(&look.to_json().unwrap()).unwrap();
+    let judged = |saved: &SavedSnapshot| audit_with(&saved.snapshot, &saved.counts, &thresholds);
+    assert_eq!(judged(&back), judged(&saved));
+    let mut old: serde_json::Value = serde_json::from_str(&saved.to_json().unwrap()).unwrap();
     let fields = old.as_object_mut().unwrap();
     assert!(fields.remove("allocator").is_some());
     for service in old["services"].as_array_mut().unwrap() {
@@ -213,8 +213,8 @@ async fn a_count_tells_which_network_is_full() {
     let blind = why(&snapshot, &AllocatorCounts::default(), "waits").unwrap();
     assert_eq!((blind.network, blind.candidates.len()), (None, 2));
     let counts = read_counts(&engine, &snapshot).await;
-    let told = why(&snapshot, &counts, "waits").unwrap();
-    let network = told.network.unwrap();
+    let answer = why(&snapshot, &counts, "waits").unwrap();
+    let network = answer.network.unwrap();
     let numbers = (network.usable, network.owned, network.leaked, network.free);
     assert_eq!((network.name.as_str(), numbers), ("tiny", (13, 4, Some(9), Some(0))));
 }
@@ -242,7 +242,7 @@ async fn a_census_by_status_counts_and_changes_nothing() {
             (&NO_ADDRESS[..], &NO_ADDRESS[..])
         );
         assert!(found.reason == Some(Doubt::NumberOnly));
-        assert_eq!(asked, if leaks == 0 { 1 } else { 2 }, "a second look at what is suspected");
+        assert_eq!(asked, if leaks == 0 { 1 } else { 2 }, "a second snapshot of what is suspected");
         assert_eq!(writes(&sim), NOTHING);
         assert_eq!(truth(&sim, network), before);
     }

@@ -95,7 +95,7 @@ pub(crate) fn truth(sim: &Sim, name: &str) -> NetworkTruth {
     sim.with_model(|model| model.truth().network(name).expect("a network of the test").clone())
 }
 
-/// Every request since the last look that may change something.
+/// Every request since the log was last cleared that may change something.
 pub(crate) fn writes(sim: &Sim) -> Vec<String> {
     let requests = sim.requests().into_iter().filter(|r| r.method != "GET");
     requests.map(|r| format!("{} {}", r.method, r.target)).collect()

@@ -10,7 +10,7 @@ use crate::support::*;
 /// Longer than any task needs for an address.
 const LONG: Duration = Duration::from_secs(10);
 
-async fn look(model: Model) -> Snapshot {
+async fn seen(model: Model) -> Snapshot {
     let sim = start(model);
     let snapshot = connect(&sim).await.snapshot().await.expect("a healthy engine");
     assert_eq!(writes(&sim), NOTHING);
@@ -19,7 +19,7 @@ async fn look(model: Model) -> Snapshot {
 
 async fn explained(mut model: Model, subject: &str) -> Why {
     model.advance(LONG);
-    ask(&look(model).await, subject)
+    ask(&seen(model).await, subject)
 }
 
 fn ask(snapshot: &Snapshot, subject: &str) -> Why {
@@ -242,7 +242,7 @@ async fn an_update_that_adds_a_full_network_is_to_be_taken_back() {
 #[tokio::test]
 async fn a_full_ingress_holds_up_what_publishes() {
     let mut model = with_shared("10.90.0.0/24");
-    // 253 usable: what publishes on the mesh takes a VIP and each task an address, beside the load balancer.
+    // 253 usable: what publishes on the mesh takes a VIP, and each task an address; one more is the load balancer's.
     service(&mut model, ServiceDraft::new("mesh").replicas(252).publish(8080, 80, "ingress"));
     service(&mut model, ServiceDraft::new("app").on("shared").publish(8081, 80, "ingress"));
     let found = explained(model, "app").await;
@@ -259,7 +259,7 @@ async fn a_node_without_its_load_balancer() {
     model.add_node(false);
     service(&mut model, ServiceDraft::new("spread").on("shared").dnsrr().replicas(4));
     model.advance(SETTLE);
-    let mut snapshot = look(model).await;
+    let mut snapshot = seen(model).await;
     for (state, word) in [(TaskState::Preparing, "preparing"), (TaskState::Rejected, "rejected")] {
         let task = snapshot.tasks.iter_mut().find(|t| t.state == TaskState::Preparing).expect("it waits");
         task.state = state;
@@ -269,7 +269,8 @@ async fn a_node_without_its_load_balancer() {
             let found = ask(&snapshot, subject);
             assert_eq!(found.verdict, Verdict::Address, "{found:#?}");
             assert_eq!(found.network.as_ref().unwrap().name, "shared");
-            let link = found.chain.iter().find(|l| l.fact.contains("load-balancer address")).expect("told");
+            let link =
+                found.chain.iter().find(|l| l.fact.contains("load-balancer address")).expect("in the chain");
             assert_eq!(link.state, word, "{found:#?}");
         }
     }
@@ -298,7 +299,7 @@ async fn it_is_not_an_address() {
     assert!(found.chain.last().unwrap().fact.starts_with("it has its addresses"));
 
     service(&mut model, ServiceDraft::new("crashes").on("shared"));
-    let mut snapshot = look(model).await;
+    let mut snapshot = seen(model).await;
     let id = snapshot.service_named("crashes").unwrap().id.clone();
     let task = snapshot.tasks.iter_mut().find(|t| t.service.as_ref() == Some(&id)).unwrap();
     (task.state, task.error) = (TaskState::Failed, "task: non-zero exit (3)".into());
@@ -317,14 +318,14 @@ async fn a_node_that_is_down() {
     let second = model.add_node(false).to_string();
     service(&mut model, ServiceDraft::new("everywhere").on("shared").global());
     model.set_node_down(&second, true).unwrap();
-    let mut snapshot = look(model).await;
+    let mut snapshot = seen(model).await;
     let host = snapshot.nodes.iter().find(|n| n.id.as_str() == second).unwrap().hostname.clone();
     let there = |t: &&pvcheck_audit::Task| t.node.as_ref().is_some_and(|n| n.as_str() == second);
     let task = snapshot.tasks.iter().find(there).unwrap().id.clone();
     let found = ask(&snapshot, task.as_str());
     assert_eq!(found.verdict, Verdict::NotAddress, "{found:#?}");
     assert!(found.summary.contains(&host), "{}", found.summary);
-    // Where the Swarm has not yet told the task to stop, its service does not run either.
+    // While the task's desired state is still running, its service does not run either.
     let position = snapshot.tasks.iter().position(|t| t.id == task).unwrap();
     snapshot.tasks[position].desired = TaskState::Running;
     assert_eq!(ask(&snapshot, "everywhere").verdict, Verdict::NotAddress);
@@ -341,7 +342,7 @@ async fn nothing_is_wrong() {
     service(&mut model, ServiceDraft::new("none").on("shared").replicas(0));
     service(&mut model, ServiceDraft::new("plain"));
     service(&mut model, ServiceDraft::new("everywhere").global());
-    let snapshot = look(model).await;
+    let snapshot = seen(model).await;
     for service in &snapshot.services {
         let found = ask(&snapshot, &service.name);
         assert_eq!((found.verdict, found.remedies.len()), (Verdict::Running, 0), "{found:#?}");
@@ -356,13 +357,13 @@ async fn what_was_made_a_moment_ago_is_unknown() {
     let mut model = seven_on_a_28();
     model.create_service(ServiceDraft::new("late").on("shared").json()).unwrap();
     model.advance(Duration::from_secs(1));
-    let snapshot = look(model).await;
+    let snapshot = seen(model).await;
     assert_eq!(ask(&snapshot, "late").verdict, Verdict::Unknown);
 }
 
 #[tokio::test]
 async fn by_name_by_id_or_by_its_beginning() {
-    let snapshot = look(seven_on_a_28()).await;
+    let snapshot = seen(seven_on_a_28()).await;
     let service = snapshot.service_named("s7_app").unwrap();
     let task = snapshot.tasks.iter().find(|t| t.service.as_ref() == Some(&service.id)).unwrap();
     for subject in ["s7_app", service.id.as_str(), &service.id.as_str()[..20]] {

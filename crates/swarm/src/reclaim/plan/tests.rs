@@ -220,7 +220,7 @@ fn what_starts_or_stops_on_a_node_is_on_its_way_and_what_waits_is_not() {
 
 /// The kind, its data and the text, for scripts and for people.
 #[test]
-fn json_has_the_kinds_beside_the_texts() {
+fn json_has_the_kinds_and_the_texts() {
     let mut busy = facts(1);
     busy.moving = vec!["a_app".into(), "b_app".into()];
     let json = serde_json::to_value(plan_reclaim(&busy, only(Strategy::Restart, true))).unwrap();

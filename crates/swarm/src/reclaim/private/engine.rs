@@ -1,8 +1,8 @@
-//! A private engine: a dockerd of its own in network, mount, host-name and process namespaces of its own.
+//! A private engine: a second dockerd in network, mount, UTS and PID namespaces of its own.
 //!
-//! Its first process is dockerd itself. When it is killed, the kernel ends whatever else runs in its process namespace
-//! (containerd) and drops its mounts (pid_namespaces(7)). Its folder survives it, so that it can be started again with
-//! the raft state that it had.
+//! The first process of its PID namespace is dockerd itself. When it is killed, the kernel ends every other process of the
+//! namespace (containerd) and drops its mounts (pid_namespaces(7)). Its folder survives, so that it can be started again
+//! with its raft state.
 
 use std::ffi::OsString;
 use std::fs;
@@ -26,10 +26,12 @@ use crate::reclaim::error::ReclaimError;
 use crate::reclaim::helper_error::HelperError;
 use crate::run::RunId;
 
-/// After this long a frozen engine wakes, whatever became of the process that froze it.
+/// After this long a frozen engine wakes even if the process that froze it was killed. More than `STEPS_DOWN` of the borrow,
+/// so that it never wakes too early.
 const WAKES_AFTER_SECS: u32 = 40;
 
-/// What dockerd writes to /run and /etc (sockets, key.json) stays in the mount namespace. `$0` is its folder.
+/// The first script in the namespaces. What dockerd writes to /run and /etc (sockets, key.json) stays in the mount
+/// namespace, where it cannot meet the host engine's. `$0` is its folder, `$1` its host name, `$2` dockerd.
 const FIRST: &str = r#"
 mount -t tmpfs -o mode=755 tmpfs /run || exit 1
 mkdir -p /run/pv/up /run/pv/work || exit 1
@@ -38,18 +40,18 @@ hostname "$1"
 exec "$2" --config-file "$0/daemon.json" >>"$0/dockerd.log" 2>&1
 "#;
 
-/// The engine's configuration in its folder; its process is known by this word.
+/// The engine's configuration in its folder; its process is recognised by this path in its command line.
 const CONFIG: &str = "daemon.json";
-/// The word by which the alarm of a frozen engine is known; no such file is made.
+/// The path by which the alarm of a frozen engine is recognised in its command line; no such file exists.
 const ALARM: &str = "alarm";
 
-/// A private engine as the journal keeps it.
+/// A private engine, as the step log records it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PrivateEngine {
-    /// Name of its network namespace and of its link on this side; its host name too.
+    /// The name of its network namespace, of the link on this side, and its host name.
     name: String,
     dir: PathBuf,
-    /// This side's address, and its own.
+    /// The address of this side of the link, and of the engine's.
     link: (Ipv4Addr, Ipv4Addr),
     dockerd: PathBuf,
     path: String,
@@ -62,7 +64,7 @@ impl PrivateEngine {
         let dockerd = programs.dockerd.ok_or(HelperError::NoDockerd)?;
         let word = |text: OsString| text.to_string_lossy().into_owned();
         Ok(Self {
-            // Names of links have at most 15 characters.
+            // The kernel's limit for the name of a link is 15 characters (IFNAMSIZ).
             name: format!("pvb{run}").chars().take(15).collect(),
             dir: folder.join("engine"),
             link,
@@ -82,17 +84,17 @@ impl PrivateEngine {
         self.link.1
     }
 
-    /// True iff its folder is still there.
+    /// True iff its data folder is there: only then can it be started again with its raft state.
     pub(crate) fn has_folder(&self) -> bool {
         self.dir.join("data").is_dir()
     }
 
-    /// The engine's first process, if it runs.
+    /// The pid of its dockerd, if it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.engine_process().map(|p| p.pid)
     }
 
-    /// Every process of it: those that were started with its folder as a word, which no other run has. They are looked for and not written down, so
+    /// Every process of it, by its folder in the command line, which no other run has. They are searched for, not recorded, so
     /// that none is lost between its start and the record of it.
     fn processes(&self) -> Vec<(Process, Vec<PathBuf>)> {
         let words = [self.dir.clone(), self.dir.join(CONFIG), self.dir.join(ALARM)];
@@ -107,7 +109,7 @@ impl PrivateEngine {
         self.processes().into_iter().find(|(_, words)| words.contains(&word)).map(|(process, _)| process)
     }
 
-    /// The engine itself, once it has been started in its namespaces.
+    /// The dockerd, once it runs in its namespaces.
     fn engine_process(&self) -> Option<Process> {
         self.with_word(CONFIG)
     }
@@ -116,7 +118,7 @@ impl PrivateEngine {
         Path::new("/run/netns").join(&self.name)
     }
 
-    /// Makes the namespace and the link, or what of them is missing.
+    /// Creates the namespace and the link, or the part of them that is missing.
     pub(crate) async fn connect(&self) -> Result<(), ReclaimError> {
         let name = self.name.as_str();
         if !self.namespace_file().exists() {
@@ -132,7 +134,7 @@ impl PrivateEngine {
             self.ip(&["link", "set", name, "up"]).await?;
             self.ip(&["-n", name, "address", "add", &its, "dev", "eth0"]).await?;
             self.ip(&["-n", name, "link", "set", "eth0", "up"]).await?;
-            // The manager's own address is not in the link's network.
+            // The manager advertises an address outside of the link's network.
             self.ip(&["-n", name, "route", "add", "default", "via", &gateway]).await?;
         }
         Ok(())
@@ -159,11 +161,11 @@ impl PrivateEngine {
     fn spawn(&self, run: &RunId) -> Result<(), ReclaimError> {
         make_private(&self.dir)?;
         for stale in ["dockerd.pid", "docker.sock"] {
-            // A killed engine leaves them; a new one would take the id in the first for somebody else's.
+            // A killed engine leaves both. In a new PID namespace the pid in the first is likely in use, and dockerd would
+            // refuse to start.
             let _ = fs::remove_file(self.dir.join(stale));
         }
-        // So does its containerd, whose id is as small and as likely taken in the new process namespace; nothing in that
-        // folder outlives its processes.
+        // The same with containerd's pid file; nothing else in that folder is needed after its processes have ended.
         let _ = fs::remove_dir_all(self.dir.join("exec"));
         let config = json!({
             "data-root": self.dir.join("data"),
@@ -171,7 +173,7 @@ impl PrivateEngine {
             "pidfile": self.dir.join("dockerd.pid"),
             "hosts": [format!("unix://{}", self.dir.join("docker.sock").display())],
             "labels": [format!("{RUN_LABEL}={run}")],
-            // It runs no container: nothing of the kernel's tables is its business.
+            // It runs no container, so it must not touch the host's firewall or forwarding.
             "bridge": "none",
             "iptables": false,
             "ip-forward": false,
@@ -204,7 +206,7 @@ impl PrivateEngine {
         if let Some(libraries) = &self.libraries {
             command.env("LD_LIBRARY_PATH", libraries);
         }
-        // Not killed with this process: as a member of the Swarm it is needed until it has been taken out of it.
+        // Not killed with this process: it is half of the quorum until it has been demoted.
         command.spawn().map(drop).map_err(io(Path::new("setsid")))
     }
 
@@ -215,9 +217,10 @@ impl PrivateEngine {
         without_values(&tail.into_iter().rev().collect::<Vec<_>>().join(" | "))
     }
 
-    /// Stops the engine's clock, with an alarm that wakes it should nobody else.
+    /// Freezes the engine with SIGSTOP, and starts an alarm that wakes it if this process is killed meanwhile.
     pub(crate) fn freeze(&self) -> Result<(), ReclaimError> {
         let engine = self.engine_process().ok_or(HelperError::Ended)?;
+        // Field 22 is the start time: the pid may have been reused by then (proc_pid_stat(5)).
         let script = format!(
             "sleep {WAKES_AFTER_SECS}; [ \"$(cut -d' ' -f22 /proc/{0}/stat)\" = {1} ] && kill -CONT {0}",
             engine.pid, engine.start
@@ -225,19 +228,20 @@ impl PrivateEngine {
         let mut command = Command::new("setsid");
         command.args(["sh", "-c", &script]).arg(self.dir.join(ALARM)).env("PATH", &self.path);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // The alarm before the freeze: a process that is killed between the two leaves no frozen engine.
         command.spawn().map_err(|source| ReclaimError::State { path: "setsid".into(), source })?;
         engine.signal(Signal::STOP);
         Ok(())
     }
 
-    /// Wakes a frozen engine; one that is awake or gone is left as it is.
+    /// Wakes a frozen engine and ends its alarm; does nothing for an engine that is awake or gone.
     pub(crate) fn wake(&self) {
         if let Some(engine) = self.engine_process() {
             engine.signal(Signal::CONT);
         }
         if let Some(alarm) = self.with_word(ALARM) {
             for pid in all_processes().into_iter().filter(|p| stat(*p).is_some_and(|s| s.2 == alarm.pid)) {
-                // Its `sleep`.
+                // The `sleep` of the alarm's script, which would outlive it.
                 if let Some(child) = Process::of(pid) {
                     child.signal(Signal::KILL);
                 }
@@ -246,14 +250,15 @@ impl PrivateEngine {
         }
     }
 
-    /// Ends the engine and removes everything of it. Doing it twice is no error.
+    /// Kills the engine and removes its link, namespace and folder. Repeating it is not an error.
     pub(crate) async fn remove(&self) -> Result<(), ReclaimError> {
+        // The alarm must not outlive the engine.
         self.wake();
         let mut left = None;
         let ended = wait_until!(LIMIT, async {
             let processes = self.processes();
             left = processes.first().map(|(first, _)| first.pid);
-            // Killed in each round: a process that was being started meanwhile was not in the list before.
+            // Killed in each round: a process that was just being started was not in the list of the round before.
             for (process, _) in &processes {
                 process.signal(Signal::KILL);
             }
@@ -268,7 +273,7 @@ impl PrivateEngine {
         if self.namespace_file().exists() {
             self.ip(&["netns", "delete", &self.name]).await?;
         }
-        // The kernel takes down a killed namespace's mounts after its last process has ended; until then they are busy.
+        // The kernel drops the mounts of a killed namespace after its last process has ended; until then they are busy.
         let busy = |error: &std::io::Error| error.kind() != std::io::ErrorKind::NotFound;
         match retry_while!(LIMIT, busy, async { fs::remove_dir_all(&self.dir) }) {
             Err(source) if busy(&source) => Err(ReclaimError::State { path: self.dir.clone(), source }),

@@ -1,12 +1,12 @@
-//! A network of four addresses for the link between this host and a private engine.
+//! A /30 for the link between this host and a private engine.
 
 use std::net::Ipv4Addr;
 
 use ipnet::IpNet;
 use pvcheck_audit::{HostFacts, Network, Snapshot};
 
-/// The first network of four addresses that nothing here uses: its two hosts. The candidates are of 198.18.0.0/15, which
-/// RFC 2544 keeps for measurements between two devices.
+/// The two hosts of the first /30 that no route, address or overlay uses; `None` if every candidate is in use. The candidates
+/// are in 198.18.0.0/15, which RFC 2544 reserves for benchmarks between two devices.
 pub(crate) fn free_link(host: &HostFacts, snapshot: &Snapshot) -> Option<(Ipv4Addr, Ipv4Addr)> {
     let mut taken: Vec<IpNet> = host.routes.iter().map(|r| r.destination).collect();
     taken.extend(host.addresses.iter().filter_map(|a| IpNet::new(a.address, a.prefix).ok()));
@@ -14,6 +14,7 @@ pub(crate) fn free_link(host: &HostFacts, snapshot: &Snapshot) -> Option<(Ipv4Ad
     taken.extend(pools.filter_map(|s| s.to_string().parse::<IpNet>().ok()));
     (0..=u8::MAX).find_map(|n| {
         let link: IpNet = format!("198.18.{n}.0/30").parse().ok()?;
+        // A default route contains every candidate, and is not a use of it.
         let free = taken
             .iter()
             .filter(|t| 0 < t.prefix_len())

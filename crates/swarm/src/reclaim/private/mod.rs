@@ -1,4 +1,4 @@
-//! A private engine beside the host's own: its programs, processes, link and folder.
+//! The private engine of a borrow: its programs, processes, link and folder.
 
 mod engine;
 mod exec;

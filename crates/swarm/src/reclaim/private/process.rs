@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process for good: its id and its start time, since ids are used again.
+/// A process, identified by its pid and its start time, since a pid is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) pid: u32,
@@ -15,6 +15,7 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn of(pid: u32) -> Option<Self> {
+        // A zombie has ended; only its parent has not read its status yet.
         let (state, start, _) = stat(pid)?;
         (state != 'Z').then_some(Self { pid, start })
     }
@@ -27,14 +28,14 @@ impl Process {
         if self.is_alive()
             && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
         {
-            // It may end in between, which is as good.
+            // It may have ended since, which is as good.
             let _ = kill_process(pid, signal);
         }
     }
 }
 
-/// State, start time and parent of a process: proc_pid_stat(5). Its name may hold anything, so it is counted from the
-/// last parenthesis.
+/// State, start time and parent of a process (proc_pid_stat(5)); `None` if it is gone. Its name may contain anything, so
+/// fields are counted from the last parenthesis.
 pub(super) fn stat(pid: u32) -> Option<(char, u64, u32)> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
@@ -44,7 +45,7 @@ pub(super) fn parse_stat(text: &str) -> Option<(char, u64, u32)> {
     Some((fields.first()?.chars().next()?, fields.get(19)?.parse().ok()?, fields.get(1)?.parse().ok()?))
 }
 
-/// The words of a process's command line; none for one that has ended.
+/// The words of a process's command line; empty if it has ended.
 pub(super) fn command_line(pid: u32) -> Vec<PathBuf> {
     use std::os::unix::ffi::OsStringExt;
     let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_known_by_its_start() {
+    fn a_process_is_identified_by_its_start_time() {
         assert_eq!(
             parse_stat("42 (a) R (b) S 7 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0"),
             Some(('S', 12345, 7))

@@ -1,4 +1,4 @@
-//! One look: the snapshot and the owners are what the model says, address by address.
+//! The snapshot and its owners are what the model says, address by address.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -69,7 +69,7 @@ async fn assert_equals_truth(sim: &Sim) -> usize {
 fn assert_same_pool(network: &Network, truth: &NetworkTruth, owned: u64) {
     assert_eq!(network.subnets(), truth.subnet.into_iter().collect::<Vec<_>>());
     let Some(in_use) = truth.in_use else { return };
-    // Network address, broadcast address and gateway are nobody's.
+    // Network address, broadcast address and gateway have no owner.
     assert_eq!(owned + 3 + truth.leaked.len() as u64, in_use, "{}", truth.name);
     assert_eq!(network.usable(), owned + truth.leaked.len() as u64 + truth.free.expect("allocated"));
 }
@@ -80,7 +80,7 @@ async fn the_ci_host_is_seen_as_it_is() {
     assert!(20 < held, "the world has owners to compare: {held}");
 }
 
-/// Everything that costs an address, and everything that looks as if it did.
+/// Everything that takes an address, and everything that only seems to.
 fn motley() -> Model {
     let mut model = cc_ci();
     model.add_node(false);
@@ -107,7 +107,7 @@ fn motley() -> Model {
 }
 
 #[tokio::test]
-async fn every_kind_of_owner_is_seen_and_nobody_else() {
+async fn every_kind_of_owner_is_seen_and_no_other() {
     let sim = start(motley());
     let held = assert_equals_truth(&sim).await;
     assert!(40 < held, "the world has owners to compare: {held}");
@@ -115,7 +115,7 @@ async fn every_kind_of_owner_is_seen_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_look_is_six_reads_whatever_the_size() {
+async fn a_snapshot_is_six_reads_at_any_size() {
     for model in [fresh(), Model::with(40, 3).expect("it fits")] {
         let sim = start(model);
         let engine = connect(&sim).await;

@@ -1,4 +1,4 @@
-//! A snapshot together with the facts of this host.
+//! A snapshot, and the facts of this host.
 
 use pvcheck_audit::{AllocatorCounts, SavedSnapshot};
 
@@ -6,8 +6,8 @@ use super::host::read_host;
 use crate::engine::{CallError, Engine};
 
 /// Reads the Swarm, and this process's network namespace, which is taken for the engine's: see
-/// [`pvcheck_audit::HostFacts`]. A host that cannot be read is `None` with its reason. The allocator's counts are not
-/// asked for: see [`crate::read_counts`].
+/// [`pvcheck_audit::HostFacts`]. If the host cannot be read, `host` is `None` and `host_unknown` has the reason. The
+/// allocator's counts are not read, since each costs a call: see [`crate::read_counts`].
 ///
 /// # Errors
 /// If a call to the engine fails.
