@@ -1,8 +1,8 @@
-//! Services that wait for an address.
+//! Services and tasks that wait for an address.
 
 use serde::{Deserialize, Serialize};
 
-use crate::seen::{EndpointMode, Network, NetworkId, Service, Snapshot};
+use crate::seen::{EndpointMode, Network, NetworkId, Service, Snapshot, Task, TaskId, TaskState};
 
 /// A VIP service that has no address on a network of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,4 +59,27 @@ fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
             }
         })
         .collect()
+}
+
+/// Tasks that are meant to run and have no address yet on any of their networks, one of which is this: the name of the
+/// service (or its id, where it is gone) and the task.
+///
+/// The allocator gives a task an address on all of its networks or on none, and what it has taken before the one that
+/// refuses it gives back (swarmkit `manager/allocator/network.go`, `allocateTask`). So a task that waits on another network
+/// takes and gives back one of this network at each attempt, which no list and no event shows.
+pub fn waiting_tasks(snapshot: &Snapshot, network: &NetworkId) -> Vec<(String, TaskId)> {
+    let waits = |t: &&Task| t.state == TaskState::New && t.is_wanted();
+    let wants = |task: &&Task| {
+        let service = task.service.as_ref().and_then(|id| snapshot.service(id));
+        let mesh = || snapshot.networks.iter().any(|n| n.ingress && n.id == *network);
+        service.is_some_and(|s| s.networks.contains(network) || (s.publishes_ingress && mesh()))
+            || task.is_attached_to(network)
+    };
+    let name = |task: &Task| {
+        let id = task.service.as_ref();
+        id.map_or_else(String::new, |id| {
+            snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone())
+        })
+    };
+    snapshot.tasks.iter().filter(waits).filter(wants).map(|t| (name(t), t.id.clone())).collect()
 }

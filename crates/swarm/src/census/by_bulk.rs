@@ -19,6 +19,7 @@ impl Prober<'_> {
         let service = self.writer.create_probe(&name, &self.network.id, wanted, self.op.run).await?;
         let given = self.wait_given(&service, wanted).await;
         self.writer.remove_service(&service).await?;
+        turn.removed(vec![service.clone()]);
         let given = given?;
         let exhausted = given.len() < wanted as usize;
         turn.push(&given, exhausted);

@@ -28,7 +28,8 @@ impl Prober<'_> {
         while taken < STRETCH && !turn.is_complete() {
             let lanes = turn.lanes();
             let given = try_join_all((0..lanes).map(|_| self.step())).await?;
-            let given: Vec<_> = given.into_iter().flatten().collect();
+            turn.removed(given.iter().map(|(service, _)| service.clone()).collect());
+            let given: Vec<_> = given.into_iter().filter_map(|(_, address)| address).collect();
             turn.push(&given, given.len() < lanes as usize);
             taken += lanes;
         }
@@ -36,13 +37,13 @@ impl Prober<'_> {
         Ok(())
     }
 
-    /// The next free address, given back at once; `None` if there was none.
-    async fn step(&self) -> Result<Option<Ipv4Addr>, CallError> {
+    /// The next free address, given back at once; `None` if there was none. With the service that asked for it.
+    async fn step(&self) -> Result<(ServiceId, Option<Ipv4Addr>), CallError> {
         let name = self.next_name();
         let service = self.writer.create_pointer(&name, self.network, self.op.run).await?;
         let address = self.wait_vip(&service).await;
         self.writer.remove_service(&service).await?;
-        address
+        Ok((service, address?))
     }
 
     async fn wait_vip(&self, id: &ServiceId) -> Result<Option<Ipv4Addr>, CallError> {

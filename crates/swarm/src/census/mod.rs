@@ -6,6 +6,7 @@
 mod by_bulk;
 mod by_cursor;
 mod by_status;
+mod evidence;
 mod prober;
 mod report;
 mod ring;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use pvcheck_audit::{Network, NoSuchNetwork};
+use pvcheck_audit::{Network, NoSuchNetwork, TaskId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -97,14 +97,18 @@ pub enum CensusError {
         "network `{0}` is not allocated yet: Swarm gave it no subnet; see the manager's log for an overlap, or recreate it with another --subnet"
     )]
     NotAllocated(String),
-    /// A service waits for an address: a census would cost more of them.
+    /// A service or a task waits for an address: a census would cost more of them, or be wrong.
     #[error(
-        "service `{service}` waits for an address on {network}; a census now would lose more of them; remove or fix that service first{}",
+        "{} waits for an address on {network}; {}; remove or fix that service first{}",
+        waiter(service, task.as_ref()),
+        if task.is_none() { "a census now would lose more of them" } else { "its attempts move the ring that a census follows" },
         if *.status_offered { ", or count with `--method status`, which asks for no address" } else { "" }
     )]
     SomebodyWaits {
         /// The waiting service.
         service: String,
+        /// Its task, where its service has its addresses and one of its tasks has none.
+        task: Option<TaskId>,
         /// The network it waits on, by name or id.
         network: String,
         /// True iff the engine offers [`CensusMethod::Status`], which is possible all the same.
@@ -121,4 +125,8 @@ pub enum CensusError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+fn waiter(service: &str, task: Option<&TaskId>) -> String {
+    task.map_or_else(|| format!("service `{service}`"), |task| format!("task {task} of service `{service}`"))
 }

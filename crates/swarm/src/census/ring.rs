@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use pvcheck_audit::ServiceId;
 use pvcheck_ipam::Subnet;
 
 /// What one turn of the ring has handed out so far.
@@ -19,6 +20,10 @@ pub(super) struct Turn {
     given: u32,
     restless: bool,
     exhausted: bool,
+    /// The first thing that others did to the ring.
+    disturbance: Option<String>,
+    /// The services of ours that were removed last.
+    last_removed: Vec<ServiceId>,
 }
 
 #[derive(Debug)]
@@ -46,6 +51,8 @@ impl Turn {
             given: 0,
             restless: false,
             exhausted: false,
+            disturbance: None,
+            last_removed: Vec::new(),
         }
     }
 
@@ -71,6 +78,31 @@ impl Turn {
     /// Notes whether tasks of others were seen stopping while the turn went on.
     pub(super) fn saw_stopping(&mut self, stopping: bool) {
         self.restless |= stopping;
+    }
+
+    /// Notes that others may have moved the ring.
+    pub(super) fn disturb(&mut self, how: String) {
+        self.disturbance.get_or_insert(how);
+    }
+
+    /// What others did that may have moved the ring; `None` if nothing was noticed.
+    pub(super) fn disturbance(&self) -> Option<&str> {
+        self.disturbance.as_deref()
+    }
+
+    /// Notes that these services of ours were removed.
+    pub(super) fn removed(&mut self, services: Vec<ServiceId>) {
+        self.last_removed = services;
+    }
+
+    /// The services of ours that were removed last.
+    pub(super) fn last_removed(&self) -> &[ServiceId] {
+        &self.last_removed
+    }
+
+    /// True iff there is nothing more to ask for: the ring has gone round, or the turn is spoilt.
+    pub(super) fn is_over(&self) -> bool {
+        self.disturbance.is_some() || self.is_complete()
     }
 
     /// True iff some were: then an address may have been lost in its middle.

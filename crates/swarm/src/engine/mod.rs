@@ -3,6 +3,7 @@
 mod connect;
 mod connection;
 mod error;
+mod events;
 mod host;
 mod poll;
 pub(crate) mod wire;
@@ -10,5 +11,6 @@ pub(crate) mod wire;
 pub use connect::{ConnectError, Engine};
 pub use connection::Connection;
 pub use error::{CallError, CallErrorKind};
+pub(crate) use events::Events;
 pub use host::{Host, HostError};
 pub(crate) use poll::poll;
