@@ -66,7 +66,7 @@ fn the_world_answers_and_a_missing_service_shows_at_once() -> Outcome {
         text(lab.command("docker").args(["service", "ls", "--format", "{{.Name}} {{.Replicas}}"]))?;
     assert_eq!(services.lines().filter(|line| line.ends_with(" 1/1")).count(), 9, "{services}");
     for route in &lab.info().routes {
-        assert!(route.expected.contains(&lab.ask(route)?), "{route:?}");
+        assert!(route.expected.contains(&lab.route_status(route)?), "{route:?}");
     }
 
     let dashboard = lab.info().routes.iter().find(|route| route.name == "dashboard").ok_or("no dashboard")?;
@@ -75,10 +75,10 @@ fn the_world_answers_and_a_missing_service_shows_at_once() -> Outcome {
     let gone = await_status(&lab, dashboard, |status| status != 200)?;
     assert!([404, 502, 503].contains(&gone), "{gone}");
     let asked = Instant::now();
-    lab.ask(dashboard)?;
+    lab.route_status(dashboard)?;
     assert!(asked.elapsed() < Duration::from_secs(1), "an error is quick: {:?}", asked.elapsed());
     for route in others() {
-        assert!(route.expected.contains(&lab.ask(route)?), "the others are not touched: {route:?}");
+        assert!(route.expected.contains(&lab.route_status(route)?), "the others are not touched: {route:?}");
     }
     text(lab.command("docker").args(["service", "scale", "--detach", &format!("{}=1", dashboard.service)]))?;
     await_status(&lab, dashboard, |status| status == 200)?;
@@ -212,7 +212,7 @@ fn await_status(
 ) -> Result<u16, Box<dyn Error>> {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        let status = lab.ask(route)?;
+        let status = lab.route_status(route)?;
         if good(status) {
             return Ok(status);
         }

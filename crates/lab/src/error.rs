@@ -1,8 +1,10 @@
 //! What can go wrong while a lab is made, used or taken down.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// Why a lab could not be made, used or taken down. Every message names what is missing or left and the mend.
+/// Why a lab could not be made, used or taken down. Every message names what is missing or left and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// The engine answered a request with an error status.
@@ -117,7 +119,7 @@ pub enum LabError {
     NotRoot,
     /// The folder for labs cannot be used.
     #[error("the labs' folder {} {reason}: set PVCHECK_LAB_DIR to another one", path.display())]
-    Place {
+    LabsDir {
         /// The folder.
         path: PathBuf,
         /// What is wrong with it.
@@ -154,5 +156,45 @@ impl LabError {
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Errors that a caller can do something about say what, in the same line.
+    #[test]
+    fn messages_name_the_way_on() {
+        for (error, way_on) in [
+            (LabError::NotRoot, "run it as root"),
+            (LabError::NotFound { name: "x".into() }, "`lab list` shows those that exist"),
+            (LabError::NameTaken { name: "x".into() }, "`lab down x`"),
+            (LabError::MissingTool { program: "ip", package: "iproute2" }, "install the package iproute2"),
+            (LabError::NoEngine { missing: "dockerd".into() }, "install docker.io"),
+            (LabError::EngineCount { asked: 9, max: 7 }, "1 to 7 managers and spares"),
+            (
+                LabError::LabsDir { path: "/run/x".into(), reason: "is below /run" },
+                "set PVCHECK_LAB_DIR to another one",
+            ),
+            (
+                LabError::MissingLibraries {
+                    program: "/c/dockerd".into(),
+                    libraries: vec!["libmnl.so.0".into()],
+                },
+                "libmnl.so.0; install the packages that bring them",
+            ),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains(way_on), "{text}");
+            assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_io_error_keeps_its_source_out_of_the_text() {
+        let error = LabError::io("write", "/x")(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(error.to_string(), "cannot write /x");
+        assert!(std::error::Error::source(&error).is_some());
     }
 }

@@ -1,26 +1,24 @@
 //! The lab itself.
 
-use std::{
-    mem,
-    path::PathBuf,
-    process::{Child, Command},
-};
+use std::mem;
+use std::path::PathBuf;
+use std::process::{Child, Command};
 
 use jiff::Timestamp;
 
-use crate::{
-    EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, World,
-    deploy::{self, WorldFiles, side_by_side},
-    host::{Host, Started, search_path},
-    images::{self, Images},
-    network::{self, Plan, namespace_file},
-    probe::Prober,
-    process::ProcessId,
-    progress::{Context, ProgressSink},
-    spec::Cancel,
-    state::{self, State},
-    teardown, tools, world,
-};
+use crate::engine::host::{Host, Started, search_path};
+use crate::engine::network::{self, NetworkPlan, namespace_file};
+use crate::engine::process::ProcessId;
+use crate::engine::{swarm, tools};
+use crate::parallel::side_by_side;
+use crate::progress::{Context, ProgressSink};
+use crate::spec::Cancel;
+use crate::state::{self, State};
+use crate::world::cc_ci;
+use crate::world::deploy::{self, WorldFiles};
+use crate::world::images::{self, Images};
+use crate::world::probe::Prober;
+use crate::{EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, World, teardown};
 
 /// Private engines that form a Swarm. Dropping it takes it down, also while unwinding from a panic; what a killed process
 /// left behind is taken down by [`Lab::down_stale`].
@@ -30,37 +28,38 @@ pub struct Lab {
     dir: PathBuf,
     /// Our children, one per engine; empty when attached.
     watchers: Vec<Child>,
-    /// Whether dropping takes it down.
+    /// True iff dropping takes it down.
     owned: bool,
 }
 
 impl Lab {
-    /// Whether a lab can be made here.
+    /// Checks that a lab can be made here.
     ///
     /// # Errors
-    ///
-    /// Says what is missing: root, a helper of the system, or a way to an engine. A test that needs a lab prints it
-    /// and counts as not run.
+    /// If root, a helper of the system, or a way to an engine is missing; the error says which. A test that needs a lab
+    /// prints it and counts as not run.
     pub fn available() -> Result<(), LabError> {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
-        state::place()?;
+        // Checked before anything is downloaded: a folder that cannot hold sockets would fail only when the
+        // engine starts.
+        state::labs_dir()?;
         tools::check_system()
     }
 
-    /// Makes a lab and answers when every engine is up and, in a world, every task runs and every route answers as it
+    /// Makes a lab and returns when every engine is up and, with a world, every task runs and every route answers as it
     /// should. Blocks for 3 to 20 seconds, and for a download at the first time; `progress` is called from
     /// several threads.
     ///
     /// # Errors
-    ///
-    /// Whatever was made before an error is taken down again.
+    /// If a step fails or `spec.cancel` is set. What was made before is taken down again.
     pub fn up(mut spec: LabSpec, progress: ProgressSink<'_>) -> Result<Self, LabError> {
         Self::available()?;
         let engines = spec.engines()?;
         let context = Context::new(progress, &spec.cancel);
         let name = spec.name.take().unwrap_or_else(LabName::random);
+        // From here on dropping `lab` takes down whatever exists of it.
         let mut lab = Self::claim(&spec, &name, engines)?;
         lab.build(context, &spec)?;
         lab.state.ready = true;
@@ -71,8 +70,7 @@ impl Lab {
     /// The lab of this name, made by this or another process. Dropping it leaves it as it is.
     ///
     /// # Errors
-    ///
-    /// When there is none, or its state file cannot be read.
+    /// If there is no lab of this name, or its state file cannot be read.
     pub fn attach(name: &LabName) -> Result<Self, LabError> {
         let state = State::load(name)?;
         Ok(Self { dir: state.dir()?, state, watchers: Vec::new(), owned: false })
@@ -81,18 +79,16 @@ impl Lab {
     /// Every lab on this machine, by name.
     ///
     /// # Errors
-    ///
-    /// When the folder of labs cannot be listed.
+    /// If the folder of labs cannot be listed.
     pub fn list() -> Result<Vec<LabStatus>, LabError> {
         Ok(state::names()?.into_iter().map(|name| LabStatus::of(&name)).collect())
     }
 
-    /// Takes down every lab whose owner is gone without having left it to stay, and those whose engines are gone.
-    /// Answers their names.
+    /// Takes down every lab whose owner is gone and did not keep it, and those whose engines are gone. Returns their
+    /// names.
     ///
     /// # Errors
-    ///
-    /// The first failure; the other labs are taken down all the same.
+    /// If one of them cannot be taken down completely: the first such failure. The others are taken down all the same.
     pub fn down_stale() -> Result<Vec<LabName>, LabError> {
         let mut names = Vec::new();
         let mut first = None;
@@ -105,15 +101,15 @@ impl Lab {
         first.map_or(Ok(names), Err)
     }
 
-    /// Takes down the lab of this name, whoever made it, even half way up.
+    /// Takes down the lab of this name, also one of another process or one that is not up yet.
     ///
     /// # Errors
-    ///
-    /// When there is no such lab, or something of it is left.
+    /// If there is no such lab, or something of it is left.
     pub fn down_named(name: &LabName) -> Result<(), LabError> {
         match State::load(name) {
             Ok(state) => teardown::remove(&state),
-            // Killed before the state was written: nothing but the folder exists.
+            // Killed before the state was written, or a file that cannot be understood: without a list of what exists,
+            // the names of the largest lab are tried.
             Err(LabError::NotFound { .. } | LabError::State { .. }) if state::names()?.contains(name) => {
                 teardown::remove(&Self::blank(&LabSpec::default(), name, crate::spec::MAX_ENGINES)?)
             }
@@ -124,18 +120,18 @@ impl Lab {
     /// Takes the lab down.
     ///
     /// # Errors
-    ///
-    /// Names whatever is left of it.
+    /// If something of it is left; the error names it.
     pub fn down(mut self) -> Result<(), LabError> {
         self.take_down()
     }
 
-    /// Leaves the lab up after this process; `attach` and `down_named` find it by its name.
+    /// Keeps the lab up beyond the end of this process; `attach` and `down_named` find it by its name.
     ///
     /// # Errors
-    ///
-    /// When the state file cannot be written; the lab is then taken down.
+    /// If the state file cannot be written; the lab is then taken down.
     pub fn keep(mut self) -> Result<LabInfo, LabError> {
+        // Saved before this process lets go of it: were it killed in between, the lab would still be found as
+        // its own.
         self.state.kept = true;
         self.state.save()?;
         self.owned = false;
@@ -148,7 +144,7 @@ impl Lab {
     }
 
     /// A command that will run in the first manager's network namespace, with DOCKER_HOST set and the engine's programs
-    /// and this program's own folder first on PATH. Its process is the program's own: nothing stands between.
+    /// and this program's own folder first on PATH. The process is the program itself: nsenter replaces itself with it.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         self.command_on(0, program)
     }
@@ -157,12 +153,14 @@ impl Lab {
     /// means the last engine.
     pub fn command_on(&self, manager: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let host = self.host(manager);
+        // Only the network namespace is entered: files and programs are those of the host.
         let mut net = std::ffi::OsString::from("--net=");
         net.push(namespace_file(self.namespace(manager)));
         let mut command = Command::new("nsenter");
         command.arg(net).arg("--").arg(program);
         command.env("DOCKER_HOST", host.url()).env("PATH", search_path(&self.state.programs));
         command.env("PVCHECK_LAB", self.state.info.name.as_str());
+        // Any of these variables could send the client to another engine than the lab's.
         for other in
             ["DOCKER_API_VERSION", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY"]
         {
@@ -175,19 +173,17 @@ impl Lab {
     /// async runtime for it is to be made inside.
     ///
     /// # Errors
-    ///
-    /// When the namespace is gone.
-    pub fn inside<T: Send>(&self, manager: usize, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
-        network::inside(self.namespace(manager), work)
+    /// If the namespace is gone.
+    fn inside<T: Send>(&self, manager: usize, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        network::in_namespace(self.namespace(manager), work)
     }
 
-    /// Asks a route of the world once, verifying the router's certificate, and answers the HTTP status. Takes at most
+    /// Requests a route of the world once, verifying the router's certificate, and returns the HTTP status. Takes at most
     /// some seconds.
     ///
     /// # Errors
-    ///
-    /// When there is no answer, or the lab has no world.
-    pub fn ask(&self, route: &RouteInfo) -> Result<u16, LabError> {
+    /// If there is no answer, or the lab has no world.
+    pub fn route_status(&self, route: &RouteInfo) -> Result<u16, LabError> {
         let none = || LabError::io("ask", &route.url);
         let ca =
             self.state.info.ca.as_ref().ok_or_else(|| none()(std::io::ErrorKind::NotConnected.into()))?;
@@ -198,8 +194,7 @@ impl Lab {
     /// Stops a manager's engine and its containers, as a service manager would, and leaves it down.
     ///
     /// # Errors
-    ///
-    /// When it does not stop within a minute.
+    /// If it does not stop within a minute.
     pub fn stop_engine(&self, manager: usize) -> Result<(), LabError> {
         let host = self.host(manager);
         let anchor = self.state.anchors.get(host.index).copied();
@@ -210,11 +205,10 @@ impl Lab {
         host.halt(Context::new(&|_| {}, &Cancel::default()), anchor.ok_or_else(gone)?)
     }
 
-    /// Starts a stopped engine again and answers when it does.
+    /// Starts a stopped engine again and returns when it answers.
     ///
     /// # Errors
-    ///
-    /// When it ends at once or does not answer within a minute.
+    /// If it ends at once or does not answer within a minute.
     pub fn start_engine(&self, manager: usize) -> Result<(), LabError> {
         self.host(manager).resume(Context::new(&|_| {}, &Cancel::default()))
     }
@@ -243,8 +237,8 @@ impl Lab {
     }
 
     fn blank(spec: &LabSpec, name: &LabName, engines: usize) -> Result<State, LabError> {
-        let dir = state::place()?.join(name.as_str());
-        let plan = Plan::new(name, engines);
+        let dir = state::labs_dir()?.join(name.as_str());
+        let plan = NetworkPlan::new(name, engines);
         let hosts: Vec<Host> = (0..engines).map(|index| Host::new(&dir, index)).collect();
         let managers = &hosts[..spec.managers.min(engines)];
         let spare = |host: &Host| crate::Spare {
@@ -286,21 +280,23 @@ impl Lab {
         self.state.programs.clone_from(&tools.programs);
         self.state.info.engine.suite.clone_from(&tools.suite);
 
-        let plan = Plan::new(&self.state.info.name, self.engines());
+        let plan = NetworkPlan::new(&self.state.info.name, self.engines());
         plan.make(context)?;
         let hosts: Vec<Host> = (0..self.engines()).map(|index| self.host(index)).collect();
-        context.say(format!("starting {} engine(s)", hosts.len()));
+        context.report(format!("starting {} engine(s)", hosts.len()));
         for host in &hosts {
             let namespace = &plan.engines[host.index];
             let Started { watcher, anchor } =
                 host.start(context, &self.state.info.name, namespace, &tools, &self.state.cgroup)?;
+            // Saved per engine: if this process is killed now, `lab down` knows the first processes of all that
+            // run.
             self.watchers.push(watcher);
             self.state.anchors.push(anchor);
             self.state.save()?;
         }
         side_by_side(&hosts, |host| host.wait_up(context))?;
         let (version, api) = hosts[0].api().version()?;
-        context.say(format!("engine {version} is up (API {api})"));
+        context.report(format!("engine {version} is up (API {api})"));
         self.state.info.engine.version = Some(version);
         self.state.info.engine.api = Some(api);
         self.populate(context, spec, &hosts, &plan, &images)
@@ -312,24 +308,25 @@ impl Lab {
         context: Context<'_>,
         spec: &LabSpec,
         hosts: &[Host],
-        plan: &Plan,
+        plan: &NetworkPlan,
         images: &Images,
     ) -> Result<(), LabError> {
         let world = spec.world == World::CcCi;
         let managers = &hosts[..spec.managers];
         let node = std::thread::scope(|scope| {
+            // Images are imported while the Swarm forms; both take seconds, and neither needs the other.
             let import = scope.spawn(|| side_by_side(hosts, |host| import_images(host, images, world)));
-            let node = deploy::form_swarm(context, managers, plan);
+            let node = swarm::form_swarm(context, managers, plan);
             import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             node
         })?;
-        context.say(format!("{} manager(s) ready, images imported", managers.len()));
+        context.report(format!("{} manager(s) ready, images imported", managers.len()));
         if !world {
             return Ok(());
         }
-        let routes = world::routes();
+        let routes = cc_ci::routes();
         let files = WorldFiles::write(&self.dir, &hosts[0].log(), &routes)?;
-        deploy::cc_ci(context, &hosts[0].api(), &node, &plan.engines[0], &files, &routes)?;
+        deploy::start_world(context, &hosts[0].api(), &node, &plan.engines[0], &files, &routes)?;
         self.state.info.ca = Some(files.ca);
         self.state.info.config = Some(files.config);
         self.state.info.routes = routes;
@@ -340,7 +337,7 @@ impl Lab {
         self.owned = false;
         let mut watchers = mem::take(&mut self.watchers);
         for watcher in &mut watchers {
-            // Already gone is as good.
+            // An error means that it has ended already.
             let _ = watcher.kill();
         }
         for watcher in &mut watchers {
@@ -353,7 +350,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if self.owned {
-            // Nobody can be told here; what is left is found again by its state file.
+            // There is no caller to report to; what is left is found again by its state file.
             let _ = self.take_down();
         }
     }

@@ -23,35 +23,23 @@
 
 #![forbid(unsafe_code)]
 
-mod api;
-mod apt;
-mod certificates;
-mod config;
-mod deploy;
+mod engine;
 mod error;
-mod host;
-mod images;
 mod info;
 mod lab;
-mod mounts;
-mod network;
-mod probe;
-mod process;
+mod parallel;
 mod progress;
-mod proxy;
-mod sources;
 mod spec;
 mod state;
 mod status;
 mod teardown;
-mod tools;
 mod world;
 
+pub use engine::proxy::ReadOnlyProxy;
 pub use error::LabError;
-pub use images::{BUSYBOX_IMAGE, CADDY_IMAGE, SERVE};
 pub use info::{EngineInfo, LabInfo, RouteInfo, Spare};
 pub use lab::Lab;
 pub use progress::{Progress, ProgressSink};
-pub use proxy::ReadOnlyProxy;
-pub use spec::{Cancel, LabName, LabSpec, MAX_ENGINES, Suite, World};
+pub use spec::{Cancel, LabName, LabSpec, Suite, World};
 pub use status::LabStatus;
+pub use world::images::BUSYBOX_IMAGE;

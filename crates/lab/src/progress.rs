@@ -1,4 +1,4 @@
-//! What a lab says while it is made. The library itself never prints.
+//! Progress reports, and waiting for a condition with a limit. The library itself never prints.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct Progress {
 /// Where progress goes. It is called from several threads.
 pub type ProgressSink<'a> = &'a (dyn Fn(Progress) + Sync);
 
-/// Carried through everything that takes time: where to report to, and whether to go on.
+/// Passed to everything that takes time: where to report progress, and the flag that ends it.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     sink: ProgressSink<'a>,
@@ -29,7 +29,7 @@ impl<'a> Context<'a> {
         Self { sink, cancel, started: Instant::now() }
     }
 
-    pub(crate) fn say(&self, message: impl Into<String>) {
+    pub(crate) fn report(&self, message: impl Into<String>) {
         (self.sink)(Progress { elapsed: self.started.elapsed(), message: message.into() });
     }
 
@@ -37,8 +37,8 @@ impl<'a> Context<'a> {
         self.cancel.check()
     }
 
-    /// Asks again and again until `probe` gives a value. `probe` answers Err with what it saw instead; `what` completes
-    /// "waited in vain until …".
+    /// Polls `probe` until it returns a value. `what` completes "waited in vain until …"; the last [`Wait::NotYet`] says
+    /// what was seen instead.
     pub(crate) fn wait<T>(
         &self,
         what: &str,
@@ -52,7 +52,7 @@ impl<'a> Context<'a> {
             let seen = match probe() {
                 Ok(value) => return Ok(value),
                 Err(Wait::Failed(error)) => return Err(error),
-                Err(Wait::Not(seen)) => seen,
+                Err(Wait::NotYet(seen)) => seen,
             };
             if limit <= begun.elapsed() {
                 return Err(LabError::Timeout { what: what.to_owned(), after: limit, seen });
@@ -66,7 +66,7 @@ impl<'a> Context<'a> {
 /// Why a condition does not hold.
 pub(crate) enum Wait {
     /// It may come to hold; this was seen.
-    Not(String),
+    NotYet(String),
     /// It never will.
     Failed(LabError),
 }
@@ -88,19 +88,64 @@ mod tests {
         let mut left = 3;
         let value = context.wait("it counts down", Duration::from_secs(5), || {
             left -= 1;
-            if left == 0 { Ok("done") } else { Err(Wait::Not(left.to_string())) }
+            if left == 0 { Ok("done") } else { Err(Wait::NotYet(left.to_string())) }
         });
         assert_eq!(value.unwrap(), "done");
 
         let limit = Duration::from_millis(5);
-        let never = context.wait::<()>("pigs fly", limit, || Err(Wait::Not("walking".into())));
+        let never = context.wait::<()>("pigs fly", limit, || Err(Wait::NotYet("walking".into())));
         assert!(matches!(never, Err(LabError::Timeout { seen, .. }) if seen == "walking"));
 
         let failed = context.wait::<()>("x", limit, || Err(LabError::NotRoot.into()));
         assert!(matches!(failed, Err(LabError::NotRoot)));
 
         cancel.cancel();
-        let gone = context.wait::<()>("x", Duration::from_mins(1), || Err(Wait::Not(String::new())));
+        let gone = context.wait::<()>("x", Duration::from_mins(1), || Err(Wait::NotYet(String::new())));
         assert!(matches!(gone, Err(LabError::Cancelled)));
+    }
+
+    #[test]
+    fn reports_go_to_the_sink_with_a_time_that_grows() {
+        let lines = std::sync::Mutex::new(Vec::new());
+        let sink = |progress: Progress| lines.lock().unwrap().push(progress);
+        let cancel = Cancel::default();
+        let context = Context::new(&sink, &cancel);
+        context.report("one");
+        context.report(String::from("two"));
+        let lines = lines.into_inner().unwrap();
+        assert_eq!(lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+        assert!(lines[0].elapsed <= lines[1].elapsed);
+    }
+
+    #[test]
+    fn a_condition_that_holds_at_once_is_asked_once_even_without_time() {
+        let cancel = Cancel::default();
+        let mut asked = 0;
+        let value = Context::new(&|_| {}, &cancel).wait("it holds", Duration::ZERO, || {
+            asked += 1;
+            Ok(7)
+        });
+        assert_eq!((value.unwrap(), asked), (7, 1));
+    }
+
+    #[test]
+    fn cancelled_is_cancelled_before_the_first_question() {
+        let cancel = Cancel::default();
+        let other = cancel.clone();
+        other.cancel();
+        let context = Context::new(&|_| {}, &cancel);
+        let value = context.wait::<()>("x", Duration::from_mins(1), || panic!("asked"));
+        assert!(matches!(value, Err(LabError::Cancelled)), "clones share the flag");
+        assert!(matches!(context.check(), Err(LabError::Cancelled)));
+    }
+
+    #[test]
+    fn a_timeout_says_what_was_waited_for_and_what_was_seen() {
+        let error = LabError::Timeout {
+            what: "every task runs".into(),
+            after: Duration::from_secs(90),
+            seen: "web, db".into(),
+        };
+        assert_eq!(error.to_string(), "waited 90 s in vain until every task runs: web, db");
     }
 }

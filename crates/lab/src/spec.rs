@@ -1,27 +1,23 @@
-//! What a caller asks for.
+//! Options of a new lab, and the types that they are made of.
 
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::LabError;
 
 /// The largest number of engines (managers and spares) in one lab.
-pub const MAX_ENGINES: usize = 7;
+pub(crate) const MAX_ENGINES: usize = 7;
 
-/// What a lab shall be.
+/// Options of a new lab.
 #[derive(Clone, Debug)]
 pub struct LabSpec {
-    /// Engines that form the Swarm, all of them managers; 1 to [`MAX_ENGINES`].
+    /// Engines that form the Swarm, all of them managers; at least 1, and with the spares at most 7.
     pub managers: usize,
-    /// Engines beside them that have joined nothing, reachable from the managers; 0 by default.
+    /// Additional engines that have joined no Swarm, reachable from the managers; 0 by default.
     pub spares: usize,
     /// The Debian suite whose engine is wanted; None takes the engine on PATH, else the machine's own suite.
     pub suite: Option<Suite>,
@@ -29,7 +25,7 @@ pub struct LabSpec {
     pub name: Option<LabName>,
     /// What runs on the Swarm at the start.
     pub world: World,
-    /// Set from elsewhere (a signal handler) to give up: [`crate::Lab::up`] then cleans up and answers
+    /// Set by another thread or a signal handler to give up: [`crate::Lab::up`] then cleans up and returns
     /// [`LabError::Cancelled`].
     pub cancel: Cancel,
 }
@@ -64,12 +60,12 @@ impl LabSpec {
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Asks for the end.
+    /// Asks the lab to give up.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the end was asked for.
+    /// True iff [`Cancel::cancel`] was called on this flag or a clone of it.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -81,12 +77,12 @@ impl Cancel {
 
 /// A lab's name: 1 to 11 characters of `a-z`, `0-9` and `-`, the first a letter, the last no `-`. It becomes part of
 /// namespace and host names.
-#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LabName(String);
 
 impl LabName {
-    /// A name that nobody chose: `l` and eight hexadecimal digits at random.
+    /// A name made up: `l` and eight random hexadecimal digits.
     pub(crate) fn random() -> Self {
         let digits = uuid::Uuid::now_v7().simple().to_string();
         Self(format!("l{}", &digits[digits.len() - 8..]))
@@ -145,7 +141,7 @@ impl fmt::Display for LabName {
 }
 
 /// A Debian suite whose engine can be asked for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Suite {
     /// Debian 12: engine 20.10.24, API 1.41.
@@ -187,12 +183,12 @@ impl FromStr for Suite {
 }
 
 /// What runs on the Swarm at the start.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum World {
     /// Nothing.
     Empty,
-    /// The host of the mission in small: nine services behind a router on the overlay `proxy`.
+    /// A CI host in small: nine services behind a router on the overlay `proxy`.
     CcCi,
 }
 
@@ -258,5 +254,32 @@ mod tests {
             assert_eq!(world.as_str().parse::<World>().unwrap(), world);
         }
         assert!("woody".parse::<Suite>().unwrap_err().contains("bookworm"));
+    }
+
+    #[test]
+    fn a_refused_name_says_what_is_wrong_and_what_is_right() {
+        for (bad, reason) in [
+            ("", "is empty"),
+            ("abcdefghijkl", "is longer than 11 characters"),
+            ("a_b", "has a character that is not allowed"),
+            ("1a", "must start with a letter and not end with -"),
+        ] {
+            let text = bad.parse::<LabName>().unwrap_err().to_string();
+            assert!(text.contains(reason) && text.contains("use 1 to 11 characters"), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        /// A name becomes a folder, a part of namespace and host names, and a cgroup.
+        #[test]
+        fn an_accepted_name_is_one_harmless_path_component(text in "[a-zA-Z0-9._/ -]{0,13}") {
+            if let Ok(name) = text.parse::<LabName>() {
+                let path = std::path::Path::new(name.as_str());
+                proptest::prop_assert_eq!(path.components().count(), 1);
+                proptest::prop_assert!(path.file_name().is_some() && name.as_str().len() <= 11);
+                let json = serde_json::to_string(&name).unwrap();
+                proptest::prop_assert_eq!(serde_json::from_str::<LabName>(&json).unwrap(), name);
+            }
+        }
     }
 }

@@ -1,15 +1,15 @@
 //! The state file: what a lab is made of, written before the first thing is made, so that any other process can find
 //! it, use it and take it down.
 
-use std::{
-    env, fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
-    path::{Path, PathBuf},
-};
+use std::ffi::OsString;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LabError, LabInfo, LabName, process::ProcessId};
+use crate::engine::process::ProcessId;
+use crate::{LabError, LabInfo, LabName};
 
 const FILE: &str = "lab.json";
 
@@ -25,28 +25,33 @@ pub(crate) struct State {
     pub(crate) info: LabInfo,
     /// The process that takes the lab down when it is done with it.
     pub(crate) owner: Option<ProcessId>,
-    /// Whether the owner has left it to stay.
+    /// True iff its owner keeps it beyond its own end.
     pub(crate) kept: bool,
-    /// Whether it came up to the end.
+    /// True iff it came up to the end.
     pub(crate) ready: bool,
-    /// Every network namespace, also the bridge's.
+    /// Every network namespace, the bridge's included.
     pub(crate) namespaces: Vec<String>,
     /// The first process of each engine's process namespace: when it dies, the kernel ends all others in it.
     pub(crate) anchors: Vec<ProcessId>,
     /// Cgroup path of all containers, below each hierarchy's root.
     pub(crate) cgroup: String,
-    /// What is put before PATH.
+    /// Folders that come before PATH.
     pub(crate) programs: Vec<PathBuf>,
 }
 
 impl State {
     pub(crate) fn dir(&self) -> Result<PathBuf, LabError> {
-        Ok(place()?.join(self.info.name.as_str()))
+        Ok(labs_dir()?.join(self.info.name.as_str()))
     }
 
     /// Writes the file in one step: a reader sees the old or the new one.
     pub(crate) fn save(&self) -> Result<(), LabError> {
-        let file = self.dir()?.join(FILE);
+        self.save_in(&self.dir()?)
+    }
+
+    fn save_in(&self, dir: &Path) -> Result<(), LabError> {
+        let file = dir.join(FILE);
+        // A rename is atomic within a folder; a write is not.
         let fresh = file.with_extension("json.new");
         let text = serde_json::to_vec_pretty(self)
             .map_err(|source| LabError::State { path: file.clone(), source })?;
@@ -54,12 +59,16 @@ impl State {
         fs::rename(&fresh, &file).map_err(LabError::io("write", &file))
     }
 
+    /// The state of the lab of this name. A file that names another lab is refused: taking down what it lists
+    /// would take down the other one.
     pub(crate) fn load(name: &LabName) -> Result<Self, LabError> {
-        let file = place()?.join(name.as_str()).join(FILE);
+        Self::load_from(&labs_dir()?, name)
+    }
+
+    fn load_from(labs: &Path, name: &LabName) -> Result<Self, LabError> {
+        let file = labs.join(name.as_str()).join(FILE);
         match fs::read(&file) {
-            Ok(text) => {
-                serde_json::from_slice(&text).map_err(|source| LabError::State { path: file, source })
-            }
+            Ok(text) => Self::parse(&text, name).map_err(|source| LabError::State { path: file, source }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(LabError::NotFound { name: name.to_string() })
             }
@@ -67,7 +76,16 @@ impl State {
         }
     }
 
-    /// Whether nobody will take this lab down: its owner is gone and did not leave it to stay, or its engines are gone.
+    fn parse(text: &[u8], name: &LabName) -> serde_json::Result<Self> {
+        let state: Self = serde_json::from_slice(text)?;
+        if state.info.name == *name {
+            Ok(state)
+        } else {
+            Err(serde::de::Error::custom(format!("it is the state of lab {}", state.info.name)))
+        }
+    }
+
+    /// True iff no process will take this lab down: its owner is gone and did not keep it, or its engines are gone.
     pub(crate) fn is_stale(&self) -> bool {
         let owned = self.owner.is_some_and(ProcessId::is_alive);
         let running = self.anchors.iter().any(|anchor| anchor.is_alive());
@@ -77,11 +95,14 @@ impl State {
 
 /// Names of all labs that have a folder, also of those whose state cannot be read.
 pub(crate) fn names() -> Result<Vec<LabName>, LabError> {
-    let place = place()?;
-    let entries = match fs::read_dir(&place) {
+    names_in(&labs_dir()?)
+}
+
+fn names_in(labs: &Path) -> Result<Vec<LabName>, LabError> {
+    let entries = match fs::read_dir(labs) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(LabError::Io { action: "list", path: place, source }),
+        Err(source) => return Err(LabError::Io { action: "list", path: labs.to_owned(), source }),
     };
     let mut names: Vec<LabName> =
         entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
@@ -90,20 +111,23 @@ pub(crate) fn names() -> Result<Vec<LabName>, LabError> {
 }
 
 /// The folder that holds one folder per lab: PVCHECK_LAB_DIR, else /var/tmp/pvcheck-lab.
-pub(crate) fn place() -> Result<PathBuf, LabError> {
-    let place = env::var_os("PVCHECK_LAB_DIR")
-        .filter(|dir| !dir.is_empty())
-        .map_or_else(|| PathBuf::from("/var/tmp/pvcheck-lab"), PathBuf::from);
-    check_place(&place)?;
-    Ok(place)
+pub(crate) fn labs_dir() -> Result<PathBuf, LabError> {
+    let labs = chosen_labs_dir(env::var_os("PVCHECK_LAB_DIR"));
+    check_labs_dir(&labs)?;
+    Ok(labs)
 }
 
-fn check_place(place: &Path) -> Result<(), LabError> {
-    let fault = |reason| Err(LabError::Place { path: place.to_owned(), reason });
-    let deepest = place.join("abcdefghijk").join(DEEPEST_SOCKET);
-    if !place.is_absolute() {
+fn chosen_labs_dir(set: Option<OsString>) -> PathBuf {
+    let set = set.filter(|dir| !dir.is_empty());
+    set.map_or_else(|| PathBuf::from("/var/tmp/pvcheck-lab"), PathBuf::from)
+}
+
+fn check_labs_dir(labs: &Path) -> Result<(), LabError> {
+    let fault = |reason| Err(LabError::LabsDir { path: labs.to_owned(), reason });
+    let deepest = labs.join("abcdefghijk").join(DEEPEST_SOCKET);
+    if !labs.is_absolute() {
         fault("is not absolute")
-    } else if place.starts_with("/run") || place.starts_with("/var/run") {
+    } else if labs.starts_with("/run") || labs.starts_with("/var/run") {
         // The engines see a /run of their own.
         fault("is below /run")
     } else if SOCKET_PATH_MAX < deepest.as_os_str().len() {
@@ -115,14 +139,17 @@ fn check_place(place: &Path) -> Result<(), LabError> {
 
 /// Makes the folder of a new lab.
 pub(crate) fn claim(name: &LabName) -> Result<PathBuf, LabError> {
-    let place = place()?;
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(&place).map_err(LabError::io("make", &place))?;
-    let meta = fs::symlink_metadata(&place).map_err(LabError::io("look at", &place))?;
-    // /var/tmp is open to everybody: a folder or link that somebody else put there is not used.
+    claim_in(&labs_dir()?, name)
+}
+
+fn claim_in(labs: &Path, name: &LabName) -> Result<PathBuf, LabError> {
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(labs).map_err(LabError::io("make", labs))?;
+    let meta = fs::symlink_metadata(labs).map_err(LabError::io("look at", labs))?;
+    // /var/tmp is writable for all users: a folder or link that another user put there is not used.
     if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(LabError::Place { path: place, reason: "is not a folder of root's" });
+        return Err(LabError::LabsDir { path: labs.to_owned(), reason: "is not a folder of root's" });
     }
-    let dir = place.join(name.as_str());
+    let dir = labs.join(name.as_str());
     match fs::DirBuilder::new().mode(0o755).create(&dir) {
         Ok(()) => Ok(dir),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -133,61 +160,4 @@ pub(crate) fn claim(name: &LabName) -> Result<PathBuf, LabError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{EngineInfo, World};
-
-    fn state() -> State {
-        State {
-            info: LabInfo {
-                name: "t".parse().unwrap(),
-                hosts: vec!["unix:///x/m0/docker.sock".into()],
-                namespaces: vec!["pvl-t-0".into()],
-                addresses: vec!["127.0.0.1".into()],
-                spares: Vec::new(),
-                bridge: None,
-                engine: EngineInfo::default(),
-                world: World::CcCi,
-                ca: None,
-                config: None,
-                routes: Vec::new(),
-                log: Vec::new(),
-                created: "2026-11-21T08:00:00Z".parse().unwrap(),
-            },
-            owner: None,
-            kept: false,
-            ready: false,
-            namespaces: vec!["pvl-t-0".into()],
-            anchors: Vec::new(),
-            cgroup: "/pvcheck-lab/t".into(),
-            programs: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn round_trip() {
-        let text = serde_json::to_string(&state()).unwrap();
-        assert!(text.contains("\"world\":\"cc-ci\"") && text.contains("\"version\":null"), "{text}");
-        assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state());
-    }
-
-    #[test]
-    fn stale_is_what_nobody_takes_down() {
-        let own = ProcessId::own().unwrap();
-        let gone = ProcessId { start_ticks: own.start_ticks + 1, ..own };
-        let with = |owner, kept, anchor| State { owner: Some(owner), kept, anchors: vec![anchor], ..state() };
-        assert!(!with(own, false, own).is_stale(), "its owner runs");
-        assert!(!with(own, false, gone).is_stale(), "its owner is still making it");
-        assert!(with(gone, false, own).is_stale(), "its owner was killed");
-        assert!(!with(gone, true, own).is_stale(), "it was left to stay");
-        assert!(with(gone, true, gone).is_stale(), "the machine was restarted");
-    }
-
-    #[test]
-    fn places() {
-        assert!(check_place(Path::new("/var/tmp/pvcheck-lab")).is_ok());
-        for bad in ["relative", "/run/lab", "/var/run/lab", &format!("/{}", "x".repeat(60))] {
-            assert!(matches!(check_place(Path::new(bad)), Err(LabError::Place { .. })), "{bad}");
-        }
-    }
-}
+pub(crate) mod tests;

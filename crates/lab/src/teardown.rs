@@ -1,43 +1,44 @@
-//! Taking a lab down: processes, mounts, namespaces, cgroups, folder, in this order, and then a look at what is left.
+//! Taking a lab down: processes, mounts, namespaces, cgroups, folder, in this order; then it is checked what is left.
 //!
 //! Nothing is stopped gently, because nothing of a lab is kept: killing the anchors ends every process of the engines,
 //! containers included (pid_namespaces(7)), and with the last one go their mounts and networks.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use rustix::process::Signal;
 
-use crate::{
-    LabError, mounts,
-    network::namespace_file,
-    process::{self, ProcessId, namespace_id},
-    state::State,
-};
+use crate::LabError;
+use crate::engine::mounts;
+use crate::engine::network::namespace_file;
+use crate::engine::process::{self, ProcessId, namespace_id};
+use crate::state::State;
 
-/// Time for killed processes to vanish and for the kernel to give free what they held.
+/// Time for killed processes to be reaped and for the kernel to release what they held.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Where cgroup hierarchies are mounted (cgroups(7)).
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Removes everything of a lab; doing it twice is no error.
+/// Removes everything of a lab; doing it twice is fine.
 pub(crate) fn remove(state: &State) -> Result<(), LabError> {
-    let dir = state.dir()?;
+    remove_at(state, &state.dir()?)
+}
+
+fn remove_at(state: &State, dir: &Path) -> Result<(), LabError> {
     let mut left = Vec::new();
     kill(state, &mut left);
-    unmount(&dir, &mut left);
+    unmount(dir, &mut left);
+    // After the processes: a namespace lives as long as one process is in it.
     for namespace in &state.namespaces {
         delete_namespace(namespace, &mut left);
     }
     remove_cgroups(&state.cgroup, &mut left);
     if left.is_empty() {
         // The folder goes last: as long as it is there, the lab can be found and taken down again.
-        remove_folder(&dir, &mut left);
+        remove_folder(dir, &mut left);
     }
     if left.is_empty() {
         Ok(())
@@ -49,12 +50,13 @@ pub(crate) fn remove(state: &State) -> Result<(), LabError> {
 fn kill(state: &State, left: &mut Vec<String>) {
     let ids: Vec<(u64, u64)> =
         state.namespaces.iter().filter_map(|namespace| namespace_id(&namespace_file(namespace))).collect();
-    // Somebody who works inside the lab may take it down, too.
-    let spared = process::own_line();
+    // A shell inside the lab may take the lab down; neither it nor this process is killed.
+    let spared = process::own_ancestry();
+    // Asked for anew in every round: a process may have forked between the listing and its end.
     let targets = || -> Vec<ProcessId> {
         let mut all: Vec<ProcessId> =
             state.anchors.iter().copied().filter(|anchor| anchor.is_alive()).collect();
-        all.extend(process::inside(&ids).into_iter().filter(|found| found.is_alive()));
+        all.extend(process::in_namespaces(&ids).into_iter().filter(|found| found.is_alive()));
         all.extend(process::in_cgroup(&state.cgroup));
         all.retain(|target| !spared.contains(&target.pid));
         all
@@ -87,13 +89,13 @@ fn until(mut done: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// The engines' mounts are in namespaces of their own, so there is something here only if somebody else mounted it.
+/// The engines' mounts are in namespaces of their own, so there is something here only if another program mounted it.
 fn unmount(dir: &Path, left: &mut Vec<String>) {
-    for point in mounts::below(dir) {
-        // What did not work shows in the look afterwards.
+    for point in mounts::mount_points_below(dir) {
+        // A failure shows below: the mount is still listed.
         let _ = Command::new("umount").arg(&point).output();
     }
-    left.extend(mounts::below(dir).iter().map(|point| format!("mount {}", point.display())));
+    left.extend(mounts::mount_points_below(dir).iter().map(|point| format!("mount {}", point.display())));
 }
 
 fn delete_namespace(namespace: &str, left: &mut Vec<String>) {
@@ -109,7 +111,7 @@ fn delete_namespace(namespace: &str, left: &mut Vec<String>) {
 }
 
 fn remove_cgroups(cgroup: &str, left: &mut Vec<String>) {
-    let dirs = cgroup_dirs(cgroup);
+    let dirs = cgroup_dirs(Path::new(CGROUPS), cgroup);
     let removed = until(|| {
         for dir in &dirs {
             remove_tree_of_cgroups(dir);
@@ -126,10 +128,10 @@ fn remove_cgroups(cgroup: &str, left: &mut Vec<String>) {
 }
 
 /// The cgroup's folder in each hierarchy: version 2 has one, version 1 one per controller.
-fn cgroup_dirs(cgroup: &str) -> Vec<PathBuf> {
+fn cgroup_dirs(hierarchies: &Path, cgroup: &str) -> Vec<PathBuf> {
     let inside = cgroup.trim_start_matches('/');
-    let mut roots = vec![PathBuf::from(CGROUPS)];
-    if let Ok(entries) = fs::read_dir(CGROUPS) {
+    let mut roots = vec![hierarchies.to_owned()];
+    if let Ok(entries) = fs::read_dir(hierarchies) {
         roots.extend(
             entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir() && !path.is_symlink()),
         );
@@ -165,3 +167,6 @@ fn remove_folder(dir: &Path, left: &mut Vec<String>) {
         let _ = fs::remove_dir(parent);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,16 +18,28 @@ const PATH: [(TaskState, &str); 6] = [
     (TaskState::Running, "started"),
 ];
 
-/// How often an agent looks whether its load balancer's address has come.
+/// How often an agent checks that its node has a load balancer's address (moby `daemon/cluster/executor/container`,
+/// `waitNodeAttachments`).
 const ATTACHMENT_POLL: Duration = Duration::from_millis(100);
 
 impl Model {
-    /// Lets a running task fail, as a crashing container does; the service replaces it. `false` if there is no
+    /// Lets a running task's container exit with an error; the service replaces the task. `false` if there is no
     /// such running task.
     pub fn fail_task(&mut self, id: &TaskId, error: &str) -> bool {
         let running = self.tasks.get(id).is_some_and(|task| task.state == TaskState::Running);
         if running {
             self.end_task(id, TaskState::Failed, error);
+            self.run();
+        }
+        running
+    }
+
+    /// Lets a running task's container end without an error. The task is then `complete` and holds no address;
+    /// the service replaces it unless it is a job. `false` if there is no such running task.
+    pub fn finish_task(&mut self, id: &TaskId) -> bool {
+        let running = self.tasks.get(id).is_some_and(|task| task.state == TaskState::Running);
+        if running {
+            self.end_task(id, TaskState::Complete, "");
             self.run();
         }
         running
@@ -39,7 +51,15 @@ impl Model {
         if task.state != TaskState::Pending || !task.is_wanted() {
             return;
         }
-        if task.node.is_none() {
+        if let Some(node) = &task.node {
+            // A node chosen beforehand that takes no tasks now (swarmkit `manager/scheduler/scheduler.go`,
+            // `taskFitNode`): the task waits for it.
+            if !self.nodes.get(node).is_some_and(Node::takes_tasks) {
+                let error = "no suitable node (1 node not available for new tasks)";
+                self.set_task_state(id, TaskState::Pending, "pending task scheduling", error);
+                return;
+            }
+        } else {
             let Some(node) = self.best_node(task) else {
                 let count = self.nodes.len();
                 let nodes = if count == 1 { "node" } else { "nodes" };
@@ -57,7 +77,7 @@ impl Model {
         self.schedule(self.step_time(), Event::Step(id.clone()));
     }
 
-    /// Looks again for nodes for all tasks that have none.
+    /// Schedules all tasks that have no node.
     pub(crate) fn place_all(&mut self) {
         let pending = self.tasks.values().filter(|task| task.state == TaskState::Pending && task.is_wanted());
         let ids: Vec<TaskId> = pending.map(|task| task.id.clone()).collect();
@@ -73,10 +93,11 @@ impl Model {
                 && constraints.is_none_or(|list| list.iter().all(|c| node_meets(node, c.as_ref())))
         };
         let fitting = self.nodes.values().filter(meets);
+        // By the number of tasks alone: enough to spread them, and the same in every run.
         fitting.min_by_key(|node| (node.load, node.meta.seq)).map(|node| node.id.clone())
     }
 
-    /// The agent: one state further, unless the node is down or the task has to wait.
+    /// The agent: advances a task by one state, unless the node is down or the task has to wait.
     pub(crate) fn step_task(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         let Some(at) = PATH.iter().position(|(state, _)| *state == task.state) else { return };
@@ -88,6 +109,8 @@ impl Model {
         if down || task.stopping || !task.is_wanted() {
             return;
         }
+        // The agent waits for its node's attachments before it creates the container (moby
+        // `daemon/cluster/executor/container/controller.go`, `Prepare`).
         if task.state == TaskState::Preparing && !self.has_balancers(id) {
             self.wait_for_balancer(id);
             return;
@@ -120,14 +143,35 @@ impl Model {
         if let Some(task) = self.tasks.get_mut(id) {
             task.container_id.get_or_insert(container);
         }
+        self.finish_later(id);
         self.on_progress(id);
+    }
+
+    /// Schedules the end of a container that runs for a limited time: what is left of that time.
+    pub(crate) fn finish_later(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id).filter(|task| task.state == TaskState::Running) else { return };
+        if let Some(finish) = task.finish {
+            let left = (task.since + finish).saturating_sub(self.now);
+            self.schedule(left, Event::Finished(id.clone()));
+        }
+    }
+
+    pub(crate) fn on_finished(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let due = task.finish.is_some_and(|finish| task.since + finish <= self.now);
+        let node = task.node.as_ref().and_then(|node| self.nodes.get(node));
+        let heard = node.is_some_and(|node| node.down_since.is_none());
+        // On a down node the end is reported when the node is back; a task that stops ends as stopped.
+        if task.state == TaskState::Running && due && heard && !task.stopping {
+            self.end_task(id, TaskState::Complete, "");
+        }
     }
 
     fn step_time(&self) -> Duration {
         self.settings.timings.start / 5
     }
 
-    /// Changes what is wanted of a task, and starts what follows from it.
+    /// Raises the desired state of a task, and starts what follows from that.
     pub(crate) fn desire(&mut self, id: &TaskId, desired: TaskState) {
         let Some(task) = self.tasks.get(id) else { return };
         // The desired state never goes back (swarmkit `manager/dispatcher`).
@@ -139,22 +183,26 @@ impl Model {
         task.meta = meta;
         task.desired = desired;
         let state = task.state;
-        if desired <= TaskState::Running {
+        if desired <= TaskState::Complete {
             if state == TaskState::Ready {
                 self.schedule(self.step_time(), Event::Step(id.clone()));
             }
         } else if !state.is_live() {
+            // Ended already: only the record is left, for the reaper.
             self.reap_later(id);
         } else if TaskState::Assigned <= state {
+            // A node has it, so only its agent can end it.
             self.stop_task(id);
         } else if desired == TaskState::Remove {
+            // No node ever had it. The reaper deletes it within its batch interval; it holds its addresses until
+            // then.
             self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
         } else {
             self.end_task(id, TaskState::Shutdown, "");
         }
     }
 
-    /// Tells the agent to stop a task; on a down node nobody hears it.
+    /// Asks the agent to stop a task. On a down node it does not arrive; the agent stops the task when it is back.
     pub(crate) fn stop_task(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         let down = task
@@ -182,19 +230,27 @@ impl Model {
         }
     }
 
-    /// A task reaches a final state: its addresses are released, and its service looks what to do.
+    /// Brings a task into a final state: its addresses are released and its service is reconciled.
     pub(crate) fn end_task(&mut self, id: &TaskId, state: TaskState, error: &str) {
         let message = match state {
             TaskState::Shutdown => "shutdown",
             TaskState::Rejected => "preparing",
             TaskState::Orphaned => "orphaned",
+            TaskState::Complete => "finished",
             _ => "started",
         };
         self.set_task_state(id, state, message, error);
+        // Addresses go with the observed state, not with the desired one: a stopping task holds them until its
+        // container has ended (`network.go`, `doTaskAlloc`).
         self.release_task(id);
         self.reap_later(id);
-        let Some(service) = self.tasks.get(id).and_then(|task| task.service().cloned()) else { return };
-        self.orchestrate(&service);
+        let Some(task) = self.tasks.get(id) else { return };
+        let Some(service) = task.service().cloned() else { return };
+        // The jobs orchestrator ignores the end of a task that was asked to stop (swarmkit
+        // `manager/orchestrator/jobs/orchestrator.go`, `handleEvent`).
+        if task.iteration.is_none() || task.is_wanted() {
+            self.orchestrate(&service);
+        }
         self.on_progress(id);
     }
 
@@ -202,7 +258,11 @@ impl Model {
         let Some(task) = self.tasks.get(id) else { return };
         if task.desired == TaskState::Remove {
             self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
-        } else if let Work::Service { service, slot, .. } = &task.work {
+        } else if let Work::Service { service, slot, .. } = &task.work
+            // The reaper trims the history of replicated and global services only (swarmkit
+            // `manager/orchestrator/taskreaper/task_reaper.go`, `tick`): a job keeps all its ended tasks.
+            && task.iteration.is_none()
+        {
             let (service, slot) = (service.clone(), slot.clone());
             self.trim_history(&service, &slot);
         }
@@ -222,7 +282,7 @@ impl Model {
         }
     }
 
-    /// The store forgets a task; one that still held addresses releases them now.
+    /// Deletes a task from the store; if it was still live its addresses are released now.
     pub(crate) fn forget_task(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
         if task.state.is_live() {
@@ -258,7 +318,7 @@ impl Model {
     }
 }
 
-/// Whether a node meets a placement constraint; nothing meets one that cannot be read.
+/// True iff a node meets a placement constraint; no node meets one that cannot be parsed (`None`).
 pub(crate) fn node_meets(node: &Node, constraint: Option<&Constraint>) -> bool {
     let Some(Constraint { key, equal, value }) = constraint else { return false };
     let label =

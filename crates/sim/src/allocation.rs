@@ -11,7 +11,7 @@ use crate::object::{Attachment, NetworkState, Vip};
 use crate::state::TaskState;
 
 /// When a service is allocated; decides on the words in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Occasion {
     Creation,
     Init,
@@ -24,15 +24,19 @@ impl Model {
         let Some(network) = self.networks.get(id) else { return };
         let seq = network.meta.seq;
         if let Err(error) = self.allocate_network(id) {
+            // Upstream keeps it in `unallocatedNetworks` and tries again at the next retry, without another
+            // line in the log (`network.go`, `procUnallocatedNetworks`).
             self.log_error(&format!("Failed allocation for network {id}"), Some(&error));
             self.allocator.waiting_networks.insert(seq, id.clone());
         } else if self.networks.get(id).is_some_and(|network| network.request.ingress) {
+            // Every node has a place on the ingress network, whether or not it runs a task there (`network.go`,
+            // `getNodeNetworks`).
             self.sync_all_nodes();
         }
     }
 
     /// Gives a network its subnet and gateway. It stays unallocated where that overlaps another swarm network
-    /// or the pools are used up; the client was told success long before.
+    /// or the pools are used up; the client got its 201 long before.
     fn allocate_network(&mut self, id: &NetworkId) -> Result<(), String> {
         let Some(network) = self.networks.get(id) else { return Ok(()) };
         let request = network.request.clone();
@@ -42,6 +46,9 @@ impl Model {
             Some(subnet) => subnet,
             None => self.subnet_from_pools().ok_or_else(|| failed(self.pools_used_up_text()))?,
         };
+        // A gateway that is given is reserved by name and leaves the cursor at the start; one that is not given
+        // is the first address that the cursor reaches (moby `cnmallocator/networkallocator.go`,
+        // `allocatePools`).
         let ring = match (request.gateway, request.range) {
             (Some(gateway), range) => Ring::with_gateway(subnet, range, gateway),
             (None, Some(range)) => Ring::with_range(subnet, range),
@@ -77,6 +84,8 @@ impl Model {
         let size = self.settings.subnet_size;
         let per_pool = |pool: &Subnet| 1_u64 << u32::from(size.saturating_sub(pool.prefix())).min(32);
         let total: u64 = self.settings.default_addr_pool.iter().map(per_pool).sum();
+        // Up to 26 a freed subnet is not reused before the pool has come round once (moby PR 47768), so
+        // consecutive runs of a test see different subnets there.
         let start = if self.settings.engine.reuses_subnets() { 0 } else { self.next_subnet };
         for step in 0..total {
             let at = (start + step) % total;
@@ -122,6 +131,8 @@ impl Model {
         if !self.services.contains_key(id) {
             return;
         }
+        // Allocator and orchestrator both watch the store. The allocator comes first here: upstream the order
+        // is open, but a task that is created before its service has its VIPs only waits for the next commit.
         if !self.is_service_allocated(id) {
             let occasion = if created { Occasion::Creation } else { Occasion::Update };
             self.allocate_service(id, occasion);
@@ -134,6 +145,7 @@ impl Model {
 
     fn demand(&self, id: &ServiceId) -> Option<Demand> {
         let service = self.services.get(id)?;
+        // Host-mode ports need nothing of the ingress network (`network.go`, `IsIngressNetworkNeeded`).
         let ingress = service.spec.needs_ingress().then(|| self.ingress()).flatten();
         Some(Demand { dnsrr: service.spec.dnsrr, networks: service.networks.clone(), ingress })
     }
@@ -143,6 +155,8 @@ impl Model {
     fn is_service_allocated(&self, id: &ServiceId) -> bool {
         let (Some(service), Some(demand)) = (self.services.get(id), self.demand(id)) else { return true };
         let known = self.allocator.services.contains(id);
+        // A dnsrr service is allocated as soon as the allocator holds no VIP of it (moby
+        // `cnmallocator/networkallocator.go`, `IsServiceAllocated`).
         if demand.dnsrr {
             return !known;
         }
@@ -162,6 +176,7 @@ impl Model {
         let seq = service.meta.seq;
         // A retry works on the copy that the failed attempt left, which has lost its VIPs.
         let mut vips = if occasion == Occasion::Retry { Vec::new() } else { service.vips.clone() };
+        // Only an attempt that had a live address can lose it (L3); one without only leaks what it took (L2).
         let had = vips.iter().any(|vip| vip.addr.is_some());
         let missing = service.spec.needs_ingress() && demand.ingress.is_none();
         let (result, unreleased) = if missing {
@@ -177,6 +192,8 @@ impl Model {
                 Occasion::Creation => format!("Failed allocation for service {id}"),
                 Occasion::Init => format!("failed allocating service {id} during init"),
                 Occasion::Update => format!("Failed allocation during update of service {id}"),
+                // Retries fail in silence: `procUnallocatedServices` logs at debug level, so the log shows each
+                // failure once.
                 Occasion::Retry => return,
             };
             self.log_error(&msg, Some(&error.to_string()));
@@ -223,10 +240,13 @@ impl Model {
         let mut worked = !new.is_empty();
         for (seq, id) in new {
             if let Err(error) = self.allocate_task(&id) {
+                // Only the first attempt of a task is logged as an error; `procTasksNetwork` is quiet on
+                // retries.
                 self.log_error("task allocation failure", Some(&error));
                 self.allocator.waiting_tasks.insert(seq, id);
             }
         }
+        // `retryInterval` is compared at commits only. Without a commit nothing happens, however long it takes.
         let overdue = worked && self.last_retry + self.settings.timings.retry < self.now;
         if std::mem::take(&mut self.allocator.freed) || overdue {
             self.last_retry = self.now;
@@ -236,6 +256,8 @@ impl Model {
     }
 
     fn retry(&mut self) -> bool {
+        // Networks before services before tasks, as in `doNetworkAlloc`: each needs what the one before may
+        // have got.
         for (seq, id) in std::mem::take(&mut self.allocator.waiting_networks) {
             if self.allocate_network(&id).is_err() {
                 self.allocator.waiting_networks.insert(seq, id);
@@ -265,6 +287,7 @@ impl Model {
             if !self.services.contains_key(service) {
                 return Err(format!("could not find service {service} for task {id}"));
             }
+            // A task never gets ahead of its service, so a service without a VIP holds all its tasks in `new`.
             if !self.is_service_allocated(service) {
                 return Err(format!("service {service} to which task {id} belongs has pending allocations"));
             }
@@ -310,11 +333,14 @@ impl Model {
         if self.allocator.release_task(id, &attachments) {
             self.allocator.freed = true;
         }
+        // A task that ends while it waits must not be allocated afterwards.
         self.allocator.new_tasks.remove(&seq);
         self.allocator.waiting_tasks.remove(&seq);
         self.uncount_task(id);
         match node {
             Some(node) => self.sync_node(&node),
+            // A task that no node ever got: upstream looks its empty node id up all the same, so each such task
+            // of a census leaves this line in the log.
             None => self.log_error("error reallocating node ", Some("node  cannot be found")),
         }
     }

@@ -12,7 +12,7 @@ use crate::id::{NetworkId, ServiceId, TaskId};
 use crate::object::{Attachment, Vip};
 
 /// Why the allocator failed, in the words of the engine's log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AllocError {
     #[error("could not find an available IP while allocating VIP")]
     NoVip,
@@ -31,11 +31,11 @@ pub(crate) enum AllocError {
 }
 
 /// An address that could not be released, for it was not held (`invalid pool id: ` in the log).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotHeld(pub(crate) Ipv4Addr);
 
 /// One allocated network.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pool {
     pub(crate) ring: Ring,
     /// Every address that was handed out and not released (`endpoints` upstream). Owned or leaked: the
@@ -60,7 +60,7 @@ impl Pool {
 }
 
 /// What a service's specification asks of the allocator.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Demand {
     pub(crate) dnsrr: bool,
     pub(crate) networks: Vec<NetworkId>,
@@ -68,8 +68,8 @@ pub(crate) struct Demand {
     pub(crate) ingress: Option<NetworkId>,
 }
 
-/// The allocator's memory. It is lost when the leadership moves, and every leak with it.
-#[derive(Debug, Clone, Default)]
+/// The allocator's memory. A change of leader loses it, and every leak with it.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Allocator {
     pub(crate) pools: BTreeMap<NetworkId, Pool>,
     /// Services that have VIPs, as far as the allocator knows.
@@ -80,7 +80,7 @@ pub(crate) struct Allocator {
     pub(crate) waiting_services: BTreeMap<u64, ServiceId>,
     pub(crate) new_tasks: BTreeMap<u64, TaskId>,
     pub(crate) waiting_tasks: BTreeMap<u64, TaskId>,
-    /// Whether something was released since the last retry (`somethingWasDeallocated`).
+    /// True iff something was released since the last retry (`somethingWasDeallocated`).
     pub(crate) freed: bool,
 }
 
@@ -151,7 +151,7 @@ impl Allocator {
         Ok(())
     }
 
-    /// `allocateVIP`: nothing to do for an address that is held already, by whomever.
+    /// `allocateVIP`: nothing to do for an address that is held already, whoever its owner is.
     fn allocate_vip(&mut self, vip: &mut Vip) -> Result<(), AllocError> {
         let pool = self.pools.get_mut(&vip.network).ok_or(AllocError::NoVipNetwork)?;
         match vip.addr {
@@ -209,7 +209,7 @@ impl Allocator {
     }
 
     /// `IsTaskAllocated` and `DeallocateTask`. A task of which one network is gone counts as not allocated, so
-    /// its addresses on all other networks stay taken for ever: that is L1. `true` if something was released.
+    /// its addresses on all other networks stay taken until the leadership moves: that is L1. `true` if something was released.
     pub(crate) fn release_task(&mut self, id: &TaskId, attachments: &[Attachment]) -> bool {
         let whole = self.tasks.contains(id)
             && attachments.iter().all(|attachment| self.holds(&attachment.network, attachment.addr));
@@ -272,3 +272,6 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ impl Model {
         let Some(task) = self.tasks.get_mut(id) else { return };
         let Some(node) = task.node.clone() else { return };
         let allocated = TaskState::Pending <= task.state && task.state.is_live();
+        // A task is counted once, when it has both a node and addresses; for tasks of global services the node
+        // comes first, for all others the addresses.
         if task.counted || !allocated {
             return;
         }
@@ -52,11 +54,15 @@ impl Model {
         let wanted = self.node_networks(id);
         let Some(node) = self.nodes.get(id) else { return };
         let old = node.balancers.clone();
+        // New addresses before old ones are released, as in `allocateNode`: a full network does not become free
+        // for the node itself.
         for network in &wanted {
             let has = |addr: &Option<Ipv4Addr>| addr.is_some_and(|addr| self.allocator.holds(network, addr));
             if old.get(network).is_some_and(has) {
                 continue;
             }
+            // A failure is not queued for a retry. It is tried again when a task of the node changes
+            // (`allocateNode` says so in a TODO).
             let result = self.allocator.allocate_address(network);
             if let Err(error) = &result {
                 let msg = format!("Failed to allocate network resources for node {id}");
@@ -64,6 +70,7 @@ impl Model {
             }
             self.set_balancer(id, network, result.ok());
         }
+        // Released only where no live task of the node is on the network any more.
         for (network, addr) in old.iter().filter(|(network, _)| !wanted.contains(network)) {
             if let Some(addr) = addr {
                 self.allocator.release_address(network, *addr);
@@ -113,7 +120,7 @@ impl Model {
         had
     }
 
-    /// Whether the node has its load balancer on all networks of the task.
+    /// True iff the node has its load balancer on all networks of the task.
     pub(crate) fn has_balancers(&self, id: &TaskId) -> bool {
         let Some(task) = self.tasks.get(id) else { return true };
         let Some(node) = task.node.as_ref().and_then(|node| self.nodes.get(node)) else { return true };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::settings::STOP_LABEL;
+use crate::settings::{FINISH_LABEL, STOP_LABEL};
 
 /// Body of a network to create.
 ///
@@ -14,7 +14,7 @@ use crate::settings::STOP_LABEL;
 /// let body = NetworkDraft::overlay("proxy").subnet("10.10.0.0/24").attachable().json();
 /// assert_eq!(body["IPAM"]["Config"][0]["Subnet"], "10.10.0.0/24");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct NetworkDraft(Value);
 
 impl NetworkDraft {
@@ -55,7 +55,7 @@ impl NetworkDraft {
     }
 }
 
-/// Body of a service to create: one replica, VIP mode, no network, until told otherwise.
+/// Body of a service to create: one replica, VIP mode, no network, unless a method changes it.
 ///
 /// ```
 /// use pvcheck_sim::ServiceDraft;
@@ -63,7 +63,7 @@ impl NetworkDraft {
 /// let body = ServiceDraft::new("web").on("proxy").replicas(3).json();
 /// assert_eq!(body["Mode"]["Replicated"]["Replicas"], 3);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct ServiceDraft(Value);
 
 impl ServiceDraft {
@@ -98,6 +98,21 @@ impl ServiceDraft {
     #[must_use]
     pub fn global(mut self) -> Self {
         self.0["Mode"] = json!({"Global": {}});
+        self
+    }
+
+    /// A job that runs one task to its end on every node.
+    #[must_use]
+    pub fn global_job(mut self) -> Self {
+        self.0["Mode"] = json!({"GlobalJob": {}});
+        self
+    }
+
+    /// A job that runs tasks, up to `max_concurrent` at once, until `total_completions` have ended successfully.
+    #[must_use]
+    pub fn replicated_job(mut self, max_concurrent: u64, total_completions: u64) -> Self {
+        self.0["Mode"] = json!({"ReplicatedJob":
+            {"MaxConcurrent": max_concurrent, "TotalCompletions": total_completions}});
         self
     }
 
@@ -146,6 +161,12 @@ impl ServiceDraft {
         self.label(STOP_LABEL, &time.as_millis().to_string())
     }
 
+    /// Containers end successfully after they have run for this long.
+    #[must_use]
+    pub fn finishes_in(self, time: Duration) -> Self {
+        self.label(FINISH_LABEL, &time.as_millis().to_string())
+    }
+
     /// New tasks start before old ones stop when the service is updated.
     #[must_use]
     pub fn start_first(mut self) -> Self {
@@ -156,5 +177,77 @@ impl ServiceDraft {
     /// The body.
     pub fn json(self) -> Value {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+
+    #[test]
+    fn a_fresh_draft_is_accepted_as_it_is() {
+        let mut model = Model::new();
+        assert!(model.create_network(&NetworkDraft::overlay("net").json()).is_ok());
+        assert!(model.create_network(&NetworkDraft::bridge("local").json()).is_ok());
+        assert!(model.create_service(ServiceDraft::new("app").json()).is_ok());
+    }
+
+    #[test]
+    fn a_networks_fields_are_where_the_engine_reads_them() {
+        let body = NetworkDraft::overlay("n").subnet("10.1.0.0/24").attachable().label("a", "b").json();
+        let expected = json!({
+            "Name": "n", "Driver": "overlay", "Labels": {"a": "b"}, "Attachable": true,
+            "IPAM": {"Driver": "default", "Config": [{"Subnet": "10.1.0.0/24"}]},
+        });
+        assert_eq!(body, expected);
+        assert_eq!(NetworkDraft::bridge("n").json()["Driver"], "bridge");
+    }
+
+    #[test]
+    fn each_mode_replaces_the_one_before() {
+        let draft = || ServiceDraft::new("app");
+        for (draft, mode) in [
+            (draft(), json!({"Replicated": {"Replicas": 1}})),
+            (draft().replicas(0), json!({"Replicated": {"Replicas": 0}})),
+            (draft().global(), json!({"Global": {}})),
+            (draft().global().replicas(2), json!({"Replicated": {"Replicas": 2}})),
+            (draft().global_job(), json!({"GlobalJob": {}})),
+            (
+                draft().global_job().replicated_job(2, 5),
+                json!({"ReplicatedJob": {"MaxConcurrent": 2, "TotalCompletions": 5}}),
+            ),
+        ] {
+            assert_eq!(draft.json()["Mode"], mode);
+        }
+    }
+
+    #[test]
+    fn networks_and_ports_add_up_in_order() {
+        let body = ServiceDraft::new("app")
+            .on("a")
+            .on("b")
+            .publish(80, 8080, "ingress")
+            .publish(443, 8443, "host")
+            .json();
+        assert_eq!(body["TaskTemplate"]["Networks"], json!([{"Target": "a"}, {"Target": "b"}]));
+        let ports = body["EndpointSpec"]["Ports"].as_array().expect("two");
+        assert_eq!((&ports[0]["PublishedPort"], &ports[0]["PublishMode"]), (&json!(80), &json!("ingress")));
+        assert_eq!((&ports[1]["TargetPort"], &ports[1]["PublishMode"]), (&json!(8443), &json!("host")));
+        assert_eq!(body["EndpointSpec"]["Mode"], "vip", "publishing leaves the mode alone");
+    }
+
+    #[test]
+    fn times_become_labels_in_milliseconds() {
+        let body = ServiceDraft::new("app")
+            .stops_in(Duration::from_millis(1500))
+            .finishes_in(Duration::from_secs(2))
+            .stack("shop")
+            .json();
+        let expected = json!({
+            "pvcheck.sim.stop_ms": "1500", "pvcheck.sim.finish_ms": "2000",
+            "com.docker.stack.namespace": "shop",
+        });
+        assert_eq!(body["Labels"], expected);
     }
 }

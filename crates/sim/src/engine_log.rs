@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A bounded buffer of log lines. Each line has a number that never repeats, so that a reader can go on where
 /// it stopped although old lines were dropped.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct EngineLog {
     /// Model time and the line without its time.
     lines: VecDeque<(Duration, String)>,
@@ -80,5 +80,51 @@ mod tests {
         assert_eq!(log.since(2).count(), 1);
         assert_eq!(log.since(0).count(), 2, "line 0 is gone");
         assert_eq!(log.since(99).count(), 0);
+    }
+
+    #[test]
+    fn values_are_quoted_where_logrus_quotes_them() {
+        for (value, quoted) in [
+            ("node", false),
+            ("10.0.0.2/24", false),
+            ("a-b_c@d^e+f.g", false),
+            ("", true),
+            ("two words", true),
+            ("a=b", true),
+            ("a:b", true),
+            ("é", true),
+        ] {
+            let mut log = EngineLog::new(1);
+            log.write(Duration::ZERO, "info", "m", &[("key", value)]);
+            let (_, line) = log.since(0).next().expect("one line");
+            assert_eq!(line.contains("key=\""), quoted, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_log_without_capacity_only_counts() {
+        let mut log = EngineLog::new(0);
+        for _ in 0..3 {
+            log.write(Duration::ZERO, "info", "m", &[]);
+        }
+        assert_eq!((log.end(), log.since(0).count()), (3, 0));
+    }
+
+    proptest::proptest! {
+        /// A reader that goes on where it stopped sees every line that is still kept, once and in order.
+        #[test]
+        fn reading_on_misses_nothing_that_is_kept(bursts in proptest::collection::vec(0..8_u64, 0..20)) {
+            let mut log = EngineLog::new(10);
+            let (mut written, mut read, mut next) = (0, Vec::new(), 0);
+            for burst in bursts {
+                for _ in 0..burst {
+                    log.write(Duration::from_secs(written), "info", "m", &[]);
+                    written += 1;
+                }
+                read.extend(log.since(next).map(|(at, _)| at.as_secs()));
+                next = log.end();
+            }
+            proptest::prop_assert_eq!(read, (0..written).collect::<Vec<_>>());
+        }
     }
 }

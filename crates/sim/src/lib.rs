@@ -1,12 +1,12 @@
 //! A model of a Swarm manager behind the Engine API: the engine for tests and for `--engine embedded`.
 //!
 //! [`Model`] is the pure core: nodes, networks, services and tasks, and an allocator that hands addresses out,
-//! loses and leaks them exactly as Docker Swarm's does. It has no I/O and no clock; time passes when it is told
-//! to, and the same calls give the same ids, addresses and log. [`Model::respond`] answers Engine API calls in
+//! loses and leaks them exactly as Docker Swarm's does. It has no I/O and no clock; time passes only in
+//! [`Model::advance`], and the same calls give the same ids, addresses and log. [`Model::respond`] answers Engine API calls in
 //! process; [`Sim`] does so on a unix socket, in real time, with faults on demand.
 //!
 //! The crate never runs a container, never opens anything but its own unix socket, and knows nothing of what
-//! pvcheck concludes: it only behaves.
+//! pvcheck concludes.
 
 mod agent;
 mod allocation;
@@ -16,6 +16,7 @@ mod balancer;
 mod draft;
 mod engine_log;
 mod id;
+mod jobs;
 mod lookup;
 mod model;
 mod network_calls;
@@ -38,6 +39,6 @@ pub use id::{NetworkId, NodeId, ServiceId, TaskId};
 pub use model::Model;
 pub use refusal::Refusal;
 pub use server::{Fault, FaultRule, RequestRecord, Sim, SimOptions, StartError};
-pub use settings::{Engine, STOP_LABEL, Settings, Timings};
-pub use state::{Availability, Membership, TaskState};
+pub use settings::{Engine, Settings, Timings};
+pub use state::{Availability, Membership};
 pub use truth::{NetworkTruth, Owner, OwnerKind, Truth};

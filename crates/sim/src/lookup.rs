@@ -9,8 +9,7 @@ impl Model {
     /// The id of the swarm network that this id, name or unique id prefix names.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
+    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
     pub fn network_id(&self, term: &str) -> Result<NetworkId, Refusal> {
         let entries =
             self.networks.iter().map(|(id, network)| (id, id.as_str(), network.request.name.as_str()));
@@ -20,8 +19,7 @@ impl Model {
     /// The id of the service that this id, name or unique id prefix names.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
+    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
     pub fn service_id(&self, term: &str) -> Result<ServiceId, Refusal> {
         let entries = self.services.iter().map(|(id, service)| (id, id.as_str(), service.spec.name.as_str()));
         find("service", term, entries).cloned()
@@ -30,8 +28,7 @@ impl Model {
     /// The id of the node that this id, host name or unique id prefix names.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
+    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
     pub fn node_id(&self, term: &str) -> Result<NodeId, Refusal> {
         let term = if term == "self" { self.cluster.local.as_str() } else { term };
         let entries = self.nodes.iter().map(|(id, node)| (id, id.as_str(), node.hostname.as_str()));
@@ -41,8 +38,7 @@ impl Model {
     /// The id of the task that this id or unique id prefix names.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
+    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
     pub fn task_id(&self, term: &str) -> Result<TaskId, Refusal> {
         find("task", term, self.tasks.keys().map(|id| (id, id.as_str(), ""))).cloned()
     }
@@ -53,7 +49,7 @@ impl Model {
     }
 }
 
-/// Full id before name before unique id prefix, as the engine looks (moby `daemon/cluster/helpers.go`). An
+/// Full id before name before unique id prefix, in the engine's order (moby `daemon/cluster/helpers.go`). An
 /// empty term finds nothing.
 pub(crate) fn find<'a, T>(
     kind: &'static str,
@@ -86,13 +82,13 @@ mod tests {
     #[test]
     fn id_before_name_before_prefix() {
         let entries = [("x", "abc1", "web"), ("y", "abd2", "abc1"), ("z", "zzz3", "")];
-        let look = |term| find("network", term, entries.iter().copied());
-        assert_eq!(look("abc1"), Ok("x"));
-        assert_eq!(look("web"), Ok("x"));
-        assert_eq!(look("abd"), Ok("y"));
-        assert_eq!(look("we"), Err(Refusal::not_found("network", "we")), "a name has to be whole");
-        assert_eq!(look(""), Err(Refusal::not_found("network", "")));
-        let both = look("ab").unwrap_err();
+        let found = |term| find("network", term, entries.iter().copied());
+        assert_eq!(found("abc1"), Ok("x"));
+        assert_eq!(found("web"), Ok("x"));
+        assert_eq!(found("abd"), Ok("y"));
+        assert_eq!(found("we"), Err(Refusal::not_found("network", "we")), "a name has to be whole");
+        assert_eq!(found(""), Err(Refusal::not_found("network", "")));
+        let both = found("ab").unwrap_err();
         assert_eq!(both.to_string(), "network ab is ambiguous (2 matches found based on ID prefix)");
     }
 }

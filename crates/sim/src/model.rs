@@ -12,26 +12,28 @@ use crate::object::{Blob, BlobKind, LocalNetwork, Meta, Network, Node, Service, 
 use crate::settings::Settings;
 use crate::state::Membership;
 
-/// Something that happens by itself later.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that is due at a later time.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The allocator learns of a network.
     NetworkCreated(NetworkId),
     /// Allocator and orchestrator learn of a service or of its change.
     ServiceChanged { service: ServiceId, created: bool },
-    /// The scheduler looks for a node.
+    /// The scheduler chooses a node.
     Schedule(TaskId),
     /// The agent brings a task one state further.
     Step(TaskId),
-    /// The container has ended after it was told to.
+    /// The container has ended by itself, without an error.
+    Finished(TaskId),
+    /// The container has ended after it was asked to stop.
     Stopped(TaskId),
-    /// The store forgets a task.
+    /// The reaper deletes a task from the store.
     Reap(TaskId),
     /// The node has been down for too long, if it is down since then.
     NodeLost { node: NodeId, since: Duration },
 }
 
-/// A Swarm manager, its nodes and its tasks: pure, with a time of its own that moves only when it is told to.
+/// A Swarm manager, its nodes and its tasks: pure, with a clock of its own that only its caller moves.
 ///
 /// Calls take effect at the present moment; what takes time (a container that stops, a retry) happens in
 /// [`Model::advance`], in the order of its time, so the result does not depend on the size of the steps.
@@ -54,7 +56,7 @@ pub(crate) enum Event {
 /// assert_eq!(model.truth().leaked("shared").map(<[_]>::len), Some(3));
 /// # Ok::<(), pvcheck_sim::Refusal>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) settings: Settings,
     /// The wall clock's time at model time 0.
@@ -91,7 +93,7 @@ pub struct Model {
 }
 
 /// The Swarm as a whole.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     pub(crate) id: String,
     pub(crate) meta: Meta,
@@ -149,6 +151,7 @@ impl Model {
             stale_networks: BTreeMap::new(),
             allocator: Allocator::default(),
             last_retry: Duration::ZERO,
+            // The first id of the range that overlays take theirs from (moby `ovmanager`, `vxlanIDStart`).
             next_vxlan: 4096,
             next_subnet: 0,
             failed_updates: 0,
@@ -185,6 +188,8 @@ impl Model {
 
     /// Lets time pass until `then`; nothing happens if that is not later than now.
     pub fn advance_to(&mut self, then: Duration) {
+        // From event to event rather than by a fixed step: the result does not depend on how a caller slices
+        // time.
         while let Some((&(due, _), _)) = self.agenda.first_key_value()
             && due <= then
         {
@@ -202,6 +207,7 @@ impl Model {
     /// Sets what the wall clock shows now; until then the model began at the Unix epoch. All times in answers
     /// and in the log move with it, also those of the past.
     pub fn set_clock(&mut self, now: Timestamp) {
+        // Only the epoch moves. Model time never jumps, so what is scheduled keeps its place.
         let elapsed = SignedDuration::try_from(self.now).unwrap_or(SignedDuration::ZERO);
         self.epoch = now.checked_sub(elapsed).unwrap_or(now);
         self.refresh_network_copies();
@@ -222,12 +228,12 @@ impl Model {
         format!("time=\"{:.9}\" {line}", self.at(time))
     }
 
-    /// Makes this engine a manager, a worker, or no member of a Swarm. Nothing else changes.
+    /// Sets whether this engine is a manager, a worker, or in no Swarm. Nothing else changes.
     pub fn set_membership(&mut self, membership: Membership) {
         self.cluster.membership = membership;
     }
 
-    /// What this engine is to its Swarm.
+    /// Whether this engine is a manager, a worker, or in no Swarm.
     pub fn membership(&self) -> Membership {
         self.cluster.membership
     }
@@ -242,6 +248,8 @@ impl Model {
                 let event = entry.remove();
                 self.handle_event(event);
             }
+            // A commit can make more events due at this very moment, such as the scheduling of tasks that just
+            // got an address.
             if !self.commit() {
                 break;
             }
@@ -250,6 +258,7 @@ impl Model {
 
     pub(crate) fn schedule(&mut self, after: Duration, event: Event) {
         self.seq += 1;
+        // The sequence number keeps events of the same moment in the order in which they were scheduled.
         self.agenda.insert((self.now.saturating_add(after), self.seq), event);
     }
 
@@ -259,6 +268,7 @@ impl Model {
             Event::ServiceChanged { service, created } => self.on_service_changed(&service, created),
             Event::Schedule(id) => self.place_task(&id),
             Event::Step(id) => self.step_task(&id),
+            Event::Finished(id) => self.on_finished(&id),
             Event::Stopped(id) => self.on_stopped(&id),
             Event::Reap(id) => self.forget_task(&id),
             Event::NodeLost { node, since } => self.on_node_lost(&node, since),
@@ -306,7 +316,7 @@ impl Model {
         self.log.write(self.now, "error", msg, &fields);
     }
 
-    /// The line that marks a new leader, and with it the end of every leak before it.
+    /// Logs the two lines that mark a new leader; no leak from before them is left.
     pub(crate) fn log_leadership(&mut self) {
         let leader = self.cluster.leader.as_str();
         let raft = leader.get(..16).unwrap_or(leader);

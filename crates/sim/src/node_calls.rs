@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::id::{NodeId, ServiceId, TaskId};
+use crate::id::{NodeId, TaskId};
 use crate::model::{Event, Model};
 use crate::object::Node;
 use crate::refusal::Refusal;
@@ -24,7 +24,7 @@ impl Model {
     pub(crate) fn add_node_as(&mut self, id: &NodeId, manager: bool) {
         let meta = self.new_meta();
         let number = self.nodes.len() + 1;
-        // TEST-NET-1 of RFC 5737: nodes that nobody can reach by mistake.
+        // TEST-NET-1 (RFC 5737), so no client reaches a real host by mistake.
         let addr = Ipv4Addr::new(192, 0, 2, u8::try_from(number).unwrap_or(u8::MAX));
         let node = Node {
             id: id.clone(),
@@ -42,11 +42,10 @@ impl Model {
         self.sync_node(id);
     }
 
-    /// Lets a node take tasks, only keep what it has, or give all up.
+    /// Sets whether a node takes tasks, only keeps those it has, or gives all of them up.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
+    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
     pub fn set_availability(&mut self, term: &str, availability: Availability) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
         self.touch_node(&id, |node| node.availability = availability);
@@ -57,8 +56,7 @@ impl Model {
     /// Sets a label of a node.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
+    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
     pub fn set_node_label(&mut self, term: &str, key: &str, value: &str) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
         self.touch_node(&id, |node| drop(node.labels.insert(key.to_owned(), value.to_owned())));
@@ -70,8 +68,7 @@ impl Model {
     /// for [`crate::Timings::node_down`]; services replace them on other nodes at once.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NotFound`] and [`Refusal::Ambiguous`].
+    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
     pub fn set_node_down(&mut self, term: &str, down: bool) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
         let since = down.then_some(self.now);
@@ -98,13 +95,14 @@ impl Model {
         }
     }
 
-    /// The agent is back: it stops what it missed to stop and goes on with the rest.
+    /// The node's agent is back: it stops what it was to stop meanwhile, and continues with the other tasks.
     fn resume_node(&mut self, id: &NodeId) {
         let on_it = self.tasks.values().filter(|task| task.node.as_ref() == Some(id) && task.state.is_live());
         let ids: Vec<(TaskId, bool)> = on_it.map(|task| (task.id.clone(), task.is_wanted())).collect();
         for (task, wanted) in ids {
             if wanted {
-                self.schedule(self.settings.timings.start / 5, Event::Step(task));
+                self.schedule(self.settings.timings.start / 5, Event::Step(task.clone()));
+                self.finish_later(&task);
             } else {
                 self.stop_task(&task);
             }
@@ -114,8 +112,7 @@ impl Model {
     /// A node leaves for good: its tasks are orphaned, its load balancers' addresses released.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::FailedPrecondition`] unless the node is down or drained of its role as a manager.
+    /// If the node is a manager, or is up and `force` is not set ([`Refusal::FailedPrecondition`]).
     pub fn remove_node(&mut self, term: &str, force: bool) -> Result<(), Refusal> {
         self.require_manager()?;
         let id = self.node_id(term)?;
@@ -145,8 +142,7 @@ impl Model {
     /// allocator built anew.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::FailedPrecondition`] for the last manager.
+    /// If it is the last manager that is up ([`Refusal::FailedPrecondition`]).
     pub fn set_manager(&mut self, term: &str, manager: bool) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
         let others = |node: &&Node| node.manager && node.id != id && node.down_since.is_none();
@@ -210,22 +206,22 @@ impl Model {
         }
     }
 
-    /// Services look where their tasks can be now, and waiting tasks look for nodes.
+    /// Reconciles services with the nodes as they are now, and schedules tasks that wait for a node.
     fn on_nodes_changed(&mut self) {
-        let mut ids: Vec<(u64, ServiceId)> = Vec::new();
-        for (id, service) in &self.services {
-            ids.push((service.meta.seq, id.clone()));
-        }
-        ids.sort();
-        for (_, id) in ids {
-            self.orchestrate(&id);
+        for (id, is_job) in self.services_by_age() {
+            // The jobs orchestrator hears of services and tasks, not of nodes (swarmkit
+            // `manager/orchestrator/jobs/orchestrator.go`, `handleEvent`): a node that joins gets no task of a
+            // global job, and a drained one keeps what it has, until the job is looked at for another reason.
+            if !is_job {
+                self.orchestrate(&id);
+            }
         }
         self.end_unassigned();
         self.place_all();
         self.run();
     }
 
-    /// Attached containers of drained nodes end; those of services were handled by their orchestrator.
+    /// Ends attached containers on drained nodes; tasks of services are their orchestrators' affair.
     fn end_unassigned(&mut self) {
         let drained = |id: &NodeId| {
             self.nodes

@@ -13,7 +13,7 @@ use crate::spec::{Order, ServiceSpec};
 use crate::state::{Availability, TaskState};
 
 /// Raft index and times of an object.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Meta {
     /// Order of creation.
     pub(crate) seq: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Meta {
 }
 
 /// What was asked for when a network was created.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct NetworkRequest {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
@@ -37,7 +37,7 @@ pub(crate) struct NetworkRequest {
 }
 
 /// What the allocator gave to a network.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct NetworkState {
     pub(crate) subnet: Subnet,
     pub(crate) gateway: Ipv4Addr,
@@ -45,7 +45,7 @@ pub(crate) struct NetworkState {
 }
 
 /// A swarm-scoped network. `state` is absent while it is unallocated.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) id: NetworkId,
     pub(crate) meta: Meta,
@@ -56,7 +56,7 @@ pub(crate) struct Network {
 }
 
 /// A network of this node only.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct LocalNetwork {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -68,7 +68,7 @@ pub(crate) struct LocalNetwork {
 }
 
 /// A virtual address of a service. Without an address it only marks the network as wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Vip {
     pub(crate) network: NetworkId,
     pub(crate) addr: Option<Ipv4Addr>,
@@ -76,7 +76,7 @@ pub(crate) struct Vip {
 }
 
 /// Progress of a rolling update.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Update {
     pub(crate) started: Duration,
     pub(crate) completed: Option<Duration>,
@@ -93,15 +93,23 @@ impl Update {
 }
 
 /// A slot whose task is being replaced.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct SlotUpdate {
     pub(crate) new: TaskId,
     pub(crate) old: Vec<TaskId>,
     pub(crate) order: Order,
 }
 
+/// How often a job was executed (moby `api/types/swarm.JobStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JobStatus {
+    /// 0 for the first execution; each update is another one.
+    pub(crate) iteration: u64,
+    pub(crate) last_execution: Duration,
+}
+
 /// A service. `committed` tells whether the allocator has written the endpoint.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) id: ServiceId,
     pub(crate) meta: Meta,
@@ -114,24 +122,26 @@ pub(crate) struct Service {
     pub(crate) vips: Vec<Vip>,
     pub(crate) committed: bool,
     pub(crate) update: Option<Update>,
+    /// `None` unless it is a job.
+    pub(crate) job: Option<JobStatus>,
 }
 
 impl Service {
-    /// The part of the specification whose change makes new tasks, beside the template.
+    /// The part of the specification whose change replaces tasks, apart from the template.
     pub(crate) fn endpoint_spec(&self) -> &Value {
         &self.raw["EndpointSpec"]
     }
 }
 
 /// The place of a task in its service: a number, or a node where the service is global.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Slot {
     Number(u64),
     Node(NodeId),
 }
 
 /// A task's place on a network.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Attachment {
     pub(crate) network: NetworkId,
     pub(crate) copy: Arc<Value>,
@@ -140,9 +150,9 @@ pub(crate) struct Attachment {
 }
 
 /// What a task runs.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Work {
-    /// A container that somebody started and attached by hand.
+    /// A container that was started and attached by hand (`docker run --network`).
     Attached {
         container: String,
     },
@@ -154,7 +164,7 @@ pub(crate) enum Work {
 }
 
 /// A task.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) id: TaskId,
     pub(crate) meta: Meta,
@@ -173,10 +183,14 @@ pub(crate) struct Task {
     pub(crate) error: String,
     pub(crate) desired: TaskState,
     pub(crate) container_id: Option<String>,
+    /// The execution of its job that it belongs to; `None` unless its service is a job.
+    pub(crate) iteration: Option<u64>,
     pub(crate) stop: Duration,
-    /// Whether the node's networks count it.
+    /// How long its container runs before it ends successfully; `None` until it is stopped.
+    pub(crate) finish: Option<Duration>,
+    /// True iff the node's networks count it.
     pub(crate) counted: bool,
-    /// Whether a stop is on the way.
+    /// True iff the agent has been asked to stop it.
     pub(crate) stopping: bool,
 }
 
@@ -195,23 +209,29 @@ impl Task {
         }
     }
 
-    /// The container's name: `SERVICE.SLOT.TASK`, or what the user chose.
+    /// The container's name: `SERVICE.SLOT.TASK`, or what the user chose. A job's slot 0 counts as no slot, and
+    /// the node's id stands there instead (swarmkit `api/naming/naming.go`, `Task`).
     pub(crate) fn name(&self) -> String {
         match &self.work {
             Work::Attached { container } => container.clone(),
+            Work::Service { name, slot: Slot::Number(0), .. } => {
+                let node = self.node.as_ref().map(NodeId::as_str).unwrap_or_default();
+                format!("{name}.{node}.{}", self.id)
+            }
             Work::Service { name, slot: Slot::Number(number), .. } => format!("{name}.{number}.{}", self.id),
             Work::Service { name, slot: Slot::Node(node), .. } => format!("{name}.{node}.{}", self.id),
         }
     }
 
-    /// Whether it is wanted to run.
+    /// True iff it is not to stop. A job's task has the desired state `complete` from the start and runs on: the
+    /// agent stops from `shutdown` on (swarmkit `agent/exec/controller.go`, `Do`).
     pub(crate) fn is_wanted(&self) -> bool {
-        self.desired <= TaskState::Running
+        self.desired <= TaskState::Complete
     }
 }
 
 /// A node.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) meta: Meta,
@@ -228,13 +248,18 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// True iff it has to give its tasks up (swarmkit `manager/orchestrator/task.go`, `InvalidNode`).
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.down_since.is_some() || self.availability == Availability::Drain
+    }
+
     pub(crate) fn takes_tasks(&self) -> bool {
         self.down_since.is_none() && self.availability == Availability::Active
     }
 }
 
 /// A secret or a config.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Blob {
     pub(crate) id: String,
     pub(crate) meta: Meta,
@@ -244,7 +269,7 @@ pub(crate) struct Blob {
 }
 
 /// Which of the two stores of [`Blob`]s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlobKind {
     Config,
     Secret,

@@ -6,21 +6,25 @@ use std::sync::Arc;
 use crate::agent::node_meets;
 use crate::id::{NodeId, ServiceId, TaskId};
 use crate::model::Model;
-use crate::object::{Slot, SlotUpdate, Task, Update, Work};
+use crate::object::{Node, Slot, SlotUpdate, Task, Update, Work};
 use crate::spec::{Mode, Order};
 use crate::state::TaskState;
 
 impl Model {
-    /// Brings a service's tasks to what its specification wants: replaces the ended, removes the superfluous,
-    /// creates the missing.
+    /// Reconciles a service's tasks with its specification: replaces those that ended, removes those that are too
+    /// many, creates those that are missing.
     pub(crate) fn orchestrate(&mut self, id: &ServiceId) {
         let Some(service) = self.services.get(id) else { return };
         let mut slots = self.live_slots(id);
         let wanted: BTreeSet<Slot> = match service.spec.mode {
             Mode::Global => self.eligible_nodes(id).into_iter().map(Slot::Node).collect(),
             Mode::Replicated(replicas) => wanted_numbers(&slots, replicas),
+            Mode::GlobalJob => return self.reconcile_global_job(id),
+            Mode::ReplicatedJob(job) => return self.reconcile_replicated_job(id, job),
         };
         for (slot, tasks) in slots.iter().filter(|(slot, _)| !wanted.contains(slot)) {
+            // A slot that is scaled away is deleted with its history; a node of a global service may come back,
+            // so its task becomes history (`replicated/services.go`, `global/global.go`).
             let end = if matches!(slot, Slot::Node(_)) { TaskState::Shutdown } else { TaskState::Remove };
             for task in tasks {
                 self.desire(task, end);
@@ -32,7 +36,7 @@ impl Model {
         }
     }
 
-    /// One slot and its wanted tasks: an ended one becomes history, and a slot without a live one gets one.
+    /// Reconciles one slot: its ended tasks become history, and if none is live a new one is created.
     fn keep_slot(&mut self, id: &ServiceId, slot: Slot, tasks: &[TaskId]) {
         let gone = |id: &&TaskId| {
             self.tasks.get(*id).is_none_or(|task| !task.state.is_live() || self.is_displaced(task))
@@ -46,16 +50,13 @@ impl Model {
         }
     }
 
-    /// Whether the task's node gave it up: drained, or down.
+    /// True iff the task has a node that is down, drained or gone.
     fn is_displaced(&self, task: &Task) -> bool {
         let node = task.node.as_ref().and_then(|node| self.nodes.get(node));
-        task.node.is_some()
-            && node.is_none_or(|node| {
-                node.down_since.is_some() || node.availability == crate::state::Availability::Drain
-            })
+        task.node.is_some() && node.is_none_or(Node::is_invalid)
     }
 
-    /// Slots with a task that is wanted, and those tasks.
+    /// The slots that have tasks not asked to stop, with these tasks.
     fn live_slots(&self, id: &ServiceId) -> BTreeMap<Slot, Vec<TaskId>> {
         let mut slots: BTreeMap<Slot, Vec<TaskId>> = BTreeMap::new();
         for task in self.tasks_of(id).filter(|task| task.is_wanted()) {
@@ -66,7 +67,7 @@ impl Model {
         slots
     }
 
-    fn tasks_of(&self, id: &ServiceId) -> impl Iterator<Item = &Task> {
+    pub(crate) fn tasks_of(&self, id: &ServiceId) -> impl Iterator<Item = &Task> {
         self.service_tasks.get(id).into_iter().flatten().filter_map(|task| self.tasks.get(task))
     }
 
@@ -74,19 +75,26 @@ impl Model {
         self.tasks_of(id).filter(|task| task.slot() == Some(slot)).collect()
     }
 
-    fn eligible_nodes(&self, id: &ServiceId) -> Vec<NodeId> {
+    /// Nodes that meet the service's constraints and take tasks.
+    pub(crate) fn eligible_nodes(&self, id: &ServiceId) -> Vec<NodeId> {
         let Some(service) = self.services.get(id) else { return Vec::new() };
-        let meets = |node: &&crate::object::Node| {
+        let meets = |node: &&Node| {
             node.takes_tasks() && service.spec.constraints.iter().all(|c| node_meets(node, c.as_ref()))
         };
         self.nodes.values().filter(meets).map(|node| node.id.clone()).collect()
     }
 
-    fn create_task(&mut self, service_id: &ServiceId, slot: Slot, desired: TaskState) -> Option<TaskId> {
+    pub(crate) fn create_task(
+        &mut self,
+        service_id: &ServiceId,
+        slot: Slot,
+        desired: TaskState,
+    ) -> Option<TaskId> {
         let id = TaskId::new(self.ids.object());
         let meta = self.new_meta();
         let service = self.services.get(service_id)?;
         let stop = service.spec.stop.unwrap_or(self.settings.timings.stop);
+        // The ingress network comes first in a task (`network.go`, `taskCreateNetworkAttachments`).
         let ingress = service.spec.needs_ingress().then(|| self.ingress()).flatten();
         let node = if let Slot::Node(node) = &slot { Some(node.clone()) } else { None };
         let task = Task {
@@ -105,7 +113,9 @@ impl Model {
             error: String::new(),
             desired,
             container_id: None,
+            iteration: service.job.map(|job| job.iteration),
             stop,
+            finish: service.spec.finish,
             counted: false,
             stopping: false,
         };
@@ -120,7 +130,8 @@ impl Model {
         let outdated = self.tasks_of(id).filter(|task| task.is_wanted() && self.is_outdated(id, task));
         let dirty: BTreeSet<Slot> = outdated.filter_map(|task| task.slot().cloned()).collect();
         let Some(service) = self.services.get_mut(id) else { return };
-        if dirty.is_empty() {
+        // A job has no rolling update: its new execution has replaced the tasks of the last one already.
+        if dirty.is_empty() || service.job.is_some() {
             return;
         }
         service.update = Some(Update {
@@ -135,10 +146,12 @@ impl Model {
 
     fn is_outdated(&self, id: &ServiceId, task: &Task) -> bool {
         let Some(service) = self.services.get(id) else { return false };
+        // `IsTaskDirty` compares task template and endpoint only: scaling and labels of the service replace
+        // nothing.
         task.template != service.template || *task.endpoint_spec != *service.endpoint_spec()
     }
 
-    /// A task moved on; its service's update may go on.
+    /// Continues the rolling update of a task's service after the task changed its state.
     pub(crate) fn on_progress(&mut self, id: &TaskId) {
         if let Some(service) = self.tasks.get(id).and_then(|task| task.service().cloned()) {
             self.step_update(&service);
@@ -149,6 +162,7 @@ impl Model {
         while let Some(service) = self.services.get_mut(id) {
             let (parallelism, order) = (service.spec.parallelism, service.spec.order);
             let Some(update) = service.update.as_mut().filter(|update| update.is_going()) else { return };
+            // Taken out while the slots are stepped: ending a task calls back into this function.
             let active = std::mem::take(&mut update.active);
             let going: Vec<SlotUpdate> = active.into_iter().filter(|one| self.step_slot(id, one)).collect();
             let Some(update) = self.services.get_mut(id).and_then(|service| service.update.as_mut()) else {
@@ -158,8 +172,8 @@ impl Model {
             if update.active.is_empty() && update.waiting.is_empty() {
                 update.completed = Some(self.now);
             }
-            let room = parallelism == 0 || (update.active.len() as u64) < parallelism;
-            if !room || !update.is_going() {
+            let may_begin = parallelism == 0 || (update.active.len() as u64) < parallelism;
+            if !may_begin || !update.is_going() {
                 return;
             }
             let Some(slot) = update.waiting.pop_first() else { return };
@@ -167,7 +181,7 @@ impl Model {
         }
     }
 
-    /// Creates the new task of a slot; with stop-first the old one is told to stop at once.
+    /// Creates the new task of a slot; with stop-first the old one is asked to stop at once.
     fn begin_slot(&mut self, id: &ServiceId, slot: Slot, order: Order) {
         let outdated =
             self.slot_tasks(id, &slot).into_iter().filter(|t| t.is_wanted() && self.is_outdated(id, t));
@@ -175,6 +189,9 @@ impl Model {
         if old.is_empty() {
             return;
         }
+        // With stop-first the new task is prepared but waits in `ready` until the old one has ended
+        // (`update/updater.go`, `updateTask`). It holds its addresses from its creation, so an update needs one
+        // free address per network either way.
         let desired = if order == Order::StartFirst { TaskState::Running } else { TaskState::Ready };
         let Some(new) = self.create_task(id, slot, desired) else { return };
         let one = SlotUpdate { new, old: old.clone(), order };
@@ -188,10 +205,12 @@ impl Model {
         }
     }
 
-    /// Brings one slot's update on; `false` if it is done, or given up because the new task failed.
+    /// Advances the update of one slot; `false` once it is done, or abandoned because the new task failed.
     fn step_slot(&mut self, service: &ServiceId, one: &SlotUpdate) -> bool {
         let Some(new) = self.tasks.get(&one.new) else { return false };
         let runs = new.state == TaskState::Running;
+        // The default failure action is to pause (`update/updater.go`). An address that cannot be had is no
+        // failure: such a task stays in `new`, and the update hangs.
         if matches!(new.state, TaskState::Failed | TaskState::Rejected) {
             self.pause_update(service, &one.new);
         }
@@ -222,7 +241,9 @@ fn new_is_wanted(task: Option<&Task>) -> bool {
     task.is_some_and(|task| task.is_wanted() && task.state.is_live())
 }
 
-/// The numbers that a replicated service keeps: the lowest ones in use, then the lowest free ones.
+/// The slots that a replicated service keeps: the lowest in use, then the lowest free ones. Swarmkit keeps running
+/// tasks and an even spread over nodes first, and is otherwise free to choose (`manager/orchestrator/replicated/services.go`);
+/// the lowest numbers are this model's choice.
 fn wanted_numbers(slots: &BTreeMap<Slot, Vec<TaskId>>, replicas: u64) -> BTreeSet<Slot> {
     let limit = usize::try_from(replicas).unwrap_or(usize::MAX);
     let mut wanted: BTreeSet<Slot> = slots.keys().take(limit).cloned().collect();

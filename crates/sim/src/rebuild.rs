@@ -11,18 +11,30 @@ use crate::model::{Event, Model};
 use crate::state::TaskState;
 
 impl Model {
-    /// What a change of leadership does: the allocator is built anew. Nothing restarts, and every leak is
-    /// reclaimed. Also the first half of what an engine restart does.
+    /// Builds the allocator anew, as a change of leader does: every leak is reclaimed, and nothing restarts. A restart of
+    /// the leader's engine does this as well.
     pub fn rebuild_allocator(&mut self) {
         self.cluster.term += 1;
         self.log_leadership();
+        // The allocator lives in the leader's memory only. What it leaked is known nowhere else, so it is free
+        // from here on.
         self.allocator = Allocator::default();
+        // The order of `doNetworkInit`: networks, nodes, services, tasks. If two owners claim an
+        // address, the first in this order keeps it.
         self.restore_networks();
         self.restore_balancers();
         self.restore_services();
         self.restore_tasks();
         self.sync_all_nodes();
+        // The second pass of `doNetworkInit` (`existingAddressesOnly` false).
         self.allocate_the_rest();
+        // A new leader's jobs orchestrator reconciles every job once (swarmkit
+        // `manager/orchestrator/jobs/orchestrator.go`, `init`).
+        for (id, is_job) in self.services_by_age() {
+            if is_job {
+                self.orchestrate(&id);
+            }
+        }
         self.run();
     }
 
@@ -68,13 +80,11 @@ impl Model {
 
     /// Services that had VIPs get them back; one of which a network is full loses them again (L3).
     fn restore_services(&mut self) {
-        let mut ids: Vec<(u64, ServiceId)> = Vec::new();
-        for (id, service) in &self.services {
-            ids.push((service.meta.seq, id.clone()));
-        }
-        ids.sort();
-        for (seq, id) in ids {
+        for (id, _) in self.services_by_age() {
             let Some(service) = self.services.get(&id) else { continue };
+            let seq = service.meta.seq;
+            // Services without VIPs wait for the second pass, so that they cannot take an address which the
+            // store gives to another service.
             if service.vips.is_empty() || service.spec.dnsrr {
                 self.allocator.waiting_services.insert(seq, id);
             } else {
@@ -95,6 +105,7 @@ impl Model {
         ids.sort();
         for (seq, id) in ids {
             let Some(task) = self.tasks.get(&id) else { continue };
+            // Nothing to restore: it waits for its first addresses, or is on no network.
             if task.attachments.is_empty() {
                 if task.state == TaskState::New {
                     self.allocator.new_tasks.insert(seq, id);
@@ -129,6 +140,13 @@ impl Model {
         for id in std::mem::take(&mut self.allocator.waiting_services).into_values() {
             self.allocate_at_init(&id);
         }
+    }
+
+    /// Every service, the oldest first, and whether it is a job.
+    pub(crate) fn services_by_age(&self) -> Vec<(ServiceId, bool)> {
+        let mut services: Vec<_> = self.services.values().collect();
+        services.sort_by_key(|service| service.meta.seq);
+        services.into_iter().map(|service| (service.id.clone(), service.job.is_some())).collect()
     }
 
     /// Makes another node the leader, which builds its allocator anew.

@@ -2,7 +2,8 @@
 
 /// A refused call. `Display` is the engine's own text, letter for letter, since clients match on it; the texts
 /// without another note were read off engine 20.10.24.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// No object of this kind answers to the term.
     #[error("{kind} {term} not found")]
@@ -67,7 +68,7 @@ pub enum Refusal {
     /// The object changed since it was read.
     #[error("rpc error: code = Unknown desc = update out of sequence")]
     OutOfSequence,
-    /// A service names a network that does not exist; unlike a look-up this is a 500.
+    /// A service uses a network that does not exist; unlike a request for that network this is a 500.
     #[error("network {0} not found")]
     NoTarget(String),
     /// The request is against the rules.
@@ -76,6 +77,9 @@ pub enum Refusal {
     /// The object is in a state in which this cannot be done.
     #[error("rpc error: code = FailedPrecondition desc = {0}")]
     FailedPrecondition(String),
+    /// A change that swarmkit does not support: of a service's name or of its kind of mode.
+    #[error("rpc error: code = Unimplemented desc = {0}")]
+    Unimplemented(&'static str),
     /// The request cannot be read.
     #[error("{0}")]
     Malformed(String),
@@ -111,11 +115,103 @@ impl Refusal {
             | Self::FailedPrecondition(_)
             | Self::Malformed(_) => 400,
             Self::OutOfSequence | Self::NoTarget(_) | Self::Internal(_) => 500,
+            Self::Unimplemented(_) => 501,
             Self::Worker | Self::Inactive => 503,
         }
     }
 
     pub(crate) fn not_found(kind: &'static str, term: &str) -> Self {
         Self::NotFound { kind, term: term.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> String {
+        text.to_owned()
+    }
+
+    /// One of each. The match has no wildcard: a new variant does not compile until it has its line here.
+    fn sample(number: usize) -> Option<Refusal> {
+        let all = [
+            Refusal::not_found("task", "t"),
+            Refusal::Ambiguous { kind: "node", term: text("n"), matches: 3 },
+            Refusal::NetworkNameTaken(text("net")),
+            Refusal::ServiceNameTaken(text("web")),
+            Refusal::ObjectNameTaken { kind: "config", name: text("c") },
+            Refusal::NetworkInUse { network: text("net"), kind: "task", user: text("t") },
+            Refusal::IngressInUse(text("web")),
+            Refusal::Predefined(text("bridge")),
+            Refusal::NotSwarmScoped(text("bridge")),
+            Refusal::NotAttachable(text("net")),
+            Refusal::OutOfSequence,
+            Refusal::NoTarget(text("net")),
+            Refusal::InvalidArgument(text("no")),
+            Refusal::FailedPrecondition(text("no")),
+            Refusal::Unimplemented("no"),
+            Refusal::Malformed(text("EOF")),
+            Refusal::Internal(text("no")),
+            Refusal::Worker,
+            Refusal::Inactive,
+            Refusal::NoPage,
+        ];
+        all.into_iter().nth(number)
+    }
+
+    fn expected(refusal: &Refusal) -> (u16, &'static str) {
+        match refusal {
+            Refusal::NotFound { .. } => (404, "task t not found"),
+            Refusal::Ambiguous { .. } => (400, "node n is ambiguous (3 matches found based on ID prefix)"),
+            Refusal::NetworkNameTaken(_) => (409, "network with name net already exists"),
+            Refusal::ServiceNameTaken(_) => (
+                409,
+                "rpc error: code = AlreadyExists desc = name conflicts with an existing object: service web already exists",
+            ),
+            Refusal::ObjectNameTaken { .. } => {
+                (409, "rpc error: code = AlreadyExists desc = config c already exists")
+            }
+            Refusal::NetworkInUse { .. } => {
+                (400, "rpc error: code = FailedPrecondition desc = network net is in use by task t")
+            }
+            Refusal::IngressInUse(_) => (
+                400,
+                "rpc error: code = FailedPrecondition desc = ingress network cannot be removed because service web depends on it",
+            ),
+            Refusal::Predefined(_) => (403, "bridge is a pre-defined network and cannot be removed"),
+            Refusal::NotSwarmScoped(_) => (
+                403,
+                "The network bridge cannot be used with services. Only networks scoped to the swarm can be used, such as those created with the overlay driver.",
+            ),
+            Refusal::NotAttachable(_) => {
+                (403, "rpc error: code = PermissionDenied desc = network net not manually attachable")
+            }
+            Refusal::OutOfSequence => (500, "rpc error: code = Unknown desc = update out of sequence"),
+            Refusal::NoTarget(_) => (500, "network net not found"),
+            Refusal::InvalidArgument(_) => (400, "rpc error: code = InvalidArgument desc = no"),
+            Refusal::FailedPrecondition(_) => (400, "rpc error: code = FailedPrecondition desc = no"),
+            Refusal::Unimplemented(_) => (501, "rpc error: code = Unimplemented desc = no"),
+            Refusal::Malformed(_) => (400, "EOF"),
+            Refusal::Internal(_) => (500, "no"),
+            Refusal::Worker => (
+                503,
+                "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
+            ),
+            Refusal::Inactive => (
+                503,
+                "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.",
+            ),
+            Refusal::NoPage => (404, "page not found"),
+        }
+    }
+
+    #[test]
+    fn texts_and_statuses_are_the_engines() {
+        let samples: Vec<Refusal> = (0..).map_while(sample).collect();
+        assert_eq!(samples.len(), 20);
+        for refusal in samples {
+            assert_eq!((refusal.status(), refusal.to_string().as_str()), expected(&refusal), "{refusal:?}");
+        }
     }
 }

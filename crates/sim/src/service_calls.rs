@@ -6,22 +6,24 @@ use serde_json::Value;
 
 use crate::id::{NetworkId, ServiceId, TaskId};
 use crate::model::{Event, Model};
-use crate::object::{Blob, BlobKind, Service};
+use crate::object::{Blob, BlobKind, JobStatus, Service};
 use crate::refusal::Refusal;
 use crate::spec::{self, ServiceSpec};
 use crate::state::{Membership, TaskState};
 
-/// First port that Swarm chooses by itself.
+/// First port that Swarm chooses by itself (swarmkit `portallocator.go`, `dynamicPortStart`).
 const FIRST_DYNAMIC_PORT: u64 = 30_000;
 
 impl Model {
     /// Creates a service from the body of `POST /services/create` and returns its id.
     ///
     /// # Errors
-    ///
-    /// The engine's refusals, among them [`Refusal::ServiceNameTaken`] and [`Refusal::NoTarget`].
+    /// If the engine refuses it: among others, the name is taken ([`Refusal::ServiceNameTaken`]) or a network does not
+    /// exist ([`Refusal::NoTarget`]).
     pub fn create_service(&mut self, body: Value) -> Result<ServiceId, Refusal> {
         self.require_manager()?;
+        // The specification is validated before the name is compared (swarmkit `controlapi/service.go`,
+        // `CreateService`).
         let parsed = ServiceSpec::read(&body)?;
         if self.services.values().any(|service| service.spec.name == parsed.name) {
             return Err(Refusal::ServiceNameTaken(parsed.name));
@@ -29,7 +31,9 @@ impl Model {
         let (parsed, raw, networks) = self.admit(parsed, body, None)?;
         let id = ServiceId::new(self.ids.object());
         let meta = self.new_meta();
+        let job = JobStatus { iteration: 0, last_execution: self.now };
         let service = Service {
+            job: parsed.mode.is_job().then_some(job),
             id: id.clone(),
             meta,
             template: Arc::new(spec::template(&raw)),
@@ -51,18 +55,22 @@ impl Model {
     /// Replaces a service's specification; `version` is the index that the caller has read.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::OutOfSequence`] if the service changed since, and the refusals of a creation.
+    /// If the service changed since ([`Refusal::OutOfSequence`]), its name or its kind of mode would change
+    /// ([`Refusal::Unimplemented`]), or a creation would be refused.
     pub fn update_service(&mut self, term: &str, version: u64, body: Value) -> Result<(), Refusal> {
         self.require_manager()?;
         let id = self.service_id(term)?;
         let Some(old) = self.services.get(&id) else { return Err(Refusal::not_found("service", term)) };
         let parsed = ServiceSpec::read(&body)?;
-        if old.meta.index != version {
-            return Err(Refusal::OutOfSequence);
+        // In the order of swarmkit's `UpdateService`: the version is compared last, when the store is written.
+        if !old.spec.mode.is_kind_of(parsed.mode) {
+            return Err(Refusal::Unimplemented("service mode change is not allowed"));
         }
         if old.spec.name != parsed.name {
-            return Err(Refusal::InvalidArgument("renaming services is not supported".to_owned()));
+            return Err(Refusal::Unimplemented("renaming services is not supported"));
+        }
+        if old.meta.index != version {
+            return Err(Refusal::OutOfSequence);
         }
         let meta = old.meta;
         let (parsed, raw, networks) = self.admit(parsed, body, Some(&id))?;
@@ -73,6 +81,11 @@ impl Model {
             service.spec = parsed;
             service.previous = Some(std::mem::replace(&mut service.raw, raw));
             service.networks = networks;
+            if let Some(job) = &mut service.job {
+                // Every update executes a job once more, also one that changes nothing (swarmkit
+                // `manager/controlapi/service.go`, `UpdateService`).
+                *job = JobStatus { iteration: job.iteration + 1, last_execution: self.now };
+            }
         }
         let event = Event::ServiceChanged { service: id, created: false };
         self.schedule(self.settings.timings.allocation, event);
@@ -83,8 +96,7 @@ impl Model {
     /// Goes back to the specification before the last update.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::FailedPrecondition`] if there was none, and the refusals of an update.
+    /// If there was no update ([`Refusal::FailedPrecondition`]), or an update would be refused.
     pub fn roll_back_service(&mut self, term: &str, version: u64) -> Result<(), Refusal> {
         let id = self.service_id(term)?;
         let previous = self.services.get(&id).and_then(|service| service.previous.clone());
@@ -95,7 +107,6 @@ impl Model {
     /// Sets the number of replicas: an update of what the service has now.
     ///
     /// # Errors
-    ///
     /// The refusals of an update.
     pub fn scale_service(&mut self, term: &str, replicas: u64) -> Result<(), Refusal> {
         self.change_service(term, |raw| {
@@ -106,7 +117,6 @@ impl Model {
     /// Updates a service with its present specification, changed.
     ///
     /// # Errors
-    ///
     /// The refusals of an update.
     pub fn change_service(&mut self, term: &str, change: impl FnOnce(&mut Value)) -> Result<(), Refusal> {
         let id = self.service_id(term)?;
@@ -116,19 +126,18 @@ impl Model {
         self.update_service(id.as_str(), version, raw)
     }
 
-    /// Removes a service. Its tasks are told to stop and to vanish; they keep their addresses until they have
+    /// Removes a service. Its tasks get the desired state `remove`; they keep their addresses until they have
     /// stopped.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NotFound`] and the like.
+    /// If the term names no service, or this engine is not a manager.
     pub fn remove_service(&mut self, term: &str) -> Result<(), Refusal> {
         self.require_manager()?;
         let id = self.service_id(term)?;
         let Some(service) = self.services.remove(&id) else { return Ok(()) };
         self.allocator.waiting_services.remove(&service.meta.seq);
         self.allocator.services.remove(&id);
-        // What the store shows is released, whoever holds it now (L3).
+        // The VIPs in the store are released even if another service has been given one of them since (L3).
         let mut vips = service.vips;
         let unreleased = self.allocator.release_vips(&mut vips);
         self.log_unreleased(&unreleased);
@@ -154,10 +163,12 @@ impl Model {
             let local =
                 self.local_networks.iter().find(|network| network.name == *target || network.id == *target);
             match (self.network_id(target), local) {
+                // A network of the Swarm wins over a local one of the same name.
                 (Ok(id), _) => {
                     names.push(id.to_string());
                     networks.push(id);
                 }
+                // `host`, `bridge` and `none` are allowed for services and take no address of any pool.
                 (Err(_), Some(local)) if local.predefined => names.push(local.id.clone()),
                 (Err(_), Some(local)) => return Err(Refusal::NotSwarmScoped(local.name.clone())),
                 (Err(_), None) => return Err(Refusal::NoTarget(target.clone())),

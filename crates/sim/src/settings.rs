@@ -5,7 +5,7 @@ use std::time::Duration;
 use pvcheck_ipam::Subnet;
 
 /// An engine release, as far as it shows in answers and behaviour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Engine {
     /// Version text, as `/version` has it.
     pub version: &'static str,
@@ -32,7 +32,7 @@ impl Engine {
         self.version.split('.').next().and_then(|word| word.parse().ok()).unwrap_or(0)
     }
 
-    /// Whether a new network takes the lowest free subnet of the pool (27 and later, moby PR 47768) instead
+    /// True iff a new network takes the lowest free subnet of the pool (27 and later, moby PR 47768) instead
     /// of the one behind the last that was handed out.
     pub fn reuses_subnets(self) -> bool {
         self.major() >= 27
@@ -40,7 +40,7 @@ impl Engine {
 }
 
 /// How long things take in the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timings {
     /// From an accepted call to its effect in allocator and orchestrator. Real engines need some ms, so a
     /// service that was just created has no VIP yet; 0 makes effects immediate.
@@ -49,10 +49,9 @@ pub struct Timings {
     pub schedule: Duration,
     /// From a task's node to its running container.
     pub start: Duration,
-    /// From the order to stop to the end of the container, where the service's label
-    /// [`STOP_LABEL`] says nothing else.
+    /// From the request to stop to the end of the container, unless the service has the label `pvcheck.sim.stop_ms`.
     pub stop: Duration,
-    /// From a task's end to its removal from the store, where it was told to vanish (swarmkit
+    /// From the end of a task with the desired state `remove` to its deletion (swarmkit
     /// `taskreaper`: batches of 250 ms).
     pub reap: Duration,
     /// How long a node waits for its load balancer's address before it rejects the task (moby
@@ -81,10 +80,14 @@ impl Default for Timings {
 }
 
 /// Label of a service (or of its containers) with the time in ms that its tasks take to stop.
-pub const STOP_LABEL: &str = "pvcheck.sim.stop_ms";
+pub(crate) const STOP_LABEL: &str = "pvcheck.sim.stop_ms";
+
+/// Label of a service (or of its containers) with the time in ms after which its running containers end
+/// successfully by themselves.
+pub(crate) const FINISH_LABEL: &str = "pvcheck.sim.finish_ms";
 
 /// All settings of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The engine that is modelled.
     pub engine: Engine,
@@ -94,8 +97,8 @@ pub struct Settings {
     pub default_addr_pool: Vec<Subnet>,
     /// Prefix of such a network, up to 29.
     pub subnet_size: u8,
-    /// Whether `Status.IPAM` has upstream's traps (local numbers for a full id; no look-up by name while some
-    /// network is unallocated). `false` models an engine in which they are mended.
+    /// True iff `Status.IPAM` has upstream's traps (local numbers for a full id; no look-up by name while some
+    /// network is unallocated). `false` models an engine in which they are fixed.
     pub ipam_traps: bool,
     /// Finished tasks that are kept per slot (`TaskHistoryRetentionLimit`).
     pub task_history: usize,

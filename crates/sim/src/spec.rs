@@ -1,5 +1,5 @@
-//! A service's specification, as the model understands it. The raw JSON is kept beside it and given back
-//! unchanged, so a client's unknown fields survive.
+//! A service's specification, as the model understands it. The raw JSON is kept as well and returned
+//! unchanged, so that fields which the model does not know survive.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,27 +7,63 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::refusal::Refusal;
-use crate::settings::STOP_LABEL;
+use crate::settings::{FINISH_LABEL, STOP_LABEL};
 
 /// A bound of the model, not of Swarm: its tasks live in memory.
 const MOST_REPLICAS: u64 = 100_000;
 
-/// How many tasks a service has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The kinds of `Spec.Mode`, as the Engine API names them.
+const MODES: [&str; 4] = ["Global", "GlobalJob", "Replicated", "ReplicatedJob"];
+
+/// How many tasks a service has, and whether they are meant to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Global,
+    GlobalJob,
     Replicated(u64),
+    ReplicatedJob(ReplicatedJob),
+}
+
+/// The two numbers of a replicated job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReplicatedJob {
+    /// Tasks that may be under way at once.
+    pub(crate) max_concurrent: u64,
+    /// Tasks that have to end successfully.
+    pub(crate) total_completions: u64,
+}
+
+impl Mode {
+    /// True iff its tasks are meant to end by themselves.
+    pub(crate) fn is_job(self) -> bool {
+        matches!(self, Self::GlobalJob | Self::ReplicatedJob(_))
+    }
+
+    /// True iff both are the same kind of mode; Swarm changes the numbers of a mode, never its kind.
+    pub(crate) fn is_kind_of(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+
+    /// The word that filters of `GET /services` use (moby `daemon/cluster/services.go`, `GetServices`).
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::GlobalJob => "global-job",
+            Self::Replicated(_) => "replicated",
+            Self::ReplicatedJob(_) => "replicated-job",
+        }
+    }
 }
 
 /// Order of the steps of a rolling update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     StartFirst,
     StopFirst,
 }
 
 /// A published port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Port {
     pub(crate) published: u64,
     pub(crate) protocol: String,
@@ -35,7 +71,7 @@ pub(crate) struct Port {
 }
 
 /// `key == value` or `key != value`; `None` for what does not have that form, which no node meets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Constraint {
     pub(crate) key: String,
     pub(crate) equal: bool,
@@ -43,7 +79,7 @@ pub(crate) struct Constraint {
 }
 
 /// What the model needs to know of a specification.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceSpec {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
@@ -54,6 +90,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) ports: Vec<Port>,
     pub(crate) constraints: Vec<Option<Constraint>>,
     pub(crate) stop: Option<Duration>,
+    /// How long its containers run before they end successfully; `None` until they are stopped.
+    pub(crate) finish: Option<Duration>,
     /// Tasks that are updated at once; 0 is all.
     pub(crate) parallelism: u64,
     pub(crate) order: Order,
@@ -64,6 +102,7 @@ impl ServiceSpec {
     pub(crate) fn read(raw: &Value) -> Result<Self, Refusal> {
         let invalid = |text: &str| Refusal::InvalidArgument(text.to_owned());
         let template = &raw["TaskTemplate"];
+        // The only part of a container's specification that the model reads, apart from its labels.
         if text(&template["ContainerSpec"]["Image"]).is_empty() {
             return Err(invalid("ContainerSpec: image reference must be provided"));
         }
@@ -75,7 +114,8 @@ impl ServiceSpec {
             dnsrr: text(&raw["EndpointSpec"]["Mode"]).eq_ignore_ascii_case("dnsrr"),
             ports: items(&raw["EndpointSpec"]["Ports"]).map(port).collect(),
             constraints: items(&template["Placement"]["Constraints"]).map(|c| constraint(text(c))).collect(),
-            stop: stop(raw),
+            stop: label_ms(raw, STOP_LABEL),
+            finish: label_ms(raw, FINISH_LABEL),
             parallelism: raw["UpdateConfig"]["Parallelism"].as_u64().unwrap_or(1),
             order: order(&raw["UpdateConfig"]["Order"]),
         };
@@ -83,8 +123,13 @@ impl ServiceSpec {
             return Err(invalid("meta: name must be provided"));
         }
         if items(&raw["EndpointSpec"]["Ports"]).any(|port| !port.is_object()) {
-            return Err(invalid("EndpointSpec: a port is no object"));
+            return Err(invalid("EndpointSpec: a port is not an object"));
         }
+        // swarmkit `manager/controlapi/service.go`, `validateJob`.
+        if spec.mode.is_job() && raw["UpdateConfig"].is_object() {
+            return Err(invalid("Jobs may not have an update config"));
+        }
+        // The routing mesh forwards to VIPs (swarmkit `controlapi/service.go`, `validateEndpointSpec`).
         if spec.dnsrr && spec.needs_ingress() {
             return Err(invalid(
                 "EndpointSpec: port published with ingress mode can't be used with dnsrr mode",
@@ -93,7 +138,7 @@ impl ServiceSpec {
         Ok(spec)
     }
 
-    /// Whether a port is published through the routing mesh (swarmkit `IsIngressNetworkNeeded`).
+    /// True iff a port is published through the routing mesh (swarmkit `IsIngressNetworkNeeded`).
     pub(crate) fn needs_ingress(&self) -> bool {
         self.ports.iter().any(|port| port.ingress)
     }
@@ -107,13 +152,22 @@ pub(crate) fn stored(mut raw: Value, networks: &[String]) -> Value {
     let attachments =
         if raw["Networks"].is_array() { raw["Networks"].take() } else { template["Networks"].take() };
     template["Networks"] = renamed(attachments, networks);
+    // The engine leaves the field out rather than print an empty list.
     if networks.is_empty() {
         drop_field(&mut template, "Networks");
     }
     raw["TaskTemplate"] = template;
     drop_field(&mut raw, "Networks");
-    raw = fill(raw, "Mode", json!({"Replicated": {"Replicas": 1}}));
+    if !MODES.iter().any(|kind| raw["Mode"][*kind].is_object()) {
+        raw["Mode"] = json!({"Replicated": {"Replicas": 1}});
+    }
+    if raw["Mode"]["ReplicatedJob"].is_object() {
+        let job = replicated_job(&raw["Mode"]["ReplicatedJob"]);
+        raw["Mode"]["ReplicatedJob"] =
+            json!({"MaxConcurrent": job.max_concurrent, "TotalCompletions": job.total_completions});
+    }
     if raw["EndpointSpec"].is_object() {
+        // An endpoint that is given gets its default mode; one that is absent stays absent.
         raw["EndpointSpec"] = fill(raw["EndpointSpec"].take(), "Mode", json!("vip"));
     }
     raw
@@ -163,25 +217,42 @@ fn renamed(attachments: Value, networks: &[String]) -> Value {
     Value::Array(list)
 }
 
-/// Networks of the template, or else those of the older place beside it.
+/// Networks of `Spec.Networks`, which was their place before API 1.25, or else those of the template.
 fn targets(raw: &Value) -> Vec<String> {
     let list = if raw["Networks"].is_array() { &raw["Networks"] } else { &raw["TaskTemplate"]["Networks"] };
     items(list).map(|attachment| text(&attachment["Target"]).to_owned()).collect()
 }
 
 fn mode(raw: &Value) -> Result<Mode, Refusal> {
-    if raw["Global"].is_object() {
-        return Ok(Mode::Global);
+    if 1 < MODES.iter().filter(|kind| raw[**kind].is_object()).count() {
+        // Refused before swarmkit sees it (moby `daemon/cluster/convert/service.go`), so without a gRPC code.
+        return Err(Refusal::Malformed("must specify only one service mode".to_owned()));
     }
-    if raw["ReplicatedJob"].is_object() || raw["GlobalJob"].is_object() {
-        return Err(Refusal::InvalidArgument("the embedded engine does not model job services".to_owned()));
+    let (mode, tasks) = if raw["Global"].is_object() {
+        (Mode::Global, 0)
+    } else if raw["GlobalJob"].is_object() {
+        (Mode::GlobalJob, 0)
+    } else if raw["ReplicatedJob"].is_object() {
+        let job = replicated_job(&raw["ReplicatedJob"]);
+        (Mode::ReplicatedJob(job), job.max_concurrent.max(job.total_completions))
+    } else {
+        let replicas = raw["Replicated"]["Replicas"].as_u64().unwrap_or(1);
+        (Mode::Replicated(replicas), replicas)
+    };
+    if tasks <= MOST_REPLICAS {
+        Ok(mode)
+    } else {
+        let text = format!("the embedded engine models up to {MOST_REPLICAS} tasks of one service");
+        Err(Refusal::InvalidArgument(text))
     }
-    match raw["Replicated"]["Replicas"].as_u64().unwrap_or(1) {
-        replicas if replicas <= MOST_REPLICAS => Ok(Mode::Replicated(replicas)),
-        _ => Err(Refusal::InvalidArgument(format!(
-            "the embedded engine models up to {MOST_REPLICAS} replicas"
-        ))),
-    }
+}
+
+/// The defaults are moby's (`daemon/cluster/convert/service.go`): one task at a time, and as many completions as
+/// tasks at a time.
+fn replicated_job(raw: &Value) -> ReplicatedJob {
+    let max_concurrent = raw["MaxConcurrent"].as_u64().unwrap_or(1);
+    let total_completions = raw["TotalCompletions"].as_u64().unwrap_or(max_concurrent);
+    ReplicatedJob { max_concurrent, total_completions }
 }
 
 fn port(raw: &Value) -> Port {
@@ -201,9 +272,10 @@ fn constraint(raw: &str) -> Option<Constraint> {
     Some(Constraint { key: key.trim().to_owned(), equal, value: value.trim().to_owned() })
 }
 
-fn stop(raw: &Value) -> Option<Duration> {
+/// A time in ms from a label of the service, or else of its containers.
+fn label_ms(raw: &Value, label: &str) -> Option<Duration> {
     let places = [&raw["Labels"], &raw["TaskTemplate"]["ContainerSpec"]["Labels"]];
-    let ms = places.into_iter().find_map(|labels| labels[STOP_LABEL].as_str()?.parse().ok())?;
+    let ms = places.into_iter().find_map(|labels| labels[label].as_str()?.parse().ok())?;
     Some(Duration::from_millis(ms))
 }
 
@@ -240,9 +312,84 @@ mod tests {
         assert!(refused(json!({"Name": "x"})).ends_with("ContainerSpec: image reference must be provided"));
         let dnsrr = ServiceDraft::new("x").dnsrr().publish(80, 80, "ingress").json();
         assert!(refused(dnsrr).ends_with("port published with ingress mode can't be used with dnsrr mode"));
-        let mut job = ServiceDraft::new("x").json();
-        job["Mode"] = json!({"ReplicatedJob": {}});
-        assert!(refused(job).ends_with("does not model job services"));
+        let mut two_modes = ServiceDraft::new("x").json();
+        two_modes["Mode"]["GlobalJob"] = json!({});
+        assert_eq!(refused(two_modes), "must specify only one service mode");
+        let mut updated_job = ServiceDraft::new("x").global_job().json();
+        updated_job["UpdateConfig"] = json!({"Parallelism": 1});
+        assert!(refused(updated_job).ends_with("desc = Jobs may not have an update config"));
+        let huge = ServiceDraft::new("x").replicated_job(1, MOST_REPLICAS + 1).json();
+        assert!(refused(huge).ends_with("models up to 100000 tasks of one service"));
+    }
+
+    #[test]
+    fn constraints_are_read_around_the_first_operator() {
+        let read = |text| constraint(text).map(|one| (one.key, one.equal, one.value));
+        let parts = |key: &str, equal, value: &str| Some((key.to_owned(), equal, value.to_owned()));
+        assert_eq!(read("node.role==manager"), parts("node.role", true, "manager"));
+        assert_eq!(read(" node.role != manager "), parts("node.role", false, "manager"));
+        assert_eq!(read("node.labels.a==b==c"), parts("node.labels.a", true, "b==c"));
+        assert_eq!(read("node.role=manager"), None);
+        assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn ports_have_the_engines_defaults() {
+        let read = |raw: Value| port(&raw);
+        let expected = Port { published: 0, protocol: "tcp".to_owned(), ingress: true };
+        assert_eq!(read(json!({})), expected);
+        let host = read(json!({"PublishedPort": 53, "Protocol": "udp", "PublishMode": "host"}));
+        assert_eq!(host, Port { published: 53, protocol: "udp".to_owned(), ingress: false });
+        let other = read(json!({"PublishMode": "odd"}));
+        assert!(other.ingress, "whatever is not host mode goes through the mesh");
+    }
+
+    #[test]
+    fn times_come_from_the_service_before_its_containers() {
+        let mut raw = ServiceDraft::new("x").json();
+        raw["TaskTemplate"]["ContainerSpec"]["Labels"] = json!({STOP_LABEL: "70", FINISH_LABEL: "80"});
+        let times = |raw: &Value| {
+            let spec = ServiceSpec::read(raw).unwrap();
+            (spec.stop.map(|time| time.as_millis()), spec.finish.map(|time| time.as_millis()))
+        };
+        assert_eq!(times(&raw), (Some(70), Some(80)));
+        raw["Labels"] = json!({STOP_LABEL: "5"});
+        assert_eq!(times(&raw), (Some(5), Some(80)));
+        raw["Labels"] = json!({STOP_LABEL: "soon"});
+        assert_eq!(times(&raw).0, Some(70), "what is not a number is passed over");
+    }
+
+    #[test]
+    fn updates_are_one_at_a_time_and_stop_first_unless_told_otherwise() {
+        let read = |config: Value| {
+            let mut raw = ServiceDraft::new("x").json();
+            raw["UpdateConfig"] = config;
+            let spec = ServiceSpec::read(&raw).unwrap();
+            (spec.parallelism, spec.order)
+        };
+        assert_eq!(read(Value::Null), (1, Order::StopFirst));
+        assert_eq!(read(json!({"Parallelism": 0})), (0, Order::StopFirst));
+        assert_eq!(read(json!({"Parallelism": 3, "Order": "start-first"})), (3, Order::StartFirst));
+        assert_eq!(read(json!({"Order": "START-FIRST"})), (1, Order::StopFirst));
+    }
+
+    #[test]
+    fn a_job_has_the_engines_defaults() {
+        // (MaxConcurrent and TotalCompletions as given, as understood)
+        for (given, understood) in [
+            (json!({}), (1, 1)),
+            (json!({"MaxConcurrent": 3}), (3, 3)),
+            (json!({"TotalCompletions": 5}), (1, 5)),
+            (json!({"MaxConcurrent": 2, "TotalCompletions": 0}), (2, 0)),
+        ] {
+            let mut raw = ServiceDraft::new("x").json();
+            raw["Mode"] = json!({"ReplicatedJob": given});
+            let (max_concurrent, total_completions) = understood;
+            let job = ReplicatedJob { max_concurrent, total_completions };
+            assert_eq!(ServiceSpec::read(&raw).unwrap().mode, Mode::ReplicatedJob(job), "{given}");
+            let shown = json!({"MaxConcurrent": max_concurrent, "TotalCompletions": total_completions});
+            assert_eq!(stored(raw, &[])["Mode"], json!({"ReplicatedJob": shown}));
+        }
     }
 
     #[test]

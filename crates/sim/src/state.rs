@@ -3,42 +3,42 @@
 use serde::{Deserialize, Serialize};
 
 /// State of a task, in Swarm's order (swarmkit `api/types.proto`, `TaskState`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TaskState {
+pub(crate) enum TaskState {
     /// Created; waits for addresses.
     New,
     /// Has its addresses; waits for a node.
     Pending,
     /// Has a node.
     Assigned,
-    /// The node knows of it.
+    /// The node's agent has it.
     Accepted,
     /// The node prepares it.
     Preparing,
-    /// Prepared; as a desired state: wait here until told to run.
+    /// Prepared; as a desired state: wait here until the desired state is raised.
     Ready,
     /// The container starts.
     Starting,
     /// The container runs.
     Running,
-    /// Ended by itself, successfully.
+    /// Ended by itself without an error; the desired state of a job's tasks.
     Complete,
-    /// Was told to stop, and has.
+    /// Stopped on request.
     Shutdown,
     /// Ended by itself, with an error.
     Failed,
     /// The node could not prepare it.
     Rejected,
-    /// As a desired state: stop, then vanish.
+    /// As a desired state: stop, then be deleted from the store.
     Remove,
-    /// Its node is gone.
+    /// Its node was down for too long, or was removed.
     Orphaned,
 }
 
 impl TaskState {
     /// All states, in order.
-    pub const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::New,
         Self::Pending,
         Self::Assigned,
@@ -56,7 +56,7 @@ impl TaskState {
     ];
 
     /// The word that the Engine API uses.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Pending => "pending",
@@ -76,19 +76,19 @@ impl TaskState {
     }
 
     /// The state of this name, whatever its case; `None` for other words.
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(name))
     }
 
-    /// Whether a task in this observed state holds its addresses: up to and with `Running`. Later states keep
+    /// True iff a task in this observed state holds its addresses: up to and with `Running`. Later states keep
     /// showing addresses that they no longer hold (swarmkit `manager/allocator/network.go`, `doTaskAlloc`).
-    pub fn is_live(self) -> bool {
+    pub(crate) fn is_live(self) -> bool {
         self <= Self::Running
     }
 }
 
 /// What this engine is to a Swarm; decides whether cluster calls are answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Membership {
     /// A manager: all calls work.
@@ -99,8 +99,8 @@ pub enum Membership {
     Inactive,
 }
 
-/// Whether a node takes tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which tasks a node takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
     /// Takes new tasks.
@@ -118,6 +118,46 @@ impl Availability {
             Self::Active => "active",
             Self::Pause => "pause",
             Self::Drain => "drain",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_in_swarms_order_and_their_names_are_read_back() {
+        assert!(TaskState::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+        for state in TaskState::ALL {
+            assert_eq!(TaskState::of_name(state.name()), Some(state));
+            assert_eq!(TaskState::of_name(&state.name().to_uppercase()), Some(state), "whatever the case");
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name(), "as in the Engine API");
+        }
+        for other in ["", "completed", "run", " running"] {
+            assert_eq!(TaskState::of_name(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_held_up_to_running() {
+        let live: Vec<&str> =
+            TaskState::ALL.into_iter().filter(|state| state.is_live()).map(TaskState::name).collect();
+        let expected =
+            ["new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"];
+        assert_eq!(live, expected);
+    }
+
+    #[test]
+    fn words_of_nodes_are_the_apis() {
+        let words = [Availability::Active, Availability::Pause, Availability::Drain].map(Availability::name);
+        assert_eq!(words, ["active", "pause", "drain"]);
+        for (membership, word) in [
+            (Membership::Manager, "manager"),
+            (Membership::Worker, "worker"),
+            (Membership::Inactive, "inactive"),
+        ] {
+            assert_eq!(serde_json::to_value(membership).unwrap(), word);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is really so: who owns which address, what is leaked. No engine tells this; tests compare with it.
+//! Ground truth: which address has which owner, and what is leaked. No engine reports this; tests compare with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::object::Network;
 
 /// Who owns an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerKind {
     /// A container that was attached by hand.
@@ -25,7 +25,7 @@ pub enum OwnerKind {
 }
 
 /// An address and its owner.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
     /// The address.
     pub addr: Ipv4Addr,
@@ -36,7 +36,7 @@ pub struct Owner {
 }
 
 /// The state of one network's addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkTruth {
     /// Id of the network.
     pub id: NetworkId,
@@ -51,23 +51,23 @@ pub struct NetworkTruth {
     pub free: Option<u64>,
     /// Every owner, by address.
     pub owners: Vec<Owner>,
-    /// Addresses that the allocator holds and nobody owns, ascending.
+    /// Addresses that the allocator holds and that have no owner, ascending.
     pub leaked: Vec<Ipv4Addr>,
     /// Addresses with more than one owner, ascending.
     pub duplicates: Vec<Ipv4Addr>,
-    /// Addresses that somebody owns and the allocator does not hold, ascending: they will be given again.
+    /// Addresses that have an owner and that the allocator does not hold, ascending: it will hand them out again.
     pub lost: Vec<Ipv4Addr>,
 }
 
 /// The state of all swarm networks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
     /// By order of creation.
     pub networks: Vec<NetworkTruth>,
     /// Updates that released live VIPs because another network was full (L3).
     pub failed_updates: u64,
-    /// Live tasks that a new leader passed over because a network of theirs was gone or an address taken: what
-    /// they use on their other networks can be given again.
+    /// Live tasks that a new leader did not restore, because one of their networks was gone or an address taken: the
+    /// addresses that they still use can be handed out again.
     pub unrestored_tasks: u64,
 }
 
@@ -84,7 +84,7 @@ impl Truth {
 }
 
 impl Model {
-    /// Who owns what at this moment, and what is leaked.
+    /// The owner of every address at this moment, and what is leaked.
     pub fn truth(&self) -> Truth {
         let mut owners = self.owners();
         let mut networks: Vec<&Network> = self.networks.values().collect();
@@ -101,6 +101,7 @@ impl Model {
     }
 
     fn network_truth(&self, network: &Network, mut owners: Vec<Owner>) -> NetworkTruth {
+        // By address, so that two owners of one address are neighbours.
         owners.sort();
         let owned: BTreeSet<Ipv4Addr> = owners.iter().map(|owner| owner.addr).collect();
         let pool = self.allocator.pools.get(&network.id);
@@ -132,6 +133,7 @@ impl Model {
                 }
             }
         }
+        // By observed state: ended tasks keep showing addresses that they no longer hold.
         for task in self.tasks.values().filter(|task| task.state.is_live()) {
             let kind = if task.service().is_some() { OwnerKind::Task } else { OwnerKind::Attachment };
             for attachment in &task.attachments {

@@ -1,4 +1,4 @@
-//! Worlds to start from.
+//! Ready-made Swarms for tests, demonstrations and `--engine embedded`.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 const SETTLE: Duration = Duration::from_secs(2);
 /// Network of [`Model::with`].
 const SHARED: &str = "shared";
-/// Its network address: beside the pool that Swarm takes its own from.
+/// Its network address, outside of 10.0.0.0/8, which Swarm's default pool covers.
 const SHARED_FROM: Ipv4Addr = Ipv4Addr::new(11, 0, 0, 0);
 
 impl Model {
@@ -21,8 +21,7 @@ impl Model {
     /// attachable network `shared`: a /16, or the wider subnet that holds them.
     ///
     /// # Errors
-    ///
-    /// The refusal of the first call that failed: more addresses than a /8 has, or replicas than the model takes.
+    /// If that needs more addresses than a /8 has, or more replicas than the model takes.
     pub fn with(services: u64, replicas: u64) -> Result<Self, Refusal> {
         let mut model = Self::new();
         let needed = replicas.saturating_add(1).saturating_mul(services).saturating_add(1);
@@ -42,13 +41,11 @@ impl Model {
 }
 
 /// A CI host in small: one manager, ingress 10.0.0.0/24, the attachable overlay `proxy` 10.10.0.0/24,
-/// and seven stacks of nine services, all running, with the addresses that were seen on the host after its
-/// network had been renewed: the router at .2 without a VIP, the load balancer at .3, then a VIP and a task
+/// and seven stacks of nine services, all running, with the addresses of that host: the router at .2 without a VIP, the load balancer at .3, then a VIP and a task
 /// each for five services.
 ///
 /// # Errors
-///
-/// None while the model accepts its own drafts; a refusal would be a defect of this crate.
+/// If the model refuses one of these drafts, which would be a defect of this crate.
 pub fn cc_ci() -> Result<Model, Refusal> {
     let mut model = Model::new();
     model.create_network(&NetworkDraft::overlay("proxy").subnet("10.10.0.0/24").attachable().json())?;
@@ -69,6 +66,7 @@ pub fn cc_ci() -> Result<Model, Refusal> {
         let internal = NetworkDraft::overlay(&format!("{stack}_internal"));
         model.create_network(&internal.label("com.docker.stack.namespace", stack).json())?;
     }
+    // First and alone, so that it gets .2 and its node's balancer .3, as on that host.
     let router = ServiceDraft::new("traefik_ci_commoninternet_net_app").stack("traefik").on("proxy");
     let router = router.on("traefik_internal").dnsrr().publish(80, 80, "host").publish(443, 443, "host");
     model.create_service(router.json())?;
@@ -88,7 +86,7 @@ pub fn cc_ci() -> Result<Model, Refusal> {
     Ok(model)
 }
 
-/// The narrowest prefix up to 16 that has room for so many addresses.
+/// The narrowest prefix up to 16 whose subnet holds so many addresses; `None` if a /8 does not.
 fn prefix_for(needed: u64) -> Option<u8> {
     let fits =
         |prefix: &u8| Subnet::around(SHARED_FROM, *prefix).is_some_and(|subnet| needed <= subnet.usable());

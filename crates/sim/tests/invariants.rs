@@ -10,11 +10,18 @@ use serde_json::{Value, json};
 const NETWORKS: [(&str, &str); 4] =
     [("n0", "10.90.0.0/28"), ("n1", "10.91.0.0/29"), ("n2", "10.92.0.0/24"), ("n3", "10.90.0.0/29")];
 
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Step {
     Advance(u64),
     Attach(usize),
     Availability(usize, Availability),
+    CreateJob {
+        number: usize,
+        on: Vec<usize>,
+        /// MaxConcurrent and TotalCompletions; a global job without.
+        counts: Option<(u64, u64)>,
+        finish_ms: Option<u64>,
+    },
     CreateNetwork(usize),
     CreateService {
         number: usize,
@@ -28,6 +35,7 @@ enum Step {
     Detach(usize),
     Down(usize, bool),
     Fail(usize),
+    Finish(usize),
     MoveService {
         number: usize,
         on: Vec<usize>,
@@ -36,6 +44,8 @@ enum Step {
     RemoveNetwork(usize),
     RemoveService(usize),
     Restart,
+    /// An update that changes nothing: of a job, one more execution.
+    RunAgain(usize),
     Scale(usize, u64),
     /// The service, and at once its networks: what `docker stack rm` does.
     StackRemove {
@@ -51,6 +61,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_usize).prop_map(Step::Attach),
         1 => (0..3_usize, prop::sample::select(vec![Availability::Active, Availability::Drain, Availability::Pause]))
             .prop_map(|(node, availability)| Step::Availability(node, availability)),
+        4 => (0..6_usize, on(), prop::option::of((0..4_u64, 0..6_u64)), prop::option::of(0..900_u64)).prop_map(
+            |(number, on, counts, finish_ms)| Step::CreateJob { number, on, counts, finish_ms }),
         8 => (0..4_usize).prop_map(Step::CreateNetwork),
         6 => (0..6_usize, on(), 0..5_u64, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
             |(number, on, replicas, dnsrr, publish, stuck)| Step::CreateService { number, on, replicas, dnsrr, publish, stuck }),
@@ -58,6 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3_usize).prop_map(Step::Detach),
         1 => (0..3_usize, any::<bool>()).prop_map(|(node, down)| Step::Down(node, down)),
         1 => (0..9_usize).prop_map(Step::Fail),
+        2 => (0..9_usize).prop_map(Step::Finish),
+        2 => (0..6_usize).prop_map(Step::RunAgain),
         6 => (0..6_usize, on()).prop_map(|(number, on)| Step::MoveService { number, on }),
         1 => Just(Step::Rebuild),
         1 => (0..4_usize).prop_map(Step::RemoveNetwork),
@@ -79,20 +93,10 @@ fn act(model: &mut Model, step: &Step, attached: &mut Vec<TaskId>) {
             let (name, subnet) = NETWORKS[*at];
             drop(model.create_network(&NetworkDraft::overlay(name).subnet(subnet).attachable().json()));
         }
-        Step::CreateService { number, on, replicas, dnsrr, publish, stuck } => {
-            let mut draft = ServiceDraft::new(&format!("s{number}")).replicas(*replicas);
-            for at in on {
-                draft = draft.on(NETWORKS[*at].0);
+        Step::CreateJob { .. } | Step::CreateService { .. } => {
+            if let Some(draft) = draft_of(step) {
+                drop(model.create_service(draft.json()));
             }
-            if *dnsrr {
-                draft = draft.dnsrr();
-            } else if *publish {
-                draft = draft.publish(0, 80, "ingress");
-            }
-            if *stuck {
-                draft = draft.constraint("node.labels.none==1");
-            }
-            drop(model.create_service(draft.json()));
         }
         Step::Demote => {
             drop(model.set_manager("node1", false));
@@ -105,14 +109,16 @@ fn act(model: &mut Model, step: &Step, attached: &mut Vec<TaskId>) {
         }
         Step::Down(at, down) => drop(model.set_node_down(&node(*at), *down)),
         Step::Fail(at) => {
-            let tasks = model.respond("GET", "/tasks", b"").value();
-            let running =
-                tasks.as_array().into_iter().flatten().filter(|task| task["Status"]["State"] == "running");
-            let id = running.filter_map(|task| task["ID"].as_str()).nth(*at);
-            if let Some(id) = id.and_then(|id| model.task_id(id).ok()) {
-                model.fail_task(&id, "exit 1");
+            if let Some(id) = running(model, *at) {
+                assert!(model.fail_task(&id, "exit 1"));
             }
         }
+        Step::Finish(at) => {
+            if let Some(id) = running(model, *at) {
+                assert!(model.finish_task(&id));
+            }
+        }
+        Step::RunAgain(number) => drop(model.change_service(&format!("s{number}"), |_| {})),
         Step::MoveService { number, on } => {
             let targets: Vec<Value> = on.iter().map(|at| json!({"Target": NETWORKS[*at].0})).collect();
             let change = |raw: &mut Value| raw["TaskTemplate"]["Networks"] = json!(targets);
@@ -130,6 +136,78 @@ fn act(model: &mut Model, step: &Step, attached: &mut Vec<TaskId>) {
             }
         }
     }
+}
+
+/// The service that a step creates; `None` if it creates none.
+fn draft_of(step: &Step) -> Option<ServiceDraft> {
+    let named = |number: &usize, on: &[usize]| {
+        let draft = ServiceDraft::new(&format!("s{number}"));
+        on.iter().fold(draft, |draft, at| draft.on(NETWORKS[*at].0))
+    };
+    match step {
+        Step::CreateJob { number, on, counts, finish_ms } => {
+            let draft = named(number, on);
+            let draft = match counts {
+                Some((at_once, total)) => draft.replicated_job(*at_once, *total),
+                None => draft.global_job(),
+            };
+            Some(match finish_ms {
+                Some(ms) => draft.finishes_in(Duration::from_millis(*ms)),
+                None => draft,
+            })
+        }
+        Step::CreateService { number, on, replicas, dnsrr, publish, stuck } => {
+            let mut draft = named(number, on).replicas(*replicas);
+            if *dnsrr {
+                draft = draft.dnsrr();
+            } else if *publish {
+                draft = draft.publish(0, 80, "ingress");
+            }
+            Some(if *stuck { draft.constraint("node.labels.none==1") } else { draft })
+        }
+        _ => None,
+    }
+}
+
+/// One of the running tasks, if there are that many.
+fn running(model: &mut Model, at: usize) -> Option<TaskId> {
+    let tasks = model.respond("GET", "/tasks", b"").value();
+    let running = tasks.as_array().into_iter().flatten().filter(|task| task["Status"]["State"] == "running");
+    let id = running.filter_map(|task| task["ID"].as_str()).nth(at);
+    id.and_then(|id| model.task_id(id).ok())
+}
+
+/// Jobs keep their bounds: of the present execution never more tasks under way than MaxConcurrent, never more
+/// completed than TotalCompletions, and all of them with the desired state `complete` or on their way out.
+fn check_jobs(model: &mut Model) -> Result<(), TestCaseError> {
+    let tasks = model.respond("GET", "/tasks", b"").value();
+    let tasks = tasks.as_array().cloned().unwrap_or_default();
+    for service in model.respond("GET", "/services", b"").value().as_array().into_iter().flatten() {
+        let of_job = tasks.iter().filter(|task| task["ServiceID"] == service["ID"]);
+        let Some(job) = service.get("JobStatus") else {
+            prop_assert!(of_job.clone().all(|task| task.get("JobIteration").is_none()));
+            continue;
+        };
+        let present = of_job.clone().filter(|task| task["JobIteration"] == job["JobIteration"]);
+        let state = |task: &Value| task["Status"]["State"].as_str().unwrap_or_default().to_owned();
+        let live = ["new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"];
+        let under_way = present
+            .clone()
+            .filter(|task| task["DesiredState"] == "complete" && live.contains(&state(task).as_str()));
+        let completed = present.filter(|task| state(task) == "complete");
+        for task in of_job {
+            let desired = task["DesiredState"].as_str().unwrap_or_default();
+            prop_assert!(["complete", "shutdown", "remove"].contains(&desired), "{}", task);
+        }
+        let counts = &service["Spec"]["Mode"]["ReplicatedJob"];
+        if let (Some(at_once), Some(total)) =
+            (counts["MaxConcurrent"].as_u64(), counts["TotalCompletions"].as_u64())
+        {
+            prop_assert!(under_way.count() as u64 <= at_once, "{}", service);
+            prop_assert!(completed.count() as u64 <= total, "{}", service);
+        }
+    }
+    Ok(())
 }
 
 /// Several nodes, and all networks.
@@ -175,6 +253,7 @@ proptest! {
         for step in &steps {
             act(&mut model, step, &mut attached);
             check(&model)?;
+            check_jobs(&mut model)?;
         }
         // With everything removed in the right order and a new leader, nothing is left but the ingress.
         for at in 0..3 {

@@ -84,7 +84,7 @@ async fn it_answers_and_time_passes_by_itself() {
 }
 
 #[test]
-fn time_passes_while_nobody_asks() {
+fn time_passes_between_requests() {
     let dir = tempfile::tempdir().expect("a directory");
     let log_file = dir.path().join("engine.log");
     let mut settings = Settings::default();

@@ -39,7 +39,7 @@ impl Filters {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the key lets something pass: it is absent, or one of its values does.
+    /// True iff the key lets something pass: it is absent, or one of its values does.
     pub(super) fn passes(&self, key: &str, accepts: impl Fn(&str) -> bool) -> bool {
         !self.has(key) || self.values(key).iter().any(|value| accepts(value))
     }
@@ -63,5 +63,80 @@ fn texts(values: &Value) -> Vec<String> {
         Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Value::Object(map) => map.keys().cloned().collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::query::Query;
+
+    const KNOWN: [&str; 2] = ["label", "name"];
+
+    fn read(text: &str) -> Result<Filters, Refusal> {
+        let escaped: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let query = Query::parse(&format!("filters={escaped}"));
+        Filters::of(&Call { method: "GET", path: Vec::new(), query, body: b"", api_minor: 41 }, &KNOWN)
+    }
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn both_forms_mean_the_same() {
+        for text in [r#"{"name":["a","b"]}"#, r#"{"name":{"a":true,"b":true}}"#] {
+            let filters = read(text).unwrap();
+            assert_eq!(filters.values("name"), ["a", "b"]);
+            assert!(filters.has("name") && !filters.has("label"));
+            assert!(
+                filters.passes("name", |name| name == "b") && !filters.passes("name", |name| name == "c")
+            );
+        }
+    }
+
+    #[test]
+    fn an_absent_or_empty_key_lets_everything_pass() {
+        for text in ["{}", r#"{"name":[]}"#, r#"{"name":7}"#, r#"{"name":[7]}"#] {
+            let filters = read(text).unwrap();
+            assert!(filters.passes("name", |_| false), "{text}");
+            assert!(filters.passes_labels(&labels(&[])), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_of_names_are_alternatives_and_labels_are_not() {
+        let filters = read(r#"{"label":["a","b=1","c="]}"#).unwrap();
+        assert!(filters.passes_labels(&labels(&[("a", "x"), ("b", "1"), ("c", "")])));
+        assert!(!filters.passes_labels(&labels(&[("a", "x"), ("b", "2"), ("c", "")])), "another value");
+        assert!(!filters.passes_labels(&labels(&[("b", "1"), ("c", "")])), "one is missing");
+    }
+
+    #[test]
+    fn refusals_are_the_engines() {
+        let refused = |text: &str| {
+            let refusal = read(text).err().expect("a refusal");
+            (refusal.status(), refusal.to_string())
+        };
+        assert_eq!(refused(r#"{"id":["x"]}"#), (400, "Invalid filter 'id'".to_owned()));
+        let broken = |first| format!("invalid character {first:?} looking for beginning of value");
+        assert_eq!(refused(" x"), (500, broken('x')));
+        assert_eq!(refused("[1]"), (500, broken('[')));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_is_read_back(names in prop::collection::btree_set(".{0,8}", 1..4)) {
+            let filters = read(&json!({"name": names}).to_string()).unwrap();
+            prop_assert_eq!(filters.values("name"), names.iter().cloned().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn never_panics(text in ".{0,60}") {
+            let _ = read(&text);
+        }
     }
 }

@@ -14,8 +14,11 @@ use crate::object::BlobKind;
 use crate::refusal::Refusal;
 use query::Query;
 
+/// First API with jobs: 1.41.
+const JOBS_API_MINOR: u32 = 41;
+
 /// An answer of the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
@@ -40,7 +43,7 @@ impl Response {
         Self { status, content_type: None, body: Vec::new() }
     }
 
-    /// The body as JSON; null if it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -75,6 +78,18 @@ impl Call<'_> {
         })
     }
 
+    /// The body of a service's creation or update. Callers of an API before 1.41 know no jobs, so these modes are
+    /// dropped (moby `daemon/server/router/swarm/helpers.go`, `adjustForAPIVersion`).
+    fn service_spec(&self) -> Result<Value, Refusal> {
+        let mut spec = self.json()?;
+        if self.api_minor < JOBS_API_MINOR
+            && let Some(mode) = spec.get_mut("Mode").and_then(Value::as_object_mut)
+        {
+            mode.retain(|kind, _| !matches!(kind.as_str(), "GlobalJob" | "ReplicatedJob"));
+        }
+        Ok(spec)
+    }
+
     /// The `version` of an update.
     fn version(&self, kind: &str) -> Result<u64, Refusal> {
         let text = self.query.get("version").unwrap_or_default();
@@ -89,7 +104,7 @@ impl Call<'_> {
 
 impl Model {
     /// Answers one call of the Engine API; `target` is path and query as in the request line, with or without
-    /// a version prefix. Anything that is no call gets the engine's refusal; nothing makes it panic.
+    /// a version prefix. Anything else gets the engine's refusal; no input makes it panic.
     ///
     /// ```
     /// let mut model = pvcheck_sim::Model::new();
@@ -106,6 +121,8 @@ impl Model {
             path.remove(0);
             api_minor = minor;
         }
+        // Too new is answered in JSON and too old in plain text: the engine has no JSON errors for clients from
+        // before they existed.
         if engine.api_minor < api_minor {
             let newest = engine.api_minor;
             let text = format!(
@@ -132,6 +149,7 @@ impl Model {
             ("HEAD", ["_ping"]) => Ok(Response::empty(200)),
             ("GET", ["version"]) => Ok(Response::json(200, &self.version_json())),
             ("GET", ["info"]) => Ok(Response::json(200, &self.info_json())),
+            // Networks of this node are answered without a Swarm; everything else needs a manager.
             (_, ["networks", rest @ ..]) => self.route_networks(call, rest),
             (_, ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => {
                 self.require_manager()?;
@@ -181,11 +199,13 @@ impl Model {
             ("GET", []) => Ok(Response::json(200, &self.services_json(call)?)),
             ("GET", [term]) => Ok(Response::json(200, &self.service_json(&self.service_id(term)?))),
             ("POST", ["create"]) => {
-                let id = self.create_service(call.json()?)?;
+                let id = self.create_service(call.service_spec()?)?;
                 Ok(Response::json(201, &json!({"ID": id})))
             }
             ("POST", [term, "update"]) => {
-                let body = call.json()?;
+                let body = call.service_spec()?;
+                // The body is parsed before the version is, and for a rollback it has to be JSON though it is
+                // not used.
                 let version = call.version("service")?;
                 if call.query.get("rollback") == Some("previous") {
                     self.roll_back_service(term, version)?;

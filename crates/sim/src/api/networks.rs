@@ -31,6 +31,7 @@ impl Model {
         for network in &self.local_networks {
             all.push((self.local_network_json(network), &network.labels));
         }
+        // A removed network that this node still has shows in the list next to the Swarm's networks.
         for network in self.stale_networks.values() {
             let mut value = self.network_json(network);
             value["Containers"] = json!({});
@@ -61,6 +62,7 @@ impl Model {
         }
         if let Some(stale) =
             self.stale_networks.values().find(|stale| stale.id.as_str() == term || stale.request.name == term)
+            // A new network of the same name is found first.
             && !self.networks.values().any(|network| network.request.name == term)
         {
             let mut value = self.network_json(stale);
@@ -157,7 +159,7 @@ impl Model {
         })
     }
 
-    /// Whether this node has the network: a task of it uses it, or it is the ingress network.
+    /// True iff this node has the network: a task of it uses it, or it is the ingress network.
     fn has_local_copy(&self, id: &NetworkId) -> bool {
         let ingress = self.networks.get(id).is_some_and(|n| n.request.ingress && n.state.is_some());
         ingress || self.node_uses.contains_key(&(self.cluster.local.clone(), id.clone()))
@@ -197,6 +199,8 @@ impl Model {
         let balancer =
             self.nodes.get(&self.cluster.local).and_then(|node| node.balancers.get(&network.id).copied());
         if let (Some(Some(addr)), Some(state)) = (balancer, &network.state) {
+            // The names that the engine gives to its sandboxes: `ingress-sbox`, and `lb-` with the network's
+            // name.
             let name = &network.request.name;
             let key = if network.request.ingress { "ingress-sbox".to_owned() } else { format!("lb-{name}") };
             endpoints.push((key, format!("{name}-endpoint"), addr, state.subnet.prefix()));

@@ -21,7 +21,7 @@ impl Query {
     }
 }
 
-/// Percent decoding, with `+` for a space; what is no valid escape stays as it is, what is no UTF-8 is replaced.
+/// Percent decoding, with `+` for a space; an invalid escape stays as it is, and bytes that are not UTF-8 are replaced.
 pub(super) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -52,7 +52,20 @@ mod tests {
         assert_eq!(decode("%zz%4"), "%zz%4");
     }
 
+    #[test]
+    fn bytes_that_are_not_utf_8_are_replaced() {
+        assert_eq!(decode("%FF"), "\u{fffd}");
+        assert_eq!(decode("%c3%A4+%2B"), "ä +", "either case, and a plus that is meant");
+    }
+
     proptest! {
+        #[test]
+        fn what_is_escaped_is_read_back(key in "[a-z]{1,6}", value in ".{0,20}") {
+            let escaped: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let query = Query::parse(&format!("other=1&{key}={escaped}&last"));
+            prop_assert_eq!(query.get(&key), Some(value.as_str()));
+        }
+
         #[test]
         fn never_panics(text in ".*") {
             let _ = Query::parse(&text).get("a");

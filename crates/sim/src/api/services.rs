@@ -8,19 +8,14 @@ use crate::id::ServiceId;
 use crate::model::Model;
 use crate::object::{Blob, BlobKind, Meta, Service, Update};
 use crate::refusal::Refusal;
-use crate::spec::Mode;
 
 impl Model {
     pub(super) fn services_json(&self, call: &Call<'_>) -> Result<Value, Refusal> {
         let filters = Filters::of(call, &["id", "label", "mode", "name", "runtime"])?;
-        let mode = |service: &Service| match service.spec.mode {
-            Mode::Global => "global",
-            Mode::Replicated(_) => "replicated",
-        };
         let passes = |service: &&Service| {
             filters.passes("name", |name| service.spec.name.starts_with(name))
                 && filters.passes("id", |id| service.id.as_str().starts_with(id))
-                && filters.passes("mode", |wanted| wanted == mode(service))
+                && filters.passes("mode", |wanted| wanted == service.spec.mode.name())
                 && filters.passes_labels(&service.spec.labels)
         };
         let services = self.services.values().filter(passes);
@@ -37,6 +32,12 @@ impl Model {
         value["Endpoint"] = endpoint_json(service);
         if let Some(update) = &service.update {
             value["UpdateStatus"] = self.update_json(update);
+        }
+        if let Some(job) = service.job {
+            value["JobStatus"] = json!({
+                "JobIteration": iteration_json(job.iteration),
+                "LastExecution": self.at(job.last_execution).to_string(),
+            });
         }
         value
     }
@@ -86,7 +87,12 @@ impl Model {
     }
 }
 
-/// A service that the allocator never wrote has an empty endpoint: that is how one without a VIP looks.
+/// A version as moby prints it: the index 0 is left out (`api/types/swarm/common.go`, `Version`).
+pub(super) fn iteration_json(iteration: u64) -> Value {
+    if iteration == 0 { json!({}) } else { json!({"Index": iteration}) }
+}
+
+/// A service that the allocator has not committed yet has an empty endpoint; that is how a service without a VIP shows.
 fn endpoint_json(service: &Service) -> Value {
     if !service.committed {
         return json!({"Spec": {}});

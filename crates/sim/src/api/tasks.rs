@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Call;
 use super::filters::Filters;
+use super::services::iteration_json;
 use crate::id::{ServiceId, TaskId};
 use crate::model::Model;
 use crate::object::{Slot, Task};
@@ -14,6 +15,7 @@ impl Model {
     pub(super) fn tasks_json(&self, call: &Call<'_>) -> Result<Value, Refusal> {
         let known = ["desired-state", "id", "label", "name", "node", "runtime", "service", "up-to-date"];
         let filters = Filters::of(call, &known)?;
+        // Checked before the look-ups: the engine converts states before it asks its store.
         for state in filters.values("desired-state") {
             if TaskState::of_name(state).is_none() {
                 return Err(Refusal::Internal(format!("Invalid desired-state filter: '{state}'")));
@@ -54,7 +56,8 @@ impl Model {
         if let Some(service) = task.service() {
             value["ServiceID"] = json!(service);
         }
-        if let Some(Slot::Number(number)) = task.slot() {
+        // A job's first slot is 0, which is left out as if there were none (moby `api/types/swarm/task.go`).
+        if let Some(Slot::Number(number @ 1..)) = task.slot() {
             value["Slot"] = json!(number);
         }
         if let Some(node) = &task.node {
@@ -62,6 +65,9 @@ impl Model {
         }
         value["Status"] = self.task_status_json(task);
         value["DesiredState"] = json!(task.desired.name());
+        if let Some(iteration) = task.iteration {
+            value["JobIteration"] = iteration_json(iteration);
+        }
         if !task.attachments.is_empty() {
             let attachments = task.attachments.iter().map(|attachment| {
                 let addr = format!("{}/{}", attachment.addr, attachment.prefix);

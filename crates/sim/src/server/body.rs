@@ -1,4 +1,4 @@
-//! Bodies that may end badly.
+//! Response bodies that end properly, are cut off, or stall.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 /// How a body ends after its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// With an error, so the connection is closed.
     Cut,
@@ -49,7 +49,7 @@ impl Body for SimBody {
             (Some(data), _) => Poll::Ready(Some(Ok(Frame::data(data)))),
             (None, End::Proper) => Poll::Ready(None),
             (None, End::Cut) => Poll::Ready(Some(Err(io::Error::other("cut by an injected fault")))),
-            // Nobody will wake it: the connection's end drops it.
+            // Nothing wakes this task again: the body is dropped with its connection.
             (None, End::Stall) => Poll::Pending,
         }
     }
@@ -60,5 +60,55 @@ impl Body for SimBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.announced)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// What polling gives: bytes, the proper end, an error, or nothing yet.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Seen {
+        Bytes(Vec<u8>),
+        End,
+        Error,
+        Pending,
+    }
+
+    fn poll(body: &mut SimBody) -> Seen {
+        match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(frame))) => Seen::Bytes(frame.into_data().expect("data").to_vec()),
+            Poll::Ready(Some(Err(_))) => Seen::Error,
+            Poll::Ready(None) => Seen::End,
+            Poll::Pending => Seen::Pending,
+        }
+    }
+
+    #[test]
+    fn what_is_shown_comes_first_and_then_the_end() {
+        // (bytes shown of 5, end, what polling gives)
+        for (shown, end, expected) in [
+            (9, End::Proper, vec![Seen::Bytes(b"hello".to_vec()), Seen::End]),
+            (2, End::Cut, vec![Seen::Bytes(b"he".to_vec()), Seen::Error]),
+            (2, End::Stall, vec![Seen::Bytes(b"he".to_vec()), Seen::Pending, Seen::Pending]),
+            (0, End::Cut, vec![Seen::Error]),
+            (0, End::Stall, vec![Seen::Pending]),
+        ] {
+            let mut body = SimBody::new(b"hello".to_vec(), shown, end);
+            assert_eq!(body.size_hint().exact(), Some(5), "the whole length is announced, whatever comes");
+            for seen in expected {
+                assert_eq!(poll(&mut body), seen, "{shown} {end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_proper_body_has_ended_before_it_is_polled() {
+        assert!(SimBody::new(Vec::new(), 0, End::Proper).is_end_stream());
+        assert!(!SimBody::new(Vec::new(), 0, End::Stall).is_end_stream());
+        assert!(!SimBody::new(b"x".to_vec(), 1, End::Proper).is_end_stream());
     }
 }

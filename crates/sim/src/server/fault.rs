@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// What goes wrong with a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// The connection ends without an answer; the call has been carried out.
     Cut,
@@ -39,7 +40,7 @@ pub enum Fault {
 /// let rule = FaultRule::new(Fault::Fail { status: 500 }).method("GET").path("/tasks").times(2);
 /// # let _ = rule;
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRule {
     fault: Fault,
     method: Option<String>,
@@ -83,5 +84,47 @@ impl FaultRule {
         }
         self.left = self.left.map(|left| left - 1);
         Some(self.fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CUT: Fault = Fault::Cut;
+
+    #[test]
+    fn a_bare_rule_is_for_every_call_without_end() {
+        let mut rule = FaultRule::new(CUT);
+        for target in ["/", "/tasks", ""] {
+            for method in ["GET", "POST"] {
+                assert_eq!(rule.take(method, target), Some(CUT));
+            }
+        }
+    }
+
+    #[test]
+    fn method_and_path_have_to_fit_together() {
+        let mut rule = FaultRule::new(CUT).method("GET").path("/tasks");
+        for (method, target, fits) in [
+            ("GET", "/v1.41/tasks?filters=x", true),
+            ("GET", "/tasks", true),
+            ("POST", "/tasks", false),
+            ("get", "/tasks", false),
+            ("GET", "/task", false),
+        ] {
+            assert_eq!(rule.take(method, target).is_some(), fits, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn only_calls_that_fit_use_a_rule_up() {
+        let mut rule = FaultRule::new(CUT).path("/tasks").times(2);
+        let taken: Vec<bool> = ["/tasks", "/nodes", "/nodes", "/tasks", "/tasks"]
+            .iter()
+            .map(|target| rule.take("GET", target).is_some())
+            .collect();
+        assert_eq!(taken, [true, false, false, true, false]);
+        assert_eq!(FaultRule::new(CUT).times(0).take("GET", "/"), None);
     }
 }

@@ -20,12 +20,13 @@ use crate::api::Response;
 /// Longest body that is read: far more than any specification.
 const MOST_BODY_BYTES: usize = 16 << 20;
 
-/// Serves until told to stop; connections end with the runtime.
+/// Serves until `stopped` becomes true; open connections end with the runtime.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     listener: std::os::unix::net::UnixListener,
     mut stopped: watch::Receiver<bool>,
 ) {
+    // It fails only outside of a runtime, and this future runs on one.
     let Ok(listener) = UnixListener::from_std(listener) else { return };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -48,7 +49,7 @@ async fn connection(shared: Arc<Shared>, stream: UnixStream) {
         async move { answer(&shared, request).await }
     });
     let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // A client that goes away, or an injected cut, ends a connection with an error; that is its business.
+    // A client that goes away, or an injected cut, ends a connection with an error; which the server has no use for.
     let _ = served.await;
 }
 
@@ -68,6 +69,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<hyper::Re
         let response = Response { status, content_type: Some("application/json"), body: text.into_bytes() };
         return Ok(whole(shared, response));
     }
+    // The lock is not held while the answer is sent: a stalled client must not stop the model.
     let response = {
         let mut running = lock(&shared.engine);
         running.catch_up();

@@ -20,11 +20,11 @@ use tokio::sync::watch;
 use crate::model::Model;
 pub use fault::{Fault, FaultRule};
 
-/// How often the model's time is brought up to the clock's while nobody asks.
+/// How often the model's time is brought up to the clock's between requests.
 const TICK: Duration = Duration::from_millis(5);
 
 /// How a [`Sim`] is started.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SimOptions {
     /// Path of the socket; without it a temporary directory is made for it and removed again.
     pub socket: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub struct SimOptions {
 }
 
 /// One request that came in, whatever was answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRecord {
     /// The HTTP method.
     pub method: String,
@@ -135,8 +135,7 @@ impl Sim {
     /// Starts serving a model. Its time goes on from where it is, and its wall clock is set to now.
     ///
     /// # Errors
-    ///
-    /// [`StartError`]: the socket, the log file or the thread could not be had.
+    /// If the socket cannot be bound, the log file not be opened, or the server's thread not be started.
     pub fn start(model: Model, options: SimOptions) -> Result<Self, StartError> {
         let (dir, socket) = place(options.socket)?;
         let log = options.log_file.map(|path| open_log(&path)).transpose()?;
@@ -147,6 +146,8 @@ impl Sim {
             faults: Mutex::new(Vec::new()),
         });
         let (stop, stopped) = watch::channel(false);
+        // A runtime on a thread of its own: a caller may be async or not, and dropping a runtime within another
+        // panics.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(StartError::Runtime)?;
         let served = Arc::clone(&shared);
@@ -166,7 +167,7 @@ impl Sim {
         &self.socket
     }
 
-    /// Changes the model or looks at it, at the present moment and with no request in between.
+    /// Reads or changes the model at the present moment; requests wait meanwhile.
     pub fn with_model<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
         let mut running = lock(&self.shared.engine);
         running.catch_up();
@@ -237,7 +238,7 @@ fn running(mut model: Model, log: Option<File>) -> Running {
     Running { model, started: Instant::now(), base, log, logged: 0 }
 }
 
-/// A model that was left in the middle of a change by a panic is still the one to look at.
+/// Ignores poisoning: a test that failed while it held the lock still wants to read the model.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

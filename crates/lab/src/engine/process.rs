@@ -1,20 +1,19 @@
 //! Processes: which one is meant, who lives in which namespace, and running helpers.
 
-use std::{
-    fs,
-    io::{self, Read, Seek},
-    os::unix::fs::MetadataExt,
-    path::Path,
-    process::{Command, ExitStatus, Stdio},
-    time::Duration,
-};
+use std::fs;
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-use crate::{LabError, progress::Context};
+use crate::LabError;
+use crate::progress::Context;
 
-/// A process for good: its id and its start time, since ids are used again.
+/// Identifies a process beyond its end: by its id and its start time, since ids are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessId {
     pub(crate) pid: u32,
@@ -32,7 +31,7 @@ impl ProcessId {
         Self::of(std::process::id())
     }
 
-    /// Whether it still runs; a zombie does not.
+    /// True iff it still runs; a zombie does not.
     pub(crate) fn is_alive(self) -> bool {
         Stat::of(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && stat.state != 'Z')
     }
@@ -84,7 +83,7 @@ pub(crate) fn children_of(parent: u32) -> Vec<u32> {
 }
 
 /// This process and those that it descends from.
-pub(crate) fn own_line() -> Vec<u32> {
+pub(crate) fn own_ancestry() -> Vec<u32> {
     let mut line = vec![std::process::id()];
     while let Some(parent) = line.last().and_then(|pid| Stat::of(*pid)).map(|stat| stat.parent) {
         if parent == 0 || line.contains(&parent) {
@@ -102,7 +101,7 @@ pub(crate) fn namespace_id(file: &Path) -> Option<(u64, u64)> {
 }
 
 /// Processes whose network namespace is one of `namespaces`.
-pub(crate) fn inside(namespaces: &[(u64, u64)]) -> Vec<ProcessId> {
+pub(crate) fn in_namespaces(namespaces: &[(u64, u64)]) -> Vec<ProcessId> {
     let lives_there = |pid: &u32| {
         namespace_id(Path::new(&format!("/proc/{pid}/ns/net"))).is_some_and(|id| namespaces.contains(&id))
     };
@@ -111,14 +110,17 @@ pub(crate) fn inside(namespaces: &[(u64, u64)]) -> Vec<ProcessId> {
 
 /// Processes in a cgroup or below it, in any hierarchy (cgroups(7): `ID:CONTROLLERS:PATH` per line).
 pub(crate) fn in_cgroup(cgroup: &str) -> Vec<ProcessId> {
-    let below = |line: &str| {
-        let path = line.splitn(3, ':').nth(2).and_then(|path| path.strip_prefix(cgroup));
-        path.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
     let member = |pid: &u32| {
-        fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.lines().any(below))
+        fs::read_to_string(format!("/proc/{pid}/cgroup"))
+            .is_ok_and(|text| text.lines().any(|line| is_in_cgroup(line, cgroup)))
     };
     all().into_iter().filter(member).filter_map(ProcessId::of).filter(|found| found.is_alive()).collect()
+}
+
+/// True iff a line of /proc/PID/cgroup names this cgroup or one below it.
+fn is_in_cgroup(line: &str, cgroup: &str) -> bool {
+    let below = line.splitn(3, ':').nth(2).and_then(|path| path.strip_prefix(cgroup));
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The file of a program that is there to be run.
@@ -152,7 +154,7 @@ pub(crate) fn run_any(
 ) -> Result<(ExitStatus, String, String), LabError> {
     let program = || Path::new(command.get_program()).to_owned();
     let failed = LabError::io("run", program());
-    // Files rather than pipes: nothing blocks on a pipe that nobody reads, and no thread is needed to read two.
+    // Files rather than pipes: a full pipe cannot block the helper, and no thread is needed to drain two of them.
     let (output, errors) = match (tempfile::tempfile(), tempfile::tempfile()) {
         (Ok(output), Ok(errors)) => (output, errors),
         (Err(source), _) | (_, Err(source)) => return Err(failed(source)),
@@ -162,9 +164,10 @@ pub(crate) fn run_any(
         .and_then(|out| Ok((out, errors.try_clone()?)))
         .and_then(|(out, err)| command.stdin(Stdio::null()).stdout(out).stderr(err).spawn());
     let mut child = spawned.map_err(failed)?;
+    // Polled rather than waited for, so that a signal to give up ends the helper too.
     let ended = context.wait(&format!("`{}` ends", describe(command)), limit, || match child.try_wait() {
         Ok(Some(status)) => Ok(status),
-        Ok(None) => Err(crate::progress::Wait::Not("it still runs".to_owned())),
+        Ok(None) => Err(crate::progress::Wait::NotYet("it still runs".to_owned())),
         Err(source) => {
             Err(LabError::Io { action: "wait for", path: command.get_program().into(), source }.into())
         }
@@ -217,8 +220,8 @@ mod tests {
         let own = ProcessId::own().unwrap();
         assert!(own.is_alive());
         assert!(!ProcessId { start_ticks: own.start_ticks + 1, ..own }.is_alive());
-        assert!(own_line().contains(&std::process::id()));
-        assert!(1 < own_line().len());
+        assert!(own_ancestry().contains(&std::process::id()));
+        assert!(1 < own_ancestry().len());
     }
 
     #[test]
@@ -248,5 +251,70 @@ mod tests {
             let _ = Stat::parse(&text);
             prop_assert!(tail(&text, bytes).len() <= bytes);
         }
+    }
+
+    #[test]
+    fn states_and_parents_are_read_from_the_field_after_the_name() {
+        let line = |state: char, ticks: &str| {
+            format!("7 (x) {state} 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 {ticks} 1024 9")
+        };
+        assert_eq!(Stat::parse(&line('Z', "5")).map(|stat| stat.state), Some('Z'));
+        assert_eq!(
+            Stat::parse(&line('S', "18446744073709551615")).map(|stat| stat.start_ticks),
+            Some(u64::MAX)
+        );
+        for bad in [line('S', "x"), line('S', "-1"), "7 x S 1".to_owned(), "7 (x)".to_owned(), String::new()]
+        {
+            assert_eq!(Stat::parse(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn cgroup_lines_match_whole_components() {
+        for (line, inside) in [
+            ("0::/pvcheck-lab/t", true),
+            ("0::/pvcheck-lab/t/m0/docker", true),
+            ("12:cpu,cpuacct:/pvcheck-lab/t/m0", true),
+            ("0::/pvcheck-lab/t2", false),
+            ("0::/other/pvcheck-lab/t", false),
+            ("0::/", false),
+            ("1:name=systemd", false),
+            ("", false),
+        ] {
+            assert_eq!(is_in_cgroup(line, "/pvcheck-lab/t"), inside, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_child_is_found_by_its_parent_until_it_is_gone() {
+        let mut child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
+        assert!(children_of(std::process::id()).contains(&child.id()));
+        let id = ProcessId::of(child.id()).unwrap();
+        assert!(id.is_alive());
+        id.signal(Signal::KILL);
+        child.wait().unwrap();
+        assert!(!id.is_alive());
+        id.signal(Signal::KILL);
+        assert_eq!(ProcessId::of(child.id()), None);
+    }
+
+    #[test]
+    fn programs_are_files_that_may_be_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tool");
+        fs::write(&file, "").unwrap();
+        assert!(!is_executable(&file) && !is_executable(dir.path()) && !is_executable(&dir.path().join("x")));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&file, mode).unwrap();
+        assert!(is_executable(&file));
+        assert!(on_path("sh").is_some() && on_path("no-such-program-x").is_none());
+    }
+
+    #[test]
+    fn a_tail_begins_at_a_character() {
+        assert_eq!(tail("abc", 2), "bc");
+        assert_eq!(tail("aé", 1), "", "half a character is none");
+        assert_eq!(tail("aé", 2), "é");
+        assert_eq!(tail("", 5), "");
     }
 }

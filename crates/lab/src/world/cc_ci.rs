@@ -1,12 +1,10 @@
-//! World `cc-ci`: what it consists of. Names, memberships and statuses are those of the host that the mission is about,
-//! under `.test` (RFC 6761).
+//! World `cc-ci`: what it consists of. Names, networks and statuses are those of a real CI host, under `.test`
+//! (RFC 6761).
 
 use serde_json::{Value, json};
 
-use crate::{
-    RouteInfo,
-    images::{BUSYBOX_IMAGE, CADDY_IMAGE, SERVE},
-};
+use crate::RouteInfo;
+use crate::world::images::{BUSYBOX_IMAGE, CADDY_IMAGE, SERVE};
 
 /// The shared overlay.
 pub(crate) const PROXY: &str = "proxy";
@@ -37,7 +35,7 @@ const PRIVATE_NETWORKS: [(&str, &str, &str); 3] = [
 pub(crate) struct Service {
     pub(crate) stack: &'static str,
     task: &'static str,
-    /// Whether it is on the shared overlay.
+    /// True iff it is on the shared overlay.
     pub(crate) overlay: bool,
     /// Its stack's own network, by its short name.
     private: Option<&'static str>,
@@ -48,7 +46,7 @@ pub(crate) struct Service {
 enum Work {
     /// Answers `/` on port 80 with a status.
     Answer(u16),
-    /// The router: Caddy in Traefik's place.
+    /// The router: Caddy, where the real host has Traefik.
     Route,
 }
 
@@ -83,6 +81,8 @@ impl Service {
 
     /// The names of its networks.
     fn networks(&self) -> Vec<String> {
+        // The shared overlay first. When a later network is full, the earlier ones lose an address (L2 in
+        // docs/leaks.md), so the order is part of the world.
         let shared = self.overlay.then(|| PROXY.to_owned());
         shared.into_iter().chain(self.private.map(|short| format!("{}_{short}", self.stack))).collect()
     }
@@ -99,6 +99,7 @@ impl Service {
             Work::Route => router_container(files),
         };
         container["Labels"] = stack_label(self.stack);
+        // Docker's default, 10 s, spelt out.
         container["StopGracePeriod"] = json!(10_000_000_000_u64);
         let image = container["Image"].clone();
         let mut spec = json!({
@@ -310,5 +311,86 @@ mod tests {
             assert_eq!(spec["EndpointSpec"]["Mode"] == "dnsrr", router, "{}", service.name());
             assert_eq!(spec["Labels"]["com.docker.stack.namespace"], service.stack);
         }
+    }
+
+    fn files() -> RouterFiles {
+        RouterFiles { key: "k".into(), certificate: "c".into(), caddyfile: "f".into() }
+    }
+
+    #[test]
+    fn subnets_do_not_overlap_and_leave_ingress_alone() {
+        let first_three = |subnet: &str| subnet.rsplit_once('.').unwrap().0.to_owned();
+        let mut taken: BTreeSet<String> = BTreeSet::from([first_three("10.0.0.0/24")]);
+        for network in networks() {
+            let subnet = network["IPAM"]["Config"][0]["Subnet"].as_str().unwrap();
+            assert!(subnet.ends_with(".0/24"), "{subnet}");
+            assert!(taken.insert(first_three(subnet)), "{subnet} twice");
+        }
+    }
+
+    #[test]
+    fn only_the_shared_overlay_can_be_attached_to_and_belongs_to_no_stack() {
+        for network in networks() {
+            let shared = network["Name"] == PROXY;
+            assert_eq!(network["Attachable"], shared);
+            assert_eq!(network["Labels"].get("com.docker.stack.namespace").is_none(), shared);
+        }
+    }
+
+    #[test]
+    fn every_task_is_pinned_to_the_node_that_has_the_images() {
+        for service in SERVICES {
+            let spec = service.spec("node7", &files());
+            assert_eq!(spec["TaskTemplate"]["Placement"]["Constraints"], json!(["node.id==node7"]));
+            let container = &spec["TaskTemplate"]["ContainerSpec"];
+            let image = container["Image"].as_str().unwrap();
+            assert!([BUSYBOX_IMAGE, CADDY_IMAGE].contains(&image), "{image}");
+            assert_eq!(spec["Labels"]["com.docker.stack.image"], image);
+        }
+    }
+
+    #[test]
+    fn the_router_gets_its_key_as_a_secret_that_only_it_may_read() {
+        let router = SERVICES.iter().find(|service| matches!(service.work, Work::Route)).unwrap();
+        let container = router.spec("n", &files())["TaskTemplate"]["ContainerSpec"].clone();
+        assert_eq!(container["Secrets"][0]["SecretID"], "k");
+        assert_eq!(container["Secrets"][0]["File"]["Mode"], 0o400);
+        let configs: Vec<&str> =
+            container["Configs"].as_array().unwrap().iter().filter_map(|c| c["ConfigID"].as_str()).collect();
+        assert_eq!(configs, ["c", "f"]);
+        for file in ["key.pem", "/etc/certificate.pem", "/etc/Caddyfile"] {
+            assert!(container.to_string().contains(file), "{file}");
+        }
+        assert!(caddyfile().contains("tls /etc/certificate.pem /run/secrets/key.pem"));
+    }
+
+    #[test]
+    fn routes_expect_what_their_services_answer() {
+        for route in routes() {
+            let service = SERVICES.iter().find(|service| service.name() == route.service).unwrap();
+            match service.work {
+                Work::Answer(status) => assert_eq!(route.expected, [status], "{}", route.name),
+                Work::Route => assert!(caddyfile().contains("respond /api/version")),
+            }
+            assert!(service.overlay, "{}: the router reaches only the shared overlay", route.name);
+            assert_eq!(route.address, ROUTER);
+        }
+    }
+
+    #[test]
+    fn a_canary_has_a_certificate_and_a_site() {
+        let host = host_of(&canary_url()).replace("{stack}", "c1");
+        let wildcard = format!("*{}", host.strip_prefix("c1").unwrap());
+        assert!(certificate_names().contains(&wildcard), "{wildcard}");
+        assert!(caddyfile().contains(&format!("https://{wildcard} {{")));
+        // Labels of a host are counted from the right, from 0.
+        assert_eq!(host.split('.').rev().nth(4), Some("c1"));
+    }
+
+    #[test]
+    fn hosts_of_urls() {
+        assert_eq!(host_of("https://a.test/b/c"), "a.test");
+        assert_eq!(host_of("https://a.test"), "a.test");
+        assert_eq!(host_of(""), "");
     }
 }

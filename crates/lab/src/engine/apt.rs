@@ -1,19 +1,15 @@
 //! Debian's packages, unpacked into the lab's cache. Apt runs with state, cache and sources of its own, so that the
 //! system stays as it was; mirrors, keys and proxies are the machine's.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use crate::{
-    LabError,
-    process::{on_path, run, run_any},
-    progress::Context,
-    sources,
-};
+use crate::LabError;
+use crate::engine::process::{on_path, run, run_any};
+use crate::engine::sources;
+use crate::progress::Context;
 
 /// Time for one step of apt: an index or a download of some 70 MB over a slow line.
 const LIMIT: Duration = Duration::from_mins(15);
@@ -29,8 +25,8 @@ fn own_suite_in(os_release: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// Whether packages can be had here at all.
-pub(crate) fn is_here() -> bool {
+/// True iff packages can be had here at all.
+pub(crate) fn is_available() -> bool {
     ["apt-get", "apt-cache", "dpkg-deb"].iter().all(|program| on_path(program).is_some())
 }
 
@@ -52,6 +48,7 @@ impl<'a> Apt<'a> {
             let dir = root.join(dir);
             fs::create_dir_all(&dir).map_err(LabError::io("make", &dir))?;
         }
+        // A status file of its own, so that apt neither reads nor writes the machine's.
         apt.write("status", "")?;
         let machine = sources::of_machine();
         let files = if suite == own {
@@ -108,11 +105,11 @@ impl<'a> Apt<'a> {
         Ok(candidates(&run(self.context, &mut policy, LIMIT)?))
     }
 
-    /// Unpacks packages into `target`: all of `needed`, and of `wished` those that the suite has.
-    pub(crate) fn unpack(&self, needed: &[&str], wished: &[&str], target: &Path) -> Result<(), LabError> {
-        let asked: Vec<&str> = needed.iter().chain(wished).copied().collect();
+    /// Unpacks packages into `target`: all of `required`, and of `optional` those that the suite has.
+    pub(crate) fn unpack(&self, required: &[&str], optional: &[&str], target: &Path) -> Result<(), LabError> {
+        let asked: Vec<&str> = required.iter().chain(optional).copied().collect();
         let offered = self.offered(&asked)?;
-        if !needed.iter().all(|package| offered.iter().any(|have| have == package)) {
+        if !required.iter().all(|package| offered.iter().any(|have| have == package)) {
             let unreachable = self.complaints.contains("Failed to fetch");
             return Err(if unreachable {
                 self.no_index(&self.complaints, "no index")
@@ -121,6 +118,7 @@ impl<'a> Apt<'a> {
             });
         }
         let debs = self.root.join("debs");
+        // `download` rather than `install`: dependencies of the engine, such as systemd, are not wanted.
         let mut download = self.command("apt-get");
         run(self.context, download.current_dir(&debs).args(["-q", "download"]).args(&offered), LIMIT)?;
         for entry in fs::read_dir(&debs).map_err(LabError::io("list", &debs))?.flatten() {
@@ -187,5 +185,47 @@ mod tests {
                       500 http://mirror.test bookworm/main amd64 Packages\ngone:\n  Installed: (none)\n  \
                       Candidate: (none)\n  Version table:\n";
         assert_eq!(candidates(policy), ["docker.io"]);
+    }
+
+    #[test]
+    fn a_policy_without_a_candidate_offers_nothing() {
+        assert!(candidates("").is_empty());
+        assert!(candidates("N: Unable to locate package x\n").is_empty());
+        let two = "a:\n  Candidate: 1\nb:\n  Candidate: 2\n";
+        assert_eq!(candidates(two), ["a", "b"]);
+        // A version table repeats indented words that end with a colon.
+        let table = "a:\n  Installed: (none)\n  Version table:\n     1 500\n";
+        assert!(candidates(table).is_empty());
+    }
+
+    #[test]
+    fn an_empty_codename_is_none() {
+        assert_eq!(own_suite_in("VERSION_CODENAME=\n"), None);
+        assert_eq!(own_suite_in("VERSION_CODENAME=\"\"\n"), None);
+        assert_eq!(own_suite_in("X_VERSION_CODENAME=a\nVERSION_CODENAME=b"), Some("b".to_owned()));
+    }
+
+    #[test]
+    fn every_program_of_apt_is_kept_away_from_the_systems_state() {
+        let cancel = crate::Cancel::default();
+        let apt = Apt {
+            context: Context::new(&|_| {}, &cancel),
+            root: "/cache/x".into(),
+            suite: "sid".into(),
+            complaints: String::new(),
+        };
+        let command = apt.command("apt-get");
+        let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
+        for dir in ["Dir::State::lists", "Dir::State::status", "Dir::Cache", "Dir::Etc::sourceparts"] {
+            let set = args.iter().find(|arg| arg.starts_with(dir)).expect("set");
+            assert!(set.contains("=/cache/x/"), "{set}");
+        }
+        assert!(args.contains(&"Dir::Etc::sourcelist=/dev/null"));
+        assert_eq!(
+            apt.not_offered().to_string(),
+            "not tested: suite sid is not offered by this machine's package sources"
+        );
+        let error = apt.no_index("E: first\nE: second", "exit status: 100").to_string();
+        assert!(error.contains("E: first") && !error.contains("second"), "{error}");
     }
 }

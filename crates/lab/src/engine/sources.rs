@@ -1,6 +1,7 @@
 //! The machine's own package sources, and the same sources for another suite. Formats: sources.list(5).
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 /// One archive in the machine's sources, in the format it was written in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) struct SourceFile {
     pub(crate) text: String,
 }
 
-/// All sources of this machine: /etc/apt/sources.list and the files beside it that apt would read.
+/// All sources of this machine: /etc/apt/sources.list and the files in sources.list.d that apt reads.
 pub(crate) fn of_machine() -> Vec<Source> {
     let root = Path::new("/etc/apt");
     let mut files = vec![root.join("sources.list")];
@@ -70,6 +71,7 @@ pub(crate) fn for_own(sources: &[Source], own: &str) -> Vec<SourceFile> {
 /// The archives of the machine's own suite, asked for another suite instead. Updates and security archives are left
 /// out: not every suite has them, and apt refuses a source that is not there.
 pub(crate) fn for_suite(sources: &[Source], own: &str, suite: &str) -> Vec<SourceFile> {
+    // Third-party archives have suites of their own names; only Debian's main archive has all of them.
     let main = |source: &&Source| {
         source.suites.iter().any(|s| s == own || s == suite) && source.components.iter().any(|c| c == "main")
     };
@@ -239,5 +241,53 @@ mod tests {
                 let _ = for_suite(&sources, "a", "b");
             }
         }
+    }
+
+    #[test]
+    fn lines_that_are_no_binary_archive_are_passed_over() {
+        for line in [
+            "# deb http://x.test/debian bookworm main",
+            "deb-src http://x.test/debian bookworm main",
+            "debian http://x.test bookworm main",
+            "deb",
+            "deb [arch=amd64",
+            "",
+        ] {
+            assert!(parse_one_line(line).is_empty(), "{line:?}");
+        }
+        let tabs = parse_one_line("deb\thttp://x.test/debian\tbookworm\tmain # ours");
+        assert_eq!(for_own(&tabs, "bookworm")[0].text, "deb http://x.test/debian bookworm main\n");
+    }
+
+    #[test]
+    fn updates_and_security_are_of_the_own_suite_and_no_archive_for_another() {
+        let text = "deb http://x.test/debian bookworm main\n\
+                    deb http://x.test/debian-security bookworm-security main\n\
+                    deb http://x.test/tool trixie main\n";
+        let sources = parse_one_line(text);
+        let own: Vec<String> = for_own(&sources, "bookworm").into_iter().map(|file| file.text).collect();
+        assert_eq!(own.len(), 2);
+        let sid: Vec<String> =
+            for_suite(&sources, "bookworm", "sid").into_iter().map(|file| file.text).collect();
+        assert_eq!(sid, ["deb http://x.test/debian sid main\n"]);
+    }
+
+    #[test]
+    fn an_archive_that_is_named_twice_is_asked_once() {
+        let twice = "deb http://x.test/debian bookworm main\ndeb http://x.test/debian bookworm main\n";
+        assert_eq!(for_suite(&parse_one_line(twice), "bookworm", "trixie").len(), 1);
+    }
+
+    #[test]
+    fn a_suite_that_the_machine_lists_itself_is_used_as_it_is_listed() {
+        let both = "deb http://a.test/debian bookworm main\ndeb http://b.test/debian trixie main\n";
+        let texts: Vec<String> = for_suite(&parse_one_line(both), "bookworm", "trixie")
+            .into_iter()
+            .map(|file| file.text)
+            .collect();
+        assert_eq!(
+            texts,
+            ["deb http://a.test/debian trixie main\n", "deb http://b.test/debian trixie main\n"]
+        );
     }
 }

@@ -1,14 +1,12 @@
 //! The few calls of the Engine API that a lab needs. A client of its own, so that the crates under test are not what
 //! their tests stand on.
 
-use std::{
-    fmt::Write as _,
-    fs::File,
-    io::{self, Read, Write},
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -121,6 +119,7 @@ impl Api {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(SILENCE))?;
         stream.set_write_timeout(Some(SILENCE))?;
+        // HTTP/1.0: the answer ends where the connection does, and is never chunked.
         let mut head = format!("{method} {path} HTTP/1.0\r\nHost: lab\r\n");
         for (name, value) in headers {
             // Writing to a String cannot fail.
@@ -183,5 +182,103 @@ mod tests {
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = split_response(&bytes);
         }
+    }
+
+    /// An engine that answers one call after the other, and the requests that it got.
+    fn engine(
+        answers: &'static [&'static str],
+    ) -> (tempfile::TempDir, Api, std::thread::JoinHandle<Vec<String>>) {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let served = std::thread::spawn(move || {
+            let mut requests = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                requests.push(request(&mut stream));
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            requests
+        });
+        (dir, Api::new(socket), served)
+    }
+
+    /// A head, and as much body as it announces.
+    fn request(stream: &mut UnixStream) -> String {
+        let mut text = Vec::new();
+        let mut byte = [0];
+        while !text.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            text.push(byte[0]);
+        }
+        let head = String::from_utf8(text).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        stream.read_exact(&mut body).unwrap();
+        head + &String::from_utf8(body).unwrap()
+    }
+
+    #[test]
+    fn json_goes_out_and_comes_back() {
+        let (_dir, api, served) = engine(&[
+            "HTTP/1.0 200 OK\r\n\r\n{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\"}",
+            "HTTP/1.0 201 Created\r\n\r\n{\"ID\":\"abc\"}",
+            "HTTP/1.0 201 Created\r\n\r\n{\"Id\":\"def\"}",
+            "HTTP/1.0 200 OK\r\n\r\n",
+        ]);
+        assert_eq!(api.version().unwrap(), ("20.10.24".to_owned(), "1.41".to_owned()));
+        assert_eq!(api.create("/services/create", &serde_json::json!({"Name": "x"})).unwrap(), "abc");
+        assert_eq!(api.create("/networks/create", &Value::Null).unwrap(), "def", "networks spell it so");
+        assert_eq!(api.post("/swarm/leave", &Value::Null).unwrap(), Value::Null);
+        let requests = served.join().unwrap();
+        assert!(requests[0].starts_with("GET /version HTTP/1.0\r\nHost: lab\r\n"));
+        assert!(requests[1].contains("Content-Type: application/json\r\n"));
+        assert!(requests[1].ends_with("\r\n\r\n{\"Name\":\"x\"}"), "{}", requests[1]);
+    }
+
+    #[test]
+    fn refusals_keep_the_engines_words() {
+        let (_dir, api, served) = engine(&[
+            "HTTP/1.0 503 Unavailable\r\n\r\n{\"message\":\"not a manager\"}",
+            "HTTP/1.0 500 Error\r\n\r\n plain words \n",
+            "SSH-2.0 nonsense",
+            "HTTP/1.0 201 Created\r\n\r\n{}",
+            "HTTP/1.0 200 OK\r\n\r\nnot json",
+        ]);
+        let fault = |error: LabError| match error {
+            LabError::Api { status, message, .. } => (status, message),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(fault(api.ping().unwrap_err()), (503, "not a manager".to_owned()));
+        assert_eq!(fault(api.ping().unwrap_err()), (500, "plain words".to_owned()));
+        assert_eq!(fault(api.ping().unwrap_err()), (0, "the answer is not HTTP".to_owned()));
+        let no_id = fault(api.create("/x", &Value::Null).unwrap_err());
+        assert_eq!(no_id, (0, "the answer names no id".to_owned()));
+        let (status, text) = fault(api.get::<Value>("/x").unwrap_err());
+        assert!(status == 0 && text.contains("line 1"), "{text}");
+        served.join().unwrap();
+    }
+
+    #[test]
+    fn an_import_fails_in_its_body_though_its_status_is_fine() {
+        let (dir, api, served) = engine(&[
+            "HTTP/1.0 200 OK\r\n\r\n{\"status\":\"sha256:1\"}\n",
+            "HTTP/1.0 200 OK\r\n\r\n{\"errorDetail\":{\"message\":\"no space\"}}\n",
+        ]);
+        let tar = dir.path().join("x.tar");
+        std::fs::write(&tar, "tar").unwrap();
+        assert!(api.import(&tar, "lab/x", "1").is_ok());
+        let failed = api.import(&tar, "lab/x", "1").unwrap_err();
+        assert!(failed.to_string().contains("no space"), "{failed}");
+        let first = served.join().unwrap().remove(0);
+        assert!(
+            first.starts_with("POST /images/create?fromSrc=-&repo=lab/x&tag=1 ")
+                && first.ends_with("\r\ntar")
+        );
+    }
+
+    #[test]
+    fn an_engine_that_is_not_there_is_named_by_its_socket() {
+        let error = Api::new("/no/such/socket").ping().unwrap_err();
+        assert_eq!(error.to_string(), "cannot talk to /no/such/socket");
     }
 }

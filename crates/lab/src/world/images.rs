@@ -1,31 +1,28 @@
 //! The two images of a lab, as tar files in the cache. No registry is asked.
 
-use std::{
-    collections::hash_map::DefaultHasher,
-    fs,
-    hash::{Hash, Hasher},
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use crate::{
-    LabError,
-    process::run,
-    progress::Context,
-    tools::{Cache, Tools, ldd},
-};
+use crate::LabError;
+use crate::engine::process::run;
+use crate::engine::tools::{Cache, Tools, ldd};
+use crate::progress::Context;
 
-/// The image of every service but the router: busybox with all its applets, and [`SERVE`].
+/// The image of every service but the router: busybox with all its applets, and `/bin/serve`, which answers HTTP on
+/// port 80.
 pub const BUSYBOX_IMAGE: &str = "pvcheck-lab/busybox:1";
 
 /// The image of the world's router.
-pub const CADDY_IMAGE: &str = "pvcheck-lab/caddy:1";
+pub(crate) const CADDY_IMAGE: &str = "pvcheck-lab/caddy:1";
 
 /// Path in [`BUSYBOX_IMAGE`]: `serve [STATUS [SECONDS]]` answers `/` on port 80 with STATUS (200, 303 or 404), and after
 /// SIGTERM stays for SECONDS (default 0, which is at once).
-pub const SERVE: &str = "/bin/serve";
+pub(crate) const SERVE: &str = "/bin/serve";
 
 /// As the first process of a container it would get no SIGTERM without a handler, hence the trap.
 const SERVE_SCRIPT: &str = r#"#!/bin/sh
@@ -57,7 +54,7 @@ pub(crate) struct Images {
 /// The images, made from the programs unless the cache has them.
 pub(crate) fn make(context: Context<'_>, tools: &Tools) -> Result<Images, LabError> {
     let dir = Cache::open(context)?.entry(&key(tools)?, |dir| {
-        context.say("making the images");
+        context.report("making the images");
         let root = dir.join("busybox");
         busybox_root(context, tools, &root)?;
         pack(context, &root, &dir.join("busybox.tar"))?;
@@ -71,6 +68,7 @@ pub(crate) fn make(context: Context<'_>, tools: &Tools) -> Result<Images, LabErr
 /// Another busybox, Caddy or script gives another entry of the cache.
 fn key(tools: &Tools) -> Result<String, LabError> {
     let mut hasher = DefaultHasher::new();
+    // The number is to be raised when the layout of the images changes.
     (SERVE_SCRIPT, ANSWER_SCRIPT, 1).hash(&mut hasher);
     for file in [&tools.busybox, &tools.caddy] {
         let meta = fs::metadata(file).map_err(LabError::io("look at", file))?;
@@ -82,6 +80,7 @@ fn key(tools: &Tools) -> Result<String, LabError> {
 fn busybox_root(context: Context<'_>, tools: &Tools, root: &Path) -> Result<(), LabError> {
     base_root(tools, root)?;
     let applets = run(context, Command::new(&tools.busybox).arg("--list"), Duration::from_secs(20))?;
+    // Links rather than copies: busybox chooses the applet by the name that it is called by.
     for applet in applets.lines().filter(|name| !["busybox", "sh"].contains(name)) {
         let link = root.join("bin").join(applet);
         symlink("busybox", &link).map_err(LabError::io("make", &link))?;
@@ -121,7 +120,7 @@ fn linked_files(listing: &str) -> Vec<PathBuf> {
     listing.lines().filter_map(file).collect()
 }
 
-/// System libraries keep their path; those from the cache go where every loader looks.
+/// System libraries keep their path; those from the cache go into a folder that every loader searches.
 fn place_in_image(library: &Path) -> PathBuf {
     let system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].iter().any(|dir| library.starts_with(dir));
     if system {
@@ -166,5 +165,88 @@ mod tests {
             places,
             ["usr/lib/libzstd.so.1", "lib/x-linux-gnu/libc.so.6", "lib64/ld-linux.so.2"].map(PathBuf::from)
         );
+    }
+
+    /// Tools whose busybox and caddy are small scripts in a folder.
+    fn tools(dir: &Path) -> Tools {
+        let program = |name: &str, text: &str| {
+            let file = dir.join(name);
+            script(&file, text).unwrap();
+            file
+        };
+        Tools {
+            programs: Vec::new(),
+            libraries: Vec::new(),
+            suite: None,
+            busybox: program("busybox", "#!/bin/sh\nprintf 'busybox\\nsh\\nls\\nhttpd\\n'\n"),
+            caddy: program("caddy", "#!/bin/sh\n"),
+        }
+    }
+
+    #[test]
+    fn another_program_is_another_entry_of_the_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = tools(dir.path());
+        let first = key(&tools).unwrap();
+        assert_eq!(key(&tools).unwrap(), first, "the same as long as nothing changes");
+        fs::write(&tools.caddy, "#!/bin/sh\n# longer\n").unwrap();
+        assert_ne!(key(&tools).unwrap(), first);
+        let gone = Tools { busybox: dir.path().join("none"), ..tools };
+        assert!(matches!(key(&gone), Err(LabError::Io { .. })));
+    }
+
+    #[test]
+    fn busybox_is_every_applet_that_it_lists() {
+        let dir = tempfile::tempdir().unwrap();
+        let cancel = crate::Cancel::default();
+        let root = dir.path().join("root");
+        busybox_root(Context::new(&|_| {}, &cancel), &tools(dir.path()), &root).unwrap();
+        for applet in ["sh", "ls", "httpd"] {
+            assert_eq!(
+                fs::read_link(root.join("bin").join(applet)).unwrap(),
+                Path::new("busybox"),
+                "{applet}"
+            );
+        }
+        assert!(root.join("bin/busybox").is_file() && !root.join("bin/busybox").is_symlink());
+        for file in ["bin/serve", "srv/cgi-bin/index.cgi"] {
+            let mode = fs::metadata(root.join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o755, "{file}");
+        }
+        assert!(fs::read_to_string(root.join("etc/passwd")).unwrap().starts_with("root:x:0:0:"));
+    }
+
+    #[test]
+    fn a_root_is_packed_with_owner_root_and_then_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cancel = crate::Cancel::default();
+        let context = Context::new(&|_| {}, &cancel);
+        let root = dir.path().join("root");
+        busybox_root(context, &tools(dir.path()), &root).unwrap();
+        let tar = dir.path().join("image.tar");
+        pack(context, &root, &tar).unwrap();
+        assert!(!root.exists());
+        let mut list = Command::new("tar");
+        let listing = run(context, list.arg("-tvf").arg(&tar), Duration::from_secs(20)).unwrap();
+        assert!(listing.lines().all(|line| line.split_whitespace().nth(1) == Some("0/0")), "{listing}");
+        assert!(listing.contains("./bin/serve") && listing.contains("./bin/ls -> busybox"), "{listing}");
+    }
+
+    #[test]
+    fn the_answer_has_the_status_that_was_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("index.cgi");
+        script(&file, ANSWER_SCRIPT).unwrap();
+        for (status, first) in [
+            ("200", "Status: 200 OK"),
+            ("303", "Status: 303 See Other"),
+            ("404", "Status: 404 Not Found"),
+            ("7", "Status: 500 Unknown"),
+        ] {
+            let output = Command::new("sh").arg(&file).env("STATUS", status).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(text.lines().next(), Some(first));
+            assert!(text.contains("\r\n\r\n"), "a head and a body");
+        }
     }
 }

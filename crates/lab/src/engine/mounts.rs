@@ -1,14 +1,12 @@
 //! Mount points below a folder, as /proc/self/mountinfo (proc(5)) lists them.
 
-use std::{
-    ffi::OsString,
-    fs,
-    os::unix::ffi::OsStringExt,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 /// This process's mount points at or below `folder`, the latest first, which is the order to unmount them in.
-pub(crate) fn below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn mount_points_below(folder: &Path) -> Vec<PathBuf> {
     let text = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let mut found: Vec<PathBuf> =
         mount_points(&text).into_iter().filter(|point| point.starts_with(folder)).collect();
@@ -54,8 +52,8 @@ mod tests {
 
     #[test]
     fn the_root_is_always_there_and_an_invented_folder_is_not() {
-        assert!(!below(Path::new("/")).is_empty());
-        assert!(below(Path::new("/no/such/folder")).is_empty());
+        assert!(!mount_points_below(Path::new("/")).is_empty());
+        assert!(mount_points_below(Path::new("/no/such/folder")).is_empty());
     }
 
     proptest! {
@@ -71,6 +69,13 @@ mod tests {
                 c => c.to_string(),
             }).collect();
             prop_assert_eq!(unescape(escaped.as_bytes()), name.into_bytes());
+        }
+    }
+
+    #[test]
+    fn an_escape_that_is_none_is_kept() {
+        for (field, plain) in [("a\\", "a\\"), ("a\\04", "a\\04"), ("a\\999", "a\\999"), ("\\134", "\\")] {
+            assert_eq!(unescape(field.as_bytes()), plain.as_bytes(), "{field}");
         }
     }
 }

@@ -4,27 +4,23 @@
 //! starts it again when it ends, as systemd does. When the anchor dies, the kernel ends whatever else is in the
 //! namespace and drops every mount of it, so that nothing can stay behind.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs::{self, File},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{
-    LabError, LabName,
-    api::Api,
-    network::{RESOLVER_ADDRESS, namespace_file},
-    process::{ProcessId, children_of, tail},
-    progress::{Context, Wait},
-    tools::{Tools, join},
-};
+use crate::engine::api::Api;
+use crate::engine::network::{RESOLVER_ADDRESS, namespace_file};
+use crate::engine::process::{ProcessId, children_of, tail};
+use crate::engine::tools::{Tools, join};
+use crate::progress::{Context, Wait};
+use crate::{LabError, LabName};
 
 /// Time for an engine to come up or to stop.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -62,8 +58,8 @@ done
 "#;
 
 /// Answers every question with NXDOMAIN (RFC 1035, section 4.1.1), at once. Without it a name that Swarm does not know, such
-/// as `tasks.SERVICE` of a service at 0 replicas, is asked of nobody for ten seconds, since old engines give no answer
-/// when their upstream gives none. Perl is part of every Debian.
+/// as `tasks.SERVICE` of a service at 0 replicas, is asked of a name server that does not exist, and for ten seconds, since old engines do
+/// not answer while their upstream does not. Perl is part of every Debian.
 const RESOLVER: &str = r#"
 use strict;
 use Socket;
@@ -81,7 +77,7 @@ while (1) {
 }
 "#;
 
-/// Where one engine lives.
+/// One engine of a lab: its folder and what is in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub(crate) index: usize,
@@ -142,9 +138,11 @@ impl Host {
             "exec-root": self.dir.join("exec"),
             "pidfile": self.dir.join("dockerd.pid"),
             "hosts": [self.url()],
+            // Containers are found and killed by this cgroup even if their engine is gone.
             "cgroup-parent": format!("{cgroup}/m{}", self.index),
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
             "dns": [RESOLVER_ADDRESS],
+            // A third of the default, since nothing in a lab has data to save.
             "shutdown-timeout": 5,
         });
         let file = self.dir.join("daemon.json");
@@ -167,12 +165,15 @@ impl Host {
         command
             .arg("nsenter")
             .arg(net)
+            // `slave`: later mounts of the host, such as a USB disk, appear in the lab, and none of the lab's
+            // on the host.
             .args(["--", "unshare", "--mount", "--propagation", "slave", "--uts", "--pid", "--mount-proc"])
             .args(["--fork", "--kill-child"])
             .arg(&tools.busybox)
             .arg("sh")
             .arg(self.dir.join("anchor"))
             .current_dir(&self.dir)
+            // DOCKER_ variables, proxies and LD_PRELOAD of the caller must not reach an engine.
             .env_clear()
             .env("PATH", search_path(&tools.programs))
             .env("LD_LIBRARY_PATH", join(&tools.libraries))
@@ -198,7 +199,7 @@ impl Host {
                 return Err(self.ended("anchor.log").into());
             }
             let child = children_of(watcher.id()).into_iter().next();
-            child.and_then(ProcessId::of).ok_or_else(|| Wait::Not("nothing".to_owned()))
+            child.and_then(ProcessId::of).ok_or_else(|| Wait::NotYet("nothing".to_owned()))
         })
     }
 
@@ -208,7 +209,7 @@ impl Host {
             if self.dir.join("ended").exists() {
                 return Err(self.ended("dockerd.log").into());
             }
-            self.api().ping().map_err(|error| Wait::Not(error.to_string()))
+            self.api().ping().map_err(|error| Wait::NotYet(error.to_string()))
         })
     }
 
@@ -222,7 +223,7 @@ impl Host {
                 return Ok(());
             }
             anchor.signal(Signal::USR1);
-            Err(Wait::Not("it still runs".to_owned()))
+            Err(Wait::NotYet("it still runs".to_owned()))
         })
     }
 
@@ -260,3 +261,6 @@ pub(crate) fn search_path(programs: &[PathBuf]) -> OsString {
     dirs.extend(["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from));
     join(&dirs)
 }
+
+#[cfg(test)]
+mod tests;

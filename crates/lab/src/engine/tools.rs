@@ -1,21 +1,18 @@
 //! The programs that a lab runs on: the engine, and what its images are made of. From PATH, else from packages.
 
-use std::{
-    env, fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::ffi::OsString;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::{
-    LabError, Suite,
-    apt::{self, Apt},
-    process::{on_path, run_any},
-    progress::{Context, Wait},
-};
+use crate::engine::apt::{self, Apt};
+use crate::engine::process::{on_path, run_any};
+use crate::progress::{Context, Wait};
+use crate::{LabError, Suite};
 
 /// What an engine consists of.
 const ENGINE_PROGRAMS: [&str; 5] = ["dockerd", "docker", "containerd", "runc", "iptables"];
@@ -34,7 +31,7 @@ const SYSTEM_PROGRAMS: [(&str, &str); 7] = [
 /// Packages of the asked suite. docker-cli is a package of its own from trixie on.
 const ENGINE_PACKAGES: (&[&str], &[&str]) = (&["docker.io", "containerd"], &["docker-cli"]);
 
-/// Packages of the machine's own suite; the wished ones are libraries whose names differ between suites.
+/// Packages of the machine's own suite; the optional ones are libraries whose names differ between suites.
 const BASE_PACKAGES: (&[&str], &[&str]) = (
     &["busybox-static", "caddy", "iptables", "runc"],
     &[
@@ -70,7 +67,7 @@ pub(crate) struct Tools {
     pub(crate) caddy: PathBuf,
 }
 
-/// Whether the system has what every lab needs, apart from the engine.
+/// Checks that the system has what every lab needs, apart from the engine.
 pub(crate) fn check_system() -> Result<(), LabError> {
     for (program, package) in SYSTEM_PROGRAMS {
         if on_path(program).is_none() {
@@ -79,7 +76,7 @@ pub(crate) fn check_system() -> Result<(), LabError> {
     }
     let missing: Vec<&str> =
         ENGINE_PROGRAMS.into_iter().filter(|program| on_path(program).is_none()).collect();
-    if missing.is_empty() || apt::is_here() {
+    if missing.is_empty() || apt::is_available() {
         Ok(())
     } else {
         Err(LabError::NoEngine { missing: missing.join(", ") })
@@ -91,29 +88,33 @@ pub(crate) fn check_system() -> Result<(), LabError> {
 pub(crate) fn find(context: Context<'_>, suite: Option<Suite>) -> Result<Tools, LabError> {
     let cache = Cache::open(context)?;
     let complete = ENGINE_PROGRAMS.iter().all(|program| on_path(program).is_some());
-    let mut kits = Vec::new();
+    let mut folders = Vec::new();
     let mut unpacked = None;
     if suite.is_some() || !complete {
         let own = own_suite()?;
         let wanted = suite.map_or_else(|| own.clone(), |suite| suite.to_string());
         // The base first: the engine's libraries are looked for in it, too.
         let base = cache.base(&own)?;
-        kits = vec![cache.kit("engine", &own, &wanted, ENGINE_PACKAGES, std::slice::from_ref(&base))?, base];
+        folders = vec![
+            cache.unpacked("engine", &own, &wanted, ENGINE_PACKAGES, std::slice::from_ref(&base))?,
+            base,
+        ];
         unpacked = Some(wanted);
     }
+    // A dynamic busybox would need its libraries in every image.
     let from_path = || Some((on_path("busybox").filter(|file| is_static(file))?, on_path("caddy")?));
     let (busybox, caddy) = match from_path() {
-        Some(found) if kits.is_empty() => found,
+        Some(found) if folders.is_empty() => found,
         _ => cache.base(&own_suite()?)?.image_programs()?,
     };
-    let programs = kits.iter().flat_map(Kit::program_dirs).collect();
-    let libraries = kits.iter().flat_map(Kit::library_dirs).collect();
+    let programs = folders.iter().flat_map(Unpacked::program_dirs).collect();
+    let libraries = folders.iter().flat_map(Unpacked::library_dirs).collect();
     Ok(Tools { programs, libraries, suite: unpacked, busybox, caddy })
 }
 
 fn own_suite() -> Result<String, LabError> {
     let missing = || LabError::NoEngine { missing: ENGINE_PROGRAMS.join(", ") };
-    if apt::is_here() { apt::own_suite().ok_or_else(missing) } else { Err(missing()) }
+    if apt::is_available() { apt::own_suite().ok_or_else(missing) } else { Err(missing()) }
 }
 
 fn is_static(program: &Path) -> bool {
@@ -123,16 +124,20 @@ fn is_static(program: &Path) -> bool {
 
 /// The folder for what is unpacked: PVCHECK_LAB_CACHE, else pvcheck/lab in the user's cache.
 pub(crate) fn cache_dir() -> Result<PathBuf, LabError> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    chosen_cache_dir(|name| env::var_os(name)).ok_or_else(|| LabError::Io {
+        action: "choose a cache folder: set PVCHECK_LAB_CACHE to an absolute path, not",
+        path: PathBuf::from(env::var_os("PVCHECK_LAB_CACHE").unwrap_or_default()),
+        source: std::io::Error::from(std::io::ErrorKind::InvalidInput),
+    })
+}
+
+/// The first of the three that is set decides, even if it is not absolute: then there is no cache folder.
+fn chosen_cache_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("PVCHECK_LAB_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("pvcheck/lab")))
         .or_else(|| Some(set("HOME")?.join(".cache/pvcheck/lab")))
         .filter(|dir| dir.is_absolute())
-        .ok_or_else(|| LabError::Io {
-            action: "choose a cache folder: set PVCHECK_LAB_CACHE to an absolute path, not",
-            path: PathBuf::from(env::var_os("PVCHECK_LAB_CACHE").unwrap_or_default()),
-            source: std::io::Error::from(std::io::ErrorKind::InvalidInput),
-        })
 }
 
 /// The cache, held by this process alone until dropped: two labs that come up at once unpack nothing twice.
@@ -144,13 +149,18 @@ pub(crate) struct Cache<'a> {
 
 impl<'a> Cache<'a> {
     pub(crate) fn open(context: Context<'a>) -> Result<Self, LabError> {
-        let dir = cache_dir()?;
+        Self::open_in(context, cache_dir()?)
+    }
+
+    fn open_in(context: Context<'a>, dir: PathBuf) -> Result<Self, LabError> {
         fs::create_dir_all(&dir).map_err(LabError::io("make", &dir))?;
         let path = dir.join("lock");
         let lock = fs::File::create(&path).map_err(LabError::io("open", &path))?;
         context.wait("another lab has filled the cache", Duration::from_mins(30), || {
+            // The kernel drops the lock with the process, so a killed one leaves none behind. Non-blocking, so
+            // that a wait can be cancelled.
             flock(&lock, FlockOperation::NonBlockingLockExclusive)
-                .map_err(|error| Wait::Not(format!("{} is locked ({error})", path.display())))
+                .map_err(|error| Wait::NotYet(format!("{} is locked ({error})", path.display())))
         })?;
         let cache = Self { context, dir, _lock: lock };
         cache.sweep();
@@ -163,7 +173,7 @@ impl<'a> Cache<'a> {
         for entry in
             entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(".new-"))
         {
-            // Left over once more is no harm.
+            // What is left is swept the next time.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -185,47 +195,49 @@ impl<'a> Cache<'a> {
         let content = fresh.path().join("content");
         fs::create_dir(&content).map_err(LabError::io("make", &content))?;
         fill(&content)?;
+        // Atomic: an entry exists as a whole or not at all.
         fs::rename(&content, &place).map_err(LabError::io("name", &place))?;
         Ok(place)
     }
 
-    fn base(&self, own: &str) -> Result<Kit, LabError> {
-        self.kit("base", own, own, BASE_PACKAGES, &[])
+    fn base(&self, own: &str) -> Result<Unpacked, LabError> {
+        self.unpacked("base", own, own, BASE_PACKAGES, &[])
     }
 
-    fn kit(
+    fn unpacked(
         &self,
         kind: &str,
         own: &str,
         suite: &str,
-        (needed, wished): (&[&str], &[&str]),
-        beside: &[Kit],
-    ) -> Result<Kit, LabError> {
+        (required, optional): (&[&str], &[&str]),
+        others: &[Unpacked],
+    ) -> Result<Unpacked, LabError> {
         let root = self.entry(&format!("{kind}-{suite}-{}", env::consts::ARCH), |root| {
             let place = self.dir.display();
-            let list = needed.join(", ");
-            self.context.say(format!("unpacking {list} of {suite} into {place} (the system stays as it is)"));
+            let list = required.join(", ");
+            self.context
+                .report(format!("unpacking {list} of {suite} into {place} (the system stays as it is)"));
             let scratch = tempfile::Builder::new()
                 .prefix(".new-")
                 .tempdir_in(&self.dir)
                 .map_err(LabError::io("make a folder in", &self.dir))?;
-            Apt::open(self.context, scratch.path(), own, suite)?.unpack(needed, wished, root)?;
+            Apt::open(self.context, scratch.path(), own, suite)?.unpack(required, optional, root)?;
             link_iptables(root)?;
-            let mut kits = vec![Kit { root: root.to_owned() }];
-            kits.extend_from_slice(beside);
-            check_libraries(self.context, &kits)
+            let mut folders = vec![Unpacked { root: root.to_owned() }];
+            folders.extend_from_slice(others);
+            check_libraries(self.context, &folders)
         })?;
-        Ok(Kit { root })
+        Ok(Unpacked { root })
     }
 }
 
 /// A folder with unpacked packages.
 #[derive(Clone, Debug)]
-struct Kit {
+struct Unpacked {
     root: PathBuf,
 }
 
-impl Kit {
+impl Unpacked {
     fn program_dirs(&self) -> Vec<PathBuf> {
         ["links", "usr/sbin", "usr/bin", "sbin", "bin"]
             .iter()
@@ -285,19 +297,22 @@ fn link_iptables(root: &Path) -> Result<(), LabError> {
     Ok(())
 }
 
-fn check_libraries(context: Context<'_>, kits: &[Kit]) -> Result<(), LabError> {
-    let dirs: Vec<PathBuf> = kits.iter().flat_map(Kit::library_dirs).collect();
-    for program in LINKED.iter().filter_map(|name| kits.first()?.program(name)) {
+fn check_libraries(context: Context<'_>, folders: &[Unpacked]) -> Result<(), LabError> {
+    let dirs: Vec<PathBuf> = folders.iter().flat_map(Unpacked::library_dirs).collect();
+    for program in LINKED.iter().filter_map(|name| folders.first()?.program(name)) {
         let listing = ldd(context, &program, &dirs)?;
-        let libraries: Vec<String> = listing
-            .lines()
-            .filter_map(|line| line.trim().strip_suffix("=> not found").map(|name| name.trim().to_owned()))
-            .collect();
+        let libraries = missing_libraries(&listing);
         if !libraries.is_empty() {
             return Err(LabError::MissingLibraries { program, libraries });
         }
     }
     Ok(())
+}
+
+/// The sonames that ldd(1) did not find.
+fn missing_libraries(listing: &str) -> Vec<String> {
+    let missing = listing.lines().filter_map(|line| line.trim().strip_suffix("=> not found"));
+    missing.map(|name| name.trim().to_owned()).collect()
 }
 
 /// What ldd(1) says about a program.
@@ -309,7 +324,10 @@ pub(crate) fn ldd(context: Context<'_>, program: &Path, libraries: &[PathBuf]) -
 }
 
 /// Folders as a value of PATH or LD_LIBRARY_PATH.
-pub(crate) fn join(dirs: &[PathBuf]) -> std::ffi::OsString {
+pub(crate) fn join(dirs: &[PathBuf]) -> OsString {
     // Folders with a colon in their name cannot be in such a list at all.
     env::join_paths(dirs).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! One dockerd in network, process and mount namespaces of its own, and what it takes to run it.
+
+pub(crate) mod api;
+mod apt;
+pub(crate) mod host;
+pub(crate) mod mounts;
+pub(crate) mod network;
+pub(crate) mod process;
+pub(crate) mod proxy;
+mod sources;
+pub(crate) mod swarm;
+pub(crate) mod tools;

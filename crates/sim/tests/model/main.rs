@@ -1,0 +1,9 @@
+//! What the model does, call by call, seen through the Engine API and the model's own truth.
+
+mod jobs;
+mod leader;
+mod networks;
+mod nodes;
+mod orchestrator;
+mod shapes;
+mod support;
