@@ -3,7 +3,6 @@
 /// A refused call. `Display` is the engine's own text, letter for letter, since clients match on it; the texts
 /// without another note were read off engine 20.10.24.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Refusal {
     /// No object of this kind answers to the term.
     #[error("{kind} {term} not found")]

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Fault {
     /// The connection ends without an answer; the call has been carried out.
     Cut,
