@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why a lab could not be made, used or taken down. Every message names what is missing or left and what to do about it.
+/// Why a lab could not be made, used or taken down. Every message names what is missing or left and what to do
+/// about it.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// The engine answered a request with an error status.

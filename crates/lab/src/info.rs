@@ -30,7 +30,7 @@ pub struct LabInfo {
     pub ca: Option<PathBuf>,
     /// A pvcheck.toml for this world; None in an empty world.
     pub config: Option<PathBuf>,
-    /// What the world's router answers when all is well.
+    /// What the world's router answers when everything runs.
     pub routes: Vec<RouteInfo>,
     /// Log files of the managers' engines.
     pub log: Vec<PathBuf>,
@@ -54,7 +54,7 @@ pub struct Spare {
 /// Which engine a lab runs. Version and API are unknown until the first engine is up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineInfo {
-    /// The engine's version, as it says itself.
+    /// The engine's version, as it reports it.
     pub version: Option<String>,
     /// The newest API version that it speaks.
     pub api: Option<String>,
@@ -71,7 +71,7 @@ pub struct RouteInfo {
     pub url: String,
     /// Where to connect to, inside the lab's namespace.
     pub address: String,
-    /// HTTP statuses that are right.
+    /// HTTP statuses that count as right.
     pub expected: Vec<u16>,
     /// The service whose route it is.
     pub service: String,

@@ -20,8 +20,8 @@ use crate::world::images::{self, Images};
 use crate::world::probe::Prober;
 use crate::{EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, World, teardown};
 
-/// Private engines that form a Swarm. Dropping it takes it down, also while unwinding from a panic; what a killed process
-/// left behind is taken down by [`Lab::down_stale`].
+/// Private engines that form a Swarm. Dropping it takes it down, also while unwinding from a panic; what a
+/// killed process left behind is taken down by [`Lab::down_stale`].
 #[derive(Debug)]
 pub struct Lab {
     state: State,
@@ -36,8 +36,8 @@ impl Lab {
     /// Checks that a lab can be made here.
     ///
     /// # Errors
-    /// If root, a helper of the system, or a way to an engine is missing; the error says which. A test that needs a lab
-    /// prints it and counts as not run.
+    /// If root, a helper of the system, or a way to an engine is missing; the error says which. A test that
+    /// needs a lab prints it and counts as not run.
     pub fn available() -> Result<(), LabError> {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
@@ -48,9 +48,9 @@ impl Lab {
         tools::check_system()
     }
 
-    /// Makes a lab and returns when every engine is up and, with a world, every task runs and every route answers as it
-    /// should. Blocks for 3 to 20 seconds, and for a download at the first time; `progress` is called from
-    /// several threads.
+    /// Makes a lab and returns when every engine is up and, with a world, every task runs and every route
+    /// answers as it should. Blocks for 3 to 20 seconds, and for a download at the first time; `progress` is
+    /// called from several threads.
     ///
     /// # Errors
     /// If a step fails or `spec.cancel` is set. What was made before is taken down again.
@@ -84,11 +84,12 @@ impl Lab {
         Ok(state::names()?.into_iter().map(|name| LabStatus::of(&name)).collect())
     }
 
-    /// Takes down every lab whose owner is gone and did not keep it, and those whose engines are gone. Returns their
-    /// names.
+    /// Takes down every lab whose owner is gone and did not keep it, and those whose engines are gone. Returns
+    /// their names.
     ///
     /// # Errors
-    /// If one of them cannot be taken down completely: the first such failure. The others are taken down all the same.
+    /// If one of them cannot be taken down completely: the first such failure. The others are taken down all
+    /// the same.
     pub fn down_stale() -> Result<Vec<LabName>, LabError> {
         let mut names = Vec::new();
         let mut first = None;
@@ -108,8 +109,8 @@ impl Lab {
     pub fn down_named(name: &LabName) -> Result<(), LabError> {
         match State::load(name) {
             Ok(state) => teardown::remove(&state),
-            // Killed before the state was written, or a file that cannot be understood: without a list of what exists,
-            // the names of the largest lab are tried.
+            // Killed before the state was written, or a file that cannot be understood: without a list of what
+            // exists, the names of the largest lab are tried.
             Err(LabError::NotFound { .. } | LabError::State { .. }) if state::names()?.contains(name) => {
                 teardown::remove(&Self::blank(&LabSpec::default(), name, crate::spec::MAX_ENGINES)?)
             }
@@ -143,14 +144,15 @@ impl Lab {
         &self.state.info
     }
 
-    /// A command that will run in the first manager's network namespace, with DOCKER_HOST set and the engine's programs
-    /// and this program's own folder first on PATH. The process is the program itself: nsenter replaces itself with it.
+    /// A command that will run in the first manager's network namespace, with DOCKER_HOST set and the engine's
+    /// programs and this program's own folder first on PATH. The process is the program itself: nsenter
+    /// replaces itself with it.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         self.command_on(0, program)
     }
 
-    /// As [`Lab::command`], for manager `manager`, counted from 0; spares follow after the managers. An index beyond
-    /// means the last engine.
+    /// As [`Lab::command`], for manager `manager`, counted from 0; spares follow after the managers. An index
+    /// beyond means the last engine.
     pub fn command_on(&self, manager: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let host = self.host(manager);
         // Only the network namespace is entered: files and programs are those of the host.
@@ -169,8 +171,8 @@ impl Lab {
         command
     }
 
-    /// Runs `work` on a thread of its own in the network namespace of a manager: sockets that it opens are in there. An
-    /// async runtime for it is to be made inside.
+    /// Runs `work` on a thread of its own in the network namespace of a manager: sockets that it opens are in
+    /// there. An async runtime for it is to be made inside.
     ///
     /// # Errors
     /// If the namespace is gone.
@@ -178,8 +180,8 @@ impl Lab {
         network::in_namespace(self.namespace(manager), work)
     }
 
-    /// Requests a route of the world once, verifying the router's certificate, and returns the HTTP status. Takes at most
-    /// some seconds.
+    /// Requests a route of the world once, verifying the router's certificate, and returns the HTTP status.
+    /// Takes at most some seconds.
     ///
     /// # Errors
     /// If there is no answer, or the lab has no world.

@@ -1,10 +1,10 @@
 //! Real private Docker engines for tests and demos.
 //!
-//! A [`Lab`] is one Swarm on engines of its own: each runs in network, process and mount namespaces of its own, from
-//! programs on PATH or from Debian's packages unpacked into a cache. Nothing of it touches the host's Docker, bridges,
-//! firewall or files; no registry is asked; nothing is installed; no system-wide engine is started. Taking a lab down,
-//! dropping it or panicking leaves no process, namespace, mount, cgroup or folder, and what a killed process left
-//! is found by its state file ([`Lab::down_stale`]).
+//! A [`Lab`] is one Swarm on engines of its own: each runs in network, process and mount namespaces of its own,
+//! from programs on PATH or from Debian's packages unpacked into a cache. Nothing of it touches the host's
+//! Docker, bridges, firewall or files; no registry is asked; nothing is installed; no system-wide engine is
+//! started. Taking a lab down, dropping it or panicking leaves no process, namespace, mount, cgroup or folder,
+//! and what a killed process left is found by its state file ([`Lab::down_stale`]).
 //!
 //! The library never prints: progress goes to a callback. It blocks; in an async test it holds one thread for the
 //! seconds that it takes.

@@ -37,8 +37,8 @@ impl<'a> Context<'a> {
         self.cancel.check()
     }
 
-    /// Polls `probe` until it returns a value. `what` completes "waited in vain until …"; the last [`Wait::NotYet`] says
-    /// what was seen instead.
+    /// Polls `probe` until it returns a value. `what` completes "waited in vain until …"; the last
+    /// [`Wait::NotYet`] says what was seen instead.
     pub(crate) fn wait<T>(
         &self,
         what: &str,

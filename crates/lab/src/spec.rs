@@ -75,8 +75,8 @@ impl Cancel {
     }
 }
 
-/// A lab's name: 1 to 11 characters of `a-z`, `0-9` and `-`, the first a letter, the last no `-`. It becomes part of
-/// namespace and host names.
+/// A lab's name: 1 to 11 characters of `a-z`, `0-9` and `-`, the first a letter, the last no `-`. It becomes
+/// part of namespace and host names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LabName(String);

@@ -1,5 +1,5 @@
-//! The state file: what a lab is made of, written before the first thing is made, so that any other process can find
-//! it, use it and take it down.
+//! The state file: what a lab is made of, written before the first thing is made, so that any other process can
+//! find it, use it and take it down.
 
 use std::ffi::OsString;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub(crate) owner: Option<ProcessId>,
     /// True iff its owner keeps it beyond its own end.
     pub(crate) kept: bool,
-    /// True iff it came up to the end.
+    /// True iff it came up completely.
     pub(crate) ready: bool,
     /// Every network namespace, the bridge's included.
     pub(crate) namespaces: Vec<String>,
@@ -85,7 +85,8 @@ impl State {
         }
     }
 
-    /// True iff no process will take this lab down: its owner is gone and did not keep it, or its engines are gone.
+    /// True iff no process will take this lab down: its owner is gone and did not keep it, or its engines are
+    /// gone.
     pub(crate) fn is_stale(&self) -> bool {
         let owned = self.owner.is_some_and(ProcessId::is_alive);
         let running = self.anchors.iter().any(|anchor| anchor.is_alive());

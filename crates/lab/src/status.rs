@@ -10,7 +10,7 @@ use crate::{LabError, LabInfo, LabName};
 pub struct LabStatus {
     /// Its name.
     pub name: LabName,
-    /// True iff it came up to the end.
+    /// True iff it came up completely.
     pub ready: bool,
     /// Engines whose first process is alive.
     pub engines_alive: usize,

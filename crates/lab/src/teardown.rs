@@ -1,7 +1,8 @@
-//! Taking a lab down: processes, mounts, namespaces, cgroups, folder, in this order; then it is checked what is left.
+//! Taking a lab down: processes, mounts, namespaces, cgroups, folder, in this order; then it is checked what is
+//! left.
 //!
-//! Nothing is stopped gently, because nothing of a lab is kept: killing the anchors ends every process of the engines,
-//! containers included (pid_namespaces(7)), and with the last one go their mounts and networks.
+//! Nothing is stopped gently, because nothing of a lab is kept: killing the anchors ends every process of the
+//! engines, containers included (pid_namespaces(7)), and with the last one go their mounts and networks.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -89,7 +90,8 @@ fn until(mut done: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// The engines' mounts are in namespaces of their own, so there is something here only if another program mounted it.
+/// The engines' mounts are in namespaces of their own, so there is something here only if another program
+/// mounted it.
 fn unmount(dir: &Path, left: &mut Vec<String>) {
     for point in mounts::mount_points_below(dir) {
         // A failure shows below: the mount is still listed.

@@ -18,8 +18,8 @@ const PATH: [(TaskState, &str); 6] = [
     (TaskState::Running, "started"),
 ];
 
-/// How often an agent checks that its node has a load balancer's address (moby `daemon/cluster/executor/container`,
-/// `waitNodeAttachments`).
+/// How often an agent checks that its node has a load balancer's address (moby
+/// `daemon/cluster/executor/container`, `waitNodeAttachments`).
 const ATTACHMENT_POLL: Duration = Duration::from_millis(100);
 
 impl Model {

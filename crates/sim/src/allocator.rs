@@ -1,7 +1,7 @@
 //! The leader's allocator state: what it holds in memory, and what it does with addresses.
 //!
 //! A transcription of the behaviour of moby `daemon/libnetwork/cnmallocator/networkallocator.go` (its file in
-//! 25 to 29; older releases vendor it from swarmkit), with its faults: they are what pvcheck is about.
+//! 25 to 29; older releases vendor it from swarmkit), with its faults, which are what pvcheck finds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -39,7 +39,7 @@ pub(crate) struct NotHeld(pub(crate) Ipv4Addr);
 pub(crate) struct Pool {
     pub(crate) ring: Ring,
     /// Every address that was handed out and not released (`endpoints` upstream). Owned or leaked: the
-    /// allocator does not know the difference.
+    /// allocator cannot tell.
     pub(crate) held: BTreeSet<Ipv4Addr>,
 }
 
@@ -209,7 +209,8 @@ impl Allocator {
     }
 
     /// `IsTaskAllocated` and `DeallocateTask`. A task of which one network is gone counts as not allocated, so
-    /// its addresses on all other networks stay taken until the leadership moves: that is L1. `true` if something was released.
+    /// its addresses on all other networks stay taken until the leadership moves: that is L1. `true` if
+    /// something was released.
     pub(crate) fn release_task(&mut self, id: &TaskId, attachments: &[Attachment]) -> bool {
         let whole = self.tasks.contains(id)
             && attachments.iter().all(|attachment| self.holds(&attachment.network, attachment.addr));

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A bounded buffer of log lines. Each line has a number that never repeats, so that a reader can go on where
-/// it stopped although old lines were dropped.
+/// A bounded buffer of log lines. Each line has a number that never repeats, so that a reader can resume
+/// where it stopped even if old lines were dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct EngineLog {
     /// Model time and the line without its time.

@@ -51,8 +51,8 @@ id!(
     NodeId
 );
 
-/// Makes ids from a counter: the same sequence in every run, unlike each other from the first character on,
-/// so that short prefixes are unique as they are on a real Swarm.
+/// Makes ids from a counter: the same sequence in every run, which differ from the first character
+/// on, so that short prefixes are unique as on a real Swarm.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IdGen {
     made: u64,

@@ -103,8 +103,8 @@ impl Model {
         Some(Progress::of(self.tasks_of(id), job.iteration))
     }
 
-    /// What swarmkit's restart supervisor does with them, without its delay of five seconds; services in this model
-    /// replace their tasks at once, too.
+    /// What swarmkit's restart supervisor does with them, without its delay of five seconds; services in this
+    /// model replace their tasks at once, too.
     fn retry_failed(&mut self, id: &ServiceId, failed: Vec<(TaskId, Slot)>) {
         for (task, slot) in failed {
             self.desire(&task, TaskState::Shutdown);

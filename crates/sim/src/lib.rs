@@ -2,8 +2,8 @@
 //!
 //! [`Model`] is the pure core: nodes, networks, services and tasks, and an allocator that hands addresses out,
 //! loses and leaks them exactly as Docker Swarm's does. It has no I/O and no clock; time passes only in
-//! [`Model::advance`], and the same calls give the same ids, addresses and log. [`Model::respond`] answers Engine API calls in
-//! process; [`Sim`] does so on a unix socket, in real time, with faults on demand.
+//! [`Model::advance`], and the same calls give the same ids, addresses and log. [`Model::respond`] answers
+//! Engine API calls in process; [`Sim`] does so on a unix socket, in real time, with faults on demand.
 //!
 //! The crate never runs a container, never opens anything but its own unix socket, and knows nothing of what
 //! pvcheck concludes.

@@ -9,7 +9,8 @@ impl Model {
     /// The id of the swarm network that this id, name or unique id prefix names.
     ///
     /// # Errors
-    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
+    /// If the term matches nothing ([`Refusal::NotFound`]), or is a prefix of several ids
+    /// ([`Refusal::Ambiguous`]).
     pub fn network_id(&self, term: &str) -> Result<NetworkId, Refusal> {
         let entries =
             self.networks.iter().map(|(id, network)| (id, id.as_str(), network.request.name.as_str()));
@@ -19,7 +20,8 @@ impl Model {
     /// The id of the service that this id, name or unique id prefix names.
     ///
     /// # Errors
-    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
+    /// If the term matches nothing ([`Refusal::NotFound`]), or is a prefix of several ids
+    /// ([`Refusal::Ambiguous`]).
     pub fn service_id(&self, term: &str) -> Result<ServiceId, Refusal> {
         let entries = self.services.iter().map(|(id, service)| (id, id.as_str(), service.spec.name.as_str()));
         find("service", term, entries).cloned()
@@ -28,7 +30,8 @@ impl Model {
     /// The id of the node that this id, host name or unique id prefix names.
     ///
     /// # Errors
-    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
+    /// If the term matches nothing ([`Refusal::NotFound`]), or is a prefix of several ids
+    /// ([`Refusal::Ambiguous`]).
     pub fn node_id(&self, term: &str) -> Result<NodeId, Refusal> {
         let term = if term == "self" { self.cluster.local.as_str() } else { term };
         let entries = self.nodes.iter().map(|(id, node)| (id, id.as_str(), node.hostname.as_str()));
@@ -38,7 +41,8 @@ impl Model {
     /// The id of the task that this id or unique id prefix names.
     ///
     /// # Errors
-    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
+    /// If the term matches nothing ([`Refusal::NotFound`]), or is a prefix of several ids
+    /// ([`Refusal::Ambiguous`]).
     pub fn task_id(&self, term: &str) -> Result<TaskId, Refusal> {
         find("task", term, self.tasks.keys().map(|id| (id, id.as_str(), ""))).cloned()
     }

@@ -37,7 +37,7 @@ pub(crate) enum Event {
 /// A Swarm manager, its nodes and its tasks: pure, with a clock of its own that only its caller moves.
 ///
 /// Calls take effect at the present moment; what takes time (a container that stops, a retry) happens in
-/// [`Model::advance`], in the order of its time, so the result does not depend on the size of the steps.
+/// [`Model::advance`], in order of time, so the result does not depend on the size of the steps.
 ///
 /// ```
 /// use std::time::Duration;
@@ -169,7 +169,7 @@ impl Model {
         model
     }
 
-    /// The settings. Times can be changed while the model runs; what is on its way keeps its time.
+    /// The settings. Timings can be changed while the model runs; what is scheduled already keeps its time.
     pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.settings
     }
@@ -202,13 +202,13 @@ impl Model {
         self.now = self.now.max(then);
     }
 
-    /// When something will next happen by itself; `None` if the Swarm is at rest.
+    /// When the next event is due; `None` if nothing is scheduled.
     pub fn next_event(&self) -> Option<Duration> {
         self.agenda.first_key_value().map(|(&(due, _), _)| due)
     }
 
-    /// Sets what the wall clock shows now; until then the model began at the Unix epoch. All times in answers
-    /// and in the log move with it, also those of the past.
+    /// Sets the wall clock. Without it the model begins at the Unix epoch. All times in answers and in the log
+    /// move with it, past ones included.
     pub fn set_clock(&mut self, now: Timestamp) {
         // Only the epoch moves. Model time never jumps, so what is scheduled keeps its place.
         let elapsed = SignedDuration::try_from(self.now).unwrap_or(SignedDuration::ZERO);

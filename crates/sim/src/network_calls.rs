@@ -133,8 +133,8 @@ impl Model {
     /// stop. A stopping task does not count, and leaks its addresses on all its other networks (L1).
     ///
     /// # Errors
-    /// If it is in use ([`Refusal::NetworkInUse`]; swarmkit `manager/controlapi/network.go`, `removeNetwork`), is one
-    /// of the engine's own ([`Refusal::Predefined`]), or does not exist.
+    /// If it is in use ([`Refusal::NetworkInUse`]; swarmkit `manager/controlapi/network.go`, `removeNetwork`),
+    /// is one of the engine's own ([`Refusal::Predefined`]), or does not exist.
     pub fn remove_network(&mut self, term: &str) -> Result<(), Refusal> {
         if let Some(at) =
             self.local_networks.iter().position(|network| network.name == term || network.id == term)
@@ -194,8 +194,8 @@ impl Model {
                 }
             });
         }
-        // Up to `running`, not up to `complete`: a job's task does not keep a network in use, only its service does
-        // (swarmkit `manager/controlapi/network.go`, `removeNetwork`).
+        // Up to `running`, not up to `complete`: a job's task does not keep a network in use, only its service
+        // does (swarmkit `manager/controlapi/network.go`, `removeNetwork`).
         let blocks = |task: &&Task| {
             task.desired <= TaskState::Running && task.state.is_live() && task.wants.contains(id)
         };
@@ -266,7 +266,7 @@ impl Model {
         attached
     }
 
-    /// Brings the copies that tasks carry up to date, where times in them changed.
+    /// Renews the copies of networks that tasks carry, after the clock was set.
     pub(crate) fn refresh_network_copies(&mut self) {
         let copies = self.networks.keys().map(|id| (id.clone(), Arc::new(self.network_copy(id))));
         let copies: BTreeMap<NetworkId, Arc<Value>> = copies.collect();

@@ -45,7 +45,8 @@ impl Model {
     /// Sets whether a node takes tasks, only keeps those it has, or gives all of them up.
     ///
     /// # Errors
-    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
+    /// If the term matches nothing ([`Refusal::NotFound`]), or is a prefix of several ids
+    /// ([`Refusal::Ambiguous`]).
     pub fn set_availability(&mut self, term: &str, availability: Availability) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
         self.touch_node(&id, |node| node.availability = availability);
@@ -56,7 +57,8 @@ impl Model {
     /// Sets a label of a node.
     ///
     /// # Errors
-    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
+    /// If the term matches nothing ([`Refusal::NotFound`]), or is a prefix of several ids
+    /// ([`Refusal::Ambiguous`]).
     pub fn set_node_label(&mut self, term: &str, key: &str, value: &str) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
         self.touch_node(&id, |node| drop(node.labels.insert(key.to_owned(), value.to_owned())));
@@ -68,7 +70,8 @@ impl Model {
     /// for [`crate::Timings::node_down`]; services replace them on other nodes at once.
     ///
     /// # Errors
-    /// If nothing answers to the term ([`Refusal::NotFound`]), or more than one object does ([`Refusal::Ambiguous`]).
+    /// If the term matches nothing ([`Refusal::NotFound`]), or is a prefix of several ids
+    /// ([`Refusal::Ambiguous`]).
     pub fn set_node_down(&mut self, term: &str, down: bool) -> Result<(), Refusal> {
         let id = self.node_id(term)?;
         let since = down.then_some(self.now);
@@ -83,7 +86,7 @@ impl Model {
         Ok(())
     }
 
-    /// Where the leader is down and another manager is not, that one leads.
+    /// Makes another manager that is up the leader if the leader is down.
     fn succeed_leader(&mut self) {
         let up =
             |id: &NodeId| self.nodes.get(id).is_some_and(|node| node.manager && node.down_since.is_none());
@@ -109,7 +112,7 @@ impl Model {
         }
     }
 
-    /// A node leaves for good: its tasks are orphaned, its load balancers' addresses released.
+    /// Removes a node: its tasks are orphaned, its load balancers' addresses released.
     ///
     /// # Errors
     /// If the node is a manager, or is up and `force` is not set ([`Refusal::FailedPrecondition`]).
@@ -138,8 +141,7 @@ impl Model {
         Ok(())
     }
 
-    /// Makes a manager a worker or the reverse. Where the leader is demoted another manager leads, with an
-    /// allocator built anew.
+    /// Promotes or demotes a node. If the leader is demoted another manager leads, with an allocator built anew.
     ///
     /// # Errors
     /// If it is the last manager that is up ([`Refusal::FailedPrecondition`]).

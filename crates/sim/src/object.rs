@@ -67,7 +67,7 @@ pub(crate) struct LocalNetwork {
     pub(crate) predefined: bool,
 }
 
-/// A virtual address of a service. Without an address it only marks the network as wanted.
+/// A virtual address of a service. Without an address it only says that one is needed on this network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Vip {
     pub(crate) network: NetworkId,
@@ -223,8 +223,8 @@ impl Task {
         }
     }
 
-    /// True iff it is not to stop. A job's task has the desired state `complete` from the start and runs on: the
-    /// agent stops from `shutdown` on (swarmkit `agent/exec/controller.go`, `Do`).
+    /// True iff it has not been asked to stop. A job's task has the desired state `complete` from the start and
+    /// runs on: the agent stops from `shutdown` on (swarmkit `agent/exec/controller.go`, `Do`).
     pub(crate) fn is_wanted(&self) -> bool {
         self.desired <= TaskState::Complete
     }
@@ -268,7 +268,7 @@ pub(crate) struct Blob {
     pub(crate) data: Value,
 }
 
-/// Which of the two stores of [`Blob`]s.
+/// Tells the two stores of [`Blob`]s apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlobKind {
     Config,

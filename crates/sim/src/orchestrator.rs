@@ -241,9 +241,9 @@ fn new_is_wanted(task: Option<&Task>) -> bool {
     task.is_some_and(|task| task.is_wanted() && task.state.is_live())
 }
 
-/// The slots that a replicated service keeps: the lowest in use, then the lowest free ones. Swarmkit keeps running
-/// tasks and an even spread over nodes first, and is otherwise free to choose (`manager/orchestrator/replicated/services.go`);
-/// the lowest numbers are this model's choice.
+/// The slots that a replicated service keeps: the lowest in use, then the lowest free ones. Swarmkit keeps
+/// running tasks and an even spread over nodes first, and is otherwise free to choose
+/// (`manager/orchestrator/replicated/services.go`); the lowest numbers are this model's choice.
 fn wanted_numbers(slots: &BTreeMap<Slot, Vec<TaskId>>, replicas: u64) -> BTreeSet<Slot> {
     let limit = usize::try_from(replicas).unwrap_or(usize::MAX);
     let mut wanted: BTreeSet<Slot> = slots.keys().take(limit).cloned().collect();

@@ -11,8 +11,8 @@ use crate::model::{Event, Model};
 use crate::state::TaskState;
 
 impl Model {
-    /// Builds the allocator anew, as a change of leader does: every leak is reclaimed, and nothing restarts. A restart of
-    /// the leader's engine does this as well.
+    /// Builds the allocator anew, as a change of leader does: every leak is reclaimed, and nothing restarts. A
+    /// restart of the leader's engine does this as well.
     pub fn rebuild_allocator(&mut self) {
         self.cluster.term += 1;
         self.log_leadership();

@@ -4,7 +4,7 @@
 /// without another note were read off engine 20.10.24.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No object of this kind answers to the term.
+    /// No object of this kind has this id, name or id prefix.
     #[error("{kind} {term} not found")]
     NotFound {
         /// `network`, `service`, `task`, `node`, `secret` or `config`.
@@ -12,7 +12,7 @@ pub enum Refusal {
         /// What was asked for.
         term: String,
     },
-    /// Several objects answer to the term (moby `network_routes.go`).
+    /// Several objects have this id prefix (moby `network_routes.go`).
     #[error("{kind} {term} is ambiguous ({matches} matches found based on ID prefix)")]
     Ambiguous {
         /// The kind of object.

@@ -18,8 +18,8 @@ impl Model {
     /// Creates a service from the body of `POST /services/create` and returns its id.
     ///
     /// # Errors
-    /// If the engine refuses it: among others, the name is taken ([`Refusal::ServiceNameTaken`]) or a network does not
-    /// exist ([`Refusal::NoTarget`]).
+    /// If the engine refuses it: among others, the name is taken ([`Refusal::ServiceNameTaken`]) or a network
+    /// does not exist ([`Refusal::NoTarget`]).
     pub fn create_service(&mut self, body: Value) -> Result<ServiceId, Refusal> {
         self.require_manager()?;
         // The specification is validated before the name is compared (swarmkit `controlapi/service.go`,
@@ -108,20 +108,20 @@ impl Model {
         self.update_service(term, version, previous.ok_or_else(no_spec)?)
     }
 
-    /// Sets the number of replicas: an update of what the service has now.
+    /// Sets the number of replicas of a replicated service, as an update of its present specification.
     ///
     /// # Errors
-    /// The refusals of an update.
+    /// If an update would be refused.
     pub fn scale_service(&mut self, term: &str, replicas: u64) -> Result<(), Refusal> {
         self.change_service(term, |raw| {
             raw["Mode"] = serde_json::json!({"Replicated": {"Replicas": replicas}});
         })
     }
 
-    /// Updates a service with its present specification, changed.
+    /// Updates a service: `change` edits its present specification.
     ///
     /// # Errors
-    /// The refusals of an update.
+    /// If an update would be refused.
     pub fn change_service(&mut self, term: &str, change: impl FnOnce(&mut Value)) -> Result<(), Refusal> {
         let id = self.service_id(term)?;
         let Some(service) = self.services.get(&id) else { return Err(Refusal::not_found("service", term)) };

@@ -49,7 +49,8 @@ pub struct Timings {
     pub schedule: Duration,
     /// From a task's node to its running container.
     pub start: Duration,
-    /// From the request to stop to the end of the container, unless the service has the label `pvcheck.sim.stop_ms`.
+    /// From the request to stop to the end of the container, unless the service has the label
+    /// `pvcheck.sim.stop_ms`.
     pub stop: Duration,
     /// From the end of a task with the desired state `remove` to its deletion (swarmkit
     /// `taskreaper`: batches of 250 ms).

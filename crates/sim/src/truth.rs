@@ -66,8 +66,8 @@ pub struct Truth {
     pub networks: Vec<NetworkTruth>,
     /// Updates that released live VIPs because another network was full (L3).
     pub failed_updates: u64,
-    /// Live tasks that a new leader did not restore, because one of their networks was gone or an address taken: the
-    /// addresses that they still use can be handed out again.
+    /// Live tasks that a new leader did not restore, because one of their networks was gone or an address
+    /// taken: the addresses that they still use can be handed out again.
     pub unrestored_tasks: u64,
 }
 

@@ -40,9 +40,9 @@ impl Model {
     }
 }
 
-/// A CI host in small: one manager, ingress 10.0.0.0/24, the attachable overlay `proxy` 10.10.0.0/24,
-/// and seven stacks of nine services, all running, with the addresses of that host: the router at .2 without a VIP, the load balancer at .3, then a VIP and a task
-/// each for five services.
+/// A CI host in small: one manager, ingress 10.0.0.0/24, the attachable overlay `proxy` 10.10.0.0/24, and seven
+/// stacks of nine services, all running, with the addresses of that host: the router at .2 without a VIP, the
+/// load balancer at .3, then a VIP and a task each for five services.
 ///
 /// # Errors
 /// If the model refuses one of these drafts, which would be a defect of this crate.

@@ -1,5 +1,5 @@
-//! The few calls of the Engine API that a lab needs. A client of its own, so that the crates under test are not what
-//! their tests stand on.
+//! The few calls of the Engine API that a lab needs. A client of its own, so that tests do not
+//! rest on the crates that they test.
 
 use std::fmt::Write as _;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! Debian's packages, unpacked into the lab's cache. Apt runs with state, cache and sources of its own, so that the
-//! system stays as it was; mirrors, keys and proxies are the machine's.
+//! Debian's packages, unpacked into the lab's cache. Apt runs with state, cache and sources of its own, so that
+//! the system stays as it was; mirrors, keys and proxies are the machine's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn own_suite_in(os_release: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// True iff packages can be had here at all.
+/// True iff apt and dpkg are on PATH.
 pub(crate) fn is_available() -> bool {
     ["apt-get", "apt-cache", "dpkg-deb"].iter().all(|program| on_path(program).is_some())
 }
@@ -35,7 +35,7 @@ pub(crate) struct Apt<'a> {
     context: Context<'a>,
     root: PathBuf,
     suite: String,
-    /// What apt complained about while it fetched the index. It succeeds without one when no server answers.
+    /// What apt complained about while it fetched the index. Apt exits with 0 even if no server answers.
     complaints: String,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Apt<'a> {
         fs::write(&file, text).map_err(LabError::io("write", &file))
     }
 
-    /// What it said on stderr.
+    /// Returns what apt wrote to stderr.
     fn update(&self) -> Result<String, LabError> {
         let mut update = self.command("apt-get");
         update.args(["-q", "update"]);

@@ -1,8 +1,8 @@
 //! One engine: its namespaces, its first process, and its start and stop.
 //!
-//! The first process of a new process and mount namespace (the anchor) is a small shell loop that starts dockerd and
-//! starts it again when it ends, as systemd does. When the anchor dies, the kernel ends whatever else is in the
-//! namespace and drops every mount of it, so that nothing can stay behind.
+//! The first process of a new process and mount namespace (the anchor) is a small shell loop that starts
+//! dockerd and starts it again when it ends, as systemd does. When the anchor dies, the kernel ends whatever
+//! else is in the namespace and drops every mount of it, so that nothing can stay behind.
 
 use std::env;
 use std::ffi::OsString;
@@ -25,8 +25,8 @@ use crate::{LabError, LabName};
 /// Time for an engine to come up or to stop.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// The anchor's work. `$BB` is busybox. What the engine writes to /run, /etc and /opt (sockets, key.json, containerd's
-/// folder for plugins) stays in the mount namespace.
+/// The anchor's work. `$BB` is busybox. What the engine writes to /run, /etc and /opt (sockets, key.json,
+/// containerd's folder for plugins) stays in the mount namespace.
 const ANCHOR: &str = r#"
 hide() {
     up=/run/over/$1.up; work=/run/over/$1.work
@@ -57,9 +57,10 @@ while [ -z "$quit" ]; do
 done
 "#;
 
-/// Answers every question with NXDOMAIN (RFC 1035, section 4.1.1), at once. Without it a name that Swarm does not know, such
-/// as `tasks.SERVICE` of a service at 0 replicas, is asked of a name server that does not exist, and for ten seconds, since old engines do
-/// not answer while their upstream does not. Perl is part of every Debian.
+/// Answers every question with NXDOMAIN (RFC 1035, section 4.1.1), at once. Without it a name that Swarm does
+/// not know, such as `tasks.SERVICE` of a service at 0 replicas, is asked of a name server that does not exist,
+/// and for ten seconds, since old engines do not answer while their upstream does not. Perl is part of every
+/// Debian.
 const RESOLVER: &str = r#"
 use strict;
 use Socket;

@@ -16,8 +16,8 @@ use crate::{LabError, LabName};
 /// Time for one `ip` command.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The lab's own name server, on the loopback interface of each engine's namespace, where containers reach it through
-/// their gateway. Of TEST-NET-2 (RFC 5737).
+/// The lab's own name server, on the loopback interface of each engine's namespace, where containers reach it
+/// through their gateway. Of TEST-NET-2 (RFC 5737).
 pub(crate) const RESOLVER_ADDRESS: &str = "198.51.100.53";
 
 /// Names and addresses of a lab's namespaces.
@@ -41,7 +41,8 @@ impl NetworkPlan {
         self.engines.iter().chain(&self.bridge).cloned().collect()
     }
 
-    /// The address that engine `index` advertises. With a bridge it is of TEST-NET-1 (RFC 5737), which no network uses.
+    /// The address that engine `index` advertises. With a bridge it is of TEST-NET-1 (RFC 5737), which no
+    /// network uses.
     pub(crate) fn address(&self, index: usize) -> String {
         if self.bridge.is_some() { format!("192.0.2.{}", 10 + index) } else { "127.0.0.1".to_owned() }
     }
@@ -65,7 +66,7 @@ impl NetworkPlan {
         Ok(())
     }
 
-    /// Link `vN` in the bridge's namespace is the cable of engine N; setting it down cuts the cable.
+    /// Link `vN` in the bridge's namespace is the cable of engine N; setting it down cuts that engine off.
     fn join_bridge(&self, context: Context<'_>, bridge: &str, index: usize) -> Result<(), LabError> {
         let engine = self.engines[index].as_str();
         let port = format!("v{index}");

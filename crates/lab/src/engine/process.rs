@@ -1,4 +1,4 @@
-//! Processes: which one is meant, who lives in which namespace, and running helpers.
+//! Processes: identifying them, finding those of a namespace or cgroup, and running helpers.
 
 use std::fs;
 use std::io::{self, Read, Seek};
@@ -41,7 +41,7 @@ impl ProcessId {
         if self.is_alive()
             && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
         {
-            // It may end in between, which is as good.
+            // An error means that it ended in between.
             let _ = kill_process(pid, signal);
         }
     }
@@ -82,7 +82,7 @@ pub(crate) fn children_of(parent: u32) -> Vec<u32> {
     all().into_iter().filter(|pid| Stat::of(*pid).is_some_and(|stat| stat.parent == parent)).collect()
 }
 
-/// This process and those that it descends from.
+/// This process and its ancestors.
 pub(crate) fn own_ancestry() -> Vec<u32> {
     let mut line = vec![std::process::id()];
     while let Some(parent) = line.last().and_then(|pid| Stat::of(*pid)).map(|stat| stat.parent) {
@@ -102,10 +102,10 @@ pub(crate) fn namespace_id(file: &Path) -> Option<(u64, u64)> {
 
 /// Processes whose network namespace is one of `namespaces`.
 pub(crate) fn in_namespaces(namespaces: &[(u64, u64)]) -> Vec<ProcessId> {
-    let lives_there = |pid: &u32| {
+    let is_there = |pid: &u32| {
         namespace_id(Path::new(&format!("/proc/{pid}/ns/net"))).is_some_and(|id| namespaces.contains(&id))
     };
-    all().into_iter().filter(lives_there).filter_map(ProcessId::of).collect()
+    all().into_iter().filter(is_there).filter_map(ProcessId::of).collect()
 }
 
 /// Processes in a cgroup or below it, in any hierarchy (cgroups(7): `ID:CONTROLLERS:PATH` per line).
@@ -123,7 +123,7 @@ fn is_in_cgroup(line: &str, cgroup: &str) -> bool {
     below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The file of a program that is there to be run.
+/// The executable of a program on PATH.
 pub(crate) fn on_path(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| is_executable(file))

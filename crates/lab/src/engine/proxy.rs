@@ -50,7 +50,7 @@ impl ReadOnlyProxy {
     }
 }
 
-/// One request, or as many as the client sends: each head is read and judged before anything of it goes on.
+/// One request, or as many as the client sends: each head is read and checked before it is forwarded.
 fn serve(mut client: UnixStream, engine: &Path, calls: &Mutex<Vec<String>>) -> io::Result<()> {
     client.set_read_timeout(Some(Duration::from_mins(1)))?;
     while let Some(head) = read_head(&mut client)? {

@@ -68,8 +68,8 @@ pub(crate) fn for_own(sources: &[Source], own: &str) -> Vec<SourceFile> {
         .collect()
 }
 
-/// The archives of the machine's own suite, asked for another suite instead. Updates and security archives are left
-/// out: not every suite has them, and apt refuses a source that is not there.
+/// The archives of the machine's own suite, asked for another suite instead. Updates and security archives are
+/// left out: not every suite has them, and apt refuses a source that is not there.
 pub(crate) fn for_suite(sources: &[Source], own: &str, suite: &str) -> Vec<SourceFile> {
     // Third-party archives have suites of their own names; only Debian's main archive has all of them.
     let main = |source: &&Source| {

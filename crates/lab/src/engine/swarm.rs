@@ -13,8 +13,8 @@ use crate::progress::{Context, Wait};
 /// Time for a Swarm to come up.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// Makes the first engine a Swarm and the others managers of it; all are ready when this returns. Answers the first
-/// one's node id.
+/// Makes the first engine a Swarm and the others managers of it; all are ready when this returns. Returns the node
+/// id of the first.
 pub(crate) fn form_swarm(
     context: Context<'_>,
     hosts: &[Host],
@@ -47,7 +47,7 @@ pub(crate) fn form_swarm(
 
 fn wait_nodes(context: Context<'_>, api: &Api, wanted: usize) -> Result<(), LabError> {
     context.wait("every manager is ready", LIMIT, || {
-        // While the Swarm is young this may be refused.
+        // Refused while the Swarm has no leader yet.
         let nodes: Vec<Value> = api.get("/nodes").map_err(|error| Wait::NotYet(error.to_string()))?;
         let good = |node: &&Value| {
             node["Status"]["State"] == "ready" && node["ManagerStatus"]["Reachability"] == "reachable"

@@ -52,7 +52,7 @@ const BASE_PACKAGES: (&[&str], &[&str]) = (
 /// Programs that must find all their libraries.
 const LINKED: [&str; 5] = ["dockerd", "containerd", "runc", "xtables-legacy-multi", "caddy"];
 
-/// Where everything is.
+/// Where the programs of an engine and of the images are.
 #[derive(Clone, Debug)]
 pub(crate) struct Tools {
     /// Folders to put before PATH.
@@ -83,8 +83,8 @@ pub(crate) fn check_system() -> Result<(), LabError> {
     }
 }
 
-/// Finds the programs, unpacking packages into the cache where they are not there yet. What is unpacked is announced
-/// in one line before.
+/// Finds the programs, unpacking packages into the cache where they are not there yet. Each unpacking is reported
+/// first.
 pub(crate) fn find(context: Context<'_>, suite: Option<Suite>) -> Result<Tools, LabError> {
     let cache = Cache::open(context)?;
     let complete = ENGINE_PROGRAMS.iter().all(|program| on_path(program).is_some());
@@ -93,7 +93,7 @@ pub(crate) fn find(context: Context<'_>, suite: Option<Suite>) -> Result<Tools, 
     if suite.is_some() || !complete {
         let own = own_suite()?;
         let wanted = suite.map_or_else(|| own.clone(), |suite| suite.to_string());
-        // The base first: the engine's libraries are looked for in it, too.
+        // The base first: some of the engine's libraries come from it.
         let base = cache.base(&own)?;
         folders = vec![
             cache.unpacked("engine", &own, &wanted, ENGINE_PACKAGES, std::slice::from_ref(&base))?,

@@ -170,7 +170,7 @@ fn router_container(files: &RouterFiles) -> Value {
     })
 }
 
-/// Without a VIP, as Traefik there (its address is its task's); a port in host mode goes with dnsrr.
+/// Without a VIP, as on the real host; dnsrr is possible because its ports are in host mode.
 fn router_endpoint() -> Value {
     json!({
         "Mode": "dnsrr",
@@ -196,7 +196,7 @@ pub(crate) fn networks() -> Vec<Value> {
     std::iter::once(network(PROXY, PROXY_SUBNET, json!({}))).chain(own).collect()
 }
 
-/// What the router answers when all is well.
+/// What the router answers when everything runs.
 pub(crate) fn routes() -> Vec<RouteInfo> {
     let traefik = format!("{TRAEFIK}_app");
     let drone = format!("{DRONE}_app");
@@ -233,8 +233,8 @@ pub(crate) fn certificate_names() -> Vec<String> {
     names
 }
 
-/// The router's configuration. A service whose task is gone has no address under `tasks.SERVICE`, and the answer is
-/// then an error status; looking it up again every 250 ms makes a change show at once.
+/// The router's configuration. A service whose task is gone has no address under `tasks.SERVICE`, and the
+/// answer is then an error status; looking it up again every 250 ms makes a change show at once.
 pub(crate) fn caddyfile() -> String {
     let keycloak = format!("{KEYCLOAK}_app");
     let mut text = String::from(

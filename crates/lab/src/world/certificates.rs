@@ -10,7 +10,7 @@ use rcgen::{
 
 use crate::LabError;
 
-/// PEM texts. The authority's own key is thrown away.
+/// PEM texts. The authority's own key is not kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificates {
     pub(crate) ca: String,

@@ -13,15 +13,15 @@ use crate::engine::process::run;
 use crate::engine::tools::{Cache, Tools, ldd};
 use crate::progress::Context;
 
-/// The image of every service but the router: busybox with all its applets, and `/bin/serve`, which answers HTTP on
-/// port 80.
+/// The image of every service but the router: busybox with all its applets, and `/bin/serve`, which answers
+/// HTTP on port 80.
 pub const BUSYBOX_IMAGE: &str = "pvcheck-lab/busybox:1";
 
 /// The image of the world's router.
 pub(crate) const CADDY_IMAGE: &str = "pvcheck-lab/caddy:1";
 
-/// Path in [`BUSYBOX_IMAGE`]: `serve [STATUS [SECONDS]]` answers `/` on port 80 with STATUS (200, 303 or 404), and after
-/// SIGTERM stays for SECONDS (default 0, which is at once).
+/// Path in [`BUSYBOX_IMAGE`]: `serve [STATUS [SECONDS]]` answers `/` on port 80 with STATUS (200, 303 or 404),
+/// and after SIGTERM stays for SECONDS (default 0, which is at once).
 pub(crate) const SERVE: &str = "/bin/serve";
 
 /// As the first process of a container it would get no SIGTERM without a handler, hence the trap.

@@ -13,7 +13,7 @@ pub(super) struct Filters(BTreeMap<String, Vec<String>>);
 impl Filters {
     /// Reads the parameter: `{"key":["value"]}`, or the older `{"key":{"value":true}}`.
     ///
-    /// Errs like the engine for what is not JSON (500) and for keys not among `known` (400).
+    /// Errs as the engine does: 500 for what is not JSON, 400 for keys not in `known`.
     pub(super) fn of(call: &Call<'_>, known: &[&str]) -> Result<Self, Refusal> {
         let text = call.query.get("filters").unwrap_or_default();
         if text.is_empty() {

@@ -21,7 +21,8 @@ impl Query {
     }
 }
 
-/// Percent decoding, with `+` for a space; an invalid escape stays as it is, and bytes that are not UTF-8 are replaced.
+/// Percent decoding, with `+` for a space; an invalid escape stays as it is, and bytes that are not UTF-8 are
+/// replaced.
 pub(super) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -92,7 +92,8 @@ pub(super) fn iteration_json(iteration: u64) -> Value {
     if iteration == 0 { json!({}) } else { json!({"Index": iteration}) }
 }
 
-/// A service that the allocator has not committed yet has an empty endpoint; that is how a service without a VIP shows.
+/// A service that the allocator has not committed yet has an empty endpoint; that is how a service without a
+/// VIP shows.
 fn endpoint_json(service: &Service) -> Value {
     if !service.committed {
         return json!({"Spec": {}});

@@ -12,7 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 pub(super) enum End {
     /// With an error, so the connection is closed.
     Cut,
-    /// As it should.
+    /// Properly.
     Proper,
     /// Never.
     Stall,

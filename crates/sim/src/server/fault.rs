@@ -1,4 +1,4 @@
-//! Faults of the connection and of the engine, to be switched on while it runs.
+//! Faults of connection and engine that can be injected while it runs.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum Fault {
         /// The HTTP status; one that HTTP does not know becomes 500.
         status: u16,
     },
-    /// The body is whole for HTTP and not for JSON: only its first half comes, as if that were all.
+    /// The body is whole for HTTP and not for JSON: the first half is sent as if it were all.
     Lie,
     /// Headers and a part of the body come, then nothing more.
     StallBody {
@@ -30,7 +30,7 @@ pub enum Fault {
     StallHeaders,
 }
 
-/// A fault and the calls that it is for.
+/// A fault and the calls that it applies to.
 ///
 /// ```
 /// use pvcheck_sim::{Fault, FaultRule};
@@ -74,7 +74,7 @@ impl FaultRule {
         self
     }
 
-    /// The fault for this call, if the rule is for it; counts the use.
+    /// The fault for this call if the rule applies to it; each use counts.
     pub(super) fn take(&mut self, method: &str, target: &str) -> Option<Fault> {
         let fits = self.method.as_ref().is_none_or(|wanted| wanted == method)
             && self.path.as_ref().is_none_or(|part| target.contains(part.as_str()));

@@ -50,7 +50,7 @@ async fn connection(shared: Arc<Shared>, stream: UnixStream) {
         async move { answer(&shared, request).await }
     });
     let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // A client that goes away, or an injected cut, ends a connection with an error; which the server has no use for.
+    // A client that goes away, or an injected cut, ends a connection with an error: no concern of the server.
     let _ = served.await;
 }
 

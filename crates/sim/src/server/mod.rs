@@ -92,7 +92,7 @@ pub struct Sim {
     _dir: Option<TempDir>,
 }
 
-/// What server and owner have in common.
+/// What the server's thread and the owner of a [`Sim`] share.
 #[derive(Debug)]
 struct Shared {
     engine: Mutex<Running>,
@@ -119,7 +119,7 @@ impl Running {
         self.write_log();
     }
 
-    /// A log file that cannot be written (a full disk) loses lines and disturbs nothing else; the model keeps
+    /// A log file that cannot be written (a full disk) loses lines and affects nothing else; the model keeps
     /// them.
     fn write_log(&mut self) {
         let (lines, end) = self.model.log_since(self.logged);
@@ -193,7 +193,7 @@ impl Sim {
         lock(&self.shared.faults).push(rule);
     }
 
-    /// Removes all faults. Requests that already stall go on stalling.
+    /// Removes all faults. Requests that stall already stay stalled.
     pub fn clear_faults(&self) {
         lock(&self.shared.faults).clear();
     }
