@@ -197,3 +197,6 @@ pub(super) fn left_over(look: &Snapshot, names: &Names) -> Vec<String> {
 pub(super) fn rivals(look: &Snapshot, names: &Names) -> BTreeSet<String> {
     look.services.iter().filter_map(|s| names.rival(&s.name)).map(|run| run.to_string()).collect()
 }
+
+#[cfg(test)]
+mod tests;

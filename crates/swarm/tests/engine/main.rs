@@ -13,3 +13,4 @@ mod spawn;
 mod status;
 mod support;
 mod why;
+mod worlds;
