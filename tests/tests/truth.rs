@@ -75,7 +75,7 @@ fn with_three_managers() -> Outcome {
     trials("truth::with_three_managers", Suite::Bookworm, 3, &PLANS, &ON_THREE_MANAGERS)
 }
 
-fn trials(test: &str, suite: Suite, managers: u8, plans: &[Plan], actors: &[Actor]) -> Outcome {
+fn trials(test: &str, suite: Suite, managers: usize, plans: &[Plan], actors: &[Actor]) -> Outcome {
     let spec = LabSpec { managers, suite: Some(suite), world: World::Empty, ..LabSpec::default() };
     let Some(lab) = lab_of(test, spec) else { return Ok(()) };
     let hosts =

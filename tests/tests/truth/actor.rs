@@ -52,6 +52,8 @@ impl Actor {
             }
             self.step(stage, n).map_err(Some)
         });
+        // After a change of the leader a manager needs a moment before it answers.
+        until(|| Ok(docker(lab, &["node", "ls"]).is_ok()), "the first manager answers")?;
         let names = docker(lab, &["service", "ls", "--format", "{{.Name}}"])?;
         for name in names.lines().filter(|name| name.starts_with("actor-")) {
             remove(lab, name)?;

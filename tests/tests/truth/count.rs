@@ -108,15 +108,20 @@ fn inspect_tasks(lab: &Lab, ids: &[String]) -> Result<Vec<Value>> {
     Ok(documents.into_iter().flat_map(|list| list.as_array().cloned().unwrap_or_default()).collect())
 }
 
-/// How many of these tasks the Swarm still has.
+const ENDED: [&str; 6] = ["complete", "shutdown", "failed", "rejected", "remove", "orphaned"];
+
+/// How many of these tasks the Swarm still has and have not ended.
 pub(crate) fn living(lab: &Lab, tasks: &[String]) -> Result<usize> {
     if tasks.is_empty() {
         return Ok(0);
     }
     let mut command = lab.command("docker");
-    // It ends with 1 where one is gone, and prints those that are there.
-    let output = command.args(["inspect", "--type", "task", "-f", "{{.ID}}"]).args(tasks).output()?;
-    Ok(String::from_utf8(output.stdout)?.lines().filter(|line| !line.is_empty()).count())
+    // It ends with 1 where one is gone, and prints those that are there. An ended task holds no address, and 20.10 keeps
+    // those of a removed job for minutes.
+    let output =
+        command.args(["inspect", "--type", "task", "-f", "{{.Status.State}}"]).args(tasks).output()?;
+    let states = String::from_utf8(output.stdout)?;
+    Ok(states.lines().filter(|state| !state.is_empty() && !ENDED.contains(state)).count())
 }
 
 fn addresses(tasks: &[Value], network: &str) -> BTreeSet<String> {
@@ -162,8 +167,7 @@ fn services(lab: &Lab, greedy: &str) -> Result<Vec<String>> {
 }
 
 fn unended(tasks: &[Value]) -> Vec<Value> {
-    let ended = ["complete", "shutdown", "failed", "rejected", "remove", "orphaned"];
-    let living = |task: &&Value| !ended.contains(&task["Status"]["State"].as_str().unwrap_or_default());
+    let living = |task: &&Value| !ENDED.contains(&task["Status"]["State"].as_str().unwrap_or_default());
     tasks.iter().filter(living).cloned().collect()
 }
 
