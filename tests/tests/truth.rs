@@ -137,7 +137,7 @@ impl Trials<'_> {
         acted.map_err(|_| "an actor panicked")??;
         let after = count::leaked(self.lab, network, usable)?;
         for (found, method) in taken.into_iter().zip(CENSUSES) {
-            self.judge(actor, network, method, (before, after), found);
+            self.judge(actor, network, method, (before, after), &found);
         }
         Ok(())
     }
@@ -148,9 +148,9 @@ impl Trials<'_> {
         network: &str,
         method: CensusMethod,
         (before, after): (i64, i64),
-        found: std::result::Result<Census, String>,
+        found: &std::result::Result<Census, String>,
     ) {
-        let how = match &found {
+        let how = match found {
             Err(refused) => refused.clone(),
             Ok(census) if census.complete => {
                 fault(census, before, after).unwrap_or_else(|| "right".to_owned())
