@@ -115,7 +115,9 @@ async fn leaks(test: &str, lab: Lab, shapes: &[(usize, usize)], load_balancers: 
 
 /// The named addresses are those that were lost, and the load balancers, which cannot be distinguished from them.
 fn assert_named(found: &Census, lost: &BTreeSet<std::net::Ipv4Addr>, load_balancers: u64) {
-    let named: BTreeSet<_> = found.leaked_addresses.iter().copied().collect();
+    let lists = [&found.leaked_addresses, &found.leaked_or_load_balancers];
+    let named: BTreeSet<_> = lists.into_iter().flatten().copied().collect();
+    assert_eq!(found.leaked_addresses.is_empty(), 0 < load_balancers || lost.is_empty(), "{found:?}");
     assert!(lost.is_subset(&named), "{lost:?} {found:?}");
     assert_eq!(named.len() as u64, lost.len() as u64 + load_balancers, "{lost:?} {found:?}");
 }
@@ -132,6 +134,7 @@ async fn count(engine: &Engine) -> Result<Census, Box<dyn std::error::Error>> {
         .await
     };
     let (bulk, cursor) = (by(CensusMethod::Bulk).await?, by(CensusMethod::Cursor).await?);
+    assert_eq!(bulk.leaked_or_load_balancers, cursor.leaked_or_load_balancers, "{bulk:?} {cursor:?}");
     assert_eq!(bulk.leaked_addresses, cursor.leaked_addresses, "{bulk:?} {cursor:?}");
     assert_eq!((bulk.complete, bulk.leaked), (cursor.complete, cursor.leaked), "{bulk:?} {cursor:?}");
     Ok(bulk)

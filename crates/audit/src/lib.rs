@@ -41,5 +41,5 @@ pub use seen::{
 };
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};
-pub use waits::{VipWait, waiting_services, waits_among};
+pub use waits::{VipWait, waiting_services, waiting_tasks, waits_among};
 pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why};

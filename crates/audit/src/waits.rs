@@ -1,8 +1,8 @@
-//! Services that wait for an address.
+//! Services and tasks that wait for an address.
 
 use serde::{Deserialize, Serialize};
 
-use crate::seen::{EndpointMode, Network, NetworkId, Service, Snapshot};
+use crate::seen::{EndpointMode, Network, NetworkId, Service, Snapshot, TaskId, TaskState};
 
 /// A service that lacks its virtual address on one of its networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,30 @@ fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
             }
         })
         .collect()
+}
+
+/// Tasks that may wait for an address on this network or, having it as one of several, on another: the name of the
+/// service (empty for a standalone container) and the task.
+///
+/// The allocator gives a task an address on all of its networks or on none, and what it has taken before the one that
+/// refuses it gives back; it tries again with every commit of the store (swarmkit `manager/allocator/network.go`,
+/// `procTasksNetwork`). So such a task takes and gives back an address of this network at each attempt, which no list
+/// and no event shows.
+pub fn waiting_tasks(snapshot: &Snapshot, network: &NetworkId) -> Vec<(String, TaskId)> {
+    // Whatever is desired of it: the allocator goes by the observed state alone.
+    let waiting = snapshot.tasks.iter().filter(|t| t.state == TaskState::New);
+    let on_mesh = snapshot.networks.iter().any(|n| n.ingress && n.id == *network);
+    let named = waiting.filter_map(|task| {
+        let Some(id) = &task.service else {
+            return task.is_attached_to(network).then(|| (String::new(), task.id.clone()));
+        };
+        // Without its service a task is not served at all (`allocateTask`).
+        let service = snapshot.service(id)?;
+        let wants = service.networks.contains(network) || (service.publishes_ingress && on_mesh);
+        // One that is no longer wanted may be of an earlier specification, on networks that no list shows.
+        (wants || !task.is_wanted()).then(|| (service.name.clone(), task.id.clone()))
+    });
+    named.collect()
 }
 
 #[cfg(test)]

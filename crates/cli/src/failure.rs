@@ -183,7 +183,7 @@ impl Ends for CensusError {
     fn code(&self) -> u8 {
         match self {
             Self::NoSuchNetwork(_) | Self::IngressInBulk(_) => USAGE,
-            Self::SomebodyWaits { .. } => REFUSED,
+            Self::AnotherCensus { .. } | Self::ServiceWaits { .. } | Self::TasksWait { .. } => REFUSED,
             Self::NoStatus(_) | Self::NotAllocated(_) => UNKNOWN,
             Self::Call(call) => call.code(),
         }
@@ -376,7 +376,7 @@ mod tests {
     fn an_error_that_wraps_another_has_the_code_of_that_one() {
         let missing = || NoSuchNetwork { name: "x".into(), overlays: vec!["ingress".into()] };
         let waits =
-            || CensusError::SomebodyWaits { service: "s".into(), network: "n".into(), status_offered: false };
+            || CensusError::ServiceWaits { service: "s".into(), network: "n".into(), status_offered: false };
         let table: [(Failure, u8); 7] = [
             (PreflightError::Overlay(missing().into()).into(), USAGE),
             (PreflightError::Overlay(CensusError::NotAllocated("x".into())).into(), UNKNOWN),

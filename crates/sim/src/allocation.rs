@@ -222,6 +222,8 @@ impl Model {
             service.meta = meta;
             service.vips = vips;
             service.committed = true;
+            let name = service.spec.name.clone();
+            self.tell("service", "update", id.as_str(), &name);
         }
     }
 

@@ -15,6 +15,7 @@ mod api;
 mod balancer;
 mod draft;
 mod engine_log;
+mod event_log;
 mod id;
 mod jobs;
 mod lookup;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::allocator::Allocator;
 use crate::engine_log::EngineLog;
+use crate::event_log::EventLog;
 use crate::id::{IdGen, NetworkId, NodeId, ServiceId, TaskId};
 use crate::object::{Blob, BlobKind, LocalNetwork, Meta, Network, Node, Service, Task};
 use crate::settings::Settings;
@@ -90,6 +91,7 @@ pub struct Model {
     /// Live tasks whose addresses a new leader did not restore.
     pub(crate) unrestored_tasks: u64,
     log: EngineLog,
+    pub(crate) events: EventLog,
 }
 
 /// The Swarm as a whole.
@@ -157,6 +159,7 @@ impl Model {
             failed_updates: 0,
             unrestored_tasks: 0,
             log,
+            events: EventLog::default(),
         };
         model.log_leadership();
         model.add_local_networks();

@@ -51,7 +51,9 @@ impl Model {
         let id = NetworkId::new(self.ids.object());
         let meta = self.new_meta();
         let network = Network { id: id.clone(), meta, request, state: None, copy: Arc::new(Value::Null) };
+        let name = network.request.name.clone();
         self.networks.insert(id.clone(), network);
+        self.tell("network", "create", id.as_str(), &name);
         self.schedule(self.settings.timings.allocation, Event::NetworkCreated(id.clone()));
         self.run();
         id
@@ -143,6 +145,7 @@ impl Model {
         let id = self.network_id(term)?;
         self.check_unused(&id)?;
         let Some(network) = self.networks.remove(&id) else { return Ok(()) };
+        self.tell("network", "remove", id.as_str(), &network.request.name);
         // The order of `doNetworkAlloc` for a deleted network: balancers, then the pool. A task that still
         // stops on it is not considered, which is the root of L1.
         let nodes = self.drop_balancers(&id);

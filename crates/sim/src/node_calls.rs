@@ -206,6 +206,7 @@ impl Model {
             node.meta = meta;
             change(node);
         }
+        self.tell("node", "update", id.as_str(), "");
     }
 
     /// Reconciles services with the nodes as they are now, and schedules tasks that wait for a node.

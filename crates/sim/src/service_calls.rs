@@ -45,7 +45,9 @@ impl Model {
             committed: false,
             update: None,
         };
+        let name = service.spec.name.clone();
         self.services.insert(id.clone(), service);
+        self.tell("service", "create", id.as_str(), &name);
         let event = Event::ServiceChanged { service: id.clone(), created: true };
         self.schedule(self.settings.timings.allocation, event);
         self.run();
@@ -87,6 +89,8 @@ impl Model {
                 *job = JobStatus { iteration: job.iteration + 1, last_execution: self.now };
             }
         }
+        let name = self.services.get(&id).map_or_else(String::new, |service| service.spec.name.clone());
+        self.tell("service", "update", id.as_str(), &name);
         let event = Event::ServiceChanged { service: id, created: false };
         self.schedule(self.settings.timings.allocation, event);
         self.run();
@@ -135,6 +139,7 @@ impl Model {
         self.require_manager()?;
         let id = self.service_id(term)?;
         let Some(service) = self.services.remove(&id) else { return Ok(()) };
+        self.tell("service", "remove", id.as_str(), &service.spec.name);
         self.allocator.waiting_services.remove(&service.meta.seq);
         self.allocator.services.remove(&id);
         // The VIPs in the store are released even if another service has been given one of them since (L3).

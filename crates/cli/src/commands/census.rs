@@ -1,6 +1,6 @@
 //! `pvcheck census`.
 
-use pvcheck_swarm::{Census, CensusOptions, Operation, Permit, RunId, census};
+use pvcheck_swarm::{Census, CensusMethod, CensusOptions, Operation, Permit, RunId, census};
 
 use crate::args::{self, Args};
 use crate::failure::{Failure, Outcome};
@@ -34,17 +34,25 @@ fn text(c: &Census) -> String {
     if !c.leaked_addresses.is_empty() {
         lines.push(format!("leaked: {}", list(&c.leaked_addresses)));
     }
-    if 0 < c.load_balancers {
-        lines.push(format!(
-            "  {} of these are load balancers of other nodes, which no manager names",
-            c.load_balancers
-        ));
+    if !c.leaked_or_load_balancers.is_empty() {
+        let whose = match c.leaked {
+            Some(0) => "load balancers of other nodes".to_owned(),
+            _ => format!(
+                "{leaked} leaked and {} load balancers of other nodes, which no manager tells apart",
+                c.load_balancers
+            ),
+        };
+        lines.push(format!("{whose}: {}", list(&c.leaked_or_load_balancers)));
     }
     if !c.free_and_owned.is_empty() {
         lines.push(format!("free and owned at once: {}", list(&c.free_and_owned)));
     }
     if let Some(reason) = &c.reason {
-        let what = if c.complete { "by status" } else { "not complete" };
+        let what = match (c.complete, c.method) {
+            (false, _) => "not complete",
+            (true, CensusMethod::Waiting) => "without a probe",
+            (true, _) => "by status",
+        };
         lines.push(format!("{what}: {reason}"));
     }
     lines.join("\n") + "\n"

@@ -128,7 +128,7 @@ fn broken_off(stop: &ChurnError) -> ChurnOutcome {
     match stop {
         ChurnError::TooLittleRoom { .. } => ChurnOutcome::Refused(ChurnRefusal::TooFewFree { error }),
         ChurnError::Lock(LockError::Held { .. }) => ChurnOutcome::Refused(ChurnRefusal::LockHeld { error }),
-        ChurnError::Census(CensusError::SomebodyWaits { .. }) => {
+        ChurnError::Census(CensusError::ServiceWaits { .. } | CensusError::TasksWait { .. }) => {
             ChurnOutcome::Refused(ChurnRefusal::ServiceWaits { error })
         }
         ChurnError::Call(_) => ChurnOutcome::Failed(ChurnFailure::Call { error }),

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Either, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
@@ -13,6 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::body::{End, SimBody};
+use super::events::EventBody;
 use super::fault::Fault;
 use super::{RequestRecord, Shared, TICK, lock};
 use crate::api::Response;
@@ -54,7 +55,10 @@ async fn connection(shared: Arc<Shared>, stream: UnixStream) {
 }
 
 /// An error ends the connection without an answer.
-async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<hyper::Response<SimBody>, io::Error> {
+async fn answer(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<hyper::Response<Either<SimBody, EventBody>>, io::Error> {
     let method = request.method().as_str().to_owned();
     let target = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     lock(&shared.requests).push(RequestRecord { method: method.clone(), target: target.clone() });
@@ -67,7 +71,14 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<hyper::Re
     if let Some(Fault::Fail { status }) = fault {
         let text = serde_json::json!({"message": "injected failure"}).to_string();
         let response = Response { status, content_type: Some("application/json"), body: text.into_bytes() };
-        return Ok(whole(shared, response));
+        return Ok(whole(shared, response).map(Either::Left));
+    }
+    if method == "GET" && fault.is_none() && is_events(&target) {
+        let body = Either::Right(EventBody::new(Arc::clone(shared)));
+        return hyper::Response::builder()
+            .header("Content-Type", "application/json")
+            .body(body)
+            .map_err(io::Error::other);
     }
     // The lock is not held while the answer is sent: a stalled client must not stop the model.
     let response = {
@@ -77,7 +88,13 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<hyper::Re
         running.write_log();
         response
     };
-    spoil(shared, response, fault).await
+    Ok(spoil(shared, response, fault).await?.map(Either::Left))
+}
+
+/// True for `/events`, with a version before it or a query behind it.
+fn is_events(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    path.rsplit('/').next() == Some("events") && path.matches('/').count() <= 2
 }
 
 async fn spoil(

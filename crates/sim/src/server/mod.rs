@@ -1,6 +1,7 @@
 //! The model behind a unix socket.
 
 mod body;
+mod events;
 mod fault;
 mod handle;
 

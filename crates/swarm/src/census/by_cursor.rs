@@ -1,25 +1,46 @@
 //! A census by a few services without tasks: each is given one virtual address, tells it, and is gone.
 
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use pvcheck_audit::ServiceId;
 
+use super::doubt::Doubt;
 use super::prober::Prober;
 use super::ring::Turn;
-use crate::engine::CallError;
+use crate::engine::{CallError, Pace, wait_until};
 use crate::read::{read_service, read_tasks};
 
 /// Steps between two looks at what others do.
 const STRETCH: u32 = 64;
 
-/// How long an allocator that has an address may take to give it: it does so within milliseconds, even under load
-/// within a fraction of this.
-const SETTLED: Duration = Duration::from_secs(2);
+/// How long an allocator that has an address usually takes at most to give it, before it is made to show that it has
+/// none.
+const SETTLED: Duration = Duration::from_millis(300);
 
 /// The pause between two looks at one's own service, which has its address after about a millisecond.
 const BLINK: Duration = Duration::from_millis(1);
+
+/// What one service was given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The next free address.
+    Given(Ipv4Addr),
+    /// Nothing, because nothing was free.
+    NoneLeft,
+    /// Nothing, and the allocator did not show that it had tried.
+    Silent,
+}
+
+impl Step {
+    fn address(self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Given(address) => Some(address),
+            Self::NoneLeft | Self::Silent => None,
+        }
+    }
+}
 
 impl Prober<'_> {
     /// Some steps of the ring, then a look at what others do meanwhile.
@@ -28,32 +49,41 @@ impl Prober<'_> {
         while taken < STRETCH && !turn.is_complete() {
             let lanes = turn.lanes();
             let given = try_join_all((0..lanes).map(|_| self.step())).await?;
-            let given: Vec<_> = given.into_iter().flatten().collect();
-            turn.push(&given, given.len() < lanes as usize);
+            turn.removed(given.iter().map(|(service, _)| service.clone()).collect());
+            if given.iter().any(|(_, step)| *step == Step::Silent) {
+                turn.disturb(Doubt::AllocatorSilent);
+                break;
+            }
+            let addresses: Vec<_> = given.iter().filter_map(|(_, step)| step.address()).collect();
+            turn.push(&addresses, addresses.len() < lanes as usize);
             taken += lanes;
         }
         self.note(turn, &read_tasks(self.op.engine).await?);
         Ok(())
     }
 
-    /// The next free address, given back at once; `None` if there was none.
-    async fn step(&self) -> Result<Option<Ipv4Addr>, CallError> {
+    /// The next free address, given back at once, with the service that asked for it.
+    async fn step(&self) -> Result<(ServiceId, Step), CallError> {
         let name = self.next_name();
         let service = self.writer.create_pointer(&name, self.network, self.op.run).await?;
-        let address = self.wait_vip(&service).await;
+        let given = self.wait_vip(&service).await;
         self.writer.remove_service(&service).await?;
-        address
+        Ok((service, given?))
     }
 
-    async fn wait_vip(&self, id: &ServiceId) -> Result<Option<Ipv4Addr>, CallError> {
-        let since = Instant::now();
-        loop {
-            let service = read_service(self.op.engine, id).await?;
-            let vip = service.vips.iter().find(|v| v.network == self.network.id).and_then(|v| v.address);
-            if vip.is_some() || SETTLED < since.elapsed() {
-                return Ok(vip);
-            }
-            tokio::time::sleep(BLINK).await;
+    async fn wait_vip(&self, id: &ServiceId) -> Result<Step, CallError> {
+        let given = wait_until!(Pace::new(SETTLED).every(BLINK), async { self.vip(id).await.transpose() });
+        if let Some(address) = given.transpose()? {
+            return Ok(Step::Given(address));
         }
+        if !self.allocator_has_tried().await? {
+            return Ok(Step::Silent);
+        }
+        Ok(self.vip(id).await?.map_or(Step::NoneLeft, Step::Given))
+    }
+
+    async fn vip(&self, id: &ServiceId) -> Result<Option<Ipv4Addr>, CallError> {
+        let service = read_service(self.op.engine, id).await?;
+        Ok(service.vips.iter().find(|v| v.network == self.network.id).and_then(|v| v.address))
     }
 }

@@ -8,8 +8,8 @@ use pvcheck_audit::{
 use pvcheck_ipam::AllocatorStatus;
 
 use super::doubt::Doubt;
-use super::prober::subnets_of;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
+use super::settle::{elapsed_ms, subnets_of};
 use crate::engine::Engine;
 use crate::operation::Operation;
 use crate::read::read_count;
@@ -138,10 +138,11 @@ fn conclude(moment: &Moment<'_>, leaked: Result<u64, Doubt>, started: Instant) -
         load_balancers: owners.load_balancers.len() as u64,
         leaked,
         leaked_addresses: Vec::new(),
+        leaked_or_load_balancers: Vec::new(),
         free_and_owned: Vec::new(),
         method: CensusMethod::Status,
         complete: doubt.is_none(),
         reason: Some(doubt.unwrap_or(Doubt::NumberOnly)),
-        elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        elapsed_ms: elapsed_ms(started),
     }
 }

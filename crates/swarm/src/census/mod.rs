@@ -3,14 +3,18 @@
 //! What is neither handed out nor owned is leaked. No other way sees it on engines before API 1.52: a leaked address
 //! belongs to no container, no task and no service.
 
+mod actors;
 mod by_bulk;
 mod by_cursor;
 mod by_status;
+mod by_waiting;
 mod doubt;
+mod evidence;
 mod prober;
 mod report;
 mod ring;
 mod run;
+mod settle;
 
 pub use doubt::Doubt;
 pub use report::{Census, CensusError, CensusMethod, CensusOptions};

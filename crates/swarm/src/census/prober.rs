@@ -1,20 +1,22 @@
 //! Turns of the ring, one after the other, until they agree.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use pvcheck_audit::{Network, Owners, Service, Snapshot, Task, counts_refused, owners, waits_among};
-use pvcheck_ipam::{Capacity, CensusFacts, LeakReport, confirm, reconcile};
+use pvcheck_audit::{Network, Service, Snapshot, Task, TaskState, counts_refused};
+use pvcheck_ipam::Capacity;
 
+use super::actors::{self, Names, Waiter};
 use super::doubt::Doubt;
+use super::evidence::{Evidence, Settled, parts};
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use super::ring::Turn;
-use crate::engine::{CallError, poll, wait_until, wire};
+use crate::engine::{CallError, Events, SwarmChange, poll, wait_until};
 use crate::operation::Operation;
 use crate::progress::Progress;
-use crate::read::{address, read_services};
+use crate::read::{read_services, read_tasks_of};
+use crate::run::RunId;
 use crate::write::Writer;
 
 /// A census under way.
@@ -26,56 +28,68 @@ pub(super) struct Prober<'a> {
     pub(super) method: CensusMethod,
     pub(super) options: &'a CensusOptions,
     pub(super) started: Instant,
+    pub(super) names: Names,
     /// Services made so far.
     pub(super) made: AtomicU64,
 }
 
-/// How the names of all census services begin.
-const NAME: &str = "pvcheck-census";
+/// How long an event, or the allocator's next attempt, may take: both come within milliseconds on an idle leader.
+const CAUGHT_UP: Duration = Duration::from_secs(5);
 
-/// How long somebody may be without an address before that counts as waiting: a service that is just being made has none
-/// for some milliseconds.
-const JUST_MADE: Duration = Duration::from_secs(1);
+/// How long a service or a task may be without an address before that counts as waiting: one that is just being made has
+/// none for some milliseconds.
+pub(super) const JUST_MADE: Duration = Duration::from_secs(1);
 
 impl Prober<'_> {
-    /// Turn after turn until one shows that nothing is leaked, or one takes no suspect off those of the turns before, or
-    /// the time is up.
+    /// Turn after turn until one shows that nothing is leaked, or two agree, or the time is up.
+    ///
+    /// Only a turn during which no other client moved the ring says anything about what it did not hand out: the allocator
+    /// goes round serially, so an address between two that it gave us is taken, or was given to another client. A turn that
+    /// may have been disturbed is made again, and only what it shows to be free is kept.
     pub(super) async fn count(&self, first_look: Snapshot) -> Result<Census, CensusError> {
-        self.refuse_if_somebody_waits(&first_look).await?;
+        self.refuse_while_waiting(&first_look).await?;
+        let events = Events::follow(self.op.engine.connection(), self.names.prefix().to_owned()).await?;
+        self.refuse_rival(&first_look, &events).await?;
         let mut before = self.wait_calm(first_look).await?;
-        let mut suspected: Option<LeakReport> = None;
+        let (mut known, mut earlier) = (Evidence::default(), None::<Settled>);
+        let mut n = 0;
         loop {
-            let what = if suspected.is_some() { "looking again at the suspects" } else { "looking" };
-            let turn = self.turn(&before, what).await?;
-            let (report, after) = self.settle(&before, &turn).await?;
-            let doubt = self.doubt(&turn, &before, &after, &report);
-            match (doubt, suspected.take()) {
-                (Some(doubt), _) if !turn.is_complete() || self.cannot_go_on() => {
-                    return Ok(self.conclude(report, Some(doubt)));
+            // What happened between two turns moved no ring that is being followed. Whether the stream still runs is
+            // asked at the end of the turn.
+            drop(events.take_others());
+            let turn = self.turn(&before, n, earlier.is_some(), &events).await?;
+            let (settled, after) = self.settle(&before, &turn).await?;
+            match self.doubt(&turn, &before, &after, &settled, &events)? {
+                Some(doubt) if doubt.is_final() || self.time_is_up() => {
+                    return Ok(self.conclude(settled.report, Some(doubt)));
                 }
-                (Some(_), _) => before = self.wait_calm(after).await?,
-                (None, earlier) => {
-                    let agreed = earlier.as_ref().map_or(report.clone(), |earlier| confirm(earlier, &report));
-                    let stable = earlier.is_some_and(|earlier| earlier.suspects == agreed.suspects);
-                    if stable || agreed.suspects.len() as u64 == agreed.load_balancers_unnamed {
-                        return Ok(self.conclude(agreed, None));
-                    }
-                    if self.cannot_go_on() {
-                        return Ok(self.conclude(agreed, Some(Doubt::SuspectsVanish)));
-                    }
-                    (before, suspected) = (after, Some(agreed));
+                Some(_) => {
+                    known.add(&settled);
+                    (before, earlier) = (self.wait_calm(after).await?, None);
+                }
+                None if settled.is_final(earlier.as_ref()) => {
+                    let doubt = known.contradicts(&settled.report).or_else(|| parts(&settled.report));
+                    return Ok(self.conclude(settled.report, doubt));
+                }
+                None if self.time_is_up() => {
+                    return Ok(self.conclude(settled.report, Some(Doubt::Unconfirmed)));
+                }
+                None => {
+                    known.add(&settled);
+                    (before, earlier) = (after, Some(settled));
                 }
             }
+            n += 1;
         }
     }
 
-    /// Looks until no task of the network is stopping any more, or the time is up.
+    /// Reads snapshots until no task of the network is stopping any more, or the time is up.
     async fn wait_calm(&self, mut look: Snapshot) -> Result<Snapshot, CallError> {
         let mut said = 0;
         // No `wait_until`: it begins with a snapshot that is at hand, and returns the last one also when the time is up.
         loop {
             let stopping = self.stopping(&look);
-            if stopping == 0 || self.cannot_go_on() {
+            if stopping == 0 || self.time_is_up() {
                 return Ok(look);
             }
             if stopping != said {
@@ -88,34 +102,61 @@ impl Prober<'_> {
         }
     }
 
-    /// Each address that a census gives back lets the allocator try a waiting service again, and lose more. So there is no
-    /// census, or no more of it, while one waits for longer than it takes to be made.
-    async fn refuse_if_somebody_waits(&self, look: &Snapshot) -> Result<(), CensusError> {
-        let mut waiting = waits(&look.services, &look.networks);
+    /// Each address that a census gives back lets the allocator try a waiting service again, and lose more. A waiting task
+    /// takes and gives back an address of each of its other networks at every attempt, in no list and no event, and so moves
+    /// the ring unseen. So there is no census, or no more of it, while one waits for longer than it takes to be made.
+    async fn refuse_while_waiting(&self, look: &Snapshot) -> Result<(), CensusError> {
+        let mut waiting = actors::waiters(look, self.network);
         if waiting.is_empty() {
             return Ok(());
         }
         wait_until!(JUST_MADE, async {
             let now = match self.op.engine.snapshot().await {
-                Ok(look) => waits(&look.services, &look.networks),
+                Ok(look) => actors::waiters(&look, self.network),
                 Err(error) => return Some(Err(error)),
             };
             waiting.retain(|wait| now.contains(wait));
             waiting.is_empty().then_some(Ok(()))
         })
         .transpose()?;
-        match waiting.pop_first() {
+        let of_one = |service: &str| {
+            waiting.iter().filter(|w| matches!(w, Waiter::Task { service: s, .. } if s == service)).count()
+        };
+        let status_offered = counts_refused(look).is_none();
+        match waiting.first().cloned() {
             None => Ok(()),
-            Some((service, network)) => {
-                let status_offered = counts_refused(look).is_none();
-                Err(CensusError::SomebodyWaits { service, network, status_offered })
+            Some(Waiter::Service { service, network }) => {
+                Err(CensusError::ServiceWaits { service, network, status_offered })
+            }
+            Some(Waiter::Task { service, task }) => {
+                let (tasks, network) = (of_one(&service) as u64, self.network.name.clone());
+                Err(CensusError::TasksWait { service, task, tasks, network, status_offered })
             }
         }
     }
 
+    /// Refuses a census of a network of which another one is at work. Services that a killed census left change nothing
+    /// any more: they are owners like others.
+    async fn refuse_rival(&self, look: &Snapshot, events: &Events) -> Result<(), CensusError> {
+        let rivals = actors::rivals(look, &self.names);
+        if rivals.is_empty() {
+            return Ok(());
+        }
+        wait_until!(JUST_MADE, async {
+            let others = events.take_others().ok()?;
+            let rival = others.iter().find_map(|change| self.names.rival(&change.name))?;
+            Some(Err(self.another_census(rival)))
+        })
+        .unwrap_or(Ok(()))
+    }
+
+    fn another_census(&self, run: RunId) -> CensusError {
+        CensusError::AnotherCensus { run, network: self.network.name.clone() }
+    }
+
     /// A name for the next service.
     pub(super) fn next_name(&self) -> String {
-        format!("{NAME}-{}-{}", self.op.run, self.made.fetch_add(1, Ordering::Relaxed))
+        self.names.nth(self.made.fetch_add(1, Ordering::Relaxed))
     }
 
     /// How many tasks hold an address of the network and are to stop.
@@ -124,47 +165,107 @@ impl Prober<'_> {
     }
 
     /// Why this turn does not settle the matter; `None` if it does.
-    fn doubt(&self, turn: &Turn, before: &Snapshot, after: &Snapshot, report: &LeakReport) -> Option<Doubt> {
-        let nodes = |look| owners(look, self.network).load_balancers;
-        if !turn.is_complete() {
-            Some(Doubt::TimeUp)
-        } else if turn.is_restless() || 0 < self.stopping(after) || nodes(before) != nodes(after) {
-            Some(Doubt::TasksMoved)
-        } else if 0 < report.load_balancers_missing {
-            Some(Doubt::LoadBalancersMissing { nodes: report.load_balancers_missing })
-        } else {
-            None
+    ///
+    /// # Errors
+    /// If another census of the network goes on.
+    fn doubt(
+        &self,
+        turn: &Turn,
+        before: &Snapshot,
+        after: &Snapshot,
+        settled: &Settled,
+        events: &Events,
+    ) -> Result<Option<Doubt>, CensusError> {
+        let looks = [before, after].map(|look| look.services.as_slice());
+        let left = actors::left_over(after, &self.names);
+        if !left.is_empty() {
+            return Ok(Some(Doubt::NotRemoved { services: left }));
         }
+        let moved = self.moved(events, &looks)?;
+        let ended = || (!turn.is_complete()).then_some(Doubt::TimeUp);
+        let restless = turn.is_restless() || 0 < self.stopping(after);
+        let network = self.network.name.clone();
+        Ok(turn
+            .disturbance()
+            .cloned()
+            .or(moved)
+            .or_else(ended)
+            .or_else(|| actors::change(before, after, self.network, &self.names))
+            .or_else(|| restless.then_some(Doubt::TasksMoved))
+            .or_else(|| {
+                actors::came_and_went(turn.busy(), before, self.network)
+                    .then_some(Doubt::TasksChanged { network })
+            })
+            .or_else(|| self.balancers_doubt(after, settled)))
     }
 
-    /// True iff another turn would not help, or there is no time for one.
-    fn cannot_go_on(&self) -> bool {
+    /// Why the ring may have been moved since the last call, by the engine's events; `None` if it was not.
+    ///
+    /// # Errors
+    /// If a census of another run goes on and that run comes first: of two that began at once one has to yield, and both
+    /// see the same order of their ids.
+    fn moved(&self, events: &Events, looks: &[&[Service]]) -> Result<Option<Doubt>, CensusError> {
+        let changes: BTreeSet<SwarmChange> = match events.take_others() {
+            Ok(changes) => changes,
+            Err(lost) => return Ok(Some(Doubt::EventsLost { why: lost.0 })),
+        };
+        let rival = changes.iter().find_map(|change| self.names.rival(&change.name));
+        if let Some(rival) = rival.filter(|rival| rival.as_str() < self.op.run.as_str()) {
+            return Err(self.another_census(rival));
+        }
+        let mover = actors::first_mover(&changes, self.network, &self.names, looks);
+        Ok(mover.map(|change| Doubt::SwarmChanged { change: change.clone() }))
+    }
+
+    /// True iff there is no time for another turn.
+    fn time_is_up(&self) -> bool {
         self.options.deadline <= self.started.elapsed()
     }
 
-    /// Batch after batch until the ring has gone round or the time is up.
-    async fn turn(&self, before: &Snapshot, what: &str) -> Result<Turn, CensusError> {
-        let usable = self.capacity.usable();
-        let mut turn = Turn::new(self.network.subnets());
-        while !turn.is_complete() && self.started.elapsed() < self.options.deadline {
+    /// How much time is left.
+    pub(super) fn time_left(&self) -> Duration {
+        self.options.deadline.saturating_sub(self.started.elapsed())
+    }
+
+    /// Batch after batch until the ring has gone round, the turn is spoilt, or the time is up.
+    async fn turn(
+        &self,
+        before: &Snapshot,
+        n: u32,
+        again: bool,
+        events: &Events,
+    ) -> Result<Turn, CensusError> {
+        let what = if again { "looking again at the suspects" } else { "looking" };
+        let mut turn = Turn::new(self.network.subnets(), n);
+        while !turn.is_over() && !self.time_is_up() {
             match self.method {
                 CensusMethod::Bulk => self.batch(&mut turn).await?,
-                // By status no turn is made at all.
-                CensusMethod::Cursor | CensusMethod::Status => self.stretch(&mut turn).await?,
+                // By status, or while something waits, no turn is made at all.
+                CensusMethod::Cursor | CensusMethod::Status | CensusMethod::Waiting => {
+                    self.stretch(&mut turn).await?;
+                }
             }
-            if !waits(&read_services(self.op.engine).await?, &before.networks).is_empty() {
-                self.refuse_if_somebody_waits(&self.op.engine.snapshot().await?).await?;
+            let services = read_services(self.op.engine).await?;
+            if actors::some_service_waits(&services, before) {
+                self.refuse_while_waiting(&self.op.engine.snapshot().await?).await?;
+            }
+            if let Some(doubt) = self.moved(events, &[&before.services, &services])? {
+                turn.disturb(doubt);
             }
             (self.op.watch)(Progress::Count {
                 what: format!("census of {}: {what}", self.network.name),
                 done: turn.seen().len() as u64,
-                total: usable,
+                total: self.capacity.usable(),
             });
+        }
+        // The barrier: with the event of our own last removal all before it have come.
+        if !events.caught_up(turn.last_removed(), CAUGHT_UP).await {
+            turn.disturb(Doubt::EventsLate);
         }
         Ok(turn)
     }
 
-    /// Notes who else holds what meanwhile, and whether some of them stop.
+    /// Notes what other tasks hold meanwhile, and whether some of them stop.
     pub(super) fn note(&self, turn: &mut Turn, others: &[Task]) {
         // A task that has ended still lists its address, and a leaked one is just such an address.
         let holding = others.iter().filter(|t| t.state.holds_addresses());
@@ -172,83 +273,22 @@ impl Prober<'_> {
         turn.saw_stopping(others.iter().any(|t| t.is_stopping_on(&self.network.id)));
     }
 
-    /// What a turn amounts to, with the owners of before and of now; and the look that showed those of now.
-    async fn settle(&self, before: &Snapshot, turn: &Turn) -> Result<(LeakReport, Snapshot), CallError> {
-        let after = self.op.engine.snapshot().await?;
-        let local = self.local_load_balancer().await?;
-        let (then, now) = (self.owners(before, local), self.owners(&after, local));
-        let report = reconcile(&CensusFacts {
-            capacity: self.capacity.clone(),
-            handed_out: turn.seen().clone(),
-            owned_before: then.addresses(),
-            owned_after: now.addresses(),
-            load_balancers_unnamed: then.load_balancers.union(&now.load_balancers).count() as u64,
-            busy: turn.busy().clone(),
-        });
-        Ok((report, after))
+    /// Waits until the allocator has tried to serve everything that was asked for before this call; false if it did not
+    /// within `CAUGHT_UP`.
+    ///
+    /// The allocator takes the store's events in their order, and a task without a network is served as well (swarmkit
+    /// `manager/allocator/network.go`): once one that is made now is past `new`, what came before and has no address yet
+    /// has been refused one. An allocator that is merely busy is so told from an empty pool.
+    pub(super) async fn allocator_has_tried(&self) -> Result<bool, CallError> {
+        let service = self.writer.create_witness(&self.next_name(), self.op.run).await?;
+        let tried = wait_until!(CAUGHT_UP.min(self.time_left()), async {
+            match read_tasks_of(self.op.engine, &service).await {
+                Ok(tasks) => tasks.iter().any(|t| TaskState::New < t.state).then_some(Ok(())),
+                Err(error) => Some(Err(error)),
+            }
+        })
+        .transpose();
+        self.writer.remove_service(&service).await?;
+        Ok(tried?.is_some())
     }
-
-    fn owners(&self, snapshot: &Snapshot, local: Option<Ipv4Addr>) -> Owners {
-        let mut owners = owners(snapshot, self.network);
-        if let Some(address) = local {
-            owners.name_load_balancer(&snapshot.engine.node, address);
-        }
-        owners
-    }
-
-    /// A census as a value.
-    fn conclude(&self, report: LeakReport, doubt: Option<Doubt>) -> Census {
-        let complete = doubt.is_none();
-        Census {
-            network: self.network.name.clone(),
-            subnet: subnets_of(self.network),
-            usable: report.usable,
-            handed_out: report.handed_out,
-            owned: report.owned,
-            load_balancers: report.load_balancers_unnamed,
-            leaked: complete.then_some(report.leaked),
-            leaked_addresses: if complete { report.suspects.into_iter().collect() } else { Vec::new() },
-            free_and_owned: report.free_and_owned.into_iter().collect(),
-            method: self.method,
-            complete,
-            reason: doubt,
-            elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-
-    /// The address of this node's own load balancer, which the node alone can name.
-    async fn local_load_balancer(&self) -> Result<Option<Ipv4Addr>, CallError> {
-        // The full id is answered from the node's own copy of the network, the only one that lists endpoints.
-        match self
-            .op
-            .engine
-            .connection()
-            .get::<wire::Network>(&format!("/networks/{}", self.network.id))
-            .await
-        {
-            Ok(network) => Ok(load_balancer_of(&network)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// The network's subnets as a census tells them.
-pub(super) fn subnets_of(network: &Network) -> String {
-    network.subnets().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-}
-
-/// Who waits, and on which network.
-fn waits(services: &[Service], networks: &[Network]) -> BTreeSet<(String, String)> {
-    // The services of another census have one network each, and so nothing to lose on others.
-    let waits = waits_among(services, networks).into_iter().filter(|w| !w.service.starts_with(NAME));
-    waits.map(|w| (w.service, w.network_name.unwrap_or_else(|| w.network.to_string()))).collect()
-}
-
-/// libnetwork names the endpoint `NETWORK-endpoint` in the container `lb-NETWORK` (`ingress-sbox` for ingress).
-fn load_balancer_of(network: &wire::Network) -> Option<Ipv4Addr> {
-    let lb = |key: &str| key == format!("lb-{}", network.name) || key == format!("{}-sbox", network.name);
-    let endpoint = format!("{}-endpoint", network.name);
-    let found = network.containers.iter().find(|(key, c)| lb(key) && c.name == endpoint)?;
-    address(&found.1.ipv4_address)
 }

@@ -3,12 +3,13 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use pvcheck_audit::{Network, NoSuchNetwork};
+use pvcheck_audit::{Network, NoSuchNetwork, TaskId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::doubt::Doubt;
 use crate::engine::CallError;
+use crate::run::RunId;
 use crate::worded;
 
 /// How the addresses were asked for.
@@ -24,6 +25,9 @@ pub enum CensusMethod {
     /// nothing, so it is possible while a service waits for one; but it is a number without names, and only ever used when
     /// asked for.
     Status,
+    /// No address was asked for, because none is free: a service or a task waits for one on this network and on no other.
+    /// What has no owner is then leaked. It is chosen by itself, never asked for.
+    Waiting,
 }
 
 impl CensusMethod {
@@ -50,20 +54,25 @@ pub struct Census {
     pub handed_out: u64,
     /// Addresses with a known holder, load balancers whose address could be read among them.
     pub owned: u64,
-    /// Load balancers that hold an address which nobody could name.
+    /// Load balancers of other nodes, whose addresses no manager names.
     pub load_balancers: u64,
-    /// Addresses that nobody owns and that were not handed out; `null` unless the census is complete.
+    /// Addresses without an owner that were not handed out; `null` unless the census is complete.
     pub leaked: Option<u64>,
-    /// Which: as many as `leaked` says, and one more per unnamed load balancer, since nothing tells them apart. Empty by
-    /// `status`, which names none.
+    /// Which: exactly as many as `leaked` says. Empty where nothing tells them from load balancers (see
+    /// `leaked_or_load_balancers`), by `status`, which names none, and unless the census is complete.
     pub leaked_addresses: Vec<Ipv4Addr>,
-    /// Addresses that are free and owned at once: somebody else may be given them (L3 in the docs). Empty by `status`, which
-    /// cannot see them.
+    /// Where `load_balancers` is not 0: addresses of which that many are load balancers of other nodes and `leaked` are
+    /// leaked. No manager says which is which.
+    #[serde(default)]
+    pub leaked_or_load_balancers: Vec<Ipv4Addr>,
+    /// Addresses that are free and owned at once: another service may be given them (L3 in the docs). Two turns saw them
+    /// so, with the same owner. Empty by `status`, which cannot see them, and unless the census is complete.
     pub free_and_owned: Vec<Ipv4Addr>,
     /// How the addresses were asked for.
     pub method: CensusMethod,
-    /// True iff the ring went round and its owners were known before and after; by `status`, iff two counts agreed, or one
-    /// found nothing leaked, and the owners were the same before and after each.
+    /// True iff the ring went round while no other client moved it, the parts add up to `usable`, and either nothing was
+    /// left over or a second turn found the very same; by `status`, iff two counts agreed, or one found nothing leaked,
+    /// and the owners were the same before and after each.
     pub complete: bool,
     /// Why it is not complete; by `status` also what the method leaves unsaid. In JSON its kind and data are `doubt`,
     /// its text is `reason`.
@@ -71,6 +80,13 @@ pub struct Census {
     pub reason: Option<Doubt>,
     /// How long it took.
     pub elapsed_ms: u64,
+}
+
+impl Census {
+    /// The leaked addresses, and where nothing tells them apart, those of load balancers among them.
+    pub(crate) fn suspects(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.leaked_addresses.iter().chain(&self.leaked_or_load_balancers).copied()
+    }
 }
 
 /// The bounds of a census.
@@ -103,10 +119,10 @@ pub enum CensusError {
     NotAllocated(String),
     /// A service waits for an address: a census would cost more of them.
     #[error(
-        "service `{service}` waits for an address on {network}; a census now would lose more of them; remove or fix that service first{}",
-        if *.status_offered { ", or count with `--method status`, which asks for no address" } else { "" }
+        "service `{service}` waits for an address on {network}; a census now would lose more of them; `pvcheck why {service}` says what to do first{}",
+        or_status(*.status_offered)
     )]
-    SomebodyWaits {
+    ServiceWaits {
         /// The waiting service.
         service: String,
         /// The network it waits on, by name or id.
@@ -114,7 +130,35 @@ pub enum CensusError {
         /// True iff the engine offers [`CensusMethod::Status`], which is possible all the same.
         status_offered: bool,
     },
-    /// The engine tells no count of its own; with the reason.
+    /// Tasks wait for an address here or on another of their networks: each attempt to serve them takes an address of this
+    /// network and gives it back, which moves the ring that a census follows.
+    #[error(
+        "{tasks} task(s) of service `{service}` wait for an address, {task} first, and each attempt moves the ring of {network} that a census follows; `pvcheck why {service}` says what to do first{}",
+        or_status(*.status_offered)
+    )]
+    TasksWait {
+        /// The service of the first that waits.
+        service: String,
+        /// The first task that waits.
+        task: TaskId,
+        /// How many tasks of that service wait.
+        tasks: u64,
+        /// The network that was to be counted.
+        network: String,
+        /// As in [`CensusError::ServiceWaits`].
+        status_offered: bool,
+    },
+    /// Another census of the same network is at work; two would follow one ring.
+    #[error(
+        "run {run} takes a census of {network} at this moment; wait until it has ended (`pvcheck sweep --apply` removes what a killed one left)"
+    )]
+    AnotherCensus {
+        /// The other run.
+        run: RunId,
+        /// The network.
+        network: String,
+    },
+    /// The engine publishes no count of its own; with the reason.
     #[error("no census by status: {0}; leave out the method to count by asking for addresses")]
     NoStatus(String),
     /// No task can be attached to the routing mesh's network by name.
@@ -125,4 +169,8 @@ pub enum CensusError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+fn or_status(offered: bool) -> &'static str {
+    if offered { ", or count with `--method status`, which asks for no address" } else { "" }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use pvcheck_audit::ServiceId;
 use pvcheck_ipam::Subnet;
+
+use super::doubt::Doubt;
 
 /// What one turn of the ring has handed out so far.
 ///
@@ -19,6 +22,12 @@ pub(super) struct Turn {
     given: u32,
     restless: bool,
     exhausted: bool,
+    /// Why it says nothing about what was not handed out.
+    disturbance: Option<Doubt>,
+    /// How many addresses fewer a step asks for than it could.
+    fewer: u32,
+    /// The services of ours that were removed last.
+    last_removed: Vec<ServiceId>,
 }
 
 #[derive(Debug)]
@@ -37,7 +46,9 @@ const SURELY_ASKED: u32 = 200;
 const LANES: u32 = 4;
 
 impl Turn {
-    pub(super) fn new(subnets: Vec<Subnet>) -> Self {
+    /// The `nth` turn of a census, from 0. Each second one asks in other steps than the one before: what moves the ring in
+    /// step with us, such as an attempt that follows each address given back, then skips other addresses.
+    pub(super) fn new(subnets: Vec<Subnet>, nth: u32) -> Self {
         let ring = |subnet| RingSeen { subnet, begun: false, complete: false };
         Self {
             rings: subnets.into_iter().map(ring).collect(),
@@ -46,6 +57,9 @@ impl Turn {
             given: 0,
             restless: false,
             exhausted: false,
+            disturbance: None,
+            fewer: nth % 2,
+            last_removed: Vec::new(),
         }
     }
 
@@ -71,6 +85,31 @@ impl Turn {
     /// Notes whether tasks of others were seen stopping while the turn went on.
     pub(super) fn saw_stopping(&mut self, stopping: bool) {
         self.restless |= stopping;
+    }
+
+    /// Notes why the turn is spoilt, such as another client that may have moved the ring. The first reason stays.
+    pub(super) fn disturb(&mut self, why: Doubt) {
+        self.disturbance.get_or_insert(why);
+    }
+
+    /// Why the turn is spoilt; `None` if nothing was noticed.
+    pub(super) fn disturbance(&self) -> Option<&Doubt> {
+        self.disturbance.as_ref()
+    }
+
+    /// Notes that these services of ours were removed.
+    pub(super) fn removed(&mut self, services: Vec<ServiceId>) {
+        self.last_removed = services;
+    }
+
+    /// The services of ours that were removed last.
+    pub(super) fn last_removed(&self) -> &[ServiceId] {
+        &self.last_removed
+    }
+
+    /// True iff there is nothing more to ask for: the ring has gone round, or the turn is spoilt.
+    pub(super) fn is_over(&self) -> bool {
+        self.disturbance.is_some() || self.is_complete()
     }
 
     /// True iff some were: then an address may have been lost in its middle.
@@ -100,12 +139,13 @@ impl Turn {
     pub(super) fn next_batch(&self, usable: u64, most: u32) -> u32 {
         let known_free = self.seen.len() as u64;
         let wanted = (known_free * 3 / 4).clamp(4, (usable / 4).max(4));
-        u32::try_from(wanted).unwrap_or(most).min(most)
+        let most = u32::try_from(wanted).unwrap_or(most).min(most);
+        most.saturating_sub(self.fewer).max(1)
     }
 
     /// How many addresses the cursor's next step asks for: one, until there is known to be room for more.
     pub(super) fn lanes(&self) -> u32 {
-        if self.seen.len() < 4 * LANES as usize { 1 } else { LANES }
+        if self.seen.len() < 4 * LANES as usize { 1 } else { LANES - self.fewer }
     }
 }
 
@@ -116,7 +156,7 @@ mod tests {
     use super::*;
 
     fn walk(ring: &mut Ring, subnet: Subnet) -> (BTreeSet<Ipv4Addr>, u64) {
-        let (mut turn, usable) = (Turn::new(vec![subnet]), subnet.usable());
+        let (mut turn, usable) = (Turn::new(vec![subnet], 0), subnet.usable());
         let mut held_most = 0;
         for _ in 0..1000 {
             let n = turn.next_batch(usable, 4000);
@@ -169,7 +209,7 @@ mod tests {
                 while rings[full].allocate().is_some() {}
             }
             let truth: BTreeSet<_> = rings.iter().flat_map(Ring::free_addresses).collect();
-            let mut turn = Turn::new(subnets.clone());
+            let mut turn = Turn::new(subnets.clone(), 0);
             for n in 0..10_000 {
                 let (first, second) = if n % 8 == 7 { (1, 0) } else { (0, 1) };
                 let given = rings[first].allocate().or_else(|| rings[second].allocate()).unwrap();

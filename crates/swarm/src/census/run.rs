@@ -6,9 +6,10 @@ use std::time::Instant;
 use pvcheck_audit::{Network, Snapshot};
 use pvcheck_ipam::Capacity;
 
-use super::by_status;
+use super::actors::Names;
 use super::prober::Prober;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
+use super::{by_status, by_waiting};
 use crate::operation::Operation;
 
 /// Counts and names the leaked addresses of one overlay.
@@ -16,28 +17,37 @@ use crate::operation::Operation;
 /// It first waits until no task of the network is stopping: such a task may lose its address when it ends, and its
 /// node's load balancer comes and goes with it. Then it creates services labelled with `run` that have no task, or whose
 /// tasks can never be scheduled, reads the addresses they were given, and removes them again (see [`CensusMethod`]); no
-/// container starts and no other service is touched. A first turn that finds suspects is
-/// followed by more, until one takes none off: only what all of them find is leaked. A turn during which tasks began to stop is made again.
+/// container starts and no other service is touched. A turn during which another client may have moved the ring, by the
+/// engine's events and by what is not as it was, is made again. A turn that leaves nothing over ends the census; else two
+/// undisturbed ones in a row have to show the very same. Until then it is not complete, with the reason.
 ///
-/// By [`CensusMethod::Status`] it only reads, and needs no permit.
+/// While a service or a task waits for an address on this network and on no other, nothing is free there: then no address
+/// is asked for ([`CensusMethod::Waiting`]). By [`CensusMethod::Status`] it only reads, and needs no permit.
 ///
 /// # Errors
-/// When the network is not there or not allocated, when a VIP service waits for an address anywhere (see
-/// [`pvcheck_audit::waiting_services`]), when the method is `Status` and the engine tells no count, or when a call fails. After an error or a dropped future a census service may be left:
-/// [`crate::sweep_run`] takes it away.
+/// If the network is not there or not allocated, if a service waits for an address anywhere else (see
+/// [`pvcheck_audit::waiting_services`]) or a task with this network among its own, if another census of the network is at
+/// work, if the method is `Status` and the engine publishes no count, or if a call fails. After an error or a dropped
+/// future a census service may be left: [`crate::sweep_run`] removes it.
 pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> Result<Census, CensusError> {
     let started = Instant::now();
     let before = op.engine.snapshot().await?;
     let (network, capacity) = admit(&before, name)?;
-    let method = options.method.unwrap_or_else(|| CensusMethod::fitting(&network, capacity.usable()));
+    let method = options
+        .method
+        .filter(|method| *method != CensusMethod::Waiting)
+        .unwrap_or_else(|| CensusMethod::fitting(&network, capacity.usable()));
     if network.ingress && method == CensusMethod::Bulk {
         return Err(CensusError::IngressInBulk(network.name));
     }
     if method == CensusMethod::Status {
         return by_status::count(op, before, &network, options, started).await;
     }
-    let (writer, made) = (op.writer(), AtomicU64::new(0));
-    let prober = Prober { op, writer, network: &network, capacity, method, options, started, made };
+    if let Some(counted) = by_waiting::count(op, &before, &network, started).await? {
+        return Ok(counted);
+    }
+    let (writer, made, names) = (op.writer(), AtomicU64::new(0), Names::new(op.run, &network));
+    let prober = Prober { op, writer, network: &network, capacity, method, options, started, names, made };
     prober.count(before).await
 }
 

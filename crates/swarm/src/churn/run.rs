@@ -184,10 +184,9 @@ impl Record {
         after: Census,
     ) -> Churn {
         let cycles = u64::from(plan.stacks) * u64::from(plan.rounds);
-        let old: BTreeSet<_> = before.leaked_addresses.iter().copied().collect();
+        let old: BTreeSet<_> = before.suspects().collect();
         let known = before.complete && after.complete;
-        let leaked_addresses: Vec<_> =
-            after.leaked_addresses.iter().copied().filter(|a| known && !old.contains(a)).collect();
+        let leaked_addresses: Vec<_> = after.suspects().filter(|a| known && !old.contains(a)).collect();
         // A node that got its load balancer meanwhile holds one of these; no API says which, so only the number is corrected.
         let balancers = after.load_balancers.saturating_sub(before.load_balancers);
         let leaked = known.then(|| (leaked_addresses.len() as u64).saturating_sub(balancers));

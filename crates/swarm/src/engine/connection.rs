@@ -61,6 +61,11 @@ impl Connection {
         Self { deadline, ..self.clone() }
     }
 
+    /// The deadline of every call.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// The engine's address.
     pub fn host(&self) -> &Host {
         &self.host
@@ -195,7 +200,7 @@ impl Connection {
         sender.send_request(Request::from_parts(parts, body)).await.map_err(|e| io::Error::other(e).into())
     }
 
-    async fn dial<B>(&self) -> Result<SendRequest<B>, CallErrorKind>
+    pub(super) async fn dial<B>(&self) -> Result<SendRequest<B>, CallErrorKind>
     where
         B: hyper::body::Body + Send + 'static,
         B::Data: Send,
@@ -208,7 +213,7 @@ impl Connection {
         Ok(sender)
     }
 
-    fn versioned(&self, path: &str) -> String {
+    pub(super) fn versioned(&self, path: &str) -> String {
         match &self.api {
             // A newer bollard may add the version itself.
             Some(api) if !path.starts_with("/v1.") => format!("/v{api}{path}"),
@@ -216,12 +221,12 @@ impl Connection {
         }
     }
 
-    fn error(&self, method: &Method, path: &str, kind: CallErrorKind) -> CallError {
+    pub(super) fn error(&self, method: &Method, path: &str, kind: CallErrorKind) -> CallError {
         CallError { host: self.host.to_string(), method: method.clone(), path: path.to_owned(), kind }
     }
 }
 
-fn transport(error: impl std::fmt::Display) -> CallErrorKind {
+pub(super) fn transport(error: impl std::fmt::Display) -> CallErrorKind {
     CallErrorKind::Transport(error.to_string())
 }
 

@@ -3,6 +3,7 @@
 mod connect;
 mod connection;
 mod error;
+mod events;
 mod host;
 pub(crate) mod poll;
 pub(crate) mod wire;
@@ -10,5 +11,7 @@ pub(crate) mod wire;
 pub use connect::{ConnectError, Engine};
 pub use connection::Connection;
 pub use error::{CallError, CallErrorKind};
+pub(crate) use events::Events;
+pub use events::{ChangedObject, SwarmChange};
 pub use host::{Host, HostError};
 pub(crate) use poll::{Pace, poll, retry_while, wait_until};

@@ -402,3 +402,30 @@ pub(crate) struct StoredSpec {
     #[serde(rename = "Labels")]
     pub(crate) labels: Labels,
 }
+
+/// An event of the Swarm; what it is about has a name for services, networks and nodes.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event {
+    #[serde(rename = "Type")]
+    pub(crate) kind: String,
+    #[serde(rename = "Action")]
+    pub(crate) action: String,
+    #[serde(rename = "Actor", deserialize_with = "nullable")]
+    pub(crate) actor: EventActor,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventActor {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(rename = "Attributes", deserialize_with = "nullable")]
+    pub(crate) attributes: EventAttributes,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventAttributes {
+    pub(crate) name: String,
+}

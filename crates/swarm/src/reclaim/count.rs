@@ -88,9 +88,12 @@ pub(super) async fn count(
             Ok(found) => LeakCount {
                 network: name.clone(),
                 leaked: found.leaked,
-                reason: found.reason.map(|doubt| CountReason::Incomplete { doubt }),
+                reason: found.reason.map(|doubt| match doubt {
+                    Doubt::NothingFree { .. } => CountReason::NothingFree,
+                    doubt => CountReason::Incomplete { doubt },
+                }),
             },
-            Err(error @ CensusError::SomebodyWaits { .. }) => {
+            Err(error @ (CensusError::ServiceWaits { .. } | CensusError::TasksWait { .. })) => {
                 without_census(&op.engine.snapshot().await?, name, &error.to_string())
             }
             // A network that was removed since is still listed for a moment, from the node's own copy.

@@ -45,6 +45,19 @@ pub(super) fn app_spec(plan: &StackSpec, networks: &[NetworkId], run: &RunId) ->
 }
 
 pub(super) fn probe_spec(name: &str, network: &NetworkId, replicas: u32, run: &RunId) -> ServiceSpec {
+    nowhere_spec(name, Some(vec![attach(network)]), replicas, run)
+}
+
+pub(super) fn witness_spec(name: &str, run: &RunId) -> ServiceSpec {
+    nowhere_spec(name, None, 1, run)
+}
+
+fn nowhere_spec(
+    name: &str,
+    networks: Option<Vec<NetworkAttachmentConfig>>,
+    replicas: u32,
+    run: &RunId,
+) -> ServiceSpec {
     ServiceSpec {
         name: Some(name.to_owned()),
         labels: Some(HashMap::from([(RUN_LABEL.to_owned(), run.to_string())])),
@@ -64,7 +77,7 @@ pub(super) fn probe_spec(name: &str, network: &NetworkId, replicas: u32, run: &R
                 condition: Some(TaskSpecRestartPolicyConditionEnum::NONE),
                 ..TaskSpecRestartPolicy::default()
             }),
-            networks: Some(vec![attach(network)]),
+            networks,
             ..TaskSpec::default()
         }),
         mode: Some(replicated(replicas)),

@@ -5,7 +5,7 @@ use http::Method;
 use pvcheck_audit::{ConfigId, Network, NetworkId, SecretId, ServiceId};
 
 use super::permit::Permit;
-use super::specs::{app_spec, labels, pointer_spec, probe_spec};
+use super::specs::{app_spec, labels, pointer_spec, probe_spec, witness_spec};
 use super::stack_spec::StackSpec;
 use crate::engine::{CallError, CallErrorKind, Connection};
 use crate::run::RunId;
@@ -68,6 +68,11 @@ impl<'a> Writer<'a> {
         run: &RunId,
     ) -> Result<ServiceId, CallError> {
         self.create_service(pointer_spec(name, network, run)).await
+    }
+
+    /// A service of one task that joins no network and can never be scheduled.
+    pub(crate) async fn create_witness(&self, name: &str, run: &RunId) -> Result<ServiceId, CallError> {
+        self.create_service(witness_spec(name, run)).await
     }
 
     pub(crate) async fn remove_service(&self, id: &ServiceId) -> Result<(), CallError> {

@@ -14,3 +14,4 @@ mod spawn;
 mod status;
 mod support;
 mod why;
+mod worlds;

@@ -1,0 +1,151 @@
+//! A calm world, and each way in which another client moves its ring.
+
+use pvcheck_audit::{EndpointMode, NodeAvailability, NodeState, Runtime, ServiceMode, TaskState};
+use serde_json::{Value, json};
+
+use super::*;
+
+const NETWORK: &str = "net0000000000000000000001";
+
+/// From JSON, as files of snapshots are read: a field that a later version adds does not matter here.
+fn read<T: serde::de::DeserializeOwned>(json: Value) -> T {
+    serde_json::from_value(json).expect("as it is saved")
+}
+
+fn network(id: &str) -> Network {
+    let pool = json!({"subnet": "10.9.0.0/28", "range": null, "gateway": null});
+    read(json!({
+        "id": id, "name": "proxy", "driver": "overlay", "scope": "swarm", "ingress": false, "attachable": true,
+        "internal": false, "pools": [pool], "stack": null, "run": null,
+    }))
+}
+
+fn service(id: &str, name: &str, networks: &[&str]) -> Service {
+    let vips: Vec<_> = networks.iter().map(|n| json!({"network": n, "address": "10.9.0.2"})).collect();
+    read(json!({
+        "id": id, "name": name, "mode": ServiceMode::Replicated(1), "endpoint": EndpointMode::Vip,
+        "networks": networks, "publishes_ingress": false, "vips": vips, "stack": null, "run": null,
+    }))
+}
+
+fn task(id: &str, of: &str, state: TaskState, desired: TaskState, addresses: &[(&str, &str)]) -> Task {
+    let attachments: Vec<_> =
+        addresses.iter().map(|(network, address)| json!([network, [address]])).collect();
+    read(json!({
+        "id": id, "service": of, "slot": 1, "node": "n1", "runtime": Runtime::Container, "state": state,
+        "desired": desired, "since": null, "error": "", "container": null, "attachments": attachments,
+    }))
+}
+
+/// One leader, the network, and a service of one task on it.
+fn calm() -> Snapshot {
+    let node = json!({
+        "id": "n1", "hostname": "h", "manager": true, "leader": true, "availability": NodeAvailability::Active,
+        "state": NodeState::Ready, "engine_version": "20.10.24",
+    });
+    let engine = json!({
+        "version": "20.10.24", "api": "1.41", "at": "2026-01-01T00:00:00Z", "node": "n1", "cluster": "c",
+        "default_pools": [], "default_prefix": null,
+    });
+    Snapshot {
+        engine: read(engine),
+        nodes: vec![read(node)],
+        networks: vec![network(NETWORK)],
+        services: vec![service("s1", "web", &[NETWORK])],
+        tasks: vec![task("t1", "s1", TaskState::Running, TaskState::Running, &[(NETWORK, "10.9.0.3")])],
+    }
+}
+
+fn names() -> Names {
+    Names::new(&RunId::from_label("r1"), &network(NETWORK))
+}
+
+/// What changes when the world is changed like this during a turn.
+fn after(disturb: impl FnOnce(&mut Snapshot)) -> Option<Doubt> {
+    let mut after = calm();
+    disturb(&mut after);
+    change(&calm(), &after, &network(NETWORK), &names())
+}
+
+#[test]
+fn a_calm_world_changes_nothing_and_each_disturbance_is_seen() {
+    let name = || "proxy".to_owned();
+    assert_eq!(after(|_| {}), None);
+    assert_eq!(after(|w| w.nodes.clear()), Some(Doubt::PartialSnapshot));
+    assert_eq!(after(|w| w.engine.node = NodeId::new("")), Some(Doubt::PartialSnapshot));
+    assert_eq!(after(|w| w.networks.clear()), Some(Doubt::NetworkReplaced { network: name() }));
+    let again = |w: &mut Snapshot| w.networks = vec![network("net0000000000000000000002")];
+    assert_eq!(after(again), Some(Doubt::NetworkReplaced { network: name() }), "same name, other id");
+    let elected = |w: &mut Snapshot| {
+        w.nodes[0].leader = false;
+        let mut other = w.nodes[0].clone();
+        (other.id, other.leader) = (NodeId::new("n2"), true);
+        w.nodes.push(other);
+    };
+    let moved = Doubt::LeaderMoved { from: Some(NodeId::new("n1")), to: Some(NodeId::new("n2")) };
+    assert_eq!(after(elected), Some(moved));
+    let ended = |w: &mut Snapshot| w.tasks[0].state = TaskState::Failed;
+    assert_eq!(after(ended), Some(Doubt::TasksChanged { network: name() }));
+    let vip_gone = |w: &mut Snapshot| w.services[0].vips.clear();
+    assert_eq!(after(vip_gone), Some(Doubt::OwnersChanged { network: name() }));
+}
+
+/// Whatever is desired of it: the allocator tries to serve every task whose observed state is `new`.
+#[test]
+fn a_task_that_waits_is_seen_and_its_service_named() {
+    let wait = |desired| after(move |w| w.tasks.push(task("t2", "s1", TaskState::New, desired, &[])));
+    for desired in [TaskState::Running, TaskState::Shutdown] {
+        let task = TaskId::new("t2");
+        let doubt = Doubt::TaskWaits { task, service: "web".into(), network: "proxy".into() };
+        assert_eq!(wait(desired), Some(doubt));
+    }
+    let orphan = |w: &mut Snapshot| {
+        w.tasks.push(task("t2", "gone", TaskState::New, TaskState::Running, &[]));
+    };
+    assert_eq!(after(orphan), None, "without its service it is not served");
+}
+
+fn mover(object: ChangedObject, id: &str, name: &str) -> bool {
+    let change = SwarmChange { object, id: id.into(), name: name.into(), action: "update".into() };
+    let mut look = calm().services;
+    look.push(service("s2", "elsewhere", &["other"]));
+    first_mover(&BTreeSet::from([change]), &network(NETWORK), &names(), &[&look]).is_some()
+}
+
+#[test]
+fn a_change_counts_if_it_may_have_moved_this_ring() {
+    use ChangedObject::{Network, Node, Service};
+    assert!(mover(Service, "s1", "web") && mover(Node, "n1", "") && mover(Network, NETWORK, "proxy"));
+    assert!(!mover(Service, "s2", "elsewhere") && !mover(Network, "other", "other"));
+    assert!(mover(Service, "s3", "came-and-went"), "what no look shows may have been here");
+    assert!(mover(Service, "s4", "pvcheck-census-r2-net00000-7"), "a census of the same network");
+    assert!(!mover(Service, "s5", "pvcheck-census-r2-abc00000-7"), "a census of another network");
+}
+
+#[test]
+fn censuses_are_told_from_each_other_by_run_and_network() {
+    let names = names();
+    assert!(names.is_ours(&names.nth(7)) && names.rival(&names.nth(7)).is_none());
+    let other = Names::new(&RunId::from_label("r2"), &network(NETWORK));
+    assert_eq!(names.rival(&other.nth(0)), Some(RunId::from_label("r2")));
+    let elsewhere = Names::new(&RunId::from_label("r2"), &network("abc0000000000000000000009"));
+    assert_eq!(names.rival(&elsewhere.nth(0)), None);
+    for foreign in ["web", "pvcheck-census", "pvcheck-census-", "pvcheck-census-r2"] {
+        assert_eq!(names.rival(foreign), None, "{foreign}");
+    }
+}
+
+#[test]
+fn a_census_does_not_count_itself_among_those_that_wait() {
+    let mut look = calm();
+    let names = names();
+    look.services.push(service("s9", &names.nth(1), &[NETWORK]));
+    look.services.last_mut().expect("pushed").vips.clear();
+    look.tasks.push(task("t9", "s9", TaskState::New, TaskState::Running, &[]));
+    assert_eq!(waiters(&look, &network(NETWORK)), BTreeSet::new());
+    assert!(!some_service_waits(&look.services, &look));
+    assert_eq!(left_over(&look, &names), [names.nth(1)]);
+    look.services[0].vips.clear();
+    assert!(some_service_waits(&look.services, &look));
+    assert_eq!(waiters(&look, &network(NETWORK)).len(), 1);
+}
