@@ -155,7 +155,7 @@ fn boot_says_unknown_where_a_file_that_could_matter_was_not_read() {
     assert_eq!(unread.code, Some(3), "{unread:?}");
     let said = "UNKNOWN gate.service -> http://h/  (not read: etc/app.service: links to /nonexistent/app.service";
     assert!(unread.stdout.contains(said), "{unread:?}");
-    let json = json_of(&rig, &[&boot[..], &["-o", "json"]].concat(), 3);
+    let json = json_of(&rig, &boot, 3);
     let row = &json["waits"][0];
     assert_eq!((&row["outcome"], &row["kind"]), (&"unknown".into(), &"unread".into()), "{row}");
     assert_eq!(row["about"][0]["kind"], "dangling", "{row}");

@@ -133,7 +133,7 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
             verify_error: None,
         }),
         timing_ms: TimingMs { total: 12, ..TimingMs::default() },
-        body: Some(BodyFact { bytes: 2, complete: true, go_not_found: false }),
+        body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
         location: None,
         failure: None,
     }
