@@ -27,7 +27,7 @@ pub enum RouteReason {
         days_left: Option<i64>,
     },
     /// The certificate has several faults, each a reason of its own.
-    CertificateFaults(Vec<RouteReason>),
+    CertificateFaults(Vec<Self>),
     /// The certificate is not accepted, for a reason of the verifier's without a kind of its own.
     CertificateRefused {
         /// The verifier's words; `None` if it recorded none.

@@ -153,7 +153,8 @@ fn boot_says_unknown_where_a_file_that_could_matter_was_not_read() {
     std::fs::remove_file(rig.path("lib/app.service")).unwrap();
     let unread = rig.run(&boot);
     assert_eq!(unread.code, Some(3), "{unread:?}");
-    let said = "UNKNOWN gate.service -> http://h/  (not read: etc/app.service: links to /nonexistent/app.service";
+    let said =
+        "UNKNOWN gate.service -> http://h/  (not read: etc/app.service: links to /nonexistent/app.service";
     assert!(unread.stdout.contains(said), "{unread:?}");
     let json = json_of(&rig, &boot, 3);
     let row = &json["waits"][0];
