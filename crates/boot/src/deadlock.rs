@@ -4,33 +4,59 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cycle::{self, Cycle, Step};
-use crate::graph::{NumberedWait, World};
+use crate::cycle::{self, Cycle};
+use crate::graph::World;
 use crate::name::UnitName;
+use crate::outcome::{Judge, WaitOutcome};
+use crate::place::Place;
+use crate::ports;
+use crate::read::UnitSet;
 use crate::reason::{self, BoundReason, NotJudged};
 use crate::remedy::{Remedy, remedies};
-use crate::unit::Unit;
-use crate::wait::{GateUrl, Serves, Wait};
+use crate::search::{Graph, Step};
+use crate::unit::{Evidence, Unit};
+use crate::unread::Unread;
+use crate::wait::{Serves, Wait};
 
-/// Finds every wait whose URL is served, or routed, by a unit that is ordered after the waiting unit, directly or
-/// through others. The result holds for a start of all these units together, as at a boot from scratch.
+/// Finds every wait for something that is served, or routed, by a unit that is ordered after the waiting unit, directly
+/// or through others. The result holds for a boot from scratch, in which the default target, the waiting and the
+/// serving units and all that those pull in are started.
 ///
-/// Order is taken to pass through units that are named but not among `units`, so that a target from another
+/// A wait is free only where all files that could order something were read; [`UnitSet::unread`] says which were not.
+/// Order is taken to pass through units that are started but not among the units, so that a target from another
 /// directory hides nothing; the evidence lets a person judge such a chain.
-pub fn analyse(units: &[Unit], waits: &[Wait], serves: &[Serves]) -> BootReport {
-    let world = World::new(units, waits, serves);
-    let cycles = cycle::find(&world);
-    let caught = cycle::deadlocked(&world);
+pub fn analyse(set: &UnitSet, waits: &[Wait], serves: &[Serves]) -> BootReport {
+    let world = World::new(set, waits, serves);
+    let Some(shared) = ports::share(waits, serves) else {
+        return report(set, &world, &BTreeSet::new());
+    };
+    let worlds: Vec<World> = shared.ways.iter().map(|way| World::new(set, waits, way)).collect();
+    let caught: Vec<Vec<bool>> = worlds.iter().map(|w| cycle::caught(&Graph::new(w, false))).collect();
+    let certain = !caught.is_empty() && caught.iter().all(|caught| caught.contains(&true));
+    // Waits whose outcome depends on how the ports are shared out; all of them where there are too many ways to try.
+    let open = shared.waits.into_iter().filter(|wait| caught.is_empty() || caught.iter().any(|c| c[*wait]));
+    let open: BTreeSet<usize> = open.collect();
+    match worlds.first().filter(|_| certain) {
+        Some(first) => report(set, first, &open),
+        None => report(set, &world, &open),
+    }
+}
+
+fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
+    let graph = Graph::new(world, false);
+    let caught = cycle::caught(&graph);
+    let cycles = cycle::find(&graph, &caught);
+    let judge = Judge::new(set, world, &caught, open);
     let rows = world.waits.iter().map(|wait| {
-        let (outcome, reason) =
-            if caught.contains(&wait.number) { (WaitOutcome::Deadlock, None) } else { outcome(&world, wait) };
-        let (unit, url) = (wait.wait.unit.clone(), wait.wait.url.clone());
-        WaitRow { unit, url, outcome, reason, not_seen: not_seen(&world, wait) }
+        let (outcome, reason) = judge.outcome(wait);
+        let Wait { unit, url, .. } = wait.wait.clone();
+        WaitRow { unit, url, outcome, reason, not_seen: judge.not_seen(wait), found: wait.found.clone() }
     });
     BootReport {
-        units: units.len(),
+        units: set.units.len(),
         waits: rows.collect(),
-        deadlocks: cycles.iter().map(|cycle| deadlock(&world, units, cycle)).collect(),
+        deadlocks: cycles.iter().map(|cycle| deadlock(&graph, &set.units, &caught, cycle)).collect(),
+        unread: set.unread.clone(),
     }
 }
 
@@ -46,31 +72,34 @@ pub fn introduced<'a>(before: &BootReport, after: &'a BootReport) -> Vec<&'a Dea
 pub struct BootReport {
     /// How many units were analysed.
     pub units: usize,
-    /// Every declared wait and its outcome.
+    /// Every wait and its outcome: those declared, then those that commands of units make.
     pub waits: Vec<WaitRow>,
     /// The deadlocks.
     pub deadlocks: Vec<Deadlock>,
+    /// Files that were not read, or not whole. Where one could matter to a wait, that wait is unknown.
+    pub unread: Vec<Unread>,
 }
 
 impl BootReport {
-    /// `Some(true)` iff a boot from scratch completes: every declared wait is free. `Some(false)` with a deadlock;
-    /// `None` if a wait could not be judged or none is declared.
+    /// `Some(true)` iff a boot from scratch completes: every wait is free, and at least one is declared. `Some(false)`
+    /// with a deadlock; `None` if a wait could not be judged or none is declared.
     pub fn deadlock_free(&self) -> Option<bool> {
         if !self.deadlocks.is_empty() {
             return Some(false);
         }
         let judged = self.waits.iter().all(|row| row.outcome == WaitOutcome::Free);
-        (judged && !self.waits.is_empty()).then_some(true)
+        let declared = self.waits.iter().any(|row| row.found.is_none());
+        (judged && declared).then_some(true)
     }
 }
 
-/// One declared wait and its outcome.
+/// One wait and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitRow {
     /// The waiting unit, by its own name.
     pub unit: UnitName,
     /// What it waits for.
-    pub url: GateUrl,
+    pub url: Place,
     /// The outcome.
     pub outcome: WaitOutcome,
     /// Why it could not be judged; `None` if it was.
@@ -79,18 +108,8 @@ pub struct WaitRow {
     /// Units that the serving unit is ordered after by an explicit line, but that were not among the units: with
     /// their files, a free wait might turn out to be a deadlock.
     pub not_seen: Vec<UnitName>,
-}
-
-/// The outcome of a wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WaitOutcome {
-    /// It waits for something that waits for it.
-    Deadlock,
-    /// What it waits for can start without it.
-    Free,
-    /// Too little is known.
-    Unknown,
+    /// The command that waits, where the wait was found in a unit rather than declared.
+    pub found: Option<Evidence>,
 }
 
 /// A cycle through a URL.
@@ -126,9 +145,9 @@ impl Deadlock {
 /// One link of a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// A unit, or the URL of a `serves` link.
+    /// A unit, or the place of a `serves` link.
     pub from: String,
-    /// A unit, or the URL of a `waits-for` link.
+    /// A unit, or the place of a `waits-for` link.
     pub to: String,
     /// What links them.
     pub kind: LinkKind,
@@ -142,91 +161,56 @@ pub struct Link {
 pub enum LinkKind {
     /// `from` begins when `to` has started.
     After,
-    /// The URL `from` answers when the unit `to` has begun.
+    /// What `from` names answers when the unit `to` has begun.
     Serves,
-    /// The unit `from` has started when the URL `to` answers.
+    /// The unit `from` has started when `to` answers, or when the unit `to` has started.
     WaitsFor,
 }
 
-fn outcome(world: &World, wait: &NumberedWait) -> (WaitOutcome, Option<NotJudged>) {
-    let unknown = |reason| (WaitOutcome::Unknown, Some(reason));
-    let servers = world.servers(&wait.wait.url);
-    // Without a declared server the URL may be served from outside this host, or by nothing.
-    if servers.is_empty() {
-        return unknown(NotJudged::NoServer(wait.wait.url.clone()));
-    }
-    let mut units: Vec<&UnitName> = servers.iter().flat_map(|serves| serves.units()).collect();
-    units.push(&wait.wait.unit);
-    for unit in units {
-        match world.startable.get(unit) {
-            None => return unknown(NotJudged::NotRead(unit.clone())),
-            Some(false) => return unknown(NotJudged::Masked(unit.clone())),
-            Some(true) => {}
-        }
-    }
-    (WaitOutcome::Free, None)
-}
-
-fn not_seen(world: &World, wait: &NumberedWait) -> Vec<UnitName> {
-    let servers = world.servers(&wait.wait.url);
-    let mut queue: Vec<&UnitName> = servers.iter().flat_map(|serves| serves.units()).collect();
-    let mut reached = BTreeSet::new();
-    while let Some(unit) = queue.pop() {
-        // Implied orders lead to sysinit.target and the like, which no set of one's own units holds: listing those
-        // would say that nothing is ever known.
-        let orders = world.orders.iter().filter(|order| order.unit == *unit && !order.implied);
-        queue.extend(orders.map(|order| &order.after).filter(|after| reached.insert(*after)));
-    }
-    reached.into_iter().filter(|unit| !world.startable.contains_key(unit)).cloned().collect()
-}
-
-fn deadlock(world: &World, units: &[Unit], cycle: &Cycle<'_>) -> Deadlock {
-    let (bound_ms, bound_reason) = bound(units, cycle);
+fn deadlock(graph: &Graph<'_>, units: &[Unit], caught: &[bool], cycle: &Cycle) -> Deadlock {
+    let (bound_ms, bound_reason) = bound(graph, units, cycle);
     Deadlock {
-        chain: cycle.iter().flat_map(links).collect(),
+        chain: cycle.links(graph).into_iter().flat_map(|link| links(graph.world, link)).collect(),
         bound_ms,
         bound_reason,
-        remedies: remedies(world, cycle),
-        reproduction: reproduction(cycle),
+        remedies: remedies(graph, caught, cycle),
+        reproduction: reproduction(graph, cycle),
     }
 }
 
-fn links(step: &Step<'_>) -> Vec<Link> {
+fn links(world: &World, (from, to, step): (&UnitName, &UnitName, Step)) -> Vec<Link> {
+    let link = |from: &str, to: &str, kind, evidence| Link {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        kind,
+        evidence,
+    };
     match step {
-        Step::Order(order) => vec![Link {
-            from: order.unit.to_string(),
-            to: order.after.to_string(),
-            kind: LinkKind::After,
-            evidence: order.evidence.to_string(),
-        }],
-        Step::Wait(wait, serves, unit) => {
-            let url = wait.wait.url.to_string();
-            vec![
-                Link {
-                    from: wait.wait.unit.to_string(),
-                    to: url.clone(),
-                    kind: LinkKind::WaitsFor,
-                    evidence: format!("declared: {} waits for {url}", wait.wait.unit),
-                },
-                Link {
-                    from: url,
-                    to: unit.to_string(),
-                    kind: LinkKind::Serves,
-                    evidence: format!("declared: {serves}"),
-                },
-            ]
+        Step::Own => Vec::new(),
+        Step::Order(order) => {
+            let evidence = world.orders[order].evidence.to_string();
+            vec![link(from.as_str(), to.as_str(), LinkKind::After, evidence)]
+        }
+        Step::Wait(wait, serves, _) => {
+            let (wait, place) = (&world.waits[wait], world.waits[wait].wait.url.to_string());
+            let evidence = match &wait.found {
+                Some(command) => format!("{command} starts {place} and waits for it"),
+                None => format!("declared: {from} waits for {place}"),
+            };
+            let mut links = vec![link(from.as_str(), &place, LinkKind::WaitsFor, evidence)];
+            if let Some(serves) = serves {
+                let evidence = format!("declared: {}", world.serves[serves]);
+                links.push(link(&place, to.as_str(), LinkKind::Serves, evidence));
+            }
+            links
         }
     }
 }
 
 /// The first of the waiting units to be given up ends the deadlock.
-fn bound(units: &[Unit], cycle: &Cycle<'_>) -> (Option<u64>, BoundReason) {
-    let waiting = cycle.iter().filter_map(|step| match step {
-        Step::Order(_) => None,
-        Step::Wait(wait, ..) => Some(&wait.wait.unit),
-    });
-    let waiting: Vec<&UnitName> = waiting.collect();
-    let found = units.iter().filter(|unit| waiting.contains(&&unit.name));
+fn bound(graph: &Graph<'_>, units: &[Unit], cycle: &Cycle) -> (Option<u64>, BoundReason) {
+    let waiting: BTreeSet<&UnitName> = cycle.waits().map(|wait| &graph.world.waits[wait].wait.unit).collect();
+    let found = units.iter().filter(|unit| waiting.contains(&unit.name));
     let shortest = found.filter_map(|unit| Some((unit.start_bound()?, unit))).min_by_key(|(limit, _)| *limit);
     match shortest {
         Some((limit, unit)) => {
@@ -241,14 +225,10 @@ fn bound(units: &[Unit], cycle: &Cycle<'_>) -> (Option<u64>, BoundReason) {
     }
 }
 
-fn reproduction(cycle: &Cycle<'_>) -> Vec<String> {
+fn reproduction(graph: &Graph<'_>, cycle: &Cycle) -> Vec<String> {
     let mut units: Vec<&UnitName> = Vec::new();
     let mut gated = None;
-    for step in cycle {
-        let (from, to) = match step {
-            Step::Order(order) => (&order.unit, &order.after),
-            Step::Wait(wait, _, unit) => (&wait.wait.unit, *unit),
-        };
+    for (from, to, step) in cycle.links(graph) {
         if let Step::Wait(..) = step {
             gated = gated.or(Some(from));
         }

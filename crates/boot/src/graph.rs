@@ -1,224 +1,211 @@
-//! Units, waits and the units that serve them as one model, which a remedy can change and analyse again.
+//! Units, waits and the units that serve them as one model, and what each start needs before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::builtin;
+use crate::command::Stage;
 use crate::name::UnitName;
+use crate::order::{Loaded, Names, Order, orders};
+use crate::place::Place;
+use crate::read::UnitSet;
+use crate::started::started;
 use crate::unit::{Evidence, Unit};
-use crate::wait::{GateUrl, Serves, Wait};
-
-/// `unit` begins only when `after` has started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Order {
-    pub(crate) unit: UnitName,
-    pub(crate) after: UnitName,
-    pub(crate) evidence: Evidence,
-    /// True iff systemd adds it by itself, so that there is no line to remove.
-    pub(crate) implied: bool,
-}
+use crate::wait::{Serves, Wait};
 
 /// A wait that keeps its number when other waits are taken away.
 #[derive(Clone, Debug)]
 pub(crate) struct NumberedWait {
     pub(crate) number: usize,
     pub(crate) wait: Wait,
+    /// The command that waits, where the wait was found there rather than declared.
+    pub(crate) found: Option<Evidence>,
+    pub(crate) holds: Holds,
+}
+
+/// Whether a wait keeps its unit from having started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    No,
+    /// The unit has commands that would, and none of its commands names the place.
+    Unclear,
+    Yes,
 }
 
 /// The input of the analysis. Every name is the unit's own one, never an alias.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
+    /// Orders between units that are started.
     pub(crate) orders: Vec<Order>,
+    /// Orders of a started unit after one that is not among the units: with its file it might be started.
+    pub(crate) loose: Vec<Order>,
     pub(crate) waits: Vec<NumberedWait>,
     pub(crate) serves: Vec<Serves>,
     /// Known units, and whether they can start at all.
     pub(crate) startable: BTreeMap<UnitName, bool>,
+    pub(crate) started: BTreeSet<UnitName>,
 }
 
 impl World {
-    pub(crate) fn new(units: &[Unit], waits: &[Wait], serves: &[Serves]) -> Self {
-        let names = Names::new(units);
-        let waits = waits.iter().enumerate().map(|(number, wait)| {
-            let wait = Wait { unit: names.own(&wait.unit), url: wait.url.clone() };
-            NumberedWait { number, wait }
-        });
-        let serves = serves.iter().map(|serves| Serves {
-            unit: names.own(&serves.unit),
-            via: serves.via.as_ref().map(|via| names.own(via)),
-            ..serves.clone()
-        });
-        Self {
-            orders: orders(units, &names),
-            waits: waits.collect(),
-            serves: serves.collect(),
-            startable: units.iter().map(|unit| (unit.name.clone(), !unit.masked)).collect(),
+    pub(crate) fn new(set: &UnitSet, waits: &[Wait], serves: &[Serves]) -> Self {
+        let units = loaded(set);
+        let names = Names::new(units.iter().map(|loaded| &loaded.unit));
+        let declared = waits.iter().map(|wait| Wait { unit: names.own(&wait.unit), ..wait.clone() });
+        let declared: Vec<Wait> = declared.collect();
+        let serves: Vec<Serves> = serves
+            .iter()
+            .map(|serves| Serves {
+                unit: names.own(&serves.unit),
+                via: serves.via.as_ref().map(|via| names.own(via)),
+                ..serves.clone()
+            })
+            .collect();
+        let mut roots: Vec<UnitName> = declared.iter().flat_map(wait_units).collect();
+        roots.extend(serves.iter().flat_map(Serves::units).cloned());
+        let started = started(&units, &names, &roots);
+        let startable = units.iter().map(|l| (l.unit.name.clone(), !l.unit.masked)).collect();
+        let all = orders(&units, &names).into_iter().filter(|order| started.contains(&order.unit));
+        let (orders, rest): (Vec<_>, Vec<_>) = all.partition(|order| started.contains(&order.after));
+        let mut world = Self { orders, loose: rest, waits: Vec::new(), serves, startable, started };
+        world.loose.retain(|order| !world.startable.contains_key(&order.after));
+        world.add_waits(&units, &names, declared);
+        world
+    }
+
+    /// Declared waits keep the numbers of their list; those that commands make come after them.
+    fn add_waits(&mut self, units: &[Loaded], names: &Names, declared: Vec<Wait>) {
+        let by_name: BTreeMap<&UnitName, &Unit> = units.iter().map(|l| (&l.unit.name, &l.unit)).collect();
+        for wait in declared {
+            let holds = by_name.get(&wait.unit).map_or(Holds::Yes, |unit| holds(unit, &wait));
+            self.push(wait, None, holds);
         }
-    }
-
-    /// The declarations that fit the URL best; more than one when several units can serve it.
-    pub(crate) fn servers(&self, url: &GateUrl) -> Vec<&Serves> {
-        let best = self.serves.iter().filter_map(|serves| serves.fit(url)).max();
-        self.serves.iter().filter(|serves| best.is_some() && serves.fit(url) == best).collect()
-    }
-}
-
-struct Names(BTreeMap<UnitName, UnitName>);
-
-impl Names {
-    fn new(units: &[Unit]) -> Self {
-        let aliases = units.iter().flat_map(|unit| unit.aliases.iter().map(|alias| (alias, &unit.name)));
-        Self(aliases.map(|(alias, name)| (alias.clone(), name.clone())).collect())
-    }
-
-    fn own(&self, name: &UnitName) -> UnitName {
-        self.0.get(name).unwrap_or(name).clone()
-    }
-}
-
-/// Every order between units, once each. A masked unit never gets a start job, so it orders nothing.
-fn orders(units: &[Unit], names: &Names) -> Vec<Order> {
-    let mut found = Orders { names, list: Vec::new(), seen: BTreeSet::new() };
-    // A masked unit's file is not read by systemd at all, so its orders do not exist.
-    let units: Vec<&Unit> = units.iter().filter(|unit| !unit.masked).collect();
-    for unit in &units {
-        for reference in &unit.after {
-            found.add(&unit.name, &reference.unit, reference.evidence.clone(), false);
-        }
-        for reference in &unit.before {
-            found.add(&reference.unit, &unit.name, reference.evidence.clone(), false);
-        }
-    }
-    for unit in &units {
-        found.activator(unit);
-        found.defaults(unit);
-    }
-    // Last, because a target is not ordered after what is already ordered after the target.
-    for unit in &units {
-        found.target(unit, &units);
-    }
-    found.list
-}
-
-struct Orders<'a> {
-    names: &'a Names,
-    list: Vec<Order>,
-    seen: BTreeSet<(UnitName, UnitName)>,
-}
-
-impl Orders<'_> {
-    fn add(&mut self, unit: &UnitName, after: &UnitName, evidence: Evidence, implied: bool) {
-        let (unit, after) = (self.names.own(unit), self.names.own(after));
-        if unit != after && self.seen.insert((unit.clone(), after.clone())) {
-            self.list.push(Order { unit, after, evidence, implied });
-        }
-    }
-
-    /// Timers, sockets and paths come before the service that they activate (`systemd.timer(5)`,
-    /// `systemd.socket(5)`, `systemd.path(5)`, implicit dependencies). `Unit=` and `Service=` are not read: the
-    /// service of the same name is the default.
-    fn activator(&mut self, unit: &Unit) {
-        let suffix = unit.name.suffix();
-        if !matches!(suffix, "path" | "socket" | "timer") {
-            return;
-        }
-        if let Ok(service) = format!("{}.service", unit.name.stem()).parse() {
-            let source = format!("systemd.{suffix}(5), implicit dependencies");
-            self.add(&service, &unit.name, implied(source, format!("activated by {}", unit.name)), true);
-        }
-    }
-
-    /// Ordinary services come after the basic system (`systemd.service(5)`, default dependencies).
-    fn defaults(&mut self, unit: &Unit) {
-        if unit.name.suffix() != "service" || !unit.default_dependencies {
-            return;
-        }
-        for target in ["sysinit.target", "basic.target"] {
-            if let Ok(target) = target.parse() {
-                let source = "systemd.service(5), default dependencies".to_owned();
-                self.add(&unit.name, &target, implied(source, format!("After={target}")), true);
+        let started = units.iter().filter(|l| self.started.contains(&l.unit.name) && !l.unit.masked);
+        let started: Vec<&Unit> = started.map(|loaded| &loaded.unit).collect();
+        for unit in started {
+            for command in &unit.commands {
+                for other in command.starts() {
+                    let (url, during) = (Place::Unit(names.own(&other)), Some(command.stage));
+                    let wait = Wait { unit: unit.name.clone(), url, during };
+                    let holds = holds(unit, &wait);
+                    self.push(wait, Some(command.evidence.clone()), holds);
+                }
             }
         }
     }
 
-    /// A target comes after all that it pulls in, unless one of the two refuses default dependencies or the order
-    /// is already the other way round (`systemd.target(5)`; systemd, `unit_add_default_target_dependency`).
-    fn target(&mut self, target: &Unit, units: &[&Unit]) {
-        if target.name.suffix() != "target" || !target.default_dependencies {
+    fn push(&mut self, mut wait: Wait, found: Option<Evidence>, holds: Holds) {
+        if let Place::Unit(unit) = &wait.url
+            && *unit == wait.unit
+            && found.is_some()
+        {
+            // A unit that starts itself merges with its own job (systemd.exec, "systemctl start" of a starting unit).
             return;
         }
-        for reference in target.wants.iter().chain(&target.requires) {
-            let member = self.names.own(&reference.unit);
-            let refuses = units.iter().any(|unit| unit.name == member && !unit.default_dependencies);
-            if !refuses && !self.seen.contains(&(member.clone(), target.name.clone())) {
-                let text = format!("After={member}, because of {}", reference.evidence);
-                let source = "systemd.target(5), default dependencies".to_owned();
-                self.add(&target.name, &member, implied(source, text), true);
-            }
-        }
+        wait.during = wait.during.filter(|_| found.is_none());
+        self.waits.push(NumberedWait { number: self.waits.len(), wait, found, holds });
+    }
+
+    /// The declarations that fit the place best; more than one when several units can serve it.
+    pub(crate) fn servers(&self, place: &Place) -> Vec<&Serves> {
+        let fits: Vec<_> =
+            self.serves.iter().filter_map(|serves| Some((serves.fit(place)?, serves))).collect();
+        let best = fits.iter().map(|(fit, _)| *fit).max();
+        fits.into_iter().filter(|(fit, _)| Some(*fit) == best).map(|(_, serves)| serves).collect()
     }
 }
 
-fn implied(source: String, text: String) -> Evidence {
-    Evidence { source, line: None, text }
+/// The units of the set, and those of systemd that it lacks.
+fn loaded(set: &UnitSet) -> Vec<Loaded> {
+    let mut units: Vec<Loaded> =
+        set.units.iter().map(|unit| Loaded { unit: unit.clone(), builtin: false }).collect();
+    let mut known: BTreeSet<UnitName> = set.units.iter().flat_map(names_of).collect();
+    known.extend(set.unread.iter().filter_map(|unread| unread.unit.clone()));
+    let lacking = builtin::units().into_iter().filter(|unit| !known.contains(&unit.name));
+    units.extend(lacking.map(|unit| Loaded { unit, builtin: true }));
+    units
+}
+
+fn names_of(unit: &Unit) -> impl Iterator<Item = UnitName> {
+    unit.aliases.iter().chain([&unit.name]).cloned()
+}
+
+fn wait_units(wait: &Wait) -> Vec<UnitName> {
+    let mut units = vec![wait.unit.clone()];
+    if let Place::Unit(unit) = &wait.url {
+        units.push(unit.clone());
+    }
+    units
+}
+
+/// Everything that a start runs before `ExecStart=` keeps it from having started, and so does `ExecStartPost=`; only
+/// the main command of a service that starts at once does not (`systemd.service(5)`, `Type=`).
+fn holds(unit: &Unit, wait: &Wait) -> Holds {
+    if unit.name.suffix() != "service" || !unit.starts_at_once() {
+        return Holds::Yes;
+    }
+    if let Some(stage) = wait.during {
+        return if stage == Stage::ExecStart { Holds::No } else { Holds::Yes };
+    }
+    let mark = wait.url.mark();
+    let naming = |main: bool| {
+        let mut commands = unit.commands.iter().filter(|c| (c.stage == Stage::ExecStart) == main);
+        commands.any(|command| command.line.contains(&mark))
+    };
+    let others = unit.commands.iter().any(|c| c.stage != Stage::ExecStart && !c.is_harmless());
+    match (naming(false), naming(true), others) {
+        (true, ..) => Holds::Yes,
+        (false, false, true) => Holds::Unclear,
+        (false, ..) => Holds::No,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pairs(files: &[(&str, &str)]) -> Vec<String> {
-        let units: Vec<Unit> = files.iter().map(|(name, text)| Unit::parse(name, text).unwrap().0).collect();
-        let world = World::new(&units, &[], &[]);
-        let named = world.orders.iter().filter(|order| !order.evidence.source.contains("systemd.service"));
-        named.map(|order| format!("{}>{}", order.unit, order.after)).collect()
+    fn held(text: &str, during: Option<Stage>) -> Holds {
+        let (unit, _) = Unit::parse("a.service", &format!("[Service]\n{text}")).unwrap();
+        let url = "http://backend.example:81/".parse().unwrap();
+        holds(&unit, &Wait { unit: unit.name.clone(), url, during })
     }
 
     #[test]
-    fn before_is_after_from_the_other_side() {
-        assert_eq!(
-            pairs(&[
-                ("a.service", "[Unit]\nAfter=b.service\nAfter=b.service a.service"),
-                ("c.service", "[Unit]\nBefore=a.service"),
-            ]),
-            ["a.service>b.service", "a.service>c.service"]
-        );
+    fn only_what_delays_the_start_holds_it_up() {
+        for (text, expected) in [
+            ("ExecStart=/bin/wait http://backend.example:81/", Holds::No),
+            ("ExecStart=/bin/x", Holds::No),
+            ("ExecStartPre=/bin/wait backend.example:81\nExecStart=/bin/x", Holds::Yes),
+            ("ExecStartPost=/bin/wait backend.example:81\nExecStart=/bin/x", Holds::Yes),
+            ("ExecStartPre=/bin/wait.sh\nExecStart=/bin/x", Holds::Unclear),
+            ("ExecStartPre=-/usr/bin/mkdir -p /run/x\nExecStart=/bin/x", Holds::No),
+            ("ExecStartPre=/bin/prepare\nExecStart=/bin/x --peer backend.example:81", Holds::No),
+            ("Type=oneshot\nExecStart=/bin/x", Holds::Yes),
+            ("Type=notify\nExecStart=/bin/x", Holds::Yes),
+        ] {
+            assert_eq!(held(text, None), expected, "{text}");
+        }
+        assert_eq!(held("ExecStart=/bin/x", Some(Stage::ExecStartPre)), Holds::Yes);
+        assert_eq!(held("ExecStartPre=/bin/y\nExecStart=/bin/x", Some(Stage::ExecStart)), Holds::No);
     }
 
     #[test]
-    fn targets_come_after_their_members_unless_that_is_refused() {
-        let target = "[Unit]\nWants=a.service b.service c.service";
-        let files = [
-            ("t.target", target),
-            ("a.service", ""),
-            ("b.service", "[Unit]\nAfter=t.target"),
-            ("c.service", "[Unit]\nDefaultDependencies=no"),
+    fn only_orders_between_started_units_count() {
+        let unit = |name: &str, text: &str| Unit::parse(name, text).unwrap().0;
+        let quiet = "[Unit]\nDefaultDependencies=no\n";
+        let units = vec![
+            unit("a.service", &format!("{quiet}After=b.service idle.service gone.service\nWants=b.service")),
+            unit("b.service", quiet),
+            unit("idle.service", quiet),
         ];
-        assert_eq!(pairs(&files), ["b.service>t.target", "t.target>a.service"]);
+        let url = "http://h/".parse().unwrap();
+        let wait = Wait { unit: "a.service".parse().unwrap(), url, during: None };
+        let world = World::new(&UnitSet::whole(units), &[wait], &[]);
+        let own = |orders: &[Order]| -> Vec<String> {
+            let own = orders.iter().filter(|order| order.unit.as_str() == "a.service");
+            own.map(|order| order.after.to_string()).collect()
+        };
         assert_eq!(
-            pairs(&[("t.target", &format!("{target}\nDefaultDependencies=no"))]),
-            Vec::<String>::new()
+            (own(&world.orders), own(&world.loose)),
+            (vec!["b.service".into()], vec!["gone.service".into()])
         );
-    }
-
-    #[test]
-    fn timers_come_before_their_service() {
-        assert_eq!(pairs(&[("n.timer", "")]), ["n.service>n.timer"]);
-    }
-
-    #[test]
-    fn services_come_after_the_basic_system() {
-        let unit = |text| Unit::parse("a.service", text).unwrap().0;
-        let count = |unit| World::new(&[unit], &[], &[]).orders.len();
-        assert_eq!(count(unit("")), 2);
-        assert_eq!(count(unit("[Unit]\nDefaultDependencies=no")), 0);
-    }
-
-    #[test]
-    fn aliases_are_their_unit_and_masked_units_order_nothing() {
-        let mut real = Unit::parse("real.service", "[Unit]\nDefaultDependencies=no").unwrap().0;
-        real.aliases.push("other.service".parse().unwrap());
-        let user = Unit::parse("u.service", "[Unit]\nDefaultDependencies=no\nAfter=other.service").unwrap().0;
-        let world = World::new(&[real.clone(), user.clone()], &[], &[]);
-        assert_eq!(world.orders[0].after.as_str(), "real.service");
-        let masked = Unit { masked: true, ..user };
-        assert_eq!(World::new(&[real, masked], &[], &[]).orders, []);
     }
 }

@@ -3,28 +3,30 @@
 //! A unit that waits, while it starts, for a URL to answer has a dependency that no unit file names. When the unit
 //! that serves that URL is ordered `After=` the waiting unit, each waits for the other until a timeout. Only a boot
 //! from scratch shows it, because later the URL is already being served. This crate reads unit files ([`read_units`],
-//! [`Unit::parse`]), takes the waits as declared data ([`Wait`], [`Serves`]) and finds those cycles ([`analyse`]),
-//! each with its chain, its time bound and remedies that were tried on the graph.
+//! [`Unit::parse`]), takes the waits as declared data ([`Wait`], [`Serves`]), finds `systemctl start` in commands, and
+//! finds those cycles ([`analyse`]), each with its chain, its time bound and remedies that were tried on the graph.
 //!
 //! Everything but [`read_units`] is pure. It never talks to systemd, never runs a unit, never follows a URL and never
-//! guesses a wait: an undeclared wait is not judged, and one that cannot be judged is unknown, with the reason.
-//! Instances of template units are not expanded.
+//! guesses a wait: an undeclared wait is not judged, and one that cannot be judged is unknown, with the reason. A file
+//! that was not read makes the waits that it could matter to unknown, never free.
 //!
 //! ```
-//! use pvcheck_boot::{Serves, Unit, Wait, analyse};
+//! use pvcheck_boot::{Serves, Unit, UnitSet, Wait, analyse};
 //!
 //! let (proxy, _) = Unit::parse("proxy.service", "[Service]\nTimeoutStartSec=900\n")?;
 //! let (shop, warnings) = Unit::parse("shop.service", "[Unit]\nAfter=proxy.service\n")?;
 //! assert!(warnings.is_empty());
 //!
-//! let waits = [Wait { unit: "proxy.service".parse()?, url: "https://shop.example/".parse()? }];
+//! let waits =
+//!     [Wait { unit: "proxy.service".parse()?, url: "https://shop.example/".parse()?, during: None }];
 //! let serves = [Serves {
 //!     host: "shop.example".to_owned(),
+//!     port: None,
 //!     path_prefix: None,
 //!     unit: "shop.service".parse()?,
 //!     via: Some("proxy.service".parse()?),
 //! }];
-//! let report = analyse(&[proxy, shop], &waits, &serves);
+//! let report = analyse(&UnitSet::whole(vec![proxy, shop]), &waits, &serves);
 //! assert_eq!(report.deadlocks.len(), 1);
 //! assert_eq!(report.deadlocks[0].bound_ms, Some(900_000));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -32,24 +34,39 @@
 
 #![forbid(unsafe_code)]
 
+mod builtin;
+mod command;
 mod cycle;
 mod deadlock;
 mod file;
+mod folders;
 mod graph;
 mod name;
+mod order;
+mod outcome;
+mod place;
+mod ports;
 mod read;
 mod reason;
 mod remedy;
+mod search;
 mod span;
+mod specifier;
+mod started;
 mod unit;
+mod unread;
 mod wait;
 
-pub use deadlock::{BootReport, Deadlock, Link, LinkKind, WaitOutcome, WaitRow, analyse, introduced};
+pub use command::{Command, Stage};
+pub use deadlock::{BootReport, Deadlock, Link, LinkKind, WaitRow, analyse, introduced};
 pub use file::{Assignment, UnitFile, Warning};
 pub use name::{UnitName, UnitNameError};
+pub use outcome::WaitOutcome;
+pub use place::{Place, PlaceError};
 pub use read::{ReadError, UnitSet, read_units};
 pub use reason::{BoundReason, NotJudged};
 pub use remedy::{Remedy, RemedyChange};
 pub use span::{Span, SpanError};
-pub use unit::{Evidence, Reference, Unit};
+pub use unit::{Evidence, MountsFor, Reference, Unit};
+pub use unread::{Unread, UnreadKind};
 pub use wait::{GateUrl, GateUrlError, Serves, Wait};

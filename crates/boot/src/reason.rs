@@ -5,8 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::name::UnitName;
+use crate::place::Place;
 use crate::unit::Evidence;
-use crate::wait::GateUrl;
+use crate::unread::Unread;
+
+/// How many files a text lists.
+const FILES_SHOWN: usize = 3;
 
 /// Why a wait could not be judged. In JSON `kind` and `about`, with the text as `reason`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,21 +18,47 @@ use crate::wait::GateUrl;
 pub enum NotJudged {
     /// This unit, the waiting one or a serving one, is masked.
     Masked(UnitName),
-    /// No unit is declared to serve this URL.
-    NoServer(GateUrl),
+    /// No unit is declared to serve this place.
+    NoServer(Place),
     /// This unit, the waiting one or a serving one, was not among the units.
     NotRead(UnitName),
+    /// Several units serve this host on several ports, and whether it is a deadlock depends on which serves which.
+    PortNotDeclared(Place),
+    /// It would be a deadlock if a command other than `ExecStart=` of this unit waited, and none names the place.
+    StageNotDeclared(UnitName),
+    /// These files of units that the boot starts were not read: any of them may order what it likes.
+    Unread(Vec<Unread>),
 }
 
 impl fmt::Display for NotJudged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Masked(unit) => write!(f, "{unit} is masked: it never starts"),
-            Self::NoServer(url) => write!(f, "no unit is declared to serve {url}: declare one"),
+            Self::NoServer(place) => write!(f, "no unit is declared to serve {place}: declare one"),
             Self::NotRead(unit) => {
                 write!(f, "{unit} is not among the units: read the directory that holds it")
             }
+            Self::PortNotDeclared(place) => write!(
+                f,
+                "several units serve the host of {place}, and which of them serves that port is not declared: write \
+                 the port with the host, as in HOST:PORT"
+            ),
+            Self::StageNotDeclared(unit) => write!(
+                f,
+                "none of the commands of {unit} names what it waits for: write \"during\": \"ExecStartPre\" or \
+                 \"ExecStart\" with the wait"
+            ),
+            Self::Unread(files) => unread(f, files),
         }
+    }
+}
+
+fn unread(f: &mut fmt::Formatter<'_>, files: &[Unread]) -> fmt::Result {
+    let shown: Vec<String> = files.iter().take(FILES_SHOWN).map(ToString::to_string).collect();
+    write!(f, "not read: {}", shown.join("; "))?;
+    match files.len().saturating_sub(FILES_SHOWN) {
+        0 => Ok(()),
+        more => write!(f, "; and {more} more"),
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::{Command, Stage};
 use crate::file::{Assignment, UnitFile, Warning};
 use crate::name::{UnitName, UnitNameError};
 use crate::span::Span;
+use crate::specifier;
 
 /// `DefaultTimeoutStartSec=` as systemd is built. A host may set another in `system.conf`, which is not read here.
 const DEFAULT_TIMEOUT_START: Duration = Duration::from_secs(90);
@@ -54,20 +56,38 @@ pub struct Unit {
     pub after: Vec<Reference>,
     /// Units that begin only when this one has started, where both are started.
     pub before: Vec<Reference>,
-    /// Units that are started with it, and without which it fails (`Requires=`, `Requisite=`, `BindsTo=`).
+    /// Units that are started with it, and without which it fails (`Requires=`, `BindsTo=`).
     pub requires: Vec<Reference>,
+    /// Units without which it fails, and which it does not start (`Requisite=`).
+    pub requisite: Vec<Reference>,
     /// Units that are started with it (`Wants=`, `Upholds=`).
     pub wants: Vec<Reference>,
+    /// Targets and other units that start it once it is enabled (`WantedBy=`, `RequiredBy=`).
+    pub wanted_by: Vec<Reference>,
+    /// Paths whose mounts it needs (`RequiresMountsFor=`, `WantsMountsFor=`, `WorkingDirectory=`, `RootDirectory=`).
+    pub mounts_for: Vec<MountsFor>,
+    /// True iff it is a mount or swap of a network file system, by its `Type=` or the option `_netdev`.
+    pub over_network: bool,
+    /// True iff `BusName=` is set.
+    pub bus_name: bool,
     /// `Type=` of a service; `None` when not set, which means `simple`.
     pub service_type: Option<String>,
     /// `TimeoutStartSec=` or `TimeoutSec=` with where it stands; `None` when not set.
     pub timeout_start: Option<(Span, Evidence)>,
     /// `DefaultDependencies=`: whether systemd adds the usual order by itself.
     pub default_dependencies: bool,
-    /// The command lines of `ExecStart=`. They may hold secrets: kept out of JSON, to be redacted before printing.
-    /// No command uses them yet; they are meant for finding undeclared waits in `pvcheck boot`.
+    /// The commands of its start, in order. They may hold secrets: kept out of JSON, and never printed.
     #[serde(skip)]
-    pub exec_start: Vec<String>,
+    pub commands: Vec<Command>,
+}
+
+/// A path whose mounts a unit needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountsFor {
+    /// The absolute path.
+    pub path: String,
+    /// Where it is named.
+    pub evidence: Evidence,
 }
 
 impl Unit {
@@ -102,11 +122,16 @@ impl Unit {
             after: Vec::new(),
             before: Vec::new(),
             requires: Vec::new(),
+            requisite: Vec::new(),
             wants: Vec::new(),
+            wanted_by: Vec::new(),
+            mounts_for: Vec::new(),
+            over_network: false,
+            bus_name: false,
             service_type: None,
             timeout_start: None,
             default_dependencies: true,
-            exec_start: Vec::new(),
+            commands: Vec::new(),
         }
     }
 
@@ -125,6 +150,28 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// True iff it counts as started as soon as `ExecStart=` has been begun, so that what the command does afterwards
+    /// delays nothing: `Type=simple`, `exec` and `idle`, and a service without a type that has a command and no bus
+    /// name (`systemd.service(5)`).
+    pub fn starts_at_once(&self) -> bool {
+        match self.service_type.as_deref() {
+            Some("simple" | "exec" | "idle") => true,
+            Some(_) => false,
+            None => !self.bus_name && self.at(Stage::ExecStart).next().is_some(),
+        }
+    }
+
+    /// The commands of one stage.
+    pub(crate) fn at(&self, stage: Stage) -> impl Iterator<Item = &Command> {
+        self.commands.iter().filter(move |command| command.stage == stage)
+    }
+}
+
+/// Network file systems (systemd, `fstype_is_network`, without those that no distribution packages any more).
+const NETWORK_FILE_SYSTEMS: [&str; 12] =
+    ["afs", "ceph", "cifs", "gfs", "gfs2", "glusterfs", "ncp", "nfs", "nfs4", "ocfs2", "smb3", "sshfs"];
+
 struct Builder {
     unit: Unit,
     warnings: Vec<Warning>,
@@ -133,15 +180,28 @@ struct Builder {
 impl Builder {
     fn apply(&mut self, source: &str, set: &Assignment) {
         match (set.section.as_str(), set.key.as_str()) {
-            ("Unit", "After" | "Before" | "Requires" | "Requisite" | "BindsTo" | "Wants" | "Upholds") => {
-                self.references(source, set);
-            }
+            ("Unit", "After" | "Before" | "Requires" | "Requisite" | "BindsTo" | "Wants" | "Upholds")
+            | ("Install", "WantedBy" | "RequiredBy") => self.references(source, set),
             ("Unit", "DefaultDependencies") => self.default_dependencies(source, set),
+            ("Unit", "RequiresMountsFor" | "WantsMountsFor")
+            | ("Service" | "Socket", "WorkingDirectory" | "RootDirectory") => self.mounts_for(source, set),
+            ("Service", "BusName") => self.unit.bus_name = !set.value.is_empty(),
             ("Service", "Type") => {
                 self.unit.service_type = Some(set.value.clone()).filter(|value| !value.is_empty());
             }
             ("Service", "TimeoutStartSec" | "TimeoutSec") => self.timeout(source, set),
-            ("Service", "ExecStart") => self.exec_start(&set.value),
+            ("Service", key) => {
+                if let Some(stage) = Stage::of_key(key) {
+                    self.command(source, set, stage);
+                }
+            }
+            ("Mount" | "Swap", "Type") => {
+                self.unit.over_network |=
+                    NETWORK_FILE_SYSTEMS.contains(&set.value.trim_start_matches("fuse."));
+            }
+            ("Mount" | "Swap", "Options") => {
+                self.unit.over_network |= set.value.split(',').any(|option| option.trim() == "_netdev");
+            }
             _ => {}
         }
     }
@@ -157,10 +217,11 @@ impl Builder {
             return self.warn(source, set, text);
         }
         for word in set.value.split_whitespace() {
-            // Specifiers such as %i belong to instances, which are not expanded.
-            if word.contains('%') && self.unit.name.stem().ends_with('@') {
+            // A template has no instance: what %i stands for is known once an instance is made of it.
+            if word.contains('%') && self.unit.name.is_template() {
                 continue;
             }
+            let word = specifier::fill(word, &self.unit.name).unwrap_or_else(|| word.to_owned());
             match word.trim_matches(['"', '\'']).parse::<UnitName>() {
                 Ok(unit) => {
                     let evidence = evidence(source, set, &format!("{}={unit}", set.key));
@@ -177,6 +238,8 @@ impl Builder {
         match key {
             "After" => &mut self.unit.after,
             "Before" => &mut self.unit.before,
+            "Requisite" => &mut self.unit.requisite,
+            "WantedBy" | "RequiredBy" => &mut self.unit.wanted_by,
             "Wants" | "Upholds" => &mut self.unit.wants,
             _ => &mut self.unit.requires,
         }
@@ -208,11 +271,25 @@ impl Builder {
         }
     }
 
-    fn exec_start(&mut self, value: &str) {
-        if value.is_empty() {
-            self.unit.exec_start.clear();
-        } else {
-            self.unit.exec_start.push(value.to_owned());
+    /// An empty assignment resets the commands of its own key alone (`systemd.service(5)`).
+    fn command(&mut self, source: &str, set: &Assignment, stage: Stage) {
+        if set.value.is_empty() {
+            self.unit.commands.retain(|command| command.stage != stage);
+            return;
+        }
+        let evidence = evidence(source, set, &format!("{}=", set.key));
+        self.unit.commands.push(Command { stage, line: set.value.clone(), evidence });
+    }
+
+    /// Of `WorkingDirectory=` the special values and a leading `-` are no paths (`systemd.exec(5)`).
+    fn mounts_for(&mut self, source: &str, set: &Assignment) {
+        for word in set.value.split_whitespace() {
+            let Some(word) = specifier::fill(word, &self.unit.name) else { continue };
+            let path = word.trim_matches(['"', '\'']).trim_start_matches('-');
+            if path.starts_with('/') {
+                let evidence = evidence(source, set, &format!("{}={path}", set.key));
+                self.unit.mounts_for.push(MountsFor { path: path.to_owned(), evidence });
+            }
         }
     }
 
@@ -256,7 +333,8 @@ mod tests {
     fn an_empty_assignment_resets_commands_but_not_dependencies() {
         let text = "[Unit]\nAfter=b.service\nAfter=\n[Service]\nExecStart=/bin/old\nExecStart=\nExecStart=/bin/new x";
         let (unit, warnings) = Unit::parse("a.service", text).unwrap();
-        assert_eq!(unit.exec_start, ["/bin/new x"]);
+        let commands: Vec<_> = unit.at(Stage::ExecStart).map(|command| command.line.as_str()).collect();
+        assert_eq!(commands, ["/bin/new x"]);
         assert_eq!(names(&unit.after), ["b.service"]);
         assert!(warnings[0].to_string().contains("a.service:3: After= is empty"), "{warnings:?}");
     }
@@ -307,6 +385,45 @@ mod tests {
     fn a_template_may_speak_of_its_instances() {
         let (unit, warnings) = Unit::parse("a@.service", "[Unit]\nAfter=b@%i.service c.service").unwrap();
         assert_eq!((names(&unit.after), warnings), (vec!["c.service"], vec![]));
+    }
+
+    #[test]
+    fn an_instance_fills_in_its_specifiers() {
+        let text = "[Unit]\nAfter=b@%i.service\nBefore=vpn-%i.target\nRequiresMountsFor=/srv/%I\n";
+        let (unit, warnings) = Unit::parse("a@x.service", text).unwrap();
+        assert_eq!((names(&unit.after), names(&unit.before)), (vec!["b@x.service"], vec!["vpn-x.target"]));
+        assert_eq!((unit.mounts_for[0].path.as_str(), warnings), ("/srv/x", vec![]));
+    }
+
+    #[test]
+    fn the_type_says_when_a_service_counts_as_started() {
+        for (text, at_once) in [
+            ("ExecStart=/bin/x", true),
+            ("Type=simple", true),
+            ("Type=exec", true),
+            ("Type=idle", true),
+            ("Type=oneshot\nExecStart=/bin/x", false),
+            ("Type=notify", false),
+            ("Type=forking", false),
+            ("BusName=a.b\nExecStart=/bin/x", false),
+            ("ExecStartPre=/bin/x", false),
+            ("", false),
+        ] {
+            assert_eq!(unit(&format!("[Service]\n{text}")).starts_at_once(), at_once, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mount_is_over_the_network_by_its_type_or_its_option() {
+        for (text, network) in [
+            ("Type=nfs", true),
+            ("Type=fuse.sshfs", true),
+            ("Type=ext4\nOptions=ro,_netdev", true),
+            ("Type=ext4", false),
+        ] {
+            let (unit, _) = Unit::parse("srv.mount", &format!("[Mount]\n{text}")).unwrap();
+            assert_eq!(unit.over_network, network, "{text}");
+        }
     }
 
     #[test]

@@ -6,24 +6,36 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::command::Stage;
 use crate::name::UnitName;
+use crate::place::{Place, host_port};
 
-/// The start of this unit waits until the URL answers.
+/// The start of this unit waits for something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
     /// The waiting (gated) unit.
     pub unit: UnitName,
-    /// What it waits for.
-    pub url: GateUrl,
+    /// What it waits for. Also read as `for`.
+    #[serde(alias = "for")]
+    pub url: Place,
+    /// Which of the unit's commands waits. Where it is `None`, the commands that name the place decide, and
+    /// `ExecStart=` if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub during: Option<Stage>,
 }
 
-/// This unit makes a host, or a part of it, answer.
+/// This unit makes a host, or a part of it, answer; or a socket or file exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Serves {
-    /// The host name, compared without regard to case.
+    /// The host name, compared without regard to case, with a port as in `127.0.0.1:4001` where only that port counts.
+    /// For a socket or file its path, as in `unix:///run/docker.sock`.
+    #[serde(alias = "place")]
     pub host: String,
+    /// The port, where only that one counts and `host` does not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// The part of the host, such as `/hook`; `None` for all of it. Of several that match, the longest counts.
     #[serde(default)]
     pub path_prefix: Option<String>,
@@ -35,16 +47,45 @@ pub struct Serves {
     pub via: Option<UnitName>,
 }
 
+/// How well a declaration fits a place: first whether it names the port, then how much of the path it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Fit {
+    pub(crate) port: bool,
+    prefix: usize,
+}
+
 impl Serves {
-    /// How well this declaration fits: the length of the matching prefix; `None` when it does not fit.
-    pub(crate) fn fit(&self, url: &GateUrl) -> Option<usize> {
-        if !self.host.eq_ignore_ascii_case(&url.host) {
+    /// `None` when it does not fit.
+    pub(crate) fn fit(&self, place: &Place) -> Option<Fit> {
+        if let Some(path) = place.path() {
+            return (self.served_path() == path).then_some(Fit { port: false, prefix: 0 });
+        }
+        let (host, port) = place.host_and_port()?;
+        let (own_host, own_port) = self.host_and_port()?;
+        if !own_host.eq_ignore_ascii_case(host) || own_port.is_some_and(|own| own != port) {
             return None;
         }
+        let named = own_port.is_some();
+        let Place::Http(url) = place else {
+            // A port accepts connections whatever path of it a request would ask for.
+            return Some(Fit { port: named, prefix: 0 });
+        };
         let prefix = self.path_prefix.as_deref().unwrap_or("").trim_end_matches('/');
         let rest = url.path.strip_prefix(prefix)?;
         // `/hook` covers `/hook` and `/hook/x`, not `/hooks`.
-        (rest.is_empty() || rest.starts_with('/')).then_some(prefix.len())
+        (rest.is_empty() || rest.starts_with('/')).then_some(Fit { port: named, prefix: prefix.len() })
+    }
+
+    /// The host and, where only one counts, its port. A scheme in front is taken off: `tcp://h:1` is `h:1`.
+    pub(crate) fn host_and_port(&self) -> Option<(&str, Option<u16>)> {
+        let text = self.host.split_once("://").map_or(self.host.as_str(), |(_, rest)| rest);
+        let (host, port) = host_port(text.split('/').next()?)?;
+        Some((host, self.port.or(port)))
+    }
+
+    fn served_path(&self) -> &str {
+        let schemes = ["unix://", "file://"];
+        schemes.iter().find_map(|scheme| self.host.strip_prefix(scheme)).unwrap_or(&self.host)
     }
 
     pub(crate) fn units(&self) -> impl Iterator<Item = &UnitName> {
@@ -54,7 +95,11 @@ impl Serves {
 
 impl fmt::Display for Serves {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{} is served by {}", self.host, self.path_prefix.as_deref().unwrap_or(""), self.unit)?;
+        f.write_str(&self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{} is served by {}", self.path_prefix.as_deref().unwrap_or(""), self.unit)?;
         match &self.via {
             Some(via) => write!(f, " through {via}"),
             None => Ok(()),
@@ -62,8 +107,7 @@ impl fmt::Display for Serves {
     }
 }
 
-/// The `http` or `https` URL of a gate: scheme, host and path. Its port does not matter here, and its query is
-/// dropped, since it may hold a secret.
+/// The `http` or `https` URL of a gate: scheme, host, port and path. Its query is dropped, since it may hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct GateUrl {
@@ -79,6 +123,16 @@ impl GateUrl {
         &self.host
     }
 
+    /// The port; the scheme's own one where the URL names none.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.tls { 443 } else { 80 })
+    }
+
+    /// The port, if the URL names one.
+    pub(crate) fn named_port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// The path, `/` at least.
     pub fn path(&self) -> &str {
         &self.path
@@ -90,9 +144,9 @@ impl GateUrl {
     }
 
     /// The same way of asking at another place.
-    pub(crate) fn at(&self, host: &str, path: &str) -> Self {
+    pub(crate) fn at(&self, host: &str, port: Option<u16>, path: &str) -> Self {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Self { tls: self.tls, host: host.to_ascii_lowercase(), port: None, path }
+        Self { tls: self.tls, host: host.to_ascii_lowercase(), port, path }
     }
 }
 
@@ -121,17 +175,10 @@ fn parse(text: &str) -> Option<GateUrl> {
     };
     let rest = rest.split(['?', '#']).next()?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host_end = authority.rfind(']').map_or_else(|| authority.find(':'), |end| Some(end + 1));
-    let (host, port) = authority.split_at(host_end.unwrap_or(authority.len()));
-    let port = match port.strip_prefix(':') {
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
-        None if port.is_empty() => None,
-        _ => return None,
-    };
-    let valid = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b));
+    let (host, port) = host_port(authority)?;
     let clean = path.chars().all(|c| !c.is_control() && !c.is_whitespace());
     let path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
-    (valid && clean).then(|| GateUrl { tls, host: host.to_ascii_lowercase(), port, path })
+    clean.then(|| GateUrl { tls, host: host.to_ascii_lowercase(), port, path })
 }
 
 impl fmt::Display for GateUrl {
@@ -196,21 +243,46 @@ mod tests {
         }
     }
 
+    fn serves(host: &str, prefix: Option<&str>) -> Serves {
+        let unit = "a.service".parse().unwrap();
+        Serves { host: host.to_owned(), port: None, path_prefix: prefix.map(str::to_owned), unit, via: None }
+    }
+
+    fn fit(serves: &Serves, place: &str) -> Option<(bool, usize)> {
+        serves.fit(&place.parse().unwrap()).map(|fit| (fit.port, fit.prefix))
+    }
+
     #[test]
     fn the_longest_prefix_fits_best() {
-        let serves = |prefix: Option<&str>| Serves {
-            host: "CI.example.net".to_owned(),
-            path_prefix: prefix.map(str::to_owned),
-            unit: "a.service".parse().unwrap(),
-            via: None,
-        };
-        let url: GateUrl = "https://ci.example.net/hook/x".parse().unwrap();
-        assert_eq!(serves(None).fit(&url), Some(0));
-        assert_eq!(serves(Some("/")).fit(&url), Some(0));
-        assert_eq!(serves(Some("/hook")).fit(&url), Some(5));
-        assert_eq!(serves(Some("/hook/")).fit(&url), Some(5));
-        assert_eq!(serves(Some("/hoo")).fit(&url), None);
-        assert_eq!(serves(None).fit(&"https://other.example/".parse().unwrap()), None);
+        let serves = |prefix| serves("CI.example.net", prefix);
+        let url = "https://ci.example.net/hook/x";
+        assert_eq!(fit(&serves(None), url), Some((false, 0)));
+        assert_eq!(fit(&serves(Some("/")), url), Some((false, 0)));
+        assert_eq!(fit(&serves(Some("/hook")), url), Some((false, 5)));
+        assert_eq!(fit(&serves(Some("/hook/")), url), Some((false, 5)));
+        assert_eq!(fit(&serves(Some("/hoo")), url), None);
+        assert_eq!(fit(&serves(None), "https://other.example/"), None);
+    }
+
+    #[test]
+    fn the_port_belongs_to_the_place() {
+        for (host, place, expected) in [
+            ("127.0.0.1", "http://127.0.0.1:4001/", Some(false)),
+            ("127.0.0.1:4001", "http://127.0.0.1:4001/", Some(true)),
+            ("127.0.0.1:8500", "http://127.0.0.1:4001/", None),
+            ("h:443", "https://h/", Some(true)),
+            ("h:443", "http://h/", None),
+            ("tcp://[::1]:5432", "tcp://[::1]:5432", Some(true)),
+            ("h", "tcp://h:5432", Some(false)),
+            ("unix:///run/x.sock", "unix:///run/x.sock", Some(false)),
+            ("/run/ready", "/run/ready", Some(false)),
+            ("/run/ready", "/run/other", None),
+        ] {
+            assert_eq!(fit(&serves(host, None), place).map(|fit| fit.0), expected, "{host} {place}");
+        }
+        let port = Serves { port: Some(4001), ..serves("127.0.0.1", None) };
+        assert_eq!(fit(&port, "http://127.0.0.1:4001/"), Some((true, 0)));
+        assert_eq!(fit(&port, "http://127.0.0.1/"), None);
     }
 
     proptest! {

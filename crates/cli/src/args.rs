@@ -73,7 +73,7 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Find systemd units that wait, through a URL, for a unit that is ordered after them
     ///
-    /// Example: pvcheck boot --units /etc/systemd/system --waits waits.json
+    /// Example: pvcheck boot --units /etc/systemd/system --units /lib/systemd/system --waits waits.json
     Boot(Boot),
     /// Count the leaked addresses of a network and name them; leaves nothing behind
     ///
@@ -172,9 +172,9 @@ pub(crate) struct Why {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Boot {
-    /// The folder of unit files
-    #[arg(long, value_name = "DIR")]
-    pub(crate) units: PathBuf,
+    /// A folder of unit files; several times where a host has several, the one that wins first
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) units: Vec<PathBuf>,
     /// JSON with what units wait for and who serves it: {"waits":[{"unit","url"}],"serves":[{"host","unit"}]}
     #[arg(long, value_name = "FILE")]
     pub(crate) waits: PathBuf,

@@ -39,6 +39,14 @@ pub(crate) fn read(der: &[u8], at: Timestamp) -> CertFact {
     }
 }
 
+/// From when to when a certificate is good; `None` if it cannot be parsed.
+pub(crate) fn validity(der: &[u8]) -> Option<(Timestamp, Timestamp)> {
+    let (_, certificate) = parse_x509_certificate(der).ok()?;
+    let validity = certificate.validity();
+    let at = |seconds| Timestamp::from_second(seconds).ok();
+    Some((at(validity.not_before.timestamp())?, at(validity.not_after.timestamp())?))
+}
+
 /// Whole days, rounded down: a certificate that ended an hour ago has -1 left, not 0.
 fn days_between(at: Timestamp, end: Timestamp) -> i64 {
     (end.as_second() - at.as_second()).div_euclid(SECONDS_PER_DAY)

@@ -1,6 +1,5 @@
 //! One request and its answer, over an open connection.
 
-use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -14,16 +13,23 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 
-use crate::fact::{BodyFact, Failure, Phase, RouteFact};
+use crate::fact::{BodyFact, Failure, RouteFact};
+use crate::origin::{self, BODY_LOOKED_AT};
+use crate::sniff::Sniff;
 use crate::spec::HttpVersion;
-use crate::text::{millis_since, redact};
+use crate::text::{millis_since, printable, redact};
 use crate::url::RouteUrl;
+use crate::words::exchange_failure;
 
 /// How much of an answer's body is read, in bytes, give or take one network buffer.
 pub const BODY_LIMIT: u64 = 64 * 1024;
 
-/// The most that the head of an answer may take, in bytes.
-const HEAD_LIMIT_BYTES: u32 = 64 * 1024;
+/// The most that the head of an answer may take, in bytes. It also holds the beginning of the body, so that a head of
+/// 64 KiB always fits.
+const HEAD_LIMIT_BYTES: u32 = 128 * 1024;
+
+/// The most headers of an answer; hyper takes 100 of itself, and 120 cookies are known from the field (hyper#3283).
+const HEADERS_LIMIT: usize = 512;
 
 /// What Go's `http.NotFound` writes (net/http, server.go); Traefik uses it when no rule matches a request.
 const GO_NOT_FOUND: &[u8] = b"404 page not found\n";
@@ -43,16 +49,32 @@ where
     // Dropped last: it aborts the connection's tasks, whatever state they are in.
     let tasks = Tasks::default();
     let sent = Instant::now();
+    let (io, seen) = Sniff::new(io);
     let answer = match version {
         HttpVersion::Http1 => send_http1(io, url, &tasks.0).await,
         HttpVersion::Http2 => send_http2(io, url, &tasks.0).await,
     };
-    let answer = answer.map_err(|error| failure(&error))?;
+    let answer = answer.map_err(|error| exchange_failure(&error, version, seen.start()))?;
     fact.timing_ms.first_byte = Some(millis_since(sent));
     fact.http = Some(version);
     fact.status = Some(answer.status().as_u16());
     fact.location = location(answer.headers());
-    read_body(answer, &mut fact.body).await.map_err(|error| failure(&error))
+    fact.retry_after = text_of(answer.headers(), &header::RETRY_AFTER);
+    fact.origin = origin::of(answer.status().as_u16(), answer.headers(), b"");
+    let (parts, body) = answer.into_parts();
+    let mut beginning = Vec::new();
+    let read = read_body(&parts.headers, body, &mut fact.body, &mut beginning).await;
+    fact.origin = origin::of(parts.status.as_u16(), &parts.headers, &beginning);
+    match (read, &mut fact.body) {
+        (Ok(()), _) => Ok(()),
+        // Without a declared length the end of the connection is the end of the body, and only TLS can say whether
+        // all of it came (RFC 9112, section 9.8). That is for the judge to weigh.
+        (Err(_), Some(body)) if body.length.is_none() && seen.cut() => {
+            body.cut = true;
+            Ok(())
+        }
+        (Err(error), _) => Err(exchange_failure(&error, version, seen.start())),
+    }
 }
 
 async fn send_http1<T>(io: T, url: &RouteUrl, tasks: &Spawner) -> hyper::Result<Response<Incoming>>
@@ -60,8 +82,7 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = http1::Builder::new();
-    // hyper's own limit is several times as large; a head of this size already is a fault.
-    builder.max_buf_size(HEAD_LIMIT_BYTES as usize);
+    builder.max_buf_size(HEAD_LIMIT_BYTES as usize).max_headers(HEADERS_LIMIT);
     let (mut sender, connection) = builder.handshake(TokioIo::new(io)).await?;
     tasks.execute(async move { drop(connection.await) });
     let mut request = request(url.target());
@@ -100,33 +121,39 @@ fn location(headers: &HeaderMap) -> Option<String> {
     Some(redact(&String::from_utf8_lossy(value.as_bytes())))
 }
 
-async fn read_body(answer: Response<Incoming>, seen: &mut Option<BodyFact>) -> hyper::Result<()> {
-    let mut body = answer.into_body();
-    let mut head = Vec::new();
-    let fact = seen.insert(BodyFact { bytes: 0, complete: false, go_not_found: false });
-    while fact.bytes < BODY_LIMIT {
+fn text_of(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    headers.get(name).map(|value| printable(&String::from_utf8_lossy(value.as_bytes()), 100))
+}
+
+/// Types whose bodies go on for as long as the client listens: server-sent events, cameras, subscriptions.
+const STREAMS: [&str; 4] =
+    ["application/grpc", "application/x-ndjson", "multipart/x-mixed-replace", "text/event-stream"];
+
+async fn read_body(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    seen: &mut Option<BodyFact>,
+    beginning: &mut Vec<u8>,
+) -> hyper::Result<()> {
+    let kind = text_of(headers, &header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
+    let length = text_of(headers, &header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let stream = length.is_none() && STREAMS.iter().any(|stream| kind.starts_with(stream));
+    let fact = seen.insert(BodyFact { length, stream, ..BodyFact::default() });
+    // The first event may be hours away: the head is all that a probe can ask for.
+    while fact.bytes < BODY_LIMIT && !stream {
         let Some(frame) = body.frame().await else {
             fact.complete = true;
             // Only a whole body is compared: the beginning of a longer one proves nothing.
-            fact.go_not_found = head == GO_NOT_FOUND;
+            fact.go_not_found = beginning == GO_NOT_FOUND;
             return Ok(());
         };
         if let Some(data) = frame?.data_ref() {
             fact.bytes += data.len() as u64;
-            let room = (GO_NOT_FOUND.len() + 1).saturating_sub(head.len());
-            head.extend_from_slice(&data[..data.len().min(room)]);
+            let room = BODY_LOOKED_AT.saturating_sub(beginning.len());
+            beginning.extend_from_slice(&data[..data.len().min(room)]);
         }
     }
     Ok(())
-}
-
-/// hyper's own text says what failed, its source why; both are needed and neither repeats the other.
-fn failure(error: &hyper::Error) -> Failure {
-    let text = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
-    Failure::new(Phase::Http, text)
 }
 
 /// Owns the tasks of one connection. Dropping it aborts them, so that a peer that never finishes holds nothing.

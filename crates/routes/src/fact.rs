@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::origin::Origin;
 use crate::spec::HttpVersion;
 
 /// Everything one probe saw of one route. What was not seen is `None`.
@@ -35,6 +36,18 @@ pub struct RouteFact {
     pub body: Option<BodyFact>,
     /// Where a redirect points, without its query. It is never followed.
     pub location: Option<String>,
+    /// When to ask again, as the answer says: seconds or a date (`Retry-After`).
+    #[serde(default)]
+    pub retry_after: Option<String>,
+    /// Who sent it; `None` for other statuses than 502 to 504.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// True iff an answer without a body is as good as one with a body, by the spec.
+    #[serde(default)]
+    pub allow_empty: bool,
+    /// True iff the server asked for a client certificate. Probes send none.
+    #[serde(default)]
+    pub client_certificate: bool,
     /// Why the answer is missing or incomplete; `None` if it is complete.
     pub failure: Option<Failure>,
 }
@@ -59,8 +72,11 @@ pub struct TlsFact {
     pub days_left: Option<i64>,
     /// True iff the chain, the time and the name are all right.
     pub verified: bool,
-    /// Why not.
+    /// Why not: the first fault.
     pub verify_error: Option<VerifyError>,
+    /// What else is wrong with the certificate.
+    #[serde(default)]
+    pub also_wrong: Vec<VerifyError>,
 }
 
 /// Why a certificate is not accepted.
@@ -68,7 +84,7 @@ pub struct TlsFact {
 pub struct VerifyError {
     /// The kind of fault, which decides the remedy.
     pub kind: VerifyErrorKind,
-    /// The verifier's own words.
+    /// What is wrong, for kinds without a text of their own.
     pub text: String,
 }
 
@@ -104,12 +120,22 @@ pub struct TimingMs {
 }
 
 /// What of an answer's body was read before it was dropped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BodyFact {
     /// Bytes read.
     pub bytes: u64,
     /// True iff that was all of it.
     pub complete: bool,
+    /// The length that the answer declares; `None` if it declares none.
+    #[serde(default)]
+    pub length: Option<u64>,
+    /// True iff the body is a stream without an end, so that its beginning is all there is to see.
+    #[serde(default)]
+    pub stream: bool,
+    /// True iff the server closed the connection without TLS's own end, so that a body without a declared length may
+    /// lack its last part.
+    #[serde(default)]
+    pub cut: bool,
     /// True iff it is, byte for byte, what Go's `http.NotFound` writes. Traefik answers so when no rule matches the
     /// request, and so may a service written in Go: an expected 404 with this body proves little about the service.
     pub go_not_found: bool,
@@ -122,7 +148,7 @@ pub struct Failure {
     pub phase: Phase,
     /// For [`Phase::Deadline`]: what was being done when the time was up.
     pub during: Option<Phase>,
-    /// What happened, as the system or library reports it.
+    /// What happened, in the words of the protocol.
     pub text: String,
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::fact::{Failure, Phase, RouteFact, TlsFact, VerifyErrorKind};
+use crate::fact::{Failure, Phase, RouteFact, TlsFact, VerifyError, VerifyErrorKind};
 use crate::reason::RouteReason;
 
 /// Below this many days a certificate's end is mentioned, though it does not fail the route. Automatic renewal
@@ -60,11 +60,12 @@ impl Serialize for RouteVerdict {
     }
 }
 
-/// Passes a route whose status is an expected one and whose certificate verified.
+/// Passes a route whose status is an expected one, whose body came and whose certificate verified.
 ///
-/// A route that does not answer always fails: no list of statuses makes silence healthy. Unknown is only what is no
-/// evidence about the route: no resolver, a certificate for other names (so something else may
-/// have answered), or a fact without the parts that a verdict needs.
+/// A route that does not answer always fails: no list of statuses makes silence healthy, and neither does an empty 200
+/// unless the spec allows it. Unknown is only what is no evidence about the route: no resolver, a limit of this
+/// program's own (a head too large, TLS that it refuses), a body that may lack its end, or a fact without the parts that a
+/// verdict needs.
 pub fn judge(fact: &RouteFact) -> RouteVerdict {
     let (verdict, reason) = weigh(fact);
     RouteVerdict { verdict, reason }
@@ -73,7 +74,7 @@ pub fn judge(fact: &RouteFact) -> RouteVerdict {
 fn weigh(fact: &RouteFact) -> (Verdict, RouteReason) {
     // The certificate comes first: it is the cause to fix even if something else failed after it.
     if let Some(tls) = fact.tls.as_ref().filter(|tls| !tls.verified) {
-        return (certificate_verdict(tls), bad_certificate(host(&fact.url), tls));
+        return (Verdict::Fail, bad_certificate(&host(&fact.url), tls));
     }
     if let Some(failure) = &fact.failure {
         let Failure { phase, text, .. } = failure.clone();
@@ -91,19 +92,25 @@ fn weigh(fact: &RouteFact) -> (Verdict, RouteReason) {
         return (Verdict::Unknown, RouteReason::NothingExpected { status });
     }
     if fact.expected.contains(&status) {
-        (Verdict::Pass, as_expected(status, fact))
+        expected(status, fact)
     } else {
         let (expected, location) = (fact.expected.clone(), fact.location.clone());
-        (Verdict::Fail, RouteReason::OtherStatus { status, expected, location })
+        let (origin, retry_after) = (fact.origin, fact.retry_after.clone());
+        (Verdict::Fail, RouteReason::OtherStatus { status, expected, location, origin, retry_after })
     }
 }
 
-/// A certificate for other names does not show that the route is bad: what answered is not known to be the route at
-/// all.
-fn certificate_verdict(tls: &TlsFact) -> Verdict {
-    match tls.verify_error.as_ref().map(|error| error.kind) {
-        Some(VerifyErrorKind::WrongName) if !is_traefik_default(tls) => Verdict::Unknown,
-        _ => Verdict::Fail,
+/// The status alone is not enough: a router without a matching rule may send a 200 too, and then it is empty.
+fn expected(status: u16, fact: &RouteFact) -> (Verdict, RouteReason) {
+    // 204 and 205 have no body by their definition (RFC 9110, sections 15.3.5 and 15.3.6).
+    let wants_body = (200..300).contains(&status) && !matches!(status, 204 | 205) && !fact.allow_empty;
+    match &fact.body {
+        None if wants_body => (Verdict::Unknown, RouteReason::NoBodyRecorded { status }),
+        Some(body) if wants_body && body.bytes == 0 && body.complete => {
+            (Verdict::Fail, RouteReason::EmptyAnswer { status })
+        }
+        Some(body) if body.cut => (Verdict::Unknown, RouteReason::MaybeCut { status, bytes: body.bytes }),
+        _ => (Verdict::Pass, as_expected(status, fact)),
     }
 }
 
@@ -115,21 +122,32 @@ fn failure_verdict(failure: &Failure) -> Verdict {
     }
 }
 
-fn bad_certificate(host: String, tls: &TlsFact) -> RouteReason {
+/// Every fault with its own remedy: a certificate that is renewed for the wrong name is still refused.
+fn bad_certificate(host: &str, tls: &TlsFact) -> RouteReason {
     let text = tls.verify_error.as_ref().map(|error| error.text.clone());
     if is_traefik_default(tls) {
-        return RouteReason::DefaultCertificate { host, text };
+        return RouteReason::DefaultCertificate { host: host.to_owned(), text };
     }
-    match (tls.verify_error.as_ref().map(|error| error.kind), text) {
-        (Some(VerifyErrorKind::WrongName), _) => RouteReason::WrongName { host, names: tls.sans.clone() },
-        (Some(VerifyErrorKind::Expired), _) => {
+    let faults = tls.verify_error.iter().chain(&tls.also_wrong);
+    let mut reasons: Vec<RouteReason> = faults.map(|error| certificate_fault(host, tls, error)).collect();
+    match reasons.len() {
+        0 => RouteReason::CertificateRefused { text: None },
+        1 => reasons.remove(0),
+        _ => RouteReason::CertificateFaults(reasons),
+    }
+}
+
+fn certificate_fault(host: &str, tls: &TlsFact, error: &VerifyError) -> RouteReason {
+    match error.kind {
+        VerifyErrorKind::WrongName => {
+            RouteReason::WrongName { host: host.to_owned(), names: tls.sans.clone() }
+        }
+        VerifyErrorKind::Expired => {
             RouteReason::Expired { not_after: tls.not_after, days_left: tls.days_left }
         }
-        (Some(VerifyErrorKind::NotYetValid), Some(text)) => RouteReason::NotYetValid { text },
-        (Some(VerifyErrorKind::UnknownIssuer), _) => {
-            RouteReason::UnknownIssuer { issuer: tls.issuer.clone() }
-        }
-        (_, text) => RouteReason::CertificateRefused { text },
+        VerifyErrorKind::NotYetValid => RouteReason::NotYetValid { text: error.text.clone() },
+        VerifyErrorKind::UnknownIssuer => RouteReason::UnknownIssuer { issuer: tls.issuer.clone() },
+        VerifyErrorKind::Other => RouteReason::CertificateRefused { text: Some(error.text.clone()) },
     }
 }
 
@@ -143,7 +161,8 @@ fn as_expected(status: u16, fact: &RouteFact) -> RouteReason {
     let router_body = status == 404 && fact.body.as_ref().is_some_and(|body| body.go_not_found);
     let days = fact.tls.as_ref().and_then(|tls| tls.days_left);
     let days_left = days.filter(|days| *days < DAYS_WORTH_A_WORD);
-    RouteReason::AsExpected { status, router_body, days_left }
+    let stream = fact.body.as_ref().is_some_and(|body| body.stream);
+    RouteReason::AsExpected { status, router_body, stream, days_left }
 }
 
 fn host(url: &str) -> String {
@@ -153,7 +172,7 @@ fn host(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{BodyFact, TimingMs, VerifyError};
+    use crate::fact::{BodyFact, TimingMs};
     use crate::spec::HttpVersion;
 
     fn healthy() -> RouteFact {
@@ -176,10 +195,15 @@ mod tests {
                 days_left: Some(60),
                 verified: true,
                 verify_error: None,
+                also_wrong: vec![],
             }),
             timing_ms: TimingMs::default(),
-            body: Some(BodyFact { bytes: 2, complete: true, go_not_found: false }),
+            body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
             location: None,
+            retry_after: None,
+            origin: None,
+            allow_empty: false,
+            client_certificate: false,
             failure: None,
         }
     }
@@ -253,7 +277,7 @@ mod tests {
         let wrong = with_bad_certificate(VerifyErrorKind::WrongName, |tls| {
             tls.sans = (0..10).map(|i| format!("n{i}.example")).collect();
         });
-        assert_eq!(wrong.0, Verdict::Unknown);
+        assert_eq!(wrong.0, Verdict::Fail);
         for part in ["not for ci.example.net", "n0.example", "n7.example and 2 more", "add ci.example.net"] {
             assert!(wrong.1.contains(part), "{}", wrong.1);
         }
@@ -268,6 +292,49 @@ mod tests {
         assert!(young.1.contains("clocks"), "{}", young.1);
         let other = with_bad_certificate(VerifyErrorKind::Other, |_| ());
         assert!(other.1.ends_with("the verifier's words"), "{}", other.1);
+    }
+
+    #[test]
+    fn every_fault_of_a_certificate_is_named() {
+        let (verdict, reason) = with_bad_certificate(VerifyErrorKind::Expired, |tls| {
+            let text = "other names".to_owned();
+            tls.also_wrong = vec![VerifyError { kind: VerifyErrorKind::WrongName, text }];
+            tls.not_after = Some("2026-06-11T00:00:00Z".parse().unwrap());
+            tls.days_left = Some(-3);
+        });
+        assert_eq!(verdict, Verdict::Fail);
+        assert!(
+            reason.contains("3 days ago") && reason.contains("; and the certificate is not for"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn an_expected_status_needs_its_body() {
+        let body = |change: fn(&mut BodyFact)| with(|f| change(f.body.as_mut().unwrap()));
+        assert_eq!(body(|b| b.bytes = 0).0, Verdict::Fail);
+        assert_eq!(with(|f| f.body = None).0, Verdict::Unknown);
+        assert_eq!(body(|b| (b.cut, b.complete) = (true, false)).0, Verdict::Unknown);
+        assert_eq!(body(|b| (b.stream, b.bytes, b.complete) = (true, 0, false)).0, Verdict::Pass);
+        let empty = |f: &mut RouteFact| f.body.as_mut().unwrap().bytes = 0;
+        assert_eq!(
+            with(|f| {
+                empty(f);
+                f.allow_empty = true;
+            })
+            .0,
+            Verdict::Pass
+        );
+        for status in [204, 303, 404] {
+            assert_eq!(
+                with(|f| {
+                    empty(f);
+                    (f.status, f.expected) = (Some(status), vec![status]);
+                })
+                .0,
+                Verdict::Pass
+            );
+        }
     }
 
     #[test]

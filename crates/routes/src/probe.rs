@@ -5,25 +5,29 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use rustls::{AlertDescription, ClientConfig, InvalidMessage};
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::exchange::exchange;
+use crate::exchange::{BODY_LIMIT, exchange};
 use crate::fact::{Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
 use crate::roots::{Roots, RootsError, Trust};
 use crate::spec::{HttpVersion, RouteSpec};
 use crate::text::{millis_since, printable};
 use crate::url::Scheme;
 use crate::verify::Capturing;
-use crate::{cert, resolve};
+use crate::words::{CLIENT_CERTIFICATE, finds_nothing_in_common, handshake_words, tls_error};
+use crate::{cert, legacy, resolve};
 
 /// Probes routes with one loaded trust store. Cheap to clone.
 #[derive(Clone)]
@@ -60,8 +64,13 @@ impl Prober {
         fact.failure = match outcome {
             Ok(Ok(())) => None,
             Ok(Err(failure)) => Some(failure),
+            // A body without a declared length that has begun and not ended is a stream: its head and beginning came.
+            Err(_) if fact.body.as_ref().is_some_and(|body| body.length.is_none() && 0 < body.bytes) => None,
             Err(_) => Some(deadline_failure(spec.deadline, phase)),
         };
+        if let Some(body) = &mut fact.body {
+            body.stream |= fact.failure.is_none() && !body.complete && !body.cut && body.bytes < BODY_LIMIT;
+        }
         fact
     }
 
@@ -91,6 +100,10 @@ fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
         timing_ms: TimingMs::default(),
         body: None,
         location: None,
+        retry_after: None,
+        origin: None,
+        allow_empty: spec.allow_empty,
+        client_certificate: false,
         failure: None,
     }
 }
@@ -118,7 +131,22 @@ impl Run<'_> {
             let version = self.spec.http.unwrap_or(HttpVersion::Http1);
             return exchange(tcp, version, url, &mut self.fact).await;
         }
-        let (tls, version) = self.handshake(tcp, trust).await?;
+        let asked = Asked::default();
+        let done = self.over_tls(tcp, trust, &asked).await;
+        self.fact.client_certificate = asked.0.load(Ordering::Relaxed);
+        // In TLS 1.3 the refusal comes after the handshake, as an alert or as a reset, at the first read or write: one
+        // reason for all of them.
+        done.map_err(|failure| match failure.phase {
+            Phase::Tls | Phase::Http if self.fact.client_certificate && self.fact.status.is_none() => {
+                Failure::new(Phase::Tls, CLIENT_CERTIFICATE)
+            }
+            _ => failure,
+        })
+    }
+
+    async fn over_tls(&mut self, tcp: TcpStream, trust: &Trust, asked: &Asked) -> Result<(), Failure> {
+        let url = &self.spec.url;
+        let (tls, version) = self.handshake(tcp, trust, asked).await?;
         let verified = self.fact.tls.as_ref().is_some_and(|tls| tls.verified);
         // A query often holds a token, and an unverified server may be anyone.
         if !verified && url.has_query() {
@@ -182,22 +210,55 @@ impl Run<'_> {
         &mut self,
         tcp: TcpStream,
         trust: &Trust,
+        asked: &Asked,
     ) -> Result<(TlsStream<TcpStream>, HttpVersion), Failure> {
         self.phase = Phase::Tls;
         let began = Instant::now();
-        let verifier = Arc::new(Capturing::new(Arc::clone(&trust.verifier), self.fact.at));
-        let config = client_config(trust, Arc::clone(&verifier), self.spec.http)?;
+        let verifier = Arc::new(Capturing::new(trust, self.fact.at));
+        let config = client_config(trust, Arc::clone(&verifier), asked.clone(), self.spec.http)?;
         let name = ServerName::try_from(self.spec.url.host().to_owned())
             .map_err(|error| Failure::new(Phase::Local, error.to_string()))?;
         let connector = TlsConnector::from(Arc::new(config));
         let connected = connector.connect(name, tcp).await;
-        let stream = connected.map_err(|error| tls_failure(&error, self.spec.http))?;
+        let stream = match connected {
+            Ok(stream) => stream,
+            Err(error) => return Err(self.handshake_failure(&error).await),
+        };
         self.fact.timing_ms.tls = Some(millis_since(began));
-        let verdict = verifier.verdict().unwrap_or_else(no_certificate);
-        let fact = tls_fact(stream.get_ref().1, verdict, self.fact.at);
+        let faults = verifier.faults().unwrap_or_else(no_certificate);
+        let fact = tls_fact(stream.get_ref().1, faults, self.fact.at);
         let agreed = fact.alpn.clone();
         self.fact.tls = Some(fact);
         Ok((stream, version(self.spec.http, agreed.as_deref())?))
+    }
+
+    /// A server that has nothing in common with this program's TLS is asked once more for what it has.
+    async fn handshake_failure(&self, error: &io::Error) -> Failure {
+        let host = self.spec.url.host();
+        if let (Some(_), Some(address)) =
+            (tls_error(error).filter(|e| finds_nothing_in_common(e)), self.fact.address)
+            && let Some(offer) = legacy::offer(address, host).await
+        {
+            let text = format!("the server offers {offer}, and nothing that this program's TLS accepts");
+            return Failure::new(Phase::Local, text);
+        }
+        Failure::new(Phase::Tls, handshake_words(error, host, self.spec.http))
+    }
+}
+
+/// Notes that a server asks for a client certificate, and gives none.
+#[derive(Clone, Debug, Default)]
+struct Asked(Arc<AtomicBool>);
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    // True, because rustls asks for a certificate only where there may be one.
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 
@@ -213,6 +274,7 @@ fn connect_failure(address: SocketAddr, error: &io::Error) -> Failure {
 fn client_config(
     trust: &Trust,
     verifier: Arc<Capturing>,
+    asked: Asked,
     forced: Option<HttpVersion>,
 ) -> Result<ClientConfig, Failure> {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&trust.provider))
@@ -220,7 +282,7 @@ fn client_config(
         .map_err(|error| Failure::new(Phase::Local, error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_client_cert_resolver(Arc::new(asked));
     let (http1, http2) = (b"http/1.1".to_vec(), b"h2".to_vec());
     config.alpn_protocols = match forced {
         None => vec![http2, http1],
@@ -241,31 +303,14 @@ fn version(forced: Option<HttpVersion>, agreed: Option<&str>) -> Result<HttpVers
     }
 }
 
-fn tls_failure(error: &io::Error, forced: Option<HttpVersion>) -> Failure {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let hint = match (inner, forced) {
-        (Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)), Some(version)) => {
-            format!(": the server does not speak HTTP/{}, which the route insists on", version.as_str())
-        }
-        (Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)), _) => {
-            ": what answers there does not speak TLS".to_owned()
-        }
-        _ => String::new(),
-    };
-    Failure::new(Phase::Tls, format!("{error}{hint}"))
+fn no_certificate() -> Vec<VerifyError> {
+    vec![VerifyError { kind: VerifyErrorKind::Other, text: "the server showed no certificate".to_owned() }]
 }
 
-fn no_certificate() -> Result<(), VerifyError> {
-    Err(VerifyError { kind: VerifyErrorKind::Other, text: "the server showed no certificate".to_owned() })
-}
-
-fn tls_fact(
-    connection: &rustls::ClientConnection,
-    verdict: Result<(), VerifyError>,
-    at: Timestamp,
-) -> TlsFact {
+fn tls_fact(connection: &rustls::ClientConnection, mut faults: Vec<VerifyError>, at: Timestamp) -> TlsFact {
     let leaf = connection.peer_certificates().and_then(|chain| chain.first());
     let seen = leaf.map(|der| cert::read(der, at)).unwrap_or_default();
+    let also_wrong = faults.split_off(faults.len().min(1));
     TlsFact {
         version: connection.protocol_version().map(tls_version),
         alpn: connection.alpn_protocol().map(|name| printable(&String::from_utf8_lossy(name), 50)),
@@ -274,8 +319,9 @@ fn tls_fact(
         issuer: seen.issuer,
         not_after: seen.not_after,
         days_left: seen.days_left,
-        verified: verdict.is_ok(),
-        verify_error: verdict.err(),
+        verified: faults.is_empty(),
+        verify_error: faults.pop(),
+        also_wrong,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::fact::Phase;
+use crate::origin::Origin;
 use crate::text::printable;
 
 /// How many of a certificate's names a text lists.
@@ -20,9 +21,13 @@ pub enum RouteReason {
         /// True iff it is a 404 with the very body that Go's `http.NotFound` writes: a router without a matching rule
         /// answers the same.
         router_body: bool,
+        /// True iff the body is a stream without an end, of which the head and what came of it were seen.
+        stream: bool,
         /// Whole days until the certificate ends, where these are fewer than 14.
         days_left: Option<i64>,
     },
+    /// The certificate has several faults, each a reason of its own.
+    CertificateFaults(Vec<Self>),
     /// The certificate is not accepted, for a reason of the verifier's without a kind of its own.
     CertificateRefused {
         /// The verifier's words; `None` if it recorded none.
@@ -35,6 +40,11 @@ pub enum RouteReason {
         /// The verifier's words; `None` if it recorded none.
         text: Option<String>,
     },
+    /// An expected status came with a body of 0 bytes, which the spec does not allow.
+    EmptyAnswer {
+        /// The status.
+        status: u16,
+    },
     /// The certificate has ended.
     Expired {
         /// When it ended.
@@ -42,14 +52,26 @@ pub enum RouteReason {
         /// Whole days left, rounded down, so negative.
         days_left: Option<i64>,
     },
+    /// The connection ended without TLS's own end, and nothing says how long the body is.
+    MaybeCut {
+        /// The status.
+        status: u16,
+        /// The bytes of the body that came.
+        bytes: u64,
+    },
     /// The answer is missing or incomplete.
     NoAnswer {
         /// The phase that failed.
         phase: Phase,
-        /// What happened, as the system or library reports it.
+        /// What happened, in the words of the protocol.
         text: String,
         /// The status, if one was seen before the failure.
         status: Option<u16>,
+    },
+    /// The fact has no body although its status has one.
+    NoBodyRecorded {
+        /// The status.
+        status: u16,
     },
     /// The fact has no TLS part although its URL is `https`.
     NoCertificateRecorded,
@@ -73,6 +95,10 @@ pub enum RouteReason {
         expected: Vec<u16>,
         /// Where a redirect points, without its query.
         location: Option<String>,
+        /// Who sent it, for 502 to 504.
+        origin: Option<Origin>,
+        /// When to ask again, as the answer says.
+        retry_after: Option<String>,
     },
     /// No trusted CA vouches for the certificate.
     UnknownIssuer {
@@ -93,10 +119,14 @@ impl RouteReason {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::AsExpected { .. } => "as_expected",
+            Self::CertificateFaults(_) => "certificate_faults",
             Self::CertificateRefused { .. } => "certificate_refused",
             Self::DefaultCertificate { .. } => "default_certificate",
+            Self::EmptyAnswer { .. } => "empty_answer",
             Self::Expired { .. } => "expired",
+            Self::MaybeCut { .. } => "maybe_cut",
             Self::NoAnswer { .. } => "no_answer",
+            Self::NoBodyRecorded { .. } => "no_body_recorded",
             Self::NoCertificateRecorded => "no_certificate_recorded",
             Self::NothingExpected { .. } => "nothing_expected",
             Self::NothingRecorded => "nothing_recorded",
@@ -111,11 +141,49 @@ impl RouteReason {
 impl fmt::Display for RouteReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AsExpected { status, router_body, days_left } => {
-                as_expected(f, *status, *router_body, *days_left)
+            Self::AsExpected { status, router_body, stream, days_left } => {
+                as_expected(f, *status, *router_body, *stream, *days_left)
             }
-            Self::CertificateRefused { text } => {
-                write!(f, "the certificate is not accepted: {}", or_no_reason(text.as_deref()))
+            Self::EmptyAnswer { status } => write!(
+                f,
+                "answered {status} with a body of 0 bytes, as a router may for a name that no rule matches: ask for a path \
+                 that has a body, or set allow_empty = true if the service answers so"
+            ),
+            Self::MaybeCut { status, bytes } => write!(
+                f,
+                "answered {status}, but the connection ended without TLS's close_notify after {bytes} bytes and nothing \
+                 declares the body's length: it may lack its end"
+            ),
+            Self::NoAnswer { phase, text, status } => no_answer(f, *phase, text, *status),
+            Self::NoBodyRecorded { status } => write!(f, "no body was recorded with the {status}"),
+            Self::NoCertificateRecorded => f.write_str("no certificate was recorded for a TLS route"),
+            Self::NothingExpected { status } => {
+                write!(f, "answered {status}, but no status is declared as expected")
+            }
+            Self::NothingRecorded => f.write_str("neither a status nor a failure was recorded"),
+            Self::OtherStatus { status, expected, location, origin, retry_after } => {
+                other_status(f, *status, expected, location.as_deref())?;
+                f.write_str(blame(*status, *origin))?;
+                retry_after.as_ref().map_or(Ok(()), |after| write!(f, "; it says to ask again: {after}"))
+            }
+            Self::CertificateFaults(_)
+            | Self::CertificateRefused { .. }
+            | Self::DefaultCertificate { .. }
+            | Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::UnknownIssuer { .. }
+            | Self::WrongName { .. } => self.certificate(f),
+        }
+    }
+}
+
+impl RouteReason {
+    /// What is wrong with a certificate.
+    fn certificate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CertificateFaults(reasons) => {
+                let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                f.write_str(&texts.join("; and "))
             }
             Self::DefaultCertificate { host, text } => write!(
                 f,
@@ -127,19 +195,10 @@ impl fmt::Display for RouteReason {
                 write!(f, "the certificate ended {}: ", end(*not_after, *days_left))?;
                 f.write_str("renew it, and see why it was not renewed by itself")
             }
-            Self::NoAnswer { phase, text, status } => no_answer(f, *phase, text, *status),
-            Self::NoCertificateRecorded => f.write_str("no certificate was recorded for a TLS route"),
-            Self::NothingExpected { status } => {
-                write!(f, "answered {status}, but no status is declared as expected")
-            }
-            Self::NothingRecorded => f.write_str("neither a status nor a failure was recorded"),
             Self::NotYetValid { text } => write!(
                 f,
                 "the certificate's time has not begun ({text}): check the clocks of this machine and its issuer"
             ),
-            Self::OtherStatus { status, expected, location } => {
-                other_status(f, *status, expected, location.as_deref())
-            }
             Self::UnknownIssuer { issuer } => write!(
                 f,
                 "the certificate was issued by {}, which no trusted CA vouches for: send the whole chain, or give \
@@ -152,6 +211,10 @@ impl fmt::Display for RouteReason {
                  rule",
                 listed(names)
             ),
+            Self::CertificateRefused { text } => {
+                write!(f, "the certificate is not accepted: {}", or_no_reason(text.as_deref()))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -160,9 +223,13 @@ fn as_expected(
     f: &mut fmt::Formatter<'_>,
     status: u16,
     router_body: bool,
+    stream: bool,
     days_left: Option<i64>,
 ) -> fmt::Result {
     write!(f, "{status} as expected")?;
+    if stream {
+        f.write_str("; its body is a stream, of which the beginning was seen")?;
+    }
     if router_body {
         f.write_str(
             ", but with the very body that a router without a matching rule sends: a path that only the service \
@@ -202,15 +269,22 @@ fn other_status(
         write!(f, " (redirects to {})", printable(location, 200))?;
     }
     let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
-    write!(f, " instead of {}", expected.join(" or "))?;
-    // Routers answer these themselves: 404 without a matching rule, 502 to 504 without a working service behind one.
-    f.write_str(match status {
-        404 => {
+    write!(f, " instead of {}", expected.join(" or "))
+}
+
+/// Routers answer these themselves: 404 without a matching rule, 502 to 504 without a working service behind one.
+fn blame(status: u16, origin: Option<Origin>) -> &'static str {
+    match (status, origin) {
+        (404, _) => {
             ": the router answers, but no rule matches or nothing lives at this path (is the service at 0 replicas?)"
         }
-        502..=504 => ": the router answers, the service behind it does not",
+        (502..=504, Some(Origin::Service)) => ": the service itself answers so",
+        (502..=504, Some(Origin::Unclear)) => {
+            ": the router answers so, or the service behind it; nothing in the answer says which"
+        }
+        (502..=504, _) => ": the router answers, the service behind it does not",
         _ => "",
-    })
+    }
 }
 
 fn or_no_reason(text: Option<&str>) -> &str {

@@ -201,7 +201,7 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{Failure, Phase, TimingMs};
+    use crate::fact::{BodyFact, Failure, Phase, TimingMs};
 
     fn fact(name: &str, second: i64, outcome: char) -> RouteFact {
         let failure = match outcome {
@@ -220,8 +220,12 @@ mod tests {
             expected: vec![200],
             tls: None,
             timing_ms: TimingMs { total: u64::try_from(second).unwrap(), ..TimingMs::default() },
-            body: None,
+            body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
             location: None,
+            retry_after: None,
+            origin: None,
+            allow_empty: false,
+            client_certificate: false,
             failure,
         }
     }

@@ -84,19 +84,21 @@ pub enum RootsError {
 pub(crate) struct Trust {
     pub(crate) verifier: Arc<WebPkiServerVerifier>,
     pub(crate) provider: Arc<CryptoProvider>,
+    /// The certificates of a CA file as they are: a server may show one of them as its own.
+    pub(crate) certificates: Arc<Vec<CertificateDer<'static>>>,
 }
 
 impl Trust {
     pub(crate) fn load(roots: &Roots) -> Result<Self, RootsError> {
-        let store = match roots {
+        let (store, certificates) = match roots {
             Roots::Pem(path) => pem_store(path)?,
-            Roots::System => system_store()?,
+            Roots::System => (system_store()?, Vec::new()),
         };
         let provider = provider();
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
             .build()
             .map_err(|error| RootsError::Verifier(error.to_string()))?;
-        Ok(Self { verifier, provider })
+        Ok(Self { verifier, provider, certificates: Arc::new(certificates) })
     }
 }
 
@@ -105,19 +107,24 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn pem_store(path: &Path) -> Result<RootCertStore, RootsError> {
+fn pem_store(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), RootsError> {
     let bytes = read_bounded(path)?;
-    let mut store = RootCertStore::empty();
+    let (mut store, mut certificates) = (RootCertStore::empty(), Vec::new());
     for (index, block) in CertificateDer::pem_slice_iter(&bytes).enumerate() {
         let number = index + 1;
         let certificate =
             block.map_err(|source| RootsError::Pem { path: path.to_owned(), number, source })?;
+        certificates.push(certificate.clone());
         store.add(certificate).map_err(|error| {
             let reason = error.to_string();
             RootsError::Certificate { path: path.to_owned(), number, reason }
         })?;
     }
-    if store.is_empty() { Err(RootsError::Empty { path: path.to_owned() }) } else { Ok(store) }
+    if store.is_empty() {
+        Err(RootsError::Empty { path: path.to_owned() })
+    } else {
+        Ok((store, certificates))
+    }
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, RootsError> {

@@ -47,6 +47,10 @@ pub struct RouteSpec {
     /// The HTTP version to insist on; without it both are offered and the server chooses (ALPN).
     #[serde(default)]
     pub http: Option<HttpVersion>,
+    /// True iff a 2xx answer without a body is fine. An empty 200 is what some routers send for a name that no rule
+    /// matches (Caddy), so it proves nothing unless the service is known to answer so.
+    #[serde(default)]
+    pub allow_empty: bool,
     /// The time for everything from the name look-up to the last byte of the body.
     #[serde(default = "ten_seconds", rename = "deadline_ms", deserialize_with = "millis")]
     pub deadline: Duration,
@@ -61,6 +65,7 @@ impl RouteSpec {
             address: None,
             expected: only_ok(),
             http: None,
+            allow_empty: false,
             deadline: ten_seconds(),
         }
     }

@@ -4,10 +4,16 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use pvcheck_boot::{
-    BootReport, Deadlock, LinkKind, Remedy, Serves, Unit, Wait, WaitOutcome, analyse, introduced,
+    BootReport, Deadlock, LinkKind, Remedy, Serves, Unit, UnitSet, Wait, WaitOutcome, introduced,
 };
 
-const HOST: [(&str, &str); 5] = [
+const HOST: [(&str, &str); 6] = [
+    (
+        "multi-user.target",
+        "[Unit]\nRequires=basic.target\nAfter=basic.target\n\
+         Wants=swarm-init.service deploy-proxy.service deploy-bridge.service deploy-dashboard.service\n\
+         Wants=deploy-drone.service\n",
+    ),
     ("swarm-init.service", "[Service]\nType=oneshot\n"),
     (
         "deploy-proxy.service",
@@ -33,13 +39,18 @@ fn host_with(name: &str, text: &str) -> Vec<Unit> {
     units(&files)
 }
 
+/// The analysis of a set that is known to be whole.
+fn analyse(units: &[Unit], waits: &[Wait], serves: &[Serves]) -> BootReport {
+    pvcheck_boot::analyse(&UnitSet::whole(units.to_vec()), waits, serves)
+}
+
 fn wait(unit: &str, url: &str) -> Wait {
-    Wait { unit: unit.parse().unwrap(), url: url.parse().unwrap() }
+    Wait { unit: unit.parse().unwrap(), url: url.parse().unwrap(), during: None }
 }
 
 fn serves(host: &str, unit: &str, via: Option<&str>) -> Serves {
     let via = via.map(|via| via.parse().unwrap());
-    Serves { host: host.to_owned(), path_prefix: None, unit: unit.parse().unwrap(), via }
+    Serves { host: host.to_owned(), port: None, path_prefix: None, unit: unit.parse().unwrap(), via }
 }
 
 fn served() -> Vec<Serves> {
@@ -138,7 +149,7 @@ fn a_second_way_back_makes_a_remedy_useless() {
 #[test]
 fn the_order_may_lead_back_through_others_and_through_before() {
     let files = [
-        ("gate.service", "[Unit]\nBefore=middle.target\n[Service]\nType=oneshot"),
+        ("gate.service", "[Unit]\nBefore=middle.target\nWants=middle.target\n[Service]\nType=oneshot"),
         ("middle.target", ""),
         ("app.service", "[Unit]\nAfter=middle.target"),
     ];
@@ -302,7 +313,7 @@ fn what_cannot_be_judged_is_unknown() {
 fn a_free_wait_names_the_units_that_were_not_seen() {
     let files = [
         ("gate.service", ""),
-        ("app.service", "[Unit]\nAfter=middle.service\nWants=far.service"),
+        ("app.service", "[Unit]\nAfter=middle.service\nWants=far.service middle.service"),
         ("middle.service", "[Unit]\nAfter=unread.service"),
         ("other.service", "[Unit]\nAfter=unrelated.service"),
     ];
@@ -357,7 +368,7 @@ fn the_reproduction_starts_the_gated_unit_alone() {
 fn the_report_has_the_promised_shape_and_reads_back() {
     let report = probing("https://ci.commoninternet.net/");
     let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["units"], 5);
+    assert_eq!(json["units"], 6);
     let kinds: Vec<_> =
         json["deadlocks"][0]["chain"].as_array().unwrap().iter().map(|l| &l["kind"]).collect();
     assert_eq!(kinds, ["waits-for", "serves", "after"]);

@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod deadlocks;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod reader;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_boot::{BootReport, Serves, Wait, analyse, read_units};
+use pvcheck_boot::{BootReport, Place, Serves, UnitName, Wait, WaitOutcome, analyse, read_units};
 use serde::Deserialize;
 
 use crate::args::{self, Args};
@@ -10,12 +10,26 @@ use crate::failure::{Failure, Outcome};
 use crate::printer::Printer;
 use crate::report::many;
 
-/// What unit files do not say: which unit waits for which URL, and which unit serves it.
+/// What unit files do not say: which unit waits for what, and which unit serves it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {
     waits: Vec<Wait>,
     serves: Vec<Serves>,
+}
+
+impl Declared {
+    /// Every unit that is named, so that instances among them are made from their templates.
+    fn units(&self) -> Vec<UnitName> {
+        let mut units: Vec<UnitName> = self.waits.iter().map(|wait| wait.unit.clone()).collect();
+        for wait in &self.waits {
+            if let Place::Unit(unit) = &wait.url {
+                units.push(unit.clone());
+            }
+        }
+        units.extend(self.serves.iter().flat_map(|serves| serves.via.iter().chain([&serves.unit])).cloned());
+        units
+    }
 }
 
 pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8, Failure> {
@@ -24,8 +38,8 @@ pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8,
         .map_err(|e| Failure::usage(format!("cannot read {path}: {e}; name another with --waits FILE")))?;
     let declared: Declared = serde_json::from_str(&text)
         .map_err(|e| Failure::usage(format!("{path}:{}:{}: {e}", e.line(), e.column())))?;
-    let units = read_units(&[&asked.units]).map_err(Failure::usage)?;
-    let report = analyse(&units.units, &declared.waits, &declared.serves);
+    let units = read_units(&asked.units, &declared.units()).map_err(Failure::usage)?;
+    let report = analyse(&units, &declared.waits, &declared.serves);
     printer.done();
     for warning in &units.warnings {
         printer.note(&format!("pvcheck: {warning}"));
@@ -41,6 +55,14 @@ fn table(report: &BootReport) -> String {
         many(report.waits.len() as u64, "wait"),
         many(report.deadlocks.len() as u64, "deadlock")
     );
+    // A summary of "0 deadlocks" alone would read as an all-clear.
+    for row in report.waits.iter().filter(|row| row.outcome == WaitOutcome::Unknown) {
+        let reason = row.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(text, "  UNKNOWN {} -> {}  ({reason})", row.unit, row.url);
+    }
+    if report.waits.iter().all(|row| row.found.is_some()) {
+        text.push_str("  UNKNOWN no wait is declared, so none was judged: write them into --waits FILE\n");
+    }
     for deadlock in &report.deadlocks {
         for link in &deadlock.chain {
             // Writing to a String cannot fail.

@@ -135,6 +135,34 @@ fn boot_json() {
 }
 
 #[test]
+fn boot_says_unknown_where_a_file_that_could_matter_was_not_read() {
+    let rig = Rig::new(cc_ci());
+    for folder in ["etc", "lib"] {
+        std::fs::create_dir(rig.path(folder)).unwrap();
+    }
+    rig.file("lib/gate.service", "[Service]\nType=oneshot\nExecStart=/bin/gate\n");
+    rig.file("lib/app.service", "[Service]\nExecStart=/bin/app\n");
+    rig.file(
+        "waits.json",
+        r#"{"waits":[{"unit":"gate.service","url":"http://h/"}],"serves":[{"host":"h","unit":"app.service"}]}"#,
+    );
+    let boot = ["boot", "--units", "etc", "--units", "lib", "--waits", "waits.json"];
+    let free = rig.run(&boot);
+    assert_eq!((free.code, free.stdout.as_str()), (Some(0), "2 units, 1 wait, 0 deadlocks\n"), "{free:?}");
+    std::os::unix::fs::symlink("/nonexistent/app.service", rig.path("etc/app.service")).unwrap();
+    std::fs::remove_file(rig.path("lib/app.service")).unwrap();
+    let unread = rig.run(&boot);
+    assert_eq!(unread.code, Some(3), "{unread:?}");
+    let said =
+        "UNKNOWN gate.service -> http://h/  (not read: etc/app.service: links to /nonexistent/app.service";
+    assert!(unread.stdout.contains(said), "{unread:?}");
+    let json = json_of(&rig, &boot, 3);
+    let row = &json["waits"][0];
+    assert_eq!((&row["outcome"], &row["kind"]), (&"unknown".into(), &"unread".into()), "{row}");
+    assert_eq!(row["about"][0]["kind"], "dangling", "{row}");
+}
+
+#[test]
 fn gate_json_one_is_an_object_and_several_are_a_list() {
     let rig = Rig::new(cc_ci()).configured();
     let one = json_of(&rig, &["gate", "run", "pvcheck.m1"], 0);

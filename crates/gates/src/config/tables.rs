@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -101,6 +102,11 @@ pub struct RouteConfig {
     pub service: Option<String>,
     /// `1.1` or `2`; whatever is agreed on where absent.
     pub http: Option<HttpVersion>,
+    /// True iff a 2xx answer without a body is fine.
+    #[serde(default)]
+    pub allow_empty: bool,
+    /// The time for everything, in milliseconds; 10 s where absent.
+    pub deadline_ms: Option<NonZeroU64>,
 }
 
 /// The stack that is deployed once through the router.
@@ -193,6 +199,10 @@ impl RouteConfig {
         spec.address = self.address;
         spec.expected.clone_from(&self.expect);
         spec.http = self.http;
+        spec.allow_empty = self.allow_empty;
+        if let Some(deadline) = self.deadline_ms {
+            spec.deadline = Duration::from_millis(deadline.get());
+        }
         spec
     }
 }

@@ -131,10 +131,15 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
             days_left: Some(60),
             verified: true,
             verify_error: None,
+            also_wrong: vec![],
         }),
         timing_ms: TimingMs { total: 12, ..TimingMs::default() },
-        body: Some(BodyFact { bytes: 2, complete: true, go_not_found: false }),
+        body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
         location: None,
+        retry_after: None,
+        origin: None,
+        allow_empty: false,
+        client_certificate: false,
         failure: None,
     }
 }

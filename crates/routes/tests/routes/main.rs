@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tls;

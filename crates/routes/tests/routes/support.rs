@@ -14,7 +14,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use pvcheck_routes::{Prober, Roots, RouteSpec, RouteUrl};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,6 +42,21 @@ impl Ca {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// Its own certificate, as a server's that shows it.
+    pub(crate) fn as_leaf(&self) -> Leaf {
+        let der = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap().to_vec();
+        Leaf { der, key: self.issuer.key().serialize_der() }
+    }
+
+    /// A CA whose certificate has names of its own, as `openssl req -x509` makes them.
+    pub(crate) fn named(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
         Self { pem, issuer: Issuer::new(params, key) }
     }
@@ -78,6 +95,26 @@ impl Leaf {
     /// A TLS server that offers these protocols by ALPN.
     pub(crate) fn offering(&self, alpn: &[&str]) -> TlsAcceptor {
         self.with_versions(alpn, rustls::DEFAULT_VERSIONS)
+    }
+
+    /// A TLS server that wants a client certificate of this CA.
+    pub(crate) fn wanting_a_certificate(
+        &self,
+        ca: &Ca,
+        version: &'static SupportedProtocolVersion,
+    ) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.pem.as_bytes()).unwrap()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let key = PrivateKeyDer::Pkcs8(self.key.clone().into());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![self.der.clone().into()], key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
     }
 
     pub(crate) fn with_versions(

@@ -70,7 +70,7 @@ async fn a_wrong_name_is_told_with_the_names_offered() {
     let fact = fact(&ca, acceptor, None).await;
     assert_verdict(
         &fact,
-        Verdict::Unknown,
+        Verdict::Fail,
         &["not for ci.example.net", "other.example, drone.ci.example.net", "add ci.example.net"],
     );
     let error = fact.tls.unwrap().verify_error.unwrap();

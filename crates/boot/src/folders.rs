@@ -1,0 +1,161 @@
+//! Directories of unit files, their links, and the bytes of their files.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use crate::name::UnitName;
+use crate::unread::UnreadKind;
+
+/// The largest file that is read. systemd's own limit for a line is as much.
+pub(crate) const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// The most entries of one directory that are read.
+const ENTRIES_LIMIT: usize = 20_000;
+
+/// The kernel's own limit for links that lead to links (`path_resolution(7)`).
+const LINKS_LIMIT: usize = 40;
+
+/// Where systemd looks below a root (`systemd.unit(5)`, "Unit File Load Path").
+const LOAD_PATHS: [&str; 5] = [
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
+
+/// What the listed directories hold.
+#[derive(Default)]
+pub(crate) struct Folders {
+    directories: Vec<PathBuf>,
+    /// Unit files by name, of the first directory that has one.
+    pub(crate) files: BTreeMap<UnitName, PathBuf>,
+    /// Directories such as `NAME.d`, in the order of precedence.
+    pub(crate) beside: BTreeMap<String, Vec<PathBuf>>,
+}
+
+/// The names and paths of a directory, and whether that is all of them.
+pub(crate) type Entries = (Vec<(String, PathBuf)>, Result<(), UnreadKind>);
+
+/// Where a path leads.
+pub(crate) enum Leads {
+    /// To this file, whether or not it can be read.
+    To(PathBuf),
+    /// To `/dev/null`, or it is an empty file: both mask (`systemd.unit(5)`).
+    Nowhere,
+    /// To this path, which does not exist here.
+    Astray(PathBuf),
+}
+
+impl Folders {
+    pub(crate) fn list(&mut self, directory: &Path) -> io::Result<Result<(), UnreadKind>> {
+        let (found, complete) = entries(directory)?;
+        for (name, path) in found {
+            if [".d", ".wants", ".requires"].iter().any(|ending| name.ends_with(ending)) {
+                self.beside.entry(name).or_default().push(path);
+            } else if let Ok(unit) = name.parse() {
+                self.files.entry(unit).or_insert(path);
+            }
+        }
+        self.directories.push(directory.to_owned());
+        Ok(complete)
+    }
+
+    /// Follows links as the host that the directories are of would, step by step: an absolute link of a copied tree
+    /// leads into the copy, not into the machine that reads it.
+    pub(crate) fn follow(&self, path: &Path) -> Leads {
+        let mut at = path.to_owned();
+        for _ in 0..LINKS_LIMIT {
+            let Ok(target) = fs::read_link(&at) else { break };
+            if target == Path::new("/dev/null") {
+                return Leads::Nowhere;
+            }
+            at = self.step(&at, &target);
+        }
+        match fs::metadata(&at) {
+            Ok(found) if found.is_file() && found.len() == 0 => Leads::Nowhere,
+            // A path that exists and cannot be looked at is found out when it is read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Leads::Astray(at),
+            Ok(_) | Err(_) => Leads::To(at),
+        }
+    }
+
+    fn step(&self, link: &Path, target: &Path) -> PathBuf {
+        if target.is_relative() {
+            return link.parent().unwrap_or(Path::new("/")).join(target);
+        }
+        let name = target.file_name().and_then(|name| name.to_str());
+        let is_unit = name.is_some_and(|name| name.parse::<UnitName>().is_ok());
+        let in_listed = self.directories.iter().map(|directory| directory.join(name.unwrap_or_default()));
+        let below_roots = self.directories.iter().filter_map(|d| Some(below(&root_of(d)?, target)));
+        let mut places = in_listed.filter(|_| is_unit).chain(below_roots);
+        let elsewhere = |place: &PathBuf| place != link && fs::symlink_metadata(place).is_ok();
+        places.find(elsewhere).unwrap_or_else(|| target.to_owned())
+    }
+}
+
+/// The root that a directory of the load path is in: `/copy` for `/copy/etc/systemd/system`.
+fn root_of(directory: &Path) -> Option<PathBuf> {
+    let load_path = LOAD_PATHS.iter().find(|load_path| directory.ends_with(load_path))?;
+    directory.ancestors().nth(Path::new(load_path).components().count()).map(Path::to_owned)
+}
+
+fn below(root: &Path, absolute: &Path) -> PathBuf {
+    let parts = absolute.components().filter(|part| matches!(part, Component::Normal(_)));
+    root.join(parts.collect::<PathBuf>())
+}
+
+/// The entries of a directory in the order of their names.
+pub(crate) fn entries(directory: &Path) -> io::Result<Entries> {
+    let mut found = Vec::new();
+    let mut complete = Ok(());
+    for entry in fs::read_dir(directory)? {
+        if found.len() == ENTRIES_LIMIT {
+            complete = Err(UnreadKind::TooMany(ENTRIES_LIMIT));
+            break;
+        }
+        let entry = entry?;
+        // A name that is not UTF-8 cannot be a unit's name.
+        if let Ok(name) = entry.file_name().into_string() {
+            found.push((name, entry.path()));
+        }
+    }
+    found.sort();
+    Ok((found, complete))
+}
+
+/// The text of a file with what is not UTF-8 replaced, and whether all of it is.
+pub(crate) fn read_bounded(path: &Path) -> Result<(String, Result<(), UnreadKind>), UnreadKind> {
+    let fault = |error: io::Error| UnreadKind::Unreadable(error.to_string());
+    // Checked before opening: opening a FIFO blocks until a writer opens it (fifo(7)).
+    if !fs::metadata(path).map_err(fault)?.is_file() {
+        return Err(UnreadKind::NotAFile);
+    }
+    let mut bytes = Vec::new();
+    File::open(path).map_err(fault)?.take(FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;
+    if bytes.len() as u64 > FILE_LIMIT_BYTES {
+        return Err(UnreadKind::TooLarge(FILE_LIMIT_BYTES));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, Ok(()))),
+        Err(error) => {
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            Ok((text, Err(UnreadKind::NotUtf8)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_of_a_copy_is_found() {
+        assert_eq!(root_of(Path::new("/copy/etc/systemd/system")), Some("/copy".into()));
+        assert_eq!(root_of(Path::new("/usr/lib/systemd/system")), Some("/".into()));
+        assert_eq!(root_of(Path::new("/copy/units")), None);
+        assert_eq!(below(Path::new("/copy"), Path::new("/lib/x")), Path::new("/copy/lib/x"));
+    }
+}

@@ -1,0 +1,308 @@
+//! Which unit begins after which other one has started: explicit lines, and what systemd adds by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::name::UnitName;
+use crate::unit::{Evidence, Unit};
+
+/// `unit` begins only when `after` has started, where both are started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) unit: UnitName,
+    pub(crate) after: UnitName,
+    pub(crate) evidence: Evidence,
+    /// True iff systemd adds it by itself, so that there is no line to remove.
+    pub(crate) implied: bool,
+}
+
+/// The own name of every unit that is known under another one as well.
+pub(crate) struct Names(BTreeMap<UnitName, UnitName>);
+
+impl Names {
+    pub(crate) fn new<'a>(units: impl IntoIterator<Item = &'a Unit>) -> Self {
+        let aliases = |unit: &'a Unit| unit.aliases.iter().map(|alias| (alias.clone(), unit.name.clone()));
+        Self(units.into_iter().flat_map(aliases).collect())
+    }
+
+    pub(crate) fn own(&self, name: &UnitName) -> UnitName {
+        self.0.get(name).unwrap_or(name).clone()
+    }
+}
+
+/// A unit, and whether systemd brings it rather than the host's own files.
+pub(crate) struct Loaded {
+    pub(crate) unit: Unit,
+    pub(crate) builtin: bool,
+}
+
+/// Every order between units, once each. Masked units and bare templates never get a start job, so they order nothing.
+pub(crate) fn orders(units: &[Loaded], names: &Names) -> Vec<Order> {
+    let alive: Vec<&Loaded> = units.iter().filter(|l| !l.unit.masked && !l.unit.name.is_template()).collect();
+    let by_name: BTreeMap<&UnitName, &Unit> = alive.iter().map(|l| (&l.unit.name, &l.unit)).collect();
+    let mut found = Orders { names, by_name, list: Vec::new(), seen: BTreeSet::new() };
+    for Loaded { unit, builtin } in &alive {
+        for reference in &unit.after {
+            found.add(&unit.name, &reference.unit, reference.evidence.clone(), *builtin);
+        }
+        for reference in &unit.before {
+            found.add(&reference.unit, &unit.name, reference.evidence.clone(), *builtin);
+        }
+    }
+    for Loaded { unit, .. } in &alive {
+        found.activator(unit);
+        found.defaults(unit);
+        found.mount(unit);
+        found.mounts_for(unit);
+    }
+    // Last, because a target is not ordered after what is already ordered after the target.
+    for Loaded { unit, .. } in &alive {
+        found.target(unit);
+    }
+    found.list
+}
+
+/// The mounts that a path lies on and that have a unit, the outermost first.
+pub(crate) fn mounts_of<'a>(path: &'a str, exists: impl Fn(&UnitName) -> bool + 'a) -> Vec<UnitName> {
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let mut found: Vec<UnitName> = Vec::new();
+    for end in ends {
+        if let Some(mount) = UnitName::of_mount_point(&path[..end])
+            && exists(&mount)
+            && !found.contains(&mount)
+        {
+            found.push(mount);
+        }
+    }
+    found
+}
+
+/// The mount point of a mount or automount unit, from its name.
+pub(crate) fn mount_point(name: &UnitName) -> String {
+    format!("/{}", crate::name::unescape(name.stem()).trim_matches('/'))
+}
+
+struct Orders<'a> {
+    names: &'a Names,
+    by_name: BTreeMap<&'a UnitName, &'a Unit>,
+    list: Vec<Order>,
+    seen: BTreeSet<(UnitName, UnitName)>,
+}
+
+impl Orders<'_> {
+    fn add(&mut self, unit: &UnitName, after: &UnitName, evidence: Evidence, implied: bool) {
+        let (unit, after) = (self.names.own(unit), self.names.own(after));
+        if unit != after && self.seen.insert((unit.clone(), after.clone())) {
+            self.list.push(Order { unit, after, evidence, implied });
+        }
+    }
+
+    /// As [`Self::add`], for an order that systemd adds by itself.
+    fn imply(&mut self, unit: &UnitName, after: &UnitName, manual: &str) {
+        self.add(unit, after, implied(manual.to_owned(), format!("After={after}")), true);
+    }
+
+    fn imply_target(&mut self, unit: &UnitName, after: &str, manual: &str) {
+        if let Ok(after) = after.parse() {
+            self.imply(unit, &after, manual);
+        }
+    }
+
+    fn imply_before(&mut self, unit: &UnitName, before: &str, manual: &str) {
+        if let Ok(before) = before.parse::<UnitName>() {
+            self.add(&before, unit, implied(manual.to_owned(), format!("Before={before}")), true);
+        }
+    }
+
+    /// Timers, sockets and paths come before the service that they activate (`systemd.timer(5)`,
+    /// `systemd.socket(5)`, `systemd.path(5)`, implicit dependencies). `Unit=` and `Service=` are not read: the
+    /// service of the same name is the default.
+    fn activator(&mut self, unit: &Unit) {
+        let suffix = unit.name.suffix();
+        if !matches!(suffix, "path" | "socket" | "timer") {
+            return;
+        }
+        if let Ok(service) = format!("{}.service", unit.name.stem()).parse() {
+            let source = format!("systemd.{suffix}(5), implicit dependencies");
+            self.add(&service, &unit.name, implied(source, format!("activated by {}", unit.name)), true);
+        }
+    }
+
+    /// Ordinary services come after the basic system, sockets, timers and paths after the early one and before their
+    /// target (`systemd.service(5)` and its siblings, default dependencies).
+    fn defaults(&mut self, unit: &Unit) {
+        let suffix = unit.name.suffix();
+        if !unit.default_dependencies || !matches!(suffix, "path" | "service" | "socket" | "timer") {
+            return;
+        }
+        let manual = format!("systemd.{suffix}(5), default dependencies");
+        self.imply_target(&unit.name, "sysinit.target", &manual);
+        if suffix == "service" {
+            self.imply_target(&unit.name, "basic.target", &manual);
+        } else {
+            self.imply_before(&unit.name, &format!("{suffix}s.target"), &manual);
+        }
+    }
+
+    /// Mounts come after the mounts above them, and between the targets of local or of remote file systems
+    /// (`systemd.mount(5)`, implicit and default dependencies; systemd, `mount_add_default_ordering_dependencies`).
+    fn mount(&mut self, unit: &Unit) {
+        let suffix = unit.name.suffix();
+        if suffix == "swap" && unit.default_dependencies && !unit.over_network {
+            self.imply_before(&unit.name, "swap.target", "systemd.swap(5), default dependencies");
+        }
+        if !matches!(suffix, "automount" | "mount") {
+            return;
+        }
+        let point = mount_point(&unit.name);
+        let implicit = format!("systemd.{suffix}(5), implicit dependencies");
+        for above in mounts_of(&point, |mount| self.by_name.contains_key(mount) && *mount != unit.name) {
+            self.imply(&unit.name, &above, &implicit);
+        }
+        if !unit.default_dependencies || point == "/" {
+            return;
+        }
+        let manual = format!("systemd.{suffix}(5), default dependencies");
+        if unit.over_network && suffix == "mount" {
+            for target in ["remote-fs-pre.target", "network.target", "network-online.target"] {
+                self.imply_target(&unit.name, target, &manual);
+            }
+            self.imply_before(&unit.name, "remote-fs.target", &manual);
+        } else {
+            self.imply_target(&unit.name, "local-fs-pre.target", &manual);
+            self.imply_before(&unit.name, "local-fs.target", &manual);
+        }
+    }
+
+    /// A unit comes after the mounts of the paths that it needs (`systemd.unit(5)`, `RequiresMountsFor=`). Paths that
+    /// no mount unit covers order nothing.
+    fn mounts_for(&mut self, unit: &Unit) {
+        for needed in &unit.mounts_for {
+            for mount in mounts_of(&needed.path, |mount| self.by_name.contains_key(mount)) {
+                // There is a line to remove, but its removal takes the mount's requirement away as well.
+                self.add(&unit.name, &mount, needed.evidence.clone(), true);
+            }
+        }
+    }
+
+    /// A target comes after all that it pulls in, unless one of the two refuses default dependencies or the order
+    /// is already the other way round (`systemd.target(5)`; systemd, `unit_add_default_target_dependency`).
+    fn target(&mut self, target: &Unit) {
+        if target.name.suffix() != "target" || !target.default_dependencies {
+            return;
+        }
+        for reference in target.wants.iter().chain(&target.requires).chain(&target.requisite) {
+            let member = self.names.own(&reference.unit);
+            let refuses = self.by_name.get(&member).is_some_and(|unit| !unit.default_dependencies);
+            if !refuses && !self.seen.contains(&(member.clone(), target.name.clone())) {
+                let text = format!("After={member}, because of {}", reference.evidence);
+                let source = "systemd.target(5), default dependencies".to_owned();
+                self.add(&target.name, &member, implied(source, text), true);
+            }
+        }
+    }
+}
+
+fn implied(source: String, text: String) -> Evidence {
+    Evidence { source, line: None, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(files: &[(&str, &str)]) -> Vec<Loaded> {
+        let unit = |(name, text): &(&str, &str)| Unit::parse(name, text).unwrap().0;
+        files.iter().map(|file| Loaded { unit: unit(file), builtin: false }).collect()
+    }
+
+    fn all(units: &[Loaded]) -> Vec<Order> {
+        orders(units, &Names::new(units.iter().map(|loaded| &loaded.unit)))
+    }
+
+    fn pairs(files: &[(&str, &str)]) -> Vec<String> {
+        let found = all(&load(files));
+        let named = found.iter().filter(|order| !order.evidence.source.contains("systemd.service"));
+        named.map(|order| format!("{}>{}", order.unit, order.after)).collect()
+    }
+
+    #[test]
+    fn before_is_after_from_the_other_side() {
+        assert_eq!(
+            pairs(&[
+                ("a.service", "[Unit]\nAfter=b.service\nAfter=b.service a.service"),
+                ("c.service", "[Unit]\nBefore=a.service"),
+            ]),
+            ["a.service>b.service", "a.service>c.service"]
+        );
+    }
+
+    #[test]
+    fn targets_come_after_their_members_unless_that_is_refused() {
+        let target = "[Unit]\nWants=a.service b.service c.service";
+        let files = [
+            ("t.target", target),
+            ("a.service", ""),
+            ("b.service", "[Unit]\nAfter=t.target"),
+            ("c.service", "[Unit]\nDefaultDependencies=no"),
+        ];
+        assert_eq!(pairs(&files), ["b.service>t.target", "t.target>a.service"]);
+        assert_eq!(
+            pairs(&[("t.target", &format!("{target}\nDefaultDependencies=no"))]),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn activators_come_before_their_service_and_their_target() {
+        for (kind, target) in [("timer", "timers.target"), ("socket", "sockets.target")] {
+            let expected = [
+                format!("n.service>n.{kind}"),
+                format!("n.{kind}>sysinit.target"),
+                format!("{target}>n.{kind}"),
+            ];
+            assert_eq!(pairs(&[(&format!("n.{kind}"), "")]), expected);
+        }
+    }
+
+    #[test]
+    fn services_come_after_the_basic_system() {
+        assert_eq!(all(&load(&[("a.service", "")])).len(), 2);
+        assert_eq!(all(&load(&[("a.service", "[Unit]\nDefaultDependencies=no")])).len(), 0);
+    }
+
+    #[test]
+    fn mounts_are_ordered_by_their_path_and_their_kind() {
+        let files = [
+            ("srv.mount", "[Mount]\nType=ext4"),
+            ("srv-data.mount", "[Mount]\nType=nfs"),
+            ("a.service", "[Unit]\nDefaultDependencies=no\nRequiresMountsFor=/srv/data/x"),
+        ];
+        let expected = [
+            "srv.mount>local-fs-pre.target",
+            "local-fs.target>srv.mount",
+            "srv-data.mount>srv.mount",
+            "srv-data.mount>remote-fs-pre.target",
+            "srv-data.mount>network.target",
+            "srv-data.mount>network-online.target",
+            "remote-fs.target>srv-data.mount",
+            "a.service>srv.mount",
+            "a.service>srv-data.mount",
+        ];
+        assert_eq!(pairs(&files), expected);
+    }
+
+    #[test]
+    fn aliases_are_their_unit_and_neither_masked_units_nor_templates_order_anything() {
+        let quiet = "[Unit]\nDefaultDependencies=no\nAfter=other.service";
+        let mut units = load(&[
+            ("real.service", "[Unit]\nDefaultDependencies=no"),
+            ("u.service", quiet),
+            ("t@.service", quiet),
+        ]);
+        units[0].unit.aliases.push("other.service".parse().unwrap());
+        let found = all(&units);
+        assert_eq!((found.len(), found[0].after.as_str()), (1, "real.service"));
+        units[1].unit.masked = true;
+        assert_eq!(all(&units), []);
+    }
+}
