@@ -8,10 +8,12 @@ mod by_cursor;
 mod by_status;
 mod doubt;
 mod prober;
+mod read_only;
 mod report;
 mod ring;
 mod run;
 
 pub use doubt::Doubt;
+pub use read_only::census_by_status;
 pub use report::{Census, CensusError, CensusMethod, CensusOptions};
 pub use run::census;
