@@ -3,6 +3,7 @@
 //! In JSON a kind stands next to the text that it makes: `"reason": "…", "kind": "too_few_free", "data": {"free": 3, …}`.
 //! Files of versions that wrote the text alone read as `Recorded`.
 
+use std::fmt::Display;
 use std::net::Ipv4Addr;
 
 use pvcheck_ipam::Subnet;
@@ -186,7 +187,7 @@ pub enum Reason {
         services: u64,
     },
     /// Services of the Swarm stand in no [[service]] of the configuration.
-    #[error("not in the configuration: {}; add a [[service]] for what must run", list(.0, ", "))]
+    #[error("not in the configuration: {}; add a [[service]] for what must run", a_few(.0))]
     ServicesUnlisted(Vec<Unlisted>),
     /// The service runs in another number, or not where it must.
     #[error("{}", list(.0, "; "))]
@@ -392,12 +393,15 @@ fn leaks_counted(leaked: Option<u64>) -> String {
 }
 
 fn named(addresses: &[Ipv4Addr]) -> String {
-    /// A /16 can lose thousands; a reason is one line. JSON has them all.
+    if addresses.is_empty() { String::new() } else { format!(": {}", a_few(addresses)) }
+}
+
+/// The first of them: a /16 can lose thousands of addresses, and a reason is one line. JSON has them all.
+fn a_few(items: &[impl Display]) -> String {
     const MOST: usize = 8;
-    match addresses {
-        [] => String::new(),
-        few if few.len() <= MOST => format!(": {}", list(few, ", ")),
-        many => format!(": {}, and {} more", list(&many[..MOST], ", "), many.len() - MOST),
+    match items.split_at_checked(MOST) {
+        Some((few, more)) if !more.is_empty() => format!("{}, and {} more", list(few, ", "), more.len()),
+        _ => list(items, ", "),
     }
 }
 

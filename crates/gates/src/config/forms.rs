@@ -4,12 +4,11 @@
 //! the line and column of what is wrong in the right one.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-
-use super::tables::OverlayConfig;
 
 /// On which overlay a service must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,25 +46,29 @@ impl Visitor<'_> for PlacementForms {
     }
 }
 
-/// Reads one `[overlay]` or several `[[overlay]]`.
-pub(super) fn overlays<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<OverlayConfig>, D::Error> {
-    from.deserialize_any(OverlayForms)
+/// Reads one table `[x]`, or several `[[x]]`.
+pub(super) fn one_or_several<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    from.deserialize_any(TableForms(PhantomData))
 }
 
-struct OverlayForms;
+struct TableForms<T>(PhantomData<T>);
 
-impl<'de> Visitor<'de> for OverlayForms {
-    type Value = Vec<OverlayConfig>;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TableForms<T> {
+    type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("one [overlay] table, or several [[overlay]]")
+        f.write_str("one [table], or several [[table]]")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
-        OverlayConfig::deserialize(MapAccessDeserializer::new(table)).map(|only| vec![only])
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Vec<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(table)).map(|only| vec![only])
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, tables: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, tables: A) -> Result<Vec<T>, A::Error> {
         Vec::deserialize(SeqAccessDeserializer::new(tables))
     }
 }

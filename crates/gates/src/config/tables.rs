@@ -17,7 +17,7 @@ use super::forms::{self, Placement};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The overlays under test: one `[overlay]`, or several `[[overlay]]`. On the first of them canary and churn deploy.
-    #[serde(default, rename = "overlay", deserialize_with = "forms::overlays")]
+    #[serde(default, rename = "overlay", deserialize_with = "forms::one_or_several")]
     pub overlays: Vec<OverlayConfig>,
     /// Which certificate authorities TLS trusts.
     #[serde(default)]

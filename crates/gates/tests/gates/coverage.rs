@@ -133,10 +133,10 @@ impl Spoil {
             Self::Canary => take(&mut facts.canary),
             Self::CanaryRoute => with(&mut facts.canary, |canary| canary.route = None),
             Self::CensusAfter => {
-                with(&mut facts.churn, |outcome| in_churn(outcome, |c| cut(&mut c.census_after)))
+                with(&mut facts.churn, |outcome| in_churn(outcome, |c| cut(&mut c.census_after)));
             }
             Self::CensusBefore => {
-                with(&mut facts.churn, |outcome| in_churn(outcome, |c| cut(&mut c.census_before)))
+                with(&mut facts.churn, |outcome| in_churn(outcome, |c| cut(&mut c.census_before)));
             }
             Self::Churn => take(&mut facts.churn),
             Self::ChurnRefused => with(&mut facts.churn, |outcome| {
@@ -272,9 +272,13 @@ proptest! {
         spoils in btree_set(select(&Spoil::OF_M1[..]), 1..=8),
     ) {
         let mut facts = m1().clone();
-        broken.iter().for_each(|fault| fault.break_m1(&mut facts));
+        for fault in &broken {
+            fault.break_m1(&mut facts);
+        }
         let before = judge_m1(&config(), &facts);
-        spoils.iter().for_each(|spoil| spoil.spoil_m1(&mut facts));
+        for spoil in &spoils {
+            spoil.spoil_m1(&mut facts);
+        }
         assert_covered(&before, &judge_m1(&config(), &facts), &taken(&spoils))?;
     }
 
@@ -285,7 +289,9 @@ proptest! {
         let (config, facts) = m2();
         let before = judge_m2(config, facts);
         let mut facts = facts.clone();
-        spoils.iter().for_each(|spoil| spoil.spoil_m2(&mut facts));
+        for spoil in &spoils {
+            spoil.spoil_m2(&mut facts);
+        }
         assert_covered(&before, &judge_m2(config, &facts), &taken(&spoils))?;
     }
 }
