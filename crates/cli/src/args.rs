@@ -257,6 +257,9 @@ pub(crate) struct GateRun {
     /// Let gates deploy and remove stacks of their own; `gate list` says which need it
     #[arg(long)]
     pub(crate) apply: bool,
+    /// Let pvcheck.m1 count leaked addresses by a census; without it only Docker 29 and newer tell their number
+    #[arg(long)]
+    pub(crate) probe: bool,
     /// How throwaway stacks are removed
     #[arg(long, default_value = "drained", value_parser = order)]
     pub(crate) order: Order,

@@ -277,7 +277,7 @@ impl Ends for PreflightError {
         match self {
             Self::Call(call) => call.code(),
             Self::Journal(source) => source.code(),
-            Self::NotConfigured { .. } => USAGE,
+            Self::DeploysOnIngress { .. } | Self::NoOverlay | Self::NotConfigured { .. } => USAGE,
             Self::Overlay(census) => census.code(),
             Self::Roots(roots) => roots.code(),
         }
@@ -377,10 +377,12 @@ mod tests {
         let missing = || NoSuchNetwork { name: "x".into(), overlays: vec!["ingress".into()] };
         let waits =
             || CensusError::ServiceWaits { service: "s".into(), network: "n".into(), status_offered: false };
-        let table: [(Failure, u8); 7] = [
+        let table: [(Failure, u8); 9] = [
             (PreflightError::Overlay(missing().into()).into(), USAGE),
             (PreflightError::Overlay(CensusError::NotAllocated("x".into())).into(), UNKNOWN),
             (PreflightError::NotConfigured { table: "churn" }.into(), USAGE),
+            (PreflightError::NoOverlay.into(), USAGE),
+            (PreflightError::DeploysOnIngress { overlay: "ingress".into() }.into(), USAGE),
             (PreflightError::Journal(SourceError::Missing { path: "x".into() }).into(), UNKNOWN),
             (ChurnError::Census(waits()).into(), REFUSED),
             (ReclaimError::Census(waits()).into(), REFUSED),

@@ -21,6 +21,12 @@ pub enum Unseen {
         /// The first such route.
         route: String,
     },
+    /// It was broken off, or not begun, because a core route stopped answering under way.
+    #[error("stopped: core route {route} died meanwhile; repair the routing first")]
+    CoreRouteDied {
+        /// The first such route.
+        route: String,
+    },
     /// It was not begun, because a service waits for an address.
     #[error("not begun: service {service} waits for an address on {network}; see pvcheck why {service}")]
     ServiceWaits {
@@ -29,6 +35,15 @@ pub enum Unseen {
         /// The network on which it waits, by name or else by id.
         network: String,
     },
+    /// Leaked addresses were not counted: the engine publishes no count, and nothing was asked of its allocator.
+    #[error("{why}; add --probe, which counts by a census")]
+    NotCounted {
+        /// Why the engine's own count is no answer.
+        why: String,
+    },
+    /// The facts have no such observation: an earlier version saved them.
+    #[error("the facts were saved by a version that did not observe this; run the gate again")]
+    NotRecorded,
     /// As a facts file of an earlier version has it, which kept the text alone.
     #[error("{0}")]
     Recorded(String),

@@ -1,26 +1,35 @@
-//! The catalogue of checks: the one table of their ids and titles.
+//! The catalogue of checks: the one table of their ids, titles and needs.
 
-use crate::config::{RouteConfig, ServiceConfig};
+use crate::config::{Config, OverlayConfig, RouteConfig, ServiceConfig};
+use crate::need::Need;
 
-/// A check of a gate, with its service or route where there is one check for each.
+/// A check of a gate, with its overlay, service or route where there is one check for each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Check<'a> {
     /// The overlay has the subnet that the configuration declares.
-    OverlaySubnet,
+    OverlaySubnet(&'a OverlayConfig),
     /// Every owned address lies in the overlay's subnet and has one owner.
-    OverlayOwners,
-    /// At least `min_free` addresses of the overlay have no owner.
-    OverlayHeadroom,
+    OverlayOwners(&'a OverlayConfig),
+    /// At most `max_leaked` addresses of the overlay are given out without an owner.
+    OverlayLeaked(&'a OverlayConfig),
+    /// At least `min_free` addresses of the overlay are neither owned nor leaked.
+    OverlayHeadroom(&'a OverlayConfig),
     /// No service lacks a VIP and no task waits for an address, on whatever network.
     SwarmWaiting,
-    /// This service has as many running tasks as declared, on the overlay if it must be there.
+    /// This service runs as it asks to, or as declared, on the overlay if it must be there.
     Service(&'a ServiceConfig),
+    /// Every service of the Swarm stands in the configuration. Advisory: a gate passes without it.
+    ServicesUnlisted,
     /// This route gives one of the statuses declared.
     Route(&'a RouteConfig),
     /// The engine has logged no exhaustion since it started.
     JournalExhaustion,
     /// Every route gives one of its statuses before anything is deployed.
     RoutesBefore,
+    /// Every route goes on giving one while stacks are deployed and removed.
+    RoutesDuring,
+    /// Every route gives one when everything is removed again.
+    RoutesAfter,
     /// A stack with a service on the overlay comes up and has an address.
     CanaryDeploy,
     /// The router serves that stack.
@@ -41,18 +50,26 @@ pub(crate) enum Check<'a> {
     Residue,
 }
 
-impl Check<'_> {
-    /// Its id, by which scripts find it in a report.
-    pub(crate) fn id(self) -> String {
+impl<'a> Check<'a> {
+    /// Its id, by which scripts find it in a report. Those of an overlay end with its name where there are several.
+    pub(crate) fn id(self, config: &Config) -> String {
+        let of = |id: &str, overlay: &OverlayConfig| match config.overlays.len() {
+            0 | 1 => id.to_owned(),
+            _ => format!("{id}.{}", overlay.name),
+        };
         match self {
-            Self::OverlaySubnet => "overlay.subnet".into(),
-            Self::OverlayOwners => "overlay.owners".into(),
-            Self::OverlayHeadroom => "overlay.headroom".into(),
+            Self::OverlaySubnet(overlay) => of("overlay.subnet", overlay),
+            Self::OverlayOwners(overlay) => of("overlay.owners", overlay),
+            Self::OverlayLeaked(overlay) => of("overlay.leaked", overlay),
+            Self::OverlayHeadroom(overlay) => of("overlay.headroom", overlay),
             Self::SwarmWaiting => "swarm.waiting".into(),
             Self::Service(service) => format!("service.{}", service.name),
+            Self::ServicesUnlisted => "services.unlisted".into(),
             Self::Route(route) => format!("route.{}", route.name),
             Self::JournalExhaustion => "journal.exhaustion".into(),
             Self::RoutesBefore => "routes.before".into(),
+            Self::RoutesDuring => "routes.during".into(),
+            Self::RoutesAfter => "routes.after".into(),
             Self::CanaryDeploy => "canary.deploy".into(),
             Self::CanaryRoute => "canary.route".into(),
             Self::CanaryRemoval => "canary.removal".into(),
@@ -65,24 +82,78 @@ impl Check<'_> {
         }
     }
 
-    /// What it shows when it passes, in a sentence about the overlay of this name.
-    pub(crate) fn title(self, overlay: &str) -> String {
+    /// What must have been observed whole for it to pass. A judging function that reads anything else breaks a test
+    /// (`tests/gates/coverage.rs`): the check would change with an observation that its row does not name.
+    pub(crate) fn needs(self) -> &'static [Need] {
         match self {
-            Self::OverlaySubnet => "The overlay has the declared subnet".into(),
-            Self::OverlayOwners => "Every owned address is the overlay's and has one owner".into(),
-            Self::OverlayHeadroom => "Enough addresses have no owner".into(),
+            Self::OverlaySubnet(_)
+            | Self::OverlayOwners(_)
+            | Self::SwarmWaiting
+            | Self::Service(_)
+            | Self::ServicesUnlisted => &[Need::Snapshot],
+            Self::OverlayLeaked(_) => &[Need::Leaked],
+            Self::OverlayHeadroom(_) => &[Need::Snapshot, Need::Leaked],
+            Self::Route(_) | Self::RoutesBefore => &[Need::Routes],
+            Self::RoutesDuring => &[Need::RoutesDuring],
+            Self::RoutesAfter => &[Need::RoutesAfter],
+            Self::JournalExhaustion | Self::JournalNew => &[Need::Journal],
+            Self::CanaryDeploy | Self::CanaryRemoval => &[Need::Canary],
+            Self::CanaryRoute => &[Need::Canary, Need::CanaryRoute],
+            Self::ChurnCensus | Self::ChurnDuplicates | Self::ChurnLeaks => {
+                &[Need::Churn, Need::CensusBefore, Need::CensusAfter]
+            }
+            Self::ChurnRemoval => &[Need::Churn],
+            Self::Residue => &[Need::Residue],
+        }
+    }
+
+    /// True iff a gate cannot pass without it.
+    pub(crate) fn is_required(self) -> bool {
+        // What a configuration does not name may well be meant to run; only its owner can tell.
+        !matches!(self, Self::ServicesUnlisted)
+    }
+
+    /// The overlay that it is about, if it is about one alone.
+    pub(crate) fn overlay(self) -> Option<&'a OverlayConfig> {
+        match self {
+            Self::OverlaySubnet(overlay)
+            | Self::OverlayOwners(overlay)
+            | Self::OverlayLeaked(overlay)
+            | Self::OverlayHeadroom(overlay) => Some(overlay),
+            _ => None,
+        }
+    }
+
+    /// What it shows when it passes, in a sentence.
+    pub(crate) fn title(self, config: &Config) -> String {
+        let several = 1 < config.overlays.len();
+        let of = |sentence: &str| match self.overlay().filter(|_| several) {
+            Some(overlay) => format!("{}: {sentence}", overlay.name),
+            None => sentence.to_owned(),
+        };
+        let churned = config.overlay().map_or("the overlay", |o| o.name.as_str());
+        match self {
+            Self::OverlaySubnet(_) => of("The overlay has the declared subnet"),
+            Self::OverlayOwners(_) => of("Every owned address is the overlay's and has one owner"),
+            Self::OverlayLeaked(_) => of("No more addresses are leaked than accepted"),
+            Self::OverlayHeadroom(_) => of("Enough addresses are free"),
             Self::SwarmWaiting => "No service or task waits for an address".into(),
-            Self::Service(service) if service.overlay => format!("{} runs, on {overlay}", service.name),
-            Self::Service(service) => format!("{} runs", service.name),
+            Self::Service(service) => match config.overlay_of(service) {
+                Some(overlay) => format!("{} runs, on {overlay}", service.name),
+                None => format!("{} runs", service.name),
+            },
+            Self::ServicesUnlisted => "Every service of the Swarm stands in the configuration".into(),
             Self::Route(route) => format!("{} answers {}", route.url, statuses(&route.expect)),
             Self::JournalExhaustion => "No exhaustion in the engine's log since the engine started".into(),
             Self::RoutesBefore => "Every core route answers before anything is deployed".into(),
-            Self::CanaryDeploy => format!("A canary stack runs on {overlay}"),
+            Self::RoutesDuring => "Every core route answers while stacks come and go".into(),
+            Self::RoutesAfter => "Every core route answers after everything is removed".into(),
+            Self::CanaryDeploy => format!("A canary stack runs on {churned}"),
             Self::CanaryRoute => "The canary answers through the router".into(),
             Self::CanaryRemoval => "The canary is removed completely".into(),
-            Self::ChurnCensus => format!("A census of {overlay} before and after is complete"),
-            Self::ChurnDuplicates => format!("No address of {overlay} is free and owned at once"),
-            Self::ChurnLeaks => format!("Deploying and removing stacks leaks no address of {overlay}"),
+            Self::ChurnCensus => format!("A census of {churned} before and after is complete"),
+            Self::ChurnDuplicates => format!("No address of {churned} is free and owned at once"),
+            Self::ChurnLeaks => format!("Deploying and removing stacks leaks no address of {churned}"),
             Self::ChurnRemoval => "Every throwaway stack is removed, no removal is refused".into(),
             Self::JournalNew => "No new signature of lost or missing addresses in the engine's log".into(),
             Self::Residue => "Nothing of this run is left".into(),

@@ -1,15 +1,16 @@
 //! What the gates judge, as it is recorded and saved.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use pvcheck_audit::Snapshot;
 use pvcheck_journal::Scan;
 use pvcheck_routes::RouteFact;
-use pvcheck_swarm::Churn;
+use pvcheck_swarm::{Census, Churn};
 use serde::{Deserialize, Serialize};
 
 use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal};
-use crate::observed::Observed;
+use crate::observed::{Observed, Seen};
 
 /// What gate `pvcheck.m1` rests on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +21,51 @@ pub struct M1Facts {
     pub routes: Observed<Vec<RouteFact>>,
     /// The engine's log since the engine started.
     pub journal: Observed<Scan>,
+    /// A count of the leaked addresses of each overlay of the configuration.
+    #[serde(default = "Observed::not_recorded")]
+    pub leaked: Observed<Vec<LeakFact>>,
+}
+
+/// A count of the leaked addresses of one overlay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeakFact {
+    /// The overlay's name.
+    pub overlay: String,
+    /// Its census, complete or not; or why there is none.
+    pub census: Seen<Census>,
+}
+
+/// A step of `pvcheck.m2` during which the core routes are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateStep {
+    /// The canary is deployed, reached and removed.
+    Canary,
+    /// The canary is gone, and the churn has not begun.
+    Between,
+    /// Throwaway stacks are deployed and removed.
+    Churn,
+}
+
+impl fmt::Display for GateStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Canary => "during the canary",
+            Self::Between => "between canary and churn",
+            Self::Churn => "during the churn",
+        })
+    }
+}
+
+/// What the core routes answered while a gate deployed and removed stacks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RouteWatch {
+    /// How often all of them were asked.
+    pub rounds: u64,
+    /// At which step one did not pass, twice in a row; the gate then stopped. `None` if all passed each time.
+    pub died: Option<GateStep>,
+    /// The answers: of the routes that did not pass, or else of the last round.
+    pub routes: Vec<RouteFact>,
 }
 
 /// What gate `pvcheck.m2` rests on.
@@ -27,6 +73,15 @@ pub struct M1Facts {
 pub struct M2Facts {
     /// The core routes, before anything was deployed.
     pub routes: Observed<Vec<RouteFact>>,
+    /// The core routes from the first stack to the last.
+    #[serde(default = "Observed::not_recorded")]
+    pub routes_during: Observed<RouteWatch>,
+    /// The core routes, after everything was removed.
+    #[serde(default = "Observed::not_recorded")]
+    pub routes_after: Observed<Vec<RouteFact>>,
+    /// A count of the leaked addresses of each overlay but the first, which the censuses of the churn count.
+    #[serde(default = "Observed::not_recorded")]
+    pub leaked: Observed<Vec<LeakFact>>,
     /// The canary.
     pub canary: Observed<CanaryFacts>,
     /// The churn.
@@ -40,8 +95,10 @@ pub struct M2Facts {
 impl M2Facts {
     /// True iff a guardrail kept the gate from beginning: neither canary nor churn was begun, or the churn was refused.
     pub fn was_refused(&self) -> bool {
-        let nothing_begun = self.canary.known().is_none() && self.churn.known().is_none();
-        nothing_begun || matches!(self.churn.known(), Some(ChurnOutcome::Refused(_)))
+        let nothing_done = self.canary.known().is_none() && self.churn.known().is_none();
+        // A route that dies under way leaves nothing done either, but that is a finding and not a refusal.
+        let stopped = self.routes_during.known().is_some_and(|watch| watch.died.is_some());
+        (nothing_done && !stopped) || matches!(self.churn.known(), Some(ChurnOutcome::Refused(_)))
     }
 }
 

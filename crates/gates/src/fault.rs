@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
-use pvcheck_audit::{ServiceMode, TaskId};
+use pvcheck_audit::{FullBecause, JobMode, ServiceMode, TaskId};
+use pvcheck_swarm::CensusMethod;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -84,6 +85,24 @@ pub enum ServiceFault {
         /// What the service itself asks for.
         mode: ServiceMode,
     },
+    /// The configuration expects another number than the service asks for.
+    #[error("the configuration says replicas = {configured}, the service asks for {}; {}", asks(*.mode), correct(*.mode))]
+    Number {
+        /// The configuration's number.
+        configured: u64,
+        /// What the service itself asks for.
+        mode: ServiceMode,
+    },
+    /// A job is not complete, and not enough of its tasks run.
+    #[error("a job: {complete} of {total} tasks complete, {running} run")]
+    Job {
+        /// Tasks that ended well.
+        complete: u64,
+        /// Tasks that run.
+        running: u64,
+        /// Tasks that are to complete.
+        total: u64,
+    },
     /// The overlay that it must be on does not exist.
     #[error("there is no overlay `{overlay}`")]
     NoOverlay {
@@ -104,6 +123,16 @@ pub enum ServiceFault {
         /// The overlay.
         overlay: String,
     },
+}
+
+/// A service that the configuration does not name.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("{service} ({tally})")]
+pub struct Unlisted {
+    /// Its name.
+    pub service: String,
+    /// How many of its tasks run, of how many.
+    pub tally: String,
 }
 
 /// A core route that did not pass.
@@ -158,12 +187,59 @@ pub struct HandedOut {
     pub addresses: Vec<Ipv4Addr>,
 }
 
+/// How a number of leaked addresses is known.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum CountedBy {
+    /// By a complete census.
+    #[error("by census, method {}", method_name(*.method))]
+    Census {
+        /// How it asked.
+        method: CensusMethod,
+    },
+    /// By what waits for an address: nothing is free, so what has no owner is leaked.
+    #[error("without a census: {because}")]
+    Waiting {
+        /// How it is known that nothing is free.
+        because: FullBecause,
+    },
+}
+
+/// The name of the option's value.
+fn method_name(method: CensusMethod) -> &'static str {
+    match method {
+        CensusMethod::Bulk => "bulk",
+        CensusMethod::Cursor => "cursor",
+        CensusMethod::Status => "status",
+    }
+}
+
 /// What a service asks for, as the end of a sentence.
 pub(crate) fn asked_for(mode: ServiceMode) -> String {
     match mode {
         ServiceMode::Replicated(n) => format!("{n} asked for"),
         ServiceMode::Global => "one per node asked for".into(),
         ServiceMode::Job(_) => "a job".into(),
+    }
+}
+
+fn asks(mode: ServiceMode) -> String {
+    match mode {
+        ServiceMode::Replicated(n) => n.to_string(),
+        ServiceMode::Global => "one task per node".into(),
+        ServiceMode::Job(JobMode::Replicated { total, .. }) => format!("{total} completed tasks"),
+        ServiceMode::Job(JobMode::Global) => "one completed task per node".into(),
+        ServiceMode::Job(JobMode::Unknown) => "a job's completions".into(),
+    }
+}
+
+/// What to do about a number that the service does not ask for.
+fn correct(mode: ServiceMode) -> &'static str {
+    match mode {
+        ServiceMode::Replicated(_) => {
+            "scale it, or correct `replicas` (without it the service's own number counts)"
+        }
+        ServiceMode::Global | ServiceMode::Job(_) => "leave `replicas` out",
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::gate::Gate;
+use crate::need::Need;
 use crate::reason::Reason;
 
 /// Something that was seen, verbatim.
@@ -35,6 +36,8 @@ pub struct CheckReport {
     pub reason: Reason,
     /// True iff the gate cannot pass without it.
     pub required: bool,
+    /// What must have been observed whole for it to pass; empty in a report of an earlier version.
+    pub needs: Vec<Need>,
     /// What the verdict rests on.
     pub evidence: Vec<Evidence>,
     /// How long it took to observe what it is about.
@@ -85,13 +88,15 @@ struct SavedCheck {
     #[serde(flatten)]
     why: Option<Reason>,
     required: bool,
+    #[serde(default)]
+    needs: Vec<Need>,
     evidence: Vec<Evidence>,
     elapsed_ms: u64,
 }
 
 impl From<CheckReport> for SavedCheck {
     fn from(check: CheckReport) -> Self {
-        let CheckReport { id, title, verdict, reason, required, evidence, elapsed_ms } = check;
+        let CheckReport { id, title, verdict, reason, required, needs, evidence, elapsed_ms } = check;
         Self {
             id,
             title,
@@ -99,6 +104,7 @@ impl From<CheckReport> for SavedCheck {
             reason: reason.to_string(),
             why: Some(reason),
             required,
+            needs,
             evidence,
             elapsed_ms,
         }
@@ -107,9 +113,9 @@ impl From<CheckReport> for SavedCheck {
 
 impl From<SavedCheck> for CheckReport {
     fn from(saved: SavedCheck) -> Self {
-        let SavedCheck { id, title, verdict, reason, why, required, evidence, elapsed_ms } = saved;
+        let SavedCheck { id, title, verdict, reason, why, required, needs, evidence, elapsed_ms } = saved;
         let reason = why.unwrap_or(Reason::Recorded(reason));
-        Self { id, title, verdict, reason, required, evidence, elapsed_ms }
+        Self { id, title, verdict, reason, required, needs, evidence, elapsed_ms }
     }
 }
 

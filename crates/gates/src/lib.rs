@@ -4,7 +4,8 @@
 //! as such. Judging ([`judge_m1`], [`judge_m2`]) is pure: the same
 //! facts give the same [`GateReport`], today or from a file a year from now.
 //!
-//! What could not be observed is `UNKNOWN`, which is never as good as `PASS`.
+//! What could not be observed is `UNKNOWN`, which is never as good as `PASS`. Each check names what it [needs](Need), and
+//! passes only if all of that was observed, and observed whole.
 //!
 //! ```
 //! use pvcheck_gates::{Config, Gate, GateReport, Verdict};
@@ -14,7 +15,7 @@
 //!     name = "proxy"
 //!     subnet = "10.10.0.0/16"
 //! "#)?;
-//! assert_eq!(config.overlay.name, "proxy");
+//! assert_eq!(config.overlays[0].name, "proxy");
 //! // A gate without a single check has shown nothing.
 //! assert_eq!(GateReport::new(Gate::M1, &config, Vec::new()).verdict, Verdict::Unknown);
 //! # Ok::<(), pvcheck_gates::ConfigError>(())
@@ -25,25 +26,29 @@ mod cause;
 mod check;
 mod collect;
 mod config;
+mod coverage;
 mod facts;
 pub mod fault;
 mod gate;
 mod gate_report;
 mod judge;
+mod leaks;
+mod need;
 mod observed;
 mod reason;
 mod render;
 
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
-pub use collect::{Preflight, PreflightError, collect_m1, collect_m2, preflight};
+pub use collect::{Counting, Preflight, PreflightError, collect_m1, collect_m2, preflight};
 pub use config::{
-    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, JournalConfig, OverlayConfig, RouteConfig,
-    ServiceConfig, TlsConfig,
+    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, JournalConfig, OverlayConfig, Placement,
+    RouteConfig, ServiceConfig, TlsConfig,
 };
-pub use facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts};
+pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts, RouteWatch};
 pub use gate::{Gate, NoSuchGate};
 pub use gate_report::{CheckReport, Evidence, GateReport};
 pub use judge::{judge_m1, judge_m2};
+pub use need::Need;
 pub use observed::{Observed, Seen};
 pub use pvcheck_routes::Verdict;
 pub use reason::Reason;

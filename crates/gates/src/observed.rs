@@ -53,11 +53,32 @@ impl<T> Observed<T> {
         Self { source: source.into(), at: Timestamp::now(), elapsed_ms: 0, seen: Seen::Unknown(why) }
     }
 
-    /// What was seen, if anything.
+    /// The same observation of another value.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Observed<U> {
+        let seen = match self.seen {
+            Seen::Known(value) => Seen::Known(change(value)),
+            Seen::Unknown(why) => Seen::Unknown(why),
+        };
+        Observed { source: self.source, at: self.at, elapsed_ms: self.elapsed_ms, seen }
+    }
+
+    /// What the facts of an earlier version have of something that it did not observe.
+    pub(crate) fn not_recorded() -> Self {
+        // The same file must give the same report at any time, so that the time is not that of reading it.
+        let (at, source) = (Timestamp::UNIX_EPOCH, "facts of an earlier version".to_owned());
+        Self { source, at, elapsed_ms: 0, seen: Seen::Unknown(Unseen::NotRecorded) }
+    }
+
+    /// What was seen, if anything. It may be a part only: what is whole is for `coverage.rs` to say.
     pub fn known(&self) -> Option<&T> {
+        self.sight().ok()
+    }
+
+    /// What was seen, or why nothing was.
+    pub(crate) fn sight(&self) -> Result<&T, &Unseen> {
         match &self.seen {
-            Seen::Known(value) => Some(value),
-            Seen::Unknown(_) => None,
+            Seen::Known(value) => Ok(value),
+            Seen::Unknown(why) => Err(why),
         }
     }
 }

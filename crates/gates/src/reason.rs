@@ -3,6 +3,7 @@
 //! In JSON a kind stands next to the text that it makes: `"reason": "…", "kind": "too_few_free", "data": {"free": 3, …}`.
 //! Files of versions that wrote the text alone read as `Recorded`.
 
+use std::fmt::Display;
 use std::net::Ipv4Addr;
 
 use pvcheck_ipam::Subnet;
@@ -11,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
+use crate::facts::GateStep;
 use crate::fault::{
-    Counted, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Waiting, list, many,
+    Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted, Waiting,
+    list, many,
 };
 
 /// Why a check has its verdict.
@@ -80,25 +83,71 @@ pub enum Reason {
     /// Addresses have more than one owner, or lie outside of the overlay.
     #[error("{}", list(.0, "; "))]
     OwnersAtFault(Vec<OwnerFault>),
-    /// Enough addresses have no owner.
-    #[error("{free} of {usable} addresses have no owner, {wanted} wanted")]
+    /// Enough addresses are free.
+    #[error("{free} of {usable} addresses are free ({owned} owned, {leaked} leaked), {wanted} wanted")]
     EnoughFree {
-        /// Addresses without an owner; leaked ones are among them.
+        /// Usable addresses that are neither owned nor leaked.
         free: u64,
         /// Addresses that the allocator can hand out.
         usable: u64,
+        /// Addresses with an owner.
+        owned: u64,
+        /// Addresses that are given out and have no owner.
+        leaked: u64,
         /// The configuration's `min_free`.
         wanted: u64,
     },
-    /// Too few addresses have no owner.
-    #[error("{free} of {usable} addresses have no owner, {wanted} wanted")]
+    /// Too few addresses are free.
+    #[error(
+        "{} of {usable} addresses are free ({owned} owned, {}), {wanted} wanted",
+        at_most(*.free, *.leaked), leaks_counted(*.leaked)
+    )]
     TooFewFree {
-        /// Addresses without an owner; leaked ones are among them.
+        /// Usable addresses that are neither owned nor, as far as that is known, leaked.
         free: u64,
         /// Addresses that the allocator can hand out.
         usable: u64,
+        /// Addresses with an owner.
+        owned: u64,
+        /// Addresses that are given out and have no owner; `None` where they were not counted, and `free` is a bound.
+        leaked: Option<u64>,
         /// The configuration's `min_free`.
         wanted: u64,
+    },
+    /// No more addresses are leaked than the configuration accepts.
+    #[error("{leaked} leaked, {accepted} accepted ({by})")]
+    LeaksAccepted {
+        /// Addresses that are given out and have no owner.
+        leaked: u64,
+        /// The configuration's `max_leaked`.
+        accepted: u64,
+        /// How that is known.
+        by: CountedBy,
+    },
+    /// More addresses are leaked than the configuration accepts.
+    #[error(
+        "{} of {overlay} leaked, {accepted} accepted ({by}){}; pvcheck reclaim frees them",
+        many_addresses(*.leaked), named(.addresses)
+    )]
+    LeaksFound {
+        /// The overlay.
+        overlay: String,
+        /// Addresses that are given out and have no owner.
+        leaked: u64,
+        /// The configuration's `max_leaked`.
+        accepted: u64,
+        /// Which they are, where the count names them; load balancers that no manager names may be among them.
+        addresses: Vec<Ipv4Addr>,
+        /// How that is known.
+        by: CountedBy,
+    },
+    /// The leaked addresses were counted, but the count is not complete.
+    #[error("how many addresses of {overlay} are leaked is unknown: {because}")]
+    LeaksUnknown {
+        /// The overlay.
+        overlay: String,
+        /// Why.
+        because: String,
     },
     /// Every service has its VIPs, every task its addresses.
     #[error("every service has its addresses, no task waits for one")]
@@ -121,6 +170,25 @@ pub enum Reason {
         /// Tasks that the configuration expects.
         expected: u64,
     },
+    /// The job is complete, or on its way.
+    #[error("a job: {complete} of {total} tasks complete, {running} run")]
+    JobRuns {
+        /// Tasks that ended well.
+        complete: u64,
+        /// Tasks that run.
+        running: u64,
+        /// Tasks that are to complete.
+        total: u64,
+    },
+    /// Every service of the Swarm stands in the configuration.
+    #[error("{} in the Swarm, all in the configuration", many(*.services, "service"))]
+    ServicesListed {
+        /// How many there are.
+        services: u64,
+    },
+    /// Services of the Swarm stand in no [[service]] of the configuration.
+    #[error("not in the configuration: {}; add a [[service]] for what must run", a_few(.0))]
+    ServicesUnlisted(Vec<Unlisted>),
     /// The service runs in another number, or not where it must.
     #[error("{}", list(.0, "; "))]
     ServiceAtFault(Vec<ServiceFault>),
@@ -141,6 +209,22 @@ pub enum Reason {
     RoutesAnswer {
         /// How many there are.
         routes: u64,
+    },
+    /// Every core route passed in every round.
+    #[error("{} in {}", answering(*.routes), many(*.rounds, "round"))]
+    RoutesStayed {
+        /// How often all were asked.
+        rounds: u64,
+        /// How many there are.
+        routes: u64,
+    },
+    /// A core route stopped answering under way, and the gate stopped.
+    #[error("{step}: {}", list(.down, "; "))]
+    RouteDied {
+        /// The step.
+        step: GateStep,
+        /// The routes that did not pass, twice in a row.
+        down: Vec<RouteDown>,
     },
     /// Core routes did not pass.
     #[error("{}", list(.0, "; "))]
@@ -298,6 +382,27 @@ fn answering(routes: u64) -> String {
 
 fn saying(records: u64) -> String {
     if records == 1 { "1 record says".to_owned() } else { format!("{records} records say") }
+}
+
+fn at_most(free: u64, leaked: Option<u64>) -> String {
+    leaked.map_or_else(|| format!("at most {free}"), |_| free.to_string())
+}
+
+fn leaks_counted(leaked: Option<u64>) -> String {
+    leaked.map_or_else(|| "leaked not counted".to_owned(), |leaked| format!("{leaked} leaked"))
+}
+
+fn named(addresses: &[Ipv4Addr]) -> String {
+    if addresses.is_empty() { String::new() } else { format!(": {}", a_few(addresses)) }
+}
+
+/// The first of them: a /16 can lose thousands of addresses, and a reason is one line. JSON has them all.
+fn a_few(items: &[impl Display]) -> String {
+    const MOST: usize = 8;
+    match items.split_at_checked(MOST) {
+        Some((few, more)) if !more.is_empty() => format!("{}, and {} more", list(few, ", "), more.len()),
+        _ => list(items, ", "),
+    }
 }
 
 fn many_addresses(n: u64) -> String {

@@ -1,6 +1,6 @@
 //! Reports for people: a table for the terminal, Markdown for a file. The JSON is the [`GateReport`] itself.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use pvcheck_routes::Verdict;
 
@@ -20,11 +20,14 @@ pub fn table(report: &GateReport, style: Style) -> String {
     let width = report.checks.iter().map(|c| c.id.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for check in &report.checks {
-        line(&mut text, &format!("  {} {:width$}  {}", word(check.verdict, style), check.id, check.title));
-        let reason = if check.verdict == Verdict::Pass { "" } else { "-> " };
-        line(&mut text, &format!("          {:width$}  {reason}{}", "", check.reason));
+        line(&mut text, &format!("  {} {:width$}  {}", word(said(check), style), check.id, check.title));
+        let arrow = if check.verdict == Verdict::Pass { "" } else { "-> " };
+        line(&mut text, &format!("          {:width$}  {arrow}{}", "", check.reason));
     }
-    line(&mut text, &format!("{} {} ({})", word(report.verdict, style), report.gate, tally(report)));
+    line(
+        &mut text,
+        &format!("{} {} ({})", word(Said::Verdict(report.verdict), style), report.gate, tally(report)),
+    );
     text
 }
 
@@ -41,7 +44,7 @@ pub fn markdown(report: &GateReport) -> String {
         let row = [&c.id, &c.title, &c.reason.to_string()].map(|cell| escape(cell));
         line(
             &mut text,
-            &format!("| {} | `{}` | {} | {} | {} |", c.verdict, row[0], row[1], row[2], c.elapsed_ms),
+            &format!("| {} | `{}` | {} | {} | {} |", said(c), row[0], row[1], row[2], c.elapsed_ms),
         );
     }
     line(&mut text, "\n## Evidence");
@@ -59,24 +62,48 @@ fn evidence(text: &mut String, check: &CheckReport) {
 }
 
 fn tally(report: &GateReport) -> String {
-    let count = |verdict| report.checks.iter().filter(|c| c.verdict == verdict).count();
-    format!(
-        "{} pass, {} fail, {} unknown",
-        count(Verdict::Pass),
-        count(Verdict::Fail),
-        count(Verdict::Unknown)
-    )
+    let count = |what| report.checks.iter().filter(|c| said(c) == what).count();
+    let [pass, fail, unknown] =
+        [Verdict::Pass, Verdict::Fail, Verdict::Unknown].map(|v| count(Said::Verdict(v)));
+    let tally = format!("{pass} pass, {fail} fail, {unknown} unknown");
+    match count(Said::Note) {
+        0 => tally,
+        1 => format!("{tally}, 1 note"),
+        notes => format!("{tally}, {notes} notes"),
+    }
 }
 
-fn word(verdict: Verdict, style: Style) -> String {
-    let padded = format!("{verdict:<7}");
+/// The word that a check has in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Verdict(Verdict),
+    /// It did not pass, and the gate does not need it.
+    Note,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verdict(verdict) => verdict.fmt(f),
+            Self::Note => f.pad("NOTE"),
+        }
+    }
+}
+
+/// An advisory check that did not pass is no FAIL to anyone who counts the lines of a gate that passed.
+fn said(check: &CheckReport) -> Said {
+    if check.required || check.verdict == Verdict::Pass { Said::Verdict(check.verdict) } else { Said::Note }
+}
+
+fn word(said: Said, style: Style) -> String {
+    let padded = format!("{said:<7}");
     if style == Style::Plain {
         return padded;
     }
-    let colour = match verdict {
-        Verdict::Pass => 32,
-        Verdict::Unknown => 33,
-        Verdict::Fail => 31,
+    let colour = match said {
+        Said::Verdict(Verdict::Pass) => 32,
+        Said::Verdict(Verdict::Unknown) | Said::Note => 33,
+        Said::Verdict(Verdict::Fail) => 31,
     };
     format!("\x1b[{colour}m{padded}\x1b[0m")
 }

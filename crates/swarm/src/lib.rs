@@ -43,7 +43,7 @@ mod run;
 mod worded;
 mod write;
 
-pub use census::{Census, CensusError, CensusMethod, CensusOptions, Doubt, census};
+pub use census::{Census, CensusError, CensusMethod, CensusOptions, Doubt, census, census_by_status};
 pub use churn::{Churn, ChurnComparison, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, churn, churn_both};
 pub use deploy::{DeployError, deploy, wait_running};
 pub use engine::{

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use pvcheck_gates::{
-    Config, Gate, GateReport, Preflight, Verdict, collect_m1, collect_m2, judge_m1, judge_m2, markdown,
-    preflight, table,
+    Config, Counting, Gate, GateReport, Preflight, Verdict, collect_m1, collect_m2, judge_m1, judge_m2,
+    markdown, preflight, table,
 };
 use pvcheck_swarm::{Operation, Permit, RunId};
 use serde::Serialize;
@@ -39,7 +39,11 @@ impl Listed {
     }
 
     fn line(&self) -> String {
-        let needs = if self.changes_something { "needs --apply" } else { "changes nothing" };
+        let needs = if self.changes_something {
+            "needs --apply"
+        } else {
+            "changes nothing, unless --probe asks for a census"
+        };
         format!("{}  {}; {needs}\n", self.name, self.about)
     }
 }
@@ -122,8 +126,18 @@ struct Runner<'a> {
 
 impl Runner<'_> {
     async fn m1(&self) -> Result<GateReport, Failure> {
-        let facts =
-            collect_m1(&self.session.engine, self.config, self.ready, &|p| self.printer.show(p)).await;
+        let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
+        let facts = if self.asked.probe {
+            // A census creates nothing that lasts and starts no container, so the option is permission enough, as the
+            // command `census` is.
+            let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+            let op = Operation::new(engine, permit, &run, &watch);
+            let counting = Counting::Probing(op);
+            let work = async { Ok(collect_m1(engine, self.config, self.ready, counting, &watch).await) };
+            guarded(op, self.printer, work).await?
+        } else {
+            collect_m1(engine, self.config, self.ready, Counting::Reading, &watch).await
+        };
         let report = judge_m1(self.config, &facts);
         self.save(&report, &facts)?;
         Ok(report)

@@ -165,11 +165,11 @@ fn boot_says_unknown_where_a_file_that_could_matter_was_not_read() {
 #[test]
 fn gate_json_one_is_an_object_and_several_are_a_list() {
     let rig = Rig::new(cc_ci()).configured();
-    let one = json_of(&rig, &["gate", "run", "pvcheck.m1"], 0);
+    let one = json_of(&rig, &["gate", "run", "pvcheck.m1", "--probe"], 0);
     assert_kind(&one, "gate");
     assert_eq!((&one["gate"], &one["verdict"]), (&"pvcheck.m1".into(), &"PASS".into()));
-    assert_eq!(rig.writes(), [] as [&str; 0], "m1 only reads");
-    let both = json_of(&rig, &["gate", "run", "pvcheck.m1", "pvcheck.m2", "--apply", "--out", "reports"], 0);
+    let words = ["gate", "run", "pvcheck.m1", "pvcheck.m2", "--probe", "--apply", "--out", "reports"];
+    let both = json_of(&rig, &words, 0);
     let verdicts: Vec<_> = both.as_array().unwrap().iter().map(|g| (&g["gate"], &g["verdict"])).collect();
     assert_eq!(verdicts, [(&"pvcheck.m1".into(), &"PASS".into()), (&"pvcheck.m2".into(), &"PASS".into())]);
     for gate in ["pvcheck.m1", "pvcheck.m2"] {

@@ -1,16 +1,26 @@
-//! Facts for `pvcheck.m1`: the Swarm, its routes and its log, read at the same time.
+//! Facts for `pvcheck.m1`: the Swarm, its routes and its log, read at the same time, then what is leaked.
 
 use pvcheck_journal::{Catalogue, Limits, ReadFrom, Scanner, Since};
 use pvcheck_swarm::{Engine, Progress, Watcher};
 
+use super::leaked::{Counting, count};
 use super::preflight::Preflight;
 use super::routes::ask_routes;
 use crate::config::Config;
 use crate::facts::M1Facts;
 use crate::observed::Observed;
 
-/// Reads the Swarm, its routes and its log at the same time. What fails is recorded as not seen.
-pub async fn collect_m1(engine: &Engine, config: &Config, ready: &Preflight, watch: Watcher<'_>) -> M1Facts {
+/// Reads the Swarm, its routes and its log at the same time, then counts leaked addresses on every overlay of the
+/// configuration. What fails is recorded as not seen.
+///
+/// It changes nothing unless it is to count by [`Counting::Probing`]; if the future is dropped then, sweep that run.
+pub async fn collect_m1(
+    engine: &Engine,
+    config: &Config,
+    ready: &Preflight,
+    counting: Counting<'_>,
+    watch: Watcher<'_>,
+) -> M1Facts {
     watch(Progress::Step("reading the Swarm, its routes and its log".into()));
     let scanner = Scanner::since(Catalogue::builtin(), Since::EngineStart, None);
     let limits = Limits::default();
@@ -19,5 +29,7 @@ pub async fn collect_m1(engine: &Engine, config: &Config, ready: &Preflight, wat
         ask_routes(config, ready),
         Observed::of("engine log", ready.source.scan(&ReadFrom::Beginning, &limits, scanner)),
     );
-    M1Facts { snapshot, routes, journal }
+    // Last, because a census writes lines into the log and for a moment owners into the snapshot.
+    let leaked = count(engine, &config.overlays, counting, watch).await;
+    M1Facts { snapshot, routes, journal, leaked }
 }

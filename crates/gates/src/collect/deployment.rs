@@ -12,19 +12,24 @@ use pvcheck_swarm::{
 };
 
 use super::canary;
+use super::leaked::{Counting, count};
 use super::preflight::{Preflight, PreflightError};
 use super::routes::ask_routes;
+use super::watch::CoreRoutes;
 use crate::cause::{ChurnFailure, ChurnRefusal, Unseen};
-use crate::config::{CanaryConfig, ChurnConfig, Config};
-use crate::facts::{CanaryFacts, ChurnOutcome, M2Facts};
-use crate::observed::Observed;
+use crate::config::{CanaryConfig, ChurnConfig, Config, OverlayConfig};
+use crate::facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M2Facts, RouteWatch};
+use crate::observed::{Observed, Seen};
 
 /// Deploys the canary and the throwaway stacks, removes them, the latter in this order, and records what was seen.
+///
+/// The core routes are asked before, during and after that. While one is down nothing is begun, and what was begun is
+/// stopped.
 ///
 /// Everything created carries the label of the operation's run. If the future is dropped, sweep that run.
 ///
 /// # Errors
-/// If canary or churn are not configured, or the log cannot be read; then nothing was touched.
+/// If overlay, canary or churn are not configured, the first overlay is `ingress`, or the log cannot be read; then nothing was touched.
 pub async fn collect_m2(
     op: Operation<'_>,
     config: &Config,
@@ -33,19 +38,54 @@ pub async fn collect_m2(
 ) -> Result<M2Facts, PreflightError> {
     let canary = config.canary.as_ref().ok_or(PreflightError::NotConfigured { table: "canary" })?;
     let throwaway = config.churn.as_ref().ok_or(PreflightError::NotConfigured { table: "churn" })?;
+    let overlay = config.overlay().ok_or(PreflightError::NoOverlay)?;
+    if ready.is_ingress {
+        return Err(PreflightError::DeploysOnIngress { overlay: overlay.name.clone() });
+    }
     let mark = ready.source.mark(&Limits::default()).await?;
     op.say("asking the core routes");
     let routes = ask_routes(config, ready).await;
-    let deployer = Deployer { op, config, ready };
+    let deployer = Deployer { op, config, overlay, ready };
     let waits = waiting_services(&op.engine.snapshot().await?);
-    let (canary, churn) = if let Some(why) = hard_stop(&routes, &waits) {
-        (Observed::not_asked("canary", why.clone()), Observed::not_asked("churn", why))
-    } else {
-        (deployer.fly(canary).await, deployer.churn(throwaway, order).await)
+    let worked = match hard_stop(&routes, &waits) {
+        Some(why) => Worked::not_begun(&why),
+        None => deployer.work(canary, throwaway, order).await,
     };
     let residue = deployer.sweep().await;
     let journal = deployer.scan_since(&mark).await;
-    Ok(M2Facts { routes, canary, churn, journal, residue })
+    let routes_after = match &worked.routes.seen {
+        Seen::Known(_) => ask_routes(config, ready).await,
+        Seen::Unknown(why) => Observed::not_asked("routes", why.clone()),
+    };
+    let Worked { leaked, canary, churn, routes: routes_during } = worked;
+    Ok(M2Facts { routes, routes_during, routes_after, leaked, canary, churn, journal, residue })
+}
+
+/// What was seen of the steps between the first question to the core routes and the sweep.
+struct Worked {
+    leaked: Observed<Vec<LeakFact>>,
+    canary: Observed<CanaryFacts>,
+    churn: Observed<ChurnOutcome>,
+    routes: Observed<RouteWatch>,
+}
+
+impl Worked {
+    fn not_begun(why: &Unseen) -> Self {
+        Self {
+            leaked: Observed::not_asked("allocator", why.clone()),
+            canary: Observed::not_asked("canary", why.clone()),
+            churn: Observed::not_asked("churn", why.clone()),
+            routes: Observed::not_asked("routes", why.clone()),
+        }
+    }
+}
+
+/// The steps that were done to their end.
+#[derive(Default)]
+struct Done {
+    leaked: Option<Observed<Vec<LeakFact>>>,
+    canary: Option<Observed<CanaryFacts>>,
+    churn: Option<Observed<ChurnOutcome>>,
 }
 
 /// Why nothing may be deployed, if there is a reason: a core route that is down, because a canary behind it shows nothing;
@@ -64,10 +104,61 @@ fn hard_stop(routes: &Observed<Vec<RouteFact>>, waits: &[VipWait]) -> Option<Uns
 struct Deployer<'a> {
     op: Operation<'a>,
     config: &'a Config,
+    /// The overlay on which it deploys.
+    overlay: &'a OverlayConfig,
     ready: &'a Preflight,
 }
 
 impl Deployer<'_> {
+    /// Counts, then deploys and removes, until it is done or a core route dies. A step that was under way then is dropped;
+    /// the sweep that follows removes what it had made.
+    async fn work(&self, canary: &CanaryConfig, throwaway: &ChurnConfig, order: Order) -> Worked {
+        let (core, mut done) = (CoreRoutes::new(self.config, self.ready), Done::default());
+        let watched = async {
+            // Both futures are boxed: together they would be some tens of KiB on the stack.
+            let steps = Box::pin(self.steps(canary, throwaway, order, &core, &mut done));
+            let died = tokio::select! {
+                died = steps => died,
+                route = Box::pin(core.until_one_dies()) => Some(route),
+            };
+            Ok::<_, Infallible>((core.watched(), died))
+        };
+        let watch = Observed::of("routes", watched).await;
+        let route = watch.known().and_then(|(_, died)| died.clone()).unwrap_or_default();
+        let stopped = Worked::not_begun(&Unseen::CoreRouteDied { route });
+        Worked {
+            leaked: done.leaked.unwrap_or(stopped.leaked),
+            canary: done.canary.unwrap_or(stopped.canary),
+            churn: done.churn.unwrap_or(stopped.churn),
+            routes: watch.map(|(watch, _)| watch),
+        }
+    }
+
+    /// The steps themselves; each that ends is kept in `done`. Returns a core route that died between two of them.
+    async fn steps(
+        &self,
+        canary: &CanaryConfig,
+        throwaway: &ChurnConfig,
+        order: Order,
+        core: &CoreRoutes<'_>,
+        done: &mut Done,
+    ) -> Option<String> {
+        // The churn counts on the first overlay itself, before and after.
+        let others = self.config.overlays.get(1..).unwrap_or_default();
+        let counting = Counting::Probing(self.op);
+        done.leaked = Some(count(self.op.engine, others, counting, self.op.watch).await);
+        core.at(GateStep::Canary);
+        done.canary = Some(self.fly(canary).await);
+        core.at(GateStep::Between);
+        // The watcher asks by the clock; this round is certain to be between the steps.
+        let died = core.ask().await;
+        if died.is_none() {
+            core.at(GateStep::Churn);
+            done.churn = Some(self.churn(throwaway, order).await);
+        }
+        died
+    }
+
     async fn fly(&self, canary: &CanaryConfig) -> Observed<CanaryFacts> {
         let flight = canary::fly(self.op, canary, &self.ready.overlay, &self.ready.prober);
         Observed::of("canary", async { Ok::<_, Infallible>(flight.await) }).await
@@ -79,7 +170,7 @@ impl Deployer<'_> {
                 holder: format!("pvcheck, process {}", std::process::id()),
                 break_held: None,
             }),
-            network: self.config.overlay.name.clone(),
+            network: self.overlay.name.clone(),
             stacks: throwaway.stacks,
             replicas: throwaway.replicas,
             rounds: throwaway.rounds,
@@ -87,7 +178,7 @@ impl Deployer<'_> {
             shape: ChurnShape::default(),
             image: throwaway.image.clone(),
             command: throwaway.command.clone(),
-            reserve: self.config.overlay.min_free,
+            reserve: self.overlay.min_free,
             patience: Duration::from_mins(1),
             census: CensusOptions::default(),
         };

@@ -3,9 +3,12 @@
 mod canary;
 mod control_plane;
 mod deployment;
+mod leaked;
 mod preflight;
 mod routes;
+mod watch;
 
 pub use control_plane::collect_m1;
 pub use deployment::collect_m2;
+pub use leaked::Counting;
 pub use preflight::{Preflight, PreflightError, preflight};

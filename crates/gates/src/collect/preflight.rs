@@ -1,12 +1,12 @@
 //! What must be in order before a gate begins.
 
-use pvcheck_audit::NetworkId;
+use pvcheck_audit::{Network, NetworkId, Snapshot};
 use pvcheck_journal::{Journalctl, Source, SourceError};
 use pvcheck_routes::{Prober, RootsError};
 use pvcheck_swarm::{CallError, CensusError, Engine};
 use thiserror::Error;
 
-use crate::config::Config;
+use crate::config::{Config, OverlayConfig};
 use crate::gate::Gate;
 
 /// The unit that writes the engine's log where nothing else is configured.
@@ -16,7 +16,10 @@ const DOCKER_UNIT: &str = "docker.service";
 pub struct Preflight {
     pub(super) prober: Prober,
     pub(super) source: Source,
+    /// The overlay on which canary and churn deploy: the first of the configuration.
     pub(super) overlay: NetworkId,
+    /// True iff that is the routing mesh's network.
+    pub(super) is_ingress: bool,
 }
 
 /// Why a gate cannot begin. Nothing was touched.
@@ -31,6 +34,20 @@ pub enum PreflightError {
     /// The engine's log cannot be read.
     #[error(transparent)]
     Journal(#[from] SourceError),
+    /// The configuration has no overlay.
+    #[error(
+        "the configuration has no [overlay], which every gate is about; add it (see examples/cc-ci.toml), or ask the routes alone with pvcheck routes"
+    )]
+    NoOverlay,
+    /// Canary and churn would have to be deployed on the routing mesh's network, which takes no service by name.
+    #[error(
+        "gate {} deploys on the first overlay of the configuration, and `{overlay}` is the ingress network, which takes no service by name; put the [[overlay]] of another one first",
+        Gate::M2
+    )]
+    DeploysOnIngress {
+        /// Its name.
+        overlay: String,
+    },
     /// The gate deploys something that is not configured.
     #[error(
         "the configuration has no [{table}], which gate {} needs; add it (see examples/cc-ci.toml)",
@@ -45,19 +62,30 @@ pub enum PreflightError {
     Call(#[from] CallError),
 }
 
-/// Checks that a gate can run: the overlay exists and is allocated, the trusted certificates can be read. It only reads.
+/// Checks that a gate can run: every overlay of the configuration exists and is allocated, the trusted certificates can be read. It only reads.
 ///
 /// # Errors
-/// If the engine fails a call, the overlay is not there or not allocated, or the trusted certificates cannot be read.
+/// If the configuration has no overlay, the engine fails a call, an overlay is not there or not allocated, or the trusted certificates cannot be read.
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
+    let first = config.overlay().ok_or(PreflightError::NoOverlay)?;
     let snapshot = engine.snapshot().await?;
-    let name = &config.overlay.name;
-    let overlay = snapshot.named_overlay(name).map_err(|e| PreflightError::Overlay(e.into()))?;
-    if !overlay.is_allocated() {
-        return Err(PreflightError::Overlay(CensusError::NotAllocated(name.clone())));
+    for OverlayConfig { name, .. } in &config.overlays {
+        if !named(&snapshot, name)?.is_allocated() {
+            return Err(PreflightError::Overlay(CensusError::NotAllocated(name.clone())));
+        }
     }
+    let overlay = named(&snapshot, &first.name)?;
     let prober = Prober::new(&config.roots())?;
-    Ok(Preflight { prober, source: journal_source(config), overlay: overlay.id.clone() })
+    Ok(Preflight {
+        prober,
+        source: journal_source(config),
+        overlay: overlay.id.clone(),
+        is_ingress: overlay.ingress,
+    })
+}
+
+fn named<'a>(snapshot: &'a Snapshot, overlay: &str) -> Result<&'a Network, PreflightError> {
+    snapshot.named_overlay(overlay).map_err(|e| PreflightError::Overlay(e.into()))
 }
 
 fn journal_source(config: &Config) -> Source {

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::observed::Observed;
 
 /// Routes that are asked at the same time.
-const SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
+pub(super) const SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
 
 /// Asks every route of the configuration; the facts keep its order. A probe cannot fail: a refused connection is a fact.
 pub(super) async fn ask_routes(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {

@@ -50,16 +50,29 @@ pub enum ConfigFault {
     /// Two entries of a table have one name.
     #[error("[[{table}]] `{name}` is there twice; remove one")]
     Duplicate {
-        /// `service` or `route`.
+        /// `overlay`, `service` or `route`.
         table: &'static str,
         /// The name.
         name: String,
     },
+    /// It expects nothing, so that every gate and every route would be without a check.
+    #[error("nothing is expected; add an [overlay], a [[service]] or a [[route]] (see examples/cc-ci.toml)")]
+    Empty,
     /// An entry has an empty name.
     #[error("a [[{table}]] has an empty name; give it one")]
     Nameless {
-        /// `service` or `route`.
+        /// `overlay`, `service` or `route`.
         table: &'static str,
+    },
+    /// A service must be on an overlay that the configuration does not have.
+    #[error("[[service]] `{service}` is to be on {}; {}", where_to_be(.overlay.as_deref()), which_there_are(.overlays))]
+    NoSuchOverlay {
+        /// The service.
+        service: String,
+        /// The overlay that it names; `None` for `overlay = true`.
+        overlay: Option<String>,
+        /// The overlays of the configuration.
+        overlays: Vec<String>,
     },
     /// A number of the churn is out of its bounds.
     #[error("[churn] {field} is {given}; give 1 to {most}")]
@@ -77,6 +90,17 @@ pub enum ConfigFault {
     /// The log is both in a file and in a unit's journal.
     #[error("[journal] has both `file` and `unit`; keep one")]
     TwoLogs,
+}
+
+fn where_to_be(overlay: Option<&str>) -> String {
+    overlay.map_or_else(|| "the overlay under test".to_owned(), |name| format!("overlay `{name}`"))
+}
+
+fn which_there_are(overlays: &[String]) -> String {
+    if overlays.is_empty() {
+        return "add an [overlay], or leave `overlay` out".to_owned();
+    }
+    format!("the overlays here are {}; name one of them, or add an [[overlay]]", overlays.join(", "))
 }
 
 impl ConfigError {

@@ -76,6 +76,33 @@ mod tests {
     }
 
     #[test]
+    fn an_overlay_is_one_table_or_several_and_its_faults_have_a_place() {
+        let several = "[[overlay]]\nname = \"a\"\nsubnet = \"10.1.0.0/16\"\n[[overlay]]\nname = \"b\"\nsubnet = \"10.2.0.0/16\"\n";
+        let config = Config::parse("x", several).unwrap();
+        assert_eq!(config.overlays.iter().map(|o| o.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(config.overlay().map(|o| (o.min_free, o.max_leaked)), Some((16, 0)));
+        let unknown = refused(&format!("{several}subnets = 1\n"));
+        assert!(unknown.starts_with("pvcheck.toml:7:1: ") && unknown.contains("subnets"), "{unknown}");
+        assert!(refused(&several.replace("\"b\"", "\"a\"")).contains("[[overlay]] `a` is there twice"));
+        assert!(refused("overlay = 7\n").starts_with("pvcheck.toml:1:11: "), "{}", refused("overlay = 7\n"));
+    }
+
+    #[test]
+    fn a_service_is_on_an_overlay_that_the_configuration_has() {
+        let service = |overlay: &str| format!("[[service]]\nname = \"s\"\noverlay = {overlay}\n");
+        let placed = |overlay: &str| {
+            let config = Config::parse("x", &format!("{GOOD}{}", service(overlay))).unwrap();
+            config.overlay_of(&config.services[0]).map(str::to_owned)
+        };
+        assert_eq!((placed("true"), placed("\"proxy\"")), (Some("proxy".into()), Some("proxy".into())));
+        assert_eq!(placed("false"), None);
+        let elsewhere = refused(&format!("{GOOD}{}", service("\"prox\"")));
+        assert!(elsewhere.contains("overlay `prox`") && elsewhere.contains("are proxy;"), "{elsewhere}");
+        assert!(refused(&service("true")).contains("add an [overlay]"));
+        assert!(refused(&service("7")).starts_with("pvcheck.toml:3:11: "));
+    }
+
+    #[test]
     fn the_digest_is_that_of_the_text() {
         let digest = |text: &str| Config::parse("x", text).unwrap().digest().to_owned();
         assert_eq!(digest(GOOD), digest(GOOD));

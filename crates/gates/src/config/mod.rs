@@ -1,11 +1,13 @@
 //! `pvcheck.toml`: what is expected of a Swarm, and what a gate may deploy on it.
 
 mod error;
+mod forms;
 mod load;
 mod tables;
 mod validate;
 
 pub use error::{ConfigError, ConfigFault};
+pub use forms::Placement;
 pub use tables::{
     CanaryConfig, ChurnConfig, Config, JournalConfig, OverlayConfig, RouteConfig, ServiceConfig, TlsConfig,
 };

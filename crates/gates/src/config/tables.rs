@@ -11,13 +11,15 @@ use pvcheck_routes::{HttpVersion, Roots, RouteSpec, RouteUrl};
 use serde::Deserialize;
 
 use super::error::ConfigFault;
+use super::forms::{self, Placement};
 
 /// What is expected of a Swarm, and what a gate may deploy on it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The shared overlay under test.
-    pub overlay: OverlayConfig,
+    /// The overlays under test: one `[overlay]`, or several `[[overlay]]`. On the first of them canary and churn deploy.
+    #[serde(default, rename = "overlay", deserialize_with = "forms::one_or_several")]
+    pub overlays: Vec<OverlayConfig>,
     /// Which certificate authorities TLS trusts.
     #[serde(default)]
     pub tls: TlsConfig,
@@ -40,7 +42,7 @@ pub struct Config {
     pub(super) folder: PathBuf,
 }
 
-/// The shared overlay under test.
+/// An overlay under test.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OverlayConfig {
@@ -48,9 +50,12 @@ pub struct OverlayConfig {
     pub name: String,
     /// The subnet it should have.
     pub subnet: Subnet,
-    /// Addresses that its owners must leave free.
+    /// Addresses that must be free: neither owned nor leaked.
     #[serde(default = "default_min_free")]
     pub min_free: u64,
+    /// Leaked addresses that are accepted. None by default: a leak means that the overlay will be full one day.
+    #[serde(default)]
+    pub max_leaked: u64,
 }
 
 /// Which certificate authorities TLS trusts.
@@ -77,12 +82,11 @@ pub struct JournalConfig {
 pub struct ServiceConfig {
     /// Its name.
     pub name: String,
-    /// How many of its tasks must run.
-    #[serde(default = "one")]
-    pub replicas: u64,
-    /// True iff they must be on the overlay under test, with addresses of its subnet.
+    /// How many of its tasks must run; what the service itself asks for, and at least one, where absent.
+    pub replicas: Option<u64>,
+    /// On which overlay they must be, with addresses of its subnet.
     #[serde(default)]
-    pub overlay: bool,
+    pub overlay: Placement,
 }
 
 /// A route that must answer.
@@ -154,10 +158,6 @@ fn default_min_free() -> u64 {
     16
 }
 
-fn one() -> u64 {
-    1
-}
-
 fn one_task() -> u32 {
     1
 }
@@ -174,6 +174,20 @@ impl Config {
     /// SHA-256 of the text it was read from, in hex.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The overlay on which canary and churn deploy: the first; `None` if the configuration has none.
+    pub fn overlay(&self) -> Option<&OverlayConfig> {
+        self.overlays.first()
+    }
+
+    /// The name of the overlay that this service must be on; `None` if it may be anywhere.
+    pub(crate) fn overlay_of<'a>(&'a self, service: &'a ServiceConfig) -> Option<&'a str> {
+        match &service.overlay {
+            Placement::Anywhere => None,
+            Placement::First => self.overlay().map(|o| o.name.as_str()),
+            Placement::Named(name) => Some(name),
+        }
     }
 
     /// The certificate authorities that TLS trusts. A relative path is relative to the configuration's folder.

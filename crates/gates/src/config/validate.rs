@@ -3,13 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::error::ConfigFault;
+use super::forms::Placement;
 use super::tables::{ChurnConfig, Config};
 
 /// Returns the first fault that the types of the tables cannot exclude.
 ///
 /// # Errors
-/// If a name is empty or there twice, the log has two sources, no answer could satisfy a route, or a number is out of bounds.
+/// If nothing is expected, a name is empty or there twice, a service is on an overlay that is not there, the log has two sources, no answer could satisfy a route, or a number is out of bounds.
 pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
+    let expects = [config.overlays.len(), config.services.len(), config.routes.len()];
+    // `pvcheck churn` reads the tables of what is deployed alone.
+    if expects == [0; 3] && config.canary.is_none() && config.churn.is_none() {
+        return Err(ConfigFault::Empty);
+    }
+    unique("overlay", config.overlays.iter().map(|o| &o.name))?;
+    placed(config)?;
     unique("service", config.services.iter().map(|s| &s.name))?;
     unique("route", config.routes.iter().map(|r| &r.name))?;
     if config.journal.file.is_some() && config.journal.unit.is_some() {
@@ -22,6 +30,25 @@ pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
         canary.spec("probe")?;
     }
     config.churn.as_ref().map_or(Ok(()), bounded)
+}
+
+/// Refuses a service on an overlay that no check is about: it would be a FAIL at every run.
+fn placed(config: &Config) -> Result<(), ConfigFault> {
+    let is_here = |name: &str| config.overlays.iter().any(|o| o.name == name);
+    let lost = config.services.iter().find(|service| match &service.overlay {
+        Placement::Anywhere => false,
+        Placement::First => config.overlays.is_empty(),
+        Placement::Named(name) => !is_here(name),
+    });
+    let Some(service) = lost else { return Ok(()) };
+    Err(ConfigFault::NoSuchOverlay {
+        service: service.name.clone(),
+        overlay: match &service.overlay {
+            Placement::Named(name) => Some(name.clone()),
+            Placement::Anywhere | Placement::First => None,
+        },
+        overlays: config.overlays.iter().map(|o| o.name.clone()).collect(),
+    })
 }
 
 /// Bounds, so that a typo cannot fill a Swarm: what is made must stay small enough to be swept.

@@ -2,19 +2,23 @@
 
 use pvcheck_swarm::{Census, Churn, ChurnCounts};
 
-use super::finding::{Finding, check};
+use super::finding::{Finding, Judge, Sight};
 use crate::check::Check;
-use crate::config::Config;
+use crate::coverage::Coverage;
 use crate::facts::ChurnOutcome;
 use crate::fault::{HandedOut, IncompleteCensus, When};
 use crate::gate_report::CheckReport;
+use crate::leaks::sum;
 use crate::observed::Observed;
 use crate::reason::Reason;
 
-pub(super) fn churn_checks(config: &Config, churn: &Observed<ChurnOutcome>) -> [CheckReport; 4] {
-    let on_churn = |about: Check<'_>, judge: &dyn Fn(&Churn) -> Finding| {
-        check(config, about, churn, |outcome| match outcome {
-            ChurnOutcome::Done(churn) => judge(churn),
+pub(super) fn churn_checks(
+    judge: &Judge<'_, impl Coverage>,
+    churn: &Observed<ChurnOutcome>,
+) -> [CheckReport; 4] {
+    let on_churn = |about: Check<'_>, of_churn: &dyn Fn(&Sight<'_, Churn>) -> Finding| {
+        judge.check(about, churn, |outcome| match outcome.get() {
+            ChurnOutcome::Done(churn) => of_churn(&outcome.part(churn)),
             ChurnOutcome::Refused(why) => Finding::unknown(Reason::ChurnRefused(why.clone())),
             ChurnOutcome::Failed(why) => Finding::fail(Reason::ChurnBrokeOff(why.clone())),
         })
@@ -25,7 +29,7 @@ pub(super) fn churn_checks(config: &Config, churn: &Observed<ChurnOutcome>) -> [
         on_churn(Check::ChurnLeaks, &leaks),
         on_churn(Check::ChurnRemoval, &|c| {
             let removed = Reason::StacksRemoved { stacks: c.cycles, slowest_ms: c.removal_ms };
-            Finding::of(c.errors.iter().map(ToString::to_string).collect(), Reason::Left, removed)
+            c.faultless(c.errors.iter().map(ToString::to_string).collect(), Reason::Left, removed)
         }),
     ]
 }
@@ -34,13 +38,13 @@ fn both(churn: &Churn) -> [(When, &Census); 2] {
     [(When::Before, &churn.census_before), (When::After, &churn.census_after)]
 }
 
-fn censuses(churn: &Churn) -> Finding {
+fn censuses(churn: &Sight<'_, Churn>) -> Finding {
     let broken = both(churn).into_iter().filter(|(_, c)| !c.complete);
     let broken: Vec<_> = broken
         .map(|(when, c)| IncompleteCensus { when, reason: c.reason.as_ref().map(ToString::to_string) })
         .collect();
     let finding = if broken.is_empty() {
-        Finding::pass(Reason::CensusesComplete)
+        churn.pass(Reason::CensusesComplete)
     } else {
         Finding::unknown(Reason::CensusIncomplete(broken))
     };
@@ -48,7 +52,7 @@ fn censuses(churn: &Churn) -> Finding {
 }
 
 /// An address that is free for the allocator and has an owner will get a second owner (L3 in docs/leaks.md).
-fn duplicates(churn: &Churn) -> Finding {
+fn duplicates(churn: &Sight<'_, Churn>) -> Finding {
     let found = both(churn).into_iter().filter(|(_, c)| !c.free_and_owned.is_empty());
     let found: Vec<_> =
         found.map(|(when, c)| HandedOut { when, addresses: c.free_and_owned.clone() }).collect();
@@ -58,18 +62,14 @@ fn duplicates(churn: &Churn) -> Finding {
     if both(churn).iter().any(|(_, c)| !c.complete) {
         return Finding::unknown(Reason::DuplicatesNotSeen);
     }
-    Finding::pass(Reason::NoDuplicates)
+    churn.pass(Reason::NoDuplicates)
 }
 
 fn census_line(when: When, census: &Census) -> String {
-    let leaked = census.leaked.map_or_else(|| "unknown".into(), |n| n.to_string());
-    format!(
-        "census {when}: {} usable = {} free + {} owned + {} load balancers elsewhere + {leaked} leaked, in {} ms",
-        census.usable, census.handed_out, census.owned, census.load_balancers, census.elapsed_ms
-    )
+    format!("census {when}: {}", sum(census))
 }
 
-fn leaks(churn: &Churn) -> Finding {
+fn leaks(churn: &Sight<'_, Churn>) -> Finding {
     let Some(leaked) = churn.leaked else {
         return Finding::unknown(Reason::LeaksNotCounted);
     };
@@ -82,7 +82,7 @@ fn leaks(churn: &Churn) -> Finding {
     let (cycles, order) = (churn.cycles, churn.order);
     let finding = if leaked == 0 {
         let below = churn.leak_per_cycle.map(|r| format!("{:.2}", r.upper95)).unwrap_or_default();
-        Finding::pass(Reason::NoLeak { cycles, order, below })
+        churn.pass(Reason::NoLeak { cycles, order, below })
     } else {
         Finding::fail(Reason::Leaked {
             overlay: churn.network.clone(),

@@ -1,21 +1,25 @@
 //! Gate `pvcheck.m1`: the control plane and its routes, without touching anything.
 
-use super::finding::check;
+use super::finding::Judge;
 use super::log::exhaustion;
 use super::overlay::overlay_checks;
 use super::routes::route_check;
 use super::services::service_check;
+use super::unlisted::unlisted_check;
 use crate::check::Check;
 use crate::config::Config;
 use crate::facts::M1Facts;
 use crate::gate::Gate;
 use crate::gate_report::GateReport;
 
-/// Judges the facts: the overlay's subnet, owners and free addresses, waiting services, every service, every route, the log.
+/// Judges the facts: subnet, owners, leaked and free addresses of every overlay, what waits, every service, every route, the
+/// log.
 pub fn judge_m1(config: &Config, facts: &M1Facts) -> GateReport {
-    let mut checks = overlay_checks(config, &facts.snapshot);
-    checks.extend(config.services.iter().map(|s| service_check(config, s, &facts.snapshot)));
-    checks.extend(config.routes.iter().map(|r| route_check(config, r, &facts.routes)));
-    checks.push(check(config, Check::JournalExhaustion, &facts.journal, exhaustion));
+    let judge = Judge { config, facts };
+    let mut checks = overlay_checks(&judge);
+    checks.extend(config.services.iter().map(|s| service_check(&judge, s, &facts.snapshot)));
+    checks.push(unlisted_check(&judge));
+    checks.extend(config.routes.iter().map(|r| route_check(&judge, r, &facts.routes)));
+    checks.push(judge.check(Check::JournalExhaustion, &facts.journal, |scan| exhaustion(&scan)));
     GateReport::new(Gate::M1, config, checks)
 }

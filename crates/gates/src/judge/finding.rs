@@ -1,14 +1,17 @@
 //! What a check finds in what was seen, and the report made of it.
 
+use std::ops::Deref;
+
 use pvcheck_routes::Verdict;
 
 use crate::check::Check;
 use crate::config::Config;
+use crate::coverage::Coverage;
 use crate::gate_report::{CheckReport, Evidence};
-use crate::observed::{Observed, Seen};
+use crate::observed::Observed;
 use crate::reason::Reason;
 
-/// A verdict, why, and what it rests on.
+/// A verdict, why, and what it rests on. Only a [`Sight`] makes one that passes.
 pub(super) struct Finding {
     verdict: Verdict,
     reason: Reason,
@@ -16,12 +19,8 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(verdict: Verdict, reason: Reason) -> Self {
+    fn new(verdict: Verdict, reason: Reason) -> Self {
         Self { verdict, reason, evidence: Vec::new() }
-    }
-
-    pub(super) fn pass(reason: Reason) -> Self {
-        Self::new(Verdict::Pass, reason)
     }
 
     pub(super) fn fail(reason: Reason) -> Self {
@@ -32,9 +31,12 @@ impl Finding {
         Self::new(Verdict::Unknown, reason)
     }
 
-    /// Passes with `otherwise` iff there is no fault, else fails with the faults.
-    pub(super) fn of<F>(faults: Vec<F>, fail: impl FnOnce(Vec<F>) -> Reason, otherwise: Reason) -> Self {
-        if faults.is_empty() { Self::pass(otherwise) } else { Self::fail(fail(faults)) }
+    /// The same finding for another reason, if it passes.
+    pub(super) fn passing(mut self, reason: Reason) -> Self {
+        if self.verdict == Verdict::Pass {
+            self.reason = reason;
+        }
+        self
     }
 
     pub(super) fn evidence(mut self, text: impl Into<String>) -> Self {
@@ -48,25 +50,109 @@ impl Finding {
     }
 }
 
-/// A required check over what was seen; unknown, with the reason, if nothing was.
-pub(super) fn check<T>(
-    config: &Config,
-    check: Check<'_>,
-    observed: &Observed<T>,
-    judge: impl FnOnce(&T) -> Finding,
-) -> CheckReport {
-    let finding = match &observed.seen {
-        Seen::Known(value) => judge(value),
-        Seen::Unknown(why) => Finding::unknown(Reason::NotSeen(why.clone())),
-    };
-    let evidence = |text| Evidence { source: observed.source.clone(), at: observed.at, text };
-    CheckReport {
-        id: check.id(),
-        title: check.title(&config.overlay.name),
-        verdict: finding.verdict,
-        reason: finding.reason,
-        required: true,
-        evidence: finding.evidence.into_iter().map(evidence).collect(),
-        elapsed_ms: observed.elapsed_ms,
+/// Something that was seen, and whether all that the check needs was seen whole.
+///
+/// A fault may be found in a part: a record of exhaustion is one, even in a log of which lines are missing. A pass may
+/// not, so [`Sight::pass`] is the only way to one, and it gives UNKNOWN with the reason where there is a gap.
+pub(super) struct Sight<'a, T> {
+    seen: &'a T,
+    gap: Option<Reason>,
+}
+
+impl<T> Deref for Sight<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.seen
+    }
+}
+
+impl<'a, T> Sight<'a, T> {
+    /// A part of what was seen, with the same gap.
+    pub(super) fn part<U>(&self, part: &'a U) -> Sight<'a, U> {
+        Sight { seen: part, gap: self.gap.clone() }
+    }
+
+    /// The value itself, for as long as the facts live.
+    pub(super) fn get(&self) -> &'a T {
+        self.seen
+    }
+
+    /// Passes for this reason; unknown if anything that the check needs was not seen whole.
+    pub(super) fn pass(&self, reason: Reason) -> Finding {
+        match &self.gap {
+            None => Finding::new(Verdict::Pass, reason),
+            Some(gap) => Finding::unknown(gap.clone()),
+        }
+    }
+
+    /// Passes with `otherwise` iff there is no fault, else fails with the faults.
+    pub(super) fn faultless<F>(
+        &self,
+        faults: Vec<F>,
+        fail: impl FnOnce(Vec<F>) -> Reason,
+        otherwise: Reason,
+    ) -> Finding {
+        if faults.is_empty() { self.pass(otherwise) } else { Finding::fail(fail(faults)) }
+    }
+
+    /// A verdict that another crate has given on what was seen.
+    pub(super) fn verdict(&self, verdict: Verdict, reason: Reason) -> Finding {
+        match verdict {
+            Verdict::Pass => self.pass(reason),
+            Verdict::Fail => Finding::fail(reason),
+            Verdict::Unknown => Finding::unknown(reason),
+        }
+    }
+}
+
+/// The facts of a gate and what they are judged against.
+pub(super) struct Judge<'a, F> {
+    pub(super) config: &'a Config,
+    pub(super) facts: &'a F,
+}
+
+impl<F: Coverage> Judge<'_, F> {
+    /// The report of a check over what was seen; unknown, with the reason, if nothing was.
+    pub(super) fn check<'a, T>(
+        &self,
+        about: Check<'_>,
+        observed: &'a Observed<T>,
+        judge: impl FnOnce(Sight<'a, T>) -> Finding,
+    ) -> CheckReport {
+        let finding = match observed.sight() {
+            Ok(seen) => judge(Sight { seen, gap: self.gap(about) }),
+            Err(why) => Finding::unknown(Reason::NotSeen(why.clone())),
+        };
+        self.report(about, observed, finding)
+    }
+
+    /// The report of a check that may be proved in more than one way, so that it is judged even if `observed` was not seen.
+    pub(super) fn check_proved<T>(
+        &self,
+        about: Check<'_>,
+        observed: &Observed<T>,
+        judge: impl FnOnce(Sight<'static, ()>) -> Finding,
+    ) -> CheckReport {
+        self.report(about, observed, judge(Sight { seen: &(), gap: self.gap(about) }))
+    }
+
+    /// The first of the check's needs that was not observed whole.
+    fn gap(&self, about: Check<'_>) -> Option<Reason> {
+        about.needs().iter().find_map(|need| self.facts.gap(self.config, about, *need))
+    }
+
+    fn report<T>(&self, about: Check<'_>, observed: &Observed<T>, finding: Finding) -> CheckReport {
+        let evidence = |text| Evidence { source: observed.source.clone(), at: observed.at, text };
+        CheckReport {
+            id: about.id(self.config),
+            title: about.title(self.config),
+            verdict: finding.verdict,
+            reason: finding.reason,
+            required: about.is_required(),
+            needs: about.needs().to_vec(),
+            evidence: finding.evidence.into_iter().map(evidence).collect(),
+            elapsed_ms: observed.elapsed_ms,
+        }
     }
 }

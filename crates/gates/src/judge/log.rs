@@ -4,32 +4,32 @@ use std::collections::BTreeSet;
 
 use pvcheck_journal::{Class, Matched, Sample, Scan};
 
-use super::finding::Finding;
+use super::finding::{Finding, Sight};
 use crate::fault::Counted;
 use crate::reason::Reason;
 
 /// Passes iff a complete scan has no record that a network of the Swarm ran out of addresses.
-pub(super) fn exhaustion(scan: &Scan) -> Finding {
+pub(super) fn exhaustion(scan: &Sight<'_, Scan>) -> Finding {
     let found = scan.exhaustion_count();
     let window = format!("{}: {} records in the window, {} read", scan.source, scan.records, scan.read);
     let finding = match scan.doubt() {
         // A record is a record, even in a log of which parts are missing.
         _ if 0 < found => Finding::fail(Reason::Exhaustion { records: found }),
         Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
-        None => Finding::pass(Reason::NoExhaustion { records: scan.records }),
+        None => scan.pass(Reason::NoExhaustion { records: scan.records }),
     };
     finding.evidence(window).evidences(samples(scan))
 }
 
 /// Passes iff a complete scan has no signature of lost or missing addresses.
-pub(super) fn new_signatures(scan: &Scan) -> Finding {
+pub(super) fn new_signatures(scan: &Sight<'_, Scan>) -> Finding {
     let counted = |m: &Matched| Counted { signature: m.signature.clone(), count: m.count };
     let (grave, other): (Vec<_>, Vec<_>) = scan.findings().partition(|m| is_about_addresses(m.class));
     let window = format!("{}: {} records in the window", scan.source, scan.records);
     let finding = if !grave.is_empty() {
         Finding::fail(Reason::SignaturesFound(grave.into_iter().map(counted).collect()))
     } else if scan.complete {
-        Finding::pass(Reason::NoSignature { records: scan.records })
+        scan.pass(Reason::NoSignature { records: scan.records })
     } else {
         Finding::unknown(Reason::LogIncomplete)
     };

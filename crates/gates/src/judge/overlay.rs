@@ -1,48 +1,66 @@
-//! The overlay under test: its subnet, its owners, its free addresses; and what waits for an address anywhere.
+//! The overlays under test: subnet, owners, leaked and free addresses; and what waits for an address anywhere.
 
 use std::net::Ipv4Addr;
 
 use pvcheck_audit::{Network, OwnerKind, Snapshot, audit, owners, waiting_services};
 
-use super::finding::{Finding, check};
+use super::finding::{Finding, Judge, Sight};
+use super::leaked::leaked_check;
 use crate::check::Check;
-use crate::config::Config;
+use crate::config::OverlayConfig;
+use crate::facts::M1Facts;
 use crate::fault::{OwnerFault, VipLack, Waiting, list};
 use crate::gate_report::CheckReport;
-use crate::observed::Observed;
+use crate::leaks::Leaks;
 use crate::reason::Reason;
 
-pub(super) fn overlay_checks(config: &Config, snapshot: &Observed<Snapshot>) -> Vec<CheckReport> {
-    let overlay = &config.overlay.name;
-    let on_overlay = |about: Check<'_>, judge: &dyn Fn(&Snapshot, &Network) -> Finding| {
-        check(config, about, snapshot, |snapshot| match snapshot.overlay(overlay) {
-            Some(network) => judge(snapshot, network),
-            None => Finding::fail(Reason::NoOverlay { overlay: overlay.clone() }),
+/// What an overlay of the configuration is judged by.
+struct Overlay<'a> {
+    declared: &'a OverlayConfig,
+    leaks: Result<Leaks, Reason>,
+}
+
+/// The checks of every overlay of the configuration, then the one of what waits on any network.
+pub(super) fn overlay_checks(judge: &Judge<'_, M1Facts>) -> Vec<CheckReport> {
+    let snapshot = &judge.facts.snapshot;
+    let of_each =
+        |declared| of_overlay(judge, &Overlay { declared, leaks: judge.facts.leaks(&declared.name) });
+    let mut checks: Vec<_> = judge.config.overlays.iter().flat_map(of_each).collect();
+    checks.push(judge.check(Check::SwarmWaiting, snapshot, |s| none_waits(&s)));
+    checks
+}
+
+fn of_overlay(judge: &Judge<'_, M1Facts>, overlay: &Overlay<'_>) -> [CheckReport; 4] {
+    let (declared, snapshot) = (overlay.declared, &judge.facts.snapshot);
+    let on_overlay = |about: Check<'_>, of: &dyn Fn(&Sight<'_, Snapshot>, &Network) -> Finding| {
+        judge.check(about, snapshot, |snapshot| match snapshot.get().overlay(&declared.name) {
+            Some(network) => of(&snapshot, network),
+            None => Finding::fail(Reason::NoOverlay { overlay: declared.name.clone() }),
         })
     };
-    vec![
-        on_overlay(Check::OverlaySubnet, &|_, n| subnet(config, n)),
-        on_overlay(Check::OverlayOwners, &one_owner_each),
-        on_overlay(Check::OverlayHeadroom, &|s, n| headroom(config, s, n)),
-        check(config, Check::SwarmWaiting, snapshot, none_waits),
+    [
+        on_overlay(Check::OverlaySubnet(declared), &|s, n| subnet(declared, s, n)),
+        on_overlay(Check::OverlayOwners(declared), &one_owner_each),
+        leaked_check(judge, declared, &judge.facts.leaked, &overlay.leaks),
+        on_overlay(Check::OverlayHeadroom(declared), &|s, n| headroom(overlay, s, n)),
     ]
 }
 
-fn subnet(config: &Config, network: &Network) -> Finding {
-    let declared = config.overlay.subnet;
+fn subnet(overlay: &OverlayConfig, snapshot: &Sight<'_, Snapshot>, network: &Network) -> Finding {
+    let declared = overlay.subnet;
     let (overlay, subnets, usable) = (network.name.clone(), network.subnets(), network.usable());
     let evidence = format!("{overlay} {} subnets [{}] usable {usable}", network.id, list(&subnets, ", "));
     let finding = match subnets.as_slice() {
         [] => Finding::fail(Reason::NotAllocated { overlay }),
         [only] if *only == declared => {
-            Finding::pass(Reason::SubnetAsDeclared { overlay, subnet: declared, usable })
+            snapshot.pass(Reason::SubnetAsDeclared { overlay, subnet: declared, usable })
         }
         _ => Finding::fail(Reason::SubnetDiffers { overlay, subnets, declared }),
     };
     finding.evidence(evidence)
 }
 
-fn one_owner_each(snapshot: &Snapshot, network: &Network) -> Finding {
+fn one_owner_each(snapshot: &Sight<'_, Snapshot>, network: &Network) -> Finding {
     let owners = owners(snapshot, network);
     let inside = |a: Ipv4Addr| network.subnets().iter().any(|s| s.contains(a));
     let shared = owners.duplicates().into_iter().map(|address| OwnerFault::Shared { address });
@@ -62,7 +80,7 @@ fn one_owner_each(snapshot: &Snapshot, network: &Network) -> Finding {
         let service = o.service.as_deref().unwrap_or("-");
         format!("{} {} {service}", o.address, kind_of(o.kind))
     });
-    Finding::of(shared.chain(outside).collect(), Reason::OwnersAtFault, counted).evidences(lines)
+    snapshot.faultless(shared.chain(outside).collect(), Reason::OwnersAtFault, counted).evidences(lines)
 }
 
 /// The kind as JSON has it.
@@ -75,20 +93,25 @@ fn kind_of(kind: OwnerKind) -> &'static str {
     }
 }
 
-fn headroom(config: &Config, snapshot: &Snapshot, network: &Network) -> Finding {
+/// Free is what is neither owned nor leaked. Before the leaked ones are counted, only an upper bound is known:
+/// it can show that there are too few, never that there are enough.
+fn headroom(overlay: &Overlay<'_>, snapshot: &Sight<'_, Snapshot>, network: &Network) -> Finding {
     let (usable, owned) = (network.usable(), owners(snapshot, network).total());
-    let (free, wanted) = (usable.saturating_sub(owned), config.overlay.min_free);
-    let finding = if wanted <= free {
-        Finding::pass(Reason::EnoughFree { free, usable, wanted })
-    } else {
-        Finding::fail(Reason::TooFewFree { free, usable, wanted })
+    let (unowned, wanted) = (usable.saturating_sub(owned), overlay.declared.min_free);
+    let counted = overlay.leaks.as_ref().map(|leaks| leaks.leaked);
+    let free = unowned.saturating_sub(counted.unwrap_or(0));
+    let finding = match counted {
+        _ if free < wanted => {
+            Finding::fail(Reason::TooFewFree { free, usable, owned, leaked: counted.ok(), wanted })
+        }
+        Ok(leaked) => snapshot.pass(Reason::EnoughFree { free, usable, owned, leaked, wanted }),
+        Err(why) => Finding::unknown(why.clone()),
     };
-    finding.evidence(format!(
-        "usable {usable}, owned {owned}; leaked addresses do not show in this, a census counts them"
-    ))
+    let leaked = counted.map_or_else(|_| "not counted".to_owned(), |leaked| leaked.to_string());
+    finding.evidence(format!("usable {usable}, owned {owned}, leaked {leaked}"))
 }
 
-fn none_waits(snapshot: &Snapshot) -> Finding {
+fn none_waits(snapshot: &Sight<'_, Snapshot>) -> Finding {
     let services = waiting_services(snapshot).into_iter().map(|w| Waiting::Service {
         service: w.service,
         network: w.network_name.unwrap_or_else(|| w.network.to_string()),
@@ -100,5 +123,5 @@ fn none_waits(snapshot: &Snapshot) -> Finding {
     });
     let stuck = audit(snapshot).networks.into_iter().flat_map(|n| n.stuck);
     let tasks = stuck.map(|s| Waiting::Task { because: s.to_string(), task: s.task, service: s.service });
-    Finding::of(services.chain(tasks).collect(), Reason::Waiting, Reason::NoneWaits)
+    snapshot.faultless(services.chain(tasks).collect(), Reason::Waiting, Reason::NoneWaits)
 }

@@ -2,9 +2,10 @@
 
 use pvcheck_routes::{RouteFact, Verdict, judge};
 
-use super::finding::{Finding, check};
+use super::finding::{Finding, Judge, Sight};
 use crate::check::Check;
-use crate::config::{Config, RouteConfig};
+use crate::config::RouteConfig;
+use crate::coverage::Coverage;
 use crate::fault::RouteDown;
 use crate::gate_report::CheckReport;
 use crate::observed::Observed;
@@ -12,40 +13,44 @@ use crate::reason::Reason;
 
 /// The check of one declared route, over the fact of the same name.
 pub(super) fn route_check(
-    config: &Config,
+    judge: &Judge<'_, impl Coverage>,
     route: &RouteConfig,
     facts: &Observed<Vec<RouteFact>>,
 ) -> CheckReport {
-    check(config, Check::Route(route), facts, |facts| match facts.iter().find(|f| f.name == route.name) {
-        Some(fact) => route_finding(fact, route.service.as_deref()),
+    judge.check(Check::Route(route), facts, |seen| match seen.get().iter().find(|f| f.name == route.name) {
+        Some(fact) => route_finding(&seen.part(fact), route.service.as_deref()),
         None => Finding::unknown(Reason::RouteNotAsked),
     })
 }
 
 /// The verdict of the route itself; the service behind it is named where it did not pass.
-pub(super) fn route_finding(fact: &RouteFact, behind: Option<&str>) -> Finding {
+pub(super) fn route_finding(fact: &Sight<'_, RouteFact>, behind: Option<&str>) -> Finding {
     let judged = judge(fact);
     let behind = behind.filter(|_| judged.verdict != Verdict::Pass).map(str::to_owned);
-    Finding::new(judged.verdict, Reason::Route { said: judged.reason.to_string(), behind })
+    fact.verdict(judged.verdict, Reason::Route { said: judged.reason.to_string(), behind })
         .evidence(route_evidence(fact))
 }
 
 /// Passes iff every core route passes; unknown if there is no route, because that shows nothing.
-pub(super) fn core_routes(routes: &[RouteFact]) -> Finding {
+pub(super) fn core_routes(routes: &Sight<'_, Vec<RouteFact>>) -> Finding {
     let judged: Vec<_> = routes.iter().map(|r| (r, judge(r))).collect();
     let worst = Verdict::worst(judged.iter().map(|(_, j)| j.verdict));
     let down = judged.into_iter().filter(|(_, j)| j.verdict != Verdict::Pass);
-    let down: Vec<_> =
-        down.map(|(r, j)| RouteDown { route: r.name.clone(), said: j.reason.to_string() }).collect();
+    let down: Vec<_> = down.map(|(r, _)| self::down(r)).collect();
     let reason = if down.is_empty() {
         Reason::RoutesAnswer { routes: routes.len() as u64 }
     } else {
         Reason::RoutesDown(down)
     };
-    Finding::new(worst, reason).evidences(routes.iter().map(route_evidence))
+    routes.verdict(worst, reason).evidences(routes.iter().map(route_evidence))
 }
 
-fn route_evidence(fact: &RouteFact) -> String {
+/// A route that did not pass, with its own reason.
+pub(super) fn down(fact: &RouteFact) -> RouteDown {
+    RouteDown { route: fact.name.clone(), said: judge(fact).reason.to_string() }
+}
+
+pub(super) fn route_evidence(fact: &RouteFact) -> String {
     let address = fact.address.map_or_else(|| "no address".into(), |a| a.to_string());
     let status = fact.status.map_or_else(|| "no status".into(), |s| s.to_string());
     let http = fact.http.map(|h| format!(" over HTTP/{}", h.as_str())).unwrap_or_default();

@@ -5,60 +5,55 @@ use std::net::Ipv4Addr;
 
 use pvcheck_audit::{EndpointMode, Service, Snapshot, Task};
 
-use super::finding::{Finding, check};
+use super::finding::{Finding, Judge, Sight};
+use super::run::Run;
 use crate::check::Check;
 use crate::config::{Config, ServiceConfig};
+use crate::coverage::Coverage;
 use crate::fault::{ServiceFault, asked_for};
 use crate::gate_report::CheckReport;
 use crate::observed::Observed;
 use crate::reason::Reason;
 
 pub(super) fn service_check(
-    config: &Config,
+    judge: &Judge<'_, impl Coverage>,
     expected: &ServiceConfig,
     snapshot: &Observed<Snapshot>,
 ) -> CheckReport {
-    check(config, Check::Service(expected), snapshot, |snapshot| {
-        match snapshot.service_named(&expected.name) {
-            Some(service) => service_finding(config, expected, snapshot, service),
-            None => Finding::fail(Reason::NoService { service: expected.name.clone() }),
-        }
+    judge.check(Check::Service(expected), snapshot, |snapshot| match snapshot.service_named(&expected.name) {
+        Some(service) => service_finding(judge.config, expected, &snapshot, service),
+        None => Finding::fail(Reason::NoService { service: expected.name.clone() }),
     })
 }
 
 fn service_finding(
     config: &Config,
     expected: &ServiceConfig,
-    snapshot: &Snapshot,
+    snapshot: &Sight<'_, Snapshot>,
     service: &Service,
 ) -> Finding {
-    let tasks: Vec<&Task> = snapshot.running_tasks(&service.id).collect();
-    let (running, wanted) = (tasks.len() as u64, expected.replicas);
-    let mut faults = Vec::new();
-    if running != wanted {
-        faults.push(ServiceFault::Tasks { running, expected: wanted, mode: service.mode });
-    }
-    let mut evidence =
-        vec![format!("{} {running}/{wanted} running, {}", service.name, asked_for(service.mode))];
-    if expected.overlay {
-        let (lacking, addresses) = membership(config, snapshot, service, &tasks);
+    let runs = Run::of(snapshot, service);
+    let mut faults: Vec<ServiceFault> = runs.fault(expected.replicas).into_iter().collect();
+    faults.extend(expected.replicas.and_then(|replicas| runs.contradicts(replicas)));
+    let mut evidence = vec![format!("{} {}, {}", service.name, runs.tally(), asked_for(service.mode))];
+    if let Some(overlay) = config.overlay_of(expected) {
+        let tasks: Vec<&Task> = snapshot.running_tasks(&service.id).collect();
+        let (lacking, addresses) = membership(overlay, snapshot, service, &tasks);
         faults.extend(lacking);
         evidence.extend(addresses);
     }
-    let runs = Reason::ServiceRuns { running, expected: wanted };
-    Finding::of(faults, Reason::ServiceAtFault, runs).evidences(evidence)
+    snapshot.faultless(faults, Reason::ServiceAtFault, runs.healthy(expected.replicas)).evidences(evidence)
 }
 
 /// What a service lacks on the overlay, and the addresses it has there.
 fn membership(
-    config: &Config,
+    overlay: &str,
     snapshot: &Snapshot,
     service: &Service,
     running: &[&Task],
 ) -> (Vec<ServiceFault>, Vec<String>) {
-    let overlay = config.overlay.name.clone();
-    let Some(network) = snapshot.overlay(&overlay) else {
-        return (vec![ServiceFault::NoOverlay { overlay }], Vec::new());
+    let Some(network) = snapshot.overlay(overlay) else {
+        return (vec![ServiceFault::NoOverlay { overlay: overlay.to_owned() }], Vec::new());
     };
     let subnets = network.subnets();
     let inside = |a: &Ipv4Addr| subnets.iter().any(|s| s.contains(*a));

@@ -29,16 +29,22 @@ async fn under(config: &Config) -> GateReport {
 async fn a_healthy_world_passes_every_check_with_evidence() {
     let report = with(|_| {}).await;
     assert_open(&report, &[]);
+    assert_eq!(notes(&report), []);
     let ids: Vec<&str> = report.checks.iter().map(|c| c.id.as_str()).collect();
-    let mut expected = vec!["overlay.subnet", "overlay.owners", "overlay.headroom", "swarm.waiting"];
+    let mut expected =
+        vec!["overlay.subnet", "overlay.owners", "overlay.leaked", "overlay.headroom", "swarm.waiting"];
     let services = SERVICES.map(|(name, _)| format!("service.{name}"));
     let routes = ROUTES.map(|(name, _)| format!("route.{name}"));
-    expected.extend(services.iter().chain(&routes).map(String::as_str));
+    expected.extend(services.iter().map(String::as_str));
+    expected.push("services.unlisted");
+    expected.extend(routes.iter().map(String::as_str));
     expected.push("journal.exhaustion");
     assert_eq!(ids, expected);
     for check in &report.checks {
         let rests_on_something = !check.evidence.is_empty() || check.id == "swarm.waiting";
-        assert!(check.required && rests_on_something, "{check:?}");
+        assert!(rests_on_something, "{check:?}");
+        assert_eq!(check.required, check.id != "services.unlisted", "{check:?}");
+        assert!(!check.needs.is_empty(), "{check:?}");
         assert!(check.evidence.iter().all(|e| e.at == at()), "timed by the look: {check:?}");
     }
     assert_eq!((report.gate.as_str(), report.at), ("pvcheck.m1", at()));
@@ -107,7 +113,12 @@ async fn too_little_room() {
 async fn an_overlay_that_is_not_there_or_has_no_subnet() {
     let config = config_with("name = \"proxy\"", "name = \"prox\"");
     let report = under(&config).await;
-    let mut expected = vec![("overlay.subnet", Fail), ("overlay.owners", Fail), ("overlay.headroom", Fail)];
+    let mut expected = vec![
+        ("overlay.subnet", Fail),
+        ("overlay.owners", Fail),
+        ("overlay.leaked", Unknown),
+        ("overlay.headroom", Fail),
+    ];
     let on_overlay: Vec<String> =
         SERVICES.iter().filter(|s| s.1).map(|(name, _)| format!("service.{name}")).collect();
     expected.extend(on_overlay.iter().map(|id| (id.as_str(), Fail)));
@@ -327,8 +338,10 @@ async fn a_log_without_a_single_record_is_unknown() {
 async fn an_engine_that_does_not_answer_leaves_its_checks_unknown() {
     let report = with(|facts| facts.snapshot = unknown("engine API", "no complete answer within 30 s")).await;
     let unknown: Vec<_> = open(&report);
-    // All but the routes and the log.
-    assert_eq!(unknown.len(), report.checks.len() - ROUTES.len() - 1);
+    // All but the routes, the log and the count of leaked addresses.
+    let required = report.checks.iter().filter(|check| check.required).count();
+    assert_eq!(unknown.len(), required - ROUTES.len() - 2);
+    assert_eq!(notes(&report), [("services.unlisted", Unknown)]);
     assert!(unknown.iter().all(|(_, verdict)| *verdict == Unknown), "{unknown:?}");
     assert!(report.checks.iter().filter(|c| c.id.starts_with("route.")).all(|c| c.verdict == Pass));
     assert_eq!(report.verdict, Unknown);
@@ -340,6 +353,7 @@ async fn nothing_observed_is_never_a_pass() {
         snapshot: unknown("engine API", "a"),
         routes: unknown("routes", "b"),
         journal: unknown("engine log", "c"),
+        leaked: unknown("allocator", "d"),
     };
     let report = judge_m1(&config(), &facts);
     assert!(report.checks.iter().all(|c| c.verdict == Unknown));

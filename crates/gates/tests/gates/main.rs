@@ -2,8 +2,12 @@
 //! check changes.
 
 mod collect;
+mod coverage;
 mod m1;
 mod m2;
+mod overlays;
 mod replay;
 mod report;
+mod services;
 mod support;
+mod under_way;

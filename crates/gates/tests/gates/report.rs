@@ -18,6 +18,7 @@ fn check(id: &str, verdict: Verdict, reason: &str, evidence: &[&str]) -> CheckRe
         verdict,
         reason: Reason::Recorded(reason.into()),
         required: true,
+        needs: Vec::new(),
         evidence: evidence.collect(),
         elapsed_ms: 42,
     }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use Verdict::Pass;
 use jiff::Timestamp;
 use pvcheck_audit::Snapshot;
-use pvcheck_gates::{Config, GateReport, M1Facts, Observed, Seen, Unseen, Verdict};
+use pvcheck_gates::{Config, GateReport, LeakFact, M1Facts, Observed, Seen, Unseen, Verdict};
 use pvcheck_journal::{Catalogue, Record, Scan, Scanner, Since};
 use pvcheck_routes::{BodyFact, HttpVersion, RouteFact, TimingMs, TlsFact};
 use pvcheck_sim::{Model, Sim, SimOptions, Timings};
-use pvcheck_swarm::Engine;
+use pvcheck_swarm::{Census, CensusMethod, Engine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -183,12 +183,39 @@ pub(crate) async fn facts(model: Model) -> M1Facts {
         snapshot: known("engine API", look(model).await),
         routes: known("routes", routes()),
         journal: known("engine log", scan(&QUIET_LOG)),
+        leaked: known("allocator", vec![counted("proxy", 0)]),
     }
 }
 
-/// The checks that are not passed, each with its verdict.
+/// A complete census of the world's overlay, by which this many addresses are leaked.
+pub(crate) fn counted(overlay: &str, leaked: u8) -> LeakFact {
+    let addresses = (0..leaked).map(|n| [10, 10, 0, 200 + n].into());
+    let census = Census {
+        network: overlay.into(),
+        subnet: "10.10.0.0/24".into(),
+        usable: 253,
+        handed_out: 241 - u64::from(leaked),
+        owned: 12,
+        load_balancers: 0,
+        leaked: Some(leaked.into()),
+        leaked_addresses: addresses.collect(),
+        free_and_owned: Vec::new(),
+        method: CensusMethod::Cursor,
+        complete: true,
+        reason: None,
+        elapsed_ms: 5,
+    };
+    LeakFact { overlay: overlay.into(), census: Seen::Known(census) }
+}
+
+/// The required checks that are not passed, each with its verdict.
 pub(crate) fn open(report: &GateReport) -> Vec<(&str, Verdict)> {
-    report.open().map(|check| (check.id.as_str(), check.verdict)).collect()
+    report.open().filter(|check| check.required).map(|check| (check.id.as_str(), check.verdict)).collect()
+}
+
+/// The advisory checks that are not passed, each with its verdict.
+pub(crate) fn notes(report: &GateReport) -> Vec<(&str, Verdict)> {
+    report.open().filter(|check| !check.required).map(|check| (check.id.as_str(), check.verdict)).collect()
 }
 
 /// Exactly these are not passed; each says why in one line, and the gate is as bad as the worst.
@@ -221,15 +248,17 @@ pub(crate) async fn router(sim: Arc<Sim>) -> SocketAddr {
     address
 }
 
-async fn answer(mut stream: TcpStream, sim: Arc<Sim>) {
-    let mut request = Vec::new();
-    while !request.windows(4).any(|w| w == b"\r\n\r\n") {
-        match stream.read_buf(&mut request).await {
-            Ok(n) if 0 < n => {}
-            _ => return,
-        }
+/// Reads a request and answers 200 to it.
+pub(crate) async fn answer_ok(mut stream: TcpStream) {
+    if request(&mut stream).await.is_some() {
+        // A client that has gone away needs no answer.
+        let _ =
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok").await;
     }
-    let text = String::from_utf8_lossy(&request).to_lowercase();
+}
+
+async fn answer(mut stream: TcpStream, sim: Arc<Sim>) {
+    let Some(text) = request(&mut stream).await else { return };
     let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
     let claimed = host == "dashboard.test"
         || sim.with_model(|model| {
@@ -241,4 +270,16 @@ async fn answer(mut stream: TcpStream, sim: Arc<Sim>) {
     let text = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
     // A client that has gone away needs no answer.
     let _ = stream.write_all(text.as_bytes()).await;
+}
+
+/// The head of a request in lower case; `None` if the client went away.
+async fn request(stream: &mut TcpStream) -> Option<String> {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|w| w == b"\r\n\r\n") {
+        match stream.read_buf(&mut request).await {
+            Ok(n) if 0 < n => {}
+            _ => return None,
+        }
+    }
+    Some(String::from_utf8_lossy(&request).to_lowercase())
 }

@@ -11,11 +11,13 @@ mod by_waiting;
 mod doubt;
 mod evidence;
 mod prober;
+mod read_only;
 mod report;
 mod ring;
 mod run;
 mod settle;
 
 pub use doubt::Doubt;
+pub use read_only::census_by_status;
 pub use report::{Census, CensusError, CensusMethod, CensusOptions};
 pub use run::census;

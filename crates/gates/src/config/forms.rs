@@ -1,0 +1,74 @@
+//! Values of `pvcheck.toml` that may be written in two forms.
+//!
+//! Each form is a method of a visitor, not an untagged enum: serde tries the forms of those one after the other and loses
+//! the line and column of what is wrong in the right one.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// On which overlay a service must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// It does not matter: `overlay = false`, or nothing.
+    #[default]
+    Anywhere,
+    /// On the first overlay of the configuration: `overlay = true`.
+    First,
+    /// On the overlay of this name: `overlay = "NAME"`.
+    Named(String),
+}
+
+impl<'de> Deserialize<'de> for Placement {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(PlacementForms)
+    }
+}
+
+struct PlacementForms;
+
+impl Visitor<'_> for PlacementForms {
+    type Value = Placement;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true, false or an overlay's name")
+    }
+
+    fn visit_bool<E: Error>(self, is_first: bool) -> Result<Placement, E> {
+        Ok(if is_first { Placement::First } else { Placement::Anywhere })
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Placement, E> {
+        Ok(Placement::Named(name.to_owned()))
+    }
+}
+
+/// Reads one table `[x]`, or several `[[x]]`.
+pub(super) fn one_or_several<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    from.deserialize_any(TableForms(PhantomData))
+}
+
+struct TableForms<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TableForms<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one [table], or several [[table]]")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Vec<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(table)).map(|only| vec![only])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, tables: A) -> Result<Vec<T>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(tables))
+    }
+}

@@ -1,0 +1,143 @@
+//! How much of what a check needs was observed.
+//!
+//! Each check has a row of [`Need`]s ([`Check::needs`](crate::check::Check::needs)). Facts answer for every need whether it
+//! was observed whole, and a judging function can make a PASS only out of a [`Sight`](crate::judge) that found no gap in
+//! that row. So no check passes on an observation that was not made or is not complete, whoever writes the check.
+
+use pvcheck_journal::Scan;
+use pvcheck_routes::RouteFact;
+use pvcheck_swarm::Census;
+
+use crate::cause::Unseen;
+use crate::check::Check;
+use crate::config::{Config, RouteConfig};
+use crate::facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts, RouteWatch};
+use crate::fault::{IncompleteCensus, When};
+use crate::leaks::{Leaks, census_of, leaks};
+use crate::need::Need;
+use crate::observed::Observed;
+use crate::reason::Reason;
+
+/// Facts that know how much of them was observed.
+pub(crate) trait Coverage {
+    /// Why a check cannot pass on what these facts have of `need`; `None` iff it was observed whole.
+    fn gap(&self, config: &Config, about: Check<'_>, need: Need) -> Option<Reason>;
+}
+
+impl Coverage for M1Facts {
+    fn gap(&self, config: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
+        match need {
+            Need::Journal => self.journal.gap(doubt),
+            Need::Leaked => about.overlay().and_then(|overlay| self.leaks(&overlay.name).err()),
+            Need::Routes => self.routes.gap(|facts| missing_route(config, about, facts)),
+            Need::Snapshot => self.snapshot.gap(|_| None),
+            Need::Canary
+            | Need::CanaryRoute
+            | Need::CensusAfter
+            | Need::CensusBefore
+            | Need::Churn
+            | Need::Residue
+            | Need::RoutesAfter
+            | Need::RoutesDuring => Some(never_observed()),
+        }
+    }
+}
+
+impl Coverage for M2Facts {
+    fn gap(&self, config: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
+        match need {
+            Need::Canary => self.canary.gap(|_| None),
+            Need::CanaryRoute => self.canary.gap(canary_not_asked),
+            Need::CensusAfter => self.churn.gap(|churn| incomplete(churn, When::After)),
+            Need::CensusBefore => self.churn.gap(|churn| incomplete(churn, When::Before)),
+            Need::Churn => self.churn.gap(not_done),
+            // Records since the mark: without any, the engine had nothing to say, which a complete log may well show.
+            Need::Journal => self.journal.gap(|scan| (!scan.complete).then_some(Reason::LogIncomplete)),
+            Need::Leaked => about.overlay().and_then(|overlay| self.leaks(&overlay.name).err()),
+            Need::Residue => self.residue.gap(|_| None),
+            Need::RoutesAfter => self.routes_after.gap(|facts| missing_route(config, about, facts)),
+            Need::RoutesDuring => self.routes_during.gap(|watch| not_watched(config, about, watch)),
+            Need::Routes => self.routes.gap(|facts| missing_route(config, about, facts)),
+            Need::Snapshot => Some(never_observed()),
+        }
+    }
+}
+
+/// A need that these facts have no observation for: a row of a check that stands in the wrong gate.
+fn never_observed() -> Reason {
+    Reason::NotSeen(Unseen::NotRecorded)
+}
+
+fn doubt(scan: &Scan) -> Option<Reason> {
+    scan.doubt().map(|doubt| Reason::LogInconclusive { doubt: doubt.to_string() })
+}
+
+fn canary_not_asked(canary: &CanaryFacts) -> Option<Reason> {
+    canary.route.is_none().then_some(Reason::CanaryNotAsked)
+}
+
+/// A route of the check's own, or of the configuration where it is about all of them, that has no answer.
+fn missing_route(config: &Config, about: Check<'_>, facts: &[RouteFact]) -> Option<Reason> {
+    let asked = |route: &RouteConfig| facts.iter().any(|fact| fact.name == route.name);
+    match about {
+        Check::Route(route) => (!asked(route)).then_some(Reason::RouteNotAsked),
+        // Without a single route there is nothing that could have answered.
+        _ => (facts.is_empty() || !config.routes.iter().all(asked)).then_some(Reason::RouteNotAsked),
+    }
+}
+
+/// A watch that ended before its first round has seen nothing.
+fn not_watched(config: &Config, about: Check<'_>, watch: &RouteWatch) -> Option<Reason> {
+    let asked = if watch.rounds == 0 { &[][..] } else { &watch.routes };
+    missing_route(config, about, asked)
+}
+
+fn not_done(outcome: &ChurnOutcome) -> Option<Reason> {
+    match outcome {
+        ChurnOutcome::Done(_) => None,
+        ChurnOutcome::Refused(why) => Some(Reason::ChurnRefused(why.clone())),
+        ChurnOutcome::Failed(why) => Some(Reason::ChurnBrokeOff(why.clone())),
+    }
+}
+
+fn incomplete(outcome: &ChurnOutcome, when: When) -> Option<Reason> {
+    let ChurnOutcome::Done(churn) = outcome else { return not_done(outcome) };
+    let census: &Census = match when {
+        When::Before => &churn.census_before,
+        When::After => &churn.census_after,
+    };
+    let reason = || census.reason.as_ref().map(ToString::to_string);
+    (!census.complete).then(|| Reason::CensusIncomplete(vec![IncompleteCensus { when, reason: reason() }]))
+}
+
+impl M1Facts {
+    /// The leaked addresses of this overlay, or why their number is unknown.
+    pub(crate) fn leaks(&self, overlay: &str) -> Result<Leaks, Reason> {
+        leaks(overlay, census_of(&self.leaked, overlay), self.snapshot.known())
+    }
+}
+
+impl M2Facts {
+    /// The addresses of this overlay that were leaked before the gate began, or why their number is unknown.
+    pub(crate) fn leaks(&self, overlay: &str) -> Result<Leaks, Reason> {
+        // On the overlay that was churned the first census is the count; its second one has the churn's own leaks in it.
+        let census = self.churn.sight().map_err(|why| Reason::NotSeen(why.clone()));
+        let before = census.and_then(|outcome| match outcome {
+            ChurnOutcome::Done(churn) if churn.network == overlay => Ok(&churn.census_before),
+            ChurnOutcome::Done(_) => Err(never_observed()),
+            ChurnOutcome::Refused(why) => Err(Reason::ChurnRefused(why.clone())),
+            ChurnOutcome::Failed(why) => Err(Reason::ChurnBrokeOff(why.clone())),
+        });
+        leaks(overlay, census_of(&self.leaked, overlay).or(before), None)
+    }
+}
+
+impl<T> Observed<T> {
+    /// Why this is not whole: it was not seen, or `part` says what is missing. `None` iff it is whole.
+    pub(crate) fn gap(&self, part: impl FnOnce(&T) -> Option<Reason>) -> Option<Reason> {
+        match self.sight() {
+            Ok(seen) => part(seen),
+            Err(why) => Some(Reason::NotSeen(why.clone())),
+        }
+    }
+}

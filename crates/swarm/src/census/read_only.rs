@@ -1,0 +1,34 @@
+//! A census for callers that may not change the Swarm.
+
+use std::time::Instant;
+
+use super::by_status;
+use super::report::{Census, CensusError, CensusOptions};
+use crate::engine::Engine;
+use crate::operation::Operation;
+use crate::progress::Watcher;
+use crate::run::RunId;
+use crate::write::Permit;
+
+/// Counts the leaked addresses of one overlay by [`CensusMethod::Status`](super::CensusMethod::Status). It sends GET only,
+/// so it takes no [`Permit`].
+///
+/// # Errors
+/// If no overlay has this name, it has no subnet, the engine publishes no count (API below 1.52, or a leader below 29), or
+/// a call fails.
+pub async fn census_by_status(
+    engine: &Engine,
+    name: &str,
+    options: &CensusOptions,
+    watch: Watcher<'_>,
+) -> Result<Census, CensusError> {
+    let started = Instant::now();
+    let first = engine.snapshot().await?;
+    let network = first.named_overlay(name)?.clone();
+    if !network.is_allocated() {
+        return Err(CensusError::NotAllocated(network.name));
+    }
+    // `by_status` never asks the operation for its writer; the run labels nothing because nothing is created.
+    let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+    by_status::count(Operation::new(engine, permit, &run, watch), first, &network, options, started).await
+}
