@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::described::{Described, described};
 use crate::owners::Owners;
-use crate::seen::{AllocatorCounts, Network, NetworkId, NodeId, Snapshot, Task, TaskId, TaskState};
+use crate::seen::{
+    AllocatorCounts, Network, NetworkId, NodeId, ProbeOutcome, Snapshot, Task, TaskId, TaskState,
+};
 use crate::waiting::{Lack, PATIENCE, Waiting, overlays_of};
 
 /// How long a node waits for its load balancer's address before it rejects the task (moby
@@ -42,10 +44,30 @@ pub enum FullBecause {
         /// The task that the node rejected for it.
         task: TaskId,
     },
+    /// A probe on it was given no address while probes on other networks were.
+    Probed,
     /// The service or task that `why` was asked about waits here and on no other network.
     AskedWaitsOnlyHere,
+    /// Something waits on it and on others, which are too young to have lost all their addresses.
+    OthersTooYoung {
+        /// What waits: `service NAME` or `task ID`.
+        who: String,
+        /// The other networks.
+        others: Vec<YoungNetwork>,
+    },
     /// The allocator counts free addresses on every other network that the service or task waits on.
     OthersHaveFree,
+}
+
+/// A network that cannot have run out of addresses since it was created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct YoungNetwork {
+    /// Its name.
+    pub network: String,
+    /// How old it is, in seconds.
+    pub age_s: u64,
+    /// Addresses without an owner, all of which it would have had to lose since.
+    pub unowned: u64,
 }
 
 impl fmt::Display for FullBecause {
@@ -62,8 +84,19 @@ impl fmt::Display for FullBecause {
             Self::BalancerMissing { task } => {
                 write!(f, "task {task} was rejected because its node got no load-balancer address here")
             }
+            Self::Probed => f.write_str("a probe was given no address here while probes elsewhere were"),
             Self::AskedWaitsOnlyHere => {
-                f.write_str("somebody waits for an address here and nowhere else, so nothing is free")
+                f.write_str("it waits for an address here and nowhere else, so nothing is free")
+            }
+            Self::OthersTooYoung { who, others } => {
+                write!(f, "{who} waits here")?;
+                for YoungNetwork { network, age_s, unowned } in others {
+                    write!(
+                        f,
+                        " and on {network}, which is {age_s} s old and cannot have lost {unowned} addresses"
+                    )?;
+                }
+                f.write_str(", so nothing is free here")
             }
             Self::OthersHaveFree => {
                 f.write_str("the allocator counts free addresses on every other network that it waits on")
@@ -137,12 +170,27 @@ impl Waiting<'_> {
 
     /// How it is known that nothing is free on this network; `None` if it is not known, or not so.
     pub(crate) fn full(&self, network: &Network) -> Option<FullBecause> {
+        self.full_by_itself(network).or_else(|| self.deduced.get(&network.id).cloned())
+    }
+
+    /// The same, by what is known of this network alone.
+    pub(crate) fn full_by_itself(&self, network: &Network) -> Option<FullBecause> {
         // Without a subnet there is no pool that could be full; that is another fault, with another remedy.
         if !network.is_allocated() {
             return None;
         }
         if let Some(status) = self.counts.of(&network.id) {
             return (status.dynamic_available == 0).then_some(FullBecause::Counted);
+        }
+        // The probe is younger than the lists, and it asked the allocator itself.
+        match self.probes.of(&network.id) {
+            Some(ProbeOutcome::Given) => return None,
+            Some(ProbeOutcome::Refused) => return Some(FullBecause::Probed),
+            Some(ProbeOutcome::Undecided) | None => {}
+        }
+        // An IPv6 subnet is never used up.
+        if !network.is_ipv4_only() {
+            return None;
         }
         if network.usable() <= self.owners(network).total() {
             return Some(FullBecause::Owned);
@@ -159,9 +207,10 @@ impl Waiting<'_> {
         rejected.map(|t| FullBecause::BalancerMissing { task: t.id.clone() })
     }
 
-    /// True iff the allocator itself counts a free address.
-    pub(crate) fn counts_free(&self, network: &Network) -> bool {
+    /// True iff the allocator itself counts a free address, or has given one to a probe.
+    pub(crate) fn has_free(&self, network: &Network) -> bool {
         self.counts.of(&network.id).is_some_and(|s| 0 < s.dynamic_available)
+            || self.probes.of(&network.id) == Some(ProbeOutcome::Given)
     }
 
     /// True iff this network is the only possible reason why the task waits. A task waits for its service first

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod deduction;
 mod described;
 mod exhaustion;
 mod holders;
@@ -27,7 +28,7 @@ mod waits;
 mod why;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
-pub use exhaustion::{FullBecause, PoolCounts, load_balancers_unsure, pool_counts};
+pub use exhaustion::{FullBecause, PoolCounts, YoungNetwork, load_balancers_unsure, pool_counts};
 pub use holders::{Duplicate, Holder, NodeShare};
 pub use losses::{FreedVip, Loss, LossKind};
 pub use note::Note;
@@ -35,9 +36,10 @@ pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
     AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute,
-    JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, RouteKind,
-    RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode,
-    Snapshot, Task, TaskId, TaskState, Vip, counts_refused, speaks_counts,
+    JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, ProbeOutcome,
+    Probes, RouteKind, RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId,
+    ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateState, UpdateStatus, Vip,
+    counts_refused, speaks_counts,
 };
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};

@@ -132,6 +132,8 @@ mod tests {
             run: None,
             created: None,
             updated: None,
+            update_order: pvcheck_audit::UpdateOrder::StopFirst,
+            update: None,
         }
     }
 
