@@ -13,7 +13,9 @@ mod audit;
 mod deduction;
 mod described;
 mod exhaustion;
+mod faults;
 mod holders;
+mod known_error;
 mod losses;
 mod note;
 mod owners;
@@ -27,9 +29,11 @@ mod waiting;
 mod waits;
 mod why;
 
-pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
+pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_on, audit_with};
 pub use exhaustion::{FullBecause, PoolCounts, YoungNetwork, load_balancers_unsure, pool_counts};
+pub use faults::{Fault, FaultKind, Finding};
 pub use holders::{Duplicate, Holder, NodeShare};
+pub use known_error::{KnownError, TaskError};
 pub use losses::{FreedVip, Loss, LossKind};
 pub use note::Note;
 pub use owners::{Owner, OwnerKind, Owners, owners};
@@ -44,4 +48,4 @@ pub use seen::{
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};
 pub use waits::{VipWait, waiting_services, waits_among};
-pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why};
+pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why, why_probed};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
-use pvcheck_ipam::{Reservation, Subnet};
+use pvcheck_ipam::{Index, Reservation, Subnet};
 
+use crate::faults::FaultKind;
 use crate::seen::{HostAddress, HostFacts, HostRoute, Network, Node, RouteKind, Snapshot};
 
 /// Sources of each reserved network, by owner, in the order in which they were met.
@@ -23,8 +24,8 @@ pub fn reservations(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Reserv
     let mut taken = Taken::new();
     for network in &snapshot.networks {
         let source = format!("docker {} network", kind(network));
-        for subnet in network.subnets() {
-            add(&mut taken, subnet.into(), owner(network), source.clone());
+        for net in nets(network) {
+            add(&mut taken, net, owner(network), source.clone());
         }
     }
     // A bridge's address and route are seen twice, here and by the engine: one owner makes them one reservation.
@@ -35,6 +36,40 @@ pub fn reservations(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Reserv
     let join =
         |((net, owner), sources): (_, Vec<String>)| Reservation { net, owner, source: sources.join(", ") };
     taken.into_iter().map(join).collect()
+}
+
+/// Every overlay that shares addresses with another overlay, with a network of the asked engine, or with an address or
+/// route of its host: the collisions of [`reservations`] with an overlay on one side.
+pub(crate) fn overlaps(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<FaultKind> {
+    let overlays: BTreeSet<(IpNet, String)> =
+        snapshot.overlays().into_iter().flat_map(|n| nets(n).map(|net| (net.trunc(), owner(n)))).collect();
+    let is_overlay = |r: &Reservation| overlays.contains(&(r.net, r.owner.clone()));
+    let index = Index::new(reservations(snapshot, host));
+    let of_overlays = index.collisions().filter_map(|c| match (is_overlay(c.left), is_overlay(c.right)) {
+        // Of two equal subnets neither is the narrower one, so the names decide.
+        (true, true) if c.left.net == c.right.net && c.right.owner < c.left.owner => {
+            Some((c.right, c.left, true))
+        }
+        (true, other_is_overlay) => Some((c.left, c.right, other_is_overlay)),
+        (false, true) => Some((c.right, c.left, false)),
+        (false, false) => None,
+    });
+    of_overlays
+        .map(|(own, other, other_is_overlay)| FaultKind::SubnetsOverlap {
+            network: own.owner.clone(),
+            subnet: own.net,
+            other: other.owner.clone(),
+            other_net: other.net,
+            source: other.source.clone(),
+            other_is_overlay,
+        })
+        .collect()
+}
+
+/// The network's subnets, IPv4 and IPv6.
+fn nets(network: &Network) -> impl Iterator<Item = IpNet> {
+    let v6: Vec<IpNet> = network.ipv6_subnets.iter().map(|n| IpNet::V6(*n)).collect();
+    network.subnets().into_iter().map(IpNet::from).chain(v6)
 }
 
 /// The Swarm's default address pools, out of which the engine picks subnets by itself later.

@@ -6,6 +6,7 @@ use super::answer::Verdict;
 use super::case::{Case, Decision, task_link};
 use super::job::JobTasks;
 use super::remedy::RemedyKind;
+use super::update;
 use crate::seen::{NodeState, Service, ServiceMode, Task, TaskState};
 use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
 
@@ -52,26 +53,26 @@ pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     if let Some(service) = case.service.filter(|_| case.task.is_none())
         && let Some(done) = as_wanted(case, service, &tasks, down.is_some())
     {
-        return done;
+        return update::judged(case, service, done);
     }
     // A job's task that has completed is still wanted, and needs nothing any more.
     let due = |t: &&Task| t.is_wanted() && t.state.holds_addresses() && t.state != TaskState::Running;
     let wanted = || tasks.iter().copied().filter(due);
     // PENDING with an error is the scheduler's own verdict (`no suitable node`), and needs no waiting.
     if let Some(task) = wanted().find(|t| t.state == TaskState::Pending && !t.error.is_empty()) {
-        return unplaced(case, task);
+        return update::stuck_at(case, task, unplaced(case, task));
     }
     let ended = tasks.iter().copied().filter(|t| !t.state.holds_addresses() && !t.error.is_empty());
     let newest = ended.max_by_key(|t| (t.since, t.id.clone()));
     // What failed last says more than the task that replaces it, which is young and has no error yet.
     if let Some(task) = newest {
-        return failed(case, task);
+        return update::stuck_at(case, task, failed(case, task));
     }
     if let Some((task, host)) = down {
         return on_down_node(case, task, &host);
     }
     match wanted().min_by_key(|t| (t.state, t.since)) {
-        Some(task) => on_its_way(case, task),
+        Some(task) => update::stuck_at(case, task, on_its_way(case, task)),
         None => Decision::new(
             Verdict::Unknown,
             format!("{} has no task that is wanted; ask again in some seconds", case.name()),
@@ -95,7 +96,10 @@ fn as_wanted<'a>(
     let summary = match service.mode {
         // It keeps its virtual addresses all the same.
         ServiceMode::Replicated(0) => format!("service {name} wants no task"),
-        ServiceMode::Replicated(n) if n <= running => format!("service {name} runs: {running} of {n} tasks"),
+        // A task of an update that does not come up is wanted as well, while the one that it replaces still runs.
+        ServiceMode::Replicated(n) if n <= running && all_run() && !node_down => {
+            format!("service {name} runs: {running} of {n} tasks")
+        }
         // How many nodes are eligible the lists do not say, so the tasks that there are have to do.
         ServiceMode::Global if 0 < running && all_run() && !node_down => {
             format!("service {name} runs: {running} tasks, one per node")
