@@ -33,6 +33,7 @@ mod engine;
 mod labels;
 mod lock;
 mod operation;
+mod probe;
 mod progress;
 mod read;
 mod reclaim;
@@ -48,6 +49,7 @@ pub use engine::{CallError, CallErrorKind, ConnectError, Connection, Engine, Hos
 pub use labels::{RUN_LABEL, STACK_LABEL};
 pub use lock::{Lock, LockAs, LockError, LockFacts, LockRequest, TakenOver};
 pub use operation::Operation;
+pub use probe::{most_probes, probe};
 pub use progress::{Progress, Watcher, silent};
 pub use read::{HostFactsError, read_count, read_counts, read_host, read_with_host};
 pub use reclaim::{
