@@ -59,8 +59,8 @@ pub use reclaim::{
     reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 pub use removal::{
-    FoundStacks, Left, LeftReason, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan, StackRemoval,
-    find_stacks, leftover_runs, plan_removal, remove_stacks, sweep_run,
+    FoundStacks, Left, LeftReason, NetworkUse, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan,
+    StackRemoval, find_stacks, leftover_runs, plan_removal, remove_stacks, sweep_run,
 };
 pub use run::RunId;
 pub use write::{Permit, PublishMode, StackSpec};

@@ -21,7 +21,15 @@ pub(crate) fn remedies(case: &Case<'_>, decision: &Decision<'_>) -> Vec<RemedyKi
                 Some(network) => steps.extend(free_addresses(case, network)),
                 None => steps.extend(tell_apart(case, &decision.candidates)),
             }
-            steps.extend(count_lost(case));
+            // A candidate is counted anyway.
+            let counted = |lost: &RemedyKind| {
+                let RemedyKind::CountLost { network: lost } = lost else { return false };
+                steps
+                    .iter()
+                    .any(|s| matches!(s, RemedyKind::CountCandidate { network, .. } if network == lost))
+            };
+            let lost: Vec<RemedyKind> = count_lost(case).into_iter().filter(|l| !counted(l)).collect();
+            steps.extend(lost);
             steps.extend(deploy_again(&steps));
         }
         Verdict::Network => {

@@ -68,7 +68,6 @@ fn each_kind_of_suspect() {
             "remove_waiting",
             "count_candidate",
             "count_candidate",
-            "count_lost",
             "deploy_again"
         ]
     );
