@@ -217,7 +217,7 @@ impl Rig {
             let census = self.census(network)?;
             let count = |key: &str| census[key].as_u64().ok_or(format!("the census has no {key}: {census}"));
             if count("handed_out")? <= 1 {
-                return count("leaked");
+                return Ok(count("leaked")?);
             }
         }
         Err(format!("{network} is not full after 20 rounds").into())

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::exhaustion::{FullBecause, YoungNetwork};
+use crate::full_because::{FullBecause, YoungNetwork};
 use crate::holders::ended_tasks;
 use crate::seen::{Network, NetworkId};
 use crate::waiting::{Waiting, overlays_wanted};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::known_error::KnownError;
 use crate::losses::Loss;
 use crate::seen::{EndpointMode, HostFacts, Network, NetworkId, Snapshot, Task, TaskId};
-use crate::subnets::{default_pools, overlaps};
+use crate::subnets::{Overlapping, default_pools, overlaps};
 use crate::waiting::{PATIENCE, has_waited, overlays_of};
 
 /// Addresses that the smallest thing needs: a task, and the load balancer of its node.
@@ -118,6 +118,13 @@ impl From<Fault> for WrittenFault {
     }
 }
 
+impl From<Overlapping> for FaultKind {
+    fn from(overlapping: Overlapping) -> Self {
+        let Overlapping { network, subnet, other, other_net, source, other_is_overlay } = overlapping;
+        Self::SubnetsOverlap { network, subnet, other, other_net, source, other_is_overlay }
+    }
+}
+
 impl Finding {
     /// The networks that suffer, by name, each once.
     pub fn networks(&self) -> Vec<String> {
@@ -196,7 +203,7 @@ impl fmt::Display for Fault {
             }
             FaultKind::TasksFail { service, error, tasks, known, .. } => write!(
                 f,
-                "{tasks} task(s) of service {service} failed: {error} ({}): {}; {}",
+                "tasks of service {service} failed, {tasks} in the list: {error} ({}): {}; {}",
                 known.signature, known.meaning, known.remedy
             ),
             FaultKind::TooSmall { network, usable } => write!(
@@ -227,8 +234,11 @@ pub(crate) fn faults(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Fault
     let host = host.filter(|host| host.lacks(snapshot).is_empty());
     let each = snapshot.overlays().into_iter().filter_map(|n| of_network(snapshot, n));
     let refused = snapshot.overlays().into_iter().filter_map(|n| ipv6_refused(snapshot, n));
-    let kinds =
-        ingress_missing(snapshot).into_iter().chain(overlaps(snapshot, host)).chain(each).chain(refused);
+    let kinds = ingress_missing(snapshot)
+        .into_iter()
+        .chain(overlaps(snapshot, host).into_iter().map(FaultKind::from))
+        .chain(each)
+        .chain(refused);
     kinds.map(|kind| Fault { kind }).collect()
 }
 

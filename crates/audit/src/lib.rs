@@ -14,6 +14,7 @@ mod deduction;
 mod described;
 mod exhaustion;
 mod faults;
+mod full_because;
 mod holders;
 mod known_error;
 mod losses;
@@ -30,8 +31,9 @@ mod waits;
 mod why;
 
 pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_on, audit_with};
-pub use exhaustion::{FullBecause, PoolCounts, YoungNetwork, load_balancers_unsure, pool_counts};
+pub use exhaustion::{PoolCounts, load_balancers_unsure, pool_counts};
 pub use faults::{Fault, FaultKind, Finding};
+pub use full_because::{FullBecause, YoungNetwork};
 pub use holders::{Duplicate, Holder, NodeShare};
 pub use known_error::{KnownError, TaskError};
 pub use losses::{FreedVip, Loss, LossKind};

@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::described::{Described, described};
-use crate::exhaustion::{FullBecause, PoolCounts, load_balancers_unsure};
+use crate::exhaustion::{PoolCounts, load_balancers_unsure};
 use crate::faults::{causes, pools_have_free};
+use crate::full_because::FullBecause;
 use crate::seen::{Network, NetworkId};
 use crate::waiting::Waiting;
 

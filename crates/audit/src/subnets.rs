@@ -6,11 +6,26 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 use pvcheck_ipam::{Index, Reservation, Subnet};
 
-use crate::faults::FaultKind;
 use crate::seen::{HostAddress, HostFacts, HostRoute, Network, Node, RouteKind, Snapshot};
 
 /// Sources of each reserved network, by owner, in the order in which they were met.
 type Taken = BTreeMap<(IpNet, String), Vec<String>>;
+
+/// An overlay that shares addresses with something else.
+pub(crate) struct Overlapping {
+    /// The overlay, by name.
+    pub(crate) network: String,
+    /// Its subnet.
+    pub(crate) subnet: IpNet,
+    /// The owner of the other net: an overlay, a bridge, an interface.
+    pub(crate) other: String,
+    /// What that one has.
+    pub(crate) other_net: IpNet,
+    /// Where that was seen.
+    pub(crate) source: String,
+    /// True iff the other one is an overlay, too.
+    pub(crate) other_is_overlay: bool,
+}
 
 /// Every network and address that an overlay of this Swarm must not overlap, as far as one snapshot shows: overlays,
 /// the asked engine's own networks, and its host's addresses and routes of all tables, IPv4 and IPv6.
@@ -40,7 +55,7 @@ pub fn reservations(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Reserv
 
 /// Every overlay that shares addresses with another overlay, with a network of the asked engine, or with an address or
 /// route of its host: the collisions of [`reservations`] with an overlay on one side.
-pub(crate) fn overlaps(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<FaultKind> {
+pub(crate) fn overlaps(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Overlapping> {
     let overlays: BTreeSet<(IpNet, String)> =
         snapshot.overlays().into_iter().flat_map(|n| nets(n).map(|net| (net.trunc(), owner(n)))).collect();
     let is_overlay = |r: &Reservation| overlays.contains(&(r.net, r.owner.clone()));
@@ -55,7 +70,7 @@ pub(crate) fn overlaps(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Fau
         (false, false) => None,
     });
     of_overlays
-        .map(|(own, other, other_is_overlay)| FaultKind::SubnetsOverlap {
+        .map(|(own, other, other_is_overlay)| Overlapping {
             network: own.owner.clone(),
             subnet: own.net,
             other: other.owner.clone(),
@@ -275,11 +290,7 @@ mod tests {
             "2001:db8::/64 of eth0 (host address 2001:db8::1/64)",
         ];
         assert_eq!(found, expected);
-        assert_eq!(
-            pvcheck_ipam::Index::new(taken).collisions().count(),
-            0,
-            "no reservation collides with itself"
-        );
+        assert_eq!(Index::new(taken).collisions().count(), 0, "no reservation collides with itself");
     }
 
     #[test]

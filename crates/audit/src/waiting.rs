@@ -1,11 +1,11 @@
 //! One snapshot, with what every judgement of it needs: who owns what, and who is waiting for an address.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::deduction::deduced;
-use crate::exhaustion::FullBecause;
+use crate::full_because::FullBecause;
 use crate::owners::{Owners, owners};
 use crate::seen::{
     AllocatorCounts, EndpointMode, Network, NetworkId, Probes, Service, Snapshot, Task, TaskState,
@@ -38,7 +38,8 @@ pub(crate) struct Waiting<'a> {
     /// What probes on networks came to, if there were any.
     pub(crate) probes: Probes,
     /// Networks that are full because all others of something that waits cannot be.
-    pub(crate) deduced: BTreeMap<NetworkId, FullBecause>,
+    /// Asked for by [`Waiting::full`] first, since it takes what each network shows by itself.
+    pub(crate) deduced: OnceCell<BTreeMap<NetworkId, FullBecause>>,
     owners: BTreeMap<&'a NetworkId, Owners>,
     /// For a network that the snapshot does not list.
     unowned: Owners,
@@ -62,12 +63,16 @@ impl<'a> Waiting<'a> {
         let lacks = waiting.filter(|t| has_waited(snapshot, t.since, PATIENCE) != Some(false));
         let lacks = lacks.map(|task| lack(snapshot, task)).filter(|l| !l.on.is_empty()).collect();
         let owners = snapshot.overlays().into_iter().map(|n| (&n.id, owners(snapshot, n))).collect();
-        let (probes, unowned) = (probes.clone(), Owners::default());
-        let mut waiting =
-            Self { snapshot, counts, waits, lacks, probes, deduced: BTreeMap::new(), owners, unowned };
-        // Last, since it asks what each network shows by itself.
-        waiting.deduced = deduced(&waiting);
-        waiting
+        Self {
+            snapshot,
+            counts,
+            waits,
+            lacks,
+            probes: probes.clone(),
+            deduced: OnceCell::new(),
+            owners,
+            unowned: Owners::default(),
+        }
     }
 
     /// Who holds what on this overlay; no owners for a network that the snapshot does not list as one.

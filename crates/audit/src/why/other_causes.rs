@@ -7,8 +7,9 @@ use super::case::{Case, Decision, task_link};
 use super::job::JobTasks;
 use super::remedy::RemedyKind;
 use super::update;
-use crate::seen::{NodeState, Service, ServiceMode, Task, TaskState};
-use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
+use crate::seen::{Network, NodeState, Service, ServiceMode, Task, TaskState};
+use crate::subnets::overlaps;
+use crate::waiting::{PATIENCE, has_waited, lacked_balancer, overlays_wanted};
 
 /// How long a task may take from its node to its start before that is worth a word. Images take their time.
 const SLOW: SignedDuration = SignedDuration::from_secs(30);
@@ -160,13 +161,39 @@ fn failed<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
     )
     .link(task_link(task, error));
     if let Some(service) = case.service {
+        decision.remedies = another_subnet(case, service, error);
         let service = || service.name.clone();
-        decision.remedies = vec![
-            RemedyKind::SeeTaskErrors { service: service() },
-            RemedyKind::SeeServiceLog { service: service() },
-        ];
+        decision.remedies.push(RemedyKind::SeeTaskErrors { service: service() });
+        decision.remedies.push(RemedyKind::SeeServiceLog { service: service() });
     }
     decision
+}
+
+/// What a node says that has another network with addresses of the task's (moby `libnetwork/ipamapi`).
+const POOL_OVERLAPS: &str = "Pool overlaps with other one";
+
+/// The steps to another subnet, if the task was rejected since a network of its service overlaps another one; none where
+/// the lists do not show which of several does.
+fn another_subnet(case: &Case<'_>, service: &Service, error: &str) -> Vec<RemedyKind> {
+    if !error.contains(POOL_OVERLAPS) {
+        return Vec::new();
+    }
+    let snapshot = case.waiting.snapshot;
+    let overlapping = overlaps(snapshot, None);
+    let is_overlapping = |n: &&&Network| {
+        overlapping.iter().any(|o| o.network == n.name || (o.other_is_overlay && o.other == n.name))
+    };
+    let on = overlays_wanted(snapshot, service);
+    let Some(network) = on.iter().find(is_overlapping) else { return Vec::new() };
+    let network = || network.name.clone();
+    vec![
+        RemedyKind::ChooseSubnet { network: network() },
+        RemedyKind::RecreateUnallocated {
+            network: network(),
+            service: service.name.clone(),
+            stack: service.stack.clone(),
+        },
+    ]
 }
 
 /// A task without an error that does not run yet.

@@ -3,7 +3,8 @@
 use pvcheck_ipam::Subnet;
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{FullBecause, full_because_json, load_balancers_unsure};
+use crate::exhaustion::load_balancers_unsure;
+use crate::full_because::{FullBecause, full_because_json};
 use crate::holders::{Holder, holders};
 use crate::owners::OwnerKind;
 use crate::seen::{Network, NetworkId};

@@ -1,7 +1,7 @@
 //! Verdicts, suspects, remedies and jobs, each over a world built by hand.
 
 use super::*;
-use crate::exhaustion::FullBecause;
+use crate::full_because::FullBecause;
 use crate::seen::{
     AllocatorCounts, JobMode, NodeId, NodeState, Service, ServiceMode, Snapshot, Task, TaskId, TaskState,
 };
