@@ -53,7 +53,7 @@ impl Waiting<'_> {
     pub(crate) fn pool_if(&self, network: &Network, otherwise: Option<FullBecause>) -> PoolCounts {
         let owners = self.owners(network);
         let full_because = self.full(network).or(otherwise);
-        match (self.counts.of(&network.id), &full_because) {
+        match (self.status(network), &full_because) {
             // The allocator's own number goes before every conclusion.
             (Some(status), _) => PoolCounts { full_because, ..counted(network, owners, status) },
             (None, Some(_)) => PoolCounts {
@@ -79,7 +79,7 @@ impl Waiting<'_> {
         if !network.is_allocated() {
             return None;
         }
-        if let Some(status) = self.counts.of(&network.id) {
+        if let Some(status) = self.status(network) {
             return (status.dynamic_available == 0).then_some(FullBecause::Counted);
         }
         // The probe is younger than the lists, and it asked the allocator itself.
@@ -107,9 +107,16 @@ impl Waiting<'_> {
         rejected.map(|t| FullBecause::BalancerMissing { task: t.id.clone() })
     }
 
+    /// The allocator's own count, where it can be compared with owners: they are of IPv4 only.
+    fn status(&self, network: &Network) -> Option<AllocatorStatus> {
+        self.counts.of(&network.id).filter(|_| network.is_ipv4_only())
+    }
+
     /// True iff the allocator itself counts a free address, or has given one to a probe.
     pub(crate) fn has_free(&self, network: &Network) -> bool {
-        self.counts.of(&network.id).is_some_and(|s| 0 < s.dynamic_available)
+        // An IPv6 subnet is never used up.
+        let ipv6 = !network.ipv6_subnets.is_empty();
+        ipv6 || self.status(network).is_some_and(|s| 0 < s.dynamic_available)
             || self.probes.of(&network.id) == Some(ProbeOutcome::Given)
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::seen::{NodeState, Service};
+use crate::seen::{NodeState, Service, TaskId};
 use crate::testing::{NOW, at, counts, dnsrr, network, owned_full, rejected, service, task, world};
 
 /// A /28 `net` (13 usable) with one service and its task, which runs: 3 owned with the load balancer.

@@ -320,10 +320,7 @@ impl fmt::Display for RemedyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AdaptNodes => f.write_str(ADAPT_NODES),
-            Self::ChooseLargerSubnet { network, owned, .. } => write!(
-                f,
-                "if all of it is needed, {network} is too small for its {owned} owners and those who wait: choose a larger subnet"
-            ),
+            Self::ChooseLargerSubnet { network, owned, .. } => write_larger_subnet(f, network, *owned),
             Self::ChooseSubnet { .. } => f.write_str("choose a subnet that collides with nothing"),
             Self::CountCandidate { network, owned, usable } => {
                 write!(f, "count {network} when no service waits any more: {owned} of {usable} have an owner")
@@ -332,46 +329,23 @@ impl fmt::Display for RemedyKind {
                 write!(f, "count what the attempts have lost on {network}, when no service waits any more")
             }
             Self::CreateIngress => f.write_str("create the ingress network"),
-            Self::DeployAgain { service, stack } => match stack {
-                Some(stack) => write!(f, "deploy stack {stack} again"),
-                None => write!(f, "create service {service} again"),
-            },
+            Self::DeployAgain { service, stack } => write_deploy_again(f, service, stack.as_deref()),
             Self::HealError { remedy, .. } => f.write_str(remedy),
-            Self::Probe { networks, .. } => write!(
-                f,
-                "probe {}: a service without tasks on each shows which one is full; it takes no container, and its removal lets what waits try again",
-                networks.join(" and ")
-            ),
-            Self::ReclaimCandidates { networks } => write!(
-                f,
-                "take back what is leaked on {}, whichever is full; nothing is restarted where there are managers enough",
-                networks.join(" or ")
-            ),
+            Self::Probe { networks, .. } => write_probe(f, networks),
+            Self::ReclaimCandidates { networks } => write_reclaim_candidates(f, networks),
             Self::RollBack { service } => {
                 write!(f, "take the last update of {service} back; tasks that run go on running")
             }
-            Self::StopFirst { service, .. } => write!(
-                f,
-                "let the update of {service} stop each old task before the new one starts, so that it needs no second address or port"
-            ),
+            Self::StopFirst { service, .. } => write_stop_first(f, service),
             Self::InspectPlacement { .. } => f.write_str("see what it asks of a node"),
             Self::PublishInHostMode => f.write_str(PUBLISH_IN_HOST_MODE),
-            Self::Reclaim { network, leaked } => write!(
-                f,
-                "take back the {leaked} leaked addresses of {network}; nothing is restarted where there are managers enough"
-            ),
-            Self::Recreate { network } => write!(
-                f,
-                "recreate {network} with the larger subnet: remove drained what is on it, remove {network}, create it with that subnet, and deploy again"
-            ),
+            Self::Reclaim { network, leaked } => write_reclaim(f, network, *leaked),
+            Self::Recreate { network } => write_recreate(f, network),
             Self::RecreateUnallocated { network, .. } => write!(
                 f,
                 "remove what is on {network}, and {network} itself; create it with that subnet, and deploy again"
             ),
-            Self::RemoveNode { node, network, addresses } => write!(
-                f,
-                "if node {node}, which is down, does not come back: its removal gives back {addresses} addresses of {network}"
-            ),
+            Self::RemoveNode { node, network, addresses } => write_remove_node(f, node, network, *addresses),
             Self::RemoveService { service, network, addresses } => {
                 write_unneeded(f, "service", service, *addresses, network)
             }
@@ -401,6 +375,64 @@ impl fmt::Display for RemedyKind {
             ),
         }
     }
+}
+
+fn write_probe(f: &mut fmt::Formatter<'_>, networks: &[String]) -> fmt::Result {
+    write!(
+        f,
+        "probe {}: a service without tasks on each shows which one is full; it takes no container, and its removal lets what waits try again",
+        networks.join(" and ")
+    )
+}
+
+fn write_reclaim_candidates(f: &mut fmt::Formatter<'_>, networks: &[String]) -> fmt::Result {
+    write!(
+        f,
+        "take back what is leaked on {}, whichever is full; nothing is restarted where there are managers enough",
+        networks.join(" or ")
+    )
+}
+
+fn write_stop_first(f: &mut fmt::Formatter<'_>, service: &str) -> fmt::Result {
+    write!(
+        f,
+        "let the update of {service} stop each old task before the new one starts, so that it needs no second address or port"
+    )
+}
+
+fn write_deploy_again(f: &mut fmt::Formatter<'_>, service: &str, stack: Option<&str>) -> fmt::Result {
+    match stack {
+        Some(stack) => write!(f, "deploy stack {stack} again"),
+        None => write!(f, "create service {service} again"),
+    }
+}
+
+fn write_reclaim(f: &mut fmt::Formatter<'_>, network: &str, leaked: u64) -> fmt::Result {
+    write!(
+        f,
+        "take back the {leaked} leaked addresses of {network}; nothing is restarted where there are managers enough"
+    )
+}
+
+fn write_remove_node(f: &mut fmt::Formatter<'_>, node: &str, network: &str, addresses: u64) -> fmt::Result {
+    write!(
+        f,
+        "if node {node}, which is down, does not come back: its removal gives back {addresses} addresses of {network}"
+    )
+}
+
+fn write_larger_subnet(f: &mut fmt::Formatter<'_>, network: &str, owned: u64) -> fmt::Result {
+    write!(
+        f,
+        "if all of it is needed, {network} is too small for its {owned} owners and those who wait: choose a larger subnet"
+    )
+}
+
+fn write_recreate(f: &mut fmt::Formatter<'_>, network: &str) -> fmt::Result {
+    write!(
+        f,
+        "recreate {network} with the larger subnet: remove drained what is on it, remove {network}, create it with that subnet, and deploy again"
+    )
 }
 
 fn write_remove_waiting(f: &mut fmt::Formatter<'_>, service: &str, loses: &str, on: &str) -> fmt::Result {
