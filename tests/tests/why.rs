@@ -37,6 +37,32 @@ fn on_sid() -> Outcome {
     if long() { explained("why::on_sid", Suite::Sid) } else { Ok(()) }
 }
 
+#[test]
+fn the_incident_on_bookworm() -> Outcome {
+    incident("why::the_incident_on_bookworm", Suite::Bookworm)
+}
+
+#[test]
+fn the_incident_on_trixie() -> Outcome {
+    incident("why::the_incident_on_trixie", Suite::Trixie)
+}
+
+/// The incident's own shape, where the leadership can move: a stack on a network of its own and on `proxy`, which is full
+/// of leaks.
+fn incident(test: &str, suite: Suite) -> Outcome {
+    let spec = LabSpec { suite: Some(suite), managers: 3, ..LabSpec::default() };
+    let Some(lab) = lab_of(test, spec) else { return Ok(()) };
+    let rig = Rig { lab, program: pvcheck()?, slow: long() };
+    rig.network("proxy", "10.91.0.0/28")?;
+    rig.service("router", &["proxy"], &[])?;
+    rig.until_verdict("router", "running")?;
+    let leaked = rig.fill_with_leaks("proxy")?;
+    rig.probed(leaked)?;
+    rig.healed(leaked)?;
+    rig.lab.down()?;
+    Ok(())
+}
+
 /// Three managers: their load balancers are among the owned, so what is leaked still comes out exactly.
 #[test]
 fn with_three_managers() -> Outcome {
@@ -55,12 +81,14 @@ fn explained(test: &str, suite: Suite) -> Outcome {
     let Some(lab) = lab(test, Some(suite), World::Empty) else { return Ok(()) };
     let rig = Rig { lab, program: pvcheck()?, slow: long() };
     rig.overlapping()?;
-    let steps: [(&str, Step); 6] = [
+    let steps: [(&str, Step); 8] = [
         ("a full /28", Rig::full_28),
         // Before any census: it is refused while that service waits.
         ("no subnet", Rig::no_subnet),
         ("leaks until a service is stuck", Rig::leaks_until_stuck),
         ("not an address", Rig::not_an_address),
+        ("updates", Rig::updates),
+        ("overlaps a bridge", Rig::overlaps_a_bridge),
         ("L2", Rig::retries_lose),
         ("L3", Rig::live_vip_freed),
     ];
@@ -169,6 +197,162 @@ impl Rig {
         Ok(())
     }
 
+    /// Removes stacks in the way that leaks until at most one address of the network is free; returns how many are leaked.
+    fn fill_with_leaks(&self, network: &str) -> Result<u64> {
+        for round in 0..20 {
+            let stacks: Vec<String> = (0..3).map(|n| format!("gone{round}{n}")).collect();
+            for name in &stacks {
+                self.deploy(name, &["internal", network], IN_2_S)?;
+                self.until(&format!("{name} has its addresses or waits for them"), |rig| {
+                    let verdict = rig.why(&format!("{name}_app"))?.1["verdict"].clone();
+                    Ok(verdict == "running" || verdict == "address" || verdict == "vip-pending")
+                })?;
+            }
+            for name in &stacks {
+                self.stack_rm(name)?;
+            }
+            self.until("the stacks' tasks are gone", |rig| {
+                Ok(rig.audit(network)?["networks"][0]["holders"].as_array().map(Vec::len) == Some(1))
+            })?;
+            let census = self.census(network)?;
+            let count = |key: &str| census[key].as_u64().ok_or(format!("the census has no {key}: {census}"));
+            if count("handed_out")? <= 1 {
+                return Ok(count("leaked")?);
+            }
+        }
+        Err(format!("{network} is not full after 20 rounds").into())
+    }
+
+    /// Both networks are old and small enough to have lost all they had: only a probe shows which one did.
+    fn probed(&self, leaked: u64) -> Outcome {
+        self.network("small", "10.91.1.0/28")?;
+        self.service("both", &["proxy", "small"], &[])?;
+        self.until("it waits", |rig| Ok(list(&rig.why("both")?.1["candidates"]).len() == 2))?;
+        let (_, why) = self.why("both")?;
+        assert_eq!(commands(&why)[0], "pvcheck why both --probe", "{why:#}");
+        let (code, stdout) = self.run(&["why", "both", "--probe", "-o", "json"])?;
+        let probed: Value = serde_json::from_slice(&stdout)?;
+        let network = &probed["network"];
+        assert_eq!((code, &network["name"]), (1, &"proxy".into()), "{probed:#}");
+        assert_eq!(
+            (&network["full_kind"]["kind"], network["leaked"].as_u64()),
+            (&"probed".into(), Some(leaked))
+        );
+        let left = docker(
+            &self.lab,
+            &["service", "ls", "--format", "{{.Name}}", "--filter", "label=org.pvcheck.run"],
+        )?;
+        assert_eq!(left, "", "every probe is removed");
+        println!("a probe shows proxy with {leaked} leaked");
+        self.remove(&["both".into()])
+    }
+
+    /// One snapshot names the network, the number and the cure, and the cure as it is printed heals.
+    fn healed(&self, leaked: u64) -> Outcome {
+        self.deploy("shop", &["internal", "proxy"], AT_ONCE)?;
+        self.until("it is decided", |rig| Ok(rig.why("shop_app")?.1["network"]["name"] == "proxy"))?;
+        let (_, why) = self.why("shop_app")?;
+        let network = &why["network"];
+        assert_eq!(
+            (network["leaked"].as_u64(), &network["full_kind"]["kind"]),
+            (Some(leaked), &"others_too_young".into()),
+            "{why:#}"
+        );
+        let steps = commands(&why);
+        assert_eq!(steps[0], "pvcheck reclaim --apply", "{steps:?}");
+        let state = tempfile::tempdir()?;
+        let mut words: Vec<&str> = steps[0].split(' ').skip(1).collect();
+        let folder = state.path().to_string_lossy().into_owned();
+        words.extend(["--state", &folder]);
+        let since = Instant::now();
+        self.run(&words)?;
+        self.until_verdict("shop_app", "running")?;
+        println!("shop_app ran {:.0} s after `{}`", since.elapsed().as_secs_f32(), steps[0]);
+        assert_eq!(self.census("proxy")?["leaked"], 0);
+        Ok(())
+    }
+
+    /// Runs a step as it is printed, in the background as far as the docker client waits for it.
+    fn step(&self, command: &str) -> Outcome {
+        let mut words: Vec<&str> = command.split(' ').skip(1).collect();
+        words.insert(2, "--detach");
+        docker(&self.lab, &words).map(drop)
+    }
+
+    /// An update that waits for a port, one that waits for an address, and one that paused, each ended by the step that
+    /// is printed first.
+    fn updates(&self) -> Outcome {
+        self.network("updated", "10.90.10.0/24")?;
+        self.network("narrow", "10.90.11.0/29")?;
+        let start_first = ["--update-order", "start-first"];
+        let port = [&start_first[..], &["--publish", "mode=host,published=18080,target=80"]].concat();
+        self.service("port", &["updated"], &port)?;
+        self.service("bad", &["updated"], &start_first)?;
+        self.service("narrowed", &["narrow"], &start_first)?;
+        for name in ["port", "bad", "narrowed"] {
+            self.until_verdict(name, "running")?;
+        }
+        let more = ["--endpoint-mode", "dnsrr", "--constraint", "node.labels.none==1", "--replicas", "2"];
+        self.service("rest", &["narrow"], &more)?;
+        self.until("nothing is left", |rig| Ok(rig.audit("narrow")?["networks"][0]["pressure"] == "full"))?;
+        let update = ["service", "update", "--detach", "--no-resolve-image"];
+        for words in [
+            &["--env-add", "A=1", "port"][..],
+            &["--env-add", "A=1", "narrowed"],
+            &["--image", "pvcheck-lab/not-there:1", "bad"],
+        ] {
+            docker(&self.lab, &[&update[..], words].concat())?;
+        }
+        for (name, verdict, words, first) in [
+            (
+                "port",
+                "not-address",
+                "port already in use",
+                "docker service update --update-order stop-first --force port",
+            ),
+            (
+                "narrowed",
+                "address",
+                "narrow is full",
+                "docker service update --update-order stop-first narrowed",
+            ),
+        ] {
+            let why = self.until_verdict(name, verdict)?;
+            assert!(why["summary"].as_str().is_some_and(|s| s.contains(words)), "{why:#}");
+            assert_eq!((commands(&why)[0], &why["update"]["state"]), (first, &"updating".into()), "{why:#}");
+            self.step(first)?;
+            self.until_verdict(name, "running")?;
+        }
+        self.until("the update is paused", |rig| Ok(rig.why("bad")?.1["update"]["state"] == "paused"))?;
+        let (code, why) = self.why("bad")?;
+        assert_eq!((code, &why["verdict"]), (1, &"not-address".into()), "{why:#}");
+        let back = "docker service rollback bad";
+        assert!(commands(&why).contains(&back), "{why:#}");
+        assert!(
+            list(&why["errors"])
+                .iter()
+                .any(|e| e["text"].as_str().is_some_and(|t| t.contains("o such image")))
+        );
+        self.step(back)?;
+        self.until_verdict("bad", "running")?;
+        self.remove(&["port".into(), "bad".into(), "narrowed".into(), "rest".into()])
+    }
+
+    /// Its creation succeeds, and each of its tasks is rejected by the node that has the bridge.
+    fn overlaps_a_bridge(&self) -> Outcome {
+        let format = "{{(index .IPAM.Config 0).Subnet}}";
+        let subnet = docker(&self.lab, &["network", "inspect", "--format", format, "bridge"])?;
+        self.network("bridged", &subnet)?;
+        let found = self.audit("bridged")?;
+        assert_eq!(finding(&found, "subnets_overlap")?["other"], "docker0", "{found:#}");
+        self.service("torn", &["bridged"], &[])?;
+        let why = self.until_verdict("torn", "not-address")?;
+        assert_eq!(why["errors"][0]["known"]["signature"], "pool-overlap", "{why:#}");
+        finding(&why, "subnets_overlap")?;
+        self.remove(&["torn".into()])?;
+        docker(&self.lab, &["network", "rm", "bridged"]).map(drop)
+    }
+
     /// No address is wanting: a constraint that no node meets, an image that is nowhere, a command that fails.
     fn not_an_address(&self) -> Outcome {
         self.network("spacious", "10.90.2.0/24")?;
@@ -198,6 +382,7 @@ impl Rig {
 
     fn no_subnet(&self) -> Outcome {
         let why = self.until_verdict("homeless", "network")?;
+        assert_eq!(finding(&self.audit("second")?, "not_allocated")?["network"], "second");
         assert_eq!(why["network"]["name"], "second", "{why:#}");
         assert_eq!(why["network"]["leaked"], Value::Null, "{why:#}");
         self.remove(&["homeless".into()])

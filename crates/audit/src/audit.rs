@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::described::described;
 use crate::exhaustion::PoolCounts;
+use crate::faults::{Fault, FaultKind, Finding, faults};
 use crate::holders::{Duplicate, Holder, NodeShare, duplicates, ended_tasks, holders, shares};
-use crate::losses::{Loss, losses};
+use crate::known_error::{KnownError, TaskError, errors_of_short};
+use crate::losses::losses;
 use crate::note::{Note, notes, notes_json};
 use crate::owners::{Owner, OwnerKind, Owners};
-use crate::seen::{AllocatorCounts, CountsUnknown, Network, NetworkId, Snapshot};
+use crate::seen::{AllocatorCounts, CountsUnknown, HostFacts, Network, NetworkId, Snapshot};
 use crate::stuck::{Cause, Stuck, stuck};
 use crate::waiting::Waiting;
 
@@ -25,9 +27,12 @@ pub struct Audit {
     pub engine: AuditedEngine,
     /// Every overlay, `ingress` first.
     pub networks: Vec<AuditedNetwork>,
-    /// Losses that go on while a service waits, and addresses in two hands, with what to do.
+    /// Losses that go on while a service waits, addresses with two holders, and faults of networks, with what to do.
     #[serde(default)]
-    pub findings: Vec<Loss>,
+    pub findings: Vec<Finding>,
+    /// The errors of tasks of services that run fewer tasks than they want.
+    #[serde(default)]
+    pub task_errors: Vec<TaskError>,
     /// Why the allocator's own counts are missing, or some of them; `null` if none is. JSON has the sentence as
     /// `allocator_unknown`, the kind as `allocator_unknown_kind`.
     #[serde(flatten, with = "allocator_unknown_json")]
@@ -130,6 +135,16 @@ pub fn audit(snapshot: &Snapshot) -> Audit {
 ///
 /// A count is a moment younger than the snapshot: what was given out or back in between shows as leaked or hides a leak.
 pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Thresholds) -> Audit {
+    audit_on(snapshot, counts, thresholds, None)
+}
+
+/// As [`audit_with`], with the facts of the asked engine's host, whose addresses and routes an overlay may overlap.
+pub fn audit_on(
+    snapshot: &Snapshot,
+    counts: &AllocatorCounts,
+    thresholds: &Thresholds,
+    host: Option<&HostFacts>,
+) -> Audit {
     let waiting = Waiting::of(snapshot, counts);
     let overlays = snapshot.overlays();
     let twice: Vec<_> = overlays.iter().map(|n| (*n, duplicates(waiting.owners(n)))).collect();
@@ -141,9 +156,36 @@ pub fn audit_with(snapshot: &Snapshot, counts: &AllocatorCounts, thresholds: &Th
             nodes: snapshot.nodes.len() as u64,
             at: snapshot.engine.at,
         },
-        findings: losses(&waiting, &twice),
+        findings: losses(&waiting, &twice)
+            .into_iter()
+            .map(Finding::Loss)
+            .chain(faults(snapshot, host).into_iter().map(Finding::Fault))
+            .collect(),
+        task_errors: errors_of_short(snapshot),
         networks: overlays.into_iter().map(|n| audit_network(&waiting, n, thresholds)).collect(),
         allocator_unknown: counts.unknown.clone().or_else(|| not_asked(snapshot, counts)),
+    }
+}
+
+impl Audit {
+    /// Asks a catalogue about each task error, and makes a finding of those that need attention by themselves.
+    pub fn explain_errors(&mut self, catalogue: impl Fn(&str) -> Option<KnownError>) {
+        for error in &mut self.task_errors {
+            error.known = catalogue(&error.text);
+            let (Some(known), Some(service)) = (&error.known, &error.service) else { continue };
+            let holds = |n: &&AuditedNetwork| n.holders.iter().any(|h| h.service == *service);
+            let on = self.networks.iter().filter(holds).map(|n| n.name.clone()).collect();
+            let kind = FaultKind::TasksFail {
+                service: service.clone(),
+                on,
+                error: error.text.clone(),
+                tasks: error.tasks,
+                known: known.clone(),
+            };
+            if known.is_finding {
+                self.findings.push(Finding::Fault(Fault { kind }));
+            }
+        }
     }
 }
 
@@ -211,6 +253,8 @@ fn pressure(
     match pool.free {
         // Usable is 0 then, so every threshold would be reached; yet nothing is exhausted.
         _ if !network.is_allocated() => Pressure::Unknown,
+        // An IPv6 subnet is never used up, and nothing is counted of it.
+        None if !network.is_ipv4_only() => Pressure::Unknown,
         _ if has_waiters => Pressure::Full,
         // Only the allocator's own count may say `ok`: leaks do not show in owners.
         Some(free) => thresholds.judge(network.usable(), free),

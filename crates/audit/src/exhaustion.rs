@@ -4,87 +4,19 @@
 //! count before and after a reclaim all take their numbers from [`PoolCounts`].
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use jiff::SignedDuration;
 use pvcheck_ipam::AllocatorStatus;
-use serde::{Deserialize, Serialize};
 
-use crate::described::{Described, described};
+use crate::deduction::deduced;
+use crate::full_because::FullBecause;
 use crate::owners::Owners;
-use crate::seen::{AllocatorCounts, Network, NetworkId, NodeId, Snapshot, Task, TaskId, TaskState};
+use crate::seen::{AllocatorCounts, Network, NetworkId, NodeId, ProbeOutcome, Snapshot, Task, TaskState};
 use crate::waiting::{Lack, PATIENCE, Waiting, overlays_of};
 
 /// How long a node waits for its load balancer's address before it rejects the task (moby
 /// `waitNodeAttachmentsTimeout`).
 const BALANCER_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
-
-/// How it is known that nothing is free on a network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum FullBecause {
-    /// The allocator counts no free address.
-    Counted,
-    /// The known owners are at least as many as the usable addresses.
-    Owned,
-    /// A service waits for its virtual address here and on no other network.
-    ServiceWaits {
-        /// The service's name.
-        service: String,
-    },
-    /// A task waits for its address here and on no other network.
-    TaskWaits {
-        /// The task.
-        task: TaskId,
-    },
-    /// A node got no address for its load balancer here.
-    BalancerMissing {
-        /// The task that the node rejected for it.
-        task: TaskId,
-    },
-    /// The service or task that `why` was asked about waits here and on no other network.
-    AskedWaitsOnlyHere,
-    /// The allocator counts free addresses on every other network that the service or task waits on.
-    OthersHaveFree,
-}
-
-impl fmt::Display for FullBecause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Counted => f.write_str("the allocator itself counts no free address"),
-            Self::Owned => f.write_str("its known owners take every usable address"),
-            Self::ServiceWaits { service } => {
-                write!(f, "service {service} waits for an address here and nowhere else, so nothing is free")
-            }
-            Self::TaskWaits { task } => {
-                write!(f, "task {task} waits for an address here and nowhere else, so nothing is free")
-            }
-            Self::BalancerMissing { task } => {
-                write!(f, "task {task} was rejected because its node got no load-balancer address here")
-            }
-            Self::AskedWaitsOnlyHere => {
-                f.write_str("somebody waits for an address here and nowhere else, so nothing is free")
-            }
-            Self::OthersHaveFree => {
-                f.write_str("the allocator counts free addresses on every other network that it waits on")
-            }
-        }
-    }
-}
-
-impl Described for Option<FullBecause> {
-    type Text = Option<String>;
-
-    fn text(&self) -> Option<String> {
-        self.as_ref().map(ToString::to_string)
-    }
-
-    fn from_text(_: Option<String>) -> Self {
-        None
-    }
-}
-
-described!(full_because_json, Option<FullBecause>, "full_because", "full_kind");
 
 /// What is known of an overlay's pool without probing it. Not known is `None`, never 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,7 +53,7 @@ impl Waiting<'_> {
     pub(crate) fn pool_if(&self, network: &Network, otherwise: Option<FullBecause>) -> PoolCounts {
         let owners = self.owners(network);
         let full_because = self.full(network).or(otherwise);
-        match (self.counts.of(&network.id), &full_because) {
+        match (self.status(network), &full_because) {
             // The allocator's own number goes before every conclusion.
             (Some(status), _) => PoolCounts { full_because, ..counted(network, owners, status) },
             (None, Some(_)) => PoolCounts {
@@ -137,12 +69,28 @@ impl Waiting<'_> {
 
     /// How it is known that nothing is free on this network; `None` if it is not known, or not so.
     pub(crate) fn full(&self, network: &Network) -> Option<FullBecause> {
+        let deduced = || self.deduced.get_or_init(|| deduced(self)).get(&network.id).cloned();
+        self.full_by_itself(network).or_else(deduced)
+    }
+
+    /// The same, by what is known of this network alone.
+    pub(crate) fn full_by_itself(&self, network: &Network) -> Option<FullBecause> {
         // Without a subnet there is no pool that could be full; that is another fault, with another remedy.
         if !network.is_allocated() {
             return None;
         }
-        if let Some(status) = self.counts.of(&network.id) {
+        if let Some(status) = self.status(network) {
             return (status.dynamic_available == 0).then_some(FullBecause::Counted);
+        }
+        // The probe is younger than the lists, and it asked the allocator itself.
+        match self.probes.of(&network.id) {
+            Some(ProbeOutcome::Given) => return None,
+            Some(ProbeOutcome::Refused) => return Some(FullBecause::Probed),
+            Some(ProbeOutcome::Undecided) | None => {}
+        }
+        // An IPv6 subnet is never used up.
+        if !network.is_ipv4_only() {
+            return None;
         }
         if network.usable() <= self.owners(network).total() {
             return Some(FullBecause::Owned);
@@ -159,9 +107,17 @@ impl Waiting<'_> {
         rejected.map(|t| FullBecause::BalancerMissing { task: t.id.clone() })
     }
 
-    /// True iff the allocator itself counts a free address.
-    pub(crate) fn counts_free(&self, network: &Network) -> bool {
-        self.counts.of(&network.id).is_some_and(|s| 0 < s.dynamic_available)
+    /// The allocator's own count, where it can be compared with owners: they are of IPv4 only.
+    fn status(&self, network: &Network) -> Option<AllocatorStatus> {
+        self.counts.of(&network.id).filter(|_| network.is_ipv4_only())
+    }
+
+    /// True iff the allocator itself counts a free address, or has given one to a probe.
+    pub(crate) fn has_free(&self, network: &Network) -> bool {
+        // An IPv6 subnet is never used up.
+        let ipv6 = !network.ipv6_subnets.is_empty();
+        ipv6 || self.status(network).is_some_and(|s| 0 < s.dynamic_available)
+            || self.probes.of(&network.id) == Some(ProbeOutcome::Given)
     }
 
     /// True iff this network is the only possible reason why the task waits. A task waits for its service first

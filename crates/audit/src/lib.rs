@@ -10,9 +10,13 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod deduction;
 mod described;
 mod exhaustion;
+mod faults;
+mod full_because;
 mod holders;
+mod known_error;
 mod losses;
 mod note;
 mod owners;
@@ -26,20 +30,24 @@ mod waiting;
 mod waits;
 mod why;
 
-pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_with};
-pub use exhaustion::{FullBecause, PoolCounts, load_balancers_unsure, pool_counts};
+pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_on, audit_with};
+pub use exhaustion::{PoolCounts, load_balancers_unsure, pool_counts};
+pub use faults::{Fault, FaultKind, Finding};
+pub use full_because::{FullBecause, YoungNetwork};
 pub use holders::{Duplicate, Holder, NodeShare};
+pub use known_error::{KnownError, TaskError};
 pub use losses::{FreedVip, Loss, LossKind};
 pub use note::Note;
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
     AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute,
-    JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, RouteKind,
-    RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode,
-    Snapshot, Task, TaskId, TaskState, Vip, counts_refused, speaks_counts,
+    JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, ProbeOutcome,
+    Probes, RouteKind, RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId,
+    ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateState, UpdateStatus, Vip,
+    counts_refused, speaks_counts,
 };
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};
 pub use waits::{VipWait, waiting_services, waiting_tasks, waits_among};
-pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why};
+pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why, why_probed};

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::described::{Described, described};
-use crate::exhaustion::{FullBecause, PoolCounts, load_balancers_unsure};
+use crate::exhaustion::{PoolCounts, load_balancers_unsure};
+use crate::faults::{causes, pools_have_free};
+use crate::full_because::FullBecause;
 use crate::seen::{Network, NetworkId};
 use crate::waiting::Waiting;
 
@@ -17,6 +19,9 @@ pub enum Note {
     NotAllocated {
         /// The network's id, by which the manager's log names it.
         network: NetworkId,
+        /// True iff the default pools still have a free subnet; `None` if the pools are not known.
+        #[serde(default)]
+        pools_have_free: Option<bool>,
     },
     /// Nothing is free, and this is how that is known.
     Full {
@@ -32,6 +37,18 @@ pub enum Note {
     BalancersUnsure {
         /// How many.
         load_balancers: u64,
+    },
+    /// Only a part of the subnet is handed out.
+    Ranged {
+        /// The range.
+        range: String,
+        /// Addresses that VIPs, tasks and load balancers can have.
+        usable: u64,
+    },
+    /// The network has IPv6 subnets, whose addresses are not counted.
+    Ipv6 {
+        /// The subnets; empty if it was created with `--ipv6` and without one.
+        subnets: Vec<String>,
     },
     /// How many addresses are leaked takes a census to know.
     LeaksUnknown {
@@ -52,11 +69,23 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAllocated { network } => write!(
+            Self::NotAllocated { network, pools_have_free } => write!(
                 f,
-                "Swarm has given this network no subnet: it overlaps another network or the pool is used up; \
-                 the API does not tell which, nor the subnet asked for. Look in the log of the leading manager for \
-                 `Failed allocation for network {network}`: `Pool overlaps with other one` or `predefined address pools`"
+                "Swarm has given this network no subnet: {}. The API does not show which, nor the subnet asked for; \
+                 search the log of the leading manager for `Failed allocation for network {network}`",
+                causes(*pools_have_free)
+            ),
+            Self::Ranged { range, usable } => write!(
+                f,
+                "only addresses of its range {range} are handed out, {usable} in all, whatever the size of its subnet"
+            ),
+            Self::Ipv6 { subnets } if subnets.is_empty() => f.write_str(
+                "it was created with --ipv6 and has no IPv6 subnet: nodes up to 26.1 reject every task on it",
+            ),
+            Self::Ipv6 { subnets } => write!(
+                f,
+                "the allocator also hands out addresses of {}, which are not counted here; nodes up to 26.1 reject a task that is given one",
+                subnets.join(" and ")
             ),
             Self::Full { because } => because.fmt(f),
             Self::OwnedButFree { addresses } => write!(
@@ -106,10 +135,22 @@ described!(notes_json, Vec<Note>, "notes", "note_kinds");
 pub(crate) fn notes(waiting: &Waiting<'_>, network: &Network, pool: &PoolCounts) -> Vec<Note> {
     // Of a network without a subnet nothing else can be said: it has no addresses.
     if !network.is_allocated() {
-        return vec![Note::NotAllocated { network: network.id.clone() }];
+        let pools_have_free = pools_have_free(waiting.snapshot);
+        return vec![Note::NotAllocated { network: network.id.clone(), pools_have_free }];
     }
     let owners = waiting.owners(network);
     let mut notes = Vec::new();
+    notes.extend(
+        network
+            .pools
+            .iter()
+            .filter_map(|p| p.range)
+            .map(|range| Note::Ranged { range: range.to_string(), usable: network.usable() }),
+    );
+    if network.ipv6 || !network.ipv6_subnets.is_empty() {
+        let subnets = network.ipv6_subnets.iter().map(ToString::to_string).collect();
+        notes.push(Note::Ipv6 { subnets });
+    }
     notes.extend(pool.full_because.clone().map(|because| Note::Full { because }));
     if 0 < pool.owned_but_free {
         notes.push(Note::OwnedButFree { addresses: pool.owned_but_free });
@@ -119,7 +160,7 @@ pub(crate) fn notes(waiting: &Waiting<'_>, network: &Network, pool: &PoolCounts)
         notes.push(Note::BalancersUnsure { load_balancers });
     }
     // With owners that the allocator does not count, a census would show those and still not the difference.
-    if pool.leaked.is_none() && 0 == pool.owned_but_free {
+    if pool.leaked.is_none() && 0 == pool.owned_but_free && network.is_ipv4_only() {
         let service = waiting.waits.first().map(|w| w.service.clone());
         notes.push(Note::LeaksUnknown { network: network.name.clone(), waiting: service });
     }

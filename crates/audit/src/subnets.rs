@@ -4,12 +4,28 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
-use pvcheck_ipam::{Reservation, Subnet};
+use pvcheck_ipam::{Index, Reservation, Subnet};
 
 use crate::seen::{HostAddress, HostFacts, HostRoute, Network, Node, RouteKind, Snapshot};
 
 /// Sources of each reserved network, by owner, in the order in which they were met.
 type Taken = BTreeMap<(IpNet, String), Vec<String>>;
+
+/// An overlay that shares addresses with something else.
+pub(crate) struct Overlapping {
+    /// The overlay, by name.
+    pub(crate) network: String,
+    /// Its subnet.
+    pub(crate) subnet: IpNet,
+    /// The owner of the other net: an overlay, a bridge, an interface.
+    pub(crate) other: String,
+    /// What that one has.
+    pub(crate) other_net: IpNet,
+    /// Where that was seen.
+    pub(crate) source: String,
+    /// True iff the other one is an overlay, too.
+    pub(crate) other_is_overlay: bool,
+}
 
 /// Every network and address that an overlay of this Swarm must not overlap, as far as one snapshot shows: overlays,
 /// the asked engine's own networks, and its host's addresses and routes of all tables, IPv4 and IPv6.
@@ -23,8 +39,8 @@ pub fn reservations(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Reserv
     let mut taken = Taken::new();
     for network in &snapshot.networks {
         let source = format!("docker {} network", kind(network));
-        for subnet in network.subnets() {
-            add(&mut taken, subnet.into(), owner(network), source.clone());
+        for net in nets(network) {
+            add(&mut taken, net, owner(network), source.clone());
         }
     }
     // A bridge's address and route are seen twice, here and by the engine: one owner makes them one reservation.
@@ -35,6 +51,40 @@ pub fn reservations(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Reserv
     let join =
         |((net, owner), sources): (_, Vec<String>)| Reservation { net, owner, source: sources.join(", ") };
     taken.into_iter().map(join).collect()
+}
+
+/// Every overlay that shares addresses with another overlay, with a network of the asked engine, or with an address or
+/// route of its host: the collisions of [`reservations`] with an overlay on one side.
+pub(crate) fn overlaps(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Overlapping> {
+    let overlays: BTreeSet<(IpNet, String)> =
+        snapshot.overlays().into_iter().flat_map(|n| nets(n).map(|net| (net.trunc(), owner(n)))).collect();
+    let is_overlay = |r: &Reservation| overlays.contains(&(r.net, r.owner.clone()));
+    let index = Index::new(reservations(snapshot, host));
+    let of_overlays = index.collisions().filter_map(|c| match (is_overlay(c.left), is_overlay(c.right)) {
+        // Of two equal subnets neither is the narrower one, so the names decide.
+        (true, true) if c.left.net == c.right.net && c.right.owner < c.left.owner => {
+            Some((c.right, c.left, true))
+        }
+        (true, other_is_overlay) => Some((c.left, c.right, other_is_overlay)),
+        (false, true) => Some((c.right, c.left, false)),
+        (false, false) => None,
+    });
+    of_overlays
+        .map(|(own, other, other_is_overlay)| Overlapping {
+            network: own.owner.clone(),
+            subnet: own.net,
+            other: other.owner.clone(),
+            other_net: other.net,
+            source: other.source.clone(),
+            other_is_overlay,
+        })
+        .collect()
+}
+
+/// The network's subnets, IPv4 and IPv6.
+fn nets(network: &Network) -> impl Iterator<Item = IpNet> {
+    let v6: Vec<IpNet> = network.ipv6_subnets.iter().map(|n| IpNet::V6(*n)).collect();
+    network.subnets().into_iter().map(IpNet::from).chain(v6)
 }
 
 /// The Swarm's default address pools, out of which the engine picks subnets by itself later.
@@ -240,11 +290,7 @@ mod tests {
             "2001:db8::/64 of eth0 (host address 2001:db8::1/64)",
         ];
         assert_eq!(found, expected);
-        assert_eq!(
-            pvcheck_ipam::Index::new(taken).collisions().count(),
-            0,
-            "no reservation collides with itself"
-        );
+        assert_eq!(Index::new(taken).collisions().count(), 0, "no reservation collides with itself");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use pvcheck_ipam::{AllocatorStatus, Pool, Subnet};
 
 use crate::seen::{
     AllocatorCounts, EndpointMode, EngineFacts, Network, NetworkId, Node, NodeAvailability, NodeId,
-    NodeState, Runtime, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, Vip,
+    NodeState, Runtime, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, Vip,
 };
 
 /// The engine's clock in every world. What has no time counts as long ago.
@@ -60,6 +60,9 @@ pub(crate) fn network(name: &str, subnet: &str) -> Network {
         attachable: true,
         internal: false,
         pools: Subnet::parse(subnet).ok().map(Pool::new).into_iter().collect(),
+        ipv6: false,
+        ipv6_subnets: Vec::new(),
+        created: None,
         bridge: None,
         stack: None,
         run: None,
@@ -71,6 +74,7 @@ pub(crate) fn service(name: &str, vips: &[(&str, &str)]) -> Service {
     let vip = |(network, address): &(&str, &str)| Vip {
         network: NetworkId::new(*network),
         address: address.parse().ok(),
+        ipv6: None,
     };
     Service {
         id: ServiceId::new(name),
@@ -84,6 +88,8 @@ pub(crate) fn service(name: &str, vips: &[(&str, &str)]) -> Service {
         run: None,
         created: None,
         updated: None,
+        update_order: UpdateOrder::StopFirst,
+        update: None,
     }
 }
 

@@ -1,11 +1,15 @@
 //! One snapshot, with what every judgement of it needs: who owns what, and who is waiting for an address.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::full_because::FullBecause;
 use crate::owners::{Owners, owners};
-use crate::seen::{AllocatorCounts, EndpointMode, Network, NetworkId, Service, Snapshot, Task, TaskState};
+use crate::seen::{
+    AllocatorCounts, EndpointMode, Network, NetworkId, Probes, Service, Snapshot, Task, TaskState,
+};
 use crate::waits::{VipWait, waiting_services};
 
 /// How long a service or a task may lack an address before it counts as waiting. Allocation takes milliseconds.
@@ -31,6 +35,11 @@ pub(crate) struct Waiting<'a> {
     pub(crate) waits: Vec<VipWait>,
     /// Tasks that have waited for an address for a while.
     pub(crate) lacks: Vec<Lack<'a>>,
+    /// What probes on networks came to, if there were any.
+    pub(crate) probes: Probes,
+    /// Networks that are full because all others of something that waits cannot be.
+    /// Asked for by [`Waiting::full`] first, since it takes what each network shows by itself.
+    pub(crate) deduced: OnceCell<BTreeMap<NetworkId, FullBecause>>,
     owners: BTreeMap<&'a NetworkId, Owners>,
     /// For a network that the snapshot does not list.
     unowned: Owners,
@@ -38,6 +47,11 @@ pub(crate) struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     pub(crate) fn of(snapshot: &'a Snapshot, counts: &'a AllocatorCounts) -> Self {
+        Self::probed(snapshot, counts, &Probes::default())
+    }
+
+    /// The same, with what probes on its networks came to.
+    pub(crate) fn probed(snapshot: &'a Snapshot, counts: &'a AllocatorCounts, probes: &Probes) -> Self {
         // A time that is not known counts as long ago: an address that is missing is worth a word.
         let patient = |w: &VipWait| {
             let service = snapshot.service_named(&w.service);
@@ -49,7 +63,16 @@ impl<'a> Waiting<'a> {
         let lacks = waiting.filter(|t| has_waited(snapshot, t.since, PATIENCE) != Some(false));
         let lacks = lacks.map(|task| lack(snapshot, task)).filter(|l| !l.on.is_empty()).collect();
         let owners = snapshot.overlays().into_iter().map(|n| (&n.id, owners(snapshot, n))).collect();
-        Self { snapshot, counts, waits, lacks, owners, unowned: Owners::default() }
+        Self {
+            snapshot,
+            counts,
+            waits,
+            lacks,
+            probes: probes.clone(),
+            deduced: OnceCell::new(),
+            owners,
+            unowned: Owners::default(),
+        }
     }
 
     /// Who holds what on this overlay; no owners for a network that the snapshot does not list as one.

@@ -45,7 +45,7 @@ fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
         let network = networks.iter().find(|n| n.id == **id);
         // A node-local network (`host`, a bridge) gives no VIP.
         network.is_none_or(Network::is_overlay)
-            && !service.vips.iter().any(|v| v.network == **id && v.address.is_some())
+            && !service.vips.iter().any(|v| v.network == **id && v.is_given())
     };
     let lacking: Vec<_> = wanted.filter(without_vip).collect();
     lacking

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use pvcheck_audit::{
     AllocatorCounts, AuditedNetwork, EndpointMode, EngineFacts, JobMode, Network, NetworkId, Node,
     NodeAvailability, NodeId, NodeState, Runtime, SavedSnapshot, Service, ServiceId, ServiceMode, Snapshot,
-    Task, TaskId, TaskState, Verdict, Vip, audit_with, pool_counts, why,
+    Task, TaskId, TaskState, UpdateOrder, Verdict, Vip, audit_with, pool_counts, why,
 };
 use pvcheck_ipam::{AllocatorStatus, Pool, Pressure, Subnet, Thresholds};
 
@@ -61,6 +61,9 @@ fn network() -> impl Strategy<Value = Network> {
             attachable: true,
             internal: false,
             pools,
+            ipv6: false,
+            ipv6_subnets: Vec::new(),
+            created: None,
             bridge: None,
             stack: None,
             run: None,
@@ -81,8 +84,11 @@ fn service() -> impl Strategy<Value = Service> {
         Just(ServiceMode::Replicated(u64::MAX)),
     ];
     let endpoint = prop_oneof![4 => Just(EndpointMode::Vip), 1 => Just(EndpointMode::Dnsrr)];
-    let vip =
-        (id(), option::of(address())).prop_map(|(id, address)| Vip { network: NetworkId::new(id), address });
+    let vip = (id(), option::of(address())).prop_map(|(id, address)| Vip {
+        network: NetworkId::new(id),
+        address,
+        ipv6: None,
+    });
     let networks = vec(id().prop_map(NetworkId::new), 0..4);
     (
         (id(), id(), mode, endpoint, networks),
@@ -102,6 +108,8 @@ fn service() -> impl Strategy<Value = Service> {
                     run: None,
                     created,
                     updated,
+                    update_order: UpdateOrder::StopFirst,
+                    update: None,
                 }
             },
         )
@@ -194,7 +202,7 @@ proptest! {
                 }
                 // What goes wrong with the service is said, although it does not explain this task.
                 Verdict::Unknown => prop_assert!(found.network.is_none()),
-                Verdict::NotAddress => prop_assert!(found.network.is_none() && found.findings.is_empty()),
+                Verdict::NotAddress => prop_assert!(found.network.is_none() && found.findings.iter().all(|f| f.loss().is_none())),
             }
         }
     }

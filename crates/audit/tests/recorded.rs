@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use pvcheck_audit::{Audit, Loss, LossKind, Remedy, SavedSnapshot, Verdict, Why, audit_with, why};
+use pvcheck_audit::{Audit, Finding, Loss, LossKind, Remedy, SavedSnapshot, Verdict, Why, audit_with, why};
 
 const RECORDED: [(&str, &str); 3] = [
     ("20.10.24", include_str!("fixtures/stuck-bookworm.json")),
@@ -34,7 +34,7 @@ fn kind(loss: &Loss) -> &'static str {
 }
 
 fn kinds(found: &Why) -> Vec<&'static str> {
-    found.findings.iter().map(kind).collect()
+    found.findings.iter().filter_map(Finding::loss).map(kind).collect()
 }
 
 fn first_command(found: &Why) -> Option<String> {
@@ -77,7 +77,8 @@ fn a_service_that_waits_for_its_second_network_loses_addresses_on_the_first() {
         assert_eq!(kinds(&found), ["retries lose addresses"]);
         assert_eq!(found.findings[0].networks(), ["p"]);
         let report = audited(&saved);
-        let in_audit = report.findings.iter().find(|f| f.service() == Some("whole"));
+        let in_audit =
+            report.findings.iter().find(|f| f.loss().is_some_and(|l| l.service() == Some("whole")));
         assert_eq!(in_audit, Some(&found.findings[0]), "the audit says the same");
         let p = report.networks.iter().find(|n| n.name == "p").expect("p");
         assert_eq!((p.owned.total(), p.leaked), (0, None), "nothing is owned there, and losses are unknown");
@@ -104,7 +105,8 @@ fn a_freed_address_is_in_two_hands() {
         let holders: BTreeSet<_> = twice.holders.iter().filter_map(|h| h.service.as_deref()).collect();
         assert_eq!(twice.address.to_string(), "10.82.1.2");
         assert_eq!(holders, BTreeSet::from(["live", "new11"]), "{version}");
-        let same: Vec<_> = report.findings.iter().filter(|f| kind(f) == "same address").collect();
+        let same: Vec<_> =
+            report.findings.iter().filter_map(Finding::loss).filter(|f| kind(f) == "same address").collect();
         assert!(matches!(same.as_slice(), [one] if one.networks() == ["roomy"]), "{same:?}");
     }
 }

@@ -65,7 +65,11 @@ pub(crate) enum Output {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show every overlay: capacity, holders, waiting tasks, leaks; changes nothing
+    /// Show every overlay: capacity, holders, waiting tasks, leaks, faults; changes nothing
+    ///
+    /// Exit code 1 if anything is found: a full network, a task that waits, a loss, an address with two holders, subnets
+    /// that overlap (each other, a bridge, a route of the host), a network without a subnet or too small for a task, a
+    /// missing ingress network, tasks that fail with a known error; 0 if nothing is.
     ///
     /// `--save FILE` keeps the snapshot, redacted; `--snapshot FILE` audits it later, without an engine.
     ///
@@ -129,7 +133,9 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck sweep --apply
     Sweep(Apply),
-    /// Explain why a service or task does not run, and what to do; changes nothing
+    /// Explain why a service or task does not run, and what to do; changes nothing without --probe
+    ///
+    /// Exit codes: 0 all is well, 1 a cause was found, 3 one snapshot does not decide it.
     ///
     /// Example: pvcheck why shop_app
     Why(Why),
@@ -168,6 +174,10 @@ pub(crate) struct Why {
     /// Read a snapshot that `pvcheck audit --save` wrote, without an engine
     #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
+    /// If one snapshot does not show which of several networks is full: create a service without tasks on each, see
+    /// whether it is given an address, and remove it; what waits tries again by that and may lose an address per probe
+    #[arg(long, conflicts_with = "snapshot")]
+    pub(crate) probe: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -11,6 +11,7 @@ mod files;
 mod printer;
 mod report;
 mod session;
+mod signatures;
 
 use std::ffi::OsString;
 use std::io::Write;

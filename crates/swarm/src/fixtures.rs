@@ -33,6 +33,8 @@ pub(crate) fn service(id: &str, networks: &[&str]) -> Service {
         run: None,
         created: None,
         updated: None,
+        update_order: pvcheck_audit::UpdateOrder::StopFirst,
+        update: None,
     }
 }
 

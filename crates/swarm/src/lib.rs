@@ -35,6 +35,7 @@ mod fixtures;
 mod labels;
 mod lock;
 mod operation;
+mod probe;
 mod progress;
 mod read;
 mod reclaim;
@@ -52,6 +53,7 @@ pub use engine::{
 pub use labels::{RUN_LABEL, STACK_LABEL};
 pub use lock::{Lock, LockAs, LockError, LockFacts, LockRequest, TakenOver};
 pub use operation::Operation;
+pub use probe::{most_probes, probe};
 pub use progress::{Progress, Watcher, silent};
 pub use read::{HostFactsError, read_count, read_counts, read_host, read_with_host};
 pub use reclaim::{
@@ -61,8 +63,8 @@ pub use reclaim::{
     reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
 };
 pub use removal::{
-    FoundStacks, Left, LeftReason, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan, StackRemoval,
-    find_stacks, leftover_runs, plan_removal, remove_stacks, sweep_run,
+    FoundStacks, Left, LeftReason, NetworkUse, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan,
+    StackRemoval, find_stacks, leftover_runs, plan_removal, remove_stacks, sweep_run,
 };
 pub use run::RunId;
 pub use write::{Permit, PublishMode, StackSpec};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::seen::{NodeState, Service};
+use crate::seen::{NodeState, Service, TaskId};
 use crate::testing::{NOW, at, counts, dnsrr, network, owned_full, rejected, service, task, world};
 
 /// A /28 `net` (13 usable) with one service and its task, which runs: 3 owned with the load balancer.
@@ -62,8 +62,11 @@ fn what_is_no_evidence_leaves_everything_unknown() {
     let service_first = |world: &mut Snapshot| {
         let mut late = service("late", &[("other", "")]);
         late.networks.push(NetworkId::new("net"));
-        late.vips
-            .push(crate::Vip { network: NetworkId::new("net"), address: Some("10.2.0.9".parse().unwrap()) });
+        late.vips.push(crate::Vip {
+            network: NetworkId::new("net"),
+            address: Some("10.2.0.9".parse().unwrap()),
+            ipv6: None,
+        });
         world.services.push(late);
         world.tasks.push(task("t2", "late", TaskState::New, &[("other", "10.3.0.9")]));
     };

@@ -54,7 +54,10 @@ fn each_note_in_its_place() {
 
     let mut bare = snapshot();
     bare.networks[0].pools.clear();
-    assert_eq!(found(&bare, &none), [Note::NotAllocated { network: NetworkId::new("a") }]);
+    assert_eq!(
+        found(&bare, &none),
+        [Note::NotAllocated { network: NetworkId::new("a"), pools_have_free: None }]
+    );
 }
 
 /// The sentences stay where they were; the kinds stand beside them.

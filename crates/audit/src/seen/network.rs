@@ -1,5 +1,7 @@
 //! Networks, of the Swarm and of the asked engine's own node.
 
+use ipnet::Ipv6Net;
+use jiff::Timestamp;
 use pvcheck_ipam::{AllocatorStatus, Capacity, Pool, Subnet};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,15 @@ pub struct Network {
     pub internal: bool,
     /// Its IPv4 pools; none while it is not allocated.
     pub pools: Vec<Pool>,
+    /// True iff it was created with `--ipv6`, with an IPv6 subnet or without.
+    #[serde(default)]
+    pub ipv6: bool,
+    /// Its IPv6 subnets. The allocator draws addresses from them as from IPv4 ones.
+    #[serde(default)]
+    pub ipv6_subnets: Vec<Ipv6Net>,
+    /// When it was created, by the Swarm's clocks; `None` in a file of an older pvcheck.
+    #[serde(default)]
+    pub created: Option<Timestamp>,
     /// The bridge interface that it is on the asked engine's host; `None` for other drivers.
     #[serde(default)]
     pub bridge: Option<String>,
@@ -40,9 +51,15 @@ impl Network {
         self.scope == "swarm" && matches!(self.driver.as_str(), "overlay" | "")
     }
 
-    /// True iff Swarm has given it a subnet.
+    /// True iff Swarm has given it a subnet, IPv4 or IPv6.
     pub fn is_allocated(&self) -> bool {
-        !self.pools.is_empty()
+        !self.pools.is_empty() || !self.ipv6_subnets.is_empty()
+    }
+
+    /// True iff all of its addresses come from IPv4 subnets, so that they can be counted and can run out. With an IPv6
+    /// subnet, the allocator takes an address from either, and that subnet is never used up.
+    pub fn is_ipv4_only(&self) -> bool {
+        !self.pools.is_empty() && self.ipv6_subnets.is_empty()
     }
 
     /// Its IPv4 subnets; none while it is not allocated.

@@ -1,11 +1,12 @@
 //! Services and their virtual addresses.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{NetworkId, ServiceId};
+use super::update::{UpdateOrder, UpdateStatus};
 
 /// How many tasks a service wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +97,18 @@ pub enum EndpointMode {
 pub struct Vip {
     /// The network.
     pub network: NetworkId,
-    /// The address; `None` while the allocator could not give one.
+    /// The IPv4 address; `None` while the allocator could not give one, and where it gave an IPv6 one.
     pub address: Option<Ipv4Addr>,
+    /// The IPv6 address, of a network with an IPv6 subnet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+impl Vip {
+    /// True iff the allocator has given an address, IPv4 or IPv6.
+    pub fn is_given(&self) -> bool {
+        self.address.is_some() || self.ipv6.is_some()
+    }
 }
 
 /// A service.
@@ -127,6 +138,12 @@ pub struct Service {
     /// When anything of it changed last, by the Swarm's clocks: its specification, or its addresses.
     #[serde(default)]
     pub updated: Option<Timestamp>,
+    /// Which of an update's two tasks goes first.
+    #[serde(default)]
+    pub update_order: UpdateOrder,
+    /// How far its last update is; `None` if it was never updated, and in a file of an older pvcheck.
+    #[serde(default)]
+    pub update: Option<UpdateStatus>,
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::remedy::Remedy;
+use super::remedy::{Remedy, RemedyKind};
 use super::suspects::WaitedOn;
-use crate::losses::Loss;
-use crate::seen::TaskId;
+use crate::faults::Finding;
+use crate::known_error::{KnownError, TaskError};
+use crate::seen::{TaskId, UpdateStatus};
 
 /// Why something does not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +27,33 @@ pub struct Why {
     /// Networks of which at least one refuses, if it is not known which.
     pub candidates: Vec<WaitedOn>,
     /// What else goes wrong, with this service and on these networks.
-    pub findings: Vec<Loss>,
+    pub findings: Vec<Finding>,
+    /// The service's last update, if it did not complete; an update of a service that runs may be under way.
+    #[serde(default)]
+    pub update: Option<UpdateStatus>,
+    /// The errors that its tasks show, the newest first; none where nothing is wrong.
+    #[serde(default)]
+    pub errors: Vec<TaskError>,
     /// What to do, cheapest first.
     pub remedies: Vec<Remedy>,
+}
+
+impl Why {
+    /// Asks a catalogue about each error. What it says to do comes before the steps that only look for the cause.
+    pub fn explain_errors(&mut self, catalogue: impl Fn(&str) -> Option<KnownError>) {
+        let mut steps = Vec::new();
+        for error in &mut self.errors {
+            error.known = catalogue(&error.text);
+            let Some(known) = &error.known else { continue };
+            let kind =
+                RemedyKind::HealError { signature: known.signature.clone(), remedy: known.remedy.clone() };
+            if self.verdict == Verdict::NotAddress && !steps.contains(&Remedy::from(kind.clone())) {
+                steps.push(kind.into());
+            }
+        }
+        let first = self.remedies.iter().position(|r| r.kind.only_looks()).unwrap_or(self.remedies.len());
+        self.remedies.splice(first..first, steps);
+    }
 }
 
 /// Why something does not run, in a word.

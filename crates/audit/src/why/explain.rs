@@ -3,12 +3,16 @@
 use super::answer::{Link, Verdict, Why};
 use super::case::{Case, Decision};
 use super::job::JobTasks;
-use super::no_address::{for_address, for_balancer, for_vip};
+use super::no_address::{for_address, for_balancer, for_ingress, for_vip};
 use super::remedy::Remedy;
 use super::subject::{NoSuchSubject, Subject, subject};
 use super::{other_causes, remedies};
+use crate::faults::{Fault, FaultKind, Finding, faults};
+use crate::known_error::errors_of;
 use crate::losses::{Loss, losses};
-use crate::seen::{AllocatorCounts, Service, ServiceMode, Snapshot, TaskState};
+use crate::seen::{
+    AllocatorCounts, Probes, Service, ServiceMode, Snapshot, TaskState, UpdateState, UpdateStatus,
+};
 use crate::waiting::{Waiting, overlays_wanted};
 
 /// Explains why a service, or one task, does not run: by name, by id, or by the beginning of an id.
@@ -19,7 +23,20 @@ use crate::waiting::{Waiting, overlays_wanted};
 /// # Errors
 /// If no service or task matches `asked`, or more than one does.
 pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result<Why, NoSuchSubject> {
-    let waiting = Waiting::of(snapshot, counts);
+    why_probed(snapshot, counts, &Probes::default(), asked)
+}
+
+/// As [`why`], with what probes on the candidates came to.
+///
+/// # Errors
+/// If no service or task matches `asked`, or more than one does.
+pub fn why_probed(
+    snapshot: &Snapshot,
+    counts: &AllocatorCounts,
+    probes: &Probes,
+    asked: &str,
+) -> Result<Why, NoSuchSubject> {
+    let waiting = Waiting::probed(snapshot, counts, probes);
     let (service, task) = match subject(snapshot, asked)? {
         Subject::Service(service) => (Some(service), None),
         Subject::Task(task) => (task.service.as_ref().and_then(|id| snapshot.service(id)), Some(task)),
@@ -28,26 +45,52 @@ pub fn why(snapshot: &Snapshot, counts: &AllocatorCounts, asked: &str) -> Result
     let decision = decide(&case);
     let remedies = remedies::remedies(&case, &decision);
     let first = service.map(|s| service_link(snapshot, s));
+    let update = service.and_then(|s| s.update.as_ref()).filter(|u| u.state != UpdateState::Completed);
+    let update_link = service.zip(update).map(|(s, u)| update_link(&s.name, u));
     let name = service.map(|s| s.name.clone());
+    let errors = match decision.verdict {
+        Verdict::Running => Vec::new(),
+        _ => errors_of(name.as_deref(), case.tasks()),
+    };
     Ok(Why {
-        findings: concerning(&waiting, name.as_deref(), &decision),
+        findings: concerning(&waiting, service, &decision),
         service: name,
         task: decision.task.map(|t| t.id.clone()),
         verdict: decision.verdict,
         summary: decision.summary,
-        chain: first.into_iter().chain(decision.links).collect(),
+        chain: first.into_iter().chain(update_link).chain(decision.links).collect(),
         network: decision.network,
         candidates: decision.candidates,
+        update: update.cloned(),
+        errors,
         remedies: remedies.into_iter().map(Remedy::from).collect(),
     })
 }
 
-/// The losses of this service, and those on the networks that refuse.
-fn concerning(waiting: &Waiting<'_>, service: Option<&str>, decision: &Decision<'_>) -> Vec<Loss> {
-    // What runs, or fails for another reason, is not helped by a word on addresses elsewhere.
-    if matches!(decision.verdict, Verdict::Running | Verdict::NotAddress) {
+/// The losses of this service and those on the networks that refuse, and the faults of its own networks.
+fn concerning(waiting: &Waiting<'_>, service: Option<&Service>, decision: &Decision<'_>) -> Vec<Finding> {
+    if decision.verdict == Verdict::Running {
         return Vec::new();
     }
+    let mut found: Vec<Finding> =
+        losses_of(waiting, service, decision).into_iter().map(Finding::Loss).collect();
+    let Some(service) = service else { return found };
+    let on: Vec<&str> = overlays_wanted(waiting.snapshot, service).iter().map(|n| n.name.as_str()).collect();
+    // Without the host: its facts are for the audit, and a saved snapshot has them apart.
+    let here = |f: &Fault| match &f.kind {
+        FaultKind::IngressMissing { services } => services.contains(&service.name),
+        _ => f.networks().iter().any(|n| on.contains(&n.as_str())),
+    };
+    found.extend(faults(waiting.snapshot, None).into_iter().filter(here).map(Finding::Fault));
+    found
+}
+
+fn losses_of(waiting: &Waiting<'_>, service: Option<&Service>, decision: &Decision<'_>) -> Vec<Loss> {
+    // What fails for another reason is not helped by a word on addresses elsewhere.
+    if decision.verdict == Verdict::NotAddress {
+        return Vec::new();
+    }
+    let service = service.map(|s| s.name.as_str());
     let networks: Vec<&str> =
         decision.network.iter().chain(&decision.candidates).map(|n| n.name.as_str()).collect();
     // Addresses with two holders are the audit's: they do not keep anything from starting.
@@ -66,7 +109,23 @@ fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     {
         return waits;
     }
-    for_address(case).or_else(|| for_balancer(case)).unwrap_or_else(|| other_causes::decide(case))
+    for_address(case)
+        .or_else(|| for_balancer(case))
+        .or_else(|| for_ingress(case))
+        .unwrap_or_else(|| other_causes::decide(case))
+}
+
+fn update_link(service: &str, update: &UpdateStatus) -> Link {
+    Link {
+        subject: format!("update of {service}"),
+        state: update.state.word().replace('_', " "),
+        since: update.started,
+        fact: if update.message.is_empty() {
+            "the Swarm says no more of it".into()
+        } else {
+            update.message.clone()
+        },
+    }
 }
 
 fn service_link(snapshot: &Snapshot, service: &Service) -> Link {

@@ -10,9 +10,10 @@ mod remedies;
 mod remedy;
 mod subject;
 mod suspects;
+mod update;
 
 pub use answer::{Link, Verdict, Why};
-pub use explain::why;
+pub use explain::{why, why_probed};
 pub use remedy::{Remedy, RemedyKind};
 pub use subject::NoSuchSubject;
 pub use suspects::WaitedOn;

@@ -4,10 +4,13 @@ use jiff::Timestamp;
 
 use super::answer::{Link, Verdict};
 use super::case::{Case, Decision, task_link};
+use super::remedy::RemedyKind;
 use super::suspects::{Suspects, WaitedOn, suspects, waited_on};
-use crate::exhaustion::{FullBecause, balancer_patience};
+use crate::exhaustion::balancer_patience;
+use crate::faults::{causes, pools_have_free};
+use crate::full_because::FullBecause;
 use crate::losses::names;
-use crate::seen::{Network, Service, Task, TaskState};
+use crate::seen::{EndpointMode, Network, Service, Task, TaskState};
 use crate::waiting::{Waiting, has_waited, lacked_balancer, overlays_of, overlays_wanted};
 use crate::waits::waiting_services;
 
@@ -103,6 +106,22 @@ pub(super) fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     Some(refused(case, Some(task), &on, Verdict::Address, vec![task_link(task, &fact)]))
 }
 
+/// The decision if the service publishes through the routing mesh and there is no `ingress` network.
+pub(super) fn for_ingress<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
+    let service = case.service.filter(|s| s.publishes_ingress && s.endpoint == EndpointMode::Vip)?;
+    let task = case.tasks().find(|t| t.state == TaskState::New && t.is_wanted())?;
+    if case.waiting.snapshot.networks.iter().any(|n| n.ingress) {
+        return None;
+    }
+    let summary = format!(
+        "service {} publishes a port through the routing mesh, and the Swarm has no ingress network",
+        service.name
+    );
+    let links = vec![new_link(case, task, "its service is not allocated")];
+    let remedies = vec![RemedyKind::CreateIngress, RemedyKind::PublishInHostMode];
+    Some(Decision { links, remedies, ..Decision::new(Verdict::Network, summary, Some(task)) })
+}
+
 /// The networks of a task that are full by other evidence than a rejected task, which may be this very one.
 fn full_ones<'a>(waiting: &Waiting<'a>, task: &Task) -> Vec<&'a Network> {
     let mut networks = overlays_of(waiting.snapshot, task);
@@ -137,7 +156,8 @@ fn not_allocated<'a>(case: &Case<'a>, network: &Network) -> Decision<'a> {
     let summary = format!("{} waits for network {name}, which has no subnet", case.name());
     let waited = waited_on(case.waiting, network, None);
     let fact = format!(
-        "Swarm has given it no subnet: it overlaps another overlay, or the pool is used up; the manager's log tells which, under `Failed allocation for network {}`",
+        "Swarm has given it no subnet: {}; the manager's log tells which, under `Failed allocation for network {}`",
+        causes(pools_have_free(case.waiting.snapshot)),
         network.id
     );
     let link = network_link(&waited, "not allocated", None, fact);
@@ -163,8 +183,10 @@ fn one_of<'a>(
     since: Option<Timestamp>,
 ) -> Decision<'a> {
     let names = candidates.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(" or ");
-    let summary =
-        format!("{} waits for an address: {names} is full, and lists do not tell which", case.name());
+    let summary = format!(
+        "{} waits for an address: {names} is full, and one snapshot does not show which",
+        case.name()
+    );
     let link = |n: &WaitedOn| network_link(n, "full, or another one is", since, perhaps_fact(n));
     let links = candidates.iter().map(link).collect();
     Decision { links, candidates, ..Decision::new(verdict, summary, None) }
@@ -177,10 +199,11 @@ fn have_free<'a>(
     since: Option<Timestamp>,
 ) -> Decision<'a> {
     let summary = format!(
-        "{} waits for an address although the allocator counts free ones now; it tries again when anybody gives an address back",
+        "{} waits for an address although the allocator counts free ones now; the allocator tries again when an address is given back",
         case.name()
     );
-    let links = candidates.iter().map(|n| network_link(n, "has room now", since, sum_fact(n))).collect();
+    let links =
+        candidates.iter().map(|n| network_link(n, "has free addresses now", since, sum_fact(n))).collect();
     Decision { links, candidates, ..Decision::new(verdict, summary, None) }
 }
 

@@ -6,8 +6,10 @@ use super::answer::Verdict;
 use super::case::{Case, Decision, task_link};
 use super::job::JobTasks;
 use super::remedy::RemedyKind;
-use crate::seen::{NodeState, Service, ServiceMode, Task, TaskState};
-use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
+use super::update;
+use crate::seen::{Network, NodeState, Service, ServiceMode, Task, TaskState};
+use crate::subnets::overlaps;
+use crate::waiting::{PATIENCE, has_waited, lacked_balancer, overlays_wanted};
 
 /// How long a task may take from its node to its start before that is worth a word. Images take their time.
 const SLOW: SignedDuration = SignedDuration::from_secs(30);
@@ -52,26 +54,26 @@ pub(crate) fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     if let Some(service) = case.service.filter(|_| case.task.is_none())
         && let Some(done) = as_wanted(case, service, &tasks, down.is_some())
     {
-        return done;
+        return update::judged(case, service, done);
     }
     // A job's task that has completed is still wanted, and needs nothing any more.
     let due = |t: &&Task| t.is_wanted() && t.state.holds_addresses() && t.state != TaskState::Running;
     let wanted = || tasks.iter().copied().filter(due);
     // PENDING with an error is the scheduler's own verdict (`no suitable node`), and needs no waiting.
     if let Some(task) = wanted().find(|t| t.state == TaskState::Pending && !t.error.is_empty()) {
-        return unplaced(case, task);
+        return update::stuck_at(case, task, unplaced(case, task));
     }
     let ended = tasks.iter().copied().filter(|t| !t.state.holds_addresses() && !t.error.is_empty());
     let newest = ended.max_by_key(|t| (t.since, t.id.clone()));
     // What failed last says more than the task that replaces it, which is young and has no error yet.
     if let Some(task) = newest {
-        return failed(case, task);
+        return update::stuck_at(case, task, failed(case, task));
     }
     if let Some((task, host)) = down {
         return on_down_node(case, task, &host);
     }
     match wanted().min_by_key(|t| (t.state, t.since)) {
-        Some(task) => on_its_way(case, task),
+        Some(task) => update::stuck_at(case, task, on_its_way(case, task)),
         None => Decision::new(
             Verdict::Unknown,
             format!("{} has no task that is wanted; ask again in some seconds", case.name()),
@@ -95,7 +97,10 @@ fn as_wanted<'a>(
     let summary = match service.mode {
         // It keeps its virtual addresses all the same.
         ServiceMode::Replicated(0) => format!("service {name} wants no task"),
-        ServiceMode::Replicated(n) if n <= running => format!("service {name} runs: {running} of {n} tasks"),
+        // A task of an update that does not come up is wanted as well, while the one that it replaces still runs.
+        ServiceMode::Replicated(n) if n <= running && all_run() && !node_down => {
+            format!("service {name} runs: {running} of {n} tasks")
+        }
         // How many nodes are eligible the lists do not say, so the tasks that there are have to do.
         ServiceMode::Global if 0 < running && all_run() && !node_down => {
             format!("service {name} runs: {running} tasks, one per node")
@@ -156,13 +161,39 @@ fn failed<'a>(case: &Case<'a>, task: &'a Task) -> Decision<'a> {
     )
     .link(task_link(task, error));
     if let Some(service) = case.service {
+        decision.remedies = another_subnet(case, service, error);
         let service = || service.name.clone();
-        decision.remedies = vec![
-            RemedyKind::SeeTaskErrors { service: service() },
-            RemedyKind::SeeServiceLog { service: service() },
-        ];
+        decision.remedies.push(RemedyKind::SeeTaskErrors { service: service() });
+        decision.remedies.push(RemedyKind::SeeServiceLog { service: service() });
     }
     decision
+}
+
+/// What a node says that has another network with addresses of the task's (moby `libnetwork/ipamapi`).
+const POOL_OVERLAPS: &str = "Pool overlaps with other one";
+
+/// The steps to another subnet, if the task was rejected since a network of its service overlaps another one; none where
+/// the lists do not show which of several does.
+fn another_subnet(case: &Case<'_>, service: &Service, error: &str) -> Vec<RemedyKind> {
+    if !error.contains(POOL_OVERLAPS) {
+        return Vec::new();
+    }
+    let snapshot = case.waiting.snapshot;
+    let overlapping = overlaps(snapshot, None);
+    let is_overlapping = |n: &&&Network| {
+        overlapping.iter().any(|o| o.network == n.name || (o.other_is_overlay && o.other == n.name))
+    };
+    let on = overlays_wanted(snapshot, service);
+    let Some(network) = on.iter().find(is_overlapping) else { return Vec::new() };
+    let network = || network.name.clone();
+    vec![
+        RemedyKind::ChooseSubnet { network: network() },
+        RemedyKind::RecreateUnallocated {
+            network: network(),
+            service: service.name.clone(),
+            stack: service.stack.clone(),
+        },
+    ]
 }
 
 /// A task without an error that does not run yet.

@@ -4,6 +4,7 @@ use super::answer::Verdict;
 use super::case::{Case, Decision};
 use super::remedy::RemedyKind;
 use super::suspects::WaitedOn;
+use super::update;
 use crate::holders::shares;
 use crate::losses::{freed, losing, names};
 
@@ -15,17 +16,25 @@ pub(crate) fn remedies(case: &Case<'_>, decision: &Decision<'_>) -> Vec<RemedyKi
     let mut steps = Vec::new();
     match decision.verdict {
         Verdict::Address | Verdict::VipPending => {
-            steps.extend(stop_losing(case));
+            steps.extend(end_update(case, decision));
             match &decision.network {
-                Some(network) => {
-                    steps.extend(free_addresses(case, network));
-                    steps.extend(count_lost(case));
-                }
+                Some(network) => steps.extend(free_addresses(case, network)),
                 None => steps.extend(tell_apart(case, &decision.candidates)),
             }
+            // A candidate is counted anyway.
+            let counted = |lost: &RemedyKind| {
+                let RemedyKind::CountLost { network: lost } = lost else { return false };
+                steps
+                    .iter()
+                    .any(|s| matches!(s, RemedyKind::CountCandidate { network, .. } if network == lost))
+            };
+            let lost: Vec<RemedyKind> = count_lost(case).into_iter().filter(|l| !counted(l)).collect();
+            steps.extend(lost);
+            steps.extend(deploy_again(&steps));
         }
         Verdict::Network => {
             steps.extend(stop_losing(case));
+            steps.extend(decision.remedies.iter().cloned());
             steps.extend(decision.network.iter().flat_map(|n| give_subnet(case, n)));
             steps.extend(count_lost(case));
         }
@@ -34,6 +43,23 @@ pub(crate) fn remedies(case: &Case<'_>, decision: &Decision<'_>) -> Vec<RemedyKi
         }
     }
     steps
+}
+
+/// An update that hangs is ended first: it holds the addresses of two tasks per slot.
+fn end_update(case: &Case<'_>, decision: &Decision<'_>) -> Vec<RemedyKind> {
+    // A service that lacks its virtual address waits as a whole, whatever the order of its update is.
+    let of_task = decision.verdict == Verdict::Address;
+    case.service.filter(|_| of_task).map(|s| update::steps(s, false)).unwrap_or_default()
+}
+
+/// What was removed so that it does not wait is deployed again at the end.
+fn deploy_again(steps: &[RemedyKind]) -> Option<RemedyKind> {
+    steps.iter().find_map(|step| match step {
+        RemedyKind::RemoveWaiting { service, stack, .. } => {
+            Some(RemedyKind::DeployAgain { service: service.clone(), stack: stack.clone() })
+        }
+        _ => None,
+    })
 }
 
 /// Before anything else: whatever frees an address makes the allocator try again, and each attempt costs one.
@@ -76,10 +102,17 @@ fn free_addresses(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     if network.free.is_some_and(|free| 0 < free) {
         steps.push(retry(case, network));
     }
-    steps.extend(removals(case, network));
+    let stop_losing = stop_losing(case);
+    // An update that freed an address in use does harm while it stands; everything else may wait for the reclaim, after
+    // which the new leader serves what waits and has lost nothing (swarmkit `network.go`, `doNetworkInit`).
+    let update = matches!(stop_losing, Some(RemedyKind::TakeUpdateBack { .. }));
+    let (first, later) = if update { (stop_losing, None) } else { (None, stop_losing) };
+    steps.splice(0..0, first);
     if let Some(leaked @ 1..) = network.leaked {
         steps.push(RemedyKind::Reclaim { network: name(), leaked });
     }
+    steps.extend(later);
+    steps.extend(removals(case, network));
     steps.extend(down_nodes(case, network));
     steps.extend(enlarge(case, network));
     steps
@@ -147,18 +180,29 @@ fn enlarge(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     ]
 }
 
-/// Nothing shows which of several networks is full.
+/// One snapshot does not show which of several networks is full. A probe does while the service waits; a census is refused
+/// then, since what it gives back makes the allocator try again.
 fn tell_apart(case: &Case<'_>, candidates: &[WaitedOn]) -> Vec<RemedyKind> {
+    let names = || candidates.iter().map(|n| n.name.clone()).collect::<Vec<_>>();
     if let Some(network) = candidates.iter().find(|n| n.free.is_some_and(|free| 0 < free)) {
         return vec![retry(case, network)];
     }
-    // A census is refused while a service waits, for it would make the allocator try again.
-    let census = candidates.iter().map(|n| RemedyKind::CountCandidate {
+    let task = || case.task.map(|t| t.id.to_string());
+    let subject = case.service.map(|s| s.name.clone()).or_else(task).unwrap_or_default();
+    let mut steps = Vec::new();
+    let stop_losing = stop_losing(case);
+    let update = matches!(stop_losing, Some(RemedyKind::TakeUpdateBack { .. }));
+    let (first, later) = if update { (stop_losing, None) } else { (None, stop_losing) };
+    steps.extend(first);
+    steps.push(RemedyKind::Probe { subject, networks: names() });
+    steps.push(RemedyKind::ReclaimCandidates { networks: names() });
+    steps.extend(later);
+    steps.extend(candidates.iter().map(|n| RemedyKind::CountCandidate {
         network: n.name.clone(),
         owned: n.owned,
         usable: n.usable,
-    });
-    census.collect()
+    }));
+    steps
 }
 
 fn give_subnet(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {

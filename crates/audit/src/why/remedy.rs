@@ -47,15 +47,38 @@ pub enum RemedyKind {
         /// Addresses that there are.
         usable: u64,
     },
+    /// Create the `ingress` network that the Swarm lacks.
+    CreateIngress,
     /// Count what a waiting service has lost elsewhere, once it does not wait any more.
     CountLost {
         /// The network.
         network: String,
     },
+    /// Deploy again what was removed while it waited.
+    DeployAgain {
+        /// The service.
+        service: String,
+        /// Its stack, if it belongs to one.
+        stack: Option<String>,
+    },
+    /// Do what the catalogue of signatures says about an error that tasks show.
+    HealError {
+        /// The signature.
+        signature: String,
+        /// What to do, one sentence.
+        remedy: String,
+    },
     /// See what a service asks of a node.
     InspectPlacement {
         /// The service.
         service: String,
+    },
+    /// Ask each of several networks for an address, to learn which one is full.
+    Probe {
+        /// The service or task that waits.
+        subject: String,
+        /// The networks.
+        networks: Vec<String>,
     },
     /// Move services from the routing mesh to host mode, since `ingress` itself is full.
     PublishInHostMode,
@@ -65,6 +88,11 @@ pub enum RemedyKind {
         network: String,
         /// How many are leaked.
         leaked: u64,
+    },
+    /// Give back the addresses that are leaked on whichever of several networks is full.
+    ReclaimCandidates {
+        /// The networks.
+        networks: Vec<String>,
     },
     /// Replace a network by one with the larger subnet.
     Recreate {
@@ -125,6 +153,11 @@ pub enum RemedyKind {
         /// The service that waits, if the task has one.
         service: Option<String>,
     },
+    /// Take a service's last update back as a whole.
+    RollBack {
+        /// The service.
+        service: String,
+    },
     /// Search the manager's log for why a network has no subnet.
     SeeLog,
     /// See on which node a service's tasks are.
@@ -146,6 +179,13 @@ pub enum RemedyKind {
     StartNode {
         /// Its host name.
         node: String,
+    },
+    /// Let a service's update stop each old task before the new one starts.
+    StopFirst {
+        /// The service.
+        service: String,
+        /// True iff the update has to begin anew for it, as where the new task waits for a port.
+        force: bool,
     },
     /// Take the last update of a service back, since it freed an address in use.
     TakeUpdateBack {
@@ -193,9 +233,33 @@ impl Remedy {
 }
 
 impl RemedyKind {
+    /// True iff it only shows more of the cause.
+    pub(crate) fn only_looks(&self) -> bool {
+        matches!(
+            self,
+            Self::AdaptNodes
+                | Self::InspectPlacement { .. }
+                | Self::SeeLog
+                | Self::SeeNode { .. }
+                | Self::SeeServiceLog { .. }
+                | Self::SeeTaskErrors { .. }
+        )
+    }
+
     fn command(&self) -> Option<String> {
         let command = match self {
-            Self::PublishInHostMode | Self::Recreate { .. } | Self::Wait { .. } => return None,
+            Self::DeployAgain { .. }
+            | Self::PublishInHostMode
+            | Self::Recreate { .. }
+            | Self::Wait { .. } => return None,
+            Self::CreateIngress => "docker network create --driver overlay --ingress ingress".to_owned(),
+            Self::HealError { signature, .. } => format!("pvcheck explain {signature}"),
+            Self::Probe { subject, .. } => format!("pvcheck why {subject} --probe"),
+            Self::RollBack { service } => format!("docker service rollback {service}"),
+            Self::StopFirst { service, force } => {
+                let force = if *force { "--force " } else { "" };
+                format!("docker service update --update-order stop-first {force}{service}")
+            }
             Self::AdaptNodes => "docker node ls".to_owned(),
             Self::ChooseLargerSubnet { network, prefix, .. } => {
                 format!("pvcheck plan-subnet --prefix {prefix} --name {network}")
@@ -210,7 +274,7 @@ impl RemedyKind {
                 )
             }
             // It plans by itself which way is cheapest, so it needs no name of a network.
-            Self::Reclaim { .. } => "pvcheck reclaim --apply".to_owned(),
+            Self::Reclaim { .. } | Self::ReclaimCandidates { .. } => "pvcheck reclaim --apply".to_owned(),
             Self::RecreateUnallocated { network, service, stack } => {
                 format!("{} && docker network rm {network}", removal(service, stack.as_deref()))
             }
@@ -256,35 +320,32 @@ impl fmt::Display for RemedyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AdaptNodes => f.write_str(ADAPT_NODES),
-            Self::ChooseLargerSubnet { network, owned, .. } => write!(
-                f,
-                "if all of it is needed, {network} is too small for its {owned} owners and those who wait: choose a larger subnet"
-            ),
+            Self::ChooseLargerSubnet { network, owned, .. } => write_larger_subnet(f, network, *owned),
             Self::ChooseSubnet { .. } => f.write_str("choose a subnet that collides with nothing"),
             Self::CountCandidate { network, owned, usable } => {
-                write!(f, "then count {network}: {owned} of {usable} have an owner")
+                write!(f, "count {network} when no service waits any more: {owned} of {usable} have an owner")
             }
             Self::CountLost { network } => {
-                write!(f, "once nobody waits: count what the attempts have lost on {network}")
+                write!(f, "count what the attempts have lost on {network}, when no service waits any more")
             }
+            Self::CreateIngress => f.write_str("create the ingress network"),
+            Self::DeployAgain { service, stack } => write_deploy_again(f, service, stack.as_deref()),
+            Self::HealError { remedy, .. } => f.write_str(remedy),
+            Self::Probe { networks, .. } => write_probe(f, networks),
+            Self::ReclaimCandidates { networks } => write_reclaim_candidates(f, networks),
+            Self::RollBack { service } => {
+                write!(f, "take the last update of {service} back; tasks that run go on running")
+            }
+            Self::StopFirst { service, .. } => write_stop_first(f, service),
             Self::InspectPlacement { .. } => f.write_str("see what it asks of a node"),
             Self::PublishInHostMode => f.write_str(PUBLISH_IN_HOST_MODE),
-            Self::Reclaim { network, leaked } => write!(
-                f,
-                "take back the {leaked} leaked addresses of {network}; nothing is restarted where there are managers enough"
-            ),
-            Self::Recreate { network } => write!(
-                f,
-                "and make {network} anew with it: remove drained what is on it, then {network} itself; create it with that subnet, and deploy again"
-            ),
+            Self::Reclaim { network, leaked } => write_reclaim(f, network, *leaked),
+            Self::Recreate { network } => write_recreate(f, network),
             Self::RecreateUnallocated { network, .. } => write!(
                 f,
                 "remove what is on {network}, and {network} itself; create it with that subnet, and deploy again"
             ),
-            Self::RemoveNode { node, network, addresses } => write!(
-                f,
-                "if node {node}, which is down, does not come back: its removal gives back {addresses} addresses of {network}"
-            ),
+            Self::RemoveNode { node, network, addresses } => write_remove_node(f, node, network, *addresses),
             Self::RemoveService { service, network, addresses } => {
                 write_unneeded(f, "service", service, *addresses, network)
             }
@@ -295,15 +356,17 @@ impl fmt::Display for RemedyKind {
                 let loses = if *certain { "loses" } else { "may lose" };
                 write_remove_waiting(f, service, loses, &on.join(" and "))
             }
-            Self::Retry { network, .. } => write!(f, "{network} has room now: let the allocator try again"),
+            Self::Retry { network, .. } => {
+                write!(f, "{network} has free addresses now: let the allocator try again")
+            }
             Self::SeeLog => f.write_str("see in the leading manager's log why it has no subnet"),
-            Self::SeeNode { .. } => f.write_str("see on which node it is, and look there"),
+            Self::SeeNode { .. } => f.write_str("see on which node it is, and search the log of that node"),
             Self::SeeServiceLog { .. } => f.write_str("see what it logged"),
             Self::SeeTaskErrors { .. } => f.write_str("see the errors of its tasks in full"),
             Self::StartNode { node } => write!(f, "start node {node} again, or remove it for good"),
             Self::TakeUpdateBack { freed_on, .. } => write!(
                 f,
-                "first take the update back: it freed the virtual address on {} that the service still uses",
+                "take the update back: it freed the virtual address on {} that the service still uses",
                 freed_on.join(" and ")
             ),
             Self::Wait { network, stopping } => write!(
@@ -314,10 +377,68 @@ impl fmt::Display for RemedyKind {
     }
 }
 
+fn write_probe(f: &mut fmt::Formatter<'_>, networks: &[String]) -> fmt::Result {
+    write!(
+        f,
+        "probe {}: a service without tasks on each shows which one is full; it takes no container, and its removal lets what waits try again",
+        networks.join(" and ")
+    )
+}
+
+fn write_reclaim_candidates(f: &mut fmt::Formatter<'_>, networks: &[String]) -> fmt::Result {
+    write!(
+        f,
+        "take back what is leaked on {}, whichever is full; nothing is restarted where there are managers enough",
+        networks.join(" or ")
+    )
+}
+
+fn write_stop_first(f: &mut fmt::Formatter<'_>, service: &str) -> fmt::Result {
+    write!(
+        f,
+        "let the update of {service} stop each old task before the new one starts, so that it needs no second address or port"
+    )
+}
+
+fn write_deploy_again(f: &mut fmt::Formatter<'_>, service: &str, stack: Option<&str>) -> fmt::Result {
+    match stack {
+        Some(stack) => write!(f, "deploy stack {stack} again"),
+        None => write!(f, "create service {service} again"),
+    }
+}
+
+fn write_reclaim(f: &mut fmt::Formatter<'_>, network: &str, leaked: u64) -> fmt::Result {
+    write!(
+        f,
+        "take back the {leaked} leaked addresses of {network}; nothing is restarted where there are managers enough"
+    )
+}
+
+fn write_remove_node(f: &mut fmt::Formatter<'_>, node: &str, network: &str, addresses: u64) -> fmt::Result {
+    write!(
+        f,
+        "if node {node}, which is down, does not come back: its removal gives back {addresses} addresses of {network}"
+    )
+}
+
+fn write_larger_subnet(f: &mut fmt::Formatter<'_>, network: &str, owned: u64) -> fmt::Result {
+    write!(
+        f,
+        "if all of it is needed, {network} is too small for its {owned} owners and those who wait: choose a larger subnet"
+    )
+}
+
+fn write_recreate(f: &mut fmt::Formatter<'_>, network: &str) -> fmt::Result {
+    write!(
+        f,
+        "recreate {network} with the larger subnet: remove drained what is on it, remove {network}, create it with that subnet, and deploy again"
+    )
+}
+
 fn write_remove_waiting(f: &mut fmt::Formatter<'_>, service: &str, loses: &str, on: &str) -> fmt::Result {
     write!(
         f,
-        "first remove {service}, and deploy it again at the end: each attempt to serve it {loses} an address on {on}"
+        "remove {service} until addresses are free: each attempt to serve it {loses} an address on {on}"
     )
 }
 

@@ -3,7 +3,8 @@
 use pvcheck_ipam::Subnet;
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::{FullBecause, full_because_json, load_balancers_unsure};
+use crate::exhaustion::load_balancers_unsure;
+use crate::full_because::{FullBecause, full_because_json};
 use crate::holders::{Holder, holders};
 use crate::owners::OwnerKind;
 use crate::seen::{Network, NetworkId};
@@ -72,7 +73,7 @@ pub(crate) fn suspects<'a>(waiting: &Waiting<'_>, on: &[&'a Network]) -> Suspect
         return full(network, None);
     }
     let all = |on: &[&Network]| on.iter().map(|n| waited_on(waiting, n, None)).collect();
-    let suspects: Vec<&Network> = on.iter().filter(|n| !waiting.counts_free(n)).copied().collect();
+    let suspects: Vec<&Network> = on.iter().filter(|n| !waiting.has_free(n)).copied().collect();
     match suspects.as_slice() {
         [] => Suspects::HaveFree(all(on)),
         // It has waited for a while, and there is no other network that it could be waiting for.

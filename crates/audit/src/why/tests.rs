@@ -1,7 +1,7 @@
 //! Verdicts, suspects, remedies and jobs, each over a world built by hand.
 
 use super::*;
-use crate::exhaustion::FullBecause;
+use crate::full_because::FullBecause;
 use crate::seen::{
     AllocatorCounts, JobMode, NodeId, NodeState, Service, ServiceMode, Snapshot, Task, TaskId, TaskState,
 };
@@ -60,12 +60,22 @@ fn each_kind_of_suspect() {
     let names = |found: &Why| found.candidates.iter().map(|n| n.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&found), ["a", "b"], "nothing tells which");
     assert!(found.candidates.iter().all(|n| (n.leaked, n.free) == (None, None)));
-    assert_eq!(kinds(&found), ["remove_waiting", "count_candidate", "count_candidate"]);
+    assert_eq!(
+        kinds(&found),
+        [
+            "probe",
+            "reclaim_candidates",
+            "remove_waiting",
+            "count_candidate",
+            "count_candidate",
+            "deploy_again"
+        ]
+    );
 
     let found = ask(&pending(&["a", "b"]), &counts(&[("a", 3, 13), ("b", 3, 13)]), "late");
     assert!(found.summary.contains("counts free ones now"), "{}", found.summary);
     assert_eq!((names(&found).len(), found.network.is_none()), (2, true));
-    assert_eq!(kinds(&found), ["remove_waiting", "retry"]);
+    assert_eq!(kinds(&found), ["retry", "count_lost"]);
 }
 
 /// A task that asks for itself waits on one network which nothing else shows to be full.
@@ -98,34 +108,36 @@ fn remedies_come_in_the_order_of_their_cost() {
     assert_eq!(
         kinds(&found),
         [
-            "remove_waiting",
             "wait",
+            "reclaim",
+            "remove_waiting",
             "remove_stack",
             "remove_service",
-            "reclaim",
             "remove_node",
             "choose_larger_subnet",
             "recreate",
-            "count_lost"
+            "count_lost",
+            "deploy_again"
         ]
     );
     let commands: Vec<_> = found.remedies.iter().map(|r| r.command().unwrap_or_default()).collect();
     assert_eq!(
         commands,
         [
-            "docker service rm late",
             "",
+            "pvcheck reclaim --apply",
+            "docker service rm late",
             "pvcheck stack rm shop --apply",
             "docker service rm small",
-            "pvcheck reclaim --apply",
             "docker node rm --force host-n2",
             "pvcheck plan-subnet --prefix 24 --name a",
             "",
-            "pvcheck census b"
+            "pvcheck census b",
+            ""
         ]
     );
     assert_eq!(
-        found.remedies[4].to_string(),
+        found.remedies[1].to_string(),
         "take back the 5 leaked addresses of a; nothing is restarted where there are managers enough"
     );
 }

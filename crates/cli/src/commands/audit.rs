@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_audit::{AllocatorCounts, Audit, AuditedNetwork, SavedSnapshot, Snapshot, audit_with};
+use pvcheck_audit::{Audit, AuditedNetwork, SavedSnapshot, Snapshot, audit_on};
 use pvcheck_ipam::{Pressure, Thresholds};
 use pvcheck_swarm::read_counts;
 
@@ -12,19 +12,21 @@ use crate::files;
 use crate::printer::Printer;
 use crate::report::many;
 use crate::session::Session;
+use crate::signatures::known;
 
 /// Holders listed in the table for a network that was not named; JSON has all.
 const LISTED: usize = 5;
 
 pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> Result<u8, Failure> {
-    let (snapshot, counts) = snapshot(args, asked).await?;
+    let saved = snapshot(args, asked).await?;
     printer.done();
     let mut thresholds = Thresholds::default();
     if let Some(high) = asked.high {
         thresholds.high = high;
     }
-    let mut report = audit_with(&snapshot, &counts, &thresholds);
-    keep(&mut report, &asked.networks, &snapshot)?;
+    let mut report = audit_on(&saved.snapshot, &saved.counts, &thresholds, saved.host.as_ref());
+    report.explain_errors(known);
+    keep(&mut report, &asked.networks, &saved.snapshot)?;
     printer.result(&report, || table(&report, !asked.networks.is_empty()))?;
     let found = report
         .networks
@@ -34,21 +36,19 @@ pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> 
 }
 
 /// Reads a new snapshot and saves it for `--save`, or reads a saved one for `--snapshot`.
-async fn snapshot(args: &Args, asked: &args::Audit) -> Result<(Snapshot, AllocatorCounts), Failure> {
+async fn snapshot(args: &Args, asked: &args::Audit) -> Result<SavedSnapshot, Failure> {
     if let Some(path) = &asked.snapshot {
-        let saved = files::load(path)?;
-        return Ok((saved.snapshot, saved.counts));
+        return files::load(path);
     }
     let session = Session::open(args).await?;
-    let Some(path) = &asked.save else {
-        return session.counted().await;
-    };
     let seen = session.snapshot_with_host().await?;
     // The file must judge as the engine does today, so the counts go into it as well.
     let counts = read_counts(&session.engine, &seen.snapshot).await;
     let saved = SavedSnapshot { counts, ..seen };
-    files::save(&saved, path)?;
-    Ok((saved.snapshot, saved.counts))
+    if let Some(path) = &asked.save {
+        files::save(&saved, path)?;
+    }
+    Ok(saved)
 }
 
 /// Leaves only these networks, and the findings about them, in the report.

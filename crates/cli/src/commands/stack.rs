@@ -44,8 +44,16 @@ fn planned(plan: &RemovalPlan) -> String {
         let rows = names.iter().map(|n| format!("  {what} {n}\n"));
         rows.collect::<String>()
     };
+    let used: String = plan
+        .used
+        .iter()
+        .map(|u| {
+            let services = u.services.join(", ");
+            format!("  {} stays while it is used: {services} is on it, and not of this stack\n", u.network)
+        })
+        .collect();
     format!(
-        "{}: would remove, in this order\n{}  (wait until their tasks are gone)\n{}{}{}",
+        "{}: would remove, in this order\n{}  (wait until their tasks are gone)\n{}{}{}{used}",
         plan.stack,
         listed("service", &plan.services),
         listed("network", &plan.networks),

@@ -2,24 +2,80 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_audit::{AllocatorCounts, Snapshot, WaitedOn, Why, why};
+use pvcheck_audit::{AllocatorCounts, Network, Probes, Snapshot, TaskError, WaitedOn, Why, why, why_probed};
+use pvcheck_swarm::{Operation, Permit, RunId, most_probes, probe};
 
 use crate::args::{self, Args};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::printer::Printer;
 use crate::report::many;
-use crate::session::Session;
+use crate::session::{Session, guarded};
+use crate::signatures::known;
 
 /// Holders listed in the table; JSON has all.
 const LISTED: usize = 10;
 
 pub(crate) async fn run(args: &Args, asked: &args::Why, printer: &Printer) -> Result<u8, Failure> {
-    let (snapshot, counts) = snapshot(args, asked).await?;
+    let mut found = if asked.probe {
+        probed(args, asked, printer).await?
+    } else {
+        let (snapshot, counts) = snapshot(args, asked).await?;
+        why(&snapshot, &counts, &asked.subject)?
+    };
+    found.explain_errors(known);
     printer.done();
-    let found = why(&snapshot, &counts, &asked.subject)?;
     printer.result(&found, || text(&found))?;
     Ok(found.code())
+}
+
+/// The answer with probes on the candidates. Where one snapshot decides it, nothing is probed.
+async fn probed(args: &Args, asked: &args::Why, printer: &Printer) -> Result<Why, Failure> {
+    let session = Session::open(args).await?;
+    let (snapshot, counts) = session.counted().await?;
+    let found = why(&snapshot, &counts, &asked.subject)?;
+    let candidates: Vec<&Network> = snapshot
+        .overlays()
+        .into_iter()
+        .filter(|n| found.candidates.iter().any(|c| c.id == n.id && c.free.is_none()))
+        .collect();
+    if candidates.is_empty() {
+        return Ok(found);
+    }
+    printer.note(&cost(&found, &candidates));
+    let probes = ask(&session, &snapshot, &candidates, printer).await?;
+    // Anew: what the probes gave back may have served what waited, and addresses have moved meanwhile.
+    let (snapshot, counts) = session.counted().await?;
+    Ok(why_probed(&snapshot, &counts, &probes, &asked.subject)?)
+}
+
+/// Like a census, the probe is the command's own purpose: it starts no container and leaves nothing.
+async fn ask(
+    session: &Session,
+    snapshot: &Snapshot,
+    candidates: &[&Network],
+    printer: &Printer,
+) -> Result<Probes, Failure> {
+    let run = RunId::unique();
+    let watch = |p| printer.show(p);
+    let op = Operation::new(&session.engine, Permit::granted_by_operator(), &run, &watch);
+    guarded(op, printer, async { Ok(probe(op, snapshot, candidates).await?) }).await
+}
+
+/// What the probes cost, said before the first one.
+fn cost(found: &Why, candidates: &[&Network]) -> String {
+    let names = candidates.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(" and ");
+    let most = most_probes(candidates.len());
+    let mut text = format!(
+        "pvcheck: probes {names}, up to {most} services without tasks, removed at the end; each removal lets the allocator try again what waits"
+    );
+    // Whatever loses an address per attempt is among the findings of the service.
+    let losing: Vec<String> =
+        found.findings.iter().filter_map(|f| f.loss()).flat_map(|l| l.networks()).collect();
+    if !losing.is_empty() {
+        let _ = write!(text, ", which may lose up to {most} addresses of {}", losing.join(" and "));
+    }
+    text
 }
 
 async fn snapshot(args: &Args, asked: &args::Why) -> Result<(Snapshot, AllocatorCounts), Failure> {
@@ -46,6 +102,9 @@ fn text(found: &Why) -> String {
     for finding in &found.findings {
         let _ = writeln!(text, "\n  ! {finding}");
     }
+    for error in &found.errors {
+        shown(&mut text, error);
+    }
     if !found.remedies.is_empty() {
         text.push_str("\nWhat to do, cheapest first:\n");
     }
@@ -56,6 +115,14 @@ fn text(found: &Why) -> String {
         }
     }
     text
+}
+
+/// An error that tasks show, with what the catalogue knows of it.
+fn shown(text: &mut String, error: &TaskError) {
+    let _ = writeln!(text, "\n  error of {}: {}", many(error.tasks, "task"), error.text);
+    if let Some(known) = &error.known {
+        let _ = writeln!(text, "    {}: {}", known.signature, known.meaning);
+    }
 }
 
 fn held(text: &mut String, network: &WaitedOn) {

@@ -1,6 +1,6 @@
 //! `pvcheck why` and what `pvcheck audit` says beside its table: exit codes, files, words.
 
-use pvcheck_sim::{Engine, Model, ServiceDraft, Settings};
+use pvcheck_sim::{Engine, Model, NetworkDraft, ServiceDraft, Settings};
 use serde_json::Value;
 
 use crate::support::*;
@@ -145,4 +145,167 @@ fn a_census_by_status() {
     rig.run(&["census", "proxy", "--method", "status"]).assert_refused(3, &["1.52", "leave out the method"]);
     rig.run(&["census", "proxy", "--method", "guess"]).assert_refused(2, &["`status`"]);
     assert_eq!(rig.writes(), [] as [&str; 0]);
+}
+
+/// A network that a service of this name waits on together with `private`, which is old enough to have lost everything.
+fn undecided(full: bool) -> Model {
+    let mut model = cc_ci();
+    overlay(&mut model, "private", "10.90.0.0/29");
+    overlay(&mut model, "shared", "10.91.0.0/28");
+    service(&mut model, ServiceDraft::new("resident").on("shared"));
+    leak(&mut model, "shared", 10);
+    // The last free address.
+    service(&mut model, ServiceDraft::new("last").on("shared").replicas(0));
+    service(&mut model, ServiceDraft::new("app").on("private").on("shared"));
+    // Far more than a /29 can lose at most in that time.
+    model.advance(std::time::Duration::from_secs(3600));
+    if !full {
+        // What is given back while a service waits is given to it.
+        model.remove_service("resident").expect("there");
+        model.advance(SETTLE);
+    }
+    model
+}
+
+#[test]
+fn one_snapshot_does_not_decide_between_two_old_networks_and_a_probe_does() {
+    let rig = Rig::new(undecided(true));
+    let before = rig.objects();
+    let done = rig.run(&["why", "app", "-o", "json"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let found = done.json();
+    assert_eq!((&found["network"], found["candidates"].as_array().map(Vec::len)), (&Value::Null, Some(2)));
+    assert_eq!(found["remedies"][0]["command"], "pvcheck why app --probe");
+    assert_eq!(rig.writes(), [] as [&str; 0]);
+
+    let done = rig.run(&["why", "app", "--probe", "-o", "json"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let found = done.json();
+    let truth = rig.sim.with_model(|m| m.truth().leaked("shared").map(<[_]>::len));
+    assert_eq!(
+        (&found["network"]["name"], &found["network"]["full_kind"]["kind"]),
+        (&"shared".into(), &"probed".into())
+    );
+    assert_eq!(found["network"]["leaked"].as_u64(), truth.map(|n| n as u64), "{found:#}");
+    assert_eq!(found["remedies"][0]["command"], "pvcheck reclaim --apply");
+    let cost = done.stderr.lines().next().unwrap_or_default();
+    for words in ["probes private and shared", "up to 3 services", "may lose up to 3 addresses of private"] {
+        assert!(cost.contains(words), "`{words}` is missing: {cost}");
+    }
+    assert_eq!(rig.objects(), before, "every probe is removed");
+    // A service without tasks each: no container starts.
+    let made = rig.writes();
+    assert!(
+        made.iter()
+            .all(|w| w.starts_with("POST /") && w.ends_with("/services/create") || w.starts_with("DELETE ")),
+        "{made:?}"
+    );
+}
+
+#[test]
+fn what_one_snapshot_decides_is_not_probed() {
+    let rig = Rig::new(waiting());
+    assert_eq!(rig.run(&["why", "late", "--probe"]).code, Some(1));
+    assert_eq!(rig.run(&["why", "ccci-dashboard_app", "--probe"]).code, Some(0));
+    let rig = Rig::new(undecided(false));
+    assert_eq!(rig.run(&["why", "app", "--probe"]).code, Some(0), "it was served meanwhile");
+    assert_eq!(rig.writes(), [] as [&str; 0]);
+    rig.run(&["why", "app", "--probe", "--snapshot", "x"]).assert_refused(2, &["--snapshot"]);
+}
+
+/// An allocator that serves nothing shows nothing: neither network is called full.
+#[test]
+fn without_a_served_probe_nothing_is_decided() {
+    let rig = Rig::new(undecided(true));
+    rig.sim
+        .with_model(|model| model.settings_mut().timings.allocation = std::time::Duration::from_secs(3600));
+    let before = rig.objects();
+    let done = rig.run(&["why", "app", "--probe", "-o", "json"]);
+    let found = done.json();
+    assert_eq!(
+        (&found["network"], found["candidates"].as_array().map(Vec::len)),
+        (&Value::Null, Some(2)),
+        "{found:#}"
+    );
+    assert_eq!(rig.objects(), before);
+}
+
+#[test]
+fn a_signal_while_a_probe_is_made_leaves_nothing() {
+    let rig = Rig::new(undecided(true));
+    rig.sim
+        .with_model(|model| model.settings_mut().timings.allocation = std::time::Duration::from_secs(3600));
+    let before = rig.objects();
+    let child = rig
+        .command(&["why", "app", "--probe"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the command was built");
+    until("a probe is made", || rig.objects() != before);
+    let pid = i32::try_from(child.id()).expect("a pid");
+    assert!(
+        std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("kill").success()
+    );
+    let done: Done = child.wait_with_output().expect("it ends").into();
+    assert_eq!(done.code, Some(130), "{done:?}");
+    assert_eq!(rig.objects(), before);
+}
+
+/// A stack on a network of its own and on `shared`, which has no address left: the private one was made with it.
+#[test]
+fn the_incidents_own_shape_names_network_number_and_cure() {
+    let mut model = cc_ci();
+    overlay(&mut model, "shared", "10.91.0.0/28");
+    service(&mut model, ServiceDraft::new("resident").on("shared"));
+    leak(&mut model, "shared", 10);
+    model.create_network(&NetworkDraft::overlay("shop_internal").json()).expect("a fresh name");
+    service(&mut model, ServiceDraft::new("shop_app").stack("shop").on("shop_internal").on("shared"));
+    let rig = Rig::new(model);
+    let found = rig.run(&["why", "shop_app", "-o", "json"]).json();
+    let network = &found["network"];
+    let leaked = rig.sim.with_model(|m| m.truth().leaked("shared").map(|l| l.len() as u64));
+    assert_eq!((&network["name"], network["leaked"].as_u64()), (&"shared".into(), leaked), "{found:#}");
+    assert_eq!(network["full_kind"]["kind"], "others_too_young");
+    assert_eq!(found["remedies"][0]["command"], "pvcheck reclaim --apply");
+}
+
+#[test]
+fn audit_finds_what_is_wrong_with_networks_that_nobody_waits_on() {
+    let mut model = cc_ci();
+    assert_eq!(Rig::new(cc_ci()).run(&["audit"]).code, Some(0));
+    overlay(&mut model, "first", "10.95.0.0/24");
+    overlay(&mut model, "second", "10.95.0.0/24");
+    let rig = Rig::new(model);
+    let done = rig.run(&["audit", "-o", "json"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let found = done.json();
+    assert_eq!(
+        (&found["findings"][0]["kind"], &found["findings"][0]["network"]),
+        (&"not_allocated".into(), &"second".into())
+    );
+    let table = rig.run(&["audit"]).stdout;
+    assert!(table.contains("! network second has no subnet"), "{table}");
+    assert_eq!(rig.run(&["audit", "first"]).code, Some(0), "the other one is not at fault");
+}
+
+#[test]
+fn a_plan_says_who_else_uses_a_network_of_the_stack() {
+    let mut model = cc_ci();
+    let label = NetworkDraft::overlay("shop_net").label("com.docker.stack.namespace", "shop");
+    model.create_network(&label.json()).expect("a fresh name");
+    service(&mut model, ServiceDraft::new("shop_app").stack("shop").on("shop_net"));
+    service(&mut model, ServiceDraft::new("other_app").stack("other").on("shop_net"));
+    let rig = Rig::new(model);
+    let plan = rig.run(&["stack", "rm", "shop", "-o", "json"]).json();
+    assert_eq!(
+        plan["stacks"][0]["used"],
+        serde_json::json!([{"network": "shop_net", "services": ["other_app"]}])
+    );
+    let words = rig.run(&["stack", "rm", "shop"]).stdout;
+    assert!(words.contains("shop_net stays while it is used: other_app is on it"), "{words}");
+    assert_eq!(
+        rig.run(&["stack", "rm", "other", "-o", "json"]).json()["stacks"][0]["used"],
+        serde_json::json!([])
+    );
 }

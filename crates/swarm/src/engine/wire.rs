@@ -177,6 +177,9 @@ pub(crate) struct Network {
     pub(crate) options: NetworkOptions,
     #[serde(deserialize_with = "nullable")]
     pub(crate) containers: HashMap<String, NetworkContainer>,
+    #[serde(rename = "EnableIPv6")]
+    pub(crate) enable_ipv6: bool,
+    pub(crate) created: String,
 }
 
 /// A network's status, of API 1.52 and later.
@@ -255,6 +258,21 @@ pub(crate) struct Service {
     pub(crate) endpoint: Endpoint,
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
+    pub(crate) update_status: Option<UpdateStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct UpdateStatus {
+    pub(crate) state: String,
+    pub(crate) started_at: String,
+    pub(crate) message: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct UpdateConfig {
+    pub(crate) order: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -268,6 +286,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) mode: Mode,
     #[serde(deserialize_with = "nullable")]
     pub(crate) endpoint_spec: EndpointSpec,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) update_config: UpdateConfig,
     pub(crate) networks: Option<Vec<Attach>>,
 }
 

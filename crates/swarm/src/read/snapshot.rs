@@ -1,11 +1,12 @@
 //! The snapshot of a whole Swarm, and the lists that it consists of.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use ipnet::Ipv6Net;
 use jiff::Timestamp;
 use pvcheck_audit::{
     EndpointMode, EngineFacts, JobMode, Network, NetworkId, Node, NodeId, Runtime, Service, ServiceId,
-    ServiceMode, Snapshot, Task, TaskId, TaskState, Vip, without_values,
+    ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateStatus, Vip, without_values,
 };
 use pvcheck_ipam::{Pool, Subnet};
 
@@ -101,6 +102,13 @@ pub(crate) fn network(raw: wire::Network) -> Network {
         attachable: raw.attachable,
         internal: raw.internal,
         pools: pools.iter().filter_map(pool).collect(),
+        ipv6: raw.enable_ipv6,
+        ipv6_subnets: pools
+            .iter()
+            .filter_map(|p| p.subnet.parse::<Ipv6Net>().ok())
+            .map(|n| n.trunc())
+            .collect(),
+        created: raw.created.parse().ok(),
         stack: label(raw.labels.as_ref(), STACK_LABEL),
         run: label(raw.labels.as_ref(), RUN_LABEL),
     }
@@ -147,6 +155,19 @@ fn service(raw: wire::Service) -> Service {
         run: label(spec.labels.as_ref(), RUN_LABEL),
         created: raw.created_at.parse().ok(),
         updated: raw.updated_at.parse().ok(),
+        update_order: match spec.update_config.order.as_str() {
+            "start-first" => UpdateOrder::StartFirst,
+            _ => UpdateOrder::StopFirst,
+        },
+        update: raw.update_status.filter(|u| !u.state.is_empty()).map(update),
+    }
+}
+
+fn update(raw: wire::UpdateStatus) -> UpdateStatus {
+    UpdateStatus {
+        state: raw.state.into(),
+        started: raw.started_at.parse().ok(),
+        message: without_values(&raw.message),
     }
 }
 
@@ -167,7 +188,8 @@ fn mode(raw: &wire::Mode) -> ServiceMode {
 }
 
 fn vip(raw: wire::VirtualIp) -> Vip {
-    Vip { network: NetworkId::new(raw.network_id), address: address(&raw.addr) }
+    let ipv6 = raw.addr.split('/').next().and_then(|a| a.parse::<Ipv6Addr>().ok());
+    Vip { network: NetworkId::new(raw.network_id), address: address(&raw.addr), ipv6 }
 }
 
 fn task(raw: wire::Task, runtime: Runtime) -> Task {

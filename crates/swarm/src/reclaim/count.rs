@@ -58,7 +58,7 @@ impl fmt::Display for CountReason {
 /// attached.
 pub(super) fn chosen(snapshot: &Snapshot, names: &[String]) -> Result<Vec<String>, CensusError> {
     if names.is_empty() {
-        let all = snapshot.overlays().into_iter().filter(|n| !n.ingress && n.is_allocated());
+        let all = snapshot.overlays().into_iter().filter(|n| !n.ingress && n.is_ipv4_only());
         return Ok(all.map(|n| n.name.clone()).collect());
     }
     for name in names {

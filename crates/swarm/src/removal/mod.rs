@@ -16,6 +16,6 @@ mod sweep;
 
 pub use left::{Left, LeftReason, PartKind};
 pub use order::Order;
-pub use report::{FoundStacks, RemovalError, RemovalOptions, RemovalPlan, StackRemoval};
+pub use report::{FoundStacks, NetworkUse, RemovalError, RemovalOptions, RemovalPlan, StackRemoval};
 pub use stacks::{find_stacks, plan_removal, remove_stacks};
 pub use sweep::{leftover_runs, sweep_run};

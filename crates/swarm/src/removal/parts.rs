@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use pvcheck_audit::{ConfigId, NetworkId, SecretId, ServiceId, Snapshot};
+use pvcheck_audit::{ConfigId, Network, NetworkId, SecretId, Service, ServiceId, Snapshot};
 
 use super::left::{Left, LeftReason, PartKind};
-use super::report::{RemovalError, RemovalPlan, StackRemoval};
+use super::report::{NetworkUse, RemovalError, RemovalPlan, StackRemoval};
 use crate::engine::{CallError, Engine, wire};
 use crate::labels::{RUN_LABEL, STACK_LABEL};
 use crate::run::RunId;
@@ -18,6 +18,8 @@ pub(super) struct Parts {
     pub(super) networks: Vec<(NetworkId, String)>,
     pub(super) secrets: Vec<(SecretId, String)>,
     pub(super) configs: Vec<(ConfigId, String)>,
+    /// Its networks that services which are none of its parts use.
+    pub(super) used: Vec<NetworkUse>,
 }
 
 impl Parts {
@@ -43,6 +45,7 @@ impl Parts {
             networks: names(&self.networks),
             secrets: names(&self.secrets),
             configs: names(&self.configs),
+            used: self.used.clone(),
         }
     }
 
@@ -121,7 +124,9 @@ pub(super) fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &st
     // alone are not a stack's.
     let mut seen = BTreeSet::new();
     let networks = snapshot.networks.iter().filter(|n| ours(&n.stack, &n.run) && n.scope == "swarm");
+    let others = |s: &&Service| !ours(&s.stack, &s.run);
     Parts {
+        used: networks.clone().filter_map(|n| used(n, snapshot.services.iter().filter(others))).collect(),
         name: name.to_owned(),
         services: services.map(|s| (s.id.clone(), s.name.clone())).collect(),
         networks: networks
@@ -143,6 +148,13 @@ pub(super) fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &st
             .map(|s| (ConfigId::new(&s.id), s.spec.name.clone()))
             .collect(),
     }
+}
+
+/// The network with those of these services that are on it; `None` if none is.
+fn used<'a>(network: &Network, services: impl Iterator<Item = &'a Service>) -> Option<NetworkUse> {
+    let on: Vec<String> =
+        services.filter(|s| s.networks.contains(&network.id)).map(|s| s.name.clone()).collect();
+    (!on.is_empty()).then(|| NetworkUse { network: network.name.clone(), services: on })
 }
 
 pub(super) async fn leftovers(engine: &Engine, run: &RunId) -> Result<Parts, CallError> {

@@ -52,6 +52,18 @@ pub struct RemovalPlan {
     pub secrets: Vec<String>,
     /// Its configs.
     pub configs: Vec<String>,
+    /// Those of its networks that services of no stack, or of another one, use: the engine refuses to remove them.
+    #[serde(default)]
+    pub used: Vec<NetworkUse>,
+}
+
+/// A network of a stack, and the services outside of that stack that are on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkUse {
+    /// The network's name.
+    pub network: String,
+    /// The services' names.
+    pub services: Vec<String>,
 }
 
 /// Why stacks could not be removed.

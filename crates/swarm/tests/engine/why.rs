@@ -36,7 +36,7 @@ fn losses(why: &Why) -> Vec<(String, String)> {
         let written = serde_json::to_value(loss).expect("plain data");
         written["kind"].as_str().expect("a kind").to_owned()
     };
-    why.findings.iter().map(|f| (kind(f), f.networks().join(" "))).collect()
+    why.findings.iter().filter_map(|f| f.loss()).map(|f| (kind(f), f.networks().join(" "))).collect()
 }
 
 fn assert_ends_at(why: &Why, subject: &str, state: &str) {
@@ -183,8 +183,14 @@ async fn which_of_several_is_full_is_not_guessed() {
     assert!(found.candidates.iter().all(|n| (n.leaked, n.free) == (None, None)), "unknown is not 0");
     assert_eq!(
         commands(&found),
-        ["docker service rm app", "pvcheck census shared", "pvcheck census lossy"],
-        "a census is refused while it waits"
+        [
+            "pvcheck why app --probe",
+            "pvcheck reclaim --apply",
+            "docker service rm app",
+            "pvcheck census shared",
+            "pvcheck census lossy"
+        ],
+        "a census is refused while it waits, a probe is not"
     );
     // Somebody who waits on that one only is evidence.
     service(&mut model, ServiceDraft::new("other").on("lossy").replicas(0));

@@ -27,6 +27,17 @@ fn all() -> Vec<(RemedyKind, &'static str, Option<&'static str>)> {
             Some("pvcheck census net"),
         ),
         (R::CountLost { network: network() }, "count_lost", Some("pvcheck census net")),
+        (
+            R::CreateIngress,
+            "create_ingress",
+            Some("docker network create --driver overlay --ingress ingress"),
+        ),
+        (R::DeployAgain { service: service(), stack: None }, "deploy_again", None),
+        (
+            R::HealError { signature: text("pool-overlap"), remedy: text("choose another subnet") },
+            "heal_error",
+            Some("pvcheck explain pool-overlap"),
+        ),
         (R::InspectPlacement { service: service() }, "inspect_placement", Some(placement)),
         (R::PublishInHostMode, "publish_in_host_mode", None),
         (R::Reclaim { network: network(), leaked: 4 }, "reclaim", Some("pvcheck reclaim --apply")),
@@ -95,9 +106,37 @@ fn others() -> Vec<(RemedyKind, &'static str, Option<&'static str>)> {
     ]
 }
 
+/// Those about several networks, and about updates.
+fn ways_out() -> Vec<(RemedyKind, &'static str, Option<&'static str>)> {
+    use RemedyKind as R;
+    let (network, service) = (|| text("net"), || text("app"));
+    vec![
+        (
+            R::Probe { subject: service(), networks: vec![network()] },
+            "probe",
+            Some("pvcheck why app --probe"),
+        ),
+        (
+            R::ReclaimCandidates { networks: vec![network()] },
+            "reclaim_candidates",
+            Some("pvcheck reclaim --apply"),
+        ),
+        (R::RollBack { service: service() }, "roll_back", Some("docker service rollback app")),
+        (
+            R::StopFirst { service: service(), force: true },
+            "stop_first",
+            Some("docker service update --update-order stop-first --force app"),
+        ),
+    ]
+}
+
+fn every() -> impl Iterator<Item = (RemedyKind, &'static str, Option<&'static str>)> {
+    all().into_iter().chain(others()).chain(ways_out())
+}
+
 #[test]
 fn each_kind_has_its_name_its_command_and_one_line_of_words() {
-    for (kind, name, command) in all().into_iter().chain(others()) {
+    for (kind, name, command) in every() {
         let remedy = remedy(kind);
         assert_eq!(remedy.command().as_deref(), command, "{name}");
         let written = serde_json::to_value(&remedy).unwrap();
@@ -106,6 +145,17 @@ fn each_kind_has_its_name_its_command_and_one_line_of_words() {
         assert_eq!(words, remedy.to_string());
         assert!(!words.is_empty() && !words.contains('\n') && !words.contains("  "), "{words}");
         assert_eq!(serde_json::from_value::<Remedy>(written).unwrap(), remedy);
+    }
+}
+
+/// A step that is read alone must not lean on the one before it.
+#[test]
+fn no_step_begins_in_the_middle() {
+    for (kind, name, _) in every() {
+        let words = remedy(kind).to_string();
+        for start in ["then ", "and ", "once ", "first "] {
+            assert!(!words.starts_with(start), "{name}: {words}");
+        }
     }
 }
 
