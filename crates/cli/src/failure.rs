@@ -173,8 +173,11 @@ impl Ends for CallError {
             CallErrorKind::Connect(_)
             | CallErrorKind::Deadline(_)
             | CallErrorKind::Decode(_)
+            | CallErrorKind::Incomplete(_)
             | CallErrorKind::Refused { .. }
+            | CallErrorKind::TooLarge { .. }
             | CallErrorKind::Transport(_) => UNKNOWN,
+            CallErrorKind::StillThere => NOT_DONE,
         }
     }
 }

@@ -44,7 +44,9 @@ mod write;
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, Doubt, census};
 pub use churn::{Churn, ChurnComparison, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, churn, churn_both};
 pub use deploy::{DeployError, deploy, wait_running};
-pub use engine::{CallError, CallErrorKind, ConnectError, Connection, Engine, Host, HostError};
+pub use engine::{
+    CallError, CallErrorKind, ConnectError, Connection, Engine, Host, HostError, Missing, Whole,
+};
 pub use labels::{RUN_LABEL, STACK_LABEL};
 pub use lock::{Lock, LockAs, LockError, LockFacts, LockRequest, TakenOver};
 pub use operation::Operation;
