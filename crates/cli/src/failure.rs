@@ -199,6 +199,7 @@ impl Ends for ChurnError {
             Self::Call(call) => call.code(),
             Self::Census(census) => census.code(),
             Self::Deploy(deploy) => deploy.code(),
+            Self::Image(_) => USAGE,
             Self::Lock(lock) => lock.code(),
             Self::Removal(removal) => removal.code(),
             Self::TooLittleRoom { .. } => REFUSED,

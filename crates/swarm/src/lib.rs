@@ -42,7 +42,10 @@ mod worded;
 mod write;
 
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, Doubt, census};
-pub use churn::{Churn, ChurnComparison, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, churn, churn_both};
+pub use churn::{
+    Churn, ChurnComparison, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, ImageError, ImageFault,
+    check_image, churn, churn_both,
+};
 pub use deploy::{DeployError, deploy, wait_running};
 pub use engine::{
     CallError, CallErrorKind, ConnectError, Connection, Engine, Host, HostError, Missing, Whole,

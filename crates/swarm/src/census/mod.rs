@@ -7,6 +7,7 @@ mod by_bulk;
 mod by_cursor;
 mod by_status;
 mod doubt;
+mod estimate;
 mod prober;
 mod report;
 mod ring;

@@ -7,6 +7,7 @@ use pvcheck_audit::{Network, Snapshot};
 use pvcheck_ipam::Capacity;
 
 use super::by_status;
+use super::estimate::late;
 use super::prober::Prober;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use crate::operation::Operation;
@@ -28,6 +29,7 @@ use crate::operation::Operation;
 pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> Result<Census, CensusError> {
     let started = Instant::now();
     let before = op.engine.snapshot().await?;
+    let snapshot_took = started.elapsed();
     let (network, capacity) = admit(&before, name)?;
     let method = options.method.unwrap_or_else(|| CensusMethod::fitting(&network, capacity.usable()));
     if network.ingress && method == CensusMethod::Bulk {
@@ -35,6 +37,10 @@ pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> R
     }
     if method == CensusMethod::Status {
         return by_status::count(op, before, &network, options, started).await;
+    }
+    // A snapshot is six calls.
+    if let Some(late) = late(method, capacity.usable(), (6, snapshot_took), options.deadline) {
+        op.say(format!("census of {name}: {late}"));
     }
     let (writer, made) = (op.writer(), AtomicU64::new(0));
     let prober = Prober { op, writer, network: &network, capacity, method, options, started, made };

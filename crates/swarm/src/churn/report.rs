@@ -6,6 +6,7 @@ use pvcheck_ipam::{CyclesLeft, LeakRate};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::image::ImageError;
 use super::plan::ChurnShape;
 use crate::census::{Census, CensusError};
 use crate::deploy::DeployError;
@@ -76,6 +77,9 @@ pub struct Churn {
 /// Why there was no churn, or none to the end.
 #[derive(Debug, Error)]
 pub enum ChurnError {
+    /// The image cannot be deployed; nothing was touched.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// There is too little room on the network.
     #[error(
         "the churn would need {needed} addresses of {network} and leave {left} of {free} free, less than the reserve of {reserve}; ask for fewer stacks"

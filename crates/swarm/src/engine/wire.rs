@@ -125,6 +125,15 @@ pub(crate) struct SwarmSpec {
     pub(crate) ca: CaConfig,
     #[serde(rename = "Raft", deserialize_with = "nullable")]
     pub(crate) raft: Raft,
+    #[serde(rename = "Dispatcher", deserialize_with = "nullable")]
+    pub(crate) dispatcher: Dispatcher,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Dispatcher {
+    /// In nanoseconds.
+    pub(crate) heartbeat_period: u64,
 }
 
 #[derive(Default, Deserialize)]

@@ -105,6 +105,7 @@ async fn record(
         address: leader.address.clone().unwrap_or_default(),
         renewal,
         raft_log: (spec.raft.snapshot_interval, spec.raft.log_entries_for_slow_followers),
+        heartbeat_ns: spec.dispatcher.heartbeat_period,
         standing,
         counts,
         raft: facts.here.raft_dir.clone(),

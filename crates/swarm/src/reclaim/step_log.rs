@@ -42,6 +42,9 @@ pub(super) struct Record {
     pub(super) renewal: serde_json::Value,
     /// Entries of the raft log between two snapshots, and kept after one.
     pub(super) raft_log: (u64, u64),
+    /// The period of heartbeats in nanoseconds; 0 for swarmkit's own.
+    #[serde(default)]
+    pub(super) heartbeat_ns: u64,
     pub(super) standing: Standing,
     pub(super) counts: Vec<LeakCount>,
     /// The manager's raft folder.
@@ -212,6 +215,7 @@ mod tests {
             address: "192.0.2.1:2377".into(),
             renewal: serde_json::Value::Null,
             raft_log: (10_000, 500),
+            heartbeat_ns: 5_000_000_000,
             standing: Standing::default(),
             counts: Vec::new(),
             raft: None,

@@ -94,6 +94,12 @@ impl Writer<'_> {
         self.update_swarm("", change).await
     }
 
+    /// Sets the period in which nodes send heartbeats.
+    pub(crate) async fn set_heartbeat(&self, period: Duration) -> Result<(), CallError> {
+        let nanos = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+        self.update_swarm("", |spec| spec["Dispatcher"]["HeartbeatPeriod"] = json!(nanos)).await
+    }
+
     async fn update_swarm(&self, more: &str, change: impl Fn(&mut Value)) -> Result<(), CallError> {
         let mut tries = 0;
         // Counted, not timed: whoever wins a race on the version is done, so a few rounds serve every contender.
