@@ -110,7 +110,7 @@ impl Rig {
         let since = Instant::now();
         let mut command = Command::new(&self.program);
         let output =
-            command.args(words).args(["-o", "json"]).env("DOCKER_HOST", self.proxy.host()).output()?;
+            command.args(["-o", "json"]).args(words).env("DOCKER_HOST", self.proxy.host()).output()?;
         assert!(since.elapsed() < AT_MOST, "{words:?}, {broken:?}: {:?}", since.elapsed());
         let mut result = serde_json::from_slice::<Value>(&output.stdout).ok();
         result.iter_mut().for_each(strip);
@@ -241,15 +241,15 @@ fn whatever_call_is_broken_nothing_is_wrong_unsaid_or_changed() -> Outcome {
     for method in ["cursor", "bulk"] {
         let since = Instant::now();
         let words = ["census", SMALL, "--method", method, "--deadline", "30s"];
-        let runs = rig.break_calls(&words, at_most(14, 150), || rig.clean())?;
+        let runs = rig.break_calls(&words, at_most(10, 150), || rig.clean())?;
         say(&words.join(" "), runs, since)?;
     }
     rig.clean()?;
     let since = Instant::now();
-    let runs = rig.break_calls(&["sweep", "--apply"], at_most(14, 100), || litter(&rig))?;
+    let runs = rig.break_calls(&["sweep", "--apply"], at_most(8, 100), || litter(&rig))?;
     say("sweep --apply", runs, since)?;
     let since = Instant::now();
-    let runs = rig.break_calls(&["stack", "rm", "app", "--apply"], at_most(4, 60), || {
+    let runs = rig.break_calls(&["stack", "rm", "app", "--apply"], at_most(3, 60), || {
         rig.clean()?;
         deploy(&rig.lab, &["app".into()], Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })
     })?;
