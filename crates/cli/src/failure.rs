@@ -173,8 +173,11 @@ impl Ends for CallError {
             CallErrorKind::Connect(_)
             | CallErrorKind::Deadline(_)
             | CallErrorKind::Decode(_)
+            | CallErrorKind::Incomplete(_)
             | CallErrorKind::Refused { .. }
+            | CallErrorKind::TooLarge { .. }
             | CallErrorKind::Transport(_) => UNKNOWN,
+            CallErrorKind::StillThere => NOT_DONE,
         }
     }
 }
@@ -196,6 +199,7 @@ impl Ends for ChurnError {
             Self::Call(call) => call.code(),
             Self::Census(census) => census.code(),
             Self::Deploy(deploy) => deploy.code(),
+            Self::Image(_) => USAGE,
             Self::Lock(lock) => lock.code(),
             Self::Removal(removal) => removal.code(),
             Self::TooLittleRoom { .. } => REFUSED,

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use pvcheck_audit::SavedSnapshot;
 
@@ -12,26 +14,50 @@ use crate::failure::Failure;
 /// The largest file that is read; five million reservations are smaller.
 const LIMIT_BYTES: u64 = 512 << 20;
 
-/// Reads a text file; `option` is the one that named it.
+/// The most that is read of anything else, such as a pipe: it does not say how much it has.
+const STREAM_BYTES: u64 = 64 << 20;
+
+/// The longest time for reading a file. A disk needs less; a pipe of a command that has not ended by then is given up.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Reads a text file, or a pipe that ends; `option` is the one that named it. Every file that a command reads is read here.
+///
+/// # Errors
+/// If it cannot be read, does not end in time, is too long, or is not UTF-8.
 pub(crate) fn read(path: &Path, option: &str) -> Result<String, Failure> {
+    read_within(path, option, DEADLINE)
+}
+
+fn read_within(path: &Path, option: &str, deadline: Duration) -> Result<String, Failure> {
     let shown = path.display();
-    let failed = |e: &dyn std::fmt::Display| {
-        Failure::usage(format!("cannot read {shown}: {e}; name another with {option} FILE"))
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("cannot read {shown}: {why}; name another with {option} FILE"))
     };
-    let file = File::open(path).map_err(|e| failed(&e))?;
-    let mut bytes = Vec::new();
-    file.take(LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
-    if LIMIT_BYTES < bytes.len() as u64 {
-        let line = format!(
-            "{shown} has more than {} MiB: leave out what lies inside another entry",
-            LIMIT_BYTES >> 20
-        );
+    let (sender, read) = mpsc::channel();
+    let owned = path.to_owned();
+    // Opening a FIFO that no process writes to does not return, and no call can be made to: so on a thread of its own, which
+    // ends with the process at the latest.
+    std::thread::spawn(move || sender.send(read_bounded(&owned)));
+    let late = |_| failed(&format!("it did not end within {} s", deadline.as_secs_f32()));
+    let (bytes, limit) = read.recv_timeout(deadline).map_err(late)?.map_err(|e| failed(&e))?;
+    if limit < bytes.len() as u64 {
+        let line =
+            format!("{shown} has more than {} MiB: leave out what lies inside another entry", limit >> 20);
         return Err(Failure::usage(line));
     }
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to() + 1;
         Failure::usage(format!("{shown}: byte {at} is not UTF-8: save the file as UTF-8"))
     })
+}
+
+/// The content and its limit; one byte more than the limit if there is more.
+fn read_bounded(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
+    let file = File::open(path)?;
+    let limit = if file.metadata()?.is_file() { LIMIT_BYTES } else { STREAM_BYTES };
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok((bytes, limit))
 }
 
 /// Reads a snapshot that [`save`] wrote.
@@ -78,6 +104,34 @@ mod tests {
         std::fs::write(&file, b"ab\xff").unwrap();
         let line = failed(&file);
         assert!(line.contains("byte 3 is not UTF-8"), "{line}");
+    }
+
+    #[test]
+    fn what_does_not_end_is_refused_in_one_line() {
+        let failure = read(Path::new("/dev/zero"), "--waits").expect_err("it has no end");
+        assert_eq!(failure.code, USAGE);
+        assert!(failure.line.starts_with("/dev/zero has more than 64 MiB"), "{}", failure.line);
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let failure =
+            read_within(&fifo, "--snapshot", Duration::from_millis(50)).expect_err("no process writes");
+        assert_eq!(failure.code, USAGE);
+        assert!(
+            failure.line.contains("did not end within 0.05 s") && failure.line.contains("--snapshot FILE")
+        );
+    }
+
+    #[test]
+    fn a_pipe_that_ends_is_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let text = "x".repeat(1 << 20);
+        let (to, sent) = (fifo.clone(), text.clone());
+        let writer = std::thread::spawn(move || std::fs::write(to, sent));
+        assert!(read(&fifo, "--config").unwrap() == text, "more than a pipe holds at once");
+        writer.join().unwrap().unwrap();
     }
 
     /// A file that others could read before must not stay so once the snapshot is in it.

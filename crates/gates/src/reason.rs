@@ -372,7 +372,7 @@ pub enum Reason {
     #[error("no service, network, secret, config or task carries its label")]
     NothingLeft,
     /// Something is left, each with the engine's reason where it gave one.
-    #[error("{}", list(.0, "; "))]
+    #[error("{}; run `pvcheck sweep --apply`", list(.0, "; "))]
     Left(Vec<String>),
 }
 

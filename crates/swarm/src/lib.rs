@@ -45,10 +45,14 @@ mod worded;
 mod write;
 
 pub use census::{Census, CensusError, CensusMethod, CensusOptions, Doubt, census, census_by_status};
-pub use churn::{Churn, ChurnComparison, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, churn, churn_both};
+pub use churn::{
+    Churn, ChurnComparison, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, ImageError, ImageFault,
+    check_image, churn, churn_both,
+};
 pub use deploy::{DeployError, deploy, wait_running};
 pub use engine::{
-    CallError, CallErrorKind, ChangedObject, ConnectError, Connection, Engine, Host, HostError, SwarmChange,
+    CallError, CallErrorKind, ChangedObject, ConnectError, Connection, Engine, Host, HostError, Missing,
+    SwarmChange, Whole,
 };
 pub use labels::{RUN_LABEL, STACK_LABEL};
 pub use lock::{Lock, LockAs, LockError, LockFacts, LockRequest, TakenOver};

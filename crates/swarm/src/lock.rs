@@ -7,7 +7,7 @@ use pvcheck_audit::{ConfigId, without_values};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::engine::{CallError, Engine, poll, wire};
+use crate::engine::{CallError, Engine, ObjectKind, poll, wire};
 use crate::labels::RUN_LABEL;
 use crate::run::RunId;
 use crate::write::{Permit, Writer};
@@ -136,10 +136,12 @@ impl Lock {
         loop {
             let now = clock(engine).await?;
             let (labels, data) = contents(request, now, taken_over.as_ref());
-            match writer.create_config(NAME, &labels, &data).await {
+            match writer.create_config(NAME, &request.run, &labels, &data).await {
                 Ok(id) => return Ok(Self { id, taken_over }),
                 Err(error) if error.status() == Some(409) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) if error.is_refusal() => return Err(error.into()),
+                // Its answer may be what failed, and not the creation: whose lock there is decides.
+                Err(error) => return adopt(engine, &request.run, taken_over).await?.ok_or(error.into()),
             }
             round += 1;
             let Some((id, lock)) = current(engine).await? else {
@@ -203,6 +205,20 @@ impl Lock {
 async fn clock(engine: &Engine) -> Result<Timestamp, CallError> {
     let info: wire::Info = engine.connection().get("/info").await?;
     Ok(info.system_time.parse().unwrap_or_else(|_| Timestamp::now()))
+}
+
+/// The lock of this run, if it is there.
+async fn adopt(
+    engine: &Engine,
+    run: &RunId,
+    taken_over: Option<TakenOver>,
+) -> Result<Option<Lock>, CallError> {
+    let Some((id, lock)) = current(engine).await? else { return Ok(None) };
+    if lock.run != *run {
+        return Ok(None);
+    }
+    engine.connection().ledger().made(ObjectKind::Config, NAME, id.as_str());
+    Ok(Some(Lock { id, taken_over }))
 }
 
 async fn current(engine: &Engine) -> Result<Option<(ConfigId, LockFacts)>, CallError> {

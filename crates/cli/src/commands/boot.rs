@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::args::{self, Args};
 use crate::failure::{Failure, Outcome};
+use crate::files;
 use crate::printer::Printer;
 use crate::report::many;
 
@@ -34,8 +35,7 @@ impl Declared {
 
 pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8, Failure> {
     let path = asked.waits.display();
-    let text = std::fs::read_to_string(&asked.waits)
-        .map_err(|e| Failure::usage(format!("cannot read {path}: {e}; name another with --waits FILE")))?;
+    let text = files::read(&asked.waits, "--waits")?;
     let declared: Declared = serde_json::from_str(&text)
         .map_err(|e| Failure::usage(format!("{path}:{}:{}: {e}", e.line(), e.column())))?;
     let units = read_units(&asked.units, &declared.units()).map_err(Failure::usage)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pvcheck_gates::ChurnConfig;
 use pvcheck_swarm::{
     CensusOptions, Churn, ChurnComparison, ChurnPlan, ChurnShape, LockAs, Operation, Order, Permit, RunId,
-    churn, churn_both,
+    check_image, churn, churn_both,
 };
 use serde::Serialize;
 
@@ -73,6 +73,7 @@ fn plan(args: &Args, asked: &args::Churn) -> Result<ChurnPlan, Failure> {
         })?;
         (image, if asked.command.is_empty() { command } else { asked.command.clone() })
     };
+    check_image(&image).map_err(Failure::usage)?;
     let command = asked.stop.map_or(command, Stop::command);
     let order = match asked.order {
         ChurnOrder::One(order) => order,

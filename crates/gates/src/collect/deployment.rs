@@ -224,7 +224,7 @@ fn broken_off(stop: &ChurnError) -> ChurnOutcome {
         }
         ChurnError::Call(_) => ChurnOutcome::Failed(ChurnFailure::Call { error }),
         ChurnError::Census(_) => ChurnOutcome::Failed(ChurnFailure::Census { error }),
-        ChurnError::Deploy(_) => ChurnOutcome::Failed(ChurnFailure::Deploy { error }),
+        ChurnError::Deploy(_) | ChurnError::Image(_) => ChurnOutcome::Failed(ChurnFailure::Deploy { error }),
         ChurnError::Lock(LockError::Call(_)) => ChurnOutcome::Failed(ChurnFailure::Lock { error }),
         ChurnError::Removal(_) => ChurnOutcome::Failed(ChurnFailure::Removal { error }),
     }

@@ -1,21 +1,39 @@
 //! Reading `pvcheck.toml`.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use super::error::ConfigError;
 use super::tables::Config;
 use super::validate::validate;
 
+/// The longest configuration: a thousand times one with a hundred services and routes.
+const LIMIT_BYTES: u64 = 16 << 20;
+
 impl Config {
-    /// Reads a file.
+    /// Reads a file of at most 16 MiB.
     ///
     /// # Errors
     /// If the file cannot be read, is not TOML, has unknown or wrong fields (with line and column), or contradicts itself.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
-        let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        let (mut bytes, file) = (Vec::new(), File::open(path).map_err(|e| unreadable(e.to_string()))?);
+        file.take(LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| unreadable(e.to_string()))?;
+        if LIMIT_BYTES < bytes.len() as u64 {
+            return Err(unreadable(format!("it has more than {} MiB", LIMIT_BYTES >> 20)));
+        }
+        let text = String::from_utf8(bytes).map_err(|e| unreadable(e.to_string()))?;
+        Self::of_file(path, &text)
+    }
+
+    /// Reads the text of a file that the caller has read; relative paths in it are relative to the file's folder.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn of_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut config = Self::parse(&path.display().to_string(), text)?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.folder);
         Ok(config)
     }
@@ -64,6 +82,12 @@ mod tests {
         let url = refused(&format!("{GOOD}[[route]]\nname = \"a\"\nurl = \"ftp://x/\"\n"));
         assert!(url.starts_with("pvcheck.toml:6:7: "), "{url}");
         assert!(refused("").contains("overlay"));
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let error = Config::load(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(error.contains("/dev/zero: it has more than 16 MiB"), "{error}");
     }
 
     #[test]

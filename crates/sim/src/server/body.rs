@@ -12,6 +12,8 @@ use hyper::body::{Body, Frame, SizeHint};
 pub(super) enum End {
     /// With an error, so the connection is closed.
     Cut,
+    /// Never: the same bytes come again and again.
+    Never,
     /// Properly.
     Proper,
     /// Never.
@@ -46,11 +48,15 @@ impl Body for SimBody {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match (self.data.take(), self.end) {
+            (Some(data), End::Never) => {
+                self.data = Some(data.clone());
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
             (Some(data), _) => Poll::Ready(Some(Ok(Frame::data(data)))),
             (None, End::Proper) => Poll::Ready(None),
             (None, End::Cut) => Poll::Ready(Some(Err(io::Error::other("cut by an injected fault")))),
             // Nothing wakes this task again: the body is dropped with its connection.
-            (None, End::Stall) => Poll::Pending,
+            (None, End::Never | End::Stall) => Poll::Pending,
         }
     }
 
@@ -59,7 +65,8 @@ impl Body for SimBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.announced)
+        // Without a length the body is sent in chunks, as many as there are.
+        if self.end == End::Never { SizeHint::default() } else { SizeHint::with_exact(self.announced) }
     }
 }
 
@@ -103,6 +110,16 @@ mod tests {
                 assert_eq!(poll(&mut body), seen, "{shown} {end:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_body_without_end_comes_again_and_announces_no_length() {
+        let mut body = SimBody::new(b"x".to_vec(), 1, End::Never);
+        assert_eq!(body.size_hint().exact(), None);
+        for _ in 0..100 {
+            assert_eq!(poll(&mut body), Seen::Bytes(b"x".to_vec()));
+        }
+        assert!(!body.is_end_stream());
     }
 
     #[test]

@@ -19,6 +19,21 @@ pub enum Fault {
         /// The HTTP status; one that HTTP does not know becomes 500.
         status: u16,
     },
+    /// The call is carried out, and this is answered with status 200 instead of the engine's answer.
+    Answer {
+        /// The whole body.
+        body: &'static str,
+    },
+    /// The call is not carried out, and this is answered with status 200.
+    Pretend {
+        /// The whole body.
+        body: &'static str,
+    },
+    /// Status 200, or this one, and a body that never ends. The call is carried out.
+    Endless {
+        /// The HTTP status.
+        status: u16,
+    },
     /// The body is whole for HTTP and not for JSON: the first half is sent as if it were all.
     Lie,
     /// Headers and a part of the body come, then nothing more.

@@ -80,6 +80,9 @@ async fn answer(
             .body(body)
             .map_err(io::Error::other);
     }
+    if let Some(Fault::Pretend { body }) = fault {
+        return Ok(whole(shared, text(body)));
+    }
     // The lock is not held while the answer is sent: a stalled client must not stop the model.
     let response = {
         let mut running = lock(&shared.engine);
@@ -116,8 +119,19 @@ async fn spoil(
             response.body.truncate(half);
             Ok(whole(shared, response))
         }
-        Some(Fault::Fail { .. }) | None => Ok(whole(shared, response)),
+        Some(Fault::Answer { body }) => Ok(whole(shared, text(body))),
+        Some(Fault::Endless { status }) => {
+            let part =
+                Response { status, content_type: Some("application/json"), body: vec![b'['; 64 << 10] };
+            Ok(partial(shared, part, usize::MAX, End::Never))
+        }
+        Some(Fault::Fail { .. } | Fault::Pretend { .. }) | None => Ok(whole(shared, response)),
     }
+}
+
+/// What something that is no engine answers.
+fn text(body: &str) -> Response {
+    Response { status: 200, content_type: Some("text/html"), body: body.as_bytes().to_vec() }
 }
 
 fn whole(shared: &Shared, response: Response) -> hyper::Response<SimBody> {

@@ -9,6 +9,7 @@ mod by_cursor;
 mod by_status;
 mod by_waiting;
 mod doubt;
+mod estimate;
 mod evidence;
 mod prober;
 mod read_only;

@@ -7,6 +7,7 @@ use pvcheck_audit::{Network, Snapshot};
 use pvcheck_ipam::Capacity;
 
 use super::actors::Names;
+use super::estimate::late;
 use super::prober::Prober;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use super::{by_status, by_waiting};
@@ -32,6 +33,7 @@ use crate::operation::Operation;
 pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> Result<Census, CensusError> {
     let started = Instant::now();
     let before = op.engine.snapshot().await?;
+    let snapshot_took = started.elapsed();
     let (network, capacity) = admit(&before, name)?;
     let method = options
         .method
@@ -45,6 +47,10 @@ pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> R
     }
     if let Some(counted) = by_waiting::count(op, &before, &network, started).await? {
         return Ok(counted);
+    }
+    // A snapshot is six calls.
+    if let Some(late) = late(method, capacity.usable(), (6, snapshot_took), options.deadline) {
+        op.say(format!("census of {name}: {late}"));
     }
     let (writer, made, names) = (op.writer(), AtomicU64::new(0), Names::new(op.run, &network));
     let prober = Prober { op, writer, network: &network, capacity, method, options, started, names, made };

@@ -4,11 +4,13 @@
 //! hands out.
 
 mod both;
+mod image;
 mod plan;
 mod report;
 mod run;
 
 pub use both::{ChurnComparison, churn_both};
+pub use image::{ImageError, ImageFault, check_image};
 pub use plan::{ChurnPlan, ChurnShape};
 pub use report::{Churn, ChurnCounts, ChurnError};
 pub use run::churn;

@@ -6,6 +6,7 @@ use pvcheck_ipam::{CyclesLeft, LeakRate};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::image::ImageError;
 use super::plan::ChurnShape;
 use crate::census::{Census, CensusError};
 use crate::deploy::DeployError;
@@ -76,6 +77,9 @@ pub struct Churn {
 /// Why a churn did not begin, or did not end.
 #[derive(Debug, Error)]
 pub enum ChurnError {
+    /// The image cannot be deployed; nothing was touched.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// The peak would leave fewer addresses free than the reserve; nothing was created.
     #[error(
         "the churn would need {needed} addresses of {network} and leave {left} of {free} free, less than the reserve of {reserve}; ask for fewer stacks"

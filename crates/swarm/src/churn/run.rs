@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use pvcheck_audit::{Network, NetworkId, Node, NodeAvailability, NodeState, OwnerKind, Snapshot, owners};
 use pvcheck_ipam::LeakRate;
 
+use super::image::{check_image, find_image};
 use super::plan::ChurnPlan;
 use super::report::{Churn, ChurnCounts, ChurnError};
 use crate::census::{Census, CensusError, census};
@@ -26,9 +27,11 @@ const LOCKED: Duration = Duration::from_hours(1);
 /// what is left; a churn that returns has swept already, and `residue` has what it could not remove.
 ///
 /// # Errors
-/// If the peak would cut into the reserve, a census is refused, another run holds the Swarm's lock, stacks do not start,
-/// or a call fails.
+/// If the image cannot be deployed, the peak would cut into the reserve, a census is refused, another run holds the Swarm's
+/// lock, stacks do not start, or a call fails.
 pub async fn churn(op: Operation<'_>, plan: &ChurnPlan) -> Result<Churn, ChurnError> {
+    check_image(&plan.image)?;
+    find_image(op.engine, &op.engine.snapshot().await?, &plan.image).await?;
     let before = census(op, &plan.network, &plan.census).await?;
     let start = op.engine.snapshot().await?;
     let network = start.named_overlay(&plan.network).map_err(CensusError::from)?.clone();

@@ -10,12 +10,18 @@ use thiserror::Error;
 use super::connection::Connection;
 use super::error::{CallError, CallErrorKind};
 use super::host::Host;
+use super::whole::Missing;
 use super::wire;
 
 /// The newest API version that this crate speaks. With an older engine it speaks that engine's newest.
 const NEWEST_API: (u32, u32) = (1, 52);
 /// The oldest API version that this crate speaks: Docker 18.09, the first with lazy load-balancer endpoints.
 const OLDEST_API: (u32, u32) = (1, 39);
+
+/// The one path without a version. It answers `OK`, with the newest API version in a header (since Docker 1.12).
+const PING: &str = "/_ping";
+/// More than any pong.
+const PONG_BYTES: usize = 1 << 10;
 
 /// A connection to an engine. From [`Engine::connect`] it is a manager of an active Swarm; from [`Engine::reach`] it may be
 /// a worker, or in no Swarm.
@@ -106,9 +112,14 @@ impl Engine {
     /// If no engine answers there, or it is older than 18.09.
     pub async fn reach(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
         let plain = Connection::new(host.clone(), deadline);
-        let pong = plain.call(Method::GET, "/_ping", None).await.map_err(|e| explain(host, e))?;
+        let pong = plain.call(Method::GET, PING, None, PONG_BYTES).await.map_err(|e| explain(host, e))?;
         let offered = pong.headers.get("api-version").and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let api = negotiate(offered)
+        let is_pong = pong.body.trim_ascii() == b"OK";
+        let missing =
+            |field| plain.error(&Method::GET, PING, CallErrorKind::Incomplete(Missing::Field(field)));
+        let version = version(offered).filter(|_| is_pong);
+        let version = version.ok_or_else(|| missing(if is_pong { "Api-Version" } else { "OK" }))?;
+        let api = negotiate(version)
             .ok_or_else(|| ConnectError::TooOld { host: host.to_string(), api: offered.to_owned() })?;
         Ok(Self { connection: plain.with_api(api.clone()), api })
     }
@@ -129,11 +140,15 @@ impl Engine {
     }
 }
 
-/// The version to speak with an engine whose newest is `offered`; `None` if that is too old, or not a version.
-fn negotiate(offered: &str) -> Option<String> {
-    let (major, minor) = offered.split_once('.')?;
-    let offered = (major.parse().ok()?, minor.parse().ok()?);
-    let (major, minor): (u32, u32) = offered.min(NEWEST_API);
+/// A version as the engine writes it, such as `1.41`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// The version to speak with an engine whose newest is `offered`; `None` if that is too old.
+fn negotiate(offered: (u32, u32)) -> Option<String> {
+    let (major, minor) = offered.min(NEWEST_API);
     (OLDEST_API <= (major, minor)).then(|| format!("{major}.{minor}"))
 }
 
@@ -175,11 +190,13 @@ mod tests {
 
     #[test]
     fn the_lower_of_both_versions_is_negotiated() {
-        assert_eq!(negotiate("1.41").as_deref(), Some("1.41"));
-        assert_eq!(negotiate("1.99").as_deref(), Some("1.52"));
-        assert_eq!(negotiate("2.0").as_deref(), Some("1.52"));
-        for refused in ["1.24", "", "x", "1.", "1.41.2"] {
-            assert_eq!(negotiate(refused), None, "{refused}");
+        let spoken = |text| version(text).and_then(negotiate);
+        assert_eq!(spoken("1.41").as_deref(), Some("1.41"));
+        assert_eq!(spoken("1.99").as_deref(), Some("1.52"));
+        assert_eq!(spoken("2.0").as_deref(), Some("1.52"));
+        assert_eq!((version("1.24").is_some(), spoken("1.24")), (true, None), "a version, and too old");
+        for none in ["", "x", "1.", "1.41.2"] {
+            assert_eq!(version(none), None, "{none}");
         }
     }
 }

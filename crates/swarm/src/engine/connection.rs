@@ -1,30 +1,31 @@
-//! One dialer for everything: own reads, and bollard for typed writes.
+//! One dialer for every call, read or write: one deadline over connecting, headers and body, and no answer without bound.
 //!
-//! bollard's own clients drop the API version from the path (its `Url::join` with an absolute path) and their time-out
-//! ends with the headers; its custom transport leaves both to us. Every call here has one deadline over connecting,
-//! headers and body.
+//! bollard's clients are not used: they drop the API version from the path (its `Url::join` with an absolute path), their
+//! time-out ends with the headers, and they read a body to its end however long it is. Its models are, for what is written.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{Method, Request, header};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use pvcheck_audit::without_values;
-use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::sync::RwLock;
 use tokio::time::timeout;
 
 use super::error::{CallError, CallErrorKind};
 use super::host::Host;
+use super::ledger::Ledger;
+use super::whole::Whole;
 
-/// The largest answer that is read. 100,000 tasks come to about 150 MB.
-const MAX_ANSWER_BYTES: usize = 512 << 20;
+/// The most that is read of the answer to a write: an id and warnings.
+const WRITE_BYTES: usize = 1 << 20;
+/// The most that is read of an error's text; what follows is dropped.
+const ERROR_BYTES: usize = 64 << 10;
 
 /// A way to one engine: its address, the API version spoken, and the deadline of every call.
 #[derive(Clone, Debug)]
@@ -35,19 +36,20 @@ pub struct Connection {
     deadline: Duration,
     /// Held for reading by every write under way, also by those whose caller has gone.
     writes: Arc<RwLock<()>>,
+    ledger: Ledger,
 }
 
 /// An answer of the engine, read whole.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) headers: http::HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Connection {
     /// A connection without an API version yet; nothing is dialled.
     pub(crate) fn new(host: Host, deadline: Duration) -> Self {
-        Self { host, api: None, deadline, writes: Arc::default() }
+        Self { host, api: None, deadline, writes: Arc::default(), ledger: Ledger::default() }
     }
 
     /// The same connection, speaking this API version from now on.
@@ -71,24 +73,46 @@ impl Connection {
         &self.host
     }
 
-    /// `GET path`, decoded.
-    ///
-    /// # Errors
-    /// When the engine cannot be reached, refuses, is late, or answers with something else.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
-        let answer = self.call(Method::GET, path, None).await?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| self.error(&Method::GET, path, CallErrorKind::Decode(error)))
+    /// What was created through this connection and its clones, and is not known to be gone.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
-    /// Any call with an optional JSON body; the body of the answer is read to its end within the deadline.
+    /// `GET path`, decoded, and whole.
+    ///
+    /// # Errors
+    /// If the engine cannot be reached, refuses, is late, or answers with something else; something else is also an answer
+    /// that lacks what every engine's has, or that is longer than any of its kind.
+    pub async fn get<T: Whole>(&self, path: &str) -> Result<T, CallError> {
+        let answer = self.call(Method::GET, path, None, T::MOST_BYTES).await?;
+        self.decode(&Method::GET, path, &answer)
+    }
+
+    /// Reads the answer of any call.
+    pub(crate) fn decode<T: Whole>(
+        &self,
+        method: &Method,
+        path: &str,
+        answer: &Answer,
+    ) -> Result<T, CallError> {
+        let decoded: T = serde_json::from_slice(&answer.body)
+            .map_err(|error| self.error(method, path, CallErrorKind::Decode(error)))?;
+        match decoded.missing() {
+            None => Ok(decoded),
+            Some(missing) => Err(self.error(method, path, CallErrorKind::Incomplete(missing))),
+        }
+    }
+
+    /// Any call with an optional JSON body; the body of the answer is read to its end within the deadline, and must not be
+    /// longer than `most_bytes`.
     pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
+        most_bytes: usize,
     ) -> Result<Answer, CallError> {
-        let attempt = self.attempt(method.clone(), path, body);
+        let attempt = self.attempt(method.clone(), path, body, most_bytes);
         let outcome = match timeout(self.deadline, attempt).await {
             Ok(outcome) => outcome,
             Err(_) => Err(CallErrorKind::Deadline(self.deadline)),
@@ -96,8 +120,10 @@ impl Connection {
         outcome.map_err(|kind| self.error(&method, path, kind))
     }
 
-    /// A call with a JSON body of our own that changes something. As with [`Connection::typed`], it comes to its end even if
-    /// its caller is dropped half-way.
+    /// A call that changes something.
+    ///
+    /// It is a task of its own: if its caller is dropped half-way, it still comes to its end, and
+    /// [`Connection::settled`] waits for it. So nothing can be made behind the back of a sweep.
     pub(crate) async fn write(
         &self,
         method: Method,
@@ -107,7 +133,7 @@ impl Connection {
         let under_way = Arc::clone(&self.writes).read_owned().await;
         let (connection, called, to) = (self.clone(), method.clone(), path.to_owned());
         let task = tokio::spawn(async move {
-            let outcome = connection.call(called, &to, body).await;
+            let outcome = connection.call(called, &to, body, WRITE_BYTES).await;
             drop(under_way);
             outcome
         });
@@ -115,46 +141,6 @@ impl Connection {
             Ok(outcome) => outcome,
             Err(error) => Err(self.error(&method, path, transport(error))),
         }
-    }
-
-    /// bollard over this dialer. Every call through it must be wrapped by [`Connection::typed`].
-    pub(crate) fn docker(&self) -> Result<bollard::Docker, bollard::errors::Error> {
-        let connection = self.clone();
-        bollard::Docker::connect_with_custom_transport(
-            move |request: bollard::BollardRequest| {
-                let connection = connection.clone();
-                Box::pin(async move { connection.forward(request).await })
-            },
-            Some("http://docker"),
-            self.deadline.as_secs().max(1),
-            bollard::API_DEFAULT_VERSION,
-        )
-    }
-
-    /// Waits for a call of bollard's under this connection's deadline and turns its error into ours.
-    ///
-    /// The call is a task of its own: if its caller is dropped half-way, it still comes to its end, and
-    /// [`Connection::settled`] waits for it. So nothing can be made behind the back of a sweep.
-    pub(crate) async fn typed<T: Send + 'static>(
-        &self,
-        method: Method,
-        path: &str,
-        call: impl Future<Output = Result<T, bollard::errors::Error>> + Send + 'static,
-    ) -> Result<T, CallError> {
-        let under_way = Arc::clone(&self.writes).read_owned().await;
-        let deadline = self.deadline;
-        let task = tokio::spawn(async move {
-            // bollard's futures are tens of kilobytes each; boxed they do not swell the task.
-            let outcome = timeout(deadline, Box::pin(call)).await;
-            drop(under_way);
-            outcome
-        });
-        let outcome = match task.await {
-            Ok(Ok(outcome)) => outcome.map_err(from_bollard),
-            Ok(Err(_)) => Err(CallErrorKind::Deadline(deadline)),
-            Err(error) => Err(transport(error)),
-        };
-        outcome.map_err(|kind| self.error(&method, path, kind))
     }
 
     /// Waits until no write is under way any more, abandoned ones included; at most one deadline long.
@@ -167,6 +153,7 @@ impl Connection {
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
+        most_bytes: usize,
     ) -> Result<Answer, CallErrorKind> {
         let mut request = Request::builder()
             .method(method)
@@ -180,24 +167,17 @@ impl Connection {
         let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).map_err(transport)?;
         let response = self.dial().await?.send_request(request).await.map_err(transport)?;
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(transport)?.to_bytes();
-        if parts.status.is_success() {
-            return Ok(Answer { headers: parts.headers, body });
+        if !parts.status.is_success() {
+            // An error's text is for people: its beginning is enough.
+            let text = read_up_to(body, ERROR_BYTES).await?;
+            let message = engine_message(text.get(..ERROR_BYTES).unwrap_or(&text));
+            return Err(CallErrorKind::Refused { status: parts.status.as_u16(), message });
         }
-        Err(CallErrorKind::Refused { status: parts.status.as_u16(), message: engine_message(&body) })
-    }
-
-    async fn forward(
-        &self,
-        request: bollard::BollardRequest,
-    ) -> Result<Response<Incoming>, bollard::errors::Error> {
-        let (mut parts, body) = request.into_parts();
-        let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        parts.uri = self.versioned(path).parse().map_err(io::Error::other)?;
-        parts.headers.insert(header::HOST, header::HeaderValue::from_static("docker"));
-        parts.headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        let mut sender: SendRequest<_> = self.dial().await.map_err(io::Error::other)?;
-        sender.send_request(Request::from_parts(parts, body)).await.map_err(|e| io::Error::other(e).into())
+        let body = read_up_to(body, most_bytes).await?;
+        if most_bytes < body.len() {
+            return Err(CallErrorKind::TooLarge { most_bytes });
+        }
+        Ok(Answer { headers: parts.headers, body })
     }
 
     pub(super) async fn dial<B>(&self) -> Result<SendRequest<B>, CallErrorKind>
@@ -221,7 +201,8 @@ impl Connection {
         }
     }
 
-    pub(super) fn error(&self, method: &Method, path: &str, kind: CallErrorKind) -> CallError {
+    /// An error of a call through this connection.
+    pub(crate) fn error(&self, method: &Method, path: &str, kind: CallErrorKind) -> CallError {
         CallError { host: self.host.to_string(), method: method.clone(), path: path.to_owned(), kind }
     }
 }
@@ -230,13 +211,20 @@ pub(super) fn transport(error: impl std::fmt::Display) -> CallErrorKind {
     CallErrorKind::Transport(error.to_string())
 }
 
-fn from_bollard(error: bollard::errors::Error) -> CallErrorKind {
-    match error {
-        bollard::errors::Error::DockerResponseServerError { status_code, message } => {
-            CallErrorKind::Refused { status: status_code, message: without_values(&message) }
+/// Reads a body to its end, or until it is longer than `most` bytes.
+///
+/// One buffer that grows, and no list of frames: a long list would else be in memory twice when it is put together.
+async fn read_up_to(mut body: Incoming, most: usize) -> Result<Vec<u8>, CallErrorKind> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(transport)?.into_data() {
+            read.extend_from_slice(&data);
         }
-        other => transport(other),
+        if most < read.len() {
+            break;
+        }
     }
+    Ok(read)
 }
 
 /// The `message` of an error answer; the body itself (shortened) where it has none.

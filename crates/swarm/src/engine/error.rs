@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use thiserror::Error;
 
+use super::whole::Missing;
+
 /// A call that failed. Its text names method, path, engine and cause.
 #[derive(Debug, Error)]
 #[error("{method} {path} on {host}: {kind}")]
@@ -43,6 +45,18 @@ pub enum CallErrorKind {
     /// The body is not the JSON that the API documents.
     #[error("the answer is not the JSON expected: {0}")]
     Decode(serde_json::Error),
+    /// The answer is JSON of the right form and lacks what every engine's has: something else answered.
+    #[error("not an engine's answer: {0}")]
+    Incomplete(Missing),
+    /// The answer was longer than any of its kind.
+    #[error("the answer has more than {} KiB and was not read further", .most_bytes >> 10)]
+    TooLarge {
+        /// How much of it was read, in bytes.
+        most_bytes: usize,
+    },
+    /// A removal was answered as if it were done, or as if there were nothing to remove, and the object is there.
+    #[error("it is still there, although the engine answered that it is gone")]
+    StillThere,
 }
 
 impl CallError {
@@ -57,6 +71,13 @@ impl CallError {
     /// True iff the engine answered 404: the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(StatusCode::NOT_FOUND.as_u16())
+    }
+
+    /// True iff the engine has understood the call and will not do it: nothing was changed. A 404 does not count, and
+    /// neither does a failure of the engine, after which the call may have had its effect.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status()
+            .is_some_and(|status| (400..500).contains(&status) && status != StatusCode::NOT_FOUND.as_u16())
     }
 
     /// The engine's message; empty if the call failed in any other way than a refusal.

@@ -35,6 +35,7 @@ pub(crate) struct SwarmInfo {
     pub(crate) node_addr: String,
     pub(crate) local_node_state: String,
     pub(crate) control_available: bool,
+    pub(crate) error: String,
     pub(crate) remote_managers: Option<Vec<RemoteManager>>,
     pub(crate) cluster: Option<Cluster>,
 }
@@ -107,8 +108,9 @@ pub(crate) struct ManagerStatus {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Swarm {
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) spec: SwarmSpec,
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    pub(crate) spec: Option<SwarmSpec>,
     pub(crate) data_path_port: Option<u32>,
     pub(crate) default_addr_pool: Option<Vec<String>>,
     pub(crate) subnet_size: Option<u32>,
@@ -123,6 +125,15 @@ pub(crate) struct SwarmSpec {
     pub(crate) ca: CaConfig,
     #[serde(rename = "Raft", deserialize_with = "nullable")]
     pub(crate) raft: Raft,
+    #[serde(rename = "Dispatcher", deserialize_with = "nullable")]
+    pub(crate) dispatcher: Dispatcher,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Dispatcher {
+    /// In nanoseconds.
+    pub(crate) heartbeat_period: u64,
 }
 
 #[derive(Default, Deserialize)]
@@ -171,8 +182,8 @@ pub(crate) struct Network {
     pub(crate) attachable: bool,
     pub(crate) internal: bool,
     pub(crate) labels: Labels,
-    #[serde(rename = "IPAM", deserialize_with = "nullable")]
-    pub(crate) ipam: Ipam,
+    #[serde(rename = "IPAM")]
+    pub(crate) ipam: Option<Ipam>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) options: NetworkOptions,
     #[serde(deserialize_with = "nullable")]
@@ -254,8 +265,7 @@ pub(crate) struct Service {
     pub(crate) id: String,
     #[serde(deserialize_with = "nullable")]
     pub(crate) spec: ServiceSpec,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoint: Option<Endpoint>,
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
     pub(crate) update_status: Option<UpdateStatus>,
@@ -282,8 +292,7 @@ pub(crate) struct ServiceSpec {
     pub(crate) labels: Labels,
     #[serde(deserialize_with = "nullable")]
     pub(crate) task_template: TaskTemplate,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) mode: Mode,
+    pub(crate) mode: Option<Mode>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) endpoint_spec: EndpointSpec,
     #[serde(deserialize_with = "nullable")]
@@ -448,4 +457,37 @@ pub(crate) struct EventActor {
 #[serde(default)]
 pub(crate) struct EventAttributes {
     pub(crate) name: String,
+}
+
+/// Any object that an update replaces as a whole: its spec stays raw JSON, so that no field of a newer engine is lost.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Versioned {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) version: Version,
+    pub(crate) spec: serde_json::Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Version {
+    pub(crate) index: Option<u64>,
+}
+
+/// Any object, by its id alone.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Identified {
+    #[serde(rename = "ID", alias = "Id")]
+    pub(crate) id: String,
+}
+
+/// What a creation answers. Networks write `Id`, everything else `ID`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Created {
+    #[serde(rename = "ID", alias = "Id")]
+    pub(crate) id: String,
 }

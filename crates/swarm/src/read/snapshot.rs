@@ -91,7 +91,7 @@ fn node(raw: wire::Node) -> Node {
 
 pub(crate) fn network(raw: wire::Network) -> Network {
     let bridge = bridge(&raw);
-    let pools = raw.ipam.config.unwrap_or_default();
+    let pools = raw.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     Network {
         bridge,
         id: NetworkId::new(raw.id),
@@ -145,12 +145,12 @@ fn service(raw: wire::Service) -> Service {
     Service {
         id: ServiceId::new(raw.id),
         name: spec.name,
-        mode: mode(&spec.mode),
+        mode: mode(&spec.mode.unwrap_or_default()),
         endpoint: if dnsrr { EndpointMode::Dnsrr } else { EndpointMode::Vip },
         networks: targets.unwrap_or_default().into_iter().map(|n| NetworkId::new(n.target)).collect(),
         // The default publish mode is ingress, and the field may be empty then.
         publishes_ingress: ports.iter().any(|p| p.publish_mode != "host"),
-        vips: raw.endpoint.virtual_ips.unwrap_or_default().into_iter().map(vip).collect(),
+        vips: raw.endpoint.and_then(|e| e.virtual_ips).unwrap_or_default().into_iter().map(vip).collect(),
         stack: label(spec.labels.as_ref(), STACK_LABEL),
         run: label(spec.labels.as_ref(), RUN_LABEL),
         created: raw.created_at.parse().ok(),

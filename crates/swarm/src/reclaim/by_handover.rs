@@ -27,6 +27,7 @@ impl Work<'_> {
         let since = self.log.begun(Step::Compact)?;
         self.compact(self.op.engine).await?;
         self.log.done(Step::Compact, since)?;
+        self.be_patient().await?;
         let since = self.log.begun(Step::HandOver)?;
         self.say("demoting the leader");
         self.demote(&leader).await?;
@@ -47,6 +48,7 @@ impl Work<'_> {
         let since = self.log.begun(Step::GiveBack)?;
         self.give_back().await?;
         self.log.done(Step::GiveBack, since)?;
+        self.restore_heartbeat().await?;
         if self.log.has_begun(Step::Compact) {
             let engine = self.speaking().await?;
             self.restore_raft_log(engine).await?;

@@ -19,6 +19,7 @@ use crate::read::read_host;
 pub async fn reclaim_facts(engine: &Engine, others: &[Engine]) -> Result<ReclaimFacts, CallError> {
     let info = info(engine).await?;
     let swarm: wire::Swarm = engine.connection().get("/swarm").await?;
+    let spec = swarm.spec.unwrap_or_default();
     let managers = managers(engine).await?;
     let mut known = Vec::new();
     for other in others {
@@ -30,8 +31,8 @@ pub async fn reclaim_facts(engine: &Engine, others: &[Engine]) -> Result<Reclaim
         managers,
         connected: NodeId::new(info.swarm.node_id),
         others: known,
-        autolock: swarm.spec.encryption.auto_lock_managers,
-        external_cas: swarm.spec.ca.external.map_or(0, |c| c.len()),
+        autolock: spec.encryption.auto_lock_managers,
+        external_cas: spec.ca.external.map_or(0, |c| c.len()),
         moving: moving(&snapshot),
         here,
     })

@@ -12,6 +12,7 @@ mod collect;
 mod count;
 mod error;
 mod facts;
+mod heartbeat;
 mod helper_error;
 mod late;
 mod managers;

@@ -22,9 +22,18 @@ pub struct PlanStep {
 /// The steps of a strategy, in order. Each is undone by a later step of the same strategy, or by a resume.
 pub(super) fn steps(strategy: Strategy) -> &'static [Step] {
     match strategy {
-        Strategy::Handover => {
-            &[Step::Lock, Step::Compact, Step::HandOver, Step::Promote, Step::GiveBack, Step::Unlock]
-        }
+        Strategy::Handover => &[
+            Step::Lock,
+            Step::Compact,
+            Step::Patience,
+            Step::HandOver,
+            Step::Promote,
+            Step::GiveBack,
+            Step::Heartbeat,
+            Step::Unlock,
+        ],
+        // Cut before it joins: a new member gets a snapshot at once and a log entry by entry (`raft_log.rs`). Off the
+        // list before it is stopped: then no manager lets it in again. Tokens last: until then a resume may need them.
         // Compact before Join: a new member gets a snapshot at once, but the log entry by entry (`raft_log.rs`). Leave
         // before Remove: a node that is not listed is not let in again. Tokens last: until then a resume may need them.
         Strategy::Borrow => &[
@@ -58,6 +67,10 @@ impl fmt::Display for PlanStep {
             Step::GiveBack => {
                 write!(f, "demote and promote the other managers in turn until {leader} leads again")
             }
+            Step::Patience => f.write_str(
+                "let the Swarm wait longer for heartbeats, so that a busy node is not taken for down and its tasks are not replaced",
+            ),
+            Step::Heartbeat => f.write_str("put the period of heartbeats back"),
             Step::Safeguard => f.write_str("copy the manager's raft folder"),
             Step::Namespace => f.write_str("make a network namespace with a link to this host"),
             Step::Engine => f.write_str("start a private engine in it"),

@@ -92,6 +92,8 @@ async fn record(
 ) -> Result<Record, ReclaimError> {
     // Read now: a resume needs it when the quorum is lost, and then no manager answers.
     let swarm: wire::Swarm = op.engine.connection().get("/swarm").await?;
+    let renewal = renewal(&swarm, facts);
+    let spec = swarm.spec.unwrap_or_default();
     Ok(Record {
         schema: SCHEMA.into(),
         run: op.run.clone(),
@@ -102,8 +104,9 @@ async fn record(
         leader: leader.id.clone(),
         managers: facts.managers.iter().map(|m| m.id.clone()).collect(),
         address: leader.address.clone().unwrap_or_default(),
-        renewal: renewal(&swarm, facts),
-        raft_log: (swarm.spec.raft.snapshot_interval, swarm.spec.raft.log_entries_for_slow_followers),
+        renewal,
+        raft_log: (spec.raft.snapshot_interval, spec.raft.log_entries_for_slow_followers),
+        heartbeat_ns: spec.dispatcher.heartbeat_period,
         inventory,
         counts,
         raft: facts.here.raft_dir.clone(),

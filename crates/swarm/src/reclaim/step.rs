@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Step {
     /// The Swarm's lock is taken.
     Lock,
+    /// The Swarm is told to wait longer for the heartbeats of its nodes.
+    Patience,
     /// The leader is demoted.
     HandOver,
     /// It is promoted again.
@@ -38,6 +40,8 @@ pub enum Step {
     Tokens,
     /// The engine is restarted.
     Restart,
+    /// The period of heartbeats is what it was.
+    Heartbeat,
     /// The copy of the raft folder is put back.
     PutBack,
     /// The lock is released.
@@ -49,6 +53,7 @@ impl Step {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lock => "lock",
+            Self::Patience => "patience",
             Self::HandOver => "hand-over",
             Self::Promote => "promote",
             Self::GiveBack => "give-back",
@@ -64,6 +69,7 @@ impl Step {
             Self::Remove => "remove",
             Self::Tokens => "tokens",
             Self::Restart => "restart",
+            Self::Heartbeat => "heartbeat",
             Self::PutBack => "put-back",
             Self::Unlock => "unlock",
         }

@@ -41,6 +41,9 @@ pub(super) struct Record {
     pub(super) renewal: serde_json::Value,
     /// The former raft settings: entries between two snapshots, and entries kept after one.
     pub(super) raft_log: (u64, u64),
+    /// The period of heartbeats in nanoseconds; 0 for swarmkit's own.
+    #[serde(default)]
+    pub(super) heartbeat_ns: u64,
     /// Named `standing` in the files of earlier versions, which a resume still has to read.
     #[serde(rename = "standing")]
     pub(super) inventory: Inventory,
@@ -221,6 +224,7 @@ pub(super) mod tests {
             address: "192.0.2.1:2377".into(),
             renewal: serde_json::Value::Null,
             raft_log: (10_000, 500),
+            heartbeat_ns: 5_000_000_000,
             inventory: Inventory::default(),
             counts: Vec::new(),
             raft: None,

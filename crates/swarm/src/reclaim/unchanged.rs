@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use pvcheck_audit::{NodeId, ServiceId, TaskState};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::managers::{leader, nodes};
 use super::note::{Change, ChangeKind};
-use crate::engine::{CallError, Engine};
+use crate::engine::{CallError, Engine, wire};
 use crate::labels::RUN_LABEL;
 use crate::run::RunId;
 
@@ -42,20 +41,20 @@ impl Inventory {
         let mut objects = BTreeMap::new();
         let places = running.clone().filter_map(|t| Some((t.id.to_string(), t.node.clone()?))).collect();
         for kind in ["services", "secrets", "configs"] {
-            let list: Vec<Value> = engine.connection().get(&format!("/{kind}")).await?;
+            let list: Vec<wire::Versioned> = engine.connection().get(&format!("/{kind}")).await?;
             let others = list.into_iter().filter(|o| {
                 // The lock that this run took over is gone afterwards on purpose.
-                o["Spec"]["Labels"][RUN_LABEL] != run.as_str() && o["Spec"]["Name"] != crate::lock::NAME
+                o.spec["Labels"][RUN_LABEL] != run.as_str() && o.spec["Name"] != crate::lock::NAME
             });
             // A new leader may write a service's endpoint again, which raises its version; so its spec is compared.
             objects.extend(others.map(|o| {
                 let what = if kind == "services" {
-                    format!("spec {:016x}", fingerprint(&o["Spec"].to_string()))
+                    format!("spec {:016x}", fingerprint(&o.spec.to_string()))
                 } else {
-                    format!("version {}", o["Version"]["Index"])
+                    format!("version {}", o.version.index.unwrap_or_default())
                 };
-                let name = o["Spec"]["Name"].as_str().unwrap_or_default();
-                (format!("{kind} {}", o["ID"].as_str().unwrap_or_default()), format!("{name}, {what}"))
+                let name = o.spec["Name"].as_str().unwrap_or_default();
+                (format!("{kind} {}", o.id), format!("{name}, {what}"))
             }));
         }
         Ok(Self {

@@ -8,6 +8,8 @@ use pvcheck_audit::TaskState;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::engine::ObjectKind;
+
 /// The kind of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,6 +39,17 @@ impl PartKind {
     }
 }
 
+impl From<ObjectKind> for PartKind {
+    fn from(kind: ObjectKind) -> Self {
+        match kind {
+            ObjectKind::Service => Self::Service,
+            ObjectKind::Network => Self::Network,
+            ObjectKind::Secret => Self::Secret,
+            ObjectKind::Config => Self::Config,
+        }
+    }
+}
+
 /// A part that was not removed. Its JSON has `kind`, `name`, `why`, and as `text` the `Display` of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Left {
@@ -54,6 +67,8 @@ pub struct Left {
 pub enum LeftReason {
     /// It is still listed although its removal was accepted.
     Listed,
+    /// This run created it, and the engine has not answered since then that it is gone.
+    Created,
     /// The call failed.
     Refused {
         /// The call and why it failed.
@@ -95,7 +110,7 @@ impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.kind, &self.why) {
             (PartKind::Tasks, why) => write!(f, "tasks: {why}"),
-            (kind, LeftReason::Listed) => write!(f, "{} {}", kind.as_str(), self.name),
+            (kind, LeftReason::Created | LeftReason::Listed) => write!(f, "{} {}", kind.as_str(), self.name),
             (kind, why) => write!(f, "{} {}: {why}", kind.as_str(), self.name),
         }
     }
@@ -105,6 +120,7 @@ impl fmt::Display for LeftReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kept = |kept: bool| if kept { ", so it was left in place" } else { "" };
         match self {
+            Self::Created => f.write_str("created, and not known to be gone"),
             Self::Listed => f.write_str("still listed"),
             Self::Refused { error } => f.write_str(error),
             Self::UsedBy { service } => write!(f, "service {service} uses it, so it was left in place"),
@@ -155,6 +171,7 @@ mod tests {
         };
         for (left, text) in [
             (left(PartKind::Service, LeftReason::Listed), "service x"),
+            (left(PartKind::Config, LeftReason::Created), "config x"),
             (left(PartKind::Secret, refused), "secret x: the engine answered 500"),
             (
                 left(PartKind::Network, LeftReason::UsedBy { service: "guest".into() }),

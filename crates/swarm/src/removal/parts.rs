@@ -10,6 +10,9 @@ use crate::engine::{CallError, Engine, wire};
 use crate::labels::{RUN_LABEL, STACK_LABEL};
 use crate::run::RunId;
 
+/// The name under which a run's parts are reported; they need not be of one stack.
+const OWN: &str = "pvcheck's own";
+
 /// The parts of one stack, or of one run: ids and names.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
@@ -28,6 +31,11 @@ impl Parts {
             && self.networks.is_empty()
             && self.secrets.is_empty()
             && self.configs.is_empty()
+    }
+
+    /// Of a run, with nothing in it.
+    pub(super) fn of_run() -> Self {
+        Self { name: OWN.to_owned(), ..Self::default() }
     }
 
     /// The report of a removal that has not removed anything yet.
@@ -108,7 +116,7 @@ pub(super) fn parts_of_stack(snapshot: &Snapshot, stored: &Stored, stack: &str) 
 }
 
 pub(super) fn parts_of_run(snapshot: &Snapshot, stored: &Stored, run: &RunId) -> Parts {
-    parts(snapshot, stored, "pvcheck's own", RUN_LABEL, run.as_str())
+    parts(snapshot, stored, OWN, RUN_LABEL, run.as_str())
 }
 
 pub(super) fn parts(snapshot: &Snapshot, stored: &Stored, name: &str, label: &str, value: &str) -> Parts {

@@ -158,7 +158,8 @@ impl<'a> Remover<'a> {
     async fn remove_network(&self, id: &NetworkId, name: &str) -> Result<(), CallError> {
         self.say(PartKind::Network, name);
         let in_use = |error: &CallError| error.message().contains("in use by task");
-        retry_while!(self.options.patience, in_use, self.writer.remove_network(id))
+        let patience = self.options.patience;
+        retry_while!(patience, in_use, self.writer.remove_network(id, patience))
     }
 }
 

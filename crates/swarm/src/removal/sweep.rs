@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::left::Left;
+use super::left::{Left, LeftReason, PartKind};
 use super::order::Order;
-use super::parts::{Stored, leftovers, parts_of_run};
+use super::parts::{Parts, Stored, leftovers, parts_of_run};
 use super::remover::Remover;
 use super::report::{RemovalOptions, StackRemoval};
 use crate::engine::{CallError, Engine, wait_until};
@@ -16,28 +16,64 @@ use crate::run::RunId;
 /// Removes everything that carries the label of `op.run`, and waits until no list shows it any more; `patience` bounds all
 /// of it. Parts that are still there are in `left`.
 ///
+/// If the engine stops answering, what is left is named from what was created through this connection.
+///
 /// # Errors
-/// If a list cannot be read.
+/// If a snapshot cannot be read, and nothing was created through this connection that is not known to be gone.
 pub async fn sweep_run(op: Operation<'_>, patience: Duration) -> Result<StackRemoval, CallError> {
     let since = Instant::now();
     // A create call whose caller was dropped may still be under way; listed before it ends, its object would be missed.
     op.engine.connection().settled().await;
-    let parts = leftovers(op.engine, op.run).await?;
+    let parts = match leftovers(op.engine, op.run).await {
+        Ok(parts) => parts,
+        Err(error) => return from_ledger(op, Parts::of_run().begun(), error),
+    };
     let options = RemovalOptions { order: Order::Drained, patience };
     let mut swept = Remover::new(op, &options).remove(&parts).await;
     let mut listed = Vec::new();
-    // The node's own copy of a removed network stays in the list for a moment.
-    wait_until!(patience.saturating_sub(since.elapsed()), async {
+    // A node's own copy of a removed network stays in its list for a moment.
+    let looked = wait_until!(patience.saturating_sub(since.elapsed()), async {
         let left = match leftovers(op.engine, op.run).await {
             Ok(left) => left,
             Err(error) => return Some(Err(error)),
         };
         listed = left.listed();
         left.is_empty().then_some(Ok(()))
-    })
-    .transpose()?;
+    });
+    match looked.transpose() {
+        Err(error) => return from_ledger(op, swept, error),
+        Ok(Some(())) => {
+            op.engine.connection().ledger().all_gone(op.run.as_str());
+            // A removal that seemed to have failed had its effect after all.
+            swept.left.retain(|left| left.kind == PartKind::Tasks);
+        }
+        Ok(None) => {
+            let is_listed = |left: &Left| listed.iter().any(|l| l.kind == left.kind && l.name == left.name);
+            swept.left.retain(|left| left.kind == PartKind::Tasks || is_listed(left));
+            listed.retain(|l| !swept.left.iter().any(|left| l.kind == left.kind && l.name == left.name));
+        }
+    }
     swept.left.extend(listed);
     Ok(swept)
+}
+
+/// What is left of a run that cannot be looked up: what was created and is not known to be gone.
+fn from_ledger(
+    op: Operation<'_>,
+    mut swept: StackRemoval,
+    error: CallError,
+) -> Result<StackRemoval, CallError> {
+    let created = op.engine.connection().ledger().of_run(op.run.as_str());
+    let created = created.into_iter().map(|made| Left {
+        kind: made.kind.into(),
+        name: made.name,
+        why: LeftReason::Created,
+    });
+    let unsaid: Vec<Left> = created
+        .filter(|made| !swept.left.iter().any(|left| left.kind == made.kind && left.name == made.name))
+        .collect();
+    swept.left.extend(unsaid);
+    if swept.left.is_empty() { Err(error) } else { Ok(swept) }
 }
 
 /// The runs of which anything is left in the Swarm, each with its parts. A run whose only trace is a held, resumable lock is

@@ -9,8 +9,9 @@ use http::Method;
 use pvcheck_audit::{ConfigId, NodeId};
 use serde_json::{Value, json};
 
-use super::writer::{Writer, gone};
-use crate::engine::{CallError, poll, retry_while};
+use super::remove::is_absent;
+use super::writer::Writer;
+use crate::engine::{Answer, CallError, CallErrorKind, Missing, ObjectKind, poll, retry_while, wire};
 use crate::labels::RUN_LABEL;
 use crate::run::RunId;
 
@@ -28,23 +29,24 @@ pub(crate) struct Join<'a> {
 }
 
 impl Writer<'_> {
-    /// Creates a config object; a name that is in use is answered with 409.
+    /// Creates a config object with the label of this run; a name that is in use is answered with 409.
     pub(crate) async fn create_config(
         &self,
         name: &str,
+        run: &RunId,
         labels: &[(&str, String)],
         data: &[u8],
     ) -> Result<ConfigId, CallError> {
-        let labels: serde_json::Map<_, _> = labels.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
+        let ours = (RUN_LABEL.to_owned(), json!(run));
+        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), json!(v)));
+        let labels: serde_json::Map<_, _> = labels.chain([ours]).collect();
         let body = json!({"Name": name, "Labels": labels, "Data": base64(data)});
-        let made = self.post("/configs/create", &body).await?;
-        Ok(ConfigId::new(made["ID"].as_str().unwrap_or_default()))
+        Ok(ConfigId::new(self.create(ObjectKind::Config, name, run, &body).await?))
     }
 
     /// Appends to the raft log, by creating and removing a config object of this run.
     pub(crate) async fn touch(&self, run: &RunId) -> Result<(), CallError> {
-        let label = [(RUN_LABEL, run.to_string())];
-        let id = self.create_config(&format!("pvcheck-touch-{run}"), &label, b"pvcheck").await?;
+        let id = self.create_config(&format!("pvcheck-touch-{run}"), run, &[], b"pvcheck").await?;
         self.remove_config(&id).await
     }
 
@@ -61,20 +63,23 @@ impl Writer<'_> {
     async fn try_role(&self, id: &NodeId, role: &str) -> Result<(), CallError> {
         let path = format!("/nodes/{id}");
         // Read in each attempt: the update must carry the version of the spec that it replaces.
-        let node: Value = self.connection.get(&path).await?;
-        let mut spec = node["Spec"].clone();
+        let wire::Versioned { mut spec, version, .. } = self.connection.get(&path).await?;
         if spec["Role"] == role {
             return Ok(());
         }
         spec["Role"] = json!(role);
-        let update = format!("{path}/update?version={}", node["Version"]["Index"]);
-        self.post(&update, &spec).await.map(drop)
+        let update = format!("{path}/update?version={}", version.index.unwrap_or_default());
+        self.update(&update, &spec).await
     }
 
     /// Removes a node from the Swarm, even if it is up; one that is gone already is not an error.
     pub(crate) async fn remove_node(&self, id: &NodeId) -> Result<(), CallError> {
         let path = format!("/nodes/{id}?force=true");
-        gone(self.connection.write(Method::DELETE, &path, None).await.map(drop))
+        match self.connection.write(Method::DELETE, &path, None).await {
+            Err(error) if !is_absent(&error) => Err(error),
+            // Whether it is off the list is waited for by the caller, who needs to know when.
+            _ => Ok(()),
+        }
     }
 
     /// Replaces both join tokens; the old ones are invalid afterwards.
@@ -92,20 +97,25 @@ impl Writer<'_> {
         self.update_swarm("", change).await
     }
 
+    /// Sets the period in which nodes send heartbeats.
+    pub(crate) async fn set_heartbeat(&self, period: Duration) -> Result<(), CallError> {
+        let nanos = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+        self.update_swarm("", |spec| spec["Dispatcher"]["HeartbeatPeriod"] = json!(nanos)).await
+    }
+
     async fn update_swarm(&self, more: &str, change: impl Fn(&mut Value)) -> Result<(), CallError> {
         let mut tries = 0;
         // Counted, not timed: in each round one contender wins the race on the version and is done.
         loop {
-            let swarm: Value = self.connection.get("/swarm").await?;
-            let mut spec = swarm["Spec"].clone();
+            let wire::Versioned { mut spec, version, .. } = self.connection.get("/swarm").await?;
             change(&mut spec);
-            let path = format!("/swarm/update?version={}{more}", swarm["Version"]["Index"]);
-            match self.post(&path, &spec).await {
+            let path = format!("/swarm/update?version={}{more}", version.index.unwrap_or_default());
+            match self.update(&path, &spec).await {
                 Err(error) if error.message().contains("out of sequence") && tries < TRIES => {
                     tries += 1;
                     poll().await;
                 }
-                outcome => return outcome.map(drop),
+                outcome => return outcome,
             }
         }
     }
@@ -121,7 +131,7 @@ impl Writer<'_> {
             // From the start: a task that the scheduler put here would end with the private engine.
             "Availability": "drain",
         });
-        self.post("/swarm/join", &body).await.map(drop)
+        self.update("/swarm/join", &body).await
     }
 
     /// Makes this manager the only one of its Swarm, with the state of its own raft log. `init` is the body of the call.
@@ -129,10 +139,18 @@ impl Writer<'_> {
         self.post("/swarm/init", init).await.map(drop)
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        let answer = self.connection.write(Method::POST, path, Some(body.to_string().into_bytes())).await?;
-        // Updates answer with an empty body. Only `create_config` reads the result, and its body is JSON.
-        Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
+    /// A change that is answered with nothing, by every engine. With a text, it was not an engine that answered.
+    async fn update(&self, path: &str, body: &Value) -> Result<(), CallError> {
+        let answer = self.post(path, body).await?;
+        if answer.body.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let kind = CallErrorKind::Incomplete(Missing::Nothing);
+        Err(self.connection.error(&Method::POST, path, kind))
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
+        self.connection.write(Method::POST, path, Some(body.to_string().into_bytes())).await
     }
 }
 

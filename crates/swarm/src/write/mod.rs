@@ -2,6 +2,7 @@
 
 mod cluster;
 mod permit;
+mod remove;
 mod specs;
 mod stack_spec;
 mod writer;

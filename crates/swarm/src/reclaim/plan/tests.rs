@@ -231,10 +231,11 @@ fn json_has_the_kinds_and_the_texts() {
     assert_eq!(json["risks"][0]["kind"], "no_deploy_at_elections");
     assert!(json["risks"][0]["text"].as_str().unwrap().starts_with("no container restarts"), "{json}");
     assert_eq!(
-        (&json["steps"][2]["step"], &json["steps"][2]["leader"]),
+        (&json["steps"][3]["step"], &json["steps"][3]["leader"]),
         (&"hand-over".into(), &"host0".into())
     );
-    let what = json["steps"][2]["what"].as_str().unwrap();
+    let what = json["steps"][3]["what"].as_str().unwrap();
+    assert_eq!(json["steps"][2]["step"], "patience", "before the leader is demoted");
     assert_eq!(what, "demote host0; another manager leads and rebuilds the allocator");
 }
 

@@ -1,0 +1,282 @@
+//! A proxy between pvcheck and a real engine breaks one call after the other: whatever it breaks, nothing of others
+//! changes, an exit code of a faultless run comes with a faultless result only, and what is left is named.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use pvcheck_lab::{Lab, Suite, World};
+use pvcheck_swarm::Engine;
+use pvcheck_tests::fault_proxy::{Break, FaultProxy};
+use pvcheck_tests::stacks::{IMAGE, STOPS_AT_ONCE, Shape, deploy};
+use pvcheck_tests::{Outcome, docker, host, lab, long, pvcheck};
+use serde_json::Value;
+
+/// The network that is counted, and the one that stacks are deployed on.
+const SMALL: &str = "small";
+const NETWORK: &str = "proxy";
+/// No call may take longer than its deadline, and no run more than a few of them.
+const AT_MOST: Duration = Duration::from_secs(100);
+
+const BREAKS: [Break; 14] = [
+    Break::Say("{}"),
+    Break::Cut,
+    Break::Pretend(""),
+    Break::Say("<html><body>502 Bad Gateway</body></html>"),
+    Break::Refuse(404),
+    Break::Fail(500),
+    Break::Say("[{}]"),
+    Break::Dead,
+    Break::Pretend("null"),
+    Break::Endless(200),
+    Break::Half,
+    Break::Pretend("<html></html>"),
+    Break::Endless(500),
+    Break::Say(""),
+];
+
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+/// Everything that is not a run's, by kind and id, and the running tasks of the resident service.
+type Others = BTreeSet<String>;
+
+struct Rig {
+    lab: Lab,
+    engine: Engine,
+    runtime: tokio::runtime::Runtime,
+    proxy: FaultProxy,
+    program: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+/// What a command is compared by.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    code: Option<i32>,
+    result: Option<Value>,
+}
+
+impl Rig {
+    fn up(test: &str) -> Fallible<Option<Self>> {
+        let Some(lab) = lab(test, Some(Suite::Bookworm), World::Empty) else { return Ok(None) };
+        for (name, subnet) in [(SMALL, "10.20.0.0/28"), (NETWORK, "10.10.0.0/24")] {
+            docker(&lab, &["network", "create", "-d", "overlay", "--attachable", "--subnet", subnet, name])?;
+        }
+        deploy(&lab, &["resident".into()], Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let engine = runtime.block_on(Engine::connect(&host(&lab)))?;
+        let folder = tempfile::tempdir()?;
+        let proxy = FaultProxy::start(&folder.path().join("s"), host(&lab).socket())?;
+        Ok(Some(Self { lab, engine, runtime, proxy, program: pvcheck()?, _folder: folder }))
+    }
+
+    fn list(&self, what: &str) -> Fallible<Vec<Value>> {
+        Ok(self.runtime.block_on(self.engine.connection().get::<Vec<Value>>(&format!("/{what}")))?)
+    }
+
+    /// What is of a run or of the stack that a test removes, by id with its name; and everything else.
+    fn objects(&self) -> Fallible<(BTreeMap<String, String>, Others)> {
+        let (mut ours, mut others) = (BTreeMap::new(), BTreeSet::new());
+        for kind in ["services", "networks", "secrets", "configs"] {
+            for object in self.list(kind)? {
+                if kind == "networks" && object["Scope"] != "swarm" {
+                    continue;
+                }
+                let spec = if kind == "networks" { &object } else { &object["Spec"] };
+                let id = object["ID"].as_str().or(object["Id"].as_str()).unwrap_or_default();
+                let name = spec["Name"].as_str().unwrap_or_default();
+                let labels = &spec["Labels"];
+                if labels["org.pvcheck.run"].is_string() || labels["com.docker.stack.namespace"] == "app" {
+                    ours.insert(format!("{kind} {id}"), name.to_owned());
+                } else {
+                    others.insert(format!("{kind} {id} {name}"));
+                }
+            }
+        }
+        let resident = others.iter().find(|o| o.ends_with(" resident_app")).cloned().unwrap_or_default();
+        for task in self.list("tasks")? {
+            let of_resident = task["ServiceID"].as_str().is_some_and(|id| resident.contains(id));
+            if of_resident && task["Status"]["State"] == "running" {
+                others.insert(format!("task {}", task["ID"]));
+            }
+        }
+        Ok((ours, others))
+    }
+
+    /// Runs pvcheck through the proxy.
+    fn through(&self, words: &[&str], broken: Option<(usize, Break)>) -> Fallible<(Told, Output)> {
+        self.proxy.arm(broken);
+        let since = Instant::now();
+        let mut command = Command::new(&self.program);
+        let output =
+            command.args(["-o", "json"]).args(words).env("DOCKER_HOST", self.proxy.host()).output()?;
+        assert!(since.elapsed() < AT_MOST, "{words:?}, {broken:?}: {:?}", since.elapsed());
+        let mut result = serde_json::from_slice::<Value>(&output.stdout).ok();
+        result.iter_mut().for_each(strip);
+        Ok((Told { code: output.status.code(), result }, output))
+    }
+
+    /// Breaks calls of a command, with `before` before each run. Returns how many runs there were.
+    fn break_calls(
+        &self,
+        words: &[&str],
+        cases: impl Fn(usize) -> Vec<(usize, Break)>,
+        before: impl Fn() -> Outcome,
+    ) -> Fallible<usize> {
+        before()?;
+        let (faultless, output) = self.through(words, None)?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(faultless.result.is_some(), "{words:?} without a fault: {:?}: {told}", output.status);
+        let cases = cases(self.proxy.calls());
+        for case in &cases {
+            before()?;
+            let (there, others) = self.objects()?;
+            let (told, output) = self.through(words, Some(*case))?;
+            let shown = format!("{words:?}, call {} {:?}", case.0, case.1);
+            self.check(&shown, &faultless, (&told, &output), &there)?;
+            assert_eq!(self.objects()?.1, others, "{words:?}, {case:?}: something of others changed");
+        }
+        Ok(cases.len())
+    }
+
+    /// `there` is what was there of a run, or of the stack, before.
+    fn check(
+        &self,
+        shown: &str,
+        faultless: &Told,
+        (told, output): (&Told, &Output),
+        there: &BTreeMap<String, String>,
+    ) -> Outcome {
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        if told.code == Some(0) || told.code == faultless.code {
+            assert_eq!(told, faultless, "{shown}: {text}");
+        }
+        assert!(matches!(told.code, Some(0..=4)), "{shown}: {:?}: {text}", output.status);
+        // A process that says nothing has not failed in one line.
+        let lines =
+            String::from_utf8_lossy(&output.stderr).lines().filter(|l| l.starts_with("pvcheck: ")).count();
+        assert!(told.result.is_some() || lines == 1, "{shown}: {text}");
+        let (ours, _) = self.objects()?;
+        for (id, name) in &ours {
+            // A command that fails before it has begun leaves what there was, and says so by its error.
+            let is_new = !there.contains_key(id);
+            let named = text.contains(name.as_str());
+            assert!(
+                named || (!is_new && told.result.is_none()),
+                "{shown}: {name} is left and not named: {text}"
+            );
+            assert!(!is_new || text.contains("pvcheck sweep --apply"), "{shown}: {name} is left: {text}");
+        }
+        Ok(())
+    }
+
+    /// Takes away what a broken run has left, past the proxy.
+    fn clean(&self) -> Outcome {
+        for words in [&["sweep", "--apply"][..], &["stack", "rm", "app", "--apply"]] {
+            let mut command = Command::new(&self.program);
+            command.args(words).env("DOCKER_HOST", &self.lab.info().hosts[0]).output()?;
+        }
+        assert_eq!(self.objects()?.0, BTreeMap::new(), "a sweep past the proxy leaves something");
+        Ok(())
+    }
+}
+
+/// Removes what differs from run to run: times, durations, and ids of runs.
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|key, _| {
+                !key.ends_with("_ms") && !matches!(key.as_str(), "at" | "since" | "run" | "age_secs" | "id")
+            });
+            fields.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+/// `runs` cases spread over the calls of a command, each with the next break.
+fn spread(runs: usize) -> impl Fn(usize) -> Vec<(usize, Break)> {
+    move |calls| {
+        let runs = if long() { calls * BREAKS.len() } else { runs };
+        let case = |i: usize| {
+            let nth = if long() { i / BREAKS.len() } else { i * calls / runs };
+            (nth, BREAKS[i % BREAKS.len()])
+        };
+        (0..runs).map(case).collect()
+    }
+}
+
+/// In long rounds, at most so many.
+fn at_most(runs: usize, most: usize) -> impl Fn(usize) -> Vec<(usize, Break)> {
+    move |calls| {
+        let all = spread(runs)(calls);
+        let step = all.len().div_ceil(most).max(1);
+        // A step that shares no factor with the number of breaks, so that each of them has its turn.
+        let step = if step % 2 == 0 || step % 7 == 0 { step + 1 } else { step };
+        all.into_iter().step_by(if long() { step } else { 1 }).collect()
+    }
+}
+
+#[test]
+fn whatever_call_is_broken_nothing_is_wrong_unsaid_or_changed() -> Outcome {
+    let test = "faults::whatever_call_is_broken";
+    let Some(rig) = Rig::up(test)? else { return Ok(()) };
+    let say = |what: &str, runs: usize, since: Instant| {
+        writeln!(std::io::stdout(), "{test}: {what}: {runs} faults in {:.1} s", since.elapsed().as_secs_f64())
+    };
+    let nothing = || Ok(());
+    let reads: [&[&str]; 5] = [
+        &["audit"],
+        &["why", "resident_app"],
+        &["churn", NETWORK, "--image", IMAGE],
+        &["stack", "rm", "resident"],
+        &["sweep"],
+    ];
+    for words in reads {
+        let since = Instant::now();
+        say(&words.join(" "), rig.break_calls(words, spread(14), nothing)?, since)?;
+    }
+    for method in ["cursor", "bulk"] {
+        let since = Instant::now();
+        let words = ["census", SMALL, "--method", method, "--deadline", "30s"];
+        let runs = rig.break_calls(&words, at_most(10, 150), || rig.clean())?;
+        say(&words.join(" "), runs, since)?;
+    }
+    rig.clean()?;
+    let since = Instant::now();
+    let runs = rig.break_calls(&["sweep", "--apply"], at_most(8, 100), || litter(&rig))?;
+    say("sweep --apply", runs, since)?;
+    let since = Instant::now();
+    let runs = rig.break_calls(&["stack", "rm", "app", "--apply"], at_most(3, 60), || {
+        rig.clean()?;
+        deploy(&rig.lab, &["app".into()], Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })
+    })?;
+    say("stack rm app --apply", runs, since)?;
+    let since = Instant::now();
+    let words =
+        ["churn", NETWORK, "--image", IMAGE, "--stacks", "1", "--replicas", "1", "--rounds", "1", "--apply"];
+    let runs =
+        rig.break_calls(&[&words[..], &["--", "sh", "-c", STOPS_AT_ONCE]].concat(), at_most(3, 60), || {
+            rig.clean()
+        })?;
+    say("churn --apply", runs, since)?;
+    rig.clean()?;
+    rig.lab.down()?;
+    Ok(())
+}
+
+/// Objects of a run that did not clean up.
+fn litter(rig: &Rig) -> Outcome {
+    rig.clean()?;
+    let label = "org.pvcheck.run=aaaaaaaaaaaa";
+    docker(&rig.lab, &["network", "create", "-d", "overlay", "--label", label, "pvcheck-left"])?;
+    let service =
+        ["service", "create", "-q", "-d", "--no-resolve-image", "--replicas", "0", "--label", label];
+    docker(
+        &rig.lab,
+        &[&service[..], &["--name", "pvcheck-left_app", "--network", "pvcheck-left", IMAGE]].concat(),
+    )?;
+    Ok(())
+}
