@@ -133,7 +133,7 @@ fn answer(client: &mut UnixStream, status: u16, body: &str) -> io::Result<()> {
 /// Writes until the client has had enough.
 fn endless(client: &mut UnixStream, status: u16) -> io::Result<()> {
     write!(client, "HTTP/1.1 {status} Put In\r\nApi-Version: 1.41\r\nConnection: close\r\n\r\n")?;
-    let part = [b'['; 64 << 10];
+    let part = vec![b'['; 64 << 10];
     loop {
         client.write_all(&part)?;
     }

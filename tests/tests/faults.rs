@@ -214,7 +214,8 @@ fn at_most(runs: usize, most: usize) -> impl Fn(usize) -> Vec<(usize, Break)> {
         let all = spread(runs)(calls);
         let step = all.len().div_ceil(most).max(1);
         // A step that shares no factor with the number of breaks, so that each of them has its turn.
-        let step = if step % 2 == 0 || step % 7 == 0 { step + 1 } else { step };
+        let shares = |step: &usize| step.is_multiple_of(2) || step.is_multiple_of(7);
+        let step = (step..step + 4).find(|step| !shares(step)).unwrap_or(1);
         all.into_iter().step_by(if long() { step } else { 1 }).collect()
     }
 }
