@@ -211,6 +211,7 @@ fn method_name(method: CensusMethod) -> &'static str {
         CensusMethod::Bulk => "bulk",
         CensusMethod::Cursor => "cursor",
         CensusMethod::Status => "status",
+        CensusMethod::Waiting => "waiting",
     }
 }
 

@@ -146,7 +146,11 @@ mod tests {
     }
 
     fn with_vip(service: Service) -> Service {
-        let vip = |network: &NetworkId| Vip { network: network.clone(), address: Some([10, 0, 1, 2].into()) };
+        let vip = |network: &NetworkId| Vip {
+            network: network.clone(),
+            address: Some([10, 0, 1, 2].into()),
+            ipv6: None,
+        };
         Service { vips: service.networks.iter().map(vip).collect(), ..service }
     }
 

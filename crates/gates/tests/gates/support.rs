@@ -199,6 +199,7 @@ pub(crate) fn counted(overlay: &str, leaked: u8) -> LeakFact {
         load_balancers: 0,
         leaked: Some(leaked.into()),
         leaked_addresses: addresses.collect(),
+        leaked_or_load_balancers: Vec::new(),
         free_and_owned: Vec::new(),
         method: CensusMethod::Cursor,
         complete: true,

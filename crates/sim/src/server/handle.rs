@@ -81,7 +81,7 @@ async fn answer(
             .map_err(io::Error::other);
     }
     if let Some(Fault::Pretend { body }) = fault {
-        return Ok(whole(shared, text(body)));
+        return Ok(whole(shared, text(body)).map(Either::Left));
     }
     // The lock is not held while the answer is sent: a stalled client must not stop the model.
     let response = {

@@ -48,7 +48,7 @@ pub(super) fn late(
 
 fn expected(method: CensusMethod, usable: u64, per_call: Duration) -> Duration {
     let calls = match method {
-        CensusMethod::Status => 0,
+        CensusMethod::Status | CensusMethod::Waiting => 0,
         CensusMethod::Cursor => {
             u32::try_from(usable).unwrap_or(u32::MAX).saturating_mul(CALLS_PER_STEP) / LANES
         }

@@ -50,6 +50,7 @@ fn a_stack_has_what_carries_its_label_each_once_and_swarm_networks_only() {
         networks: vec!["a_net".into()],
         secrets: vec!["web_key".into()],
         configs: vec!["web_conf".into()],
+        used: Vec::new(),
     };
     assert_eq!(parts.plan(), plan);
     assert_eq!((parts.networks[0].0.as_str(), parts.secrets[0].0.as_str()), ("a", "id-web_key"));
