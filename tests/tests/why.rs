@@ -263,7 +263,9 @@ impl Rig {
         let state = tempfile::tempdir()?;
         let mut words: Vec<&str> = steps[0].split(' ').skip(1).collect();
         let folder = state.path().to_string_lossy().into_owned();
-        words.extend(["--state", &folder]);
+        // From outside of the managers the leader is asked, which cannot promote itself again: its own refusal says so.
+        let helper = self.lab.info().hosts.get(1).ok_or("the lab has one manager")?;
+        words.extend(["--state", &folder, "--helper", helper]);
         let since = Instant::now();
         self.run(&words)?;
         self.until_verdict("shop_app", "running")?;

@@ -71,7 +71,7 @@ fn cost(found: &Why, candidates: &[&Network]) -> String {
     );
     // Whatever loses an address per attempt is among the findings of the service.
     let losing: Vec<String> =
-        found.findings.iter().filter_map(|f| f.loss()).flat_map(|l| l.networks()).collect();
+        found.findings.iter().filter_map(|f| f.loss()).flat_map(pvcheck_audit::Loss::networks).collect();
     if !losing.is_empty() {
         let _ = write!(text, ", which may lose up to {most} addresses of {}", losing.join(" and "));
     }

@@ -158,7 +158,7 @@ fn undecided(full: bool) -> Model {
     service(&mut model, ServiceDraft::new("last").on("shared").replicas(0));
     service(&mut model, ServiceDraft::new("app").on("private").on("shared"));
     // Far more than a /29 can lose at most in that time.
-    model.advance(std::time::Duration::from_secs(3600));
+    model.advance(std::time::Duration::from_hours(1));
     if !full {
         // What is given back while a service waits is given to it.
         model.remove_service("resident").expect("there");
@@ -217,8 +217,7 @@ fn what_one_snapshot_decides_is_not_probed() {
 #[test]
 fn without_a_served_probe_nothing_is_decided() {
     let rig = Rig::new(undecided(true));
-    rig.sim
-        .with_model(|model| model.settings_mut().timings.allocation = std::time::Duration::from_secs(3600));
+    rig.sim.with_model(|model| model.settings_mut().timings.allocation = std::time::Duration::from_hours(1));
     let before = rig.objects();
     let done = rig.run(&["why", "app", "--probe", "-o", "json"]);
     let found = done.json();
@@ -233,8 +232,7 @@ fn without_a_served_probe_nothing_is_decided() {
 #[test]
 fn a_signal_while_a_probe_is_made_leaves_nothing() {
     let rig = Rig::new(undecided(true));
-    rig.sim
-        .with_model(|model| model.settings_mut().timings.allocation = std::time::Duration::from_secs(3600));
+    rig.sim.with_model(|model| model.settings_mut().timings.allocation = std::time::Duration::from_hours(1));
     let before = rig.objects();
     let child = rig
         .command(&["why", "app", "--probe"])

@@ -2,7 +2,7 @@ use crate::seen::{
     AllocatorCounts, Service, ServiceMode, Snapshot, Task, TaskState, UpdateOrder, UpdateState, UpdateStatus,
 };
 use crate::testing::{network, service, task, world};
-use crate::why::{Verdict, Why, why};
+use crate::why::{Remedy, Verdict, Why, why};
 
 const NO_PORT: &str = "no suitable node (host-mode port already in use on 1 node)";
 
@@ -31,7 +31,7 @@ fn new(state: TaskState, error: &str) -> Task {
 }
 
 fn commands(found: &Why) -> Vec<String> {
-    found.remedies.iter().filter_map(|r| r.command()).collect()
+    found.remedies.iter().filter_map(Remedy::command).collect()
 }
 
 #[test]
@@ -104,6 +104,6 @@ fn an_update_that_waits_for_an_address_can_be_ended_before_anything_is_freed() {
     snapshot.tasks.push(task("new", "app", TaskState::New, &[]));
     let found = ask(&snapshot);
     assert_eq!((found.verdict, found.network.map(|n| n.name)), (Verdict::Address, Some("a".into())));
-    let first = found.remedies.iter().filter_map(|r| r.command()).take(2).collect::<Vec<_>>();
+    let first = found.remedies.iter().filter_map(Remedy::command).take(2).collect::<Vec<_>>();
     assert_eq!(first, ["docker service update --update-order stop-first app", "docker service rollback app"]);
 }
