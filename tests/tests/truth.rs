@@ -157,7 +157,10 @@ impl Trials<'_> {
             }
             Ok(census) => format!("not complete: {}", doubt(census)),
         };
-        let line = format!("{} {network} {actor:?} {method:?}: truth {before}..{after}: {how}", self.test);
+        let elapsed =
+            found.as_ref().map_or_else(|_| String::new(), |census| format!(" ({} ms)", census.elapsed_ms));
+        let line =
+            format!("{} {network} {actor:?} {method:?}: truth {before}..{after}: {how}{elapsed}", self.test);
         // Who reads no output misses nothing but this line.
         let _ = writeln!(std::io::stdout(), "{line}");
         if how.starts_with("wrong") {

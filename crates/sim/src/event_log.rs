@@ -1,10 +1,8 @@
-//! The Swarm's events, as a manager tells them on `/events`.
+//! The Swarm's events, as a manager streams them on `/events`.
 
 use std::collections::VecDeque;
 
-use serde_json::{Value, json};
-
-use crate::model::Model;
+use serde_json::Value;
 
 /// A bounded buffer of events. Each has a number that never repeats, so that a reader can go on where it stopped.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +15,7 @@ pub(crate) struct EventLog {
 const KEPT: usize = 20_000;
 
 impl EventLog {
-    fn push(&mut self, event: Value) {
+    pub(crate) fn push(&mut self, event: Value) {
         self.events.push_back(event);
         while KEPT < self.events.len() {
             self.events.pop_front();
@@ -25,7 +23,7 @@ impl EventLog {
         }
     }
 
-    /// Number of the event that comes next.
+    /// The number of the event that comes next.
     pub(crate) fn end(&self) -> u64 {
         self.dropped + self.events.len() as u64
     }
@@ -37,24 +35,10 @@ impl EventLog {
     }
 }
 
-impl Model {
-    /// Tells an event of Swarm scope (moby `daemon/events.go`, `logClusterEvent`).
-    pub(crate) fn tell(&mut self, kind: &str, action: &str, id: &str, name: &str) {
-        let at = self.at(self.now);
-        let event = json!({
-            "Type": kind,
-            "Action": action,
-            "Actor": {"ID": id, "Attributes": {"name": name}},
-            "scope": "swarm",
-            "time": at.as_second(),
-            "timeNano": i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX),
-        });
-        self.events.push(event);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use crate::allocator::Allocator;
 use crate::engine_log::EngineLog;
@@ -276,6 +277,19 @@ impl Model {
             Event::Reap(id) => self.forget_task(&id),
             Event::NodeLost { node, since } => self.on_node_lost(&node, since),
         }
+    }
+
+    /// Adds an event of Swarm scope (moby `daemon/events.go`, `logClusterEvent`).
+    pub(crate) fn tell(&mut self, kind: &str, action: &str, id: &str, name: &str) {
+        let at = self.at(self.now);
+        self.events.push(json!({
+            "Type": kind,
+            "Action": action,
+            "Actor": {"ID": id, "Attributes": {"name": name}},
+            "scope": "swarm",
+            "time": at.as_second(),
+            "timeNano": i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX),
+        }));
     }
 
     pub(crate) fn new_meta(&mut self) -> Meta {

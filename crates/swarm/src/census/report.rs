@@ -119,7 +119,7 @@ pub enum CensusError {
     NotAllocated(String),
     /// A service waits for an address: a census would cost more of them.
     #[error(
-        "service `{service}` waits for an address on {network}; a census now would lose more of them; `pvcheck why {service}` says what to do first{}",
+        "service `{service}` waits for an address on {network}; a census now would lose more of them; remove or fix that service first, as `pvcheck why {service}` says{}",
         or_status(*.status_offered)
     )]
     ServiceWaits {
@@ -133,7 +133,7 @@ pub enum CensusError {
     /// Tasks wait for an address here or on another of their networks: each attempt to serve them takes an address of this
     /// network and gives it back, which moves the ring that a census follows.
     #[error(
-        "{tasks} task(s) of service `{service}` wait for an address, {task} first, and each attempt moves the ring of {network} that a census follows; `pvcheck why {service}` says what to do first{}",
+        "{tasks} task(s) of service `{service}` wait for an address, {task} first, and each attempt moves the ring of {network} that a census follows; remove or fix that service first, as `pvcheck why {service}` says{}",
         or_status(*.status_offered)
     )]
     TasksWait {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pvcheck_sim::{Membership, Model, NetworkDraft, OwnerKind, ServiceDraft, Sim};
+use pvcheck_sim::{Fault, FaultRule, Membership, Model, NetworkDraft, OwnerKind, ServiceDraft, Sim};
 use pvcheck_swarm::{
     Census, CensusError, CensusMethod, CensusOptions, Doubt, Operation, Progress, census, silent,
 };
@@ -271,6 +271,62 @@ async fn it_is_refused_while_a_service_waits_and_nothing_is_made() {
         assert_one_line(&error);
         assert!(error.to_string().contains("seventh") && error.to_string().contains("shared"), "{error}");
         assert_eq!(writes(&sim), NOTHING, "{name}");
+    }
+}
+
+/// Four services, three leaked addresses and the VIP of a fifth fill it: its task waits there alone, so nothing is free.
+#[tokio::test]
+async fn where_the_waiting_proves_the_count_no_address_is_asked_for() {
+    let mut model = world("10.90.0.0/28", 4, 3);
+    service(&mut model, ServiceDraft::new("fifth").on("shared"));
+    let sim = start(model);
+    let really = truth(&sim, "shared");
+    assert_eq!(really.free, Some(0), "the world is as it was meant");
+    for method in [None, Some(CensusMethod::Bulk)] {
+        let found = taken_by(&sim, "shared", method).await.expect("the waiting does not matter");
+        assert_eq!((found.complete, found.method), (true, CensusMethod::Waiting), "{found:?}");
+        assert_eq!((found.leaked, &found.leaked_addresses), (Some(3), &really.leaked), "{found:?}");
+        assert_eq!(found.usable, found.owned + 3, "{found:?}");
+    }
+    assert_eq!(writes(&sim), NOTHING);
+}
+
+/// Each attempt to serve them takes and gives back an address, in no list and no event.
+#[tokio::test]
+async fn it_is_refused_while_tasks_wait_that_have_the_network_among_theirs() {
+    let mut model = world("10.90.0.0/24", 1, 0);
+    network(&mut model, "full", "10.91.0.0/29");
+    let waits = ServiceDraft::new("waits").on("shared").on("full").replicas(9).dnsrr();
+    service(&mut model, waits.constraint("node.labels.no==1"));
+    let sim = start(model);
+    let error = taken(&sim, "shared").await.unwrap_err();
+    assert!(matches!(&error, CensusError::TasksWait { service, .. } if service == "waits"), "{error:?}");
+    assert_one_line(&error);
+    assert_eq!(writes(&sim), NOTHING);
+}
+
+/// Whatever answers 404 to it, what was to be removed is still listed.
+#[tokio::test]
+async fn a_removal_that_was_not_done_is_named_and_makes_it_incomplete() {
+    for method in [CensusMethod::Bulk, CensusMethod::Cursor] {
+        let sim = start(world("10.90.0.0/28", 1, 0));
+        sim.inject(FaultRule::new(Fault::Fail { status: 404 }).method("DELETE"));
+        let engine = connect(&sim).await;
+        let options = CensusOptions {
+            deadline: Duration::from_secs(8),
+            method: Some(method),
+            ..CensusOptions::default()
+        };
+        let op_run = run("stays");
+        let found =
+            census(Operation::new(&engine, permit(), &op_run, &silent), "shared", &options).await.unwrap();
+        assert_eq!((found.complete, found.leaked), (false, None), "{found:?}");
+        let left = objects(&sim).0;
+        assert!(!left.is_empty(), "the fault did its part");
+        assert!(
+            matches!(&found.reason, Some(Doubt::NotRemoved { services }) if !services.is_empty()),
+            "{found:?}"
+        );
     }
 }
 
