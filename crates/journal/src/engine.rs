@@ -103,8 +103,10 @@ pub(crate) fn role(record: &Record, signature: Option<&Signature>) -> Option<Rol
     match signature {
         // A new engine is whatever raft says next; a worker's never says anything.
         Some(signature) if signature.class == Class::EngineStart => Some(Role::Unknown),
-        // A subnet may overlap on any node, whoever leads.
-        Some(signature) if signature.place == Place::Leader && signature.id != "pool-overlap" => {
+        // A task's error names what the leader refused, and is logged by the node.
+        Some(signature)
+            if signature.place == Place::Leader && !record.message.starts_with("fatal task error") =>
+        {
             Some(Role::Leader)
         }
         _ => None,
