@@ -1,13 +1,14 @@
 //! What must be in order before a gate begins.
 
 use pvcheck_audit::NetworkId;
-use pvcheck_journal::{Journalctl, Source, SourceError};
+use pvcheck_journal::{Journalctl, Role, Source, SourceError};
 use pvcheck_routes::{Prober, RootsError};
 use pvcheck_swarm::{CallError, CensusError, Engine};
 use thiserror::Error;
 
 use crate::config::Config;
 use crate::gate::Gate;
+use crate::role::engine_role;
 
 /// The unit that writes the engine's log where nothing else is configured.
 const DOCKER_UNIT: &str = "docker.service";
@@ -17,6 +18,8 @@ pub struct Preflight {
     pub(super) prober: Prober,
     pub(super) source: Source,
     pub(super) overlay: NetworkId,
+    /// The role of the engine whose log is read. Where the leadership moves later, the log itself says so.
+    pub(super) role: Role,
 }
 
 /// Why a gate cannot begin. Nothing was touched.
@@ -57,7 +60,8 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
         return Err(PreflightError::Overlay(CensusError::NotAllocated(name.clone())));
     }
     let prober = Prober::new(&config.roots())?;
-    Ok(Preflight { prober, source: journal_source(config), overlay: overlay.id.clone() })
+    let role = engine_role(&snapshot);
+    Ok(Preflight { prober, source: journal_source(config), overlay: overlay.id.clone(), role })
 }
 
 fn journal_source(config: &Config) -> Source {
