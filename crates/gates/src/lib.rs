@@ -37,6 +37,7 @@ mod need;
 mod observed;
 mod reason;
 mod render;
+mod role;
 
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{Counting, Preflight, PreflightError, collect_m1, collect_m2, preflight};
@@ -53,3 +54,4 @@ pub use observed::{Observed, Seen};
 pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
 pub use render::{Style, markdown, table};
+pub use role::engine_role;

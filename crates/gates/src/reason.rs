@@ -257,7 +257,7 @@ pub enum Reason {
         /// Records in the window.
         records: u64,
     },
-    /// The log has none of them, and parts of it are missing.
+    /// The log has none of them, and parts of it are missing. Reports of versions that did not say which.
     #[error("parts of the log are missing, so none found means nothing")]
     LogIncomplete,
 

@@ -4,11 +4,17 @@ mod allocation;
 mod lookup;
 mod matcher;
 mod quiet;
+mod tasks;
 mod upkeep;
 
 pub use self::lookup::UnknownSignature;
 pub use self::matcher::Catalogue;
 pub(crate) use self::quiet::CENSUS_NOISE;
 
+/// The message under which an engine logs why a task failed (swarmkit `agent/exec/controller.go` Do).
+const FATAL: &str = "fatal task error";
+
+#[cfg(test)]
+mod task_errors;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::logfmt;
-use crate::record::{Form, Level, MAX_LINE_BYTES, Origin, Record, cut_at};
+use crate::record::{Form, Level, MAX_LINE_BYTES, Origin, Record, cut_at, is_dockerd};
 
 /// The longest line of `journalctl -o json` that is parsed: an array of bytes takes up to four characters a byte.
 pub(crate) const MAX_ENTRY_BYTES: usize = 5 * MAX_LINE_BYTES;
@@ -45,7 +45,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    fn of_json(object: &Map<String, Value>) -> Self {
+    pub(crate) fn of_json(object: &Map<String, Value>) -> Self {
         let text = |key: &str| object.get(key).and_then(Value::as_str);
         Self {
             message: object.get("MESSAGE").and_then(bytes),
@@ -56,6 +56,25 @@ impl Fields {
             container: object.contains_key("CONTAINER_ID"),
             realtime_usec: text("__REALTIME_TIMESTAMP").and_then(|text| text.parse().ok()),
             cursor: text("__CURSOR").map(str::to_owned),
+        }
+    }
+
+    /// Takes a field of the export format, of which only the needed ones are kept.
+    pub(crate) fn set(&mut self, name: &[u8], value: &[u8]) {
+        let text = || String::from_utf8_lossy(value).into_owned();
+        match name {
+            b"MESSAGE" => self.message = Some(value.to_vec()),
+            b"PRIORITY" => self.priority = text().parse().ok(),
+            b"SYSLOG_IDENTIFIER" => self.ident = Some(text()),
+            b"_COMM" => self.command = Some(text()),
+            b"CONTAINER_ID" => self.container = true,
+            b"__REALTIME_TIMESTAMP" => self.realtime_usec = text().parse().ok(),
+            // Without the time of reception, the one that the program gave (systemd.journal-fields(7)).
+            b"_SOURCE_REALTIME_TIMESTAMP" => {
+                self.realtime_usec = self.realtime_usec.or_else(|| text().parse().ok());
+            }
+            b"__CURSOR" => self.cursor = Some(text()),
+            _ => {}
         }
     }
 
@@ -73,6 +92,10 @@ impl Fields {
             (None, Some(_)) => Origin::Other,
             (None, None) => Origin::Engine,
         }
+    }
+
+    fn names_dockerd(&self) -> bool {
+        [&self.ident, &self.command].into_iter().flatten().any(|name| is_dockerd(name))
     }
 }
 
@@ -104,6 +127,7 @@ pub(crate) fn from_fields(fields: &Fields) -> Record {
         None => Record::bare(Form::Unparsed, ""),
     };
     record.origin = fields.origin();
+    record.by_name = record.origin == Origin::Engine && fields.names_dockerd();
     record.cursor.clone_from(&fields.cursor);
     record.at =
         record.at.or_else(|| fields.realtime_usec.and_then(|usec| Timestamp::from_microsecond(usec).ok()));

@@ -25,9 +25,15 @@
 
 mod catalogue;
 mod circumstances;
+mod coverage;
+mod engine;
 mod entry;
+mod envelope;
+mod header;
 mod ids;
+mod incomplete;
 mod logfmt;
+mod reader;
 mod record;
 mod redact;
 mod scan;
@@ -35,13 +41,17 @@ mod scanner;
 mod signature;
 mod source;
 mod subjects;
+mod table;
+mod terminal;
 mod window;
 
 pub use catalogue::{Catalogue, UnknownSignature};
 pub use circumstances::{OwnNoise, RemovedNetworks};
+pub use coverage::{Coverage, Role};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
+pub use incomplete::{Doubt, Incomplete, Note, Packed};
 pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};
-pub use scan::{Doubt, Incomplete, MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
+pub use scan::{MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Sample, Scan};
 pub use scanner::{Scanner, scan};
 pub use signature::{Class, Place, Signature};
 #[cfg(feature = "journald")]

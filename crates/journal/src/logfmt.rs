@@ -1,10 +1,12 @@
-//! logrus' two formats, read tolerantly: nothing here fails or panics; the worst outcome is an unparsed record.
+//! logrus' formats, read tolerantly: nothing here fails or panics; the worst outcome is an unparsed record.
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
+use serde_json::Map;
 
-use crate::record::{Form, Level, MAX_LINE_BYTES, Origin, Record, cut_at};
+use crate::header::{Header, without_colours};
+use crate::record::{Form, Level, MAX_LINE_BYTES, Record, cut_at};
+use crate::terminal;
 
 impl Record {
     /// Reads one line of a text log: logrus' text format, bare or after a syslog or journal prefix, or its JSON
@@ -20,18 +22,25 @@ impl Record {
 
 /// Reads one line without its line end.
 pub(crate) fn record(line: &str) -> Record {
-    if line.starts_with('{')
-        && let Some(record) = json(line)
-    {
-        return record;
+    let plain_line = without_colours(line);
+    let mut record = without_escapes(&plain_line);
+    if plain_line != line {
+        line.clone_into(&mut record.raw);
     }
+    record
+}
+
+fn without_escapes(line: &str) -> Record {
     let header = Header::of(line);
-    let mut record = body_start(line)
-        .and_then(|start| text(line, &line[start..]))
+    let body = header.as_ref().map_or(line, |header| &line[header.end..]);
+    let mut record = json(line, body)
+        .or_else(|| body_start(line).and_then(|start| text(line, &line[start..])))
+        .or_else(|| terminal::record(line, body))
         .unwrap_or_else(|| plain(line, header.as_ref()));
     if let Some(header) = header {
         record.at = record.at.or(header.at);
         record.origin = header.origin;
+        record.by_name = header.by_name;
     }
     record
 }
@@ -42,8 +51,11 @@ fn body_start(line: &str) -> Option<usize> {
         return Some(0);
     }
     // `time=` is tried first: the prefix of a syslog line may hold `level=`, but not logrus' quoted time.
-    let after_space = |needle: &str| line.find(needle).map(|at| at + 1);
-    after_space(" time=\"").or_else(|| after_space(" level="))
+    let after_gap = |needle: &str| {
+        let is_gap = |at: &usize| matches!(line.as_bytes()[at - 1], b' ' | b'\t' | b',' | b';' | b'|');
+        line.match_indices(needle).map(|(at, _)| at).find(|at| 0 < *at && is_gap(at))
+    };
+    after_gap("time=\"").or_else(|| after_gap("level="))
 }
 
 fn text(line: &str, body: &str) -> Option<Record> {
@@ -68,13 +80,32 @@ fn text(line: &str, body: &str) -> Option<Record> {
 fn plain(line: &str, header: Option<&Header>) -> Record {
     match header {
         Some(header) => Record { message: line[header.end..].to_owned(), ..Record::bare(Form::Plain, line) },
+        None if is_go_log(line) => Record::bare(Form::Plain, line),
         None => Record::bare(Form::Unparsed, line),
     }
 }
 
+/// `2026/06/13 05:38:00 text`: Go's own log, which net/http in the engine writes to (`http: TLS handshake error …`). The time
+/// is local, so that it is not known here.
+fn is_go_log(line: &str) -> bool {
+    const SHAPE: &[u8] = b"0000/00/00 00:00:00 ";
+    line.len() > SHAPE.len()
+        && SHAPE.iter().zip(line.bytes()).all(|(shape, byte)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            shape => byte == *shape,
+        })
+}
+
+fn json(line: &str, body: &str) -> Option<Record> {
+    if !body.starts_with('{') {
+        return None;
+    }
+    let serde_json::Value::Object(object) = serde_json::from_str(body).ok()? else { return None };
+    of_json(line, object)
+}
+
 /// logrus' JSON format: one object, of which `level` and `msg` are required.
-fn json(line: &str) -> Option<Record> {
-    let serde_json::Value::Object(object) = serde_json::from_str(line).ok()? else { return None };
+pub(crate) fn of_json(line: &str, object: Map<String, serde_json::Value>) -> Option<Record> {
     let mut record = Record::bare(Form::Json, line);
     let (mut level, mut message) = (None, None);
     for (key, value) in object {
@@ -95,53 +126,31 @@ fn json(line: &str) -> Option<Record> {
     Some(record)
 }
 
-/// The prefix that a syslog daemon or `journalctl` adds to a line: `Jun 13 05:38:00 host dockerd[812]: `, or with an
-/// ISO time.
-struct Header {
-    /// `None` for the classic form, which has no year.
-    at: Option<Timestamp>,
-    origin: Origin,
-    end: usize,
+/// The `key=value` pairs of a text; words without `=` are skipped.
+pub(crate) fn pairs(text: &str) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+    Pairs(text)
 }
 
-impl Header {
-    fn of(line: &str) -> Option<Self> {
-        let mut words = Words { line, at: 0 };
-        let first = words.next()?;
-        let at = if first.len() == 3 && first.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            let (day, time) = (words.next()?, words.next()?);
-            let is_date =
-                day.bytes().all(|b| b.is_ascii_digit()) && time.bytes().filter(|b| *b == b':').count() == 2;
-            if !is_date {
-                return None;
-            }
-            None
-        } else {
-            Some(first.parse::<Timestamp>().ok()?)
-        };
-        // A syslog prefix names the host before the program; neither host nor process id says anything about the
-        // engine.
-        let _host = words.next()?;
-        let ident = words.next()?.strip_suffix(':')?;
-        let ident = ident.split_once('[').map_or(ident, |(name, _)| name);
-        let end = (words.at + 1).min(line.len());
-        Some(Self { at, origin: Origin::from_ident(ident), end })
+/// True iff the text begins with a key of logrus' and `=`.
+pub(crate) fn starts_with_pair(text: &str) -> bool {
+    let key = text.find(|c: char| !(c.is_ascii_alphanumeric() || "._-/".contains(c)));
+    key.is_some_and(|end| 0 < end && text[end..].starts_with('='))
+}
+
+/// True iff the text is nothing but `key=value` pairs; not true of an empty one.
+pub(crate) fn is_all_pairs(text: &str) -> bool {
+    let mut rest = text.trim_end_matches(' ');
+    if rest.is_empty() {
+        return false;
     }
-}
-
-struct Words<'a> {
-    line: &'a str,
-    at: usize,
-}
-
-impl<'a> Words<'a> {
-    fn next(&mut self) -> Option<&'a str> {
-        let rest = &self.line[self.at..];
-        let start = self.at + (rest.len() - rest.trim_start_matches(' ').len());
-        let word = self.line[start..].split(' ').next().filter(|word| !word.is_empty())?;
-        self.at = start + word.len();
-        Some(word)
+    while !rest.is_empty() {
+        if !starts_with_pair(rest) {
+            return false;
+        }
+        let at = rest.find('=').unwrap_or(rest.len());
+        rest = value(rest.get(at + 1..).unwrap_or_default()).1.trim_start_matches(' ');
     }
+    true
 }
 
 /// The `key=value` pairs of a line; words without `=` are skipped.

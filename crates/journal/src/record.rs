@@ -35,6 +35,10 @@ pub struct Record {
     pub cursor: Option<String>,
     /// Its writer.
     pub origin: Origin,
+    /// True iff the log names dockerd as the writer: in a syslog prefix, or in the fields of a journal's entry. False for a
+    /// line that names none, whose origin is the engine by assumption.
+    #[serde(default)]
+    pub by_name: bool,
     /// How it could be read.
     pub form: Form,
     /// Bytes of the line beyond [`MAX_LINE_BYTES`], which were not parsed.
@@ -55,6 +59,7 @@ impl Record {
             fields: BTreeMap::new(),
             cursor: None,
             origin: Origin::Engine,
+            by_name: false,
             form,
             cut_bytes: 0,
             raw: text.to_owned(),
@@ -162,12 +167,19 @@ impl Origin {
     /// From a syslog identifier such as `dockerd`, `docker` or `systemd`.
     pub(crate) fn from_ident(ident: &str) -> Self {
         match ident {
-            "docker" | "containerd" | "docker.dockerd" => Self::Engine,
+            "containerd" => Self::Engine,
             "systemd" | "systemd-journald" => Self::Systemd,
-            _ if ident.starts_with("dockerd") => Self::Engine,
+            _ if is_dockerd(ident) => Self::Engine,
             _ => Self::Other,
         }
     }
+}
+
+/// True iff it is a name under which dockerd logs: its own, its unit's (`journalctl -o with-unit`), or the one of upstart and
+/// of Snap's package.
+pub(crate) fn is_dockerd(ident: &str) -> bool {
+    matches!(ident, "docker" | "docker.dockerd" | "docker.service" | "snap.docker.dockerd.service")
+        || ident.starts_with("dockerd")
 }
 
 /// How a line could be read.

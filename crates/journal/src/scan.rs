@@ -1,12 +1,13 @@
 //! The result of a scan.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Coverage;
 use crate::ids::{NetworkId, NodeId, ServiceId};
+use crate::incomplete::{Doubt, Incomplete, Note};
 use crate::record::Record;
 use crate::redact::redact;
 use crate::signature::Class;
@@ -30,11 +31,16 @@ pub struct Scan {
     pub start_found: Option<bool>,
     /// The window that was scanned; `from` is resolved where the beginning was found in the records.
     pub window: Window,
-    /// False where lines are missing; the reasons are in `incomplete`. Counts are lower bounds then, and zero means
-    /// nothing.
+    /// True iff the log is an engine's, had records in the window, goes back to where the scan was to begin, and was read
+    /// and understood to its end. Where it is false, the reasons are in `incomplete`, counts are lower bounds, and zero
+    /// means nothing.
     pub complete: bool,
-    /// Why the scan is incomplete.
+    /// Why the scan is incomplete; empty iff it is complete.
     pub incomplete: Vec<Incomplete>,
+    /// What of the log was understood, from when to when, and whose it is. `null` in a scan that was saved before scans
+    /// had it; such a scan proves nothing by finding nothing.
+    #[serde(default)]
+    pub coverage: Option<Coverage>,
     /// Records that were read, inside of the window or not.
     pub read: u64,
     /// Records in the window.
@@ -60,23 +66,22 @@ impl Scan {
         self.count(Class::Exhaustion)
     }
 
-    /// True iff finding nothing means that there was nothing: lines were read, none of the window's is missing, and
-    /// the log goes back to where the scan was to begin. An empty or rotated log says nothing.
+    /// True iff finding nothing means that there was nothing: the scan is complete, and it was recorded what it covered.
     pub fn is_conclusive(&self) -> bool {
-        self.complete && 0 < self.read && self.start_found != Some(false)
+        self.doubt().is_none()
     }
 
     /// Why it is not conclusive; `None` if it is.
     pub fn doubt(&self) -> Option<Doubt> {
-        if self.is_conclusive() {
-            return None;
+        let mut parts = self.incomplete.clone();
+        // Versions before coverage called an empty log complete.
+        if self.coverage.is_none() {
+            parts.push(match self.records {
+                0 => Incomplete::NoRecords { read: self.read },
+                _ => Incomplete::CoverageNotRecorded,
+            });
         }
-        // An empty log comes first: usually it is the wrong one, which explains everything else.
-        Some(match (self.read, &self.incomplete[..]) {
-            (0, _) => Doubt::EmptyLog,
-            (_, []) => Doubt::NoStart,
-            (_, missing) => Doubt::Missing { parts: missing.to_vec() },
-        })
+        Doubt::of(parts)
     }
 
     /// How many records in the window are of that class, without pvcheck's own.
@@ -92,38 +97,6 @@ impl Scan {
     /// The signature's entry, if it was seen in the window.
     pub fn get(&self, signature: &str) -> Option<&Matched> {
         self.matched.iter().find(|matched| matched.signature == signature)
-    }
-}
-
-/// Why finding nothing in a log proves nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Doubt {
-    /// Not one record was read.
-    EmptyLog,
-    /// Parts of the log were not read.
-    Missing {
-        /// Which, and why; not empty.
-        parts: Vec<Incomplete>,
-    },
-    /// The log does not go back to where the scan was to begin.
-    NoStart,
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EmptyLog => {
-                f.write_str("the log is empty, so none found means nothing; name the log of this engine")
-            }
-            Self::Missing { parts } => {
-                let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
-                write!(f, "parts of the log are missing ({}), so none found means nothing", parts.join(", "))
-            }
-            Self::NoStart => {
-                f.write_str("the log does not go back to the engine's start, so none found means nothing")
-            }
-        }
     }
 }
 
@@ -176,92 +149,4 @@ impl Sample {
         };
         Self { signature: signature.map(str::to_owned), at: record.at, text }
     }
-}
-
-/// Why lines are missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Incomplete {
-    /// The time was up.
-    Deadline {
-        /// How long was read.
-        after_ms: u64,
-    },
-    /// There was more than the limit.
-    TooLarge {
-        /// The limit.
-        limit_bytes: u64,
-    },
-    /// The file is another one than when the mark was set.
-    Rotated,
-    /// The file is shorter than the mark, or was written anew.
-    Truncated {
-        /// The mark.
-        mark_bytes: u64,
-        /// The file's size now.
-        size_bytes: u64,
-    },
-    /// The journal no longer has the entry that the mark points to.
-    MarkGone,
-    /// journald dropped lines.
-    Suppressed {
-        /// In how many places.
-        places: u64,
-    },
-    /// Not all of the journal may be read.
-    NotAllowed,
-    /// Reading failed after some records.
-    Failed {
-        /// What was reported.
-        error: String,
-    },
-}
-
-impl fmt::Display for Incomplete {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Deadline { after_ms } => write!(f, "time was up after {after_ms} ms"),
-            Self::TooLarge { limit_bytes } => write!(f, "more than {limit_bytes} bytes"),
-            Self::Rotated => {
-                f.write_str("the log was rotated since the mark; lines in the old file were not read")
-            }
-            Self::Truncated { mark_bytes, size_bytes } => {
-                write!(f, "the log was cut since the mark ({mark_bytes} bytes then, {size_bytes} now)")
-            }
-            Self::MarkGone => f.write_str("the journal was vacuumed since the mark"),
-            Self::Suppressed { places } => write!(f, "journald dropped lines in {places} places"),
-            Self::NotAllowed => f.write_str("this user may not read all of the journal"),
-            Self::Failed { error } => write!(f, "reading ended early: {error}"),
-        }
-    }
-}
-
-/// What limits the trust in the counts of a scan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Note {
-    /// The log shows no start of the engine (or change of leadership), so that all of it was scanned.
-    NoStartMarker,
-    /// The source had no record at all: is it the right one?
-    NothingRead,
-    /// Records without a time were left out, because the window is not open.
-    UntimedLeftOut {
-        /// How many.
-        count: u64,
-    },
-    /// Lines in the window that could not be parsed. They were matched all the same, as a whole.
-    Unparsed {
-        /// How many.
-        count: u64,
-    },
-    /// Lines in the window that were longer than the limit; what was cut was not matched.
-    Cut {
-        /// How many.
-        count: u64,
-    },
-    /// Lines of containers and other programs, which were not matched.
-    Foreign {
-        /// How many.
-        count: u64,
-    },
 }

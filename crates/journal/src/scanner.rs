@@ -3,19 +3,28 @@
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::catalogue::Catalogue;
 use crate::circumstances::{OwnNoise, RemovedNetworks};
+use crate::coverage::{Coverage, Role};
+use crate::engine;
 use crate::ids::TaskId;
+use crate::incomplete::{Incomplete, Note};
 use crate::record::{Form, Origin, Record};
-use crate::scan::{Incomplete, MAX_SAMPLES, MAX_SUBJECTS, Matched, Note, Sample, Scan};
+use crate::redact::redact;
+use crate::scan::{MAX_SAMPLES, MAX_SUBJECTS, Matched, Sample, Scan};
 use crate::signature::{Class, Reclassify, START_UP, Signature};
 use crate::subjects::Subjects;
 use crate::window::{Since, Window};
 
 /// At most this many tasks are learned from lines that name one of pvcheck's own services.
 const MAX_LEARNED: usize = 100_000;
+
+/// Records may be so much older than the one before them: journald sorts by when it received them.
+const DISORDER: SignedDuration = SignedDuration::from_mins(1);
+/// How much is shown of a record that was not understood, in characters.
+const SHOWN_CHARS: usize = 120;
 
 /// Scans records that are in memory. Pure; see [`Scanner`] for logs of any size.
 pub fn scan<R: Borrow<Record>>(
@@ -43,6 +52,13 @@ pub struct Scanner<'a> {
     removed: Option<RemovedNetworks>,
     learned: BTreeSet<TaskId>,
     read: u64,
+    /// What the caller says of the role, and what the log's last word is.
+    role: Role,
+    role_seen: Role,
+    previous: Option<Timestamp>,
+    not_in_order: u64,
+    reaches_back: bool,
+    coverage: Coverage,
     start: Option<Start>,
     engine_start: Option<Timestamp>,
     incomplete: Vec<Incomplete>,
@@ -64,9 +80,17 @@ struct Tally {
     own_unclassified: u64,
     samples: Vec<Sample>,
     untimed_left_out: u64,
+    /// Of these, the ones that the engine may have written.
+    untimed_engine: u64,
     unparsed: u64,
+    not_understood: u64,
+    first_not_understood: Option<String>,
     cut: u64,
+    /// Of these, the ones that the engine may have written.
+    cut_engine: u64,
     foreign: u64,
+    /// Records whose writer is the engine, by name or by assumption.
+    engine: u64,
 }
 
 impl<'a> Scanner<'a> {
@@ -81,6 +105,12 @@ impl<'a> Scanner<'a> {
             removed: None,
             learned: BTreeSet::new(),
             read: 0,
+            role: Role::Unknown,
+            role_seen: Role::Unknown,
+            previous: None,
+            not_in_order: 0,
+            reaches_back: false,
+            coverage: Coverage::default(),
             start: None,
             engine_start: None,
             incomplete: Vec::new(),
@@ -115,6 +145,24 @@ impl<'a> Scanner<'a> {
         self
     }
 
+    /// Says which role the log's engine has, as the caller knows it from the Swarm. Without it the log itself decides; where
+    /// the log says that it does not lead, that counts whatever the caller says, because the leadership moved.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// True iff it leaves out by itself what was written before that moment, so that a source may push such records too.
+    pub(crate) fn begins_at(&self, at: Timestamp) -> bool {
+        self.since == Since::At(at)
+    }
+
+    /// Says that the source has records from before the window, although none of them will be pushed.
+    pub fn note_reaches_back(&mut self) {
+        self.reaches_back = true;
+    }
+
     /// Notes that records are missing: see [`Scan::complete`].
     pub fn note_incomplete(&mut self, reason: Incomplete) {
         self.incomplete.push(reason);
@@ -123,57 +171,52 @@ impl<'a> Scanner<'a> {
     /// Takes the next record.
     pub fn push(&mut self, record: &Record) {
         self.read += 1;
+        self.coverage.saw(record.at);
+        self.order(record.at);
         let found = self.catalogue.classify(record);
+        self.coverage.engine += u64::from(engine::is_dockerds(record, found));
+        self.role_seen = engine::role(record, found).unwrap_or(self.role_seen);
         if let Some(signature) = found {
             self.mark(signature, record);
         }
+        let is_foreign = record.origin == Origin::Other;
         // After `mark`: a start before the window still decides which lines fall into an engine's start-up.
         if !self.window.contains(record.at) {
             self.tally.untimed_left_out += u64::from(record.at.is_none());
+            self.tally.untimed_engine += u64::from(record.at.is_none() && !is_foreign);
             return;
         }
-        self.tally.records += 1;
-        self.tally.unparsed += u64::from(record.form == Form::Unparsed);
-        self.tally.cut += u64::from(record.cut_bytes > 0);
-        self.tally.foreign += u64::from(record.origin == Origin::Other);
+        self.tally.covers(record, found.is_some());
         // Errors of containers are frequent and say nothing about the engine, so they are not counted as
         // unclassified.
-        let is_error = record.level.is_error() && record.origin != Origin::Other;
+        let is_error = record.level.is_error() && !is_foreign;
         if found.is_some() || is_error {
             self.count(record, found);
         }
     }
 
+    /// Counts steps back in time. Several threads write one log, and a clock may be set.
+    fn order(&mut self, at: Option<Timestamp>) {
+        let Some(at) = at else { return };
+        let is_back = self.previous.is_some_and(|previous| at.duration_since(previous) < -DISORDER);
+        self.not_in_order += u64::from(is_back);
+        self.previous = Some(at);
+    }
+
     /// What was found.
     pub fn finish(self) -> Scan {
+        let (incomplete, notes) = (self.lacks(), self.notes());
+        let coverage = self.covered();
         let Tally { records, matched, own, unclassified, own_unclassified, samples, .. } = self.tally;
-        let mut incomplete = self.incomplete;
-        let gaps: u64 =
-            matched.iter().filter(|matched| matched.class == Class::Gap).map(|matched| matched.count).sum();
-        // journald drops lines in bursts, which is just when many allocations fail: a count of such a window is a
-        // lower bound.
-        if gaps > 0 {
-            incomplete.push(Incomplete::Suppressed { places: gaps });
-        }
-        let sought = self.since.is_sought();
-        let mut notes = Vec::new();
-        notes.extend((sought && self.start.is_none()).then_some(Note::NoStartMarker));
-        notes.extend((self.read == 0).then_some(Note::NothingRead));
-        let counted = [
-            (self.tally.untimed_left_out, Note::UntimedLeftOut { count: self.tally.untimed_left_out }),
-            (self.tally.unparsed, Note::Unparsed { count: self.tally.unparsed }),
-            (self.tally.cut, Note::Cut { count: self.tally.cut }),
-            (self.tally.foreign, Note::Foreign { count: self.tally.foreign }),
-        ];
-        notes.extend(counted.into_iter().filter(|(count, _)| *count > 0).map(|(_, note)| note));
         let from = self.start.map_or(self.window.from, |start| start.at);
         Scan {
             source: self.source,
             since: self.since,
-            start_found: sought.then_some(self.start.is_some()),
+            start_found: self.since.is_sought().then_some(self.start.is_some()),
             window: Window { from, to: self.window.to },
             complete: incomplete.is_empty(),
             incomplete,
+            coverage: Some(coverage),
             read: self.read,
             records,
             matched,
@@ -183,6 +226,80 @@ impl<'a> Scanner<'a> {
             samples,
             notes,
         }
+    }
+
+    fn covered(&self) -> Coverage {
+        let Tally { records, not_understood, foreign, .. } = self.tally;
+        Coverage {
+            understood: records - not_understood,
+            not_understood,
+            foreign,
+            role: self.known_role(),
+            ..self.coverage
+        }
+    }
+
+    /// An engine that leads now may have followed for a part of the window. What waits for an address is logged again by each
+    /// new leader (swarmkit `allocator/network.go` doNetworkInit), so its own log suffices; one that follows now never sees it.
+    fn known_role(&self) -> Role {
+        match (self.role, self.role_seen) {
+            (_, Role::Follower) | (Role::Follower, _) => Role::Follower,
+            (Role::Leader, _) | (_, Role::Leader) => Role::Leader,
+            (Role::Unknown, Role::Unknown) => Role::Unknown,
+        }
+    }
+
+    /// Why finding nothing would prove nothing. What explains most comes first.
+    fn lacks(&self) -> Vec<Incomplete> {
+        let tally = &self.tally;
+        let mut lacks = self.incomplete.clone();
+        let mut add = |is_so: bool, reason: Incomplete| lacks.extend(is_so.then_some(reason));
+        // A log of another program explains everything else, so that nothing more is said of it.
+        let is_foreign = 0 < self.read && self.coverage.engine == 0;
+        add(is_foreign, Incomplete::NotAnEngineLog { records: self.read });
+        if is_foreign {
+            return lacks;
+        }
+        // systemd writes about a unit that never came up too.
+        add(tally.engine == 0, Incomplete::NoRecords { read: self.read });
+        let is_sought = self.since.is_sought();
+        add(is_sought && self.start.is_none(), Incomplete::NoStart);
+        add(is_sought && 0 < self.not_in_order, Incomplete::NotInOrder { records: self.not_in_order });
+        if let Since::At(asked) = self.since {
+            let first = self.coverage.first;
+            let reaches = self.reaches_back || first.is_some_and(|first| first <= asked);
+            add(0 < self.read && !reaches, Incomplete::NotThatFarBack { asked, first });
+        }
+        add(0 < tally.untimed_engine, Incomplete::NoTimes { records: tally.untimed_engine });
+        if let Some(first) = &tally.first_not_understood {
+            let (records, first) = (tally.not_understood, first.clone());
+            add(true, Incomplete::NotUnderstood { records, first });
+        }
+        add(0 < tally.cut_engine, Incomplete::Cut { records: tally.cut_engine });
+        // journald drops lines in bursts, which is just when many allocations fail: a count of such a window is a
+        // lower bound.
+        let gaps: u64 = tally.matched.iter().filter(|m| m.class == Class::Gap).map(|m| m.count).sum();
+        add(0 < gaps, Incomplete::Suppressed { places: gaps });
+        add(self.known_role() == Role::Follower, Incomplete::LeaderOnly);
+        lacks
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let tally = &self.tally;
+        let mut notes = Vec::new();
+        let mut add = |is_so: bool, note: Note| notes.extend(is_so.then_some(note));
+        add(self.since.is_sought() && self.start.is_none(), Note::NoStartMarker);
+        add(self.read == 0, Note::NothingRead);
+        for (count, note) in [
+            (tally.untimed_left_out, Note::UntimedLeftOut { count: tally.untimed_left_out }),
+            (tally.unparsed, Note::Unparsed { count: tally.unparsed }),
+            (tally.cut, Note::Cut { count: tally.cut }),
+            (tally.foreign, Note::Foreign { count: tally.foreign }),
+        ] {
+            add(0 < count, note);
+        }
+        add(0 < self.coverage.engine && self.known_role() == Role::Unknown, Note::LeaderOnly);
+        notes
     }
 
     /// Remembers starts, and resets the counts at each where the scan is to begin at the last one.
@@ -262,6 +379,30 @@ impl<'a> Scanner<'a> {
             samples.push(Sample::of(signature, record));
         }
     }
+}
+
+impl Tally {
+    /// Counts a record of the window by how far it was understood.
+    fn covers(&mut self, record: &Record, is_known: bool) {
+        let is_foreign = record.origin == Origin::Other;
+        self.records += 1;
+        self.unparsed += u64::from(record.form == Form::Unparsed);
+        self.cut += u64::from(record.cut_bytes > 0);
+        self.cut_engine += u64::from(record.cut_bytes > 0 && !is_foreign);
+        self.foreign += u64::from(is_foreign);
+        self.engine += u64::from(record.origin == Origin::Engine);
+        // A line without a format that is a signature all the same was understood: the first line of a Go panic.
+        if record.form == Form::Unparsed && !is_known {
+            self.not_understood += 1;
+            let shown = || redact(&record.raw).chars().map(printable).take(SHOWN_CHARS).collect();
+            self.first_not_understood.get_or_insert_with(shown);
+        }
+    }
+}
+
+/// A log line may hold what its writer wanted a terminal to do.
+fn printable(c: char) -> char {
+    if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 fn tally(all: &mut Vec<Matched>, signature: &Signature, record: &Record, subjects: &Subjects) {

@@ -60,6 +60,8 @@ pub enum Class {
     PoolsExhausted,
     /// Something waits for an address for another reason than a full network.
     NotAllocated,
+    /// A node could not attach a task to a network, for another reason than a missing address.
+    NotAttached,
     /// An address was lost to the allocator, or very likely was.
     Leak,
     /// The trace that a removal leaves when tasks were still stopping. Its count is not the count of leaked
@@ -97,6 +99,7 @@ impl Class {
             Self::LocalExhaustion => "local_exhaustion",
             Self::PoolsExhausted => "pools_exhausted",
             Self::NotAllocated => "not_allocated",
+            Self::NotAttached => "not_attached",
             Self::Leak => "leak",
             Self::LeakFootprint => "leak_footprint",
             Self::Duplicate => "duplicate",
@@ -121,6 +124,7 @@ impl Class {
             | Self::LocalExhaustion
             | Self::PoolsExhausted
             | Self::NotAllocated
+            | Self::NotAttached
             | Self::Leak
             | Self::Duplicate
             | Self::Race
@@ -148,6 +152,8 @@ pub enum Place {
     Manager,
     /// The node that the task or the network is on.
     Node,
+    /// The leader or the node, depending on where it happens.
+    Any,
 }
 
 impl Place {
@@ -157,6 +163,7 @@ impl Place {
             Self::Leader => "leader",
             Self::Manager => "manager",
             Self::Node => "node",
+            Self::Any => "any",
         }
     }
 }

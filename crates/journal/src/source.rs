@@ -1,9 +1,11 @@
 //! Where records come from. This is the only part of the crate that touches the world.
 
+mod decode;
 #[cfg(feature = "journald")]
 mod directory;
 mod error;
 mod file;
+mod frames;
 mod journalctl;
 mod lines;
 mod log;

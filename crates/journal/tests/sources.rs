@@ -133,7 +133,7 @@ async fn a_rotated_file_is_read_from_its_beginning_and_said() {
     let mark = log.mark().await;
     log.append(&line(2, "level=info msg=lost"));
     fs::rename(&log.path, log.path.with_extension("log.1")).unwrap();
-    fs::write(&log.path, line(3, "level=info msg=three")).unwrap();
+    fs::write(&log.path, line(3, "level=info msg=three module=node")).unwrap();
     let new = log.since(&mark).await;
     assert_eq!(messages(&new), ["three"]);
     assert_eq!(new.reading.incomplete, [Incomplete::Rotated]);
@@ -385,4 +385,26 @@ async fn a_mark_that_the_journal_no_longer_has_is_noticed() {
     assert_eq!((messages(&new), new.reading.incomplete.clone()), (vec!["later"], vec![Incomplete::MarkGone]));
     let new = read(&Fake::new("true").source(), &mark, &limits()).await.unwrap();
     assert_eq!((new.records.len(), new.reading.incomplete), (0, vec![Incomplete::MarkGone]));
+}
+
+#[tokio::test]
+async fn a_journal_reaches_back_iff_some_entry_of_any_unit_is_that_old() {
+    // The engine's own entries of the window are the same; the journal's first entry is of 2026-06-13T05:38:00.
+    let unit = print(2, "time=\"2026-06-13T06:00:00Z\" level=info msg=\"Starting up\"");
+    let fake =
+        Fake::new(&format!("case \"$*\" in *--unit=*)\n{unit};; *)\n{};; esac", print(1, "of another unit")));
+    let scan = |at: &'static str| {
+        let source = fake.source();
+        async move {
+            let at: jiff::Timestamp = at.parse().unwrap();
+            // Until the program can be run; see `read`.
+            read(&source, &ReadFrom::Beginning, &limits()).await.unwrap();
+            let scanner = Scanner::since(Catalogue::builtin(), Since::At(at), None);
+            source.scan(&ReadFrom::Time(at), &limits(), scanner).await.unwrap()
+        }
+    };
+    assert_eq!(scan("2026-06-13T05:50:00Z").await.incomplete, []);
+    let asked = "2026-06-13T05:30:00Z".parse().unwrap();
+    let first = Some("2026-06-13T06:00:00Z".parse().unwrap());
+    assert_eq!(scan("2026-06-13T05:30:00Z").await.incomplete, [Incomplete::NotThatFarBack { asked, first }]);
 }

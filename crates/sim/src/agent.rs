@@ -239,6 +239,12 @@ impl Model {
             TaskState::Complete => "finished",
             _ => "started",
         };
+        let had_container = self.tasks.get(id).is_some_and(|task| {
+            task.state == TaskState::Running && task.node.as_ref() == Some(&self.cluster.leader)
+        });
+        if had_container {
+            self.log_container_end(id);
+        }
         self.set_task_state(id, state, message, error);
         // Addresses go with the observed state, not with the desired one: a stopping task holds them until its
         // container has ended (`network.go`, `doTaskAlloc`).

@@ -199,7 +199,7 @@ impl Deployer<'_> {
     }
 
     async fn scan_since(&self, mark: &Mark) -> Observed<Scan> {
-        let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None);
+        let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None).role(self.ready.role);
         let limits = Limits::default();
         let from = ReadFrom::Mark(mark.clone());
         let scan = self.ready.source.scan(&from, &limits, scanner);

@@ -1,13 +1,14 @@
 //! What must be in order before a gate begins.
 
 use pvcheck_audit::{Network, NetworkId, Snapshot};
-use pvcheck_journal::{Journalctl, Source, SourceError};
+use pvcheck_journal::{Journalctl, Role, Source, SourceError};
 use pvcheck_routes::{Prober, RootsError};
 use pvcheck_swarm::{CallError, CensusError, Engine};
 use thiserror::Error;
 
 use crate::config::{Config, OverlayConfig};
 use crate::gate::Gate;
+use crate::role::engine_role;
 
 /// The unit that writes the engine's log where nothing else is configured.
 const DOCKER_UNIT: &str = "docker.service";
@@ -20,6 +21,8 @@ pub struct Preflight {
     pub(super) overlay: NetworkId,
     /// True iff that is the routing mesh's network.
     pub(super) is_ingress: bool,
+    /// The role of the engine whose log is read. Where the leadership moves later, the log itself says so.
+    pub(super) role: Role,
 }
 
 /// Why a gate cannot begin. Nothing was touched.
@@ -76,11 +79,13 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
     }
     let overlay = named(&snapshot, &first.name)?;
     let prober = Prober::new(&config.roots())?;
+    let role = engine_role(&snapshot);
     Ok(Preflight {
         prober,
         source: journal_source(config),
         overlay: overlay.id.clone(),
         is_ingress: overlay.ingress,
+        role,
     })
 }
 

@@ -2,39 +2,43 @@
 
 use std::collections::BTreeSet;
 
-use pvcheck_journal::{Class, Matched, Sample, Scan};
+use pvcheck_journal::{Class, Matched, Role, Sample, Scan};
 
 use super::finding::{Finding, Sight};
 use crate::fault::Counted;
 use crate::reason::Reason;
 
-/// Passes iff a complete scan has no record that a network of the Swarm ran out of addresses.
-pub(super) fn exhaustion(scan: &Sight<'_, Scan>) -> Finding {
+/// Passes iff the leader's log, read and understood from the engine's start to its end, has no record that a network of the
+/// Swarm ran out of addresses. `role` is what the snapshot says of the engine.
+pub(super) fn exhaustion(scan: &Sight<'_, Scan>, role: Role) -> Finding {
     let found = scan.exhaustion_count();
-    let window = format!("{}: {} records in the window, {} read", scan.source, scan.records, scan.read);
-    let finding = match scan.doubt() {
+    let finding = match scan.doubt_of_leader(role) {
         // A record is a record, even in a log of which parts are missing.
         _ if 0 < found => Finding::fail(Reason::Exhaustion { records: found }),
         Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
         None => scan.pass(Reason::NoExhaustion { records: scan.records }),
     };
-    finding.evidence(window).evidences(samples(scan))
+    finding.evidence(window(scan)).evidences(samples(scan))
 }
 
-/// Passes iff a complete scan has no signature of lost or missing addresses.
+/// Passes iff the leader's log, read and understood to its end, has no signature of lost or missing addresses.
 pub(super) fn new_signatures(scan: &Sight<'_, Scan>) -> Finding {
     let counted = |m: &Matched| Counted { signature: m.signature.clone(), count: m.count };
     let (grave, other): (Vec<_>, Vec<_>) = scan.findings().partition(|m| is_about_addresses(m.class));
-    let window = format!("{}: {} records in the window", scan.source, scan.records);
-    let finding = if !grave.is_empty() {
-        Finding::fail(Reason::SignaturesFound(grave.into_iter().map(counted).collect()))
-    } else if scan.complete {
-        scan.pass(Reason::NoSignature { records: scan.records })
-    } else {
-        Finding::unknown(Reason::LogIncomplete)
+    let finding = match scan.doubt_of_leader(Role::Unknown) {
+        _ if !grave.is_empty() => {
+            Finding::fail(Reason::SignaturesFound(grave.into_iter().map(counted).collect()))
+        }
+        Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
+        None => scan.pass(Reason::NoSignature { records: scan.records }),
     };
     let unrelated = other.into_iter().map(|m| format!("not about addresses: {}", counted(m)));
-    finding.evidence(window).evidences(unrelated).evidences(samples(scan))
+    finding.evidence(window(scan)).evidences(unrelated).evidences(samples(scan))
+}
+
+/// What the log was and how much of it was read.
+fn window(scan: &Scan) -> String {
+    format!("{}: {} records in the window, {} read", scan.source, scan.records, scan.read)
 }
 
 /// True iff records of this class say that addresses of the Swarm are used up, leaked, held twice or not allocated.

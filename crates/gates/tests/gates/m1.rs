@@ -1,7 +1,7 @@
 //! Gate `pvcheck.m1`, one break at a time.
 
 use Verdict::{Fail, Pass, Unknown};
-use pvcheck_audit::{Snapshot, TaskState};
+use pvcheck_audit::{NodeId, Snapshot, TaskState};
 use pvcheck_gates::{Config, GateReport, M1Facts, Verdict, judge_m1};
 use pvcheck_journal::Incomplete;
 use pvcheck_routes::{Failure, Phase, VerifyError, VerifyErrorKind};
@@ -334,13 +334,53 @@ async fn a_log_without_a_single_record_is_unknown() {
     assert_open(&report, &[("journal.exhaustion", Unknown)]);
 }
 
+/// Only the leader logs that addresses run out: a follower's quiet log is no all-clear.
+#[tokio::test]
+async fn the_log_of_an_engine_that_does_not_lead_is_unknown() {
+    let follow = |facts: &mut M1Facts| {
+        let snapshot = of(&mut facts.snapshot);
+        let mut other = snapshot.nodes[0].clone();
+        (snapshot.nodes[0].leader, other.id) = (false, NodeId::new("n9"));
+        snapshot.nodes.push(other);
+    };
+    let report = with(follow).await;
+    assert_eq!(verdict(&report, "journal.exhaustion"), Unknown);
+    assert!(reason(&report, "journal.exhaustion").contains("scan the leader's log"));
+    let report = with(|facts| {
+        follow(facts);
+        facts.journal = known("engine log", scan(&[EXHAUSTED]));
+    })
+    .await;
+    assert_eq!(verdict(&report, "journal.exhaustion"), Fail, "what it logged is a finding all the same");
+    let report = with(|facts| of(&mut facts.snapshot).nodes.iter_mut().for_each(|n| n.leader = false)).await;
+    assert_eq!(verdict(&report, "journal.exhaustion"), Unknown);
+}
+
+/// A log of the leader in which another took over: the lines of the new leader are elsewhere.
+#[tokio::test]
+async fn a_leadership_that_moved_away_is_unknown() {
+    let moved = r#"time="2026-06-13T05:31:00Z" level=info msg="raft.node: 38f1 elected leader 7abc at term 3" module=raft node.id=x"#;
+    let lines = [QUIET_LOG[0], QUIET_LOG[1], QUIET_LOG[2], moved];
+    let report = with(|facts| facts.journal = known("engine log", scan(&lines))).await;
+    assert_open(&report, &[("journal.exhaustion", Unknown)]);
+}
+
+/// A file that dockerd did not write, and one that it no longer writes.
+#[tokio::test]
+async fn a_log_of_something_else_is_unknown() {
+    for lines in [&["root:x:0:0:root:/root:/bin/bash"][..], &["level=info msg=\"Configuration loaded\""]] {
+        let report = with(|facts| facts.journal = known("engine log", scan(lines))).await;
+        assert_open(&report, &[("journal.exhaustion", Unknown)]);
+    }
+}
+
 #[tokio::test]
 async fn an_engine_that_does_not_answer_leaves_its_checks_unknown() {
     let report = with(|facts| facts.snapshot = unknown("engine API", "no complete answer within 30 s")).await;
     let unknown: Vec<_> = open(&report);
-    // All but the routes, the log and the count of leaked addresses.
+    // All but the routes and the count of leaked addresses: whether the log is the leader's is not known either.
     let required = report.checks.iter().filter(|check| check.required).count();
-    assert_eq!(unknown.len(), required - ROUTES.len() - 2);
+    assert_eq!(unknown.len(), required - ROUTES.len() - 1);
     assert_eq!(notes(&report), [("services.unlisted", Unknown)]);
     assert!(unknown.iter().all(|(_, verdict)| *verdict == Unknown), "{unknown:?}");
     assert!(report.checks.iter().filter(|c| c.id.starts_with("route.")).all(|c| c.verdict == Pass));

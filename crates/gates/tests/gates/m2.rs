@@ -278,6 +278,19 @@ async fn a_log_that_cannot_be_read_or_lacks_parts() {
     assert_open(&report, &[("journal.new", Unknown)]);
 }
 
+/// A real run is in the engine's log: containers end. A window without a record is of a log that is not written any more.
+#[tokio::test]
+async fn a_log_without_a_record_since_the_run_began_is_unknown() {
+    let (_, facts) = healthy().await;
+    let scan = facts.journal.known().unwrap();
+    assert!(0 < scan.records && scan.is_conclusive(), "{scan:?}");
+    let report = with(|facts| facts.journal = known("engine log", scan_of(&[]))).await;
+    assert_open(&report, &[("journal.new", Unknown)]);
+    let report = with(|facts| facts.journal = known("engine log", scan_of(&[QUIET_LOG[0]]))).await;
+    assert_open(&report, &[("journal.new", Unknown)]);
+    assert!(reason(&report, "journal.new").contains("whether this engine led"), "the role was not recorded");
+}
+
 #[tokio::test]
 async fn a_core_route_that_is_down() {
     let report = with(|facts| of(&mut facts.routes)[0].status = Some(503)).await;

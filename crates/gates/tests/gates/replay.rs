@@ -96,7 +96,11 @@ fn files_of_before_kinds_replay() {
             all.retain(|(id, _)| was_there(id));
             all
         };
-        assert_eq!(asked_then(&now), verdicts(&then));
+        // These versions passed a log without a single record.
+        let mut expected = verdicts(&then);
+        let journal = expected.iter_mut().find(|(id, _)| id == "journal.new").unwrap();
+        assert_eq!(std::mem::replace(&mut journal.1, Verdict::Unknown), Verdict::Pass);
+        assert_eq!(asked_then(&now), expected);
         // What a check of today needs is not in that file, except for the census before its churn.
         let new = verdicts(&now).into_iter().filter(|(id, _)| !was_there(id));
         let leaked = if unseen == 0 { Verdict::Pass } else { Verdict::Unknown };

@@ -231,6 +231,15 @@ pub(crate) fn assert_open(report: &GateReport, expected: &[(&str, Verdict)]) {
 }
 
 /// The reason of one check.
+pub(crate) fn verdict(report: &GateReport, id: &str) -> Verdict {
+    report
+        .checks
+        .iter()
+        .find(|check| check.id == id)
+        .map(|check| check.verdict)
+        .expect("there is such a check")
+}
+
 pub(crate) fn reason(report: &GateReport, id: &str) -> String {
     let check = report.checks.iter().find(|check| check.id == id);
     check.unwrap_or_else(|| panic!("no check {id}")).reason.to_string()

@@ -1,7 +1,7 @@
 //! What the leader's allocator logs when a service, task or node gets no address.
 
 use crate::signature::Class::{Exhaustion, LocalExhaustion, NotAllocated, PoolsExhausted};
-use crate::signature::Place::{Leader, Node};
+use crate::signature::Place::{Any, Leader, Node};
 use crate::signature::{Rule, Signature};
 
 const NO_VIP: &str = "could not find an available IP while allocating VIP";
@@ -92,7 +92,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "moby libnetwork drivers/overlay/ovmanager",
     ),
     // A conflict of subnets, or a network that is not there.
-    Signature::new("pool-overlap", NotAllocated, Leader, &[
+    Signature::new("pool-overlap", NotAllocated, Any, &[
         Rule::inner(&["Pool overlaps with other one on this address space"]),
     ])
     .says(

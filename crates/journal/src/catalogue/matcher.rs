@@ -4,12 +4,13 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, PatternID};
 
-use super::{allocation, quiet, upkeep};
-use crate::record::{Origin, Record};
+use super::{FATAL, allocation, quiet, tasks, upkeep};
+use crate::record::{Form, Origin, Record};
 use crate::signature::{Rule, Signature};
 
 /// Order matters: of two signatures that both match by their inner error, or both by message only, the first wins.
-const TABLE: &[&[Signature]] = &[allocation::SIGNATURES, upkeep::SIGNATURES, quiet::SIGNATURES];
+const TABLE: &[&[Signature]] =
+    &[allocation::SIGNATURES, upkeep::SIGNATURES, tasks::SIGNATURES, quiet::SIGNATURES, tasks::UNKNOWN];
 
 /// Every known signature, compiled into one automaton.
 ///
@@ -85,6 +86,23 @@ impl Catalogue {
             .iter()
             .find(|compiled| compiled.holds(record, inner, &message))
             .map(|compiled| compiled.signature)
+    }
+
+    /// The signature of the error that a task shows (`Status.Err` of the API, `docker service ps --no-trunc`); `None` if it is
+    /// not about networks, addresses or load balancers. The texts are those that the node logs as `fatal task error`.
+    pub fn of_task_error(&self, error: &str) -> Option<&'static Signature> {
+        let shown = Record {
+            error: Some(error.to_owned()),
+            message: FATAL.to_owned(),
+            ..Record::bare(Form::Text, error)
+        };
+        let known = self.classify(&shown);
+        if known.is_some_and(|known| known.id != tasks::UNKNOWN[0].id) {
+            return known;
+        }
+        // Some texts are known as messages only, because they are logged with a cause of their own.
+        let logged = self.classify(&Record::bare(Form::Plain, error));
+        logged.filter(|signature| signature.class.is_finding()).or(known)
     }
 
     fn find(&self, text: &str) -> Vec<PatternID> {

@@ -109,6 +109,11 @@ pub(super) const SIGNATURES: &[Signature] = &[
         NOTHING,
         "moby libnetwork/service_linux.go; seen on 20.10.24 with a kernel without IPVS",
     ),
+    Signature::new("binding-gone", Noise, Node, &[Rule::message(&["failed to deactivate service binding for container"])]).says(
+        "a task's container was gone before it was taken out of the Swarm's service discovery",
+        NOTHING,
+        "moby daemon/cluster/executor/container/controller.go; seen with a task that is rejected again and again",
+    ),
     Signature::new("task-outlived-service", Noise, Leader, &[
         Rule::message(&["Failed to get service ", " for task ", "could not find service"]),
     ])

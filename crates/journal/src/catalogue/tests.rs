@@ -257,9 +257,32 @@ const FIXTURES: &[(&str, &[&str], &[&str])] = &[
         "restore-conflict",
         &[
             "failed allocating service $S during init | could not allocate VIP from IPAM: Address already in use",
+            "failed allocating task $T during init | failed to allocate network IP for task $T network $N: could not allocate IP from IPAM: Address already in use",
+        ],
+        &[
+            "fatal task error | Address already in use",
             "task allocation failure | failed to allocate network IP for task $T network $N: could not allocate IP from IPAM: Address already in use",
         ],
-        &["fatal task error | Address already in use"],
+    ),
+    (
+        "fixed-address-refused",
+        &[
+            "task allocation failure | failed to allocate network IP for task $T network $N: could not allocate IP from IPAM: Address already in use",
+            "task allocation failure | failed to allocate network IP for task $T network $N: could not allocate IP from IPAM: requested address is out of range",
+        ],
+        &["task allocation failure | could not find an available IP"],
+    ),
+    (
+        "binding-left",
+        &[
+            "failed removing service binding for 0f1e2d epRec:{web.1.$T web $S 10.0.1.7 10.0.1.8 [] [] [0f1e]} err:network $N not found",
+        ],
+        &["failed to deactivate service binding for container web.1.$T | No such container: web.1.$T"],
+    ),
+    (
+        "binding-gone",
+        &["failed to deactivate service binding for container web.1.$T | No such container: web.1.$T"],
+        &["fatal task error | No such container: web.1.$T"],
     ),
     (
         "released-twice",
@@ -403,7 +426,6 @@ const FIXTURES: &[(&str, &[&str], &[&str])] = &[
         "endpoint-left",
         &[
             "fatal task error | endpoint with name web.1 already exists in network proxy",
-            "fatal task error | error creating vxlan interface: file exists",
             "fatal task error | subnet sandbox join failed for \"10.0.1.0/24\": no",
             "failed to get network during CreateEndpoint: network $N not found",
             "fatal task error | failed to get network from store during join: no",
@@ -536,8 +558,10 @@ fn each_signature_has_a_positive_and_a_negative_fixture_that_hold() {
             assert_ne!(id_of(&line(text)), Some(*id), "{text}");
         }
     }
-    let tested: BTreeSet<_> =
+    let mut tested: BTreeSet<_> =
         FIXTURES.iter().filter(|(_, _, negative)| !negative.is_empty()).map(|f| f.0).collect();
+    // There each text of another signature is a negative one.
+    tested.extend(task_errors::KNOWN.iter().map(|known| known.0));
     let known: BTreeSet<_> = Catalogue::builtin().signatures().map(|signature| signature.id).collect();
     assert_eq!(tested, known);
 }

@@ -19,7 +19,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     .or(Reclassify::IfNetworkIsOld("old-network"))
     .says(
         "a network was removed while tasks of it were still stopping, so their addresses on other networks are most likely leaked; the number of lines is not the number of addresses",
-        "take a census of the networks that stay, and remove stacks in the order services, tasks gone, networks",
+        "count the leaked addresses of the networks that stay with pvcheck census, free them with pvcheck reclaim, and remove stacks with pvcheck stack rm, which waits for their tasks",
         "cnmallocator releaseEndpoints; moby issue 37338, swarmkit issue 3230; 286 to 455 lines in minutes of churn on real engines",
     ),
     Signature::new("old-network", Noise, Leader, &[]).says(
@@ -30,7 +30,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
     // One address with two owners.
     Signature::new("restore-conflict", Duplicate, Leader, &[
         Rule::inner(&["could not allocate VIP from IPAM: Address already in use"]),
-        Rule::inner(&["could not allocate IP from IPAM: Address already in use"]),
+        // At any other time an address that a container asked for is taken: fixed-address-refused.
+        Rule::inner(&["could not allocate IP from IPAM: Address already in use"]).during(&["during init"]),
     ])
     .says(
         "an address that the Swarm's store assigns to one owner is already held by another",
@@ -134,7 +135,15 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "remove the old network on that node, or restart its engine",
         "moby issues 35204 and 35834, swarmkit issue 2657",
     ),
-    Signature::new("address-taken", Stale, Node, &[Rule::inner(&["Address already in use"]).without(&["bind:", "listen "])])
+    Signature::new("address-taken", Stale, Node, &[Rule::inner(&["Address already in use"]).without(&[
+        "bind:",
+        "bind host port",
+        "listen ",
+        // These have signatures of their own.
+        "from IPAM",
+        "vxlan interface",
+        "container networking",
+    ])])
         .says(
             "a node's own address pool has the address in use already: an old endpoint or load balancer",
             "restart that node's engine if it stays",
@@ -164,8 +173,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     .says("a service's virtual address does not answer on a node; without IPVS it is logged at each removal", "restart that node's engine if it stays", SERVICE_LINUX),
     Signature::new("endpoint-left", Stale, Node, &[
         Rule::inner(&["endpoint with name", "already exists in network"]),
-        Rule::inner(&["error creating vxlan interface: file exists"]),
-        Rule::inner(&["subnet sandbox join failed for"]),
+        Rule::inner(&["subnet sandbox join failed for"]).without(&["vxlan interface"]),
         Rule::inner(&["failed to get network during"]),
         Rule::inner(&["failed to get network from store during join"]),
     ])
@@ -173,6 +181,11 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "a node's own state of a network does not match: something old is left, or the network is missing there",
         "restart that node's engine if it stays",
         "moby libnetwork",
+    ),
+    Signature::new("binding-left", Stale, Node, &[Rule::message(&["failed removing service binding for"])]).says(
+        "the node could not take a task out of the Swarm's service discovery, so that its name may still lead there",
+        "update the service with --force; if it stays, restart that node's engine",
+        "moby issue 36966; libnetwork endpoint.go deleteServiceInfoFromCluster",
     ),
     Signature::new("status-race", Crash, Manager, &[
         Rule::message(&["fatal error: concurrent map read and map write"]),

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::Origin;
 
 const ALLOCATION: &str = r#"time="2026-06-13T05:38:00.5Z" level=error msg="Failed allocation for service 7x4qm2v9k1t8r3w6y5z0a1b2c" error="could not find an available IP while allocating VIP" module=node node.id=pduiqbfz7sj0t8368scf9urwi"#;
 
@@ -23,12 +25,17 @@ fn reads_a_bare_line() {
 }
 
 #[test]
-fn a_prefix_changes_nothing_but_the_raw_line() {
+fn a_prefix_changes_nothing_but_the_raw_line_and_that_it_names_the_writer() {
     for prefix in
         ["Jun 13 07:38:00 host dockerd[812]: ", "2026-06-13T07:38:00+0200 host dockerd[812]: ", "app_1  | "]
     {
         let record = parse(&format!("{prefix}{ALLOCATION}\r\n"));
-        assert_eq!(Record { raw: ALLOCATION.into(), ..record }, parse(ALLOCATION), "{prefix}");
+        assert_eq!(record.by_name, prefix.contains("dockerd"), "{prefix}");
+        assert_eq!(
+            Record { raw: ALLOCATION.into(), by_name: false, ..record },
+            parse(ALLOCATION),
+            "{prefix}"
+        );
     }
 }
 

@@ -13,8 +13,8 @@ use super::error::SourceError;
 use super::mark::Mark;
 use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry::{self, Fields};
+use crate::incomplete::Incomplete;
 use crate::record::{MAX_LINE_BYTES, Record};
-use crate::scan::Incomplete;
 
 /// Records buffered between the thread that reads the journal and the task that scans them.
 const WAITING: usize = 1024;
@@ -172,16 +172,7 @@ fn fields(journal: &mut JournalRef) -> systemd::Result<Fields> {
     };
     journal.restart_data();
     while let Some(field) = journal.enumerate_data()? {
-        let value = field.value().unwrap_or_default();
-        let text = || String::from_utf8_lossy(value).into_owned();
-        match field.name() {
-            b"MESSAGE" => fields.message = Some(value.to_vec()),
-            b"PRIORITY" => fields.priority = text().parse().ok(),
-            b"SYSLOG_IDENTIFIER" => fields.ident = Some(text()),
-            b"_COMM" => fields.command = Some(text()),
-            b"CONTAINER_ID" => fields.container = true,
-            _ => {}
-        }
+        fields.set(field.name(), field.value().unwrap_or_default());
     }
     Ok(fields)
 }

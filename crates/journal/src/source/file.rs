@@ -8,19 +8,19 @@ use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
+use super::decode::Decoder;
 use super::error::SourceError;
 use super::lines;
 use super::mark::{Mark, hash};
 use super::reading::{Limits, ReadFrom, Reading, Sink};
-use crate::record::{MAX_LINE_BYTES, Record};
-use crate::scan::Incomplete;
+use crate::incomplete::Incomplete;
+use crate::record::MAX_LINE_BYTES;
 
 /// How much of a file's end a mark remembers.
 const TAIL_BYTES: usize = 256;
 
 pub(super) async fn read(
     path: &Path,
-    parse: fn(&[u8]) -> Option<Record>,
     from: &ReadFrom,
     limits: &Limits,
     reading: &mut Reading,
@@ -41,7 +41,9 @@ pub(super) async fn read(
     file.seek(SeekFrom::Start(start)).await.map_err(failed)?;
     // What the engine writes from now on belongs to the next reading.
     let input = file.take(metadata.len().saturating_sub(start));
-    lines::pour(input, parse, limits, reading, sink).await.map_err(failed)
+    // From the middle on there is neither a byte order mark nor the head of a compressed file to go by.
+    let decoder = if start == 0 { Decoder::sniffing() } else { Decoder::plain() };
+    lines::pour(input, decoder, limits, reading, sink).await.map_err(failed)
 }
 
 pub(super) async fn mark(path: &Path) -> Result<Mark, SourceError> {

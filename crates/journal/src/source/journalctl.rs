@@ -5,18 +5,20 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+use super::decode::Decoder;
 use super::error::SourceError;
 use super::lines;
 use super::mark::Mark;
 use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry;
+use crate::incomplete::Incomplete;
 use crate::record::Record;
 use crate::redact::redact;
-use crate::scan::Incomplete;
 
 const STDERR_BYTES: u64 = 8 * 1024;
 
@@ -130,14 +132,15 @@ impl Journalctl {
         sink: &mut Sink<'_>,
     ) -> Result<(), SourceError> {
         let not_run = |source| SourceError::Program { program: self.program.clone(), source };
-        let mut child = self.command(args).spawn().map_err(not_run)?;
+        let unit = [format!("--unit={}", self.unit)];
+        let mut child = self.command(unit.iter().chain(args)).spawn().map_err(not_run)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(not_run(io::ErrorKind::BrokenPipe.into()));
         };
         let before = reading.incomplete.len();
         let said = tokio::spawn(first_bytes(stderr));
-        lines::pour(stdout, lines::entry, limits, reading, sink).await.map_err(not_run)?;
+        lines::pour(stdout, Decoder::plain(), limits, reading, sink).await.map_err(not_run)?;
         if before < reading.incomplete.len() {
             // Reading stopped at a limit while journalctl may still be writing: dropping the child kills it.
             said.abort();
@@ -147,10 +150,28 @@ impl Journalctl {
         self.judge(&mut child, &said, reading).await
     }
 
-    fn command(&self, args: &[String]) -> Command {
+    /// True iff the journal has an entry of any unit from that moment or before, so that entries of the engine's unit from
+    /// then on are all there: journald removes whole files of all units, the oldest first (journald.conf(5)).
+    pub(super) async fn reaches(&self, at: Timestamp, limits: &Limits) -> bool {
+        let Ok(mut child) = self.command(std::iter::empty()).stderr(Stdio::null()).spawn() else {
+            return false;
+        };
+        let Some(stdout) = child.stdout.take() else { return false };
+        let mut first = None;
+        let mut sink = |record: Record| {
+            first = record.at;
+            ControlFlow::Break(Incomplete::Failed { error: "one is enough".into() })
+        };
+        let (mut reading, decoder) = (Reading::default(), Decoder::plain());
+        let read = lines::pour(stdout, decoder, limits, &mut reading, &mut sink);
+        // Whatever fails leaves `first` empty, and the scan incomplete. Dropping the child ends it.
+        let _ = tokio::time::timeout(limits.deadline, read).await;
+        first.is_some_and(|first| first <= at)
+    }
+
+    fn command<'a>(&self, args: impl Iterator<Item = &'a String>) -> Command {
         let mut command = Command::new(&self.program);
         command
-            .arg(format!("--unit={}", self.unit))
             .args(["--output=json", "--all", "--no-pager"])
             .arg(format!("--output-fields={}", entry::FIELDS))
             .args(args)

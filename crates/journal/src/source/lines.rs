@@ -1,103 +1,111 @@
-//! Lines of any length, with bounded memory.
+//! Records of any length out of a stream of bytes, with bounded memory.
 
 use std::io;
 use std::ops::ControlFlow;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
+use super::decode::{Decoder, STEP_BYTES};
+use super::frames::Frames;
 use super::reading::{Limits, Reading, Sink};
-use crate::entry::MAX_ENTRY_BYTES;
+use crate::incomplete::Incomplete;
 use crate::record::Record;
-use crate::scan::Incomplete;
 
 const CHUNK_BYTES: usize = 256 * 1024;
+/// So much may be unpacked before the deadline is looked at again.
+const TURN_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Reads lines and feeds the sink with records until the end, the sink's break, or the limit. A line takes a bounded
+/// Reads records and feeds the sink with them until the end, the sink's break, or the limit. A line takes a bounded
 /// amount of memory however long it is.
 pub(super) async fn pour(
     input: impl AsyncRead + Unpin + Send,
-    parse: fn(&[u8]) -> Option<Record>,
+    mut decoder: Decoder,
     limits: &Limits,
     reading: &mut Reading,
     sink: &mut Sink<'_>,
 ) -> io::Result<()> {
     let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
-    let mut line = Line::default();
+    let (mut frames, mut text) = (Frames::default(), Vec::new());
+    let (mut unpacked, mut turn) = (0, 0);
     loop {
         let chunk = input.fill_buf().await?;
-        if chunk.is_empty() {
-            // The last line may have no line end.
-            let _ = line.end(parse, reading, sink);
+        let length = chunk.len();
+        if length == 0 {
+            finish(decoder, frames, reading, sink);
             return Ok(());
         }
-        let length = chunk.len();
-        let mut rest = chunk;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            line.add(&rest[..end]);
-            if line.end(parse, reading, sink).is_break() {
+        for step in chunk.chunks(STEP_BYTES) {
+            let done = decoder.push(step, &mut text);
+            unpacked += text.len() as u64;
+            turn += text.len() as u64;
+            let flow = feed(&mut frames, &mut text, reading, sink);
+            if let Err(reason) = done {
+                // What was read before the fault is kept; a line that it cut in two is no record.
+                reading.incomplete.push(reason);
                 return Ok(());
             }
-            rest = &rest[end + 1..];
+            if flow.is_break() {
+                return Ok(());
+            }
+            if TURN_BYTES < turn {
+                turn = 0;
+                tokio::task::yield_now().await;
+            }
         }
-        line.add(rest);
         input.consume(length);
         reading.bytes += length as u64;
-        // Checked for each chunk and not for each line, so at most one chunk is read beyond the limit.
-        if limits.max_bytes < reading.bytes {
+        // Checked for each chunk and not for each line, so at most one chunk is read beyond the limit. Compressed data
+        // counts as what it unpacks to.
+        if limits.max_bytes < reading.bytes.max(unpacked) {
             reading.incomplete.push(Incomplete::TooLarge { limit_bytes: limits.max_bytes });
             return Ok(());
         }
     }
 }
 
-/// A line of a text log; `None` for a blank one.
-pub(super) fn text(line: &[u8]) -> Option<Record> {
-    (!is_blank(line)).then(|| Record::parse_line(line))
-}
-
-/// An entry of a journal; `None` for a blank line, and for what journalctl says where it has none.
-pub(super) fn entry(line: &[u8]) -> Option<Record> {
-    let is_remark = line.trim_ascii() == b"-- No entries --";
-    (!is_remark && !is_blank(line)).then(|| Record::parse_entry(line))
-}
-
-fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(u8::is_ascii_whitespace)
-}
-
-#[derive(Default)]
-struct Line {
-    kept: Vec<u8>,
-    cut_bytes: u64,
-}
-
-impl Line {
-    fn add(&mut self, part: &[u8]) {
-        let room = MAX_ENTRY_BYTES.saturating_sub(self.kept.len());
-        let kept = &part[..part.len().min(room)];
-        self.kept.extend_from_slice(kept);
-        self.cut_bytes += (part.len() - kept.len()) as u64;
+/// The last line may have no line end.
+fn finish(mut decoder: Decoder, mut frames: Frames, reading: &mut Reading, sink: &mut Sink<'_>) {
+    let mut text = Vec::new();
+    let done = decoder.end(&mut text);
+    let is_whole = done.is_ok();
+    reading.incomplete.extend(done.err());
+    if feed(&mut frames, &mut text, reading, sink).is_continue() && is_whole {
+        let mut records = Vec::new();
+        frames.end(&mut |record| records.push(record));
+        let _ = give(records, reading, sink);
     }
+}
 
-    fn end(
-        &mut self,
-        parse: fn(&[u8]) -> Option<Record>,
-        reading: &mut Reading,
-        sink: &mut Sink<'_>,
-    ) -> ControlFlow<()> {
-        let cut_bytes = std::mem::take(&mut self.cut_bytes);
-        let mut flow = ControlFlow::Continue(());
-        if let Some(mut record) = parse(&self.kept) {
-            record.cut_bytes += cut_bytes;
-            reading.records += 1;
-            if let ControlFlow::Break(reason) = sink(record) {
-                reading.incomplete.push(reason);
-                flow = ControlFlow::Break(());
-            }
+/// Hands over the records that the text completes, and empties it.
+fn feed(
+    frames: &mut Frames,
+    text: &mut Vec<u8>,
+    reading: &mut Reading,
+    sink: &mut Sink<'_>,
+) -> ControlFlow<()> {
+    let mut flow = ControlFlow::Continue(());
+    frames.push(text, &mut |record| {
+        if flow.is_continue() {
+            flow = give([record], reading, sink);
         }
-        self.kept.clear();
-        flow
+    });
+    text.clear();
+    flow
+}
+
+fn give(
+    records: impl IntoIterator<Item = Record>,
+    reading: &mut Reading,
+    sink: &mut Sink<'_>,
+) -> ControlFlow<()> {
+    for record in records {
+        reading.records += 1;
+        if let ControlFlow::Break(reason) = sink(record) {
+            reading.incomplete.push(reason);
+            return ControlFlow::Break(());
+        }
     }
+    ControlFlow::Continue(())
 }
 
 #[cfg(test)]
@@ -110,7 +118,7 @@ mod tests {
             records.push(record);
             ControlFlow::Continue(())
         };
-        pour(input, text, &limits, &mut reading, &mut sink).await.unwrap();
+        pour(input, Decoder::sniffing(), &limits, &mut reading, &mut sink).await.unwrap();
         (records, reading)
     }
 

@@ -4,26 +4,29 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "journald")]
 use super::directory::Directory;
 use super::error::SourceError;
+use super::file;
 use super::journalctl::Journalctl;
 use super::mark::Mark;
 use super::reading::{Limits, ReadFrom, Reading, Sink};
-use super::{file, lines};
+use crate::incomplete::Incomplete;
 use crate::record::Record;
-use crate::scan::{Incomplete, Scan};
+use crate::scan::Scan;
 use crate::scanner::Scanner;
 
 /// A log of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// A text file: what dockerd wrote to its stderr, or what a syslog daemon or `journalctl` made of it.
+    /// A file: what dockerd wrote to its stderr, or what a syslog daemon, `journalctl`, Docker's json-file driver, Loki or a
+    /// table made of it, gzipped or not. Its format is recognised; docs/journal.md has the list.
     File(PathBuf),
-    /// A file with the output of `journalctl -o json`.
+    /// The same, described as saved journal entries.
     JsonFile(PathBuf),
     /// The systemd journal of this host, read by its own program.
     Journalctl(Journalctl),
@@ -69,12 +72,19 @@ impl Source {
         scanner: Scanner<'_>,
     ) -> Result<Scan, SourceError> {
         let mut scanner = scanner.source(self.describe());
-        let reading = self
-            .each(from, limits, |record| {
-                scanner.push(&record);
-                ControlFlow::Continue(())
-            })
-            .await?;
+        // A scanner leaves out what is too early by itself, and learns from it: that the log goes back so far, that it is an
+        // engine's, when the engine started.
+        let since = from.time().filter(|at| !scanner.begins_at(*at));
+        let mut push = |record: Record| {
+            scanner.push(&record);
+            ControlFlow::Continue(())
+        };
+        let reading = self.read(from, since, limits, &mut push).await?;
+        if let (Self::Journalctl(journal), Some(at)) = (self, from.time())
+            && journal.reaches(at, limits).await
+        {
+            scanner.note_reaches_back();
+        }
         for reason in reading.incomplete {
             scanner.note_incomplete(reason);
         }
@@ -91,9 +101,19 @@ impl Source {
         limits: &Limits,
         mut sink: impl FnMut(Record) -> ControlFlow<Incomplete> + Send,
     ) -> Result<Reading, SourceError> {
+        self.read(from, from.time(), limits, &mut sink).await
+    }
+
+    /// Reads, and leaves out what was written before `since`.
+    async fn read(
+        &self,
+        from: &ReadFrom,
+        since: Option<Timestamp>,
+        limits: &Limits,
+        sink: &mut Sink<'_>,
+    ) -> Result<Reading, SourceError> {
         let started = Instant::now();
         let mut reading = Reading { source: self.describe(), ..Reading::default() };
-        let since = if let ReadFrom::Time(at) = from { Some(*at) } else { None };
         let mut sink = |record: Record| {
             // Sources may start too early: journalctl takes whole seconds, and a file has no index. A record without
             // a time may belong to the window, so it is kept.
@@ -122,8 +142,7 @@ impl Source {
         sink: &mut Sink<'_>,
     ) -> Result<(), SourceError> {
         match self {
-            Self::File(path) => file::read(path, lines::text, from, limits, reading, sink).await,
-            Self::JsonFile(path) => file::read(path, lines::entry, from, limits, reading, sink).await,
+            Self::File(path) | Self::JsonFile(path) => file::read(path, from, limits, reading, sink).await,
             Self::Journalctl(journal) => journal.read(from, limits, reading, sink).await,
             #[cfg(feature = "journald")]
             Self::Directory(directory) => directory.read(from, limits, reading, sink).await,

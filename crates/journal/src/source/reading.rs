@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::mark::Mark;
+use crate::incomplete::Incomplete;
 use crate::record::Record;
-use crate::scan::Incomplete;
 
 /// Where to start reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,13 @@ pub enum ReadFrom {
     Time(Timestamp),
     /// What was written after the mark was set.
     Mark(Mark),
+}
+
+impl ReadFrom {
+    /// The time to start at, if it is one.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        if let Self::Time(at) = self { Some(*at) } else { None }
+    }
 }
 
 /// How much is read at most. Exceeding a limit is not an error: it makes the result incomplete.
