@@ -302,7 +302,7 @@ async fn a_lock_whose_answer_is_lost_is_held_all_the_same() {
         sim.inject(FaultRule::new(fault).method("POST").times(1));
         let lock = Lock::take(&engine, permit(), &request).await.expect("it was made");
         lock.release(&engine, permit()).await.expect("ours");
-        assert_eq!(Lock::look(&engine).await.expect("it answers"), None, "{fault:?}");
+        assert_eq!(Lock::read(&engine).await.expect("it answers"), None, "{fault:?}");
     }
 }
 
