@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::{self, Cycle};
+use crate::evidence::Evidence;
 use crate::graph::World;
 use crate::name::UnitName;
 use crate::outcome::{Judge, WaitOutcome};
@@ -14,7 +15,7 @@ use crate::read::UnitSet;
 use crate::reason::{self, BoundReason, NotJudged};
 use crate::remedy::{Remedy, remedies};
 use crate::search::{Graph, Step};
-use crate::unit::{Evidence, Unit};
+use crate::unit::Unit;
 use crate::unread::Unread;
 use crate::wait::{Serves, Wait};
 

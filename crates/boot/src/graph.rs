@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::builtin;
 use crate::command::Stage;
+use crate::evidence::Evidence;
 use crate::name::UnitName;
 use crate::order::{Loaded, Names, Order, orders};
 use crate::place::Place;
 use crate::read::UnitSet;
 use crate::started::started;
-use crate::unit::{Evidence, Unit};
+use crate::unit::Unit;
 use crate::wait::{Serves, Wait};
 
 /// A wait that keeps its number when other waits are taken away.

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::evidence::Evidence;
 use crate::name::UnitName;
-use crate::unit::{Evidence, Unit};
+use crate::unit::Unit;
 
 /// `unit` begins only when `after` has started, where both are started.
 #[derive(Clone, Debug, PartialEq, Eq)]

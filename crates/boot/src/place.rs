@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::gate_url::{GateUrl, host_port};
 use crate::name::UnitName;
-use crate::wait::GateUrl;
 
 /// What a wait is for.
 ///
@@ -87,19 +87,6 @@ impl Place {
 /// An absolute path without characters that move a terminal.
 fn path(text: &str) -> Option<String> {
     (text.starts_with('/') && !text.chars().any(char::is_control)).then(|| text.to_owned())
-}
-
-/// A host and its port, as in `h`, `h:4001` and `[::1]:4001`. `None` if either is malformed.
-pub(crate) fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let host_end = text.rfind(']').map_or_else(|| text.find(':'), |end| Some(end + 1));
-    let (host, port) = text.split_at(host_end.unwrap_or(text.len()));
-    let port = match port.strip_prefix(':') {
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
-        None if port.is_empty() => None,
-        _ => return None,
-    };
-    let valid = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b));
-    valid.then_some((host, port))
 }
 
 impl FromStr for Place {

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::builtin;
+use crate::command::Command;
+use crate::evidence::Evidence;
 use crate::file::{UnitFile, Warning};
 use crate::folders::{Folders, Leads, entries, read_bounded};
 use crate::name::UnitName;
-use crate::unit::{Evidence, Reference, Unit};
+use crate::unit::{Reference, Unit};
 use crate::unread::{Unread, UnreadKind};
 
 /// Units, what was not read of them, and what was odd about their files.
@@ -349,7 +351,7 @@ impl Reader {
 /// The units that a unit names as started with it or by it.
 fn started_by(unit: &Unit) -> Vec<UnitName> {
     let listed = unit.wants.iter().chain(&unit.requires).map(|reference| reference.unit.clone());
-    listed.chain(unit.commands.iter().flat_map(crate::command::Command::starts)).collect()
+    listed.chain(unit.commands.iter().flat_map(Command::starts)).collect()
 }
 
 fn unit_of(path: &Path) -> Option<UnitName> {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Evidence;
 use crate::name::UnitName;
 use crate::place::Place;
-use crate::unit::Evidence;
 use crate::unread::Unread;
 
 /// How many files a text lists.

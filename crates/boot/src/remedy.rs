@@ -5,13 +5,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::Cycle;
+use crate::evidence::Evidence;
+use crate::gate_url::GateUrl;
 use crate::graph::NumberedWait;
 use crate::name::UnitName;
 use crate::order::Order;
 use crate::place::Place;
 use crate::search::{Change, Edge, Graph, Server, Step, edges_of};
-use crate::unit::Evidence;
-use crate::wait::{GateUrl, Serves, Wait};
+use crate::wait::{Serves, Wait};
 
 /// The most other URLs that are tried as a place to move a probe to.
 const PLACES_LIMIT: usize = 20;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::builtin;
+use crate::command::Command;
 use crate::name::UnitName;
 use crate::order::{Loaded, Names, mounts_of};
 use crate::unit::{Reference, Unit};
@@ -57,7 +58,7 @@ fn enabled(units: &[Loaded]) -> impl Iterator<Item = UnitName> {
 /// Units whose commands start one of the roots: in a folder without links they are what starts it.
 fn starters(units: &[Loaded], names: &Names, roots: &[UnitName]) -> Vec<UnitName> {
     let starts_root = |loaded: &&Loaded| {
-        let mut started = loaded.unit.commands.iter().flat_map(crate::command::Command::starts);
+        let mut started = loaded.unit.commands.iter().flat_map(Command::starts);
         started.any(|unit| roots.contains(&names.own(&unit)))
     };
     units.iter().filter(starts_root).map(|loaded| loaded.unit.name.clone()).collect()
@@ -73,7 +74,7 @@ fn pulled_in(unit: &Unit, by_name: &BTreeMap<&UnitName, &Unit>) -> Vec<UnitName>
     if unit.over_network && unit.default_dependencies {
         pulled.extend("network-online.target".parse::<UnitName>().ok());
     }
-    pulled.extend(unit.commands.iter().flat_map(crate::command::Command::starts));
+    pulled.extend(unit.commands.iter().flat_map(Command::starts));
     pulled
 }
 

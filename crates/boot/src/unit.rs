@@ -1,11 +1,11 @@
 //! What a unit says about itself.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Stage};
+use crate::evidence::Evidence;
 use crate::file::{Assignment, UnitFile, Warning};
 use crate::name::{UnitName, UnitNameError};
 use crate::span::Span;
@@ -13,26 +13,6 @@ use crate::specifier;
 
 /// `DefaultTimeoutStartSec=` as systemd is built. A host may set another in `system.conf`, which is not read here.
 const DEFAULT_TIMEOUT_START: Duration = Duration::from_secs(90);
-
-/// Where something was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// The file, or the rule of systemd's that implies it.
-    pub source: String,
-    /// The line, from 1, where there is one.
-    pub line: Option<usize>,
-    /// The relevant part of the text.
-    pub text: String,
-}
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{} ({}:{line})", self.text, self.source),
-            None => write!(f, "{} ({})", self.text, self.source),
-        }
-    }
-}
 
 /// Another unit that a unit names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -222,7 +222,7 @@ impl Run<'_> {
         let connected = connector.connect(name, tcp).await;
         let stream = match connected {
             Ok(stream) => stream,
-            Err(error) => return Err(self.handshake_failure(&error).await),
+            Err(error) => return Err(self.handshake_failure(&error, asked).await),
         };
         self.fact.timing_ms.tls = Some(millis_since(began));
         let faults = verifier.faults().unwrap_or_else(no_certificate);
@@ -233,10 +233,12 @@ impl Run<'_> {
     }
 
     /// A server that has nothing in common with this program's TLS is asked once more for what it has.
-    async fn handshake_failure(&self, error: &io::Error) -> Failure {
+    async fn handshake_failure(&self, error: &io::Error, asked: &Asked) -> Failure {
         let host = self.spec.url.host();
-        if let (Some(_), Some(address)) =
-            (tls_error(error).filter(|e| finds_nothing_in_common(e)), self.fact.address)
+        // TLS 1.2 has no alert for a client certificate that is missing, and servers send handshake_failure.
+        let unlike =
+            tls_error(error).filter(|e| finds_nothing_in_common(e) && !asked.0.load(Ordering::Relaxed));
+        if let (Some(_), Some(address)) = (unlike, self.fact.address)
             && let Some(offer) = legacy::offer(address, host).await
         {
             let text = format!("the server offers {offer}, and nothing that this program's TLS accepts");

@@ -189,6 +189,39 @@ async fn expired_and_for_another_name_are_both_said() {
     assert!(kinds.contains(&VerifyErrorKind::UnknownIssuer));
 }
 
+/// OpenSSL says so in TLS 1.2 with the alert that also means that nothing was offered that the server has.
+#[tokio::test]
+async fn a_client_certificate_is_not_taken_for_old_tls() {
+    let ca = Ca::new("CA");
+    let acceptor = ca.leaf(&[HOST]).wanting_a_certificate(&ca, &rustls::version::TLS12);
+    let server = raw(move |tcp| {
+        let acceptor = acceptor.clone();
+        async move { drop(acceptor.accept(tcp).await) }
+    })
+    .await;
+    let relay = raw(move |mut client| async move {
+        let Ok(mut upstream) = tokio::net::TcpStream::connect(server).await else { return };
+        let (mut from, mut to) = client.split();
+        let (mut up_from, mut up_to) = upstream.split();
+        let forth = tokio::io::copy(&mut from, &mut up_to);
+        let back = async {
+            let mut bytes = vec![0; 16 * 1024];
+            while let Ok(read @ 1..) = up_from.read(&mut bytes).await {
+                // The alert's record is 7 bytes: type, version, length, level, description.
+                if read == 7 && bytes[0] == 21 {
+                    bytes[6] = 40;
+                }
+                drop(to.write_all(&bytes[..read]).await);
+            }
+            drop(to.shutdown().await);
+        };
+        tokio::select! { _ = forth => {}, () = back => {} }
+    })
+    .await;
+    let fact = ca.prober().probe(&spec("https", "/", relay), now()).await;
+    assert_said(&fact, Verdict::Fail, &["wants a client certificate"]);
+}
+
 /// A server that refuses every hello without one suite, and chooses that suite where it is offered.
 async fn only(suite: [u8; 2], alert: u8) -> std::net::SocketAddr {
     raw(move |mut tcp| async move {
