@@ -155,3 +155,59 @@ fn a_node_is_given_less_time_where_the_addresses_cannot_suffice() {
     over.load_balancers.insert(NodeId::new("n2"));
     assert_eq!(balancer_patience(full, &over), PATIENCE);
 }
+
+/// One free address is enough for whoever waits, and only 0 is none.
+#[test]
+fn a_network_with_one_free_address_is_not_full() {
+    assert_eq!(pool(&with(|_| ()), &[("net", 15, 1)], "net").full_because, None);
+}
+
+#[test]
+fn a_task_that_waits_since_a_moment_ago_is_no_evidence() {
+    let since = |second: i64| {
+        with(|world| {
+            world.services.push(dnsrr("late", &["net"]));
+            let waiting = task("t2", "late", TaskState::New, &[("net", "")]);
+            world.tasks.push(Task { since: Some(at(second)), ..waiting });
+        })
+    };
+    assert_eq!(pool(&since(NOW - 4), &[], "net"), PoolCounts::default());
+    assert_eq!(pool(&since(NOW - 5), &[], "net").free, Some(0));
+}
+
+/// A node asks for a load balancer on every network of a task, and its error does not say which of them refused.
+#[test]
+fn a_task_rejected_on_two_networks_is_evidence_for_neither() {
+    let rejected = with(|world| {
+        world.services.push(dnsrr("late", &["net", "other"]));
+        world.tasks.push(rejected("t2", "late"));
+    });
+    for network in ["net", "other"] {
+        assert_eq!(pool(&rejected, &[], network), PoolCounts::default(), "{network}");
+    }
+}
+
+#[test]
+fn of_two_rejections_in_one_slot_the_later_is_the_evidence() {
+    let twice = with(|world| {
+        world.services.push(dnsrr("late", &["net"]));
+        for (id, second) in [("t2", NOW - 60), ("t3", NOW - 30)] {
+            world.tasks.push(Task { since: Some(at(second)), ..rejected(id, "late") });
+        }
+    });
+    let expected = FullBecause::BalancerMissing { task: TaskId::new("t3") };
+    assert_eq!(pool(&twice, &[], "net").full_because, Some(expected));
+}
+
+/// On `ingress` a node has its load balancer from the moment it joined, whatever its tasks do.
+#[test]
+fn on_ingress_every_load_balancer_is_sure() {
+    let waits = with(|world| {
+        world.networks.push(network("ingress", "10.0.0.0/28"));
+        let late = service("late", &[("ingress", "")]);
+        // A spec names the networks of its tasks; the mesh comes with the published port.
+        world.services.push(Service { publishes_ingress: true, networks: Vec::new(), ..late });
+    });
+    // 13 usable, and two nodes without a task hold one each.
+    assert_eq!(pool(&waits, &[], "ingress").leaked, Some(11));
+}

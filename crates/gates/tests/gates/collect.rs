@@ -1,6 +1,7 @@
 //! Collecting: what is looked at, what is refused before anything is touched, and what is recorded when a look fails.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,10 @@ stacks = 2
         let config = Config::load(&dir.path().join("pvcheck.toml")).expect("a sound configuration");
         let engine = connect(&sim).await;
         Self { sim, engine, config, dir }
+    }
+
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.dir.path().join("pvcheck.toml")
     }
 
     pub(crate) fn writes(&self) -> Vec<String> {

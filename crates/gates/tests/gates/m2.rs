@@ -2,7 +2,8 @@
 
 use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{
-    CanaryFailure, ChurnFailure, ChurnOutcome, ChurnRefusal, GateReport, M2Facts, Verdict, judge_m2,
+    CanaryFailure, ChurnFailure, ChurnOutcome, ChurnRefusal, Config, GateReport, GateStep, M2Facts, Verdict,
+    judge_m2,
 };
 use pvcheck_journal::{Catalogue, Incomplete, OwnNoise, Record, Scan, Window};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
@@ -298,6 +299,28 @@ async fn a_core_route_that_is_down() {
     assert!(reason(&report, "routes.before").starts_with("dashboard: "));
     let report = with(|facts| of(&mut facts.routes).clear()).await;
     assert_open(&report, &[("routes.before", Unknown)]);
+}
+
+/// One answer among the facts does not speak for a route that was not asked.
+#[tokio::test]
+async fn a_core_route_that_was_not_asked_is_unknown() {
+    let (world, facts) = healthy().await;
+    let text = std::fs::read_to_string(world.config_path()).unwrap();
+    let more = format!("{text}[[route]]\nname = \"drone\"\nurl = \"http://drone.test/\"\n");
+    let report = judge_m2(&Config::parse("more.toml", &more).unwrap(), facts);
+    assert_open(
+        &report,
+        &[("routes.before", Unknown), ("routes.during", Unknown), ("routes.after", Unknown)],
+    );
+}
+
+#[tokio::test]
+async fn a_core_route_that_died_under_way() {
+    let report = with(|facts| of(&mut facts.routes_during).died = Some(GateStep::Churn)).await;
+    assert_open(&report, &[("routes.during", Fail)]);
+    assert!(reason(&report, "routes.during").starts_with("during the churn: dashboard: "));
+    let report = with(|facts| of(&mut facts.routes_during).routes[0].status = Some(502)).await;
+    assert_open(&report, &[("routes.during", Fail)]);
 }
 
 #[tokio::test]

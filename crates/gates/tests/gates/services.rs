@@ -143,3 +143,16 @@ fn one_task_of<'a>(snapshot: &'a mut Snapshot, service: &str) -> &'a mut pvcheck
     let mut tasks = snapshot.tasks.iter_mut();
     tasks.find(|t| t.service.as_ref() == Some(&id) && t.is_running()).expect("one that runs")
 }
+
+/// One task too many is another number as well: it holds an address that no one has asked for.
+#[tokio::test]
+async fn more_tasks_than_asked_for() {
+    let mut facts = facts(world(0, ServiceDraft::new("extra").replicas(2))).await;
+    let snapshot = of(&mut facts.snapshot);
+    let mut third = one_task_of(snapshot, "extra").clone();
+    third.id = pvcheck_audit::TaskId::new("third");
+    snapshot.tasks.push(third);
+    let report = judged(&facts, "");
+    assert_open(&report, &[("service.extra", Fail)]);
+    assert!(reason(&report, "service.extra").starts_with("3 of 2 tasks run"));
+}
