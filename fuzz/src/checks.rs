@@ -6,7 +6,7 @@ use std::str::from_utf8;
 use pvcheck_boot::{GateUrl, Unit, UnitFile};
 use pvcheck_gates::Config;
 use pvcheck_ipam::{Index, NetworkName, Reservations, Subnet, SubnetError};
-use pvcheck_journal::{Catalogue, MAX_LINE_BYTES, OwnNoise, Record, Window, scan};
+use pvcheck_journal::{Catalogue, MAX_LINE_BYTES, OwnNoise, Record, Scanner, Window, parse_file, scan};
 use pvcheck_routes::RouteUrl;
 
 /// A parser's check.
@@ -19,6 +19,7 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("reservations_json", reservations_json),
     ("record_line", record_line),
     ("record_entry", record_entry),
+    ("log_file", log_file),
     ("unit_file", unit_file),
     ("gate_url", gate_url),
     ("route_url", route_url),
@@ -107,6 +108,25 @@ fn record_line(data: &[u8]) {
 /// Any entry of a journal becomes a record.
 fn record_entry(data: &[u8]) {
     record_holds(&Record::parse_entry(data));
+}
+
+/// Any file becomes records, and without one of dockerd's it is no all-clear.
+fn log_file(data: &[u8]) {
+    let (records, lack) = parse_file(data);
+    let mut scanner = Scanner::new(Catalogue::builtin(), Window::OPEN);
+    for record in &records {
+        scanner.push(record);
+    }
+    if let Some(reason) = lack {
+        scanner.note_incomplete(reason);
+    }
+    let scan = scanner.finish();
+    let coverage = scan.coverage.expect("every scan records what it covered");
+    assert_eq!(scan.complete, scan.incomplete.is_empty());
+    assert!(!scan.complete || 0 < coverage.engine, "{scan:?}");
+    assert_eq!(coverage.understood + coverage.not_understood, scan.records);
+    assert!(scan.doubt().is_none_or(|doubt| !doubt.to_string().contains('\n')));
+    serde_json::to_string(&scan).expect("a scan is JSON");
 }
 
 /// The assignments, written plainly, are read as the same assignments, and every warning has its place.

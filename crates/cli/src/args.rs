@@ -293,7 +293,7 @@ pub(crate) struct GateRun {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
-    /// The name that `pvcheck journal scan` prints, such as vip-exhausted
+    /// The name that `pvcheck journal scan` prints, such as vip-exhausted, or the error that a task shows
     #[arg(value_name = "SIGNATURE")]
     pub(crate) signature: String,
 }
@@ -326,6 +326,19 @@ pub(crate) struct Scan {
     /// Read this unit of the systemd journal
     #[arg(long, value_name = "UNIT", default_value = "docker.service")]
     pub(crate) unit: String,
+    /// The role of the log's engine; most findings are logged by the leader only [default: what the log or, for --unit, the
+    /// engine of this host says]
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<LogRole>,
+}
+
+/// The role of the engine that wrote a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogRole {
+    /// It led the Swarm
+    Leader,
+    /// It was another manager, or a worker
+    Follower,
 }
 
 /// Subnets are parsed by the command, so that an error is one line that names the option and the right form.

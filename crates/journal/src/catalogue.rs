@@ -11,9 +11,6 @@ pub use self::lookup::UnknownSignature;
 pub use self::matcher::Catalogue;
 pub(crate) use self::quiet::CENSUS_NOISE;
 
-/// The message under which an engine logs why a task failed (swarmkit `agent/exec/controller.go` Do).
-const FATAL: &str = "fatal task error";
-
 #[cfg(test)]
 mod task_errors;
 #[cfg(test)]

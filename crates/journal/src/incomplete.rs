@@ -62,10 +62,12 @@ pub enum Incomplete {
     },
     /// The log shows no start of the engine, or no change of leadership, at which the scan was to begin.
     NoStart,
-    /// Records are older than the ones before them, so that the last start in the log is not the latest one.
+    /// The log has records before its last start that are newer than that start.
     NotInOrder {
-        /// How many.
-        records: u64,
+        /// The start.
+        start: Timestamp,
+        /// The newest time before it.
+        newest: Timestamp,
     },
     /// Records of the engine have no time, so that they may be in the window or not.
     NoTimes {
@@ -96,6 +98,8 @@ pub enum Incomplete {
     },
     /// The log's engine did not lead the Swarm, and most signatures are logged by the leader only.
     LeaderOnly,
+    /// Neither the caller nor the log says whether its engine led the Swarm.
+    RoleUnknown,
     /// The scan was saved by a version that did not record what it covered.
     CoverageNotRecorded,
 }
@@ -115,7 +119,9 @@ impl fmt::Display for Incomplete {
             Self::Suppressed { places } => write!(f, "journald dropped lines in {places} places"),
             Self::NotAllowed => f.write_str("this user may not read all of the journal"),
             Self::Failed { error } => write!(f, "reading ended early: {error}"),
-            Self::NoRecords { read: 0 } => f.write_str("the log is empty; name the log of this engine"),
+            Self::NoRecords { read: 0 } => f.write_str(
+                "no record was read: the log is empty or no longer written; name the log of this engine",
+            ),
             Self::NoRecords { read } => {
                 write!(f, "none of {read} records is the engine's and in the window; begin earlier, or name the log that dockerd writes now")
             }
@@ -131,8 +137,8 @@ impl fmt::Display for Incomplete {
                 f.write_str("; scan the older log too")
             }
             Self::NoStart => f.write_str("the log does not go back to the engine's start"),
-            Self::NotInOrder { records } => {
-                write!(f, "{records} records are older than the ones before them; sort the log, the oldest first")
+            Self::NotInOrder { start, newest } => {
+                write!(f, "the log has records of {newest} before the start of {start}; sort it, the oldest first")
             }
             Self::NoTimes { records } => {
                 write!(f, "{records} records of the engine have no time; scan without a window")
@@ -149,6 +155,9 @@ impl fmt::Display for Incomplete {
             }
             Self::LeaderOnly => f.write_str(
                 "this engine did not lead, and only the leader logs that addresses run out; scan the leader's log",
+            ),
+            Self::RoleUnknown => f.write_str(
+                "it is not known whether this engine led, and only the leader logs that addresses run out",
             ),
             Self::CoverageNotRecorded => {
                 f.write_str("the scan was saved without what it covered; scan the log again")

@@ -1,12 +1,13 @@
 //! What an engine logged about addresses: records, known signatures, sources and scans.
 //!
 //! Only the engine's log says why a task got no address, and it says so once. This crate reads that log (a file,
-//! saved journal entries, or the systemd journal), parses it without ever failing on a line, distinguishes some sixty
+//! saved journal entries, or the systemd journal), parses it without ever failing on a line, distinguishes some ninety
 //! known signatures by their inner error, and counts them in a window: since a moment, since a [`Mark`], or since the
 //! engine's allocator was last rebuilt.
 //!
-//! What it promises: a line that cannot be parsed is counted and matched as a whole; lines that are missing make a
-//! scan incomplete instead of clean; memory does not grow with the log; no secret of the log gets into a [`Scan`].
+//! What it promises: a line that cannot be parsed is counted and matched as a whole; a scan is complete only where the
+//! log is an engine's and was read and understood from where the scan was to begin to its end, and says in
+//! [`Coverage`] and [`Incomplete`] what it covered and what not; memory does not grow with the log; no secret of the log gets into a [`Scan`].
 //!
 //! What it never does: judge. A scan is facts; zero exhaustion lines do not mean that no task waits. It writes
 //! nothing, talks to no engine, and knows nothing of networks but the ids in the lines.
@@ -33,6 +34,7 @@ mod header;
 mod ids;
 mod incomplete;
 mod logfmt;
+mod pairs;
 mod reader;
 mod record;
 mod redact;
@@ -56,5 +58,5 @@ pub use scanner::{Scanner, scan};
 pub use signature::{Class, Place, Signature};
 #[cfg(feature = "journald")]
 pub use source::Directory;
-pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Source, SourceError};
+pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Source, SourceError, parse_file};
 pub use window::{Since, Window};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, Role};
 use crate::ids::{NetworkId, NodeId, ServiceId};
 use crate::incomplete::{Doubt, Incomplete, Note};
 use crate::record::Record;
@@ -73,6 +73,25 @@ impl Scan {
 
     /// Why it is not conclusive; `None` if it is.
     pub fn doubt(&self) -> Option<Doubt> {
+        Doubt::of(self.lacks())
+    }
+
+    /// Why finding nothing proves nothing of what only the leader logs, where the engine's role is known from the Swarm; `None`
+    /// if it proves that there was nothing. Stricter than [`doubt`](Self::doubt): the log must be the leader's.
+    pub fn doubt_of_leader(&self, role: Role) -> Option<Doubt> {
+        let mut lacks = self.lacks();
+        let of_log = self.coverage.map_or(Role::Unknown, |coverage| coverage.role);
+        let is_known = lacks.contains(&Incomplete::LeaderOnly);
+        lacks.extend(match (role, of_log) {
+            _ if is_known => None,
+            (Role::Follower, _) | (_, Role::Follower) => Some(Incomplete::LeaderOnly),
+            (Role::Unknown, Role::Unknown) => Some(Incomplete::RoleUnknown),
+            (Role::Leader, _) | (_, Role::Leader) => None,
+        });
+        Doubt::of(lacks)
+    }
+
+    fn lacks(&self) -> Vec<Incomplete> {
         let mut parts = self.incomplete.clone();
         // Versions before coverage called an empty log complete.
         if self.coverage.is_none() {
@@ -81,7 +100,7 @@ impl Scan {
                 _ => Incomplete::CoverageNotRecorded,
             });
         }
-        Doubt::of(parts)
+        parts
     }
 
     /// How many records in the window are of that class, without pvcheck's own.

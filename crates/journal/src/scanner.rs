@@ -21,7 +21,8 @@ use crate::window::{Since, Window};
 /// At most this many tasks are learned from lines that name one of pvcheck's own services.
 const MAX_LEARNED: usize = 100_000;
 
-/// Records may be so much older than the one before them: journald sorts by when it received them.
+/// A record may be so much older than the one before it: several threads write one log, and journald sorts by when it
+/// received them.
 const DISORDER: SignedDuration = SignedDuration::from_mins(1);
 /// How much is shown of a record that was not understood, in characters.
 const SHOWN_CHARS: usize = 120;
@@ -55,8 +56,8 @@ pub struct Scanner<'a> {
     /// What the caller says of the role, and what the log's last word is.
     role: Role,
     role_seen: Role,
-    previous: Option<Timestamp>,
-    not_in_order: u64,
+    /// The start that was found, and a later time that the log has before it.
+    not_in_order: Option<(Timestamp, Timestamp)>,
     reaches_back: bool,
     coverage: Coverage,
     start: Option<Start>,
@@ -107,8 +108,7 @@ impl<'a> Scanner<'a> {
             read: 0,
             role: Role::Unknown,
             role_seen: Role::Unknown,
-            previous: None,
-            not_in_order: 0,
+            not_in_order: None,
             reaches_back: false,
             coverage: Coverage::default(),
             start: None,
@@ -172,7 +172,6 @@ impl<'a> Scanner<'a> {
     pub fn push(&mut self, record: &Record) {
         self.read += 1;
         self.coverage.saw(record.at);
-        self.order(record.at);
         let found = self.catalogue.classify(record);
         self.coverage.engine += u64::from(engine::is_dockerds(record, found));
         self.role_seen = engine::role(record, found).unwrap_or(self.role_seen);
@@ -193,14 +192,6 @@ impl<'a> Scanner<'a> {
         if found.is_some() || is_error {
             self.count(record, found);
         }
-    }
-
-    /// Counts steps back in time. Several threads write one log, and a clock may be set.
-    fn order(&mut self, at: Option<Timestamp>) {
-        let Some(at) = at else { return };
-        let is_back = self.previous.is_some_and(|previous| at.duration_since(previous) < -DISORDER);
-        self.not_in_order += u64::from(is_back);
-        self.previous = Some(at);
     }
 
     /// What was found.
@@ -264,7 +255,9 @@ impl<'a> Scanner<'a> {
         add(tally.engine == 0, Incomplete::NoRecords { read: self.read });
         let is_sought = self.since.is_sought();
         add(is_sought && self.start.is_none(), Incomplete::NoStart);
-        add(is_sought && 0 < self.not_in_order, Incomplete::NotInOrder { records: self.not_in_order });
+        if let Some((start, newest)) = self.not_in_order {
+            add(true, Incomplete::NotInOrder { start, newest });
+        }
         if let Since::At(asked) = self.since {
             let first = self.coverage.first;
             let reaches = self.reaches_back || first.is_some_and(|first| first <= asked);
@@ -315,6 +308,10 @@ impl<'a> Scanner<'a> {
         };
         if is_start && self.before_end(record) {
             self.start = Some(Start { at: record.at });
+            // The newest first, as Loki answers: what is dropped here is the window.
+            let newest = self.coverage.last;
+            let is_late = |(start, newest): &(Timestamp, Timestamp)| DISORDER < newest.duration_since(*start);
+            self.not_in_order = record.at.zip(newest).filter(is_late);
             // What came before belongs to an allocator that no longer exists.
             self.tally = Tally::default();
         }

@@ -16,6 +16,7 @@ mod reading;
 pub use self::directory::Directory;
 pub use self::error::SourceError;
 pub use self::journalctl::Journalctl;
+pub use self::lines::parse_file;
 pub use self::log::Source;
 pub use self::mark::Mark;
 pub use self::reading::{Limits, ReadFrom, Reading};

@@ -59,7 +59,9 @@ impl Subjects {
     }
 
     fn take(&mut self, key: &str, value: &str) {
+        // A task without a service, as an attached container's, has `service.id=`.
         match key {
+            _ if value.is_empty() => {}
             "service.id" => drop(self.services.insert(value.into())),
             "task.id" => drop(self.tasks.insert(value.into())),
             "vip.network" | "network" | "network.id" | "nid" => drop(self.networks.insert(value.into())),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::logfmt;
+use crate::pairs::{is_all_pairs, pairs, starts_with_pair};
 use crate::record::{Form, Level, Record};
 
 /// At most this many places are tried as the beginning of the fields, so that a long line takes no quadratic time.
@@ -25,7 +25,7 @@ pub(crate) fn record(line: &str, body: &str) -> Option<Record> {
     let start = fields_start(rest).unwrap_or(rest.len());
     let mut record = Record { at, level, ..Record::bare(Form::Text, line) };
     rest[..start].trim_end().clone_into(&mut record.message);
-    for (key, value) in logfmt::pairs(&rest[start..]) {
+    for (key, value) in pairs(&rest[start..]) {
         match key {
             "error" if record.error.is_none() => record.error = Some(value.into_owned()),
             _ => drop(record.fields.entry(key.to_owned()).or_insert_with(|| value.into_owned())),
@@ -51,10 +51,7 @@ fn level_of(text: &str) -> Option<Level> {
 /// with `=` itself.
 fn fields_start(text: &str) -> Option<usize> {
     let words = text.match_indices(' ').map(|(at, _)| at + 1).filter(|at| !text[*at..].starts_with(' '));
-    words
-        .filter(|at| logfmt::starts_with_pair(&text[*at..]))
-        .take(MAX_TRIES)
-        .find(|at| logfmt::is_all_pairs(&text[*at..]))
+    words.filter(|at| starts_with_pair(&text[*at..])).take(MAX_TRIES).find(|at| is_all_pairs(&text[*at..]))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_journal::{Catalogue, Class, Place};
+use pvcheck_journal::{Catalogue, Class, Place, Signature, UnknownSignature};
 use serde::Serialize;
 
 use crate::args;
@@ -26,7 +26,7 @@ impl Document for Explained {
 }
 
 pub(crate) fn run(asked: &args::Explain, printer: &Printer) -> Result<u8, Failure> {
-    let found = Catalogue::builtin().explain(&asked.signature)?;
+    let found = find(&asked.signature)?;
     let explained = Explained {
         signature: found.id,
         class: found.class,
@@ -40,11 +40,19 @@ pub(crate) fn run(asked: &args::Explain, printer: &Printer) -> Result<u8, Failur
     Ok(0)
 }
 
+/// By name, or by the error that a task shows, which is a sentence.
+fn find(text: &str) -> Result<&'static Signature, UnknownSignature> {
+    let catalogue = Catalogue::builtin();
+    let by_error = || catalogue.of_task_error(text).filter(|_| text.trim().contains(' '));
+    catalogue.explain(text).or_else(|unknown| by_error().ok_or(unknown))
+}
+
 fn table(explained: &Explained) -> String {
     let place = match explained.place {
         Place::Leader => "the log of the manager that leads",
         Place::Manager => "the log of any manager",
         Place::Node => "the log of the node that the task or network is on",
+        Place::Any => "the log of the manager that leads, or of the node that the task or network is on",
     };
     let mut text = format!("{} ({})\n", explained.signature, explained.class.as_str());
     for (label, value) in [

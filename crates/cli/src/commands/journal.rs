@@ -2,15 +2,18 @@
 
 use std::fmt::Write as _;
 
+use pvcheck_gates::engine_role;
 use pvcheck_journal::{
-    Catalogue, Journalctl, Limits, Matched, NetworkId, ReadFrom, Scan, Scanner, Since, Source,
+    Catalogue, Class, Coverage, Journalctl, Limits, Matched, NetworkId, ReadFrom, Role, Scan, Scanner,
+    ServiceId, Since, Source,
 };
 
-use crate::args::{self, Args, JournalCommand};
+use crate::args::{self, Args, JournalCommand, LogRole};
 use crate::failure::{Failure, Outcome as _};
 use crate::printer::Printer;
+use crate::session::Session;
 
-pub(crate) async fn run(_: &Args, asked: &args::Journal, printer: &Printer) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -> Result<u8, Failure> {
     let JournalCommand::Scan(asked) = &asked.what;
     let source = match &asked.file {
         Some(file) => Source::File(file.clone()),
@@ -22,29 +25,78 @@ pub(crate) async fn run(_: &Args, asked: &args::Journal, printer: &Printer) -> R
         None => Since::Beginning,
     };
     let from = asked.since.map_or(ReadFrom::Beginning, ReadFrom::Time);
-    let scanner = Scanner::since(Catalogue::builtin(), since, None);
+    let scanner = Scanner::since(Catalogue::builtin(), since, None).role(role(args, asked).await);
     let scan = source.scan(&from, &Limits::default(), scanner).await.map_err(Failure::unknown)?;
     printer.done();
     printer.result(&scan, || text(&scan))?;
     Ok(scan.code())
 }
 
+async fn role(args: &Args, asked: &args::Scan) -> Role {
+    match asked.role {
+        Some(LogRole::Leader) => Role::Leader,
+        Some(LogRole::Follower) => Role::Follower,
+        // A file may be of any engine.
+        None if asked.file.is_some() => Role::Unknown,
+        None => role_of_this_host(args).await.unwrap_or(Role::Unknown),
+    }
+}
+
+/// The role of this host's engine, whose journal is read. `None` if no engine answers as a manager, or if the one that does is
+/// on another host: the log is read all the same.
+async fn role_of_this_host(args: &Args) -> Option<Role> {
+    let snapshot = Session::open(args).await.ok()?.engine.snapshot().await.ok()?;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let node = snapshot.nodes.iter().find(|node| node.id == snapshot.engine.node)?;
+    (node.hostname == host.trim()).then(|| engine_role(&snapshot))
+}
+
 fn text(scan: &Scan) -> String {
     let mut text = format!("{}: {} records in the window, {} read\n", scan.source, scan.records, scan.read);
+    if let Some(coverage) = &scan.coverage {
+        text += &covered(coverage);
+    }
     for matched in &scan.matched {
         let sign = if matched.class.is_finding() { "->" } else { "  " };
         let (count, signature, class) = (matched.count, &matched.signature, matched.class.as_str());
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{sign} {count:>6} x {signature:<28} {class}");
-        if matched.class.is_finding() {
+        // A footprint is no finding, and still asks for a census.
+        if matched.class.is_finding() || matched.class == Class::LeakFootprint {
             explained(&mut text, scan, matched);
         }
     }
     let _ = writeln!(text, "   {:>6} other errors", scan.unclassified_errors);
+    for note in &scan.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     if let Some(doubt) = scan.doubt() {
-        text += &format!("{doubt}\n");
+        let (verdict, so) = match scan.findings().next() {
+            Some(_) => ("not complete", "the counts are lower bounds"),
+            None => ("UNKNOWN", "none found means nothing"),
+        };
+        for part in &doubt.parts {
+            let _ = writeln!(text, "{verdict}: {part}");
+        }
+        let _ = writeln!(text, "{verdict}: {so}");
     }
     text
+}
+
+fn covered(coverage: &Coverage) -> String {
+    let Coverage { understood, not_understood, foreign, engine, first, last, role } = coverage;
+    let span = match (first, last) {
+        (Some(first), Some(last)) => format!("from {first} to {last}"),
+        _ => "of unknown times".to_owned(),
+    };
+    let role = match role {
+        Role::Leader => "the leader",
+        Role::Follower => "not the leader",
+        Role::Unknown => "of unknown role",
+    };
+    format!(
+        "   covered: {span}; {understood} understood, {not_understood} not, {foreign} of others; {engine} are dockerd's, {role}\n"
+    )
 }
 
 /// What a reader needs to act on one finding: meaning and remedy from the catalogue, the rest from the log.
@@ -58,14 +110,18 @@ fn explained(text: &mut String, scan: &Scan, matched: &Matched) {
         let seen = if first == last { format!("at {first}") } else { format!("from {first} to {last}") };
         line("seen:", &seen);
     }
+    let more = if matched.more { ", and more" } else { "" };
     if !matched.networks.is_empty() {
         let names: Vec<&str> = matched.networks.iter().map(NetworkId::as_str).collect();
-        let more = if matched.more { ", and more" } else { "" };
         line("networks:", &format!("{}{more}", names.join(", ")));
     }
     let sample = scan.samples.iter().find(|sample| sample.signature.as_ref() == Some(&matched.signature));
     if let Some(sample) = sample {
         line("sample:", &printable(&sample.text));
+    }
+    if !matched.services.is_empty() {
+        let names: Vec<&str> = matched.services.iter().map(ServiceId::as_str).collect();
+        line("services:", &format!("{}{more}", names.join(", ")));
     }
 }
 

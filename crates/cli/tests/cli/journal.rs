@@ -87,3 +87,107 @@ fn an_unknown_signature_is_refused_with_the_nearest_name() {
         .assert_refused(2, &["`vip-exausted`", "did you mean vip-exhausted"]);
     in_a_folder(&["explain", "nonsense"]).assert_refused(2, &["`nonsense`", "pvcheck journal scan"]);
 }
+
+/// Runs a scan of this text, as a table and as JSON: both say the same, with the same exit code.
+fn scan_of(text: &[u8], args: &[&str]) -> (i32, String, Value) {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("engine.log"), text).expect("a fresh file");
+    let run = |more: &[&str]| {
+        let all = [&["journal", "scan", "--file", "engine.log"], args, more].concat();
+        Done::of(bare(dir.path(), &all))
+    };
+    let (table, json) = (run(&[]), run(&["-o", "json"]));
+    assert_eq!(table.code, json.code, "{table:?} {json:?}");
+    let scan = json.json();
+    let is_clear = table.code == Some(0);
+    assert!(!is_clear || scan["complete"] == true, "an all-clear is complete: {scan}");
+    assert_eq!(table.stdout.contains("UNKNOWN: "), table.code == Some(3), "{}", table.stdout);
+    assert_eq!(scan["complete"], kinds(&scan).is_empty(), "{scan}");
+    (table.code.expect("it ended"), table.stdout, scan)
+}
+
+const QUIET: &str = "time=\"2026-06-13T05:40:00Z\" level=info msg=\"Starting up\"\n\
+    time=\"2026-06-13T05:40:01Z\" level=info msg=\"API listen on /run/docker.sock\"\n";
+
+fn kinds(scan: &Value) -> Vec<&str> {
+    let parts = scan["incomplete"].as_array().expect("a list");
+    parts.iter().map(|part| part["kind"].as_str().expect("a kind")).collect()
+}
+
+#[test]
+fn a_quiet_log_is_an_all_clear_and_says_what_it_covered() {
+    let (code, table, scan) = scan_of(QUIET.as_bytes(), &[]);
+    assert_eq!(code, 0, "{table}");
+    assert!(table.contains("from 2026-06-13T05:40:00Z to 2026-06-13T05:40:01Z; 2 understood"), "{table}");
+    assert!(table.contains("note: nothing says that this engine led"), "{table}");
+    let coverage = &scan["coverage"];
+    assert_eq!((&coverage["engine"], &coverage["role"]), (&Value::from(2), &Value::from("unknown")));
+    assert_eq!(
+        (&coverage["first"], &coverage["last"]),
+        (&"2026-06-13T05:40:00Z".into(), &"2026-06-13T05:40:01Z".into())
+    );
+    let (code, table, scan) = scan_of(QUIET.as_bytes(), &["--role", "leader"]);
+    assert_eq!((code, &scan["coverage"]["role"]), (0, &Value::from("leader")));
+    assert!(!table.contains("note:"), "{table}");
+}
+
+#[test]
+fn what_proves_nothing_is_unknown_with_its_reason() {
+    let untimed =
+        QUIET.replace("time=\"2026-06-13T05:40:00Z\" ", "").replace("time=\"2026-06-13T05:40:01Z\" ", "");
+    let torn = format!("{QUIET}time=\"2026-06");
+    for (text, args, kind, part) in [
+        ("", &[][..], "no_records", "the log is empty"),
+        ("root:x:0:0:root:/root:/bin/bash\n", &[], "not_an_engine_log", "name the log of an engine"),
+        ("level=info msg=\"Configuration loaded\"\n", &[], "not_an_engine_log", "recognisably dockerd's"),
+        ("\u{7f}ELF\u{2}\u{0}\u{1}", &[], "not_an_engine_log", "recognisably dockerd's"),
+        (
+            QUIET,
+            &["--since", "2026-05-20T00:00:00Z"],
+            "not_that_far_back",
+            "the log begins at 2026-06-13T05:40:00Z",
+        ),
+        (QUIET, &["--since", "2026-06-14T00:00:00Z"], "no_records", "in the window"),
+        (QUIET, &["--role", "follower"], "leader_only", "scan the leader's log"),
+        (&untimed, &["--since", "2026-06-13T05:00:00Z"], "no_times", "have no time"),
+        (&torn, &[], "not_understood", "the first: time=\"2026-06"),
+        ("(\u{b5}/\u{fd}", &[], "not_an_engine_log", "recognisably"),
+        ("BZh91AY&SY", &[], "packed", "bzip2 -dc FILE"),
+    ] {
+        let (code, table, scan) = scan_of(text.as_bytes(), args);
+        assert_eq!(code, 3, "{text}: {table}");
+        assert!(kinds(&scan).contains(&kind), "{text}: {scan}");
+        assert!(table.contains(part), "{text}: {table}");
+    }
+}
+
+#[test]
+fn a_finding_is_one_whatever_the_log_lacks() {
+    let (code, table, scan) = scan_of(log().as_bytes(), &["--since", "2026-01-01T00:00:00Z"]);
+    assert_eq!((code, kinds(&scan)), (1, vec!["not_that_far_back"]));
+    assert!(table.contains("not complete: the counts are lower bounds"), "{table}");
+}
+
+#[test]
+fn a_footprint_says_that_a_census_is_due() {
+    let text = format!(
+        "Jun 13 05:38:00 host dockerd[812]: time=\"2026-06-13T05:38:00Z\" level=error msg=\"Failed to allocate network resources for node nodiqbfz7sj0t8368scf9urwi\" error=\"could not find network allocator state for network {NETWORK}\"\n"
+    );
+    let (code, table, _) = scan_of(text.as_bytes(), &[]);
+    assert_eq!(code, 0, "{table}");
+    assert!(table.contains("pvcheck census") && table.contains(NETWORK), "{table}");
+}
+
+#[test]
+fn explain_takes_the_error_of_a_task() {
+    let error = "starting container failed: network netqo8nlftb3wrsc5kja4dlzr not found";
+    let done = in_a_folder(&["explain", error]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(
+        done.stdout.starts_with("network-missing (stale)") && done.stdout.contains("remedy:"),
+        "{}",
+        done.stdout
+    );
+    in_a_folder(&["explain", "something else went wrong"])
+        .assert_refused(2, &["`something else went wrong`"]);
+}

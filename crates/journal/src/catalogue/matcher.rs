@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, PatternID};
 
-use super::{FATAL, allocation, quiet, tasks, upkeep};
+use super::{allocation, quiet, tasks, upkeep};
 use crate::record::{Form, Origin, Record};
 use crate::signature::{Rule, Signature};
 
@@ -93,7 +93,7 @@ impl Catalogue {
     pub fn of_task_error(&self, error: &str) -> Option<&'static Signature> {
         let shown = Record {
             error: Some(error.to_owned()),
-            message: FATAL.to_owned(),
+            message: tasks::FATAL.to_owned(),
             ..Record::bare(Form::Text, error)
         };
         let known = self.classify(&shown);

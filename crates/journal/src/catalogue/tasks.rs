@@ -8,7 +8,8 @@ use crate::signature::Class::{NotAllocated, NotAttached, Stale};
 use crate::signature::Place::{Leader, Node};
 use crate::signature::{Rule, Signature};
 
-use super::FATAL;
+/// The message under which an engine logs why a task failed (swarmkit `agent/exec/controller.go` Do).
+pub(super) const FATAL: &str = "fatal task error";
 
 const OVERLAY: &str = "moby daemon/libnetwork/drivers/overlay, up to 24 docker/libnetwork drivers/overlay";
 const LIBNETWORK: &str = "moby daemon/libnetwork endpoint.go, network.go, sandbox.go, store.go";

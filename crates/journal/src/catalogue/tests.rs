@@ -651,6 +651,8 @@ fn ids_are_taken_out_of_message_error_and_fields() {
         [NetworkId::from("web_default")].into()
     );
     assert_eq!(of("error reallocating node  | node  cannot be found"), Subjects::default());
+    let attached = Record::parse_line(b"level=error msg=\"fatal task error\" service.id= task.id=");
+    assert_eq!(Subjects::of(&attached), Subjects::default());
     let field = format!(
         "level=error msg=\"pulling image failed\" node.id={NODE} service.id={SERVICE} task.id={TASK} vip.network={NETWORK}"
     );

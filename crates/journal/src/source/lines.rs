@@ -63,6 +63,28 @@ pub(super) async fn pour(
     }
 }
 
+/// The records of a whole file that is in memory, in any format that [`Source::File`](crate::Source::File) takes, and what of
+/// it was not read. Pure; never fails.
+pub fn parse_file(bytes: &[u8]) -> (Vec<Record>, Option<Incomplete>) {
+    let (mut decoder, mut frames) = (Decoder::sniffing(), Frames::default());
+    let (mut records, mut text) = (Vec::new(), Vec::new());
+    for step in bytes.chunks(STEP_BYTES) {
+        let done = decoder.push(step, &mut text);
+        frames.push(&text, &mut |record| records.push(record));
+        text.clear();
+        if let Err(reason) = done {
+            return (records, Some(reason));
+        }
+    }
+    let done = decoder.end(&mut text);
+    frames.push(&text, &mut |record| records.push(record));
+    // A line that a fault cut in two is no record.
+    if done.is_ok() {
+        frames.end(&mut |record| records.push(record));
+    }
+    (records, done.err())
+}
+
 /// The last line may have no line end.
 fn finish(mut decoder: Decoder, mut frames: Frames, reading: &mut Reading, sink: &mut Sink<'_>) {
     let mut text = Vec::new();
