@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use pvcheck_sim::{Availability, Model, NetworkDraft, ServiceDraft, Sim, TaskId};
-use pvcheck_swarm::{Census, CensusError, CensusMethod, CensusOptions, Operation, RunId, census, silent};
+use pvcheck_swarm::{
+    CallErrorKind, Census, CensusError, CensusMethod, CensusOptions, Operation, RunId, census, silent,
+};
 
 use crate::support::*;
 
 /// Worlds at a time: each is asleep most of the time.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 
 /// What an actor does again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,8 +197,11 @@ async fn play(seed: u64) -> Result<String, String> {
     let sim = start(world(&mut dice, &acts));
     let engine = connect(&sim).await;
     let method = if dice.below(2) == 0 { CensusMethod::Cursor } else { CensusMethod::Bulk };
-    let options =
-        CensusOptions { deadline: Duration::from_secs(4), method: Some(method), ..CensusOptions::default() };
+    let options = CensusOptions {
+        deadline: Duration::from_millis(1500),
+        method: Some(method),
+        ..CensusOptions::default()
+    };
     let mut truth = Truth::default();
     truth.look(&sim);
     let mut cast = Cast { sim: &sim, dice, made: 0, guests: Vec::new(), attached: Vec::new() };
@@ -245,6 +250,10 @@ async fn play(seed: u64) -> Result<String, String> {
             Ok("refused: waits".to_owned())
         }
         Err(CensusError::AnotherCensus { .. }) => Ok("refused: another census".to_owned()),
+        // No count is no wrong count; a machine that is too busy for an answer within 20 s was seen.
+        Err(CensusError::Call(error)) if matches!(error.kind, CallErrorKind::Deadline(_)) => {
+            Ok("error: no answer in time".to_owned())
+        }
         Err(error) => Err(format!("seed {seed}, {acts:?}: {error}")),
     }
 }
@@ -267,5 +276,6 @@ async fn no_complete_count_is_wrong_whoever_else_is_at_work() {
         ends.iter().filter(|(kind, _)| kind.starts_with(end)).map(|(_, n)| u64::from(*n)).sum::<u64>()
     };
     assert!(worlds < 10 * of("complete"), "a census that never ends proves nothing: {ends:?}");
+    assert!(100 * of("error") < worlds, "a call in a hundred worlds may be late: {ends:?}");
     assert!(0 < of("not complete") && 0 < of("refused"), "actors that never disturb prove nothing: {ends:?}");
 }
