@@ -96,7 +96,9 @@ impl<'a> Check<'a> {
             Self::Route(_) | Self::RoutesBefore => &[Need::Routes],
             Self::RoutesDuring => &[Need::RoutesDuring],
             Self::RoutesAfter => &[Need::RoutesAfter],
-            Self::JournalExhaustion | Self::JournalNew => &[Need::Journal],
+            // The snapshot says whether the engine leads; only the leader logs that addresses run out.
+            Self::JournalExhaustion => &[Need::Journal, Need::Snapshot],
+            Self::JournalNew => &[Need::Journal],
             Self::CanaryDeploy | Self::CanaryRemoval => &[Need::Canary],
             Self::CanaryRoute => &[Need::Canary, Need::CanaryRoute],
             Self::ChurnCensus | Self::ChurnDuplicates | Self::ChurnLeaks => {

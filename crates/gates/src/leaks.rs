@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use pvcheck_audit::{AllocatorCounts, Network, Snapshot, pool_counts};
-use pvcheck_swarm::Census;
+use pvcheck_swarm::{Census, CensusMethod};
 
 use crate::cause::Unseen;
 use crate::facts::LeakFact;
@@ -32,15 +32,21 @@ pub(crate) fn leaks(
     census: Result<&Census, Reason>,
     snapshot: Option<&Snapshot>,
 ) -> Result<Leaks, Reason> {
+    let network = snapshot.and_then(|s| s.overlay(overlay).map(|network| (s, network)));
+    let waiting = || network.and_then(|(snapshot, network)| by_waiting(snapshot, network));
     let why = match census {
         Ok(census) => match by_census(census) {
+            // Such a census rests on what waits, and the snapshot says what that is.
+            Some(leaks) if census.method == CensusMethod::Waiting => {
+                let same = waiting().filter(|other| other.leaked == leaks.leaked);
+                return Ok(Leaks { by: same.map_or(leaks.by, |other| other.by), ..leaks });
+            }
             Some(leaks) => return Ok(leaks),
             None => Reason::LeaksUnknown { overlay: overlay.to_owned(), because: incomplete(census) },
         },
         Err(why) => why,
     };
-    let snapshot = snapshot.and_then(|s| s.overlay(overlay).map(|network| (s, network)));
-    snapshot.and_then(|(snapshot, network)| by_waiting(snapshot, network)).ok_or(why)
+    waiting().ok_or(why)
 }
 
 /// The census of this overlay among the facts, or why there is none.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pvcheck_sim::{Fault, FaultRule, Membership, Model, NetworkDraft, OwnerKind, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    Census, CensusError, CensusMethod, CensusOptions, Doubt, Operation, Progress, census, silent,
+    CallErrorKind, Census, CensusError, CensusMethod, CensusOptions, Doubt, Operation, Progress, census,
+    silent,
 };
 use serde_json::json;
 
@@ -309,7 +310,7 @@ async fn it_is_refused_while_tasks_wait_that_have_the_network_among_theirs() {
 
 /// Whatever answers 404 to it, what was to be removed is still listed.
 #[tokio::test]
-async fn a_removal_that_was_not_done_is_named_and_makes_it_incomplete() {
+async fn a_removal_that_was_not_done_is_named_and_ends_it() {
     for method in [CensusMethod::Bulk, CensusMethod::Cursor] {
         let sim = start(world("10.90.0.0/28", 1, 0));
         sim.inject(FaultRule::new(Fault::Fail { status: 404 }).method("DELETE"));
@@ -320,14 +321,14 @@ async fn a_removal_that_was_not_done_is_named_and_makes_it_incomplete() {
             ..CensusOptions::default()
         };
         let op_run = run("stays");
-        let found =
-            census(Operation::new(&engine, permit(), &op_run, &silent), "shared", &options).await.unwrap();
-        assert_eq!((found.complete, found.leaked), (false, None), "{found:?}");
+        let ended = census(Operation::new(&engine, permit(), &op_run, &silent), "shared", &options).await;
         let left = objects(&sim).0;
         assert!(!left.is_empty(), "the fault did its part");
+        let error = ended.expect_err("no count where a service of the census stays");
         assert!(
-            matches!(&found.reason, Some(Doubt::NotRemoved { services }) if !services.is_empty()),
-            "{found:?}"
+            matches!(&error, CensusError::Call(call)
+                if matches!(call.kind, CallErrorKind::StillThere) && call.path.starts_with("/services/")),
+            "{error:?}"
         );
     }
 }
