@@ -186,7 +186,7 @@ pub enum Reason {
         /// How many there are.
         services: u64,
     },
-    /// Services of the Swarm stand in no [[service]] of the configuration.
+    /// Services of the Swarm that no `[[service]]` of the configuration names.
     #[error("not in the configuration: {}; add a [[service]] for what must run", a_few(.0))]
     ServicesUnlisted(Vec<Unlisted>),
     /// The service runs in another number, or not where it must.
