@@ -65,6 +65,7 @@ impl GateReport {
         let evidence = checks.iter().flat_map(|c| &c.evidence).map(|e| e.at);
         Self {
             gate: gate.name().to_owned(),
+            // Of nothing the worst is UNKNOWN: a gate without a required check has shown nothing.
             verdict: Verdict::worst(checks.iter().filter(|c| c.required).map(|c| c.verdict)),
             at: evidence.max().unwrap_or(Timestamp::UNIX_EPOCH),
             config_digest: config.digest().to_owned(),

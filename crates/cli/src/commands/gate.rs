@@ -61,6 +61,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> R
 }
 
 async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
+    // Before the configuration and the engine: what is wrong with the words alone needs neither.
     let changing = asked.gates.iter().find(|gate| gate.changes_something());
     if let (Some(gate), false) = (changing, asked.apply) {
         return Err(Failure::usage(format!("gate {gate} deploys stacks of its own; add --apply to let it")));
@@ -80,6 +81,7 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
                 report
             }
         };
+        // Tables come one by one, because a gate may take minutes; JSON is one document and waits for the last.
         if printer.output() != Output::Json {
             let rendered = if printer.output() == Output::Table {
                 table(&report, Printer::style())
@@ -91,6 +93,7 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
         let verdict = report.verdict;
         reports.push(report);
         if verdict != Verdict::Pass {
+            // A refusal goes before the verdict: nothing was deployed, so that there is no finding about it.
             code = if code == REFUSED { REFUSED } else { verdict.code() };
             break;
         }

@@ -35,6 +35,7 @@ pub(super) async fn fly(
     op.say(format!("canary: deploying {stack}"));
     match start(op, config, shared, &stack).await {
         Ok(snapshot) => {
+            // From the snapshot that showed it running: a later one may be of a task that took its place.
             facts.addresses = addresses(&snapshot, &stack, shared);
             op.say("canary: asking for it through the router");
             match config.spec(&stack) {
@@ -42,6 +43,7 @@ pub(super) async fn fly(
                 Err(fault) => facts.failure = Some(CanaryFailure::Url { error: fault.to_string() }),
             }
         }
+        // Removed below all the same: a canary that does not run holds addresses too.
         Err(failure) => facts.failure = Some(failure),
     }
     op.say("canary: removing it");

@@ -42,6 +42,7 @@ pub async fn collect_m2(
     if ready.is_ingress {
         return Err(PreflightError::DeploysOnIngress { overlay: overlay.name.clone() });
     }
+    // Before the first call that may make the engine log something.
     let mark = ready.source.mark(&Limits::default()).await?;
     op.say("asking the core routes");
     let routes = ask_routes(config, ready).await;
@@ -51,6 +52,7 @@ pub async fn collect_m2(
         Some(why) => Worked::not_begun(&why),
         None => deployer.work(canary, throwaway, order).await,
     };
+    // The sweep comes before the log is read, so that what it makes the engine say is judged too.
     let residue = deployer.sweep().await;
     let journal = deployer.scan_since(&mark).await;
     let routes_after = match &worked.routes.seen {
@@ -217,6 +219,7 @@ fn churn_outcome(outcome: Result<Churn, ChurnError>) -> ChurnOutcome {
 fn broken_off(stop: &ChurnError) -> ChurnOutcome {
     let error = stop.to_string();
     match stop {
+        // A guardrail that held is no failure: nothing was deployed.
         ChurnError::TooLittleRoom { .. } => ChurnOutcome::Refused(ChurnRefusal::TooFewFree { error }),
         ChurnError::Lock(LockError::Held { .. }) => ChurnOutcome::Refused(ChurnRefusal::LockHeld { error }),
         ChurnError::Census(CensusError::ServiceWaits { .. } | CensusError::TasksWait { .. }) => {

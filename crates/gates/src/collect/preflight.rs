@@ -78,6 +78,7 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
         }
     }
     let overlay = named(&snapshot, &first.name)?;
+    // Read once here: a certificate file that cannot be read is wrong usage, and not a route that is down.
     let prober = Prober::new(&config.roots())?;
     let role = engine_role(&snapshot);
     Ok(Preflight {

@@ -27,6 +27,7 @@ pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
         route.spec().check()?;
     }
     if let Some(canary) = &config.canary {
+        // Any name will do: what the run's own name adds are letters, digits and hyphens.
         canary.spec("probe")?;
     }
     config.churn.as_ref().map_or(Ok(()), bounded)

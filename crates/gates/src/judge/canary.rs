@@ -19,6 +19,7 @@ pub(super) fn canary_checks(
         let (stack, overlay) = (c.stack.clone(), overlay.clone());
         match (&c.failure, c.addresses.as_slice()) {
             (Some(failure), _) => Finding::fail(Reason::CanaryFailed(failure.clone())),
+            // It runs on its private network alone: the router would not find it, and nothing was shown about the overlay.
             (None, []) => Finding::fail(Reason::CanaryWithoutAddress { stack, overlay }),
             (None, addresses) => c.pass(Reason::CanaryRuns { stack }).evidence(format!(
                 "{} has {}",

@@ -73,9 +73,11 @@ fn leaks(churn: &Sight<'_, Churn>) -> Finding {
     let Some(leaked) = churn.leaked else {
         return Finding::unknown(Reason::LeaksNotCounted);
     };
+    // A churn of no stack leaks nothing either.
     if churn.cycles == 0 {
         return Finding::unknown(Reason::NoCycle);
     }
+    // Unknown even with 0 leaks: what they gave back may have covered what the churn lost.
     if !churn.strangers.is_empty() {
         return Finding::unknown(Reason::Strangers { stacks: churn.strangers.clone(), leaked });
     }

@@ -121,6 +121,8 @@ fn none_waits(snapshot: &Sight<'_, Snapshot>) -> Finding {
             (true, false) => VipLack::OnSeveral,
         },
     });
+    // Every network, not the configured ones alone: what waits anywhere lets the allocator lose addresses of each network
+    // that it shares (L2 in docs/leaks.md).
     let stuck = audit(snapshot).networks.into_iter().flat_map(|n| n.stuck);
     let tasks = stuck.map(|s| Waiting::Task { because: s.to_string(), task: s.task, service: s.service });
     snapshot.faultless(services.chain(tasks).collect(), Reason::Waiting, Reason::NoneWaits)

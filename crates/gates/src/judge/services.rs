@@ -58,6 +58,7 @@ fn membership(
     let subnets = network.subnets();
     let inside = |a: &Ipv4Addr| subnets.iter().any(|s| s.contains(*a));
     let (mut lacking, mut addresses) = (Vec::new(), Vec::new());
+    // dnsrr has no virtual address at all.
     if service.endpoint == EndpointMode::Vip {
         let vip = service.vips.iter().find(|v| v.network == network.id).and_then(|v| v.address);
         match vip.filter(inside) {
