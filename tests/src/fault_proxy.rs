@@ -109,16 +109,30 @@ fn serve(mut client: UnixStream, engine: &Path, broken: Option<Break>) -> io::Re
     }
     let mut upstream = UnixStream::connect(engine)?;
     upstream.write_all(&request)?;
+    if broken.is_none() {
+        return io::copy(&mut upstream, &mut client).map(drop);
+    }
     let mut whole = Vec::new();
-    upstream.read_to_end(&mut whole)?;
+    if is_stream(&request) {
+        // It never ends by itself: its head and what it says at once are the answer that is broken.
+        upstream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let _ = upstream.read_to_end(&mut whole);
+    } else {
+        upstream.read_to_end(&mut whole)?;
+    }
     match broken {
         Some(Break::Say(body)) => answer(&mut client, 200, body),
         Some(Break::Fail(status)) => answer(&mut client, status, r#"{"message":"put in by a test"}"#),
         Some(Break::Half) => client.write_all(&whole[..whole.len() / 2]),
         Some(Break::Endless(status)) => endless(&mut client, status),
-        Some(Break::Cut | Break::Dead | Break::Pretend(_) | Break::Refuse(_)) => Ok(()),
-        None => client.write_all(&whole),
+        None | Some(Break::Cut | Break::Dead | Break::Pretend(_) | Break::Refuse(_)) => Ok(()),
     }
+}
+
+/// True iff the request is for the engine's events.
+fn is_stream(request: &[u8]) -> bool {
+    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    String::from_utf8_lossy(line).contains("/events")
 }
 
 /// A pong's header is added to every answer, so that a broken pong is broken by its body alone.
