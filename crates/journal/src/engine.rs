@@ -183,7 +183,7 @@ mod tests {
             ("raft.node: 38f1 changed leader from 38f1 to 7abc at term 3", Some(Role::Follower)),
             ("Starting up", Some(Role::Unknown)),
             ("error reallocating node ", Some(Role::Leader)),
-            ("somebody elected leader", None),
+            ("it elected leader", None),
             ("anything", None),
         ] {
             assert_eq!(role_of(message), expected, "{message}");

@@ -164,7 +164,7 @@ impl Text {
         }
     }
 
-    /// A byte order mark decides; without one, a NUL beside an ASCII character does, because no log in UTF-8 has it
+    /// A byte order mark decides; without one, a NUL next to an ASCII character does, because no log in UTF-8 has it
     /// (PowerShell before version 6 writes `>` in UTF-16).
     fn begin(&mut self, out: &mut Vec<u8>) {
         let Self::Head(head) = std::mem::replace(self, Self::Utf8) else { return };
