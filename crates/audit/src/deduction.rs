@@ -10,9 +10,9 @@ use crate::holders::ended_tasks;
 use crate::seen::{Network, NetworkId};
 use crate::waiting::{Waiting, overlays_wanted};
 
-/// Addresses that a network may lose per second of its age, at most, before it is believed to be full. A loss takes a task
-/// that ends or an attempt of the allocator, and an attempt takes something that is given back: stacks that are removed
-/// one after the other make less than one a second (measured with the docker client on 20.10.24 and 26.1.5).
+/// Addresses that a network is taken to lose per second of its age, at most. An assumption: a loss takes a task that ends
+/// or an attempt of the allocator, and an allocator that is kept busy may attempt more often. So nothing that passes or
+/// fails may rest on it alone, and its text names the probe that proves it.
 const LOST_PER_SECOND: u64 = 2;
 /// Addresses that it may lose in addition, in bursts at its beginning.
 const LOST_AT_ONCE: u64 = 16;

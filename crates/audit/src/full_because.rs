@@ -45,7 +45,8 @@ pub enum FullBecause {
     OthersHaveFree,
 }
 
-/// A network that cannot have run out of addresses since it was created.
+/// A network that is taken not to have run out of addresses since it was created: an assumption on the rate of losses, not
+/// a proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct YoungNetwork {
     /// Its name.
@@ -79,10 +80,10 @@ impl fmt::Display for FullBecause {
                 for YoungNetwork { network, age_s, unowned } in others {
                     write!(
                         f,
-                        " and on {network}, which is {age_s} s old and cannot have lost {unowned} addresses"
+                        " and on {network}, which is {age_s} s old and would have had to lose {unowned} addresses since"
                     )?;
                 }
-                f.write_str(", so nothing is free here")
+                f.write_str(", so this one is taken to be full; `pvcheck why --probe` proves it")
             }
             Self::OthersHaveFree => {
                 f.write_str("the allocator counts free addresses on every other network that it waits on")

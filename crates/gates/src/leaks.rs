@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use pvcheck_audit::{AllocatorCounts, Network, Snapshot, pool_counts};
+use pvcheck_audit::{AllocatorCounts, FullBecause, Network, Snapshot, pool_counts};
 use pvcheck_swarm::{Census, CensusMethod};
 
 use crate::cause::Unseen;
@@ -85,7 +85,9 @@ fn by_waiting(snapshot: &Snapshot, network: &Network) -> Option<Leaks> {
     // Not with the allocator's counts: where the engine has them they were asked for already, with more care (see
     // `census_by_status`), and what that could not settle one more reading would not either.
     let pool = pool_counts(snapshot, &AllocatorCounts::default(), &network.id);
-    let (leaked, by) = (pool.leaked?, CountedBy::Waiting { because: pool.full_because? });
+    // What is deduced from the age of other networks is an assumption: it guides `why`, and no verdict rests on it.
+    let because = pool.full_because.filter(|b| !matches!(b, FullBecause::OthersTooYoung { .. }))?;
+    let (leaked, by) = (pool.leaked?, CountedBy::Waiting { because });
     let usable = network.usable();
     let evidence =
         format!("{usable} usable = 0 free + {} owned + {leaked} leaked", usable.saturating_sub(leaked));
