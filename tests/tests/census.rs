@@ -7,7 +7,7 @@ use pvcheck_lab::{Lab, Suite, World};
 use pvcheck_swarm::{
     Census, CensusError, CensusMethod, CensusOptions, Engine, Operation, Permit, RunId, census, silent,
 };
-use pvcheck_tests::{Outcome, docker, host, lab, long, text};
+use pvcheck_tests::{Outcome, docker, host, lab, long, pvcheck, text};
 
 const STOPS_AT_ONCE: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
 const NETWORK: &str = "proxy";
@@ -27,6 +27,7 @@ fn all(test: &str, suite: Suite) -> Outcome {
     during_deployments(&lab)?;
     of_ingress(&lab)?;
     of_several_subnets(&lab)?;
+    beside_ipv6(&lab)?;
     lab.down()?;
     Ok(())
 }
@@ -142,6 +143,28 @@ fn of_several_subnets(lab: &Lab) -> Outcome {
         assert_eq!((found.usable, found.owned, found.handed_out), (13 + 29, 5, 37), "{found:?}");
     }
     docker(lab, &["service", "rm", "app"])?;
+    Ok(())
+}
+
+/// What is not IPv4 is not absent: it is neither called unallocated nor in the way of a census of another network.
+fn beside_ipv6(lab: &Lab) -> Outcome {
+    let six = ["--ipv6", "--subnet", "fd00:7:1::/64"];
+    let both = ["--ipv6", "--subnet", "10.13.0.0/28", "--subnet", "fd00:7:2::/64"];
+    for (name, words) in [("six", &six[..]), ("both", &both[..]), ("without-a-subnet", &six[..1])] {
+        docker(lab, &[&["network", "create", "-d", "overlay"], words, &[name]].concat())?;
+    }
+    let out = lab.command(pvcheck()?).args(["audit", "-o", "json"]).output()?;
+    let audit: serde_json::Value = serde_json::from_slice(&out.stdout)?;
+    let text = audit.to_string();
+    assert!(text.contains("\"six\""), "{text}");
+    assert!(!text.contains("\"not_allocated\""), "{audit:#}");
+    let engine = wait(Engine::connect(&host(lab)))??;
+    for name in ["six", "both"] {
+        let refused = wait(count(&engine, name, CensusMethod::Cursor))?;
+        assert!(matches!(&refused, Err(CensusError::Ipv6(of)) if of == name), "{name}: {refused:?}");
+    }
+    let found = wait(count(&engine, NETWORK, CensusMethod::Cursor))??;
+    assert_eq!((found.complete, found.leaked), (true, Some(0)), "{found:?}");
     Ok(())
 }
 

@@ -236,6 +236,7 @@ fn refusal(error: &CensusError) -> &'static str {
         CensusError::Call(_) => "error: a call failed",
         CensusError::NoSuchNetwork(_)
         | CensusError::NotAllocated(_)
+        | CensusError::Ipv6(_)
         | CensusError::NoStatus(_)
         | CensusError::IngressInBulk(_) => "error: not possible",
     }

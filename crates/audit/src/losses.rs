@@ -218,7 +218,7 @@ pub(crate) fn freed<'a>(waiting: &Waiting<'a>, service: &Service) -> Vec<&'a Net
         return Vec::new();
     }
     // The store keeps the address, so what the service lists there is the one that the allocator has freed.
-    let has = |id: &NetworkId| service.vips.iter().any(|v| v.network == *id && v.address.is_some());
+    let has = |id: &NetworkId| service.vips.iter().any(|v| v.network == *id && v.is_given());
     overlays_wanted(waiting.snapshot, service).into_iter().filter(|n| has(&n.id)).collect()
 }
 

@@ -187,7 +187,7 @@ impl Ends for CensusError {
         match self {
             Self::NoSuchNetwork(_) | Self::IngressInBulk(_) => USAGE,
             Self::AnotherCensus { .. } | Self::ServiceWaits { .. } | Self::TasksWait { .. } => REFUSED,
-            Self::NoStatus(_) | Self::NotAllocated(_) => UNKNOWN,
+            Self::Ipv6(_) | Self::NoStatus(_) | Self::NotAllocated(_) => UNKNOWN,
             Self::Call(call) => call.code(),
         }
     }
@@ -328,6 +328,7 @@ impl Ends for RootsError {
             Self::Certificate { .. }
             | Self::Empty { .. }
             | Self::NoSystemRoots { .. }
+            | Self::NotAFile { .. }
             | Self::Pem { .. }
             | Self::Read { .. }
             | Self::TooLarge { .. }

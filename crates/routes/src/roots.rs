@@ -35,6 +35,12 @@ pub enum RootsError {
         /// Why.
         source: io::Error,
     },
+    /// It is a directory, a pipe or a device.
+    #[error("CA file {} is not a regular file: save the certificates to one, and name that", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is too large for a CA bundle.
     #[error("CA file {} is larger than {limit_bytes} bytes: give a file that holds CA certificates only", path.display())]
     TooLarge {
@@ -129,6 +135,10 @@ fn pem_store(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, RootsError> {
     let fault = |source| RootsError::Read { path: path.to_owned(), source };
+    // Checked before opening: opening a FIFO blocks until a writer opens it (fifo(7)).
+    if !std::fs::metadata(path).map_err(fault)?.is_file() {
+        return Err(RootsError::NotAFile { path: path.to_owned() });
+    }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(fault)?;
     file.take(CA_FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;

@@ -44,7 +44,9 @@ mod run;
 mod worded;
 mod write;
 
-pub use census::{Census, CensusError, CensusMethod, CensusOptions, Doubt, census, census_by_status};
+pub use census::{
+    Census, CensusError, CensusMethod, CensusOptions, Doubt, census, census_by_status, countable,
+};
 pub use churn::{
     Churn, ChurnComparison, ChurnCounts, ChurnError, ChurnPlan, ChurnShape, ImageError, ImageFault,
     check_image, churn, churn_both,

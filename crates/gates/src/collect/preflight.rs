@@ -3,7 +3,7 @@
 use pvcheck_audit::{Network, NetworkId, Snapshot};
 use pvcheck_journal::{Journalctl, Role, Source, SourceError};
 use pvcheck_routes::{Prober, RootsError};
-use pvcheck_swarm::{CallError, CensusError, Engine};
+use pvcheck_swarm::{CallError, CensusError, Engine, countable};
 use thiserror::Error;
 
 use crate::config::{Config, OverlayConfig};
@@ -68,14 +68,13 @@ pub enum PreflightError {
 /// Checks that a gate can run: every overlay of the configuration exists and is allocated, the trusted certificates can be read. It only reads.
 ///
 /// # Errors
-/// If the configuration has no overlay, the engine fails a call, an overlay is not there or not allocated, or the trusted certificates cannot be read.
+/// If the configuration has no overlay, the engine fails a call, an overlay is not there, not allocated or has an IPv6 subnet, or the trusted certificates cannot be read.
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
     let first = config.overlay().ok_or(PreflightError::NoOverlay)?;
     let snapshot = engine.snapshot().await?;
     for OverlayConfig { name, .. } in &config.overlays {
-        if !named(&snapshot, name)?.is_allocated() {
-            return Err(PreflightError::Overlay(CensusError::NotAllocated(name.clone())));
-        }
+        // With an IPv6 subnet no check of the overlay could ever be more than UNKNOWN, so that is said at once.
+        countable(named(&snapshot, name)?).map_err(PreflightError::Overlay)?;
     }
     let overlay = named(&snapshot, &first.name)?;
     // Read once here: a certificate file that cannot be read is wrong usage, and not a route that is down.

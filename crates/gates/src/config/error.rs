@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pvcheck_routes::{SpecError, UrlError};
+use pvcheck_swarm::ImageError;
 use thiserror::Error;
 
 /// Why a configuration was refused. The text is one line and names the place.
@@ -47,6 +48,14 @@ pub enum ConfigFault {
     /// No answer could satisfy the canary's route.
     #[error("[canary]: {0}")]
     Canary(SpecError),
+    /// The engine would refuse an image.
+    #[error("[{table}] {fault}")]
+    Image {
+        /// `canary` or `churn`.
+        table: &'static str,
+        /// What is wrong with it.
+        fault: ImageError,
+    },
     /// Two entries of a table have one name.
     #[error("[[{table}]] `{name}` is there twice; remove one")]
     Duplicate {

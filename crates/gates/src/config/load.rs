@@ -100,6 +100,14 @@ mod tests {
     }
 
     #[test]
+    fn an_image_that_no_engine_takes_is_refused_with_its_table() {
+        let canary = refused(&format!("{GOOD}[canary]\nimage = \"\"\nurl = \"https://{{stack}}.example/\"\n"));
+        assert!(canary.contains("[canary] image \"\": it is empty"), "{canary}");
+        let churn = refused(&format!("{GOOD}[churn]\nimage = \"Busybox:1\"\n"));
+        assert!(churn.contains("[churn] image") && churn.contains("NAME:TAG"), "{churn}");
+    }
+
+    #[test]
     fn an_overlay_is_one_table_or_several_and_its_faults_have_a_place() {
         let several = "[[overlay]]\nname = \"a\"\nsubnet = \"10.1.0.0/16\"\n[[overlay]]\nname = \"b\"\nsubnet = \"10.2.0.0/16\"\n";
         let config = Config::parse("x", several).unwrap();

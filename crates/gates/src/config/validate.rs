@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use pvcheck_swarm::check_image;
+
 use super::error::ConfigFault;
 use super::forms::Placement;
 use super::tables::{ChurnConfig, Config};
@@ -9,7 +11,7 @@ use super::tables::{ChurnConfig, Config};
 /// Returns the first fault that the types of the tables cannot exclude.
 ///
 /// # Errors
-/// If nothing is expected, a name is empty or there twice, a service is on an overlay that is not there, the log has two sources, no answer could satisfy a route, or a number is out of bounds.
+/// If nothing is expected, a name is empty or there twice, a service is on an overlay that is not there, the log has two sources, no answer could satisfy a route, an image is no reference, or a number is out of bounds.
 pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
     let expects = [config.overlays.len(), config.services.len(), config.routes.len()];
     // `pvcheck churn` reads the tables of what is deployed alone.
@@ -30,6 +32,7 @@ pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
         // Any name will do: what the run's own name adds are letters, digits and hyphens.
         canary.spec("probe")?;
     }
+    deployable(config)?;
     config.churn.as_ref().map_or(Ok(()), bounded)
 }
 
@@ -50,6 +53,16 @@ fn placed(config: &Config) -> Result<(), ConfigFault> {
         },
         overlays: config.overlays.iter().map(|o| o.name.clone()).collect(),
     })
+}
+
+/// Refuses an image that no engine takes, before a gate has written anything.
+fn deployable(config: &Config) -> Result<(), ConfigFault> {
+    let canary = config.canary.as_ref().map(|canary| ("canary", &canary.image));
+    let churn = config.churn.as_ref().map(|churn| ("churn", &churn.image));
+    for (table, image) in canary.into_iter().chain(churn) {
+        check_image(image).map_err(|fault| ConfigFault::Image { table, fault })?;
+    }
+    Ok(())
 }
 
 /// Bounds, so that a typo cannot fill a Swarm: what is made must stay small enough to be swept.

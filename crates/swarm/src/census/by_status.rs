@@ -72,7 +72,7 @@ impl Moment<'_> {
             return Some(Doubt::TwoHolders { address: *address, network });
         }
         let waiting = waiting_services(self.after);
-        let holds = |s: &Service| s.vips.iter().any(|v| v.network == self.network.id && v.address.is_some());
+        let holds = |s: &Service| s.vips.iter().any(|v| v.network == self.network.id && v.is_given());
         let waits = |s: &Service| waiting.iter().any(|w| w.service == s.name);
         let service = self.after.services.iter().find(|s| holds(s) && waits(s))?;
         Some(Doubt::FreedInUse { network, service: service.name.clone() })

@@ -21,4 +21,4 @@ mod settle;
 pub use doubt::Doubt;
 pub use read_only::census_by_status;
 pub use report::{Census, CensusError, CensusMethod, CensusOptions};
-pub use run::census;
+pub use run::{census, countable};

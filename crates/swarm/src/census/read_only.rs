@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::by_status;
 use super::report::{Census, CensusError, CensusOptions};
+use super::run::countable;
 use crate::engine::Engine;
 use crate::operation::Operation;
 use crate::progress::Watcher;
@@ -14,7 +15,7 @@ use crate::write::Permit;
 /// so it takes no [`Permit`].
 ///
 /// # Errors
-/// If no overlay has this name, it has no subnet, the engine publishes no count (API below 1.52, or a leader below 29), or
+/// If no overlay has this name, it has no subnet or one of IPv6, the engine publishes no count (API below 1.52, or a leader below 29), or
 /// a call fails.
 pub async fn census_by_status(
     engine: &Engine,
@@ -25,9 +26,7 @@ pub async fn census_by_status(
     let started = Instant::now();
     let first = engine.snapshot().await?;
     let network = first.named_overlay(name)?.clone();
-    if !network.is_allocated() {
-        return Err(CensusError::NotAllocated(network.name));
-    }
+    countable(&network)?;
     // `by_status` never asks the operation for its writer; the run labels nothing because nothing is created.
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     by_status::count(Operation::new(engine, permit, &run, watch), first, &network, options, started).await

@@ -117,6 +117,11 @@ pub enum CensusError {
         "network `{0}` is not allocated yet: Swarm gave it no subnet; see the manager's log for an overlap, or recreate it with another --subnet"
     )]
     NotAllocated(String),
+    /// Some of its addresses come from an IPv6 subnet: the allocator takes one of either kind, and IPv6 is never used up.
+    #[error(
+        "network `{0}` has an IPv6 subnet: its addresses cannot be counted, and it does not run out of them"
+    )]
+    Ipv6(String),
     /// A service waits for an address: a census would cost more of them.
     #[error(
         "service `{service}` waits for an address on {network}; a census now would lose more of them; remove or fix that service first, as `pvcheck why {service}` says{}",

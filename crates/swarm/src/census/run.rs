@@ -26,7 +26,7 @@ use crate::operation::Operation;
 /// is asked for ([`CensusMethod::Waiting`]). By [`CensusMethod::Status`] it only reads, and needs no permit.
 ///
 /// # Errors
-/// If the network is not there or not allocated, if a service waits for an address anywhere else (see
+/// If the network is not there, not allocated, or has IPv6 subnets, if a service waits for an address anywhere else (see
 /// [`pvcheck_audit::waiting_services`]) or a task with this network among its own, if another census of the network is at
 /// work, if the method is `Status` and the engine publishes no count, or if a call fails. After an error or a dropped
 /// future a census service may be left: [`crate::sweep_run`] removes it.
@@ -60,8 +60,45 @@ pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> R
 /// The network, if a census of it may begin.
 fn admit(snapshot: &Snapshot, name: &str) -> Result<(Network, Capacity), CensusError> {
     let network = snapshot.named_overlay(name)?;
-    let Some(capacity) = network.capacity() else {
-        return Err(CensusError::NotAllocated(network.name.clone()));
-    };
+    countable(network)?;
+    let capacity = network.capacity().ok_or_else(|| CensusError::NotAllocated(network.name.clone()))?;
     Ok((network.clone(), capacity))
+}
+
+/// Refuses a network whose addresses cannot be counted.
+///
+/// # Errors
+/// If it has no subnet, or one of IPv6.
+pub fn countable(network: &Network) -> Result<(), CensusError> {
+    if !network.is_allocated() {
+        return Err(CensusError::NotAllocated(network.name.clone()));
+    }
+    if !network.is_ipv4_only() {
+        return Err(CensusError::Ipv6(network.name.clone()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_ipv4_is_refused_and_not_called_absent() {
+        let pool = json!({"subnet": "10.10.0.0/24", "gateway": "10.10.0.1", "ip_range": null});
+        let network = json!({
+            "id": "n", "name": "proxy", "driver": "overlay", "scope": "swarm", "ingress": false,
+            "attachable": false, "internal": false, "pools": [pool], "stack": null, "run": null
+        });
+        let mut network: Network = serde_json::from_value(network).expect("the form of a saved network");
+        assert!(countable(&network).is_ok(), "{network:?}");
+        network.ipv6_subnets = vec!["fd00:7::/64".parse().expect("a subnet")];
+        assert!(matches!(countable(&network), Err(CensusError::Ipv6(_))), "dual");
+        network.pools.clear();
+        assert!(matches!(countable(&network), Err(CensusError::Ipv6(_))), "IPv6 only");
+        network.ipv6_subnets.clear();
+        assert!(matches!(countable(&network), Err(CensusError::NotAllocated(_))), "no subnet");
+    }
 }
