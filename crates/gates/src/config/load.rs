@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn an_image_that_no_engine_takes_is_refused_with_its_table() {
-        let canary = refused(&format!("{GOOD}[canary]\nimage = \"\"\nurl = \"https://{{stack}}.example/\"\n"));
+        let canary =
+            refused(&format!("{GOOD}[canary]\nimage = \"\"\nurl = \"https://{{stack}}.example/\"\n"));
         assert!(canary.contains("[canary] image \"\": it is empty"), "{canary}");
         let churn = refused(&format!("{GOOD}[churn]\nimage = \"Busybox:1\"\n"));
         assert!(churn.contains("[churn] image") && churn.contains("NAME:TAG"), "{churn}");

@@ -18,14 +18,14 @@ const REMOVED: Duration = Duration::from_secs(3);
 impl Prober<'_> {
     /// Asks for as many addresses as the turn allows, gives them back, and waits until they are free again.
     pub(super) async fn batch(&self, turn: &mut Turn) -> Result<(), CallError> {
-        let wanted = turn.next_batch(self.capacity.usable(), self.options.most_held);
-        let name = self.next_name();
-        let service = self.writer.create_probe(&name, &self.network.id, wanted, self.op.run).await?;
+        let probes = turn.next_batch(self.capacity.usable(), self.options.most_held);
+        let (wanted, name) = (probes.addresses(), self.next_name());
+        let service = self.writer.create_probe(&name, &self.network.id, probes, self.op.run).await?;
         let given = self.wait_given(&service, wanted).await;
         self.writer.remove_service(&service).await?;
         turn.removed(vec![service.clone()]);
         let (given, tried) = given?;
-        turn.push(&given, given.len() < wanted as usize);
+        turn.serve(&given, probes);
         if !tried {
             turn.disturb(Doubt::AllocatorSilent);
         }

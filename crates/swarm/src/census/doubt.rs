@@ -78,6 +78,8 @@ pub enum Doubt {
     },
     /// An allocator that gave no address did not show either that it had tried.
     AllocatorSilent,
+    /// Tasks of the census that asked for several addresses at once were given none, and free ones were passed over.
+    PartlyServed,
     /// Services that the census made are still there although the engine said that it removed them.
     NotRemoved {
         /// Their names.
@@ -162,6 +164,9 @@ impl fmt::Display for Doubt {
             ),
             Self::AllocatorSilent => f.write_str(
                 "the allocator gave no address and did not show that it had tried; count again with a longer --deadline when the leader is less busy",
+            ),
+            Self::PartlyServed => f.write_str(
+                "the time was up before it could ask again for one address at a time, which a network that is nearly full needs",
             ),
             Self::NotRemoved { services } => write!(
                 f,

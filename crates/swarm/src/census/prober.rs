@@ -11,7 +11,7 @@ use super::actors::{self, Names, Waiter};
 use super::doubt::Doubt;
 use super::evidence::{Evidence, Settled, parts};
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
-use super::ring::Turn;
+use super::ring::{Steps, Turn};
 use crate::engine::{CallError, Events, SwarmChange, poll, wait_until};
 use crate::operation::Operation;
 use crate::progress::Progress;
@@ -52,18 +52,20 @@ impl Prober<'_> {
         self.refuse_rival(&first_look, &events).await?;
         let mut before = self.wait_calm(first_look).await?;
         let (mut known, mut earlier) = (Evidence::default(), None::<Settled>);
-        let mut n = 0;
+        let (mut n, mut several_each) = (0, self.is_large());
         loop {
             // What happened between two turns moved no ring that is being followed. Whether the stream still runs is
             // asked at the end of the turn.
             drop(events.take_others());
-            let turn = self.turn(&before, n, earlier.is_some(), &events).await?;
+            let steps = Steps::of_turn(n, several_each);
+            let turn = self.turn(&before, steps, earlier.is_some(), &events).await?;
             let (settled, after) = self.settle(&before, &turn).await?;
             match self.doubt(&turn, &before, &after, &settled, &events)? {
                 Some(doubt) if doubt.is_final() || self.time_is_up() => {
                     return Ok(self.conclude(settled.report, Some(doubt)));
                 }
-                Some(_) => {
+                Some(doubt) => {
+                    several_each &= doubt != Doubt::PartlyServed;
                     known.add(&settled);
                     (before, earlier) = (self.wait_calm(after).await?, None);
                 }
@@ -217,6 +219,12 @@ impl Prober<'_> {
         Ok(mover.map(|change| Doubt::SwarmChanged { change: change.clone() }))
     }
 
+    /// True iff a task for each address would fill the leader's log, and addresses are many enough that one task can ask
+    /// for several.
+    fn is_large(&self) -> bool {
+        CensusMethod::MOST_FOR_CURSOR < self.capacity.usable()
+    }
+
     /// True iff there is no time for another turn.
     fn time_is_up(&self) -> bool {
         self.options.deadline <= self.started.elapsed()
@@ -231,12 +239,12 @@ impl Prober<'_> {
     async fn turn(
         &self,
         before: &Snapshot,
-        n: u32,
+        steps: Steps,
         again: bool,
         events: &Events,
     ) -> Result<Turn, CensusError> {
         let what = if again { "looking again at the suspects" } else { "looking" };
-        let mut turn = Turn::new(self.network.subnets(), n);
+        let mut turn = Turn::new(self.network.subnets(), steps);
         while !turn.is_over() && !self.time_is_up() {
             match self.method {
                 CensusMethod::Bulk => self.batch(&mut turn).await?,

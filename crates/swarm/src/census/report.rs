@@ -16,7 +16,8 @@ use crate::worded;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CensusMethod {
-    /// Many tasks at once that no node can run. Faster on a large network; the leader's log gets a line per address.
+    /// Many tasks at once that no node can run. Faster on a large network; the leader's log gets a line per task, which is
+    /// one for each address, or for 32 of them on a network of more than 2048 that is not nearly full.
     Bulk,
     /// A few services without tasks at a time, each for one virtual address. It holds next to nothing, leaves the log
     /// alone, and is the only one that can ask on `ingress`.
@@ -32,7 +33,7 @@ pub enum CensusMethod {
 
 impl CensusMethod {
     /// Up to here the cursor is as fast as the task reaper's quarter of a second per batch lets `Bulk` be.
-    const MOST_FOR_CURSOR: u64 = 2048;
+    pub(super) const MOST_FOR_CURSOR: u64 = 2048;
 
     /// The method for a network with this much to hand out: see the methods' own words.
     pub(super) fn fitting(network: &Network, usable: u64) -> Self {

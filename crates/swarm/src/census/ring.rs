@@ -7,6 +7,7 @@ use pvcheck_audit::ServiceId;
 use pvcheck_ipam::Subnet;
 
 use super::doubt::Doubt;
+use crate::write::Probes;
 
 /// What one turn of the ring has handed out so far.
 ///
@@ -24,10 +25,27 @@ pub(super) struct Turn {
     exhausted: bool,
     /// Why it says nothing about what was not handed out.
     disturbance: Option<Doubt>,
-    /// How many addresses fewer a step asks for than it could.
-    fewer: u32,
+    steps: Steps,
     /// The services of ours that were removed last.
     last_removed: Vec<ServiceId>,
+}
+
+/// How a turn asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps {
+    /// How many addresses fewer a step asks for than it could. Each second turn asks in other steps than the one before:
+    /// what moves the ring in step with us, such as an attempt that follows each address given back, then skips other
+    /// addresses.
+    fewer: u32,
+    /// True iff a task asks for several addresses.
+    several_each: bool,
+}
+
+impl Steps {
+    /// The steps of the `nth` turn of a census, from 0.
+    pub(super) fn of_turn(nth: u32, several_each: bool) -> Self {
+        Self { fewer: nth % 2, several_each }
+    }
 }
 
 #[derive(Debug)]
@@ -45,10 +63,17 @@ const SURELY_ASKED: u32 = 200;
 /// The cursor's services at a time.
 const LANES: u32 = 4;
 
+/// Addresses that one task of a batch asks for, at most. The leader writes a line for each such task that is removed
+/// (`error reallocating node`, swarmkit `manager/allocator/network.go`, `doTaskAlloc`: it has no node), and a task's
+/// attachments repeat the whole network, so that more would make its object large.
+pub(super) const MOST_EACH: u32 = 32;
+
+/// Tasks of a batch, at least, before they ask for several addresses each.
+const FEWEST_TASKS: u32 = 4;
+
 impl Turn {
-    /// The `nth` turn of a census, from 0. Each second one asks in other steps than the one before: what moves the ring in
-    /// step with us, such as an attempt that follows each address given back, then skips other addresses.
-    pub(super) fn new(subnets: Vec<Subnet>, nth: u32) -> Self {
+    /// A turn that has not begun.
+    pub(super) fn new(subnets: Vec<Subnet>, steps: Steps) -> Self {
         let ring = |subnet| RingSeen { subnet, begun: false, complete: false };
         Self {
             rings: subnets.into_iter().map(ring).collect(),
@@ -58,7 +83,7 @@ impl Turn {
             restless: false,
             exhausted: false,
             disturbance: None,
-            fewer: nth % 2,
+            steps,
             last_removed: Vec::new(),
         }
     }
@@ -75,6 +100,16 @@ impl Turn {
         self.given = self.given.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         // Where not all could be served, everything that was free has been given, in this batch or before.
         self.exhausted |= exhausted;
+    }
+
+    /// Takes what the tasks of a batch were given.
+    pub(super) fn serve(&mut self, batch: &[Ipv4Addr], asked: Probes) {
+        let short = batch.len() < asked.addresses() as usize;
+        self.push(batch, short && asked.addresses_each == 1);
+        if short && 1 < asked.addresses_each {
+            // A task that is not given all gives back those that it was given, and the ring has moved past them.
+            self.disturb(Doubt::PartlyServed);
+        }
     }
 
     /// Takes addresses that others were seen with while the turn went on.
@@ -132,20 +167,22 @@ impl Turn {
         &self.seen
     }
 
-    /// How many addresses the next batch asks for.
+    /// What the next batch asks for.
     ///
     /// It starts small and never takes more than three quarters of what is known to be free, a quarter of the pool, or
     /// `most`: whoever else deploys meanwhile finds room, however much of the pool is leaked.
-    pub(super) fn next_batch(&self, usable: u64, most: u32) -> u32 {
+    pub(super) fn next_batch(&self, usable: u64, most: u32) -> Probes {
         let known_free = self.seen.len() as u64;
         let wanted = (known_free * 3 / 4).clamp(4, (usable / 4).max(4));
         let most = u32::try_from(wanted).unwrap_or(most).min(most);
-        most.saturating_sub(self.fewer).max(1)
+        let asked = most.saturating_sub(self.steps.fewer).max(1);
+        let each = if self.steps.several_each { (asked / FEWEST_TASKS).clamp(1, MOST_EACH) } else { 1 };
+        Probes { tasks: asked / each, addresses_each: each }
     }
 
     /// How many addresses the cursor's next step asks for: one, until there is known to be room for more.
     pub(super) fn lanes(&self) -> u32 {
-        if self.seen.len() < 4 * LANES as usize { 1 } else { LANES - self.fewer }
+        if self.seen.len() < 4 * LANES as usize { 1 } else { LANES - self.steps.fewer }
     }
 }
 
@@ -155,11 +192,13 @@ mod tests {
 
     use super::*;
 
+    const SINGLY: Steps = Steps { fewer: 0, several_each: false };
+
     fn walk(ring: &mut Ring, subnet: Subnet) -> (BTreeSet<Ipv4Addr>, u64) {
-        let (mut turn, usable) = (Turn::new(vec![subnet], 0), subnet.usable());
+        let (mut turn, usable) = (Turn::new(vec![subnet], SINGLY), subnet.usable());
         let mut held_most = 0;
         for _ in 0..1000 {
-            let n = turn.next_batch(usable, 4000);
+            let n = turn.next_batch(usable, 4000).tasks;
             let batch: Vec<_> = (0..n).map_while(|_| ring.allocate()).collect();
             held_most = held_most.max(batch.len() as u64);
             for address in &batch {
@@ -192,6 +231,45 @@ mod tests {
     }
 
     #[test]
+    fn tasks_that_ask_for_several_addresses_are_few_and_hold_no_more() {
+        let subnet = Subnet::parse("10.9.0.0/16").unwrap();
+        for fewer in [0, 1] {
+            let mut turn = Turn::new(vec![subnet], Steps { fewer, several_each: true });
+            let (mut hosts, mut tasks) = ((0..subnet.usable()).cycle(), 0);
+            while !turn.is_complete() {
+                let probes = turn.next_batch(subnet.usable(), 4000);
+                let asked = probes.addresses();
+                assert!((1..=MOST_EACH).contains(&probes.addresses_each) && (1..=4000).contains(&asked));
+                let address = |host| Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 9, 0, 2)) + host);
+                let batch: Vec<_> =
+                    hosts.by_ref().take(asked as usize).map(|h| address(u32::try_from(h).unwrap())).collect();
+                turn.push(&batch, false);
+                tasks += u64::from(probes.tasks);
+            }
+            assert_eq!(turn.seen().len() as u64, subnet.usable());
+            assert!(tasks * 10 < subnet.usable(), "{tasks} tasks");
+        }
+    }
+
+    #[test]
+    fn a_task_that_was_not_given_all_spoils_the_turn_and_ends_no_ring() {
+        let subnet = Subnet::parse("10.9.0.0/28").unwrap();
+        let given = [Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 3)];
+        let mut turn = Turn::new(vec![subnet], Steps { fewer: 0, several_each: true });
+        turn.serve(&given, Probes { tasks: 2, addresses_each: 2 });
+        assert!(!turn.is_complete() && turn.disturbance() == Some(&Doubt::PartlyServed) && turn.is_over());
+        let mut turn = Turn::new(vec![subnet], SINGLY);
+        turn.serve(&given, Probes { tasks: 4, addresses_each: 1 });
+        assert!(
+            turn.is_complete() && turn.disturbance().is_none(),
+            "one that is given none has found none left"
+        );
+        let mut turn = Turn::new(vec![subnet], SINGLY);
+        turn.serve(&given, Probes { tasks: 1, addresses_each: 2 });
+        assert!(!turn.is_over(), "all were served");
+    }
+
+    #[test]
     fn a_full_pool_is_known_after_one_batch() {
         let subnet = Subnet::parse("10.9.0.0/28").unwrap();
         let mut ring = Ring::new(subnet);
@@ -209,7 +287,7 @@ mod tests {
                 while rings[full].allocate().is_some() {}
             }
             let truth: BTreeSet<_> = rings.iter().flat_map(Ring::free_addresses).collect();
-            let mut turn = Turn::new(subnets.clone(), 0);
+            let mut turn = Turn::new(subnets.clone(), SINGLY);
             for n in 0..10_000 {
                 let (first, second) = if n % 8 == 7 { (1, 0) } else { (0, 1) };
                 let given = rings[first].allocate().or_else(|| rings[second].allocate()).unwrap();

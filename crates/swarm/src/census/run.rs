@@ -10,6 +10,7 @@ use super::actors::Names;
 use super::estimate::late;
 use super::prober::Prober;
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
+use super::ring::MOST_EACH;
 use super::{by_status, by_waiting};
 use crate::operation::Operation;
 
@@ -52,9 +53,23 @@ pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> R
     if let Some(late) = late(method, capacity.usable(), (6, snapshot_took), options.deadline) {
         op.say(format!("census of {name}: {late}"));
     }
+    if let Some(lines) = log_lines(method, capacity.usable()) {
+        op.say(format!(
+            "census of {name}: the leader's log gets about {lines} lines `error reallocating node` for each turn of the ring"
+        ));
+    }
     let (writer, made, names) = (op.writer(), AtomicU64::new(0), Names::new(op.run, &network));
     let prober = Prober { op, writer, network: &network, capacity, method, options, started, names, made };
     prober.count(before).await
+}
+
+/// How many lines a turn writes into the leader's log; `None` where it is none, or few.
+///
+/// Each task that is removed without ever having had a node has one (swarmkit `manager/allocator/network.go`,
+/// `doTaskAlloc`), and only tasks can ask for many addresses at once.
+fn log_lines(method: CensusMethod, usable: u64) -> Option<u64> {
+    let is_large = CensusMethod::MOST_FOR_CURSOR < usable;
+    (method == CensusMethod::Bulk && is_large).then(|| usable.div_ceil(u64::from(MOST_EACH)))
 }
 
 /// The network, if a census of it may begin.

@@ -9,5 +9,6 @@ mod writer;
 
 pub(crate) use cluster::Join;
 pub use permit::Permit;
+pub(crate) use specs::Probes;
 pub use stack_spec::{PublishMode, StackSpec};
 pub(crate) use writer::Writer;

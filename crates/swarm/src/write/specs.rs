@@ -44,8 +44,26 @@ pub(super) fn app_spec(plan: &StackSpec, networks: &[NetworkId], run: &RunId) ->
     }
 }
 
-pub(super) fn probe_spec(name: &str, network: &NetworkId, replicas: u32, run: &RunId) -> ServiceSpec {
-    nowhere_spec(name, Some(vec![attach(network)]), replicas, run)
+/// Tasks that no node can run, and how many addresses each of them takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Probes {
+    /// How many tasks.
+    pub(crate) tasks: u32,
+    /// How many addresses each asks for: a network that a task lists again is one more attachment, and each attachment
+    /// has an address of its own. A task gets all of them or none (swarmkit `AllocateTask`).
+    pub(crate) addresses_each: u32,
+}
+
+impl Probes {
+    /// How many addresses all of them ask for.
+    pub(crate) fn addresses(self) -> u32 {
+        self.tasks.saturating_mul(self.addresses_each)
+    }
+}
+
+pub(super) fn probe_spec(name: &str, network: &NetworkId, probes: Probes, run: &RunId) -> ServiceSpec {
+    let attachments = vec![attach(network); probes.addresses_each as usize];
+    nowhere_spec(name, Some(attachments), probes.tasks, run)
 }
 
 pub(super) fn witness_spec(name: &str, run: &RunId) -> ServiceSpec {
@@ -88,7 +106,7 @@ fn nowhere_spec(
 }
 
 pub(super) fn pointer_spec(name: &str, network: &Network, run: &RunId) -> ServiceSpec {
-    let mut spec = probe_spec(name, &network.id, 0, run);
+    let mut spec = probe_spec(name, &network.id, Probes { tasks: 0, addresses_each: 1 }, run);
     spec.endpoint_spec = Some(endpoint(EndpointSpecModeEnum::VIP));
     if network.ingress {
         // A service cannot be attached to `ingress` by name (swarmkit

@@ -6,7 +6,7 @@ use pvcheck_audit::{Network, NetworkId, ServiceId};
 use serde::Serialize;
 
 use super::permit::Permit;
-use super::specs::{app_spec, labels, pointer_spec, probe_spec, witness_spec};
+use super::specs::{Probes, app_spec, labels, pointer_spec, probe_spec, witness_spec};
 use super::stack_spec::StackSpec;
 use crate::engine::{CallError, CallErrorKind, Connection, ObjectKind, wire};
 use crate::run::RunId;
@@ -47,15 +47,15 @@ impl<'a> Writer<'a> {
         self.create_service(app_spec(plan, networks, run), run).await
     }
 
-    /// Creates a census service: `replicas` tasks that get addresses and can never be scheduled.
+    /// Creates a census service: tasks that get addresses and can never be scheduled.
     pub(crate) async fn create_probe(
         &self,
         name: &str,
         network: &NetworkId,
-        replicas: u32,
+        probes: Probes,
         run: &RunId,
     ) -> Result<ServiceId, CallError> {
-        self.create_service(probe_spec(name, network, replicas, run), run).await
+        self.create_service(probe_spec(name, network, probes, run), run).await
     }
 
     /// Creates a census service without tasks: its VIP shows the position of the allocator's cursor.

@@ -76,6 +76,20 @@ async fn every_leak_is_named_and_nothing_else() {
     }
 }
 
+/// On a large network a task asks for several addresses.
+#[tokio::test]
+async fn a_large_network_is_counted_by_few_tasks() {
+    let mut model = world("10.90.0.0/20", 2, 5);
+    let nowhere = ServiceDraft::new("nowhere").on("shared").replicas(9).constraint("node.labels.no==1");
+    service(&mut model, nowhere);
+    let sim = start(model);
+    let before = truth(&sim, "shared");
+    let found = taken_by(&sim, "shared", Some(CensusMethod::Bulk)).await.unwrap();
+    assert!(found.complete, "{:?}", found.reason);
+    assert_eq!((found.leaked_addresses, Some(found.handed_out)), (before.leaked.clone(), before.free));
+    assert_eq!(truth(&sim, "shared"), before, "it gave everything back");
+}
+
 #[tokio::test]
 async fn attached_containers_and_tasks_that_wait_for_a_node_are_owners() {
     let mut model = world("10.90.0.0/24", 2, 3);

@@ -63,8 +63,9 @@ fn a_published_port_leaves_its_number_to_the_engine() {
 }
 
 #[test]
-fn a_census_service_takes_one_address_per_task_and_is_never_scheduled() {
-    let spec = probe_spec("pvcheck-census-r1", &NetworkId::new("n1"), 7, &run());
+fn a_census_service_takes_its_addresses_by_tasks_that_are_never_scheduled() {
+    let probes = Probes { tasks: 7, addresses_each: 2 };
+    let spec = probe_spec("pvcheck-census-r1", &NetworkId::new("n1"), probes, &run());
     assert_eq!(
         serde_json::to_value(spec).unwrap(),
         json!({
@@ -74,7 +75,7 @@ fn a_census_service_takes_one_address_per_task_and_is_never_scheduled() {
                 "ContainerSpec": {"Image": "pvcheck/census"},
                 "Placement": {"Constraints": ["node.labels.org.pvcheck.nowhere==r1"]},
                 "RestartPolicy": {"Condition": "none"},
-                "Networks": [{"Target": "n1"}],
+                "Networks": [{"Target": "n1"}, {"Target": "n1"}],
             },
             "Mode": {"Replicated": {"Replicas": 7}},
             "EndpointSpec": {"Mode": "dnsrr"},
