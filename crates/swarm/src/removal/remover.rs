@@ -1,10 +1,10 @@
 //! Removing the parts of stacks, in the order of the options.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pvcheck_audit::{NetworkId, ServiceId};
+use pvcheck_audit::{NetworkId, ServiceId, Task, TaskState};
 
 use super::drain::{Holding, Leaving, SharedLists, holding};
 use super::left::{Left, LeftReason, PartKind};
@@ -15,6 +15,9 @@ use crate::engine::{CallError, retry_while, wait_until};
 use crate::operation::Operation;
 use crate::progress::{Progress, Watcher};
 use crate::write::Writer;
+
+/// How long the allocator is given to serve tasks that were just created: thousands take it a second or two.
+const SERVED: Duration = Duration::from_secs(3);
 
 pub(super) struct Remover<'a> {
     lists: SharedLists<'a>,
@@ -36,10 +39,35 @@ impl<'a> Remover<'a> {
     /// Removes stacks concurrently. All services are removed before any wait begins, because a task of one stack may be
     /// stopping on a network of another.
     pub(super) async fn remove_all(&self, stacks: &[Parts]) -> Vec<StackRemoval> {
+        if self.options.order == Order::Drained {
+            self.wait_served(stacks).await;
+        }
         let services = join_all(stacks.iter().map(|parts| self.remove_services(parts))).await;
         let removed: BTreeSet<ServiceId> = services.iter().flat_map(|(_, ids)| ids.iter().cloned()).collect();
         let rest = stacks.iter().zip(services);
         join_all(rest.map(|(parts, (done, _))| self.remove_rest(parts, &removed, done))).await
+    }
+
+    /// Waits until the allocator is not about to give addresses to tasks of these stacks: a task that is removed between
+    /// its allocation and the commit of it loses them (`allocation commit failure`, swarmkit
+    /// `manager/allocator/network.go`, `procTasksNetwork`). One that waits for longer is given none at the moment.
+    async fn wait_served(&self, stacks: &[Parts]) {
+        let ours: BTreeSet<&ServiceId> =
+            stacks.iter().flat_map(|parts| &parts.services).map(|(id, _)| id).collect();
+        if ours.is_empty() {
+            return;
+        }
+        let mut asked = Instant::now();
+        wait_until!(SERVED.min(self.options.patience), async {
+            let seen = self.lists.after(asked).await;
+            asked = Instant::now();
+            // Without an answer the removal itself says what is wrong.
+            let lists = seen.ok()?;
+            let is_new = |task: &Task| {
+                task.state == TaskState::New && task.service.as_ref().is_some_and(|id| ours.contains(id))
+            };
+            (!lists.tasks.iter().any(is_new)).then_some(())
+        });
     }
 
     /// Removes the services; returns the report so far, and the services that are gone.
