@@ -25,17 +25,19 @@ impl Kill {
 }
 
 /// The steps of `borrow` in their order.
-pub(crate) const STEPS: [&str; 13] = [
+pub(crate) const STEPS: [&str; 15] = [
     "lock",
     "safeguard",
     "namespace",
     "engine",
     "compact",
+    "patience",
     "join",
     "freeze",
     "thaw",
     "demote",
     "leave",
+    "heartbeat",
     "remove",
     "tokens",
     "unlock",
@@ -49,7 +51,8 @@ pub(crate) fn all() -> Vec<Kill> {
         for moment in ["begun", "acted"] {
             let at = format!("{step}:{moment}");
             kills.push(Kill { at: at.clone(), pvcheck: true, engine: false });
-            let runs = ["compact", "join", "freeze", "thaw", "demote", "leave"].contains(&step)
+            let runs = ["compact", "patience", "join", "freeze", "thaw", "demote", "leave", "heartbeat"]
+                .contains(&step)
                 || at == "engine:acted"
                 || at == "remove:begun";
             if runs {

@@ -236,6 +236,8 @@ impl World {
         assert_eq!(configs, "text", "the lock is left");
         let raft = docker(&self.lab, &["info", "--format", "{{.Swarm.Cluster.Spec.Raft.SnapshotInterval}}"])?;
         assert_eq!(raft, "10000", "the interval of snapshots");
+        let period = "{{.Swarm.Cluster.Spec.Dispatcher.HeartbeatPeriod}}";
+        assert_eq!(docker(&self.lab, &["info", "--format", period])?, "5s", "the period of heartbeats");
         Ok(())
     }
 }

@@ -61,6 +61,8 @@ impl Work<'_> {
         self.compact(self.op.engine).await?;
         self.log.done(Step::Compact, since)?;
 
+        // While there is no leader no node can report; the next leader has the period of before its election.
+        self.be_patient().await?;
         let since = self.log.begun(Step::Join)?;
         self.join(&guest).await?;
         self.log.done(Step::Join, since)?;
@@ -124,6 +126,7 @@ impl Work<'_> {
             let guest = if self.is_alone(&private).await { None } else { self.bring_back(&private).await? };
             self.part(guest.as_ref(), &private).await?;
         }
+        self.restore_heartbeat().await?;
         if self.log.has_begun(Step::Compact) {
             self.restore_raft_log(self.op.engine).await?;
         }

@@ -32,8 +32,6 @@ pub(super) fn steps(strategy: Strategy) -> &'static [Step] {
             Step::Heartbeat,
             Step::Unlock,
         ],
-        // Cut before it joins: a new member gets a snapshot at once and a log entry by entry (`raft_log.rs`). Off the
-        // list before it is stopped: then no manager lets it in again. Tokens last: until then a resume may need them.
         // Compact before Join: a new member gets a snapshot at once, but the log entry by entry (`raft_log.rs`). Leave
         // before Remove: a node that is not listed is not let in again. Tokens last: until then a resume may need them.
         Strategy::Borrow => &[
@@ -42,11 +40,13 @@ pub(super) fn steps(strategy: Strategy) -> &'static [Step] {
             Step::Namespace,
             Step::Engine,
             Step::Compact,
+            Step::Patience,
             Step::Join,
             Step::Freeze,
             Step::Thaw,
             Step::Demote,
             Step::Leave,
+            Step::Heartbeat,
             Step::Remove,
             Step::Tokens,
             Step::Unlock,
