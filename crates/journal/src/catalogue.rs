@@ -12,6 +12,4 @@ pub use self::matcher::Catalogue;
 pub(crate) use self::quiet::CENSUS_NOISE;
 
 #[cfg(test)]
-mod task_errors;
-#[cfg(test)]
 mod tests;

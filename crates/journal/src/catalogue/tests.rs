@@ -1,3 +1,5 @@
+mod task_errors;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

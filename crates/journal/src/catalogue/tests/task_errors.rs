@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::super::*;
 use crate::record::Record;
 use crate::signature::Class;
 
