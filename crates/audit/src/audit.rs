@@ -23,8 +23,8 @@ described!(allocator_unknown_json, Option<CountsUnknown>, "allocator_unknown", "
 /// The audit of a Swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// The engine that was asked.
-    pub engine: AuditedEngine,
+    /// The Swarm, and the engine that was asked.
+    pub swarm: AuditedSwarm,
     /// Every overlay, `ingress` first.
     pub networks: Vec<AuditedNetwork>,
     /// Losses that go on while a service waits, addresses with two holders, and faults of networks, with what to do.
@@ -39,10 +39,10 @@ pub struct Audit {
     pub allocator_unknown: Option<CountsUnknown>,
 }
 
-/// The engine that was asked.
+/// The Swarm that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditedEngine {
-    /// Its version.
+pub struct AuditedSwarm {
+    /// The version of the engine that was asked.
     pub version: String,
     /// The API version spoken.
     pub api: String,
@@ -149,7 +149,7 @@ pub fn audit_on(
     let overlays = snapshot.overlays();
     let twice: Vec<_> = overlays.iter().map(|n| (*n, duplicates(waiting.owners(n)))).collect();
     Audit {
-        engine: AuditedEngine {
+        swarm: AuditedSwarm {
             version: snapshot.engine.version.clone(),
             api: snapshot.engine.api.clone(),
             managers: snapshot.nodes.iter().filter(|n| n.manager).count() as u64,

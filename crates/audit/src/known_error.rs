@@ -79,3 +79,6 @@ fn is_short(snapshot: &Snapshot, service: &Service) -> bool {
         ServiceMode::Global | ServiceMode::Job(_) | ServiceMode::Replicated(_) => tasks.any(waits),
     }
 }
+
+#[cfg(test)]
+mod tests;

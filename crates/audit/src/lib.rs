@@ -30,7 +30,7 @@ mod waiting;
 mod waits;
 mod why;
 
-pub use audit::{Audit, AuditedEngine, AuditedNetwork, OwnedCounts, audit, audit_on, audit_with};
+pub use audit::{Audit, AuditedNetwork, AuditedSwarm, OwnedCounts, audit, audit_on, audit_with};
 pub use exhaustion::{PoolCounts, load_balancers_unsure, pool_counts};
 pub use faults::{Fault, FaultKind, Finding};
 pub use full_because::{FullBecause, YoungNetwork};
@@ -41,11 +41,11 @@ pub use note::Note;
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
-    AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, HostAddress, HostFacts, HostRoute,
-    JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState, ProbeOutcome,
-    Probes, RouteKind, RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId,
-    ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateState, UpdateStatus, Vip,
-    counts_refused, speaks_counts,
+    AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, EngineKind, HostAddress, HostFacts,
+    HostRoute, JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState,
+    ProbeOutcome, Probes, RouteKind, RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId,
+    Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateState,
+    UpdateStatus, Vip, counts_refused, speaks_counts,
 };
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use pvcheck_ipam::{AllocatorStatus, Pool, Subnet};
 
 use crate::seen::{
-    AllocatorCounts, EndpointMode, EngineFacts, Network, NetworkId, Node, NodeAvailability, NodeId,
-    NodeState, Runtime, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, Vip,
+    AllocatorCounts, EndpointMode, EngineFacts, EngineKind, Network, NetworkId, Node, NodeAvailability,
+    NodeId, NodeState, Runtime, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState,
+    UpdateOrder, Vip,
 };
 
 /// The engine's clock in every world. What has no time counts as long ago.
@@ -33,6 +34,7 @@ pub(crate) fn world() -> Snapshot {
             cluster: "c".into(),
             default_pools: Vec::new(),
             default_prefix: None,
+            kind: EngineKind::Real,
         },
         nodes: vec![node("n1"), node("n2")],
         networks: Vec::new(),

@@ -8,9 +8,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use pvcheck_audit::{
-    AllocatorCounts, AuditedNetwork, EndpointMode, EngineFacts, JobMode, Network, NetworkId, Node,
-    NodeAvailability, NodeId, NodeState, Runtime, SavedSnapshot, Service, ServiceId, ServiceMode, Snapshot,
-    Task, TaskId, TaskState, UpdateOrder, Verdict, Vip, audit_with, pool_counts, why,
+    AllocatorCounts, AuditedNetwork, EndpointMode, EngineFacts, EngineKind, JobMode, Network, NetworkId,
+    Node, NodeAvailability, NodeId, NodeState, Runtime, SavedSnapshot, Service, ServiceId, ServiceMode,
+    Snapshot, Task, TaskId, TaskState, UpdateOrder, Verdict, Vip, audit_with, pool_counts, why,
 };
 use pvcheck_ipam::{AllocatorStatus, Pool, Pressure, Subnet, Thresholds};
 
@@ -164,6 +164,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 cluster: "c".into(),
                 default_pools: Vec::new(),
                 default_prefix: None,
+                kind: EngineKind::Real,
             },
             nodes,
             networks,

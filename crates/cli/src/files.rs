@@ -10,6 +10,7 @@ use std::time::Duration;
 use pvcheck_audit::SavedSnapshot;
 
 use crate::failure::Failure;
+use crate::printer::Printer;
 
 /// The largest file that is read; five million reservations are smaller.
 const LIMIT_BYTES: u64 = 512 << 20;
@@ -60,10 +61,12 @@ fn read_bounded(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
     Ok((bytes, limit))
 }
 
-/// Reads a snapshot that [`save`] wrote.
-pub(crate) fn load(path: &Path) -> Result<SavedSnapshot, Failure> {
-    SavedSnapshot::from_json(&read(path, "--snapshot")?)
-        .map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
+/// Reads a snapshot that [`save`] wrote. What is printed from here on rests on it.
+pub(crate) fn load(path: &Path, printer: &Printer) -> Result<SavedSnapshot, Failure> {
+    let saved = SavedSnapshot::from_json(&read(path, "--snapshot")?)
+        .map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+    printer.rests_on(saved.snapshot.engine.kind);
+    Ok(saved)
 }
 
 /// Writes a snapshot to a file that only its owner may read: it has the address and name of everything.

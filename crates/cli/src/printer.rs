@@ -3,9 +3,11 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use pvcheck_audit::EngineKind;
 use pvcheck_gates::Style;
 use pvcheck_swarm::Progress;
 use serde::Serialize;
@@ -17,12 +19,17 @@ use crate::report::{Document, Envelope};
 /// How often a count is printed where there is no terminal to redraw.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
+/// The last line of a result that rests on the embedded engine.
+const EMBEDDED: &str = "(embedded engine: a model of a Swarm, no real one was asked)\n";
+
 /// Where results, progress and errors go.
 pub(crate) struct Printer {
     output: Output,
     progress: Option<ProgressBar>,
     said: Mutex<(String, Option<Instant>)>,
     quiet: bool,
+    /// True once a result rests on the embedded engine.
+    embedded: AtomicBool,
 }
 
 impl Printer {
@@ -33,7 +40,13 @@ impl Printer {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { output: global.output, progress: bar, said: Mutex::default(), quiet: global.quiet }
+        Self {
+            output: global.output,
+            progress: bar,
+            said: Mutex::default(),
+            quiet: global.quiet,
+            embedded: AtomicBool::new(false),
+        }
     }
 
     /// Shows progress: redrawn on a terminal; otherwise a line for each new step, and one a second for counts.
@@ -75,8 +88,31 @@ impl Printer {
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         match self.output {
-            Output::Json => self.json(&Envelope::new(document)),
-            Output::Table | Output::Markdown => self.print(&text()),
+            Output::Json => self.json(&self.envelope(document)),
+            Output::Table | Output::Markdown => self.print(&self.marked(text())),
+        }
+    }
+
+    /// Notes the engine that results rest on from here on: those of the embedded one say so.
+    pub(crate) fn rests_on(&self, engine: EngineKind) {
+        self.embedded.fetch_or(engine == EngineKind::Embedded, Ordering::Relaxed);
+    }
+
+    /// The engine that results rest on.
+    pub(crate) fn engine(&self) -> EngineKind {
+        if self.embedded.load(Ordering::Relaxed) { EngineKind::Embedded } else { EngineKind::Real }
+    }
+
+    /// A document in its envelope.
+    pub(crate) fn envelope<'a, T: Document>(&self, document: &'a T) -> Envelope<'a, T> {
+        Envelope::new(document, self.engine())
+    }
+
+    /// A text for people, with a last line that says so if it rests on the embedded engine.
+    pub(crate) fn marked(&self, text: String) -> String {
+        match self.engine() {
+            EngineKind::Real => text,
+            EngineKind::Embedded => text + EMBEDDED,
         }
     }
 
@@ -148,7 +184,13 @@ mod tests {
     use super::*;
 
     fn printer() -> Printer {
-        Printer { output: Output::Table, progress: None, said: Mutex::default(), quiet: true }
+        Printer {
+            output: Output::Table,
+            progress: None,
+            said: Mutex::default(),
+            quiet: true,
+            embedded: AtomicBool::new(false),
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What commands print: JSON documents in one envelope, and nouns with their number.
 
-use pvcheck_audit::{Audit, Why};
+use pvcheck_audit::{Audit, EngineKind, Why};
 use pvcheck_boot::BootReport;
 use pvcheck_gates::GateReport;
 use pvcheck_journal::Scan;
@@ -14,18 +14,21 @@ pub(crate) trait Document: Serialize {
     const KIND: &'static str;
 }
 
-/// A document as scripts read it: `schema` and `kind` first, then its own fields.
+/// A document as scripts read it: `schema` and `kind` first, `engine` where it is not a real one, then its own fields.
 #[derive(Serialize)]
 pub(crate) struct Envelope<'a, T> {
     schema: &'static str,
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineKind>,
     #[serde(flatten)]
     body: &'a T,
 }
 
 impl<'a, T: Document> Envelope<'a, T> {
-    pub(crate) fn new(body: &'a T) -> Self {
-        Self { schema: "pvcheck/v1", kind: T::KIND, body }
+    pub(crate) fn new(body: &'a T, engine: EngineKind) -> Self {
+        let engine = Some(engine).filter(|engine| *engine == EngineKind::Embedded);
+        Self { schema: "pvcheck/v1", kind: T::KIND, engine, body }
     }
 }
 
@@ -100,7 +103,10 @@ mod tests {
         impl Document for Body {
             const KIND: &str = "test";
         }
-        let text = serde_json::to_string(&Envelope::new(&Body { leaked: None })).unwrap();
+        let text = serde_json::to_string(&Envelope::new(&Body { leaked: None }, EngineKind::Real)).unwrap();
         assert_eq!(text, r#"{"schema":"pvcheck/v1","kind":"test","leaked":null}"#);
+        let marked =
+            serde_json::to_string(&Envelope::new(&Body { leaked: None }, EngineKind::Embedded)).unwrap();
+        assert_eq!(marked, r#"{"schema":"pvcheck/v1","kind":"test","engine":"embedded","leaked":null}"#);
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) async fn open(args: &Args) -> Result<Self, Failure> {
+    pub(crate) async fn open(args: &Args, printer: &Printer) -> Result<Self, Failure> {
         let (host, embedded) = match args.global.engine {
             Some(EngineKind::Embedded) => {
                 let sim = embedded().await?;
@@ -33,13 +33,15 @@ impl Session {
             }
             None => (host(args)?, None),
         };
-        Ok(Self { engine: Engine::connect(&host).await?, embedded })
+        let engine = Engine::connect(&host).await?;
+        printer.rests_on(engine.kind());
+        Ok(Self { engine, embedded })
     }
 
     /// As [`Session::open`], for an engine that may not be a manager at the moment.
-    pub(crate) async fn reach(args: &Args) -> Result<Self, Failure> {
+    pub(crate) async fn reach(args: &Args, printer: &Printer) -> Result<Self, Failure> {
         if args.global.engine.is_some() {
-            return Self::open(args).await;
+            return Self::open(args, printer).await;
         }
         Ok(Self { engine: Engine::reach(&host(args)?, PATIENCE).await?, embedded: None })
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use pvcheck_audit::EngineKind;
 use pvcheck_routes::Verdict;
 
 use crate::gate_report::{CheckReport, GateReport};
@@ -15,26 +16,34 @@ pub enum Style {
     Coloured,
 }
 
-/// A table: one line per check, the reason under those that did not pass.
-pub fn table(report: &GateReport, style: Style) -> String {
+/// A table: one line per check, the reason under those that did not pass. The verdict says so if the engine is embedded.
+pub fn table(report: &GateReport, engine: EngineKind, style: Style) -> String {
     let width = report.checks.iter().map(|c| c.id.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for check in &report.checks {
-        line(&mut text, &format!("  {} {:width$}  {}", word(said(check), style), check.id, check.title));
+        line(
+            &mut text,
+            &format!("  {} {:width$}  {}", word(said(check), EngineKind::Real, style), check.id, check.title),
+        );
         let arrow = if check.verdict == Verdict::Pass { "" } else { "-> " };
         line(&mut text, &format!("          {:width$}  {arrow}{}", "", check.reason));
     }
     line(
         &mut text,
-        &format!("{} {} ({})", word(Said::Verdict(report.verdict), style), report.gate, tally(report)),
+        &format!(
+            "{} {} ({})",
+            word(Said::Verdict(report.verdict), engine, style),
+            report.gate,
+            tally(report)
+        ),
     );
     text
 }
 
-/// Markdown: verdict, a row per check, then the evidence of each.
-pub fn markdown(report: &GateReport) -> String {
+/// Markdown: verdict, a row per check, then the evidence of each. The verdict says so if the engine is embedded.
+pub fn markdown(report: &GateReport, engine: EngineKind) -> String {
     let mut text = String::new();
-    line(&mut text, &format!("# {}: {}\n", report.gate, report.verdict));
+    line(&mut text, &format!("# {}: {}{}\n", report.gate, report.verdict, mark(engine)));
     line(
         &mut text,
         &format!("At {}, {}. Configuration: sha256 `{}`.\n", report.at, tally(report), report.config_digest),
@@ -58,6 +67,14 @@ fn evidence(text: &mut String, check: &CheckReport) {
     line(text, &format!("\n### `{}`\n", check.id));
     for e in &check.evidence {
         line(text, &format!("    {} [{}] {}", e.at, e.source, e.text.replace(['\n', '\r'], " ")));
+    }
+}
+
+/// What follows a verdict that is true of a model only.
+fn mark(engine: EngineKind) -> &'static str {
+    match engine {
+        EngineKind::Real => "",
+        EngineKind::Embedded => " (embedded engine)",
     }
 }
 
@@ -95,8 +112,11 @@ fn said(check: &CheckReport) -> Said {
     if check.required || check.verdict == Verdict::Pass { Said::Verdict(check.verdict) } else { Said::Note }
 }
 
-fn word(said: Said, style: Style) -> String {
-    let padded = format!("{said:<7}");
+fn word(said: Said, engine: EngineKind, style: Style) -> String {
+    let padded = match engine {
+        EngineKind::Real => format!("{said:<7}"),
+        EngineKind::Embedded => format!("{said}{}", mark(engine)),
+    };
     if style == Style::Plain {
         return padded;
     }

@@ -94,8 +94,42 @@ fn the_engine_and_the_nodes_that_are_down_are_summed_up() {
         let second = &snapshot.nodes[1];
         snapshot.nodes[1] = Node { state: state.clone(), ..second.clone() };
         let report = judged(&snapshot, &counts(&[]));
-        assert_eq!((report.engine.managers, report.engine.nodes), (1, 2));
+        assert_eq!((report.swarm.managers, report.swarm.nodes), (1, 2));
         let full = of(&report, "full");
         assert_eq!((full.on_down_nodes, full.ended_tasks), (down, 1), "{state}");
     }
+}
+
+#[test]
+fn containers_on_nodes_that_are_down_count_with_the_tasks() {
+    let mut snapshot = owned(5);
+    snapshot.nodes[1] = Node { state: NodeState::Down, ..snapshot.nodes[1].clone() };
+    let by_hand = task("c", "none", TaskState::Running, &[("a", "10.2.0.12")]);
+    let node = Some(snapshot.nodes[1].id.clone());
+    snapshot.tasks.push(crate::Task { service: None, runtime: crate::Runtime::Attachment, node, ..by_hand });
+    assert_eq!(of(&judged(&snapshot, &counts(&[])), "a").on_down_nodes, 1);
+}
+
+#[test]
+fn an_error_that_is_known_becomes_a_finding_on_the_networks_of_its_service() {
+    let mut snapshot = owned(3);
+    snapshot.networks.push(network("b", "10.3.0.0/28"));
+    snapshot.services.push(service("bad", &[("b", "10.3.0.2")]));
+    let failed = crate::Task { error: "a known error".into(), ..task("f", "bad", TaskState::Failed, &[]) };
+    snapshot.tasks.push(failed);
+    let known = |is_finding| {
+        let text = || "text".to_owned();
+        crate::KnownError { signature: text(), meaning: text(), remedy: text(), is_finding }
+    };
+    let with = |is_finding: bool| {
+        let mut report = judged(&snapshot, &counts(&[]));
+        report.explain_errors(|error| (error == "a known error").then(|| known(is_finding)));
+        (report.task_errors.iter().filter(|e| e.known.is_some()).count(), report.findings)
+    };
+    let (explained, findings) = with(true);
+    assert_eq!(explained, 1);
+    let on: Vec<_> = findings.iter().flat_map(crate::Finding::networks).collect();
+    assert_eq!(on, ["b"], "{findings:?}");
+    let (explained, findings) = with(false);
+    assert_eq!((explained, findings.len()), (1, 0), "{findings:?}");
 }

@@ -80,3 +80,18 @@ fn a_task_that_waits_on_several_is_as_good_as_a_service() {
     snapshot.tasks.push(task("new", "app", TaskState::New, &[]));
     assert_eq!(full(&snapshot), [("proxy".to_owned(), Some(10))]);
 }
+
+/// A task of a service that waits itself says nothing of its own: its service is what is refused.
+#[test]
+fn one_network_alone_is_no_set_and_a_waiting_service_speaks_for_its_tasks() {
+    let mut snapshot = incident("10.2.0.0/24", 10);
+    snapshot.tasks.push(task("new", "app", TaskState::New, &[]));
+    let (counts, who) = (AllocatorCounts::default(), |snapshot: &Snapshot, counts| {
+        let waiting = Waiting::of(snapshot, counts);
+        waited_sets(&waiting).into_iter().map(|(who, on)| (who, on.len())).collect::<Vec<_>>()
+    });
+    assert_eq!(who(&snapshot, &counts), [("service app".to_owned(), 2)]);
+    snapshot.services.last_mut().unwrap().networks.pop();
+    snapshot.services.last_mut().unwrap().vips.pop();
+    assert_eq!(who(&snapshot, &counts), [], "one network is no set");
+}

@@ -59,3 +59,15 @@ fn ended_tasks_list_addresses_that_they_do_not_hold() {
     assert_eq!(ended_tasks(&snapshot, &NetworkId::new("b")), 0);
     assert_eq!(duplicates(&owners(&snapshot, &snapshot.networks[0])), []);
 }
+
+#[test]
+fn standalone_containers_have_a_share_of_their_own() {
+    let mut snapshot = snapshot();
+    for host in [20, 21] {
+        let held = format!("10.2.0.{host}");
+        let by_hand = task(&format!("c{host}"), "none", TaskState::Running, &[("a", &held)]);
+        snapshot.tasks.push(Task { service: None, runtime: crate::seen::Runtime::Attachment, ..by_hand });
+    }
+    let shares = shares(&snapshot, &owners(&snapshot, &snapshot.networks[0]));
+    assert_eq!(shares.iter().map(|s| s.attachments).sum::<u64>(), 2);
+}

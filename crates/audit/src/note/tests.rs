@@ -77,3 +77,17 @@ fn json_has_sentences_and_kinds() {
     assert_eq!(report["allocator_unknown_kind"]["kind"], "not_asked");
     assert_eq!(serde_json::from_value::<crate::Audit>(report).unwrap(), crate::audit(&snapshot()));
 }
+
+#[test]
+fn balancers_are_unsure_only_where_a_full_network_has_some_that_are() {
+    let mut full = snapshot();
+    full.services.push(service("late", &[("a", "")]));
+    let said = found(&full, &counts(&[]));
+    assert!(said.iter().any(|n| matches!(n, Note::Full { .. })), "{said:?}");
+    assert!(!said.iter().any(|n| matches!(n, Note::BalancersUnsure { .. })), "{said:?}");
+    let mut roomy = snapshot();
+    let preparing = task("p", "app", TaskState::Preparing, &[("a", "10.2.0.4")]);
+    roomy.tasks.push(Task { node: Some(crate::NodeId::new("n2")), ..preparing });
+    let said = found(&roomy, &counts(&[]));
+    assert!(!said.iter().any(|n| matches!(n, Note::BalancersUnsure { .. })), "{said:?}");
+}

@@ -21,6 +21,6 @@ pub use network::Network;
 pub use node::{Node, NodeAvailability, NodeState};
 pub use probes::{ProbeOutcome, Probes};
 pub use service::{EndpointMode, JobMode, Service, ServiceMode, Vip};
-pub use snapshot::{EngineFacts, NoSuchNetwork, Snapshot};
+pub use snapshot::{EngineFacts, EngineKind, NoSuchNetwork, Snapshot};
 pub use task::{Runtime, Task, TaskState};
 pub use update::{UpdateOrder, UpdateState, UpdateStatus};

@@ -42,6 +42,27 @@ pub struct EngineFacts {
     pub default_pools: Vec<String>,
     /// Prefix length of the subnets that it cuts from them.
     pub default_prefix: Option<u8>,
+    /// Whether it is a real engine; a file of an older pvcheck does not say, and is taken to be of one.
+    #[serde(default)]
+    pub kind: EngineKind,
+}
+
+/// Whether an engine is real.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// Docker's.
+    #[default]
+    Real,
+    /// pvcheck's embedded engine, a model: what is found on it is true of the model.
+    Embedded,
+}
+
+impl EngineKind {
+    /// The kind of an engine whose `/info` names this `OperatingSystem`, where a real one names its host's distribution.
+    pub fn of_operating_system(name: &str) -> Self {
+        if name == "pvcheck embedded engine" { Self::Embedded } else { Self::Real }
+    }
 }
 
 impl Snapshot {

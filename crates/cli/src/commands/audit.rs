@@ -18,7 +18,7 @@ use crate::signatures::known;
 const LISTED: usize = 5;
 
 pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> Result<u8, Failure> {
-    let saved = snapshot(args, asked).await?;
+    let saved = snapshot(args, asked, printer).await?;
     printer.done();
     let mut thresholds = Thresholds::default();
     if let Some(high) = asked.high {
@@ -36,11 +36,11 @@ pub(crate) async fn run(args: &Args, asked: &args::Audit, printer: &Printer) -> 
 }
 
 /// Reads a new snapshot and saves it for `--save`, or reads a saved one for `--snapshot`.
-async fn snapshot(args: &Args, asked: &args::Audit) -> Result<SavedSnapshot, Failure> {
+async fn snapshot(args: &Args, asked: &args::Audit, printer: &Printer) -> Result<SavedSnapshot, Failure> {
     if let Some(path) = &asked.snapshot {
-        return files::load(path);
+        return files::load(path, printer);
     }
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     let seen = session.snapshot_with_host().await?;
     // The file must judge as the engine does today, so the counts go into it as well.
     let counts = read_counts(&session.engine, &seen.snapshot).await;
@@ -66,14 +66,14 @@ fn keep(report: &mut Audit, names: &[String], snapshot: &Snapshot) -> Result<(),
 }
 
 fn table(report: &Audit, named: bool) -> String {
-    let engine = &report.engine;
+    let swarm = &report.swarm;
     let width = report.networks.iter().map(|n| n.name.chars().count()).max().unwrap_or(0).max(24);
     let mut text = format!(
         "engine {} (API {}), {} of {} nodes are managers\n\n{:<width$} {:>18} {:>7} {:>6} {:>5} {:>6} {:>4} {:>4} {:>6} {:>6}  {}\n",
-        engine.version,
-        engine.api,
-        engine.managers,
-        engine.nodes,
+        swarm.version,
+        swarm.api,
+        swarm.managers,
+        swarm.nodes,
         "NETWORK",
         "SUBNET",
         "USABLE",

@@ -8,7 +8,7 @@ use crate::printer::Printer;
 use crate::session::{Session, guarded};
 
 pub(crate) async fn run(args: &Args, asked: &args::Census, printer: &Printer) -> Result<u8, Failure> {
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     // A census creates nothing that lasts and starts no container, so the command itself is permission enough.
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let options =

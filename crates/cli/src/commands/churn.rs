@@ -20,7 +20,7 @@ const RESERVE: u64 = 16;
 
 pub(crate) async fn run(args: &Args, asked: &args::Churn, printer: &Printer) -> Result<u8, Failure> {
     let plan = plan(args, asked)?;
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     if !asked.apply {
         let snapshot = session.engine.snapshot().await?;
         snapshot.named_overlay(&plan.network).map_err(Failure::usage)?;

@@ -19,7 +19,7 @@ async fn stack_rm(args: &Args, asked: &DockerStackRm, printer: &Printer) -> Resu
     if let Some(name) = asked.stacks.iter().find(|name| is_blank(name)) {
         return Err(Failure::not_done(format!("invalid stack name: {name:?}")));
     }
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     let found = find_stacks(&session.engine, &asked.stacks).await?;
     for name in &found.missing {
         printer.note(&format!("Nothing found in stack: {name}"));

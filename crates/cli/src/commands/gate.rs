@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args::{self, Args, GateCommand, Output};
 use crate::failure::{DONE, Failure, Outcome, REFUSED};
 use crate::printer::Printer;
-use crate::report::{Document, Envelope, many};
+use crate::report::{Document, many};
 use crate::session::{Session, config, guarded};
 
 /// The list as JSON.
@@ -67,7 +67,7 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
         return Err(Failure::usage(format!("gate {gate} deploys stacks of its own; add --apply to let it")));
     }
     let config = config(args)?;
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     let ready = preflight(&session.engine, &config).await?;
     let runner = Runner { session: &session, config: &config, ready: &ready, asked, printer };
     let mut reports = Vec::new();
@@ -84,11 +84,11 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
         // Tables come one by one, because a gate may take minutes; JSON is one document and waits for the last.
         if printer.output() != Output::Json {
             let rendered = if printer.output() == Output::Table {
-                table(&report, Printer::style())
+                table(&report, printer.engine(), Printer::style())
             } else {
-                markdown(&report)
+                markdown(&report, printer.engine())
             };
-            printer.print(&rendered)?;
+            printer.print(&printer.marked(rendered))?;
         }
         let verdict = report.verdict;
         reports.push(report);
@@ -113,8 +113,10 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
 /// One gate is one object, several are a list.
 fn print_json(reports: &[GateReport], printer: &Printer) -> Result<(), Failure> {
     match (printer.output(), reports) {
-        (Output::Json, [one]) => printer.json(&Envelope::new(one)),
-        (Output::Json, several) => printer.json(&several.iter().map(Envelope::new).collect::<Vec<_>>()),
+        (Output::Json, [one]) => printer.json(&printer.envelope(one)),
+        (Output::Json, several) => {
+            printer.json(&several.iter().map(|one| printer.envelope(one)).collect::<Vec<_>>())
+        }
         _ => Ok(()),
     }
 }
@@ -160,9 +162,9 @@ impl Runner<'_> {
 
     fn save<F: Serialize>(&self, report: &GateReport, facts: &F) -> Result<(), Failure> {
         let Some(out) = &self.asked.out else { return Ok(()) };
-        write(out, &format!("{}.json", report.gate), &pretty(&Envelope::new(report))?)?;
+        write(out, &format!("{}.json", report.gate), &pretty(&self.printer.envelope(report))?)?;
         write(out, &format!("{}.facts.json", report.gate), &pretty(facts)?)?;
-        write(out, &format!("{}.md", report.gate), &markdown(report))
+        write(out, &format!("{}.md", report.gate), &markdown(report, self.printer.engine()))
     }
 }
 

@@ -25,27 +25,27 @@ pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -
         None => Since::Beginning,
     };
     let from = asked.since.map_or(ReadFrom::Beginning, ReadFrom::Time);
-    let scanner = Scanner::since(Catalogue::builtin(), since, None).role(role(args, asked).await);
+    let scanner = Scanner::since(Catalogue::builtin(), since, None).role(role(args, asked, printer).await);
     let scan = source.scan(&from, &Limits::default(), scanner).await.map_err(Failure::unknown)?;
     printer.done();
     printer.result(&scan, || text(&scan))?;
     Ok(scan.code())
 }
 
-async fn role(args: &Args, asked: &args::Scan) -> Role {
+async fn role(args: &Args, asked: &args::Scan, printer: &Printer) -> Role {
     match asked.role {
         Some(LogRole::Leader) => Role::Leader,
         Some(LogRole::Follower) => Role::Follower,
         // A file may be of any engine.
         None if asked.file.is_some() => Role::Unknown,
-        None => role_of_this_host(args).await.unwrap_or(Role::Unknown),
+        None => role_of_this_host(args, printer).await.unwrap_or(Role::Unknown),
     }
 }
 
 /// The role of this host's engine, whose journal is read. `None` if no engine answers as a manager, or if the one that does is
 /// on another host: the log is read all the same.
-async fn role_of_this_host(args: &Args) -> Option<Role> {
-    let snapshot = Session::open(args).await.ok()?.engine.snapshot().await.ok()?;
+async fn role_of_this_host(args: &Args, printer: &Printer) -> Option<Role> {
+    let snapshot = Session::open(args, printer).await.ok()?.engine.snapshot().await.ok()?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let node = snapshot.nodes.iter().find(|node| node.id == snapshot.engine.node)?;
     (node.hostname == host.trim()).then(|| engine_role(&snapshot))

@@ -103,9 +103,9 @@ async fn known(args: &Args, asked: &args::PlanSubnet, printer: &Printer) -> Resu
         return Ok(Known { list: read.list, default_pools, not_seen, nodes, source: "reservations" });
     }
     if let Some(path) = &asked.snapshot {
-        return Ok(of_snapshot(&files::load(path)?, "snapshot", printer));
+        return Ok(of_snapshot(&files::load(path, printer)?, "snapshot", printer));
     }
-    Ok(of_snapshot(&Session::open(args).await?.snapshot_with_host().await?, "engine", printer))
+    Ok(of_snapshot(&Session::open(args, printer).await?.snapshot_with_host().await?, "engine", printer))
 }
 
 fn of_snapshot(saved: &SavedSnapshot, source: &'static str, printer: &Printer) -> Known {

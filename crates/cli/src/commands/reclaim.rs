@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, printer: &Printer) -
         // The Swarm may have lost its quorum, or this manager its role: no call is made, not even by a sweep.
         return Err(ReclaimError::Unfinished { file }.into());
     }
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     let mut others = Vec::new();
     for host in &asked.helper {
         others.push(Engine::connect(host).await?);
@@ -114,7 +114,7 @@ async fn resume(
     options: &ReclaimOptions<'_>,
     printer: &Printer,
 ) -> Result<u8, Failure> {
-    let session = Session::reach(args).await?;
+    let session = Session::reach(args, printer).await?;
     let mut others = Vec::new();
     for host in &asked.helper {
         match Engine::reach(host, PATIENCE).await {

@@ -24,7 +24,7 @@ impl<T: Serialize> Document for Report<T> {
 
 pub(crate) async fn run(args: &Args, asked: &args::Stack, printer: &Printer) -> Result<u8, Failure> {
     let StackCommand::Rm(asked) = &asked.what;
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     if asked.apply { apply(&session, asked, printer).await } else { plan(&session, asked, printer).await }
 }
 

@@ -31,7 +31,7 @@ struct Swept {
 }
 
 pub(crate) async fn run(args: &Args, asked: &args::Apply, printer: &Printer) -> Result<u8, Failure> {
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     let mut runs = Vec::new();
     for (run, found) in leftover_runs(&session.engine).await? {
         let left = if asked.apply {

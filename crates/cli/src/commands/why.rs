@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Why, printer: &Printer) -> Re
     let mut found = if asked.probe {
         probed(args, asked, printer).await?
     } else {
-        let (snapshot, counts) = snapshot(args, asked).await?;
+        let (snapshot, counts) = snapshot(args, asked, printer).await?;
         why(&snapshot, &counts, &asked.subject)?
     };
     found.explain_errors(known);
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Why, printer: &Printer) -> Re
 
 /// The answer with probes on the candidates. Where one snapshot decides it, nothing is probed.
 async fn probed(args: &Args, asked: &args::Why, printer: &Printer) -> Result<Why, Failure> {
-    let session = Session::open(args).await?;
+    let session = Session::open(args, printer).await?;
     let (snapshot, counts) = session.counted().await?;
     let found = why(&snapshot, &counts, &asked.subject)?;
     let candidates: Vec<&Network> = snapshot
@@ -78,12 +78,16 @@ fn cost(found: &Why, candidates: &[&Network]) -> String {
     text
 }
 
-async fn snapshot(args: &Args, asked: &args::Why) -> Result<(Snapshot, AllocatorCounts), Failure> {
+async fn snapshot(
+    args: &Args,
+    asked: &args::Why,
+    printer: &Printer,
+) -> Result<(Snapshot, AllocatorCounts), Failure> {
     if let Some(path) = &asked.snapshot {
-        let saved = files::load(path)?;
+        let saved = files::load(path, printer)?;
         return Ok((saved.snapshot, saved.counts));
     }
-    Session::open(args).await?.counted().await
+    Session::open(args, printer).await?.counted().await
 }
 
 /// The table. Writing to a String cannot fail.

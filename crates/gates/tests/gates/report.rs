@@ -1,5 +1,6 @@
 //! What people see.
 
+use pvcheck_audit::EngineKind;
 use pvcheck_gates::{
     CheckReport, Evidence, Gate, GateReport, Reason, Style, Verdict, judge_m1, markdown, table,
 };
@@ -47,13 +48,22 @@ fn small() -> GateReport {
 }
 
 #[test]
+fn a_verdict_of_the_embedded_engine_says_so() {
+    let (table, markdown) =
+        (table(&small(), EngineKind::Embedded, Style::Plain), markdown(&small(), EngineKind::Embedded));
+    let verdict = small().verdict;
+    assert!(table.contains(&format!("{verdict} (embedded engine) {}", small().gate)), "{table}");
+    assert!(markdown.contains(&format!(": {verdict} (embedded engine)")), "{markdown}");
+}
+
+#[test]
 fn a_table_has_a_line_per_check_and_the_reason_under_it() {
-    insta::assert_snapshot!(table(&small(), Style::Plain));
+    insta::assert_snapshot!(table(&small(), EngineKind::Real, Style::Plain));
 }
 
 #[test]
 fn colour_changes_no_word() {
-    let coloured = table(&small(), Style::Coloured);
+    let coloured = table(&small(), EngineKind::Real, Style::Coloured);
     for (word, colour) in [("PASS", 32), ("FAIL", 31), ("UNKNOWN", 33)] {
         assert!(coloured.contains(&format!("\x1b[{colour}m{word}")), "{coloured:?}");
     }
@@ -65,12 +75,12 @@ fn colour_changes_no_word() {
     }
     plain += rest;
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(words(&plain), words(&table(&small(), Style::Plain)));
+    assert_eq!(words(&plain), words(&table(&small(), EngineKind::Real, Style::Plain)));
 }
 
 #[test]
 fn markdown_keeps_its_table_whatever_a_reason_says() {
-    let text = markdown(&small());
+    let text = markdown(&small(), EngineKind::Real);
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
     let columns = |row: &&str| row.replace("\\|", "").matches('|').count();
     assert_eq!(rows.iter().map(columns).collect::<Vec<_>>(), [6; 5], "{text}");
@@ -79,7 +89,11 @@ fn markdown_keeps_its_table_whatever_a_reason_says() {
 
 #[tokio::test]
 async fn the_table_of_m1_reads_well_healthy() {
-    insta::assert_snapshot!(table(&judge_m1(&config(), &facts(cc_ci()).await), Style::Plain));
+    insta::assert_snapshot!(table(
+        &judge_m1(&config(), &facts(cc_ci()).await),
+        EngineKind::Real,
+        Style::Plain
+    ));
 }
 
 #[tokio::test]
@@ -93,6 +107,7 @@ async fn the_table_of_m1_reads_well_broken() {
         unknown("engine log", "cannot read the engine log /var/log/docker.log: permission denied");
     insta::assert_snapshot!(table(
         &judge_m1(&config_with("10.10.0.0/24", "10.10.0.0/16"), &facts),
+        EngineKind::Real,
         Style::Plain
     ));
 }

@@ -133,7 +133,7 @@ async fn services_of_no_configuration_are_named_with_what_runs_and_the_gate_pass
         reason.starts_with("not in the configuration: dead (0/1 running), guest (2/2 running);"),
         "{reason}"
     );
-    let table = pvcheck_gates::table(&report, pvcheck_gates::Style::Plain);
+    let table = pvcheck_gates::table(&report, pvcheck_audit::EngineKind::Real, pvcheck_gates::Style::Plain);
     assert!(table.contains("  NOTE    services.unlisted"), "{table}");
     assert!(table.ends_with("PASS    pvcheck.m1 (18 pass, 0 fail, 0 unknown, 1 note)\n"), "{table}");
 }

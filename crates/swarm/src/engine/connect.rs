@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Method;
+use pvcheck_audit::EngineKind;
 use thiserror::Error;
 
 use super::connection::Connection;
@@ -29,6 +30,7 @@ const PONG_BYTES: usize = 1 << 10;
 pub struct Engine {
     connection: Connection,
     api: String,
+    kind: EngineKind,
 }
 
 /// Why no manager was reached. Each text says what to do next.
@@ -100,7 +102,7 @@ impl Engine {
         let engine = Self::reach(host, deadline).await?;
         let info: wire::Info = engine.connection.get("/info").await?;
         in_charge(host, &info)?;
-        Ok(engine)
+        Ok(Self { kind: EngineKind::of_operating_system(&info.operating_system), ..engine })
     }
 
     /// Connects to any engine, be it a manager, a worker or in no Swarm. `deadline` is that of every single call.
@@ -121,7 +123,7 @@ impl Engine {
         let version = version.ok_or_else(|| missing(if is_pong { "Api-Version" } else { "OK" }))?;
         let api = negotiate(version)
             .ok_or_else(|| ConnectError::TooOld { host: host.to_string(), api: offered.to_owned() })?;
-        Ok(Self { connection: plain.with_api(api.clone()), api })
+        Ok(Self { connection: plain.with_api(api.clone()), api, kind: EngineKind::Real })
     }
 
     /// The API version that was negotiated, such as `1.41`.
@@ -129,9 +131,14 @@ impl Engine {
         &self.api
     }
 
+    /// Whether it is a real engine, as far as it was asked: [`Engine::connect`] asks, [`Engine::reach`] takes it for one.
+    pub fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
     /// The same engine with another deadline per call.
     pub(crate) fn with_deadline(&self, deadline: Duration) -> Self {
-        Self { connection: self.connection.with_deadline(deadline), api: self.api.clone() }
+        Self { connection: self.connection.with_deadline(deadline), api: self.api.clone(), kind: self.kind }
     }
 
     /// The connection, for reads that this crate does not offer.

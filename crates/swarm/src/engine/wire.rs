@@ -21,6 +21,8 @@ pub(crate) struct Info {
     pub(crate) server_version: String,
     #[serde(rename = "SystemTime", default)]
     pub(crate) system_time: String,
+    #[serde(rename = "OperatingSystem", default)]
+    pub(crate) operating_system: String,
     #[serde(rename = "DockerRootDir", default)]
     pub(crate) docker_root_dir: String,
     #[serde(rename = "Swarm", default, deserialize_with = "nullable")]

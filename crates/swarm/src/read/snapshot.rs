@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::Ipv6Net;
 use jiff::Timestamp;
 use pvcheck_audit::{
-    EndpointMode, EngineFacts, JobMode, Network, NetworkId, Node, NodeId, Runtime, Service, ServiceId,
-    ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateStatus, Vip, without_values,
+    EndpointMode, EngineFacts, EngineKind, JobMode, Network, NetworkId, Node, NodeId, Runtime, Service,
+    ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateStatus, Vip,
+    without_values,
 };
 use pvcheck_ipam::{Pool, Subnet};
 
@@ -74,6 +75,7 @@ fn engine_facts(info: wire::Info, api: &str) -> EngineFacts {
         cluster: cluster.id,
         default_pools: cluster.default_addr_pool.unwrap_or_default(),
         default_prefix: cluster.subnet_size,
+        kind: EngineKind::of_operating_system(&info.operating_system),
     }
 }
 

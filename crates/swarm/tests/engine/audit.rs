@@ -53,10 +53,10 @@ fn assert_has(value: &Value, promised: &[&str]) {
 #[tokio::test]
 async fn the_json_is_what_scripts_rely_on() {
     let report = serde_json::to_value(audited(seven_on_a_28()).await).unwrap();
-    assert_has(&report, &["engine", "networks"]);
-    let engine = &report["engine"];
-    assert_eq!((&engine["version"], &engine["api"]), (&"20.10.24".into(), &"1.41".into()));
-    assert_eq!((&engine["managers"], &engine["nodes"]), (&1.into(), &1.into()));
+    assert_has(&report, &["swarm", "networks"]);
+    let swarm = &report["swarm"];
+    assert_eq!((&swarm["version"], &swarm["api"]), (&"20.10.24".into(), &"1.41".into()));
+    assert_eq!((&swarm["managers"], &swarm["nodes"]), (&1.into(), &1.into()));
     let networks = report["networks"].as_array().unwrap();
     assert_eq!(networks[0]["name"], "ingress", "ingress comes first");
     for network in networks {
