@@ -145,3 +145,47 @@ fn lack<'a>(snapshot: &'a Snapshot, task: &'a Task) -> Lack<'a> {
     on.retain(|n| !has(n));
     Lack { task, service: task.service.as_ref().and_then(|id| snapshot.service(id)), on }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seen::Runtime;
+    use crate::testing::{at, network, rejected, service, task, world};
+
+    #[test]
+    fn a_rejected_task_is_replaced_by_one_of_its_slot_that_runs_or_failed_later() {
+        let first = Task { since: Some(at(10)), ..rejected("1", "app") };
+        let replaced = |other: Task| {
+            let mut snapshot = world();
+            snapshot.tasks = vec![first.clone(), other];
+            is_replaced(&snapshot, &first)
+        };
+        assert!(replaced(task("2", "app", crate::TaskState::Running, &[])));
+        assert!(!replaced(task("2", "other", crate::TaskState::Running, &[])));
+        assert!(!replaced(Task { slot: Some(2), ..task("2", "app", crate::TaskState::Running, &[]) }));
+        assert!(replaced(Task { since: Some(at(11)), ..rejected("2", "app") }));
+        assert!(!replaced(Task { since: Some(at(9)), ..rejected("2", "app") }));
+        assert!(replaced(Task { since: Some(at(10)), ..rejected("2", "app") }), "by id at the same time");
+        assert!(!replaced(Task { since: Some(at(10)), ..rejected("0", "app") }));
+    }
+
+    #[test]
+    fn overlays_are_those_of_the_service_or_of_the_attachment() {
+        let mut snapshot = world();
+        snapshot.networks = vec![
+            network("ingress", "10.0.0.0/24"),
+            network("a", "10.2.0.0/28"),
+            Network { driver: "bridge".into(), scope: "local".into(), ..network("local", "172.17.0.0/16") },
+        ];
+        let mesh = Service { publishes_ingress: true, ..service("mesh", &[("a", "")]) };
+        let dnsrr = Service { endpoint: EndpointMode::Dnsrr, ..mesh.clone() };
+        let names = |networks: Vec<&Network>| networks.iter().map(|n| n.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(overlays_wanted(&snapshot, &mesh)), ["a", "ingress"]);
+        assert_eq!(names(overlays_wanted(&snapshot, &dnsrr)), ["a"]);
+        let none = service("none", &[("a", ""), ("a", ""), ("local", "")]);
+        assert_eq!(names(overlays_wanted(&snapshot, &none)), ["a"]);
+        let by_hand = task("c", "", crate::TaskState::New, &[("a", ""), ("local", "")]);
+        let by_hand = Task { service: None, runtime: Runtime::Attachment, ..by_hand };
+        assert_eq!(names(overlays_of(&snapshot, &by_hand)), ["a"]);
+    }
+}

@@ -149,6 +149,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_count_is_believed_of_a_leader_of_29_and_later_only() {
+        let mut snapshot = crate::testing::world();
+        assert_eq!(counts_refused(&snapshot), None);
+        for (version, believed) in [("29.0.0", true), ("30.1", true), ("28.5.2", false), ("dev", false)] {
+            snapshot.nodes[0].engine_version = version.into();
+            assert_eq!(counts_refused(&snapshot).is_none(), believed, "{version}");
+        }
+        snapshot.nodes[0].leader = false;
+        assert_eq!(counts_refused(&snapshot), Some(CountsUnknown::NoLeader));
+        snapshot.engine.api = "1.51".into();
+        assert_eq!(counts_refused(&snapshot), Some(CountsUnknown::ApiTooOld { api: "1.51".into() }));
+    }
+
+    #[test]
     fn only_newer_apis_are_asked() {
         assert!(["1.52", "1.55"].iter().all(|api| speaks_counts(api)));
         assert!(["1.51", "1.41", "", "2", "1."].iter().all(|api| !speaks_counts(api)));

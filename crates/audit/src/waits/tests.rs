@@ -36,3 +36,41 @@ fn a_service_waits_where_it_lacks_a_virtual_address() {
         assert!(waits.iter().all(|w| w.network_name.is_some() == (w.network.as_str() != "gone")));
     }
 }
+
+/// Which tasks move a ring unseen: those that are new and have the network among theirs.
+#[test]
+fn a_new_task_waits_on_every_network_of_its_service() {
+    use crate::seen::{Runtime, Task, TaskState};
+    use crate::testing::task;
+    let mut snapshot = world();
+    snapshot.networks.extend([
+        network("a", "10.2.0.0/28"),
+        network("b", "10.3.0.0/28"),
+        network("ingress", "10.0.0.0/24"),
+    ]);
+    snapshot.services.extend([
+        service("on_a", &[("a", "10.2.0.2")]),
+        service("on_both", &[("a", "10.2.0.3"), ("b", "10.3.0.3")]),
+        Service { publishes_ingress: true, ..service("mesh", &[("b", "10.3.0.4")]) },
+    ]);
+    let new = |id: &str, of: &str| task(id, of, TaskState::New, &[]);
+    snapshot.tasks.extend([
+        new("1", "on_a"),
+        new("2", "on_both"),
+        new("3", "mesh"),
+        // Of a service that is gone: the allocator does not serve it.
+        new("4", "gone"),
+        task("5", "on_a", TaskState::Pending, &[("a", "10.2.0.5")]),
+        // Not wanted any more, perhaps of a specification with other networks.
+        Task { desired: TaskState::Shutdown, ..new("6", "mesh") },
+        Task { service: None, runtime: Runtime::Attachment, ..task("7", "", TaskState::New, &[("a", "")]) },
+    ]);
+    let on = |network: &str| {
+        let waiting = waiting_tasks(&snapshot, &NetworkId::new(network));
+        waiting.into_iter().map(|(service, task)| format!("{service}/{task}")).collect::<Vec<_>>()
+    };
+    assert_eq!(on("a"), ["on_a/1", "on_both/2", "mesh/6", "/7"]);
+    assert_eq!(on("b"), ["on_both/2", "mesh/3", "mesh/6"]);
+    assert_eq!(on("ingress"), ["mesh/3", "mesh/6"]);
+    assert_eq!(on("elsewhere"), ["mesh/6"]);
+}
