@@ -124,3 +124,37 @@ pub struct NoSuchNetwork {
     /// What there is; `ingress` at least, unless it was removed.
     pub overlays: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seen::NetworkId;
+    use crate::testing::{network, service, world};
+
+    #[test]
+    fn only_the_embedded_engine_names_itself_as_its_operating_system() {
+        let kinds = ["Debian GNU/Linux 12 (bookworm)", "", "pvcheck embedded engine"]
+            .map(EngineKind::of_operating_system);
+        assert_eq!(kinds, [EngineKind::Real, EngineKind::Real, EngineKind::Embedded]);
+    }
+
+    #[test]
+    fn an_overlay_is_found_by_its_name_and_by_its_id() {
+        let mut snapshot = world();
+        snapshot.networks.push(Network { id: NetworkId::new("n1"), ..network("proxy", "10.2.0.0/28") });
+        snapshot.networks.push(Network { driver: "bridge".into(), ..network("bridge", "172.17.0.0/16") });
+        let id = |name| snapshot.overlay(name).map(|n| n.id.as_str());
+        assert_eq!([id("proxy"), id("n1"), id("bridge"), id("n")], [Some("n1"), Some("n1"), None, None]);
+    }
+
+    #[test]
+    fn stacks_are_those_of_services_and_networks_each_once() {
+        let mut snapshot = world();
+        let of = |stack: &str| Some(stack.to_owned());
+        snapshot.services.push(Service { stack: of("shop"), ..service("shop_app", &[]) });
+        snapshot.services.push(service("alone", &[]));
+        snapshot.networks.push(Network { stack: of("blog"), ..network("blog_default", "10.2.0.0/28") });
+        snapshot.networks.push(Network { stack: of("shop"), ..network("shop_default", "10.3.0.0/28") });
+        assert_eq!(snapshot.stacks(), ["blog", "shop"]);
+    }
+}

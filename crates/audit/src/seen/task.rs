@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn every_word_of_the_engine_is_the_state_that_prints_it() {
+        let words = "new pending assigned accepted preparing ready starting running complete shutdown failed \
+                     rejected remove orphaned";
+        for word in words.split_whitespace() {
+            assert_eq!(serde_json::to_value(TaskState::from_word(word)).expect("a word"), word);
+        }
+        assert_eq!(TaskState::from_word("allocated"), TaskState::Pending);
+        assert_eq!(TaskState::from_word("dreaming"), TaskState::Unknown);
+    }
+
+    #[test]
     fn only_an_order_to_end_makes_a_task_stop() {
         use TaskState::{Complete, New, Preparing, Ready, Remove, Running, Shutdown, Unknown};
         for (state, desired, stopping) in [
