@@ -160,9 +160,9 @@ mod tests {
             snapshot.tasks = vec![first.clone(), other];
             is_replaced(&snapshot, &first)
         };
-        assert!(replaced(task("2", "app", crate::TaskState::Running, &[])));
-        assert!(!replaced(task("2", "other", crate::TaskState::Running, &[])));
-        assert!(!replaced(Task { slot: Some(2), ..task("2", "app", crate::TaskState::Running, &[]) }));
+        assert!(replaced(task("2", "app", TaskState::Running, &[])));
+        assert!(!replaced(task("2", "other", TaskState::Running, &[])));
+        assert!(!replaced(Task { slot: Some(2), ..task("2", "app", TaskState::Running, &[]) }));
         assert!(replaced(Task { since: Some(at(11)), ..rejected("2", "app") }));
         assert!(!replaced(Task { since: Some(at(9)), ..rejected("2", "app") }));
         assert!(replaced(Task { since: Some(at(10)), ..rejected("2", "app") }), "by id at the same time");
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(names(overlays_wanted(&snapshot, &dnsrr)), ["a"]);
         let none = service("none", &[("a", ""), ("a", ""), ("local", "")]);
         assert_eq!(names(overlays_wanted(&snapshot, &none)), ["a"]);
-        let by_hand = task("c", "", crate::TaskState::New, &[("a", ""), ("local", "")]);
+        let by_hand = task("c", "", TaskState::New, &[("a", ""), ("local", "")]);
         let by_hand = Task { service: None, runtime: Runtime::Attachment, ..by_hand };
         assert_eq!(names(overlays_of(&snapshot, &by_hand)), ["a"]);
     }

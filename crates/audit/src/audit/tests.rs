@@ -106,7 +106,7 @@ fn containers_on_nodes_that_are_down_count_with_the_tasks() {
     snapshot.nodes[1] = Node { state: NodeState::Down, ..snapshot.nodes[1].clone() };
     let by_hand = task("c", "none", TaskState::Running, &[("a", "10.2.0.12")]);
     let node = Some(snapshot.nodes[1].id.clone());
-    snapshot.tasks.push(crate::Task { service: None, runtime: crate::Runtime::Attachment, node, ..by_hand });
+    snapshot.tasks.push(Task { service: None, runtime: crate::Runtime::Attachment, node, ..by_hand });
     assert_eq!(of(&judged(&snapshot, &counts(&[])), "a").on_down_nodes, 1);
 }
 
@@ -115,11 +115,11 @@ fn an_error_that_is_known_becomes_a_finding_on_the_networks_of_its_service() {
     let mut snapshot = owned(3);
     snapshot.networks.push(network("b", "10.3.0.0/28"));
     snapshot.services.push(service("bad", &[("b", "10.3.0.2")]));
-    let failed = crate::Task { error: "a known error".into(), ..task("f", "bad", TaskState::Failed, &[]) };
+    let failed = Task { error: "a known error".into(), ..task("f", "bad", TaskState::Failed, &[]) };
     snapshot.tasks.push(failed);
     let known = |is_finding| {
         let text = || "text".to_owned();
-        crate::KnownError { signature: text(), meaning: text(), remedy: text(), is_finding }
+        KnownError { signature: text(), meaning: text(), remedy: text(), is_finding }
     };
     let with = |is_finding: bool| {
         let mut report = judged(&snapshot, &counts(&[]));
@@ -128,7 +128,7 @@ fn an_error_that_is_known_becomes_a_finding_on_the_networks_of_its_service() {
     };
     let (explained, findings) = with(true);
     assert_eq!(explained, 1);
-    let on: Vec<_> = findings.iter().flat_map(crate::Finding::networks).collect();
+    let on: Vec<_> = findings.iter().flat_map(Finding::networks).collect();
     assert_eq!(on, ["b"], "{findings:?}");
     let (explained, findings) = with(false);
     assert_eq!((explained, findings.len()), (1, 0), "{findings:?}");
