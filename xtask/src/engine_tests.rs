@@ -20,6 +20,9 @@ mod tests;
 
 /// Files that need the machine for themselves.
 const ALONE: &[&str] = &["lab", "removal"];
+/// Those that take minutes, the longest first, so that no lane waits at the end for one of them.
+const LONGEST: &[&str] =
+    &["why", "leaks", "subnets", "reclaim", "pvcheck", "world", "killed", "faults", "status"];
 /// How many of the others run at a time: two cores are enough for two that wait.
 const LANES: usize = 2;
 
@@ -50,9 +53,12 @@ fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Those that need the machine for themselves, and the others.
+/// Those that need the machine for themselves, and the others, those that take longest first.
 fn split(names: Vec<String>) -> (Vec<String>, Vec<String>) {
-    names.into_iter().partition(|name| ALONE.contains(&name.as_str()))
+    let (alone, mut others): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|name| ALONE.contains(&name.as_str()));
+    others.sort_by_key(|name| LONGEST.iter().position(|long| long == name).unwrap_or(LONGEST.len()));
+    (alone, others)
 }
 
 /// Runs `one` for each name, at most `lanes` at a time, and returns a line for each that failed.
