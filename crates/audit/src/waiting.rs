@@ -10,7 +10,7 @@ use crate::owners::{Owners, owners};
 use crate::seen::{
     AllocatorCounts, EndpointMode, Network, NetworkId, Probes, Service, Snapshot, Task, TaskState,
 };
-use crate::waits::{VipWait, waiting_services};
+use crate::waits::{VipWait, lacks_mesh, waiting_services};
 
 /// How long a service or a task may lack an address before it counts as waiting. Allocation takes milliseconds.
 pub(crate) const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
@@ -140,10 +140,16 @@ pub(crate) fn overlays_of<'a>(snapshot: &'a Snapshot, task: &Task) -> Vec<&'a Ne
 }
 
 fn lack<'a>(snapshot: &'a Snapshot, task: &'a Task) -> Lack<'a> {
+    let service = task.service.as_ref().and_then(|id| snapshot.service(id));
+    // A network that is gone refuses as well, and so whatever the others do.
+    let is_gone = |id: &NetworkId| !snapshot.networks.iter().any(|n| n.id == *id);
+    if service.is_some_and(|s| lacks_mesh(s, &snapshot.networks) || s.networks.iter().any(is_gone)) {
+        return Lack { task, service, on: Vec::new() };
+    }
     let has = |n: &Network| task.addresses_on(&n.id).next().is_some();
     let mut on = overlays_of(snapshot, task);
     on.retain(|n| !has(n));
-    Lack { task, service: task.service.as_ref().and_then(|id| snapshot.service(id)), on }
+    Lack { task, service, on }
 }
 
 #[cfg(test)]

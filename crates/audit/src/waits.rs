@@ -33,9 +33,21 @@ pub fn waits_among(services: &[Service], networks: &[Network]) -> Vec<VipWait> {
     services.iter().flat_map(|service| waits_of(service, networks)).collect()
 }
 
+/// True iff the service publishes through the routing mesh and there is no network for it. The allocator refuses such a
+/// service before it asks for any address (swarmkit `manager/allocator/network.go`, `allocateService`), so that what it
+/// and its tasks wait for says nothing of their networks.
+pub(crate) fn lacks_mesh(service: &Service, networks: &[Network]) -> bool {
+    service.publishes_ingress
+        && service.endpoint == EndpointMode::Vip
+        && !networks.iter().any(|network| network.ingress)
+}
+
 fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
     // dnsrr has no virtual address at all; one from before is freed on the switch to it.
     if service.endpoint == EndpointMode::Dnsrr {
+        return Vec::new();
+    }
+    if lacks_mesh(service, networks) {
         return Vec::new();
     }
     // A port in ingress mode costs an address of the mesh as well (swarmkit `IsIngressNetworkNeeded`).

@@ -303,3 +303,62 @@ fn a_full_network_without_a_waiter_is_no_verdict() {
     assert_eq!((found.verdict, found.summary.as_str()), (Verdict::Running, "service idle wants no task"));
     assert_eq!((found.findings, found.remedies), (vec![], vec![]));
 }
+
+/// The kinds of the findings that an answer has.
+fn findings(found: &Why) -> Vec<String> {
+    let kind =
+        |f: &crate::Finding| serde_json::to_value(f).expect("plain data")["kind"].as_str().map(str::to_owned);
+    found.findings.iter().filter_map(kind).collect()
+}
+
+/// What is said beside the answer concerns the service that was asked about, and no other.
+#[test]
+fn findings_are_of_the_service_and_its_networks() {
+    let none = counts(&[]);
+    let mut world = networks();
+    world.services.push(service("late", &[("a", ""), ("full", "")]));
+    world.services.push(service("elsewhere", &[("b", "")]));
+    let asked = ask(&world, &none, "late");
+    assert_eq!(findings(&asked), ["retries_lose_addresses"], "{:?}", asked.findings);
+    let other = ask(&world, &none, "elsewhere");
+    assert_eq!(findings(&other), [] as [&str; 0], "{:?}", other.findings);
+}
+
+#[test]
+fn a_missing_ingress_concerns_those_that_publish_through_it() {
+    let none = counts(&[]);
+    let mut world = networks();
+    world.services.push(Service { publishes_ingress: true, ..service("web", &[("a", "10.2.0.9")]) });
+    world.services.push(service("plain", &[("a", "10.2.0.10")]));
+    world.tasks.push(task("w", "web", TaskState::New, &[]));
+    world.tasks.push(task("p", "plain", TaskState::Pending, &[("a", "10.2.0.11")]));
+    let web = ask(&world, &none, "web");
+    assert_eq!(web.verdict, Verdict::Network, "{}", web.summary);
+    assert_eq!(kinds(&web), ["create_ingress", "publish_in_host_mode"]);
+    assert!(findings(&web).contains(&"ingress_missing".to_owned()), "{:?}", web.findings);
+    assert!(web.chain.iter().any(|link| link.fact.contains("not allocated")), "{:?}", web.chain);
+    let plain = ask(&world, &none, "plain");
+    assert!(!findings(&plain).contains(&"ingress_missing".to_owned()), "{:?}", plain.findings);
+}
+
+/// What a catalogue says comes before the steps that only look, once for each signature, and only where the error is why.
+#[test]
+fn known_errors_become_the_first_steps() {
+    let mut world = with(service("bad", &[("a", "10.2.0.9")]));
+    for n in 1..=2 {
+        let failed = task(&format!("f{n}"), "bad", TaskState::Failed, &[]);
+        let error = format!("it failed in way {n}");
+        world.tasks.push(Task { error, desired: TaskState::Shutdown, ..failed });
+    }
+    let text = || "text".to_owned();
+    let known = crate::KnownError { signature: text(), meaning: text(), remedy: text(), is_finding: true };
+    let mut found = ask(&world, &counts(&[]), "bad");
+    assert_eq!(found.verdict, Verdict::NotAddress, "{}", found.summary);
+    found.explain_errors(|_| Some(known.clone()));
+    assert_eq!(kinds(&found).iter().filter(|k| *k == "heal_error").count(), 1, "one step for both errors");
+    assert_eq!(kinds(&found)[0], "heal_error");
+
+    let mut full = ask(&with(service("late", &[("full", "")])), &counts(&[]), "late");
+    full.explain_errors(|_| Some(known.clone()));
+    assert!(!kinds(&full).contains(&"heal_error".to_owned()), "{:?}", kinds(&full));
+}

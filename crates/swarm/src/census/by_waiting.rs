@@ -1,4 +1,5 @@
-//! A census of a network on which nothing is free, known from what waits there: no address is asked for.
+//! A census of a network on which nothing is free, known from what waits there: no address is asked for. A task without a
+//! network shows that the allocator is at work.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -8,9 +9,10 @@ use pvcheck_audit::{AllocatorCounts, FullBecause, Network, Snapshot, pool_counts
 
 use super::actors::{self, Names};
 use super::doubt::Doubt;
-use super::prober::JUST_MADE;
+use super::prober::{CAUGHT_UP, JUST_MADE};
 use super::report::{Census, CensusMethod};
 use super::settle::{elapsed_ms, local_load_balancer, named_owners, subnets_of, told_apart};
+use super::witness::allocator_has_tried;
 use crate::engine::{CallError, wait_until};
 use crate::operation::Operation;
 
@@ -33,8 +35,13 @@ pub(super) async fn count(
     if after.transpose()?.is_some() {
         return Ok(None);
     }
+    let names = Names::new(op.run, network);
+    // An allocator that is hung or late serves nobody, however much is free.
+    if !allocator_has_tried(op, &names.nth(0), CAUGHT_UP).await? {
+        return Ok(None);
+    }
     let after = op.engine.snapshot().await?;
-    let changed = actors::difference(before, &after, network, &Names::new(op.run, network));
+    let changed = actors::difference(before, &after, network, &names);
     let second = proven(&after, network);
     if changed.is_some() || second.as_ref() != Some(&first) {
         return Ok(None);

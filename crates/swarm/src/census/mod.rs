@@ -17,6 +17,7 @@ mod report;
 mod ring;
 mod run;
 mod settle;
+mod witness;
 
 pub use doubt::Doubt;
 pub use read_only::census_by_status;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use pvcheck_audit::{Network, Service, Snapshot, Task, TaskState, counts_refused};
+use pvcheck_audit::{Network, Service, Snapshot, Task, counts_refused};
 use pvcheck_ipam::Capacity;
 
 use super::actors::{self, Names, Waiter};
@@ -12,10 +12,11 @@ use super::doubt::Doubt;
 use super::evidence::{Evidence, Settled, parts};
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
 use super::ring::{Steps, Turn};
+use super::witness::allocator_has_tried;
 use crate::engine::{CallError, Events, SwarmChange, poll, wait_until};
 use crate::operation::Operation;
 use crate::progress::Progress;
-use crate::read::{read_services, read_tasks_of};
+use crate::read::read_services;
 use crate::run::RunId;
 use crate::write::Writer;
 
@@ -34,7 +35,7 @@ pub(super) struct Prober<'a> {
 }
 
 /// How long an event, or the allocator's next attempt, may take: both come within milliseconds on an idle leader.
-const CAUGHT_UP: Duration = Duration::from_secs(5);
+pub(super) const CAUGHT_UP: Duration = Duration::from_secs(5);
 
 /// How long a service or a task may be without an address before that counts as waiting: one that is just being made has
 /// none for some milliseconds.
@@ -281,22 +282,8 @@ impl Prober<'_> {
         turn.saw_stopping(others.iter().any(|t| t.is_stopping_on(&self.network.id)));
     }
 
-    /// Waits until the allocator has tried to serve everything that was asked for before this call; false if it did not
-    /// within `CAUGHT_UP`.
-    ///
-    /// The allocator takes the store's events in their order, and a task without a network is served as well (swarmkit
-    /// `manager/allocator/network.go`): once one that is made now is past `new`, what came before and has no address yet
-    /// has been refused one. An allocator that is merely busy is so told from an empty pool.
+    /// True iff the allocator has tried to serve everything that was asked for before this call.
     pub(super) async fn allocator_has_tried(&self) -> Result<bool, CallError> {
-        let service = self.writer.create_witness(&self.next_name(), self.op.run).await?;
-        let tried = wait_until!(CAUGHT_UP.min(self.time_left()), async {
-            match read_tasks_of(self.op.engine, &service).await {
-                Ok(tasks) => tasks.iter().any(|t| TaskState::New < t.state).then_some(Ok(())),
-                Err(error) => Some(Err(error)),
-            }
-        })
-        .transpose();
-        self.writer.remove_service(&service).await?;
-        Ok(tried?.is_some())
+        allocator_has_tried(self.op, &self.next_name(), CAUGHT_UP.min(self.time_left())).await
     }
 }

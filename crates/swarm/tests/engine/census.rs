@@ -305,7 +305,26 @@ async fn where_the_waiting_proves_the_count_no_address_is_asked_for() {
         assert_eq!((found.leaked, &found.leaked_addresses), (Some(3), &really.leaked), "{found:?}");
         assert_eq!(found.usable, found.owned + 3, "{found:?}");
     }
-    assert_eq!(writes(&sim), NOTHING);
+    // A service without a network, made and removed, shows that the allocator is at work.
+    let writes = writes(&sim);
+    assert_eq!(writes.len(), 4, "{writes:?}");
+    assert!(
+        writes.chunks(2).all(|two| two[0].starts_with("POST") && two[1].starts_with("DELETE")),
+        "{writes:?}"
+    );
+    assert_eq!(truth(&sim, "shared"), really);
+}
+
+/// An allocator that hangs serves no one, however much is free: that something waits proves nothing then.
+#[tokio::test]
+async fn what_waits_for_an_allocator_that_hangs_proves_no_leak() {
+    let mut model = world("10.90.0.0/28", 1, 2);
+    model.settings_mut().timings.allocation = Duration::from_hours(1);
+    model.create_service(ServiceDraft::new("late").on("shared").json()).expect("a fresh name");
+    model.advance(SETTLE);
+    let sim = start(model);
+    let error = taken(&sim, "shared").await.unwrap_err();
+    assert!(matches!(&error, CensusError::ServiceWaits { service, .. } if service == "late"), "{error:?}");
 }
 
 /// Each attempt to serve them takes and gives back an address, in no list and no event.
