@@ -60,16 +60,17 @@ fn one_churn_at_a_time_and_nothing_is_left_of_the_lock() {
     let rig = Rig::new(world());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let engine = runtime.block_on(Engine::connect(&rig.sim.host().parse().unwrap())).unwrap();
-    let somebody = LockRequest {
+    let other = LockRequest {
         run: RunId::unique(),
-        holder: "somebody".into(),
+        holder: "another operator".into(),
         purpose: "a reclaim".into(),
         lasts: Duration::from_mins(5),
         break_held: None,
         resumable: false,
     };
-    runtime.block_on(Lock::take(&engine, Permit::granted_by_operator(), &somebody)).unwrap();
-    churn(&rig, &["--stacks", "1", "--apply", "--quiet"]).assert_refused(4, &["somebody", "--break-lock"]);
+    runtime.block_on(Lock::take(&engine, Permit::granted_by_operator(), &other)).unwrap();
+    churn(&rig, &["--stacks", "1", "--apply", "--quiet"])
+        .assert_refused(4, &["another operator", "--break-lock"]);
     assert!(!rig.writes().iter().any(|w| w.contains("/networks/create")));
     let done = churn(&rig, &["--stacks", "1", "--apply", "--break-lock", "it is gone"]);
     assert_eq!(done.code, Some(0), "{done:?}");

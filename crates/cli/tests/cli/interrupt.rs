@@ -93,7 +93,7 @@ fn a_second_ctrl_c_does_not_stop_the_cleaning() {
     until("stacks stand", || has(&rig, "services pvcheck-throwaway-"));
     send(&child, Signal::INT);
     until("it cleans up", || !has(&rig, "services pvcheck-throwaway-"));
-    // It may have ended in between, and then there is nobody to tell.
+    // It may have ended in between, and then there is no process to signal.
     let _ = kill_process(Pid::from_child(&child), Signal::INT);
     let done = ended(child);
     assert_eq!(done.code, Some(130), "{done:?}");

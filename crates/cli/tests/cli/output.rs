@@ -215,7 +215,7 @@ fn m2_behind_a_broken_core_route_is_refused() {
 }
 
 #[test]
-fn tables_are_plain_where_nobody_looks() {
+fn tables_are_plain_without_a_terminal() {
     let rig = Rig::new(waiting()).configured();
     for args in
         [&["audit"] as &[&str], &["gate", "run", "pvcheck.m1"], &["routes"], &["census", "backups_internal"]]

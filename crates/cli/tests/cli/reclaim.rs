@@ -93,7 +93,7 @@ fn who_holds_the_lock_is_named() {
     let words = ["--apply", "--strategy", "restart", "--now", "--restart-command", "true", "shared"];
     let words = with_state(state.to_str().unwrap(), &words);
     rig.run(&words).assert_refused(4, &["pvcheck on another-host, process 7", "--break-lock REASON"]);
-    assert_eq!(rig.writes(), [] as [&str; 0], "no census beside somebody else's work");
+    assert_eq!(rig.writes(), [] as [&str; 0], "no census beside the work of another");
 
     let done = rig.run(&[&words[..], &["--break-lock", "it is gone"]].concat());
     // Nothing was really restarted, so the address is still lost.

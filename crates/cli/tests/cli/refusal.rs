@@ -81,7 +81,7 @@ fn a_network_without_a_subnet() {
 }
 
 #[test]
-fn somebody_who_waits() {
+fn a_service_that_waits_refuses_what_would_cost_addresses() {
     let rig = Rig::new(waiting());
     let apply = [&CHURN[..], &["--apply"]].concat();
     for args in [&["census", "proxy"] as &[&str], &apply] {

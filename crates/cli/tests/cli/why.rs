@@ -269,7 +269,7 @@ fn the_incidents_own_shape_names_network_number_and_cure() {
 }
 
 #[test]
-fn audit_finds_what_is_wrong_with_networks_that_nobody_waits_on() {
+fn audit_finds_what_is_wrong_with_networks_that_nothing_waits_on() {
     let mut model = cc_ci();
     assert_eq!(Rig::new(cc_ci()).run(&["audit"]).code, Some(0));
     overlay(&mut model, "first", "10.95.0.0/24");

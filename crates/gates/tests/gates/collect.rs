@@ -183,7 +183,7 @@ async fn m2_deploys_nothing_while_a_core_route_is_down() {
 }
 
 #[tokio::test]
-async fn m2_deploys_nothing_while_somebody_waits() {
+async fn m2_deploys_nothing_while_a_service_waits() {
     let mut model = cc_ci();
     model.create_network(&NetworkDraft::overlay("full").subnet("10.91.0.0/29").json()).unwrap();
     let filler = ServiceDraft::new("filler").on("full").constraint("node.labels.no==1").replicas(4);

@@ -38,7 +38,7 @@ impl Moment<'_> {
         self.network.in_use(self.status)
     }
 
-    /// The addresses that nobody owns, or why the difference does not tell.
+    /// The addresses without an owner, or why the difference does not tell.
     fn leaked(&self) -> Result<u64, Doubt> {
         let (then, now) = (self.owners(self.before), self.owners(self.after));
         let network = self.network.name.clone();
@@ -65,7 +65,7 @@ impl Moment<'_> {
             .any(|look| look.tasks.iter().any(|t| t.is_stopping_on(&self.network.id)))
     }
 
-    /// An address that the allocator has freed and somebody still has (L3) hides one that is leaked.
+    /// An address that the allocator has freed and an owner still uses (L3) hides one that is leaked.
     fn in_two_hands(&self, now: &Owners) -> Option<Doubt> {
         let network = self.network.name.clone();
         if let Some(address) = now.duplicates().first() {

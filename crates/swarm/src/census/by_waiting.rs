@@ -36,7 +36,7 @@ pub(super) async fn count(
         return Ok(None);
     }
     let names = Names::new(op.run, network);
-    // An allocator that is hung or late serves nobody, however much is free.
+    // An allocator that is hung or late serves nothing, however much is free.
     if !allocator_has_tried(op, &names.nth(0), CAUGHT_UP).await? {
         return Ok(None);
     }

@@ -251,7 +251,7 @@ async fn the_size_decides_on_the_method() {
     }
 }
 
-/// Nobody can be attached to it by name; a published port takes an address there all the same.
+/// No task can be attached to it by name; a published port takes an address there all the same.
 #[tokio::test]
 async fn ingress_can_be_asked_by_cursor_only() {
     let sim = start(with_shared("10.90.0.0/24"));
@@ -269,7 +269,7 @@ async fn ingress_can_be_asked_by_cursor_only() {
     assert_one_line(&error);
 }
 
-/// While somebody waits, every address that a census gives back costs that somebody more (L2).
+/// While a service waits, every address that a census gives back lets it lose another one (L2).
 #[tokio::test]
 async fn it_is_refused_while_a_service_waits_and_nothing_is_made() {
     let mut model = world("10.90.0.0/28", 6, 0);
@@ -401,7 +401,7 @@ async fn a_manager_that_is_demoted_half_way_is_an_error() {
     assert_one_line(&error);
 }
 
-/// What somebody held while the census went round is not leaked, though no look at the owners, before or after, shows
+/// What another service held while the census went round is not leaked, though no look at the owners, before or after, shows
 /// who it was.
 #[tokio::test]
 async fn who_comes_and_goes_while_it_goes_round_yields_no_false_leak() {
@@ -409,13 +409,13 @@ async fn who_comes_and_goes_while_it_goes_round_yields_no_false_leak() {
     let really = truth(&sim, "shared").leaked;
     let engine = connect(&sim).await;
     let (coming, guests) = (AtomicU64::new(0), AtomicU64::new(0));
-    // In the first half of each turn somebody comes with every batch and somebody else goes; then all have gone.
+    // In the first half of each turn a service comes with every batch and another one goes; then all have gone.
     let busy = |progress| {
         let Progress::Count { done, total, .. } = progress else { return };
         let n = coming.fetch_add(1, Ordering::Relaxed);
         sim.with_model(|model| {
             if let Some(before) = n.checked_sub(1) {
-                // In the second half there is nobody to remove.
+                // In the second half there is none to remove.
                 drop(model.remove_service(&format!("guest-{before}")));
             }
             if done * 2 < total {

@@ -192,7 +192,7 @@ async fn which_of_several_is_full_is_not_guessed() {
         ],
         "a census is refused while it waits, a probe is not"
     );
-    // Somebody who waits on that one only is evidence.
+    // What waits on that one only is evidence.
     service(&mut model, ServiceDraft::new("other").on("lossy").replicas(0));
     let found = explained(model, "app").await;
     let network = found.network.unwrap();
