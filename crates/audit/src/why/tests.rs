@@ -362,3 +362,63 @@ fn known_errors_become_the_first_steps() {
     full.explain_errors(|_| Some(known.clone()));
     assert!(!kinds(&full).contains(&"heal_error".to_owned()), "{:?}", kinds(&full));
 }
+
+/// What is proposed for removal holds most as a stack, and is never the waiting service's own.
+#[test]
+fn removals_are_of_others_and_by_stack() {
+    let of = |stack: &str, service: Service| Service { stack: Some(stack.into()), ..service };
+    let mut world = with(of("own", service("late", &[("a", "")])));
+    world.services.push(of("own", service("sister", &[("a", "10.2.0.2")])));
+    world.services.push(of("shop", service("shop_db", &[("a", "10.2.0.3")])));
+    world.services.push(of("shop", service("shop_web", &[("a", "10.2.0.4")])));
+    world.services.push(service("alone", &[("a", "10.2.0.5")]));
+    for (id, of, host) in [("1", "shop_db", 6), ("2", "shop_web", 7), ("3", "alone", 8), ("4", "sister", 9)] {
+        let held = format!("10.2.0.{host}");
+        world.tasks.push(task(id, of, TaskState::Running, &[("a", &held)]));
+    }
+    let by_hand = task("5", "", TaskState::Running, &[("a", "10.2.0.10")]);
+    let node = Some(NodeId::new("n2"));
+    world.tasks.push(Task { service: None, runtime: crate::seen::Runtime::Attachment, node, ..by_hand });
+    world.nodes[1].state = NodeState::Down;
+    let found = ask(&world, &counts(&[("a", 16, 0)]), "late");
+    let text: Vec<_> = found.remedies.iter().map(ToString::to_string).collect();
+    let line =
+        |part: &str| text.iter().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{text:#?}"));
+    assert!(line("shop").contains('4'), "two addresses of each of its services: {text:#?}");
+    assert!(line("alone").contains('2'), "{text:#?}");
+    assert!(!text.iter().any(|line| line.contains("sister") || line.contains("stack own")), "{text:#?}");
+    let commands: Vec<_> = found.remedies.iter().filter_map(Remedy::command).collect();
+    assert!(
+        commands.iter().any(|c| c == "docker node rm --force host-n2"),
+        "the container's node: {commands:?}"
+    );
+}
+
+/// Each answer is about what was asked, with the network's sum and the oldest wait on it.
+#[test]
+fn the_chain_has_the_sum_of_the_network_and_the_oldest_wait() {
+    let mut world = with(Service { updated: Some(crate::testing::at(700)), ..service("late", &[("a", "")]) });
+    world.services.push(Service { updated: Some(crate::testing::at(600)), ..service("later", &[("a", "")]) });
+    world.services.push(service("other", &[("b", "")]));
+    world.services.push(service("holder", &[("a", "10.2.0.2")]));
+    world.tasks.push(task("h", "holder", TaskState::Running, &[("a", "10.2.0.3")]));
+    let found = ask(&world, &counts(&[]), "late");
+    let link = found.chain.iter().find(|link| link.subject == "network a").expect("the network");
+    assert_eq!(link.since, Some(crate::testing::at(600)), "{link:?}");
+    let sum =
+        "13 usable, 3 owned (1 VIPs, 1 tasks, 1 load balancers, 0 standalone containers), 10 leaked, 0 free";
+    assert!(link.fact.starts_with(sum), "{}", link.fact);
+    assert!(found.summary.contains("late") && !found.summary.contains("other"), "{}", found.summary);
+    let other = ask(&world, &counts(&[]), "other");
+    assert_eq!(other.network.map(|n| n.name).as_deref(), Some("b"));
+}
+
+/// A task is answered for by itself, not by what another task lacks.
+#[test]
+fn a_task_that_is_asked_about_is_the_one_that_lacks() {
+    let mut world = with(dnsrr("some", &["a"]));
+    world.tasks.push(task("new", "some", TaskState::New, &[]));
+    world.tasks.push(task("runs", "some", TaskState::Running, &[("a", "10.2.0.5")]));
+    assert_eq!(ask(&world, &counts(&[]), "new").verdict, Verdict::Address);
+    assert_eq!(ask(&world, &counts(&[]), "runs").verdict, Verdict::Running);
+}
