@@ -421,4 +421,7 @@ fn a_task_that_is_asked_about_is_the_one_that_lacks() {
     world.tasks.push(task("runs", "some", TaskState::Running, &[("a", "10.2.0.5")]));
     assert_eq!(ask(&world, &counts(&[]), "new").verdict, Verdict::Address);
     assert_eq!(ask(&world, &counts(&[]), "runs").verdict, Verdict::Running);
+    world.services.push(dnsrr("fine", &["b"]));
+    world.tasks.push(task("f", "fine", TaskState::Running, &[("b", "10.3.0.5")]));
+    assert_eq!(ask(&world, &counts(&[]), "fine").verdict, Verdict::Running, "what another service lacks");
 }
