@@ -6,12 +6,14 @@
 pub mod fault_proxy;
 pub mod stacks;
 
-use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, Write as _};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Once;
+use std::sync::{Mutex, Once};
+use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
 use pvcheck_swarm::Host;
@@ -164,8 +166,57 @@ pub fn pvcheck() -> Result<PathBuf, Box<dyn std::error::Error>> {
     built("pvcheck-cli", "pvcheck")
 }
 
-/// Cargo names the programs of a test's own package only, so it is asked where it put the others.
+/// The programs that were asked for, each asked of cargo once in a process.
+static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+
 fn built(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let mut built = BUILT.lock().map_err(|error| error.to_string())?;
+    if let Some(path) = built.get(program) {
+        return Ok(path.clone());
+    }
+    let path = kept(program, &built_now(package, program)?)?;
+    built.insert(program.to_owned(), path.clone());
+    Ok(path)
+}
+
+/// Another name for a program. Cargo takes the one that it prints away for a moment whenever another process builds with
+/// other features (each set of features has a file of its own, and the last one gets the name), and a test that starts it
+/// just then finds nothing.
+fn kept(program: &str, printed: &Path) -> std::io::Result<PathBuf> {
+    let folder = printed.with_file_name("for-tests");
+    std::fs::create_dir_all(&folder)?;
+    let since = Instant::now();
+    loop {
+        match link_to(program, printed, &folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound && since.elapsed() < BACK => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// How long a program that cargo replaces may be away.
+const BACK: Duration = Duration::from_secs(30);
+
+/// A link that is named by the file's number, which no other file gets as long as the link is there.
+fn link_to(program: &str, printed: &Path, folder: &Path) -> std::io::Result<PathBuf> {
+    let number = std::fs::metadata(printed)?.ino();
+    let link = folder.join(format!("{program}-{number}"));
+    match std::fs::hard_link(printed, &link) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    if std::fs::metadata(&link)?.ino() == number {
+        return Ok(link);
+    }
+    // It was replaced in between: the link is to the new one, under the old one's number.
+    std::fs::remove_file(&link)?;
+    Err(ErrorKind::NotFound.into())
+}
+
+/// Cargo names the programs of a test's own package only, so it is asked where it put the others.
+fn built_now(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let words = ["build", "--quiet", "--package", package, "--message-format", "json"];
     let messages = text(Command::new(cargo).current_dir(env!("CARGO_MANIFEST_DIR")).args(words))?;
@@ -175,4 +226,32 @@ fn built(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Er
         named.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     };
     messages.lines().find_map(of_program).ok_or_else(|| format!("cargo built no program {program}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_replaced_stays_under_its_other_name() -> Outcome {
+        let folder = tempfile::tempdir()?;
+        let printed = folder.path().join("program");
+        let (late, first) = (printed.clone(), Instant::now());
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            std::fs::write(late, "old")
+        });
+        let old = kept("program", &printed)?;
+        assert!(first.elapsed() < BACK, "it came while it was waited for");
+        writer.join().map_err(|_| "the writer panicked")??;
+        std::fs::remove_file(&printed)?;
+        std::fs::write(&printed, "new")?;
+        let new = kept("program", &printed)?;
+        assert_eq!(
+            (std::fs::read_to_string(&old)?, std::fs::read_to_string(&new)?),
+            ("old".into(), "new".into())
+        );
+        assert_eq!(kept("program", &printed)?, new, "the same file has the same name");
+        Ok(())
+    }
 }
