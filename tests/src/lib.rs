@@ -185,6 +185,7 @@ fn built(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Er
 fn kept(program: &str, printed: &Path) -> std::io::Result<PathBuf> {
     let folder = printed.with_file_name("for-tests");
     std::fs::create_dir_all(&folder)?;
+    forget_old(&folder)?;
     let since = Instant::now();
     loop {
         match link_to(program, printed, &folder) {
@@ -194,6 +195,19 @@ fn kept(program: &str, printed: &Path) -> std::io::Result<PathBuf> {
             outcome => return outcome,
         }
     }
+}
+
+/// Removes links to programs that were built more than a week ago: those of today's tests are younger.
+fn forget_old(folder: &Path) -> std::io::Result<()> {
+    const WEEK: Duration = Duration::from_hours(7 * 24);
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        let built = entry.metadata().and_then(|metadata| metadata.modified());
+        if built.is_ok_and(|at| at.elapsed().is_ok_and(|age| WEEK < age)) {
+            // Another test may just have removed it.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 /// How long a program that cargo replaces may be away.

@@ -55,7 +55,10 @@ impl<'a> Waiting<'a> {
         // A time that is not known counts as long ago: an address that is missing is worth a word.
         let patient = |w: &VipWait| {
             let service = snapshot.service_named(&w.service);
-            service.is_none_or(|s| has_waited(snapshot, s.updated, PATIENCE) != Some(false))
+            // Without the mesh's network it waits for that, and not for an address.
+            service.is_none_or(|s| {
+                has_waited(snapshot, s.updated, PATIENCE) != Some(false) && !lacks_mesh(s, &snapshot.networks)
+            })
         };
         let waits = waiting_services(snapshot).into_iter().filter(patient).collect();
         // NEW is the only state without addresses: the allocator moves a task on to PENDING once it has all of them.

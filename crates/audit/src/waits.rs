@@ -47,9 +47,6 @@ fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
     if service.endpoint == EndpointMode::Dnsrr {
         return Vec::new();
     }
-    if lacks_mesh(service, networks) {
-        return Vec::new();
-    }
     // A port in ingress mode costs an address of the mesh as well (swarmkit `IsIngressNetworkNeeded`).
     let ingress = networks.iter().find(|n| n.ingress && service.publishes_ingress).map(|n| &n.id);
     let wanted = service.networks.iter().chain(ingress);
@@ -69,7 +66,7 @@ fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
                 network: (*id).clone(),
                 network_name: network.map(|n| n.name.clone()),
                 network_allocated: network.is_some_and(Network::is_allocated),
-                only_here: lacking.len() == 1,
+                only_here: lacking.len() == 1 && !lacks_mesh(service, networks),
             }
         })
         .collect()

@@ -33,7 +33,7 @@ pub(crate) struct Global {
     pub(crate) config: Option<PathBuf>,
     /// Run against the embedded engine, a model of a Swarm, instead of a real one
     #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) engine: Option<EngineKind>,
+    pub(crate) engine: Option<EngineChoice>,
     /// Format of the result; markdown is for `gate run` only
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
@@ -47,7 +47,7 @@ pub(crate) struct Global {
 
 /// An engine that is not a real one.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum EngineKind {
+pub(crate) enum EngineChoice {
     /// A model of a Swarm manager with the cc-ci world on it
     Embedded,
 }

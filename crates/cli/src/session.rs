@@ -9,7 +9,7 @@ use pvcheck_sim::Sim;
 use pvcheck_swarm::{Engine, Host, Operation, read_counts, sweep_run};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Args, EngineKind};
+use crate::args::{Args, EngineChoice};
 use crate::embedded::embedded;
 use crate::failure::{Failure, INTERRUPTED, NOT_DONE, REFUSED, USAGE};
 use crate::files;
@@ -27,7 +27,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) async fn open(args: &Args, printer: &Printer) -> Result<Self, Failure> {
         let (host, embedded) = match args.global.engine {
-            Some(EngineKind::Embedded) => {
+            Some(EngineChoice::Embedded) => {
                 let sim = embedded().await?;
                 (sim.host().parse::<Host>().map_err(Failure::unknown)?, Some(sim))
             }

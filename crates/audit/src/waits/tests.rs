@@ -74,3 +74,20 @@ fn a_new_task_waits_on_every_network_of_its_service() {
     assert_eq!(on("ingress"), ["mesh/3", "mesh/6"]);
     assert_eq!(on("elsewhere"), ["mesh/6"]);
 }
+
+/// It waits, so that nothing may call the Swarm at rest; but for the mesh's network, so that it proves no other one full.
+#[test]
+fn a_service_without_a_mesh_waits_and_proves_nothing() {
+    use crate::seen::AllocatorCounts;
+    use crate::waiting::Waiting;
+    let mut snapshot = world();
+    snapshot.networks.push(network("a", "10.2.0.0/28"));
+    snapshot.services.push(Service { publishes_ingress: true, ..service("web", &[("a", "")]) });
+    let waits = waiting_services(&snapshot);
+    assert_eq!(waits.iter().map(|w| (w.service.as_str(), w.only_here)).collect::<Vec<_>>(), [("web", false)]);
+    let counts = AllocatorCounts::default();
+    let waiting = Waiting::of(&snapshot, &counts);
+    assert_eq!((waiting.full(&snapshot.networks[0]), waiting.waits("web")), (None, false));
+    snapshot.networks.push(network("ingress", "10.0.0.0/24"));
+    assert!(Waiting::of(&snapshot, &counts).waits("web"), "with the mesh it is an address that it lacks");
+}

@@ -103,16 +103,17 @@ fn decide<'a>(case: &Case<'a>) -> Decision<'a> {
     if let Some(settled) = case.task.and_then(|t| other_causes::of_task(case, t)) {
         return settled;
     }
+    // Before any address: without the mesh's network the allocator asks for none.
+    if let Some(meshless) = for_ingress(case) {
+        return meshless;
+    }
     // A task beyond NEW has its addresses, whatever its service waits for now.
     if case.task.is_none_or(|t| t.state == TaskState::New)
         && let Some(waits) = for_vip(case)
     {
         return waits;
     }
-    for_address(case)
-        .or_else(|| for_balancer(case))
-        .or_else(|| for_ingress(case))
-        .unwrap_or_else(|| other_causes::decide(case))
+    for_address(case).or_else(|| for_balancer(case)).unwrap_or_else(|| other_causes::decide(case))
 }
 
 fn update_link(service: &str, update: &UpdateStatus) -> Link {

@@ -10,9 +10,9 @@ use crate::exhaustion::balancer_patience;
 use crate::faults::{causes, pools_have_free};
 use crate::full_because::FullBecause;
 use crate::losses::names;
-use crate::seen::{EndpointMode, Network, Service, Task, TaskState};
+use crate::seen::{Network, Service, Task, TaskState};
 use crate::waiting::{Waiting, has_waited, lacked_balancer, overlays_of, overlays_wanted};
-use crate::waits::waiting_services;
+use crate::waits::{lacks_mesh, waiting_services};
 
 /// The decision if the service lacks a virtual address.
 pub(super) fn for_vip<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
@@ -108,18 +108,20 @@ pub(super) fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
 
 /// The decision if the service publishes through the routing mesh and there is no `ingress` network.
 pub(super) fn for_ingress<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
-    let service = case.service.filter(|s| s.publishes_ingress && s.endpoint == EndpointMode::Vip)?;
-    let task = case.tasks().find(|t| t.state == TaskState::New && t.is_wanted())?;
-    if case.waiting.snapshot.networks.iter().any(|n| n.ingress) {
+    let snapshot = case.waiting.snapshot;
+    let service = case.service.filter(|s| lacks_mesh(s, &snapshot.networks))?;
+    // One that has its addresses from before, and whose tasks have theirs, goes on running.
+    let task = case.tasks().find(|t| t.state == TaskState::New && t.is_wanted());
+    if task.is_none() && !waiting_services(snapshot).iter().any(|w| w.service == service.name) {
         return None;
     }
     let summary = format!(
         "service {} publishes a port through the routing mesh, and the Swarm has no ingress network",
         service.name
     );
-    let links = vec![new_link(case, task, "its service is not allocated")];
+    let links = task.map(|t| new_link(case, t, "its service is not allocated")).into_iter().collect();
     let remedies = vec![RemedyKind::CreateIngress, RemedyKind::PublishInHostMode];
-    Some(Decision { links, remedies, ..Decision::new(Verdict::Network, summary, Some(task)) })
+    Some(Decision { links, remedies, ..Decision::new(Verdict::Network, summary, task) })
 }
 
 /// The networks of a task that are full by other evidence than a rejected task, which may be this very one.

@@ -23,6 +23,7 @@ fn the_embedded_engine_needs_nothing() {
     assert_eq!(audit.code, Some(0), "{audit:?}");
     let audit = audit.json();
     assert_kind(&audit, "audit");
+    assert_eq!(audit["engine"], "embedded", "{audit}");
     let proxy = audit["networks"].as_array().unwrap().iter().find(|n| n["name"] == "proxy").unwrap();
     assert_eq!((&proxy["subnets"][0], &proxy["usable"]), (&"10.10.0.0/24".into(), &253.into()));
     let census = Done::of(bare(dir.path(), &["--engine", "embedded", "census", "proxy", "-o", "json"]));
@@ -37,6 +38,7 @@ fn audit_json() {
     let rig = Rig::new(waiting());
     let report = json_of(&rig, &["audit"], 1);
     assert_kind(&report, "audit");
+    assert_eq!(report["engine"], "embedded", "behind a socket too");
     let one = json_of(&rig, &["audit", "proxy"], 0);
     assert_eq!(one["networks"].as_array().unwrap().len(), 1, "{one}");
     assert_eq!(rig.writes(), [] as [&str; 0]);
