@@ -10,6 +10,8 @@ use crate::losses::{freed, losing, names};
 
 /// How many stacks and services are proposed for removal, at most.
 const PROPOSED: usize = 3;
+/// While the leader is demoted two managers must hold the Swarm's state.
+const HAND_OVER: usize = 3;
 
 /// The steps that a decision asks for, in the order in which they are to be tried.
 pub(crate) fn remedies(case: &Case<'_>, decision: &Decision<'_>) -> Vec<RemedyKind> {
@@ -109,13 +111,21 @@ fn free_addresses(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     let (first, later) = if update { (stop_losing, None) } else { (None, stop_losing) };
     steps.splice(0..0, first);
     if let Some(leaked @ 1..) = network.leaked {
-        steps.push(RemedyKind::Reclaim { network: name(), leaked });
+        steps.push(RemedyKind::Reclaim { network: name(), leaked, led_by: led_by(case) });
     }
     steps.extend(later);
     steps.extend(removals(case, network));
     steps.extend(down_nodes(case, network));
     steps.extend(enlarge(case, network));
     steps
+}
+
+/// The host name of the leader if it is the engine that was asked and there are managers enough to hand over.
+fn led_by(case: &Case<'_>) -> Option<String> {
+    let snapshot = case.waiting.snapshot;
+    let managers = snapshot.nodes.iter().filter(|node| node.manager).count();
+    let asked = snapshot.nodes.iter().find(|node| node.id == snapshot.engine.node)?;
+    (asked.leader && HAND_OVER <= managers).then(|| asked.hostname.clone())
 }
 
 /// The allocator does not try again by itself until an address is given back (swarmkit `network.go`, `procUnallocatedServices`).
@@ -195,7 +205,7 @@ fn tell_apart(case: &Case<'_>, candidates: &[WaitedOn]) -> Vec<RemedyKind> {
     let (first, later) = if update { (stop_losing, None) } else { (None, stop_losing) };
     steps.extend(first);
     steps.push(RemedyKind::Probe { subject, networks: names() });
-    steps.push(RemedyKind::ReclaimCandidates { networks: names() });
+    steps.push(RemedyKind::ReclaimCandidates { networks: names(), led_by: led_by(case) });
     steps.extend(later);
     steps.extend(candidates.iter().map(|n| RemedyKind::CountCandidate {
         network: n.name.clone(),

@@ -88,11 +88,18 @@ pub enum RemedyKind {
         network: String,
         /// How many are leaked.
         leaked: u64,
+        /// The leader's host name if the leader was asked and has other managers beside it: it cannot hand over through
+        /// itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        led_by: Option<String>,
     },
     /// Give back the addresses that are leaked on whichever of several networks is full.
     ReclaimCandidates {
         /// The networks.
         networks: Vec<String>,
+        /// As in [`Self::Reclaim`].
+        #[serde(skip_serializing_if = "Option::is_none")]
+        led_by: Option<String>,
     },
     /// Replace a network by one with the larger subnet.
     Recreate {
@@ -332,14 +339,18 @@ impl fmt::Display for RemedyKind {
             Self::DeployAgain { service, stack } => write_deploy_again(f, service, stack.as_deref()),
             Self::HealError { remedy, .. } => f.write_str(remedy),
             Self::Probe { networks, .. } => write_probe(f, networks),
-            Self::ReclaimCandidates { networks } => write_reclaim_candidates(f, networks),
+            Self::ReclaimCandidates { networks, led_by } => {
+                write_reclaim_candidates(f, networks, led_by.as_deref())
+            }
             Self::RollBack { service } => {
                 write!(f, "take the last update of {service} back; tasks that run go on running")
             }
             Self::StopFirst { service, .. } => write_stop_first(f, service),
             Self::InspectPlacement { .. } => f.write_str("see what it asks of a node"),
             Self::PublishInHostMode => f.write_str(PUBLISH_IN_HOST_MODE),
-            Self::Reclaim { network, leaked } => write_reclaim(f, network, *leaked),
+            Self::Reclaim { network, leaked, led_by } => {
+                write_reclaim(f, network, *leaked, led_by.as_deref())
+            }
             Self::Recreate { network } => write_recreate(f, network),
             Self::RecreateUnallocated { network, .. } => write!(
                 f,
@@ -385,12 +396,22 @@ fn write_probe(f: &mut fmt::Formatter<'_>, networks: &[String]) -> fmt::Result {
     )
 }
 
-fn write_reclaim_candidates(f: &mut fmt::Formatter<'_>, networks: &[String]) -> fmt::Result {
-    write!(
-        f,
-        "take back what is leaked on {}, whichever is full; nothing is restarted where there are managers enough",
-        networks.join(" or ")
-    )
+fn write_reclaim_candidates(
+    f: &mut fmt::Formatter<'_>,
+    networks: &[String],
+    led_by: Option<&str>,
+) -> fmt::Result {
+    let networks = networks.join(" or ");
+    write!(f, "take back what is leaked on {networks}, whichever is full; {}", where_to_reclaim(led_by))
+}
+
+fn where_to_reclaim(led_by: Option<&str>) -> String {
+    match led_by {
+        Some(leader) => format!(
+            "run it on a manager other than {leader}, which leads and cannot hand over through itself, and nothing is restarted"
+        ),
+        None => "nothing is restarted where there are managers enough".to_owned(),
+    }
 }
 
 fn write_stop_first(f: &mut fmt::Formatter<'_>, service: &str) -> fmt::Result {
@@ -407,11 +428,13 @@ fn write_deploy_again(f: &mut fmt::Formatter<'_>, service: &str, stack: Option<&
     }
 }
 
-fn write_reclaim(f: &mut fmt::Formatter<'_>, network: &str, leaked: u64) -> fmt::Result {
-    write!(
-        f,
-        "take back the {leaked} leaked addresses of {network}; nothing is restarted where there are managers enough"
-    )
+fn write_reclaim(
+    f: &mut fmt::Formatter<'_>,
+    network: &str,
+    leaked: u64,
+    led_by: Option<&str>,
+) -> fmt::Result {
+    write!(f, "take back the {leaked} leaked addresses of {network}; {}", where_to_reclaim(led_by))
 }
 
 fn write_remove_node(f: &mut fmt::Formatter<'_>, node: &str, network: &str, addresses: u64) -> fmt::Result {

@@ -89,6 +89,32 @@ fn a_rejected_task_that_is_asked_about_is_evidence_for_itself() {
     assert_eq!((network.name.as_str(), network.full_because), ("a", Some(FullBecause::AskedWaitsOnlyHere)));
 }
 
+/// A leader cannot be promoted through itself, so the step names the place where it works.
+#[test]
+fn a_reclaim_is_sent_to_another_manager_where_the_leader_was_asked() {
+    let told = |managers: usize, asked_leads: bool| {
+        let mut snapshot = with(service("late", &[("a", "")]));
+        while snapshot.nodes.len() < 4 {
+            let more = snapshot.nodes[0].clone();
+            snapshot.nodes.push(more);
+        }
+        for (n, node) in snapshot.nodes.iter_mut().enumerate() {
+            node.id = NodeId::new(format!("m{n}"));
+            node.hostname = format!("host{n}");
+            (node.manager, node.leader) = (n < managers, n == 0);
+        }
+        snapshot.engine.node = NodeId::new(if asked_leads { "m0" } else { "m1" });
+        let found = ask(&snapshot, &counts(&[("a", 16, 0)]), "late");
+        let reclaim = found.remedies.iter().find(|r| matches!(r.kind, RemedyKind::Reclaim { .. }));
+        let said = reclaim.expect("leaks are taken back").to_string();
+        assert!(said.contains("host0") || said.contains("managers enough"), "{said}");
+        said.contains("on a manager other than host0")
+    };
+    assert!(told(3, true) && told(4, true));
+    assert!(!told(3, false), "a follower can hand over");
+    assert!(!told(1, true) && !told(2, true), "nobody to hand over to");
+}
+
 /// Cheapest first: what comes back by itself, removals, reclaim, down nodes, a larger network; and lost ones last.
 #[test]
 fn remedies_come_in_the_order_of_their_cost() {

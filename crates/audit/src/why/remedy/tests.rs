@@ -40,7 +40,11 @@ fn all() -> Vec<(RemedyKind, &'static str, Option<&'static str>)> {
         ),
         (R::InspectPlacement { service: service() }, "inspect_placement", Some(placement)),
         (R::PublishInHostMode, "publish_in_host_mode", None),
-        (R::Reclaim { network: network(), leaked: 4 }, "reclaim", Some("pvcheck reclaim --apply")),
+        (
+            R::Reclaim { network: network(), leaked: 4, led_by: None },
+            "reclaim",
+            Some("pvcheck reclaim --apply"),
+        ),
         (R::Recreate { network: network() }, "recreate", None),
         (
             R::RecreateUnallocated { network: network(), service: service(), stack: None },
@@ -117,7 +121,7 @@ fn ways_out() -> Vec<(RemedyKind, &'static str, Option<&'static str>)> {
             Some("pvcheck why app --probe"),
         ),
         (
-            R::ReclaimCandidates { networks: vec![network()] },
+            R::ReclaimCandidates { networks: vec![network()], led_by: None },
             "reclaim_candidates",
             Some("pvcheck reclaim --apply"),
         ),
