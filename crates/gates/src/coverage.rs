@@ -18,6 +18,9 @@ use crate::need::Need;
 use crate::observed::Observed;
 use crate::reason::Reason;
 
+#[cfg(test)]
+mod tests;
+
 /// Facts that know how much of them was observed.
 pub(crate) trait Coverage {
     /// Why a check cannot pass on what these facts have of `need`; `None` iff it was observed whole.
@@ -28,7 +31,11 @@ impl Coverage for M1Facts {
     fn gap(&self, config: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
         match need {
             Need::Journal => self.journal.gap(doubt),
-            Need::Leaked => about.overlay().and_then(|overlay| self.leaks(&overlay.name).err()),
+            Need::Leaked => match about.overlay() {
+                Some(overlay) => self.leaks(&overlay.name).err(),
+                // No check but one about an overlay can rest on its count.
+                None => Some(never_observed()),
+            },
             Need::Routes => self.routes.gap(|facts| missing_route(config, about, facts)),
             Need::Snapshot => self.snapshot.gap(|_| None),
             Need::Canary
@@ -53,7 +60,11 @@ impl Coverage for M2Facts {
             Need::Churn => self.churn.gap(not_done),
             // Records since the mark: without any, the engine had nothing to say, which a complete log may well show.
             Need::Journal => self.journal.gap(|scan| (!scan.complete).then_some(Reason::LogIncomplete)),
-            Need::Leaked => about.overlay().and_then(|overlay| self.leaks(&overlay.name).err()),
+            Need::Leaked => match about.overlay() {
+                Some(overlay) => self.leaks(&overlay.name).err(),
+                // No check but one about an overlay can rest on its count.
+                None => Some(never_observed()),
+            },
             Need::Residue => self.residue.gap(|_| None),
             Need::RoutesAfter => self.routes_after.gap(|facts| missing_route(config, about, facts)),
             Need::RoutesDuring => self.routes_during.gap(|watch| not_watched(config, about, watch)),

@@ -213,3 +213,36 @@ impl TryFrom<SavedOutcome> for ChurnOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::{ChurnRefusal, Unseen};
+    use crate::testing::{blind_m2, done, seen};
+
+    #[test]
+    fn a_gate_is_refused_where_nothing_was_begun_or_the_churn_was_not_let() {
+        let whole = done();
+        assert!(!whole.was_refused(), "it ran to its end");
+        assert!(blind_m2().was_refused(), "nothing was begun");
+        let canary_alone = M2Facts { canary: whole.canary.clone(), ..blind_m2() };
+        assert!(!canary_alone.was_refused(), "the canary was deployed");
+        let churn_alone = M2Facts { churn: whole.churn.clone(), ..blind_m2() };
+        assert!(!churn_alone.was_refused(), "the churn ran");
+        let stopped = RouteWatch { rounds: 1, died: Some(GateStep::Canary), routes: Vec::new() };
+        let died = M2Facts { routes_during: seen(stopped), ..blind_m2() };
+        assert!(!died.was_refused(), "a route died under way");
+        let calm = RouteWatch { rounds: 1, died: None, routes: Vec::new() };
+        assert!(M2Facts { routes_during: seen(calm), ..blind_m2() }.was_refused());
+        let refusal = ChurnOutcome::Refused(ChurnRefusal::LockHeld { error: "held".into() });
+        assert!(M2Facts { churn: seen(refusal.clone()), ..whole }.was_refused());
+        assert!(M2Facts { churn: seen(refusal), ..died }.was_refused());
+    }
+
+    #[test]
+    fn each_step_says_when_it_was() {
+        let steps = [GateStep::Canary, GateStep::Between, GateStep::Churn].map(|step| step.to_string());
+        assert_eq!(steps, ["during the canary", "between canary and churn", "during the churn"]);
+        assert_eq!(blind_m2().canary.sight().err(), Some(&Unseen::NotRecorded));
+    }
+}

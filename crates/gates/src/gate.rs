@@ -78,4 +78,10 @@ mod tests {
         let error = "pvcheck.m9".parse::<Gate>().unwrap_err().to_string();
         assert_eq!(error, "no such gate `pvcheck.m9`; the gates are `pvcheck.m1` and `pvcheck.m2`");
     }
+
+    #[test]
+    fn a_gate_says_what_it_is_about_and_whether_it_deploys() {
+        assert!(!Gate::M1.changes_something() && Gate::M2.changes_something());
+        assert!(Gate::M1.about().contains("control plane") && Gate::M2.about().contains("canary"));
+    }
 }

@@ -38,6 +38,8 @@ mod observed;
 mod reason;
 mod render;
 mod role;
+#[cfg(test)]
+mod testing;
 
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{Counting, Preflight, PreflightError, collect_m1, collect_m2, preflight};

@@ -408,3 +408,25 @@ fn a_few(items: &[impl Display]) -> String {
 fn many_addresses(n: u64) -> String {
     if n == 1 { "1 address".to_owned() } else { format!("{n} addresses") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_said_as_one() {
+        assert_eq!([answering(1), answering(2)], ["1 route answers", "2 routes answer"]);
+        assert_eq!([saying(1), saying(0)], ["1 record says", "0 records say"]);
+        assert_eq!([many_addresses(1), many_addresses(3)], ["1 address", "3 addresses"]);
+        assert_eq!([at_most(4, None), at_most(4, Some(0))], ["at most 4", "4"]);
+        assert_eq!([leaks_counted(None), leaks_counted(Some(2))], ["leaked not counted", "2 leaked"]);
+    }
+
+    #[test]
+    fn a_long_list_ends_with_how_many_more_there_are() {
+        assert_eq!(a_few(&[1, 2, 3, 4, 5, 6, 7, 8]), "1, 2, 3, 4, 5, 6, 7, 8");
+        assert_eq!(a_few(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), "1, 2, 3, 4, 5, 6, 7, 8, and 2 more");
+        assert_eq!(named(&[]), "");
+        assert_eq!(named(&[[10, 0, 0, 2].into()]), ": 10.0.0.2");
+    }
+}

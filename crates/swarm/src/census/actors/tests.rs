@@ -122,9 +122,27 @@ fn a_change_counts_if_it_may_have_moved_this_ring() {
     assert!(!mover(Service, "s5", "pvcheck-census-r2-abc00000-7"), "a census of another network");
 }
 
+/// Each of the three ways is enough, and no two of them are asked for.
+#[test]
+fn a_service_uses_a_network_by_its_list_its_address_or_its_ports() {
+    let network = network(NETWORK);
+    let elsewhere = service("s1", "web", &["other"]);
+    assert!(!uses(&elsewhere, &network));
+    let listed = Service { networks: vec![network.id.clone()], vips: Vec::new(), ..elsewhere.clone() };
+    assert!(uses(&listed, &network), "it has no virtual address yet");
+    let left = Service { networks: Vec::new(), ..service("s1", "web", &[NETWORK]) };
+    assert!(uses(&left, &network), "it still has its virtual address there");
+    let published = Service { publishes_ingress: true, ..elsewhere.clone() };
+    assert!(!uses(&published, &network), "it publishes, but this is not the ingress network");
+    let ingress = Network { ingress: true, ..network };
+    assert!(uses(&published, &ingress));
+    assert!(!uses(&elsewhere, &ingress), "it publishes nothing");
+}
+
 #[test]
 fn censuses_are_told_from_each_other_by_run_and_network() {
     let names = names();
+    assert_eq!(names.prefix(), "pvcheck-census-r1-net00000-");
     assert!(names.is_ours(&names.nth(7)) && names.rival(&names.nth(7)).is_none());
     let other = Names::new(&RunId::from_label("r2"), &network(NETWORK));
     assert_eq!(names.rival(&other.nth(0)), Some(RunId::from_label("r2")));
@@ -148,4 +166,24 @@ fn a_census_does_not_count_itself_among_those_that_wait() {
     look.services[0].vips.clear();
     assert!(some_service_waits(&look.services, &look));
     assert_eq!(waiters(&look, &network(NETWORK)).len(), 1);
+}
+
+#[test]
+fn a_task_that_held_an_address_only_in_between_came_and_went() {
+    let seen =
+        |address: [u8; 4]| came_and_went(&BTreeSet::from([address.into()]), &calm(), &network(NETWORK));
+    assert!(!seen([10, 9, 0, 3]) && !seen([10, 9, 0, 2]), "of a task and a service that were there before");
+    assert!(seen([10, 9, 0, 4]));
+    assert!(!came_and_went(&BTreeSet::new(), &calm(), &network(NETWORK)));
+}
+
+#[test]
+fn another_census_of_the_same_network_is_a_rival() {
+    let mut look = calm();
+    assert_eq!(rivals(&look, &names()), BTreeSet::new());
+    let of = |run: &str, network_id: &str| Names::new(&RunId::from_label(run), &network(network_id)).nth(3);
+    for (run, network) in [("r1", NETWORK), ("r2", NETWORK), ("r3", "abc0000000000000000000009")] {
+        look.services.push(service(run, &of(run, network), &[network]));
+    }
+    assert_eq!(rivals(&look, &names()), BTreeSet::from(["r2".to_owned()]));
 }

@@ -1,0 +1,36 @@
+//! Facts for the tests of this crate: of a gate that ran, and of one that saw nothing.
+
+use crate::cause::Unseen;
+use crate::facts::{M1Facts, M2Facts};
+use crate::observed::{Observed, Seen};
+
+/// A gate that ran to its end, as it was saved.
+pub(crate) fn done() -> M2Facts {
+    let saved = include_str!("../tests/gates/saved/done.facts.json");
+    serde_json::from_str(saved).expect("facts")
+}
+
+pub(crate) fn unseen<T>() -> Observed<T> {
+    Observed::not_asked("nothing", Unseen::NotRecorded)
+}
+
+pub(crate) fn seen<T>(value: T) -> Observed<T> {
+    Observed { seen: Seen::Known(value), ..unseen() }
+}
+
+pub(crate) fn blind_m1() -> M1Facts {
+    M1Facts { snapshot: unseen(), routes: unseen(), journal: unseen(), leaked: unseen() }
+}
+
+pub(crate) fn blind_m2() -> M2Facts {
+    M2Facts {
+        routes: unseen(),
+        routes_during: unseen(),
+        routes_after: unseen(),
+        leaked: unseen(),
+        canary: unseen(),
+        churn: unseen(),
+        journal: unseen(),
+        residue: unseen(),
+    }
+}
