@@ -110,6 +110,9 @@ mod tests {
             let found = late(method, 65_533, (6, slow * 6), LIMIT).expect("10 s a call");
             assert!(!found.to_string().contains("bulk"), "{found}");
         }
+        // Two turns of eight batches of ten calls.
+        let bulk = late(CensusMethod::Bulk, 65_533, (1, slow), LIMIT).expect("10 s a call");
+        assert_eq!(bulk.needs, slow * 160);
         assert_eq!(late(CensusMethod::Cursor, 253, (0, Duration::ZERO), LIMIT), None);
     }
 }

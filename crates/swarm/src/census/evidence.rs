@@ -119,6 +119,7 @@ mod tests {
     #[test]
     fn parts_that_do_not_make_up_the_whole_are_no_count() {
         assert_eq!(parts(&report(&[5, 6], 1)), None);
+        assert_eq!(parts(&LeakReport { handed_out: 8, owned: 3, ..report(&[5, 6], 1) }), None);
         let off = LeakReport { owned: 1, ..report(&[5, 6], 1) };
         let doubt = Doubt::PartsDiffer { usable: 13, free: 11, owned: 1, load_balancers: 1, leaked: 1 };
         assert_eq!(parts(&off), Some(doubt));
