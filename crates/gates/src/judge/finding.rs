@@ -156,3 +156,17 @@ impl<F: Coverage> Judge<'_, F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_pass_takes_another_reason() {
+        let of = |verdict| Finding::new(verdict, Reason::NoDuplicates).passing(Reason::NothingLeft).reason;
+        assert_eq!(of(Verdict::Pass), Reason::NothingLeft);
+        for verdict in [Verdict::Fail, Verdict::Unknown] {
+            assert_eq!(of(verdict), Reason::NoDuplicates, "{verdict:?}");
+        }
+    }
+}

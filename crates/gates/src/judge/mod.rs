@@ -16,3 +16,6 @@ mod unlisted;
 
 pub use control_plane::judge_m1;
 pub use deployment::judge_m2;
+
+#[cfg(test)]
+mod tests;

@@ -180,3 +180,59 @@ pub enum CensusError {
 fn or_status(offered: bool) -> &'static str {
     if offered { ", or count with `--method status`, which asks for no address" } else { "" }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_cursor_is_for_what_is_small_and_for_ingress() {
+        let network = |ingress: bool| -> Network {
+            let saved = json!({
+                "id": "n", "name": "proxy", "driver": "overlay", "scope": "swarm", "ingress": ingress,
+                "attachable": true, "internal": false, "pools": [], "stack": null, "run": null,
+            });
+            serde_json::from_value(saved).expect("as it is saved")
+        };
+        let (bulk, cursor) = (CensusMethod::Bulk, CensusMethod::Cursor);
+        for (ingress, usable, method) in
+            [(false, 2048, cursor), (false, 2049, bulk), (true, 2049, cursor), (true, 13, cursor)]
+        {
+            assert_eq!(CensusMethod::fitting(&network(ingress), usable), method, "{ingress} {usable}");
+        }
+    }
+
+    #[test]
+    fn suspects_are_the_leaked_and_those_that_may_be_load_balancers() {
+        let host = |n| Ipv4Addr::new(10, 9, 0, n);
+        let census = Census {
+            network: "proxy".into(),
+            subnet: "10.9.0.0/28".into(),
+            usable: 13,
+            handed_out: 10,
+            owned: 0,
+            load_balancers: 1,
+            leaked: Some(2),
+            leaked_addresses: vec![host(2)],
+            leaked_or_load_balancers: vec![host(3), host(4)],
+            free_and_owned: vec![host(5)],
+            method: CensusMethod::Cursor,
+            complete: true,
+            reason: None,
+            elapsed_ms: 1,
+        };
+        assert_eq!(census.suspects().collect::<Vec<_>>(), [host(2), host(3), host(4)]);
+    }
+
+    #[test]
+    fn the_way_that_asks_for_nothing_is_offered_where_the_engine_has_it() {
+        let waits = |status_offered| {
+            let (service, network) = ("late".to_owned(), "proxy".to_owned());
+            CensusError::ServiceWaits { service, network, status_offered }.to_string()
+        };
+        assert!(waits(true).ends_with(", or count with `--method status`, which asks for no address"));
+        assert!(waits(false).ends_with("as `pvcheck why late` says"));
+    }
+}

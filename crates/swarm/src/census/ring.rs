@@ -301,4 +301,34 @@ mod tests {
             assert_eq!(turn.seen(), &truth, "full: {full:?}");
         }
     }
+
+    #[test]
+    fn what_is_noted_of_others_and_of_ones_own_is_kept() {
+        let mut turn = Turn::new(vec![Subnet::parse("10.9.0.0/28").unwrap()], SINGLY);
+        let host = |n| Ipv4Addr::new(10, 9, 0, n);
+        assert!(turn.busy().is_empty() && !turn.is_restless() && turn.last_removed().is_empty());
+        turn.saw_busy([host(2)]);
+        turn.saw_busy([host(3), host(2)]);
+        assert_eq!(turn.busy(), &BTreeSet::from([host(2), host(3)]));
+        turn.saw_stopping(true);
+        turn.saw_stopping(false);
+        assert!(turn.is_restless(), "once is enough");
+        turn.removed(vec![ServiceId::new("s1"), ServiceId::new("s2")]);
+        turn.removed(vec![ServiceId::new("s3")]);
+        assert_eq!(turn.last_removed(), [ServiceId::new("s3")]);
+        turn.disturb(Doubt::EventsLate);
+        turn.disturb(Doubt::TimeUp);
+        assert_eq!(turn.disturbance(), Some(&Doubt::EventsLate), "the first reason stays");
+    }
+
+    #[test]
+    fn each_second_turn_asks_for_one_fewer() {
+        let subnet = Subnet::parse("10.9.0.0/24").unwrap();
+        let asked = |nth| {
+            let mut turn = Turn::new(vec![subnet], Steps::of_turn(nth, false));
+            turn.push(&(2..42).map(|n| Ipv4Addr::new(10, 9, 0, n)).collect::<Vec<_>>(), false);
+            (turn.next_batch(subnet.usable(), 4000).addresses(), turn.lanes())
+        };
+        assert_eq!([asked(0), asked(1), asked(2), asked(3)], [(30, 4), (29, 3), (30, 4), (29, 3)]);
+    }
 }
