@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pvcheck_ipam::{Observation, Subnet};
+use serde::Serialize;
 
 use crate::draft::{NetworkDraft, ServiceDraft};
 use crate::id::ServiceId;
@@ -32,7 +33,7 @@ const RECIPES: [&str; 8] = ["cust", "disc", "ghos", "hedg", "immi", "lasu", "mat
 const DOMAIN: &str = "ci_commoninternet_net";
 
 /// What was counted at the end of a day.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Day {
     /// 1 for the first day.
     pub number: u32,

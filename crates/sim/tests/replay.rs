@@ -8,7 +8,7 @@ use pvcheck_sim::{Day, Replay};
 const DAY: Duration = Duration::from_hours(24);
 
 fn replay(subnet: &str, seed: u64) -> Replay {
-    Replay::new(Subnet::parse(subnet).unwrap(), seed).unwrap()
+    Replay::new(Subnet::parse(subnet).expect("a subnet"), seed).expect("a host")
 }
 
 fn to_the_end(replay: &mut Replay) -> Vec<Day> {
@@ -53,13 +53,13 @@ fn the_days_end_with_a_task_in_new_on_a_network_without_a_free_address() {
 fn from_day_three(seed: u64) -> (Exhaustion, Duration) {
     let mut replay = replay("10.10.0.0/24", seed);
     for _ in 0..3 {
-        replay.next_day().unwrap();
+        replay.next_day().expect("a /24 lasts for more than three days");
     }
     let Forecast::Full(foreseen) = forecast(253, replay.observations()) else {
         panic!("seed {seed}: nothing is foreseen");
     };
     to_the_end(&mut replay);
-    (foreseen, replay.ended().unwrap().at)
+    (foreseen, replay.ended().expect("full after two months").at)
 }
 
 /// Bounds that hold with 95 % hold in 95 of 100 worlds on average. How many it is, is binomial with a deviation of 2.2: 93 or
