@@ -8,6 +8,8 @@ mod audit;
 mod build;
 mod compare;
 mod ipam;
+mod peak;
+mod scale;
 mod swarm;
 mod table;
 
@@ -33,6 +35,11 @@ enum What {
     ///
     /// Example: cargo xtask bench swarm --services 500
     Swarm(swarm::Swarm),
+    /// Sizes that no test machine has, on the embedded engine: audit and why of up to 100,000 tasks, years of deployments, and a
+    /// census of a /16 at 95 %
+    ///
+    /// Example: cargo xtask bench scale --rounds 3
+    Scale(scale::Scale),
 }
 
 /// Runs one bench and prints its table.
@@ -41,6 +48,7 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
         What::Audit(args) => audit::run(&args),
         What::Ipam(args) => ipam::run(&args),
         What::Swarm(args) => swarm::run(&args),
+        What::Scale(args) => scale::run(&args),
     }
 }
 
@@ -66,6 +74,7 @@ mod tests {
         assert!(matches!(parse("--rounds 3"), Ok(Bench { what: None, .. })));
         assert!(matches!(parse("audit --rounds 3"), Ok(Bench { what: Some(What::Audit(_)), .. })));
         assert!(matches!(parse("ipam"), Ok(Bench { what: Some(What::Ipam(_)), .. })));
+        assert!(matches!(parse("scale"), Ok(Bench { what: Some(What::Scale(_)), .. })));
         assert!(matches!(parse("swarm"), Ok(Bench { what: Some(What::Swarm(_)), .. })));
     }
 

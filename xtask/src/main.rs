@@ -31,7 +31,7 @@ enum Task {
     Pvcheck(pvcheck::Pvcheck),
     /// Format, clippy, docs, unit and property tests, tests on real engines, the examples of README.md and docs/
     Test(test::Test),
-    /// Speed, as a ratio against what a user would do instead: `audit` (the default), `ipam` or `swarm`
+    /// Speed, as a ratio against what a user would do instead: `audit` (the default), `ipam`, `swarm` or `scale`
     Bench(bench::Bench),
     /// Private engines: start, list, use and remove them
     #[command(subcommand)]

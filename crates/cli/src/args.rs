@@ -90,6 +90,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
     Churn(Churn),
+    /// Show the whole way from a full network to the proof of its cure, on the embedded engine
+    ///
+    /// Example: pvcheck demo incident
+    Demo(Demo),
     /// Run `docker stack rm` without the leak: a drop-in for scripts, without --apply
     ///
     /// Example: docker() { case "$1 $2" in "stack rm"|"stack down"|"stack remove") pvcheck docker "$@";; *) command docker "$@";; esac; }
@@ -239,6 +243,33 @@ pub(crate) struct Churn {
     /// Command of the tasks [default: the image's own]
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    #[command(subcommand)]
+    pub(crate) what: DemoCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoCommand {
+    /// Replay the days before 2026-06-12 on a CI host, until a service finds no address; then find, cure and prove
+    ///
+    /// Recipes are deployed as throwaway stacks and removed with `docker stack rm`, 23 addresses a day are lost, and the
+    /// network is full after about 11 days, all in virtual time. Then the commands follow that an operator types, each with
+    /// what it prints. Nothing of this machine is touched. About half a minute.
+    ///
+    /// Exit code 0 if each of the commands ended as it should, else 1.
+    ///
+    /// Example: pvcheck demo incident --seed 7
+    Incident(Incident),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Incident {
+    /// Which days: the same number repeats the same deployments
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, clap::Args)]

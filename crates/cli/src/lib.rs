@@ -80,6 +80,7 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Boot(a) => commands::boot::run(args, a, printer),
         Command::Census(a) => commands::census::run(args, a, printer).await,
         Command::Churn(a) => commands::churn::run(args, a, printer).await,
+        Command::Demo(a) => commands::demo::run(args, a, printer).await,
         Command::Docker(a) => commands::docker::run(args, a, printer).await,
         Command::Explain(a) => commands::explain::run(a, printer),
         Command::Gate(a) => commands::gate::run(args, a, printer).await,

@@ -30,6 +30,8 @@ pub(crate) struct Printer {
     quiet: bool,
     /// True once a result rests on the embedded engine.
     embedded: AtomicBool,
+    /// Where results are kept instead of being printed.
+    kept: Option<Mutex<String>>,
 }
 
 impl Printer {
@@ -46,7 +48,26 @@ impl Printer {
             said: Mutex::default(),
             quiet: global.quiet,
             embedded: AtomicBool::new(false),
+            kept: None,
         }
+    }
+
+    /// Keeps results for [`Printer::kept`] instead of printing them, and shows no progress.
+    pub(crate) fn keeping(output: Output) -> Self {
+        let kept = Some(Mutex::default());
+        Self {
+            output,
+            progress: None,
+            said: Mutex::default(),
+            quiet: true,
+            embedded: AtomicBool::new(false),
+            kept,
+        }
+    }
+
+    /// The results so far, if they are kept.
+    pub(crate) fn kept(self) -> String {
+        self.kept.and_then(|kept| kept.into_inner().ok()).unwrap_or_default()
     }
 
     /// Shows progress: redrawn on a terminal; otherwise a line for each new step, and one a second for counts.
@@ -123,6 +144,10 @@ impl Printer {
 
     /// Prints to stdout as it is. A closed pipe is not an error: `pvcheck … | head` must not fail.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        if let Some(mut kept) = self.kept.as_ref().and_then(|kept| kept.lock().ok()) {
+            kept.push_str(text);
+            return Ok(());
+        }
         let written = self.paused(|| {
             let mut out = anstream::stdout();
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -190,6 +215,7 @@ mod tests {
             said: Mutex::default(),
             quiet: true,
             embedded: AtomicBool::new(false),
+            kept: None,
         }
     }
 

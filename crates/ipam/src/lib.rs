@@ -41,6 +41,7 @@ mod capacity;
 mod collide;
 mod demand;
 mod fill;
+mod forecast;
 mod leaks;
 mod plan;
 mod rate;
@@ -57,9 +58,10 @@ pub use demand::{
     Demand, Endpoint, Headroom, LoadBalancers, Mode, NetworkKind, Order, Service, Site, Slack, Update,
 };
 pub use fill::{Filling, Misfit, UpdateRisk, Want};
+pub use forecast::{Exhaustion, Forecast, Observation, forecast};
 pub use leaks::{CensusFacts, LeakReport, confirm, reconcile};
 pub use plan::{Conflict, Note, Plan, PlanError, PlanRequest, Reason, Rejection, Strategy, plan_subnet};
-pub use rate::{CyclesLeft, DaysLeft, LeakRate, RateError};
+pub use rate::{CyclesLeft, LeakRate, RateError};
 pub use render::{Declaration, NetworkName, NetworkNameError};
 pub use reservations::{Duplicate, Reservations, ReservationsError};
 pub use ring::{Ring, RingError};

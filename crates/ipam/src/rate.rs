@@ -49,17 +49,6 @@ pub struct CyclesLeft {
     pub upper95: Option<u64>,
 }
 
-/// [`CyclesLeft`] in days.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DaysLeft {
-    /// See [`CyclesLeft::estimate`].
-    pub estimate: Option<f64>,
-    /// See [`CyclesLeft::lower95`].
-    pub lower95: f64,
-    /// See [`CyclesLeft::upper95`].
-    pub upper95: Option<f64>,
-}
-
 /// Probability that is left outside each bound.
 const TAIL: f64 = 0.05;
 
@@ -92,19 +81,6 @@ impl LeakRate {
             lower95: cycles_at(free, self.upper95).unwrap_or(u64::MAX),
             upper95: cycles_at(free, self.lower95),
         }
-    }
-}
-
-impl CyclesLeft {
-    /// In days, at so many cycles a day; `None` unless that is a number above 0. No command uses this yet; it is
-    /// meant for a forecast of the day on which a network is full.
-    pub fn days(&self, cycles_per_day: f64) -> Option<DaysLeft> {
-        let days = |cycles: u64| cycles as f64 / cycles_per_day;
-        (cycles_per_day.is_finite() && cycles_per_day > 0.0).then(|| DaysLeft {
-            estimate: self.estimate.map(days),
-            lower95: days(self.lower95),
-            upper95: self.upper95.map(days),
-        })
     }
 }
 
@@ -238,8 +214,6 @@ mod tests {
         let left = rate.cycles_left(65_000);
         assert_eq!((left.estimate, left.upper95), (None, None));
         assert_eq!(left.lower95, 867_901);
-        assert_eq!(left.days(23.0).unwrap().lower95.floor().to_string(), "37734");
-        assert_eq!(left.days(0.0), None);
     }
 
     /// The host of the incident: 253 addresses in 11 days are 23 a day, and a /16 lasts about 7.8 years.
@@ -247,10 +221,10 @@ mod tests {
     fn the_rate_of_the_incident() {
         let rate = LeakRate::new(253, 11).unwrap();
         close(rate.estimate, 23.0);
-        let days = rate.cycles_left(65_533).days(1.0).unwrap();
-        close(days.estimate.unwrap(), 2_849.0);
-        assert!(days.lower95 < 2_849.0 && days.upper95.unwrap() > 2_849.0);
-        assert!(days.lower95 > 2_500.0 && days.upper95.unwrap() < 3_250.0);
+        let days = rate.cycles_left(65_533);
+        assert_eq!(days.estimate, Some(2_849));
+        assert!(days.lower95 < 2_849 && days.upper95.unwrap() > 2_849);
+        assert!(days.lower95 > 2_500 && days.upper95.unwrap() < 3_250);
     }
 
     #[test]

@@ -23,6 +23,14 @@ impl Model {
     /// If the term matches nothing ([`Refusal::NotFound`]), or is a prefix of several ids
     /// ([`Refusal::Ambiguous`]).
     pub fn service_id(&self, term: &str) -> Result<ServiceId, Refusal> {
+        // As `find` would, without a walk over all of them.
+        let id = ServiceId::new(term.to_owned());
+        if self.services.contains_key(&id) {
+            return Ok(id);
+        }
+        if let Some(id) = self.service_names.get(term) {
+            return Ok(id.clone());
+        }
         let entries = self.services.iter().map(|(id, service)| (id, id.as_str(), service.spec.name.as_str()));
         find("service", term, entries).cloned()
     }

@@ -71,6 +71,8 @@ pub struct Model {
     pub(crate) cluster: Cluster,
     pub(crate) networks: BTreeMap<NetworkId, Network>,
     pub(crate) services: BTreeMap<ServiceId, Service>,
+    /// Services by name, so that a name is found among many without a walk over all of them.
+    pub(crate) service_names: BTreeMap<String, ServiceId>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     pub(crate) nodes: BTreeMap<NodeId, Node>,
     pub(crate) configs: BTreeMap<String, Blob>,
@@ -144,6 +146,7 @@ impl Model {
             cluster,
             networks: BTreeMap::new(),
             services: BTreeMap::new(),
+            service_names: BTreeMap::new(),
             tasks: BTreeMap::new(),
             nodes: BTreeMap::new(),
             configs: BTreeMap::new(),

@@ -25,7 +25,7 @@ impl Model {
         // The specification is validated before the name is compared (swarmkit `controlapi/service.go`,
         // `CreateService`).
         let parsed = ServiceSpec::read(&body)?;
-        if self.services.values().any(|service| service.spec.name == parsed.name) {
+        if self.service_names.contains_key(&parsed.name) {
             return Err(Refusal::ServiceNameTaken(parsed.name));
         }
         let (parsed, raw, networks) = self.admit(parsed, body, None)?;
@@ -47,6 +47,7 @@ impl Model {
         };
         let name = service.spec.name.clone();
         self.services.insert(id.clone(), service);
+        self.service_names.insert(name.clone(), id.clone());
         self.tell("service", "create", id.as_str(), &name);
         let event = Event::ServiceChanged { service: id.clone(), created: true };
         self.schedule(self.settings.timings.allocation, event);
@@ -139,6 +140,7 @@ impl Model {
         self.require_manager()?;
         let id = self.service_id(term)?;
         let Some(service) = self.services.remove(&id) else { return Ok(()) };
+        self.service_names.remove(&service.spec.name);
         self.tell("service", "remove", id.as_str(), &service.spec.name);
         self.allocator.waiting_services.remove(&service.meta.seq);
         self.allocator.services.remove(&id);

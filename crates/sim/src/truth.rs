@@ -59,6 +59,17 @@ pub struct NetworkTruth {
     pub lost: Vec<Ipv4Addr>,
 }
 
+/// How many addresses of a network there are of each kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Addresses that have an owner; one with two owners counts twice.
+    pub owned: u64,
+    /// Addresses that the allocator holds beyond those.
+    pub leaked: u64,
+    /// Addresses that can be handed out.
+    pub free: u64,
+}
+
 /// The state of all swarm networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
@@ -98,6 +109,16 @@ impl Model {
             failed_updates: self.failed_updates,
             unrestored_tasks: self.unrestored_tasks,
         }
+    }
+
+    /// The numbers of the network of this name or id, without the addresses of [`Model::truth`]; `None` if there is no
+    /// such network, or while it is unallocated. No address has two owners or is lost unless an update has failed (L3).
+    pub fn tally(&self, term: &str) -> Option<Tally> {
+        let network = self.network_id(term).ok()?;
+        let pool = self.allocator.pools.get(&network)?;
+        let owned = self.owners().remove(&network).unwrap_or_default().len() as u64;
+        let leaked = (pool.held.len() as u64).saturating_sub(owned);
+        Some(Tally { owned, leaked, free: pool.ring.free() })
     }
 
     fn network_truth(&self, network: &Network, mut owners: Vec<Owner>) -> NetworkTruth {

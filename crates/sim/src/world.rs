@@ -47,8 +47,16 @@ impl Model {
 /// # Errors
 /// If the model refuses one of these drafts, which would be a defect of this crate.
 pub fn cc_ci() -> Result<Model, Refusal> {
+    cc_ci_on("10.10.0.0/24")
+}
+
+/// As [`cc_ci`], with this subnet for `proxy`.
+///
+/// # Errors
+/// If the subnet cannot be read.
+pub fn cc_ci_on(proxy: &str) -> Result<Model, Refusal> {
     let mut model = Model::new();
-    model.create_network(&NetworkDraft::overlay("proxy").subnet("10.10.0.0/24").attachable().json())?;
+    model.create_network(&NetworkDraft::overlay("proxy").subnet(proxy).attachable().json())?;
     let on_proxy = [
         ("drone_ci_commoninternet_net_app", "drone"),
         ("warm-keycloak_ci_commoninternet_net_app", "warm-keycloak"),

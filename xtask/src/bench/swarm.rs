@@ -1,7 +1,7 @@
 //! `cargo xtask bench swarm`: the audit of a Swarm of many services, and censuses of idle networks, small and large.
 
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::audit::side_by_side;
 use super::build::release_build;
 use super::compare::{Comparison, median, time};
+use super::peak::measure;
 use crate::lab;
 
 #[cfg(test)]
@@ -59,7 +60,7 @@ fn bench(lab: &Lab, pvcheck: &Path, args: &Swarm) -> anyhow::Result<()> {
     populate(lab, args.services)?;
     let calls = calls_of_an_audit(lab, pvcheck)?;
     let (ours, theirs) = side_by_side(lab, pvcheck, args.rounds)?;
-    let memory = peak(lab.command(pvcheck).args(["audit", "-o", "json"]))?.1;
+    let memory = measure(lab.command(pvcheck).args(["audit", "-o", "json"]), &[0])?.mib;
     let (services, tasks, rounds) = (args.services, tasks(args.services), args.rounds);
     let title = format!("audit of {services} services and {tasks} tasks, median of {rounds}");
     let remark = format!("{calls} calls, {memory} MiB");
@@ -95,9 +96,9 @@ fn network_censuses(lab: &Lab, pvcheck: &Path, idle: &Idle) -> anyhow::Result<()
         for _ in 0..idle.rounds {
             let words =
                 ["census", idle.name, "--method", method, "--deadline", "10m", "-o", "json", "--quiet"];
-            let (printed, memory) = peak(lab.command(pvcheck).args(words))?;
-            times.push(elapsed(&printed)?);
-            most = most.max(memory);
+            let measured = measure(lab.command(pvcheck).args(words), &[0])?;
+            times.push(elapsed(&measured.printed)?);
+            most = most.max(measured.mib);
         }
         if let Some(took) = median(&times) {
             lab::say(&census_line(idle, method, took, most));
@@ -170,31 +171,4 @@ fn compose(services: u32) -> String {
         );
     }
     text + "networks:\n  many:\n    driver_opts: {}\n    ipam: {config: [{subnet: 10.40.0.0/18}]}\n"
-}
-
-/// What a command printed, and the most memory that it had, in MiB.
-fn peak(command: &mut Command) -> anyhow::Result<(String, u64)> {
-    // A pipe that is not read while the command runs would fill up and stop it; a file does not.
-    let printed = tempfile::NamedTempFile::new().context("cannot make a file for what is printed")?;
-    let stdout = printed.reopen().context("cannot open the file for what is printed")?;
-    let mut child = command.stdout(stdout).stderr(Stdio::inherit()).spawn().context("cannot run pvcheck")?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut kib = 0;
-    while child.try_wait().context("cannot wait for pvcheck")?.is_none() {
-        // A process that ends between the two calls has no status any more.
-        kib = kib.max(high_water_kib(&std::fs::read_to_string(&status).unwrap_or_default()).unwrap_or(0));
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let ended = child.wait().context("cannot wait for pvcheck")?;
-    if !ended.success() {
-        bail!("pvcheck ended with {ended}");
-    }
-    let text = std::fs::read_to_string(printed.path()).context("cannot read what was printed")?;
-    Ok((text, u64::div_ceil(kib, 1024)))
-}
-
-/// The most memory that a process had, in KiB, from the text of `/proc/PID/status` (proc_pid_status(5)).
-fn high_water_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
 }

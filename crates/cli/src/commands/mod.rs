@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod boot;
 pub(crate) mod census;
 pub(crate) mod churn;
+pub(crate) mod demo;
 pub(crate) mod docker;
 pub(crate) mod explain;
 pub(crate) mod gate;

@@ -49,7 +49,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Reclaim, printer: &Printer) -
     apply(&session.engine, &others, &options, printer).await
 }
 
-fn options(asked: &args::Reclaim) -> ReclaimOptions<'static> {
+pub(super) fn options(asked: &args::Reclaim) -> ReclaimOptions<'static> {
     let now = Timestamp::now().to_zoned(TimeZone::UTC).time();
     let in_window = asked.window.is_some_and(|(from, to)| is_within(now, from, to));
     ReclaimOptions {
@@ -73,7 +73,7 @@ fn is_within(now: Time, from: Time, to: Time) -> bool {
     if from <= to { from <= now && now < to } else { from <= now || now < to }
 }
 
-async fn apply(
+pub(super) async fn apply(
     engine: &Engine,
     others: &[Engine],
     options: &ReclaimOptions<'_>,

@@ -121,3 +121,19 @@ fn what_a_kill_leaves_a_sweep_takes_away() {
     assert_eq!(rig.objects(), (std::collections::BTreeSet::new(), others));
     assert!(rig.run(&["sweep"]).stdout.contains("nothing of pvcheck is left"));
 }
+
+#[test]
+fn ctrl_c_ends_the_demo() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let mut command = bare(folder.path(), &["demo", "incident"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("built");
+    // The days are told, and commands are to follow.
+    let mut told = std::io::BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut told, &mut line).expect("UTF-8");
+    assert!(line.contains("in virtual time"), "{line}");
+    send(&child, Signal::INT);
+    let done = ended(child);
+    assert_eq!(done.code, Some(130), "{done:?}");
+    assert!(done.stderr.lines().last().is_some_and(|last| last.contains("interrupted (Ctrl-C)")), "{done:?}");
+}

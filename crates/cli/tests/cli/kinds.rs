@@ -23,6 +23,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
         "churn-comparison",
         0,
     ),
+    (&["demo", "incident"], "demo", 0),
     (&["explain", "vip-exhausted"], "explain", 0),
     (&["gate", "list"], "gates", 0),
     (&["gate", "run", "pvcheck.m1"], "gate", 3),

@@ -66,20 +66,3 @@ fn the_stack_fits_its_network_at_the_largest_number() {
     assert!(largest + tasks(largest) <= usable);
     assert!(compose(1).contains(&format!("replicas: {}\n", tasks(1))));
 }
-
-#[test]
-fn the_high_water_mark_is_read_from_the_status_of_a_process() {
-    let status = "Name:\tpvcheck\nVmPeak:\t  99999 kB\nVmHWM:\t   12345 kB\nVmRSS:\t   11111 kB\n";
-    assert_eq!(high_water_kib(status), Some(12_345));
-    assert_eq!(high_water_kib(""), None, "a process that has ended");
-    assert_eq!(high_water_kib("VmHWM:\t12 MB\n"), None, "another unit is not guessed");
-}
-
-#[test]
-fn what_a_command_prints_is_returned_whole() -> anyhow::Result<()> {
-    // Larger than the buffer of a pipe (64 KiB), which would stop the command for good.
-    let (printed, _) = peak(Command::new("sh").args(["-c", "head -c 200000 /dev/zero | tr '\\0' x"]))?;
-    assert_eq!(printed.len(), 200_000);
-    assert!(peak(Command::new("sh").args(["-c", "exit 3"])).is_err());
-    Ok(())
-}
