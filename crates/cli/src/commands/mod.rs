@@ -5,6 +5,7 @@ pub(crate) mod boot;
 pub(crate) mod census;
 pub(crate) mod churn;
 pub(crate) mod docker;
+pub(crate) mod embedded;
 pub(crate) mod explain;
 pub(crate) mod gate;
 pub(crate) mod journal;
