@@ -32,13 +32,14 @@ fn the_embedded_engine_answers_the_docker_client_as_bookworms_does() -> Outcome 
     let embedded = Embedded::up(folder.path())?;
     let real = Client { lab: &lab, host: None, node: format!("{}-m0", lab.info().name) };
     let model = Client { lab: &lab, host: Some(embedded.host()), node: "node1".to_owned() };
-    let flow = flow()?;
+    let flow = flow().map_err(plain_error)?;
     let (real_said, model_said) = std::thread::scope(|scope| {
         let real = scope.spawn(|| real.follow(&flow));
         let model = model.follow(&flow);
         (real.join(), model)
     });
-    let (real_said, model_said) = (real_said.map_err(|_| "the real engine's thread panicked")??, model_said?);
+    let real_said = real_said.map_err(|_| "the real engine's thread panicked")?.map_err(plain_error)?;
+    let model_said = model_said.map_err(plain_error)?;
     let mut wrong = Vec::new();
     for (real, model) in real_said.iter().zip(&model_said) {
         let (expected, got) = (compared(&real.words, &real.printed), compared(&model.words, &model.printed));
@@ -51,6 +52,10 @@ fn the_embedded_engine_answers_the_docker_client_as_bookworms_does() -> Outcome 
     embedded.end()?;
     lab.down()?;
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+fn plain_error(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error> {
+    error
 }
 
 /// A line of the flow.

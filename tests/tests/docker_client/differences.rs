@@ -5,18 +5,18 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// A part of an output that the two engines do not share.
-pub struct Difference {
+pub(crate) struct Difference {
     /// The beginning of the commands that print it.
-    pub of: &'static str,
+    pub(crate) of: &'static str,
     /// The part.
-    pub part: Part,
+    pub(crate) part: Part,
     /// Why it differs. `docs/embedded.md` says the same.
     #[expect(dead_code, reason = "for who reads the list")]
-    pub because: &'static str,
+    pub(crate) because: &'static str,
 }
 
 /// Which lines are left out.
-pub enum Part {
+pub(crate) enum Part {
     /// Each line that begins with this, apart from white space.
     Line(&'static str),
     /// From the line that begins with this to the line that closes its bracket, or to the next one that is not
@@ -42,7 +42,7 @@ const fn block(of: &'static str, text: &'static str, because: &'static str) -> D
 }
 
 /// Every difference that stays.
-pub const DIFFERENCES: &[Difference] = &[
+pub(crate) const DIFFERENCES: &[Difference] = &[
     line("version", "Server:", NO_PLATFORM),
     line("version", "Go version:", NO_PLATFORM),
     line("version", "Git commit:", NO_PLATFORM),
@@ -84,7 +84,7 @@ pub const DIFFERENCES: &[Difference] = &[
 const UNORDERED: &[&str] = &["stack deploy", "stack rm", "network inspect"];
 
 /// An output as it is compared.
-pub fn compared(words: &str, printed: &str) -> String {
+pub(crate) fn compared(words: &str, printed: &str) -> String {
     let mut lines: Vec<String> = printed.lines().map(plain).filter(|line| !line.is_empty()).collect();
     for difference in DIFFERENCES.iter().filter(|difference| words.starts_with(difference.of)) {
         lines = without(lines, &difference.part);
