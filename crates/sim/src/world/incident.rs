@@ -15,6 +15,8 @@ const REPLICAS: u64 = 3;
 const MOST_DEPLOYMENTS: u64 = 256;
 /// Long enough for a deployment to run, and for its tasks to stop and be forgotten.
 const SETTLE: Duration = Duration::from_secs(2);
+/// How long the last deployment has waited: longer than a task does that is only about to be given its addresses.
+const WAITED: Duration = Duration::from_mins(1);
 
 /// World `cc-ci` at the end of many days: deployments were removed in the docker client's order, services and at once
 /// their networks, until `proxy` was full of addresses without an owner. The last deployment is still there, and waits
@@ -28,6 +30,7 @@ pub fn incident(settings: Settings) -> Result<Model, Refusal> {
         let stack = format!("ghos-{number}");
         deploy(&mut model, &stack)?;
         if waits(&model) {
+            model.advance(WAITED);
             return Ok(model);
         }
         model.remove_service(&format!("{stack}_app"))?;
