@@ -21,8 +21,18 @@ mod tests;
 /// Files that need the machine for themselves.
 const ALONE: &[&str] = &["lab", "removal"];
 /// Those that take minutes, the longest first, so that no lane waits at the end for one of them.
-const LONGEST: &[&str] =
-    &["why", "leaks", "subnets", "reclaim", "pvcheck", "world", "killed", "faults", "status"];
+const LONGEST: &[&str] = &[
+    "why",
+    "leaks",
+    "subnets",
+    "reclaim",
+    "pvcheck",
+    "world",
+    "killed",
+    "faults",
+    "docker_client",
+    "status",
+];
 /// How many of the others run at a time: two cores are enough for two that wait.
 const LANES: usize = 2;
 

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use pvcheck_ipam::{Strategy, Threshold};
 use pvcheck_swarm::{CensusMethod, ChurnShape, Host, Order};
 
+pub(crate) use self::embedded::{Embedded, EmbeddedCommand, EmbeddedUp, WorldChoice};
 pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
 use self::values::{
     census_method, churn_order, gate, go_bool, order, reclaim_strategy, shape, strategy, threshold, window,
@@ -98,6 +99,10 @@ pub(crate) enum Command {
     ///
     /// Example: docker() { case "$1 $2" in "stack rm"|"stack down"|"stack remove") pvcheck docker "$@";; *) command docker "$@";; esac; }
     Docker(Docker),
+    /// An engine without containers: a model of a Swarm that stays and that the docker client works against
+    ///
+    /// Example: pvcheck embedded up --socket /tmp/swarm.sock
+    Embedded(Embedded),
     /// What a signature in the engine's log means, and what to do about it
     ///
     /// Example: pvcheck explain vip-exhausted
@@ -533,6 +538,7 @@ pub(crate) struct Apply {
     pub(crate) apply: bool,
 }
 
+mod embedded;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -7,6 +7,7 @@ use pvcheck_boot::BootReport;
 use pvcheck_gates::{ConfigError, PreflightError};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_routes::{RootsError, Verdict};
+use pvcheck_sim::StartError;
 use pvcheck_swarm::{
     CallError, CallErrorKind, Census, CensusError, Churn, ChurnComparison, ChurnError, ConnectError,
     DeployError, HostError, HostFactsError, LockError, Reclaim, ReclaimError, ReclaimPlan, RemovalError,
@@ -356,6 +357,15 @@ impl Ends for SourceError {
             | Self::NotRegular { .. }
             | Self::Program { .. }
             | Self::WrongMark { .. } => UNKNOWN,
+        }
+    }
+}
+
+impl Ends for StartError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Listen { .. } => USAGE,
+            Self::Directory(_) | Self::LogFile { .. } | Self::Runtime(_) => UNKNOWN,
         }
     }
 }

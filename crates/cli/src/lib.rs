@@ -82,6 +82,7 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Churn(a) => commands::churn::run(args, a, printer).await,
         Command::Demo(a) => commands::demo::run(args, a, printer).await,
         Command::Docker(a) => commands::docker::run(args, a, printer).await,
+        Command::Embedded(a) => commands::embedded::run(a, printer).await,
         Command::Explain(a) => commands::explain::run(a, printer),
         Command::Gate(a) => commands::gate::run(args, a, printer).await,
         Command::Journal(a) => commands::journal::run(args, a, printer).await,

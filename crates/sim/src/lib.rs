@@ -33,6 +33,7 @@ mod settings;
 mod spec;
 mod state;
 mod truth;
+mod validate;
 pub mod world;
 
 pub use api::Response;

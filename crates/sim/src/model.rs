@@ -123,7 +123,7 @@ impl Model {
 
     /// A fresh Swarm of one manager with its ingress network.
     pub fn with_settings(settings: Settings) -> Self {
-        let mut ids = IdGen::default();
+        let mut ids = IdGen::seeded(settings.seed);
         let local = NodeId::new(ids.object());
         let meta = Meta { seq: 0, index: 1, created: Duration::ZERO, updated: Duration::ZERO };
         let cluster = Cluster {

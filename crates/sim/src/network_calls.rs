@@ -7,12 +7,13 @@ use std::sync::Arc;
 use pvcheck_ipam::Subnet;
 use serde_json::{Value, json};
 
-use crate::id::{NetworkId, NodeId, TaskId};
+use crate::id::{IdGen, NetworkId, NodeId, TaskId};
 use crate::model::{Event, Model};
-use crate::object::{LocalNetwork, Network, NetworkRequest, Task, Work, attachment_template};
+use crate::object::{LocalNetwork, Network, NetworkRequest, NetworkState, Task, Work, attachment_template};
 use crate::refusal::Refusal;
 use crate::spec;
 use crate::state::TaskState;
+use crate::validate;
 
 /// Widest subnet that the model takes: a bound of its own, since a pool's bitmap lives in memory.
 const SHORTEST_PREFIX: u8 = 8;
@@ -38,11 +39,14 @@ impl Model {
         if driver != "overlay" {
             return self.create_local_network(name, driver, body);
         }
+        if spec::text(&body["Scope"]) == "local" {
+            return Err(Refusal::ScopeDowngrade);
+        }
         self.require_manager()?;
+        validate::name(name)?;
         let request = read_request(body)?;
-        if request.ingress && self.ingress().is_some() {
-            let text = "ingress network is already present".to_owned();
-            return Err(Refusal::InvalidArgument(text));
+        if let Some(present) = self.ingress().filter(|_| request.ingress) {
+            return Err(Refusal::IngressPresent(present.to_string()));
         }
         Ok(self.insert_network(request).to_string())
     }
@@ -101,6 +105,7 @@ impl Model {
             labels,
             created: self.now,
             predefined,
+            swarm_id: None,
         });
         id
     }
@@ -113,6 +118,13 @@ impl Model {
             let subnet = if driver == "bridge" { self.free_local_subnet() } else { None };
             self.insert_local_network(name, driver, subnet, BTreeMap::new(), name != "docker_gwbridge");
         }
+        // Every Swarm has these two for its services as well (swarmkit `PredefinedNetworks`). Their ids come from a
+        // generator of their own.
+        let mut ids = IdGen::seeded(!self.settings.seed);
+        for network in self.local_networks.iter_mut().filter(|n| matches!(n.name.as_str(), "bridge" | "host"))
+        {
+            network.swarm_id = Some(ids.object());
+        }
     }
 
     pub(crate) fn add_ingress(&mut self) {
@@ -120,6 +132,7 @@ impl Model {
             name: "ingress".to_owned(),
             labels: BTreeMap::new(),
             subnet: None,
+            subnet_text: None,
             range: None,
             gateway: None,
             options: BTreeMap::new(),
@@ -295,10 +308,7 @@ impl Model {
                 spec[key] = json!(true);
             }
         }
-        let configs = network
-            .state
-            .as_ref()
-            .map(|state| json!([{"Subnet": state.subnet.to_string(), "Gateway": state.gateway.to_string()}]));
+        let configs = network.state.as_ref().map(|state| json!([ipam_config(request, state)]));
         let driver = if request.ingress { json!({}) } else { json!({"Name": "default"}) };
         spec["IPAMOptions"] = json!({"Driver": driver});
         if request.subnet.is_some()
@@ -319,13 +329,25 @@ impl Model {
     }
 }
 
+/// What an allocated network has and what of it was asked for.
+pub(crate) fn ipam_config(request: &NetworkRequest, state: &NetworkState) -> Value {
+    let subnet = request.subnet_text.clone().filter(|text| !text.is_empty());
+    let mut config = json!({"Subnet": subnet.unwrap_or_else(|| state.subnet.to_string())});
+    if let Some(range) = request.range {
+        config["IPRange"] = json!(range.to_string());
+    }
+    config["Gateway"] = json!(state.gateway.to_string());
+    config
+}
+
 /// The driver's options once it is allocated: those that were given and the VXLAN id.
 pub(crate) fn network_options(network: &Network) -> Value {
-    let mut options = json!(network.request.options);
+    let mut options = network.request.options.clone();
     if let Some(state) = &network.state {
-        options["com.docker.network.driver.overlay.vxlanid_list"] = json!(state.vxlan_id.to_string());
+        let key = "com.docker.network.driver.overlay.vxlanid_list";
+        options.insert(key.to_owned(), state.vxlan_id.to_string());
     }
-    options
+    json!(options)
 }
 
 fn read_request(body: &Value) -> Result<NetworkRequest, Refusal> {
@@ -344,6 +366,7 @@ fn read_request(body: &Value) -> Result<NetworkRequest, Refusal> {
         name: spec::text(&body["Name"]).to_owned(),
         labels: spec::labels(&body["Labels"]),
         subnet: subnet_field(body, "Subnet")?,
+        subnet_text: body["IPAM"]["Config"][0]["Subnet"].as_str().map(str::to_owned),
         range: subnet_field(body, "IPRange")?,
         gateway,
         options: spec::labels(&body["Options"]),

@@ -180,12 +180,12 @@ impl Model {
             "active" => Availability::Active,
             "pause" => Availability::Pause,
             "drain" => Availability::Drain,
-            other => return Err(Refusal::InvalidArgument(format!("invalid Availability: \"{other}\""))),
+            other => return Err(Refusal::Malformed(format!("invalid Availability: \"{other}\""))),
         };
         let manager = match spec::text(&body["Role"]).to_ascii_lowercase().as_str() {
             "manager" => true,
             "worker" => false,
-            other => return Err(Refusal::InvalidArgument(format!("invalid Role: \"{other}\""))),
+            other => return Err(Refusal::Malformed(format!("invalid Role: \"{other}\""))),
         };
         if node.manager != manager {
             self.set_manager(id.as_str(), manager)?;

@@ -28,6 +28,8 @@ pub(crate) struct NetworkRequest {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) subnet: Option<Subnet>,
+    /// The subnet as it was written, host bits and all: it is shown like that.
+    pub(crate) subnet_text: Option<String>,
     pub(crate) range: Option<Subnet>,
     pub(crate) gateway: Option<Ipv4Addr>,
     pub(crate) options: BTreeMap<String, String>,
@@ -65,6 +67,8 @@ pub(crate) struct LocalNetwork {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) created: Duration,
     pub(crate) predefined: bool,
+    /// Its id for services, where the Swarm has it as well.
+    pub(crate) swarm_id: Option<String>,
 }
 
 /// A virtual address of a service. Without an address it only says that one is needed on this network.
@@ -82,6 +86,8 @@ pub(crate) struct Update {
     pub(crate) completed: Option<Duration>,
     /// The new task that failed; the update stops there, which is the default failure action.
     pub(crate) paused_by: Option<TaskId>,
+    /// True iff it goes back to the specification before, as a user asked for.
+    pub(crate) is_rollback: bool,
     pub(crate) waiting: BTreeSet<Slot>,
     pub(crate) active: Vec<SlotUpdate>,
 }
@@ -122,6 +128,8 @@ pub(crate) struct Service {
     pub(crate) vips: Vec<Vip>,
     pub(crate) committed: bool,
     pub(crate) update: Option<Update>,
+    /// True iff its specification was written by a rollback.
+    pub(crate) rolled_back: bool,
     /// `None` unless it is a job.
     pub(crate) job: Option<JobStatus>,
 }

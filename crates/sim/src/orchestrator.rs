@@ -131,13 +131,15 @@ impl Model {
         let dirty: BTreeSet<Slot> = outdated.filter_map(|task| task.slot().cloned()).collect();
         let Some(service) = self.services.get_mut(id) else { return };
         // A job has no rolling update: its new execution has replaced the tasks of the last one already.
-        if dirty.is_empty() || service.job.is_some() {
+        // A rollback that replaces nothing is done at once, and says so; another update does not.
+        if (dirty.is_empty() && !service.rolled_back) || service.job.is_some() {
             return;
         }
         service.update = Some(Update {
             started: self.now,
             completed: None,
             paused_by: None,
+            is_rollback: service.rolled_back,
             waiting: dirty,
             active: Vec::new(),
         });

@@ -85,6 +85,12 @@ pub enum Refusal {
     /// A value that the engine finds wrong only while it works, so a 500.
     #[error("{0}")]
     Internal(String),
+    /// An overlay was to be local (moby `daemon/network.go`, `createNetwork`).
+    #[error("cannot downgrade network scope for overlay networks")]
+    ScopeDowngrade,
+    /// There is an ingress network, with this id (swarmkit `manager/controlapi/network.go`, `CreateNetwork`).
+    #[error("rpc error: code = AlreadyExists desc = ingress network ({0}) is already present")]
+    IngressPresent(String),
     /// The engine is a worker.
     #[error(
         "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager."
@@ -105,8 +111,13 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::NotFound { .. } | Self::NoPage => 404,
-            Self::NetworkNameTaken(_) | Self::ServiceNameTaken(_) | Self::ObjectNameTaken { .. } => 409,
-            Self::Predefined(_) | Self::NotSwarmScoped(_) | Self::NotAttachable(_) => 403,
+            Self::NetworkNameTaken(_)
+            | Self::ServiceNameTaken(_)
+            | Self::ObjectNameTaken { .. }
+            | Self::IngressPresent(_) => 409,
+            Self::ScopeDowngrade | Self::Predefined(_) | Self::NotSwarmScoped(_) | Self::NotAttachable(_) => {
+                403
+            }
             Self::Ambiguous { .. }
             | Self::NetworkInUse { .. }
             | Self::IngressInUse(_)
@@ -152,6 +163,8 @@ mod tests {
             Refusal::Unimplemented("no"),
             Refusal::Malformed(text("EOF")),
             Refusal::Internal(text("no")),
+            Refusal::ScopeDowngrade,
+            Refusal::IngressPresent(text("id")),
             Refusal::Worker,
             Refusal::Inactive,
             Refusal::NoPage,
@@ -193,6 +206,10 @@ mod tests {
             Refusal::Unimplemented(_) => (501, "rpc error: code = Unimplemented desc = no"),
             Refusal::Malformed(_) => (400, "EOF"),
             Refusal::Internal(_) => (500, "no"),
+            Refusal::ScopeDowngrade => (403, "cannot downgrade network scope for overlay networks"),
+            Refusal::IngressPresent(_) => {
+                (409, "rpc error: code = AlreadyExists desc = ingress network (id) is already present")
+            }
             Refusal::Worker => (
                 503,
                 "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
@@ -208,7 +225,7 @@ mod tests {
     #[test]
     fn texts_and_statuses_are_the_engines() {
         let samples: Vec<Refusal> = (0..).map_while(sample).collect();
-        assert_eq!(samples.len(), 20);
+        assert_eq!(samples.len(), 22);
         for refusal in samples {
             assert_eq!((refusal.status(), refusal.to_string().as_str()), expected(&refusal), "{refusal:?}");
         }

@@ -12,6 +12,7 @@ use crate::draft::{NetworkDraft, ServiceDraft};
 use crate::id::ServiceId;
 use crate::model::Model;
 use crate::refusal::Refusal;
+use crate::settings::Settings;
 use crate::state::TaskState;
 use crate::world;
 
@@ -101,7 +102,7 @@ impl Replay {
     /// # Errors
     /// If the model refuses the subnet, or it cannot hold the host's own services.
     pub fn new(proxy: Subnet, seed: u64) -> Result<Self, Refusal> {
-        let mut model = world::cc_ci_on(&proxy.to_string())?;
+        let mut model = world::cc_ci_on(&proxy.to_string(), Settings::default())?;
         Self::set_clock(&mut model);
         let start = model.now();
         let mut replay = Self {

@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::id::{NetworkId, ServiceId, TaskId};
 use crate::model::{Event, Model};
-use crate::object::{Blob, BlobKind, JobStatus, Service};
+use crate::object::{Blob, BlobKind, JobStatus, Service, Update};
 use crate::refusal::Refusal;
 use crate::spec::{self, ServiceSpec};
 use crate::state::{Membership, TaskState};
+use crate::validate;
 
 /// First port that Swarm chooses by itself (swarmkit `portallocator.go`, `dynamicPortStart`).
 const FIRST_DYNAMIC_PORT: u64 = 30_000;
@@ -44,6 +45,7 @@ impl Model {
             vips: Vec::new(),
             committed: false,
             update: None,
+            rolled_back: false,
         };
         let name = service.spec.name.clone();
         self.services.insert(id.clone(), service);
@@ -61,6 +63,16 @@ impl Model {
     /// If the service changed since ([`Refusal::OutOfSequence`]), its name or its kind of mode would change
     /// ([`Refusal::Unimplemented`]), or a creation would be refused.
     pub fn update_service(&mut self, term: &str, version: u64, body: Value) -> Result<(), Refusal> {
+        self.write_service(term, version, body, false)
+    }
+
+    fn write_service(
+        &mut self,
+        term: &str,
+        version: u64,
+        body: Value,
+        rolled_back: bool,
+    ) -> Result<(), Refusal> {
         self.require_manager()?;
         let id = self.service_id(term)?;
         let Some(old) = self.services.get(&id) else { return Err(Refusal::not_found("service", term)) };
@@ -84,6 +96,10 @@ impl Model {
             service.spec = parsed;
             service.previous = Some(std::mem::replace(&mut service.raw, raw));
             service.networks = networks;
+            service.rolled_back = rolled_back;
+            // A new specification forgets how the last update ended (swarmkit `UpdateService`); one that is still
+            // going on is continued by the next.
+            service.update = service.update.take().filter(Update::is_going);
             if let Some(job) = &mut service.job {
                 // Every update executes a job once more, also one that changes nothing (swarmkit
                 // `manager/controlapi/service.go`, `UpdateService`).
@@ -106,7 +122,7 @@ impl Model {
         let id = self.service_id(term)?;
         let previous = self.services.get(&id).and_then(|service| service.previous.clone());
         let no_spec = || Refusal::FailedPrecondition(format!("service {term} does not have a previous spec"));
-        self.update_service(term, version, previous.ok_or_else(no_spec)?)
+        self.write_service(term, version, previous.ok_or_else(no_spec)?, true)
     }
 
     /// Sets the number of replicas of a replicated service, as an update of its present specification.
@@ -167,8 +183,11 @@ impl Model {
         let mut networks = Vec::new();
         let mut names = Vec::new();
         for target in &parsed.targets {
-            let local =
-                self.local_networks.iter().find(|network| network.name == *target || network.id == *target);
+            let local = self.local_networks.iter().find(|network| {
+                network.name == *target
+                    || network.id == *target
+                    || network.swarm_id.as_ref().is_some_and(|id| id == target)
+            });
             match (self.network_id(target), local) {
                 // A network of the Swarm wins over a local one of the same name.
                 (Ok(id), _) => {
@@ -176,7 +195,9 @@ impl Model {
                     networks.push(id);
                 }
                 // `host`, `bridge` and `none` are allowed for services and take no address of any pool.
-                (Err(_), Some(local)) if local.predefined => names.push(local.id.clone()),
+                (Err(_), Some(local)) if local.predefined => {
+                    names.push(local.swarm_id.as_ref().unwrap_or(&local.id).clone());
+                }
                 (Err(_), Some(local)) => return Err(Refusal::NotSwarmScoped(local.name.clone())),
                 (Err(_), None) => return Err(Refusal::NoTarget(target.clone())),
             }
@@ -221,9 +242,7 @@ impl Model {
     pub(crate) fn create_blob(&mut self, kind: BlobKind, body: &Value) -> Result<String, Refusal> {
         self.require_manager()?;
         let name = spec::text(&body["Name"]).to_owned();
-        if name.is_empty() {
-            return Err(Refusal::InvalidArgument("meta: name must be provided".to_owned()));
-        }
+        validate::blob_name(&name)?;
         if self.blobs(kind).values().any(|blob| blob.name == name) {
             return Err(Refusal::ObjectNameTaken { kind: kind.name(), name });
         }
@@ -235,9 +254,52 @@ impl Model {
         Ok(id)
     }
 
+    /// Changes the labels of a secret or config, which is all that can be changed (swarmkit
+    /// `manager/controlapi/secret.go`, `UpdateSecret`).
+    pub(crate) fn update_blob(
+        &mut self,
+        kind: BlobKind,
+        term: &str,
+        version: u64,
+        body: &Value,
+    ) -> Result<(), Refusal> {
+        let blob = self.blob(kind, term)?;
+        let (id, meta) = (blob.id.clone(), blob.meta);
+        let other_data = !body["Data"].is_null() && body["Data"] != blob.data;
+        if spec::text(&body["Name"]) != blob.name || other_data {
+            return Err(Refusal::InvalidArgument("only updates to Labels are allowed".to_owned()));
+        }
+        if meta.index != version {
+            return Err(Refusal::OutOfSequence);
+        }
+        let meta = self.touched(meta);
+        if let Some(blob) = self.blobs_mut(kind).get_mut(&id) {
+            blob.labels = spec::labels(&body["Labels"]);
+            blob.meta = meta;
+        }
+        Ok(())
+    }
+
     pub(crate) fn remove_blob(&mut self, kind: BlobKind, term: &str) -> Result<(), Refusal> {
         self.require_manager()?;
-        let id = self.blob(kind, term)?.id.clone();
+        let blob = self.blob(kind, term)?;
+        let id = blob.id.clone();
+        let (list, key) = match kind {
+            BlobKind::Config => ("Configs", "ConfigID"),
+            BlobKind::Secret => ("Secrets", "SecretID"),
+        };
+        let uses = |service: &&Service| {
+            let refers = |one: &Value| spec::text(&one[key]) == id;
+            spec::items(&service.raw["TaskTemplate"]["ContainerSpec"][list]).any(refers)
+        };
+        let users: Vec<&str> =
+            self.services.values().filter(uses).map(|service| service.spec.name.as_str()).collect();
+        if !users.is_empty() {
+            let services = if users.len() == 1 { "service" } else { "services" };
+            let (kind, name, users) = (kind.name(), &blob.name, users.join(", "));
+            let text = format!("{kind} '{name}' is in use by the following {services}: {users}");
+            return Err(Refusal::InvalidArgument(text));
+        }
         self.blobs_mut(kind).remove(&id);
         Ok(())
     }

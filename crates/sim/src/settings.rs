@@ -27,6 +27,15 @@ impl Engine {
     /// 29.7.2, API 1.55.
     pub const V29_7: Self = Self { version: "29.7.2", api_minor: 55, min_api_minor: 44 };
 
+    /// All of them, oldest first.
+    pub const ALL: [Self; 5] = [Self::V20_10, Self::V26_1, Self::V28_5, Self::V29_0, Self::V29_7];
+
+    /// The first two numbers of the version, as in `20.10`.
+    pub fn series(self) -> &'static str {
+        let end = self.version.rmatch_indices('.').next().map_or(self.version.len(), |(at, _)| at);
+        self.version.get(..end).unwrap_or(self.version)
+    }
+
     /// First number of the version; 0 if there is none.
     pub fn major(self) -> u32 {
         self.version.split('.').next().and_then(|word| word.parse().ok()).unwrap_or(0)
@@ -105,6 +114,8 @@ pub struct Settings {
     pub task_history: usize,
     /// Log lines that are kept; older ones are dropped.
     pub log_lines: usize,
+    /// Where the ids begin: the same seed gives the same ids, and with them the same order of lists.
+    pub seed: u64,
 }
 
 impl Default for Settings {
@@ -118,6 +129,17 @@ impl Default for Settings {
             ipam_traps: true,
             task_history: 5,
             log_lines: 20_000,
+            seed: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_release_has_a_series_of_its_own() {
+        assert_eq!(Engine::ALL.map(Engine::series), ["20.10", "26.1", "28.5", "29.0", "29.7"]);
     }
 }

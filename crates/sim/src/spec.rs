@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::refusal::Refusal;
 use crate::settings::{FINISH_LABEL, STOP_LABEL};
+use crate::validate;
 
 /// A bound of the model, not of Swarm: its tasks live in memory.
 const MOST_REPLICAS: u64 = 100_000;
@@ -102,10 +103,7 @@ impl ServiceSpec {
     pub(crate) fn read(raw: &Value) -> Result<Self, Refusal> {
         let invalid = |text: &str| Refusal::InvalidArgument(text.to_owned());
         let template = &raw["TaskTemplate"];
-        // The only part of a container's specification that the model reads, apart from its labels.
-        if text(&template["ContainerSpec"]["Image"]).is_empty() {
-            return Err(invalid("ContainerSpec: image reference must be provided"));
-        }
+        validate::service(raw)?;
         let spec = Self {
             name: text(&raw["Name"]).to_owned(),
             labels: labels(&raw["Labels"]),
@@ -119,9 +117,6 @@ impl ServiceSpec {
             parallelism: raw["UpdateConfig"]["Parallelism"].as_u64().unwrap_or(1),
             order: order(&raw["UpdateConfig"]["Order"]),
         };
-        if spec.name.is_empty() {
-            return Err(invalid("meta: name must be provided"));
-        }
         if items(&raw["EndpointSpec"]["Ports"]).any(|port| !port.is_object()) {
             return Err(invalid("EndpointSpec: a port is not an object"));
         }
@@ -166,9 +161,36 @@ pub(crate) fn stored(mut raw: Value, networks: &[String]) -> Value {
         raw["Mode"]["ReplicatedJob"] =
             json!({"MaxConcurrent": job.max_concurrent, "TotalCompletions": job.total_completions});
     }
+    if raw["Mode"]["Replicated"].is_object() {
+        raw["Mode"]["Replicated"] = fill(raw["Mode"]["Replicated"].take(), "Replicas", json!(1));
+    }
     if raw["EndpointSpec"].is_object() {
         // An endpoint that is given gets its default mode; one that is absent stays absent.
         raw["EndpointSpec"] = fill(raw["EndpointSpec"].take(), "Mode", json!("vip"));
+        let ports = raw["EndpointSpec"].get_mut("Ports").and_then(Value::as_array_mut);
+        for port in ports.into_iter().flatten() {
+            *port = fill(port.take(), "Protocol", json!("tcp"));
+        }
+    }
+    enums(raw)
+}
+
+/// Fields that are an enum in swarmkit's store, and so come back with a value where none was given (moby
+/// `daemon/cluster/convert`).
+fn enums(mut raw: Value) -> Value {
+    for config in ["UpdateConfig", "RollbackConfig"] {
+        if raw[config].is_object() {
+            let given = fill(raw[config].take(), "FailureAction", json!("pause"));
+            raw[config] = fill(given, "Order", json!("stop-first"));
+        }
+    }
+    let template = &mut raw["TaskTemplate"];
+    if template["RestartPolicy"].is_object() {
+        let given = fill(template["RestartPolicy"].take(), "Condition", json!("any"));
+        template["RestartPolicy"] = fill(given, "MaxAttempts", json!(0));
+    }
+    if template["ContainerSpec"].is_object() {
+        template["ContainerSpec"] = fill(template["ContainerSpec"].take(), "Isolation", json!("default"));
     }
     raw
 }
@@ -192,7 +214,8 @@ pub(crate) fn text(raw: &Value) -> &str {
     raw.as_str().unwrap_or_default()
 }
 
-fn items(raw: &Value) -> impl Iterator<Item = &Value> {
+/// The items of a JSON list; none for anything else.
+pub(crate) fn items(raw: &Value) -> impl Iterator<Item = &Value> {
     raw.as_array().into_iter().flatten()
 }
 

@@ -8,6 +8,11 @@ use pvcheck_ipam::Subnet;
 use crate::draft::{NetworkDraft, ServiceDraft};
 use crate::model::Model;
 use crate::refusal::Refusal;
+use crate::settings::Settings;
+
+mod incident;
+
+pub use incident::incident;
 
 /// Long enough for every task of a fresh world to run.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -47,15 +52,23 @@ impl Model {
 /// # Errors
 /// If the model refuses one of these drafts, which would be a defect of this crate.
 pub fn cc_ci() -> Result<Model, Refusal> {
-    cc_ci_on("10.10.0.0/24")
+    cc_ci_with(Settings::default())
 }
 
-/// As [`cc_ci`], with this subnet for `proxy`.
+/// As [`cc_ci`], with these settings.
+///
+/// # Errors
+/// As [`cc_ci`].
+pub fn cc_ci_with(settings: Settings) -> Result<Model, Refusal> {
+    cc_ci_on("10.10.0.0/24", settings)
+}
+
+/// As [`cc_ci_with`], with this subnet for `proxy`.
 ///
 /// # Errors
 /// If the subnet cannot be read.
-pub fn cc_ci_on(proxy: &str) -> Result<Model, Refusal> {
-    let mut model = Model::new();
+pub fn cc_ci_on(proxy: &str, settings: Settings) -> Result<Model, Refusal> {
+    let mut model = Model::with_settings(settings);
     model.create_network(&NetworkDraft::overlay("proxy").subnet(proxy).attachable().json())?;
     let on_proxy = [
         ("drone_ci_commoninternet_net_app", "drone"),

@@ -189,7 +189,11 @@ fn a_network_looks_like_the_engines() {
         assert_eq!(get(&mut model, &format!("/networks/{term}"))["Id"], json!(id));
     }
     let (_, list) = filtered(&mut model, "/networks", &json!({"driver": ["overlay"], "name": ["et"]}));
+    assert_eq!(list, json!([]), "before 29.0 a name has to be whole");
+    model.settings_mut().engine = Engine::V29_0;
+    let (_, list) = filtered(&mut model, "/networks", &json!({"driver": ["overlay"], "name": ["et"]}));
     assert_eq!(list.as_array().map(Vec::len), Some(1));
+    model.settings_mut().engine = Engine::V20_10;
     assert_eq!(list[0]["Containers"], Value::Null, "a list knows no containers");
     let names: Vec<String> = get(&mut model, "/networks")
         .as_array()
@@ -389,8 +393,8 @@ fn a_node_keeps_its_copy_of_a_removed_network_while_a_task_stops() {
 fn nodes_are_updated_through_the_api() {
     let mut model = world();
     model.add_node(true);
-    let leader = get(&mut model, "/nodes/self");
-    let target = format!("/nodes/self/update?version={}", leader["Version"]["Index"]);
+    let leader = get(&mut model, "/nodes/node1");
+    let target = format!("/nodes/node1/update?version={}", leader["Version"]["Index"]);
     let body = json!({"Role": "worker", "Availability": "active", "Labels": {}});
     assert_eq!(call(&mut model, "POST", &target, &body).0, 200);
     assert_eq!(call(&mut model, "GET", "/nodes", &Value::Null).0, 503);

@@ -6,6 +6,7 @@ pub(crate) mod census;
 pub(crate) mod churn;
 pub(crate) mod demo;
 pub(crate) mod docker;
+pub(crate) mod embedded;
 pub(crate) mod explain;
 pub(crate) mod gate;
 pub(crate) mod journal;

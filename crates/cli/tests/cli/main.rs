@@ -2,6 +2,7 @@
 
 mod churn;
 mod drop_in;
+mod embedded;
 mod gates;
 mod interrupt;
 mod journal;

@@ -272,6 +272,7 @@ fn every_help_has_an_example() {
         "boot",
         "census",
         "churn",
+        "embedded up",
         "explain",
         "gate list",
         "gate run",

@@ -1,5 +1,6 @@
 //! The Engine API over the model: a call in, an answer out. No I/O.
 
+mod defaults;
 mod filters;
 mod networks;
 mod query;
@@ -177,10 +178,11 @@ impl Model {
         match (call.method, call.path.as_slice()) {
             ("GET", ["swarm"]) => found(self.swarm_json()),
             ("GET", ["nodes"]) => found(self.nodes_json(call)?),
+            // `self` is a word of the docker client, which asks for this node's id.
+            (_, ["nodes", "self", ..]) => Err(Refusal::not_found("node", "self")),
             ("GET", ["nodes", term]) => found(self.node_json(&self.node_id(term)?)),
             ("DELETE", ["nodes", term]) => {
-                let force = call.query.get("force").is_some_and(|force| force == "1" || force == "true");
-                self.remove_node(term, force).map(|()| Response::empty(200))
+                self.remove_node(term, call.query.is_set("force")).map(|()| Response::empty(200))
             }
             ("POST", ["nodes", term, "update"]) => {
                 self.update_node(term, call.version("node")?, &call.json()?).map(|()| Response::empty(200))
@@ -197,7 +199,7 @@ impl Model {
     fn route_services(&mut self, call: &Call<'_>, rest: &[&str]) -> Result<Response, Refusal> {
         match (call.method, rest) {
             ("GET", []) => Ok(Response::json(200, &self.services_json(call)?)),
-            ("GET", [term]) => Ok(Response::json(200, &self.service_json(&self.service_id(term)?))),
+            ("GET", [term]) => Ok(Response::json(200, &self.service_inspect(call, term)?)),
             ("POST", ["create"]) => {
                 let id = self.create_service(call.service_spec()?)?;
                 Ok(Response::json(201, &json!({"ID": id})))
@@ -226,6 +228,10 @@ impl Model {
             ("POST", ["create"]) => {
                 let id = self.create_blob(kind, &call.json()?)?;
                 Ok(Response::json(201, &json!({"ID": id})))
+            }
+            ("POST", [term, "update"]) => {
+                let version = call.version(kind.name())?;
+                self.update_blob(kind, term, version, &call.json()?).map(|()| Response::empty(200))
             }
             ("DELETE", [term]) => self.remove_blob(kind, term).map(|()| Response::empty(204)),
             _ => Err(Refusal::NoPage),

@@ -2,13 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use pvcheck_ipam::Subnet;
 use serde_json::{Map, Value, json};
 
 use super::Call;
 use super::filters::Filters;
-use crate::id::NetworkId;
+use crate::id::{NetworkId, NodeId};
 use crate::model::Model;
-use crate::network_calls::network_options;
+use crate::network_calls::{ipam_config, network_options};
 use crate::object::{LocalNetwork, Network};
 use crate::refusal::Refusal;
 use crate::state::{Membership, TaskState};
@@ -40,11 +41,22 @@ impl Model {
         let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
         all.retain(|(value, labels)| {
             let kind = if is_builtin(&text(value, "Name")) { "builtin" } else { "custom" };
-            filters.passes("name", |name| text(value, "Name").contains(name))
+            // Before 29.0 (moby commit f8bd170b2a) an engine compares names of the Swarm's networks whole, and those of its
+            // own by any part.
+            let whole = self.settings.engine.major() < 29 && value["Scope"] == "swarm";
+            let named = |name: &str| {
+                let own = text(value, "Name");
+                if whole { own == name } else { own.contains(name) }
+            };
+            filters.passes("name", named)
                 && filters.passes("id", |id| text(value, "Id").starts_with(id))
                 && filters.passes("driver", |driver| text(value, "Driver") == driver)
                 && filters.passes("scope", |scope| text(value, "Scope") == scope)
                 && filters.passes("type", |wanted| wanted == kind)
+                // A list has no containers, so all but the engine's own count as unused.
+                && filters.passes("dangling", |wanted| {
+                    matches!(wanted, "1" | "true") == (kind == "custom")
+                })
                 && filters.passes_labels(labels)
         });
         Ok(Value::Array(all.into_iter().map(|(value, _)| value).collect()))
@@ -59,6 +71,12 @@ impl Model {
             && !swarm_only
         {
             return Ok(self.local_network_json(network));
+        }
+        let of_swarm = |network: &&LocalNetwork| {
+            network.swarm_id.as_ref().is_some_and(|id| id == term || network.name == term)
+        };
+        if let Some(network) = self.local_networks.iter().find(of_swarm) {
+            return Ok(self.predefined_json(network));
         }
         if let Some(stale) =
             self.stale_networks.values().find(|stale| stale.id.as_str() == term || stale.request.name == term)
@@ -117,7 +135,7 @@ impl Model {
             "ConfigOnly": false,
             "Containers": null,
             "Options": network_options(network),
-            "Labels": if request.labels.is_empty() { Value::Null } else { json!(request.labels) },
+            "Labels": if request.labels.is_empty() && !request.ingress { Value::Null } else { json!(request.labels) },
         });
         // Added in 28.0.
         if self.settings.engine.major() < 28
@@ -126,8 +144,7 @@ impl Model {
             fields.shift_remove("EnableIPv4");
         }
         if let Some(state) = &network.state {
-            value["IPAM"]["Config"] =
-                json!([{"Subnet": state.subnet.to_string(), "Gateway": state.gateway.to_string()}]);
+            value["IPAM"]["Config"] = json!([ipam_config(request, state)]);
         } else {
             // An unallocated network shows nothing of what was asked for, as read off engine 20.10.24.
             value["Driver"] = json!("");
@@ -138,8 +155,17 @@ impl Model {
     }
 
     fn local_network_json(&self, network: &LocalNetwork) -> Value {
-        let configs: Vec<Value> =
-            network.subnet.iter().map(|subnet| json!({"Subnet": subnet.to_string()})).collect();
+        let config = |subnet: &Subnet| {
+            let mut config = json!({"Subnet": subnet.to_string()});
+            // Docker's own bridge has its gateway on the interface only.
+            if network.name != "bridge" {
+                config["Gateway"] = json!(Ipv4Addr::from(u32::from(subnet.first()) + 1).to_string());
+            }
+            config
+        };
+        let configs: Vec<Value> = network.subnet.iter().map(config).collect();
+        // Those of the engine's own have no options for their addresses, and others have an empty set.
+        let asked = !network.predefined && network.name != "docker_gwbridge";
         json!({
             "Name": network.name,
             "Id": network.id,
@@ -147,15 +173,36 @@ impl Model {
             "Scope": "local",
             "Driver": network.driver,
             "EnableIPv6": false,
-            "IPAM": {"Driver": "default", "Options": null, "Config": configs},
+            "IPAM": {"Driver": "default", "Options": if asked { json!({}) } else { Value::Null }, "Config": configs},
             "Internal": false,
             "Attachable": false,
             "Ingress": false,
             "ConfigFrom": {"Network": ""},
             "ConfigOnly": false,
             "Containers": {},
-            "Options": {},
+            "Options": bridge_options(&network.name),
             "Labels": network.labels,
+        })
+    }
+
+    /// A network of every node, as services see it.
+    fn predefined_json(&self, network: &LocalNetwork) -> Value {
+        json!({
+            "Name": network.name,
+            "Id": network.swarm_id,
+            "Created": self.at(network.created).to_string(),
+            "Scope": "swarm",
+            "Driver": network.driver,
+            "EnableIPv6": false,
+            "IPAM": {"Driver": "", "Options": null, "Config": []},
+            "Internal": false,
+            "Attachable": false,
+            "Ingress": false,
+            "ConfigFrom": {"Network": ""},
+            "ConfigOnly": false,
+            "Containers": null,
+            "Options": null,
+            "Labels": {"com.docker.swarm.predefined": "true"},
         })
     }
 
@@ -214,7 +261,8 @@ impl Model {
             node.down_since.is_none()
                 && (ingress || self.node_uses.contains_key(&(node.id.clone(), id.clone())))
         };
-        let peer = |node: &crate::object::Node| json!({"Name": node.hostname, "IP": node.addr.to_string()});
+        let peer =
+            |node: &crate::object::Node| json!({"Name": peer_name(&node.id), "IP": node.addr.to_string()});
         Value::Array(self.nodes.values().filter(uses).map(peer).collect())
     }
 
@@ -231,6 +279,33 @@ impl Model {
         };
         let numbers = json!({"IPsInUse": used, "DynamicIPsAvailable": free});
         Some(json!({"IPAM": {"Subnets": {subnet.to_string(): numbers}}}))
+    }
+}
+
+/// A node's name among those that share a network: 12 hexadecimal digits. The engine's are random; these follow from
+/// the node's id.
+fn peer_name(id: &NodeId) -> String {
+    id.as_str().bytes().take(12).filter_map(|byte| char::from_digit(u32::from(byte) % 16, 16)).collect()
+}
+
+/// What the driver was told about the engine's own bridges.
+fn bridge_options(name: &str) -> Value {
+    let option = |key: &str| format!("com.docker.network.bridge.{key}");
+    match name {
+        "bridge" => json!({
+            option("default_bridge"): "true",
+            option("enable_icc"): "true",
+            option("enable_ip_masquerade"): "true",
+            option("host_binding_ipv4"): "0.0.0.0",
+            option("name"): "docker0",
+            "com.docker.network.driver.mtu": "1500",
+        }),
+        "docker_gwbridge" => json!({
+            option("enable_icc"): "false",
+            option("enable_ip_masquerade"): "true",
+            option("name"): "docker_gwbridge",
+        }),
+        _ => json!({}),
     }
 }
 

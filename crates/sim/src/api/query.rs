@@ -19,6 +19,13 @@ impl Query {
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
+
+    /// True iff the value is set and is not one that moby takes for false (`daemon/server/httputils/form.go`,
+    /// `BoolValue`).
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        let value = self.get(key).unwrap_or_default().trim().to_ascii_lowercase();
+        !matches!(value.as_str(), "" | "0" | "no" | "false" | "none")
+    }
 }
 
 /// Percent decoding, with `+` for a space; an invalid escape stays as it is, and bytes that are not UTF-8 are

@@ -3,11 +3,17 @@
 use serde_json::{Value, json};
 
 use super::Call;
+use super::defaults::filled;
 use super::filters::Filters;
 use crate::id::ServiceId;
 use crate::model::Model;
 use crate::object::{Blob, BlobKind, Meta, Service, Update};
 use crate::refusal::Refusal;
+use crate::spec::Mode;
+use crate::state::TaskState;
+
+/// First API that counts tasks in a list of services: 1.41.
+const STATUS_API_MINOR: u32 = 41;
 
 impl Model {
     pub(super) fn services_json(&self, call: &Call<'_>) -> Result<Value, Refusal> {
@@ -19,7 +25,45 @@ impl Model {
                 && filters.passes_labels(&service.spec.labels)
         };
         let services = self.services.values().filter(passes);
-        Ok(Value::Array(services.map(|service| self.service_json(&service.id)).collect()))
+        let counted = STATUS_API_MINOR <= call.api_minor && call.query.is_set("status");
+        let shown = services.map(|service| {
+            let mut value = self.service_json(&service.id);
+            if counted {
+                value["ServiceStatus"] = self.service_status_json(service);
+            }
+            value
+        });
+        Ok(Value::Array(shown.collect()))
+    }
+
+    pub(super) fn service_inspect(&self, call: &Call<'_>, term: &str) -> Result<Value, Refusal> {
+        let mut value = self.service_json(&self.service_id(term)?);
+        if call.query.is_set("insertDefaults") {
+            value["Spec"] = filled(value["Spec"].take());
+        }
+        Ok(value)
+    }
+
+    /// How many tasks run, should, and have ended (swarmkit `manager/controlapi/service.go`,
+    /// `ListServiceStatuses`).
+    fn service_status_json(&self, service: &Service) -> Value {
+        let iteration = service.job.map(|job| job.iteration);
+        let (mut running, mut completed, mut on_nodes) = (0_u64, 0_u64, 0_u64);
+        let tasks = self.service_tasks.get(&service.id).into_iter().flatten();
+        let present = tasks.filter_map(|id| self.tasks.get(id)).filter(|task| task.iteration == iteration);
+        for task in present {
+            let is_complete = task.state == TaskState::Complete;
+            running += u64::from(task.state == TaskState::Running);
+            completed += u64::from(is_complete && iteration.is_some());
+            let is_due = task.desired == TaskState::Complete && !is_complete;
+            on_nodes += u64::from(task.desired == TaskState::Running || is_due);
+        }
+        let desired = match service.spec.mode {
+            Mode::Replicated(replicas) => replicas,
+            Mode::ReplicatedJob(job) => job.max_concurrent,
+            Mode::Global | Mode::GlobalJob => on_nodes,
+        };
+        json!({"RunningTasks": running, "DesiredTasks": desired, "CompletedTasks": completed})
     }
 
     pub(super) fn service_json(&self, id: &ServiceId) -> Value {
@@ -44,14 +88,19 @@ impl Model {
 
     fn update_json(&self, update: &Update) -> Value {
         let mut value = json!({"State": "updating", "StartedAt": self.at(update.started).to_string(), "Message": "update in progress"});
+        if update.is_rollback {
+            value["State"] = json!("rollback_started");
+            value["Message"] = json!("manually requested rollback");
+        }
         if let Some(task) = &update.paused_by {
-            value["State"] = json!("paused");
+            value["State"] = json!(if update.is_rollback { "rollback_paused" } else { "paused" });
             value["Message"] =
                 json!(format!("update paused due to failure or early termination of task {task}"));
         } else if let Some(completed) = update.completed {
-            value["State"] = json!("completed");
+            let what = if update.is_rollback { "rollback" } else { "update" };
+            value["State"] = json!(if update.is_rollback { "rollback_completed" } else { "completed" });
             value["CompletedAt"] = json!(self.at(completed).to_string());
-            value["Message"] = json!("update completed");
+            value["Message"] = json!(format!("{what} completed"));
         }
         value
     }

@@ -10,6 +10,27 @@ use crate::object::Node;
 use crate::refusal::Refusal;
 use crate::state::Membership;
 
+/// Processors of each node, in billionths: the model has no machine under it.
+const NANO_CPUS: u64 = 2_000_000_000;
+/// Memory of each node.
+const MEMORY_BYTES: u64 = 4 << 30;
+/// Drivers that every engine has.
+const VOLUME_DRIVERS: [&str; 1] = ["local"];
+/// Those of networks; the model makes bridges and overlays only.
+const NETWORK_DRIVERS: [&str; 6] = ["bridge", "host", "ipvlan", "macvlan", "null", "overlay"];
+/// Those of logs.
+const LOG_DRIVERS: [&str; 10] = [
+    "awslogs",
+    "fluentd",
+    "gcplogs",
+    "gelf",
+    "journald",
+    "json-file",
+    "local",
+    "logentries",
+    "splunk",
+    "syslog",
+];
 /// Port of the managers' API.
 const MANAGER_PORT: u16 = 2377;
 
@@ -47,6 +68,24 @@ impl Model {
             "OperatingSystem": "pvcheck embedded engine",
             "LoggingDriver": "json-file",
             "LiveRestoreEnabled": false,
+            "CgroupDriver": "cgroupfs",
+            "CgroupVersion": "1",
+            "DefaultRuntime": "none",
+            "NCPU": NANO_CPUS / 1_000_000_000,
+            "MemTotal": MEMORY_BYTES,
+            // A client warns about each of these that the kernel lacks.
+            "MemoryLimit": true,
+            "SwapLimit": true,
+            "OomKillDisable": true,
+            "CpuCfsPeriod": true,
+            "CpuCfsQuota": true,
+            "CPUShares": true,
+            "CPUSet": true,
+            "PidsLimit": true,
+            "IPv4Forwarding": true,
+            "BridgeNfIptables": true,
+            "BridgeNfIp6tables": true,
+            "Plugins": {"Volume": VOLUME_DRIVERS, "Network": NETWORK_DRIVERS, "Authorization": null, "Log": LOG_DRIVERS},
             "Swarm": self.membership_json(),
         })
     }
@@ -96,6 +135,8 @@ impl Model {
             "Raft": {"SnapshotInterval": 10_000, "KeepOldSnapshots": 0, "LogEntriesForSlowFollowers": 500,
                      "ElectionTick": 10, "HeartbeatTick": 1},
             "Dispatcher": {"HeartbeatPeriod": 5_000_000_000_u64},
+            // 90 days in ns: how long a node's certificate is valid.
+            "CAConfig": {"NodeCertExpiry": 7_776_000_000_000_000_u64},
             "EncryptionConfig": {"AutoLockManagers": false},
         });
         let pools: Vec<String> = self.settings.default_addr_pool.iter().map(ToString::to_string).collect();
@@ -112,6 +153,8 @@ impl Model {
             filters.passes("name", |name| node.hostname.starts_with(name))
                 && filters.passes("id", |id| node.id.as_str().starts_with(id))
                 && filters.passes("role", |role| role == role_name(node))
+                && filters.passes("membership", |membership| membership == "accepted")
+                && filters.passes_labels(&node.labels)
         };
         Ok(Value::Array(self.nodes.values().filter(passes).map(|node| self.node_json(&node.id)).collect()))
     }
@@ -124,7 +167,8 @@ impl Model {
         value["Description"] = json!({
             "Hostname": node.hostname,
             "Platform": {"Architecture": "x86_64", "OS": "linux"},
-            "Engine": {"EngineVersion": self.settings.engine.version},
+            "Resources": {"NanoCPUs": NANO_CPUS, "MemoryBytes": MEMORY_BYTES},
+            "Engine": {"EngineVersion": self.settings.engine.version, "Plugins": plugins()},
         });
         value["Status"] = match node.down_since {
             None => json!({"State": "ready", "Addr": node.addr.to_string()}),
@@ -141,6 +185,16 @@ impl Model {
         }
         value
     }
+}
+
+/// The drivers as a node lists them.
+fn plugins() -> Value {
+    let of = |kind: &'static str, names: &'static [&'static str]| {
+        names.iter().map(move |name| json!({"Type": kind, "Name": name}))
+    };
+    let all =
+        of("Log", &LOG_DRIVERS).chain(of("Network", &NETWORK_DRIVERS)).chain(of("Volume", &VOLUME_DRIVERS));
+    Value::Array(all.collect())
 }
 
 fn manager_addr(node: &Node) -> String {

@@ -9,6 +9,7 @@ use crate::id::{ServiceId, TaskId};
 use crate::model::Model;
 use crate::object::{Slot, Task};
 use crate::refusal::Refusal;
+use crate::spec::items;
 use crate::state::TaskState;
 
 impl Model {
@@ -92,7 +93,14 @@ impl Model {
             let pid = if live { 1000 + task.meta.seq } else { 0 };
             status["ContainerStatus"] = json!({"ContainerID": container, "PID": pid, "ExitCode": 0});
         }
-        status["PortStatus"] = json!({});
+        status["PortStatus"] = port_status(task);
         status
     }
+}
+
+/// The ports of the node that a running container has, each once for IPv4 and once for IPv6.
+fn port_status(task: &Task) -> Value {
+    let ports = items(&task.endpoint_spec["Ports"]).filter(|port| port["PublishMode"] == "host");
+    let both: Vec<&Value> = ports.flat_map(|port| [port, port]).collect();
+    if both.is_empty() || task.state != TaskState::Running { json!({}) } else { json!({"Ports": both}) }
 }

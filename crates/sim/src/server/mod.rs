@@ -49,7 +49,7 @@ pub enum StartError {
     #[error("could not make a directory for the socket")]
     Directory(#[source] io::Error),
     /// The socket could not be bound: the path exists, is too long (107 bytes), or may not be written.
-    #[error("could not listen on {path}")]
+    #[error("cannot listen on {path}: {}", why_not(source))]
     Listen {
         /// The socket's path.
         path: PathBuf,
@@ -224,6 +224,19 @@ fn place(socket: Option<PathBuf>) -> Result<(Option<TempDir>, PathBuf), StartErr
 fn open_log(path: &Path) -> Result<File, StartError> {
     let opened = File::options().create(true).append(true).open(path);
     opened.map_err(|source| StartError::LogFile { path: path.to_owned(), source })
+}
+
+/// What to do about a socket that cannot be bound.
+fn why_not(source: &io::Error) -> String {
+    let why = match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "it is there already; give another path, or remove it if no engine serves it"
+        }
+        io::ErrorKind::InvalidInput => "the path is too long; a socket's path has at most 107 bytes",
+        io::ErrorKind::NotFound => "there is no such folder; make it, or give another path",
+        _ => return source.to_string(),
+    };
+    why.to_owned()
 }
 
 fn listen(socket: &Path) -> Result<UnixListener, StartError> {

@@ -44,10 +44,12 @@ fn gateway_and_range_are_what_was_asked_for() {
 }
 
 #[test]
-fn host_bits_are_cut_off() {
+fn host_bits_are_shown_and_mean_nothing() {
     let mut model = Model::new();
     network(&mut model, "net", "10.90.7.13/16");
-    assert_eq!(get(&mut model, "/networks/net")["IPAM"]["Config"][0]["Subnet"], "10.90.0.0/16");
+    let shown = get(&mut model, "/networks/net")["IPAM"]["Config"][0].clone();
+    assert_eq!(shown, json!({"Subnet": "10.90.7.13/16", "Gateway": "10.90.0.1"}), "as engine 20.10.24 does");
+    assert_eq!(truth(&model, "net").subnet.map(|subnet| subnet.to_string()), Some("10.90.0.0/16".to_owned()));
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn there_is_one_ingress_network_and_it_can_be_made_again() {
     let mut body = NetworkDraft::overlay("mesh").subnet("10.200.0.0/24").json();
     body["Ingress"] = json!(true);
     let (status, answer) = create(&mut model, &body);
-    assert_eq!(status, 400);
+    assert_eq!(status, 409);
     assert!(answer["message"].as_str().is_some_and(|text| text.ends_with("already present")));
     service(&mut model, ServiceDraft::new("web").publish(80, 80, "ingress"));
     assert_eq!(refused(model.remove_network("ingress")).0, 400);

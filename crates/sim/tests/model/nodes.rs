@@ -84,14 +84,14 @@ fn a_node_is_removed_only_when_it_is_no_manager_and_down_or_forced() {
 fn updates_are_checked_before_anything_changes() {
     let mut model = world();
     let before = get(&mut model, "/nodes");
-    let target = update_of(&mut model, "self");
+    let target = update_of(&mut model, "node1");
     for (target, body, status, text) in [
         (target.as_str(), spec("king", "active"), 400, "invalid Role: \"king\""),
         (target.as_str(), spec("manager", "lazy"), 400, "invalid Availability: \"lazy\""),
         (target.as_str(), spec("worker", "active"), 400, "demote the last manager of the swarm"),
-        ("/nodes/self/update?version=1", spec("manager", "active"), 500, "update out of sequence"),
-        ("/nodes/self/update?version=x", spec("manager", "active"), 400, "invalid node version 'x'"),
-        ("/nodes/self/update", spec("manager", "active"), 400, "invalid node version ''"),
+        ("/nodes/node1/update?version=1", spec("manager", "active"), 500, "update out of sequence"),
+        ("/nodes/node1/update?version=x", spec("manager", "active"), 400, "invalid node version 'x'"),
+        ("/nodes/node1/update", spec("manager", "active"), 400, "invalid node version ''"),
         ("/nodes/nope/update?version=1", spec("manager", "active"), 404, "node nope not found"),
     ] {
         let (got, answer) = call(&mut model, "POST", target, &body);

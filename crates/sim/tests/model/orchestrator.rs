@@ -103,7 +103,6 @@ fn constraints_choose_nodes_and_a_label_set_later_lets_tasks_run() {
         ("node.labels.disk!=ssd", [1, 1]),
         ("node.labels.disk==ssd", [0, 0]),
         ("node.platform.os==linux", [0, 0]),
-        ("nonsense", [0, 0]),
     ] {
         service(&mut model, app().replicas(2).constraint(constraint));
         let counts: Vec<usize> = load(&mut model).into_iter().map(|(_, count)| count).collect();
@@ -111,6 +110,7 @@ fn constraints_choose_nodes_and_a_label_set_later_lets_tasks_run() {
         model.remove_service("app").expect("there");
         model.advance(SECOND);
     }
+    assert_eq!(refused(model.create_service(app().constraint("nonsense").json())).0, 500);
     service(&mut model, app().replicas(2).constraint("node.labels.disk==ssd"));
     assert_eq!(in_state(&mut model, "pending").len(), 2);
     assert_eq!(count(&model, "net", OwnerKind::Task), 2, "and yet they hold addresses");

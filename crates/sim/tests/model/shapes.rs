@@ -303,7 +303,8 @@ fn networks_are_filtered_by_each_key() {
     model.create_network(&NetworkDraft::bridge("local").label("stack", "none").json()).expect("fresh");
     let id = model.network_id("net").expect("there").to_string();
     for (filters, expected) in [
-        (json!({"name": ["net"]}), vec!["net", "shop_net"]),
+        (json!({"name": ["net"]}), vec!["net"]),
+        (json!({"name": ["oca"]}), vec!["local"]),
         (json!({"name": ["^net$"]}), vec![]),
         (json!({"id": [id[..6]]}), vec!["net"]),
         (json!({"driver": ["overlay"]}), vec!["ingress", "net", "shop_net"]),
