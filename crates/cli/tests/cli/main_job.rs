@@ -12,7 +12,7 @@ use crate::support::*;
 const BOTH: [&str; 6] = ["gate", "run", "pvcheck.m1", "pvcheck.m2", "--apply", "--probe"];
 
 /// Far more than both gates take, on a machine that builds at the same time.
-const LONG_PATIENCE: Duration = Duration::from_mins(5);
+const LONG_PATIENCE: Duration = Duration::from_mins(15);
 
 /// The command on the embedded engine, in an empty folder.
 fn embedded(words: &[&str]) -> Done {
