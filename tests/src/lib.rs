@@ -15,7 +15,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
-use pvcheck_lab::{Lab, LabError, LabSpec, Suite, World};
+use pvcheck_lab::{Lab, LabSpec, Suite, World};
 use pvcheck_swarm::Host;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub fn lab(test: &str, suite: Option<Suite>, world: World) -> Option<Lab> {
 pub fn lab_of(test: &str, spec: LabSpec) -> Option<Lab> {
     match Lab::up(spec, &|_| {}) {
         Ok(lab) => Some(lab),
-        Err(error @ (LabError::NotRoot | LabError::NoEngine { .. } | LabError::SuiteNotOffered { .. })) => {
+        Err(error) if error.is_of_the_machine() => {
             not_run(test, &error.to_string());
             None
         }

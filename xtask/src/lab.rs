@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 mod tests;
 
 /// Exit code of wrong arguments, as clap has it.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// Exit code where this machine cannot run the test at all: the result is unknown, as in `pvcheck` itself.
 pub(crate) const NOT_TESTED: u8 = 3;

@@ -1,4 +1,4 @@
-//! `cargo xtask pvcheck`: a real Swarm, checked end to end.
+//! `cargo xtask pvcheck`: a Swarm, checked end to end; a real one where this machine can run it, else the embedded one.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use pvcheck_lab::{Lab, LabSpec, Suite, World};
+use pvcheck_lab::{Lab, LabSpec, World};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::engine::{Chosen, EngineChoice, Refused, Situation, choose, instead};
 use crate::lab;
 
+mod engine;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +28,10 @@ pub(crate) struct Pvcheck {
     /// How throwaway stacks are removed: drained (leaks nothing) or stack-rm (as `docker stack rm`, which leaks)
     #[arg(long, default_value = "drained", value_parser = ["drained", "stack-rm"])]
     order: String,
-    /// Debian suite of the engine: bookworm, trixie or sid [default: the engine on PATH, else this machine's suite]
-    #[arg(long, value_name = "SUITE", conflicts_with = "host")]
-    engine: Option<Suite>,
+    /// The engine: a Debian suite (bookworm, trixie or sid), or embedded, a model that needs neither root nor Docker [default:
+    /// the engine on PATH, else this machine's suite, else embedded]
+    #[arg(long, value_name = "SUITE|embedded", conflicts_with = "host")]
+    engine: Option<EngineChoice>,
     /// Run the same gates on this Swarm instead of a lab; needs --config
     #[arg(long, value_name = "URL", requires = "config")]
     host: Option<String>,
@@ -43,17 +46,54 @@ pub(crate) struct Pvcheck {
     out: PathBuf,
 }
 
-/// Runs both gates, in a lab or on the Swarm of `--host`, and returns their exit code.
+/// Runs both gates, in a lab, on the embedded engine or on the Swarm of `--host`, and returns their exit code.
 pub(crate) fn run(args: &Pvcheck) -> anyhow::Result<ExitCode> {
     if let (Some(host), Some(config)) = (&args.host, &args.config) {
-        let arguments = gate_arguments(args, host, config)?;
-        return Ok(pvcheck_cli::main(std::iter::once("pvcheck".into()).chain(arguments)));
+        return Ok(gates_here(on_swarm(args, host, config)?));
     }
-    let spec = LabSpec { suite: args.engine, world: World::CcCi, ..LabSpec::default() };
+    let required = std::env::var_os("PVCHECK_REQUIRE_ENGINE").is_some_and(|value| value != "0");
+    let chosen = choose(Situation {
+        asked: args.engine,
+        keep: args.keep,
+        available: Lab::available(),
+        on_path: Lab::has_engine_on_path(),
+        required,
+    });
+    match chosen {
+        Ok(real @ Chosen::Real(_)) => lab::say(&real.to_string()),
+        other => return on_chosen(args, other),
+    }
+    let suite = args.engine.and_then(EngineChoice::suite);
+    let spec = LabSpec { suite, world: World::CcCi, ..LabSpec::default() };
     match lab::up_unless_interrupted(spec, false)? {
         Ok(lab) => in_lab(lab, args),
+        // Only now is it known that no package can be fetched.
+        Err(why) if why.is_of_the_machine() && args.engine.is_none() => {
+            on_chosen(args, instead(why, required, args.keep))
+        }
         Err(error) => Ok(lab::Ending::of(error)?.exit()),
     }
+}
+
+/// Runs the gates on the embedded engine, or says why on none.
+fn on_chosen(args: &Pvcheck, chosen: Result<Chosen, Refused>) -> anyhow::Result<ExitCode> {
+    match chosen {
+        Ok(chosen) => {
+            lab::say(&chosen.to_string());
+            let code = gates_here(on_embedded(args)?);
+            lab::say(&format!("reports: {}", args.out.display()));
+            Ok(code)
+        }
+        Err(refused) => {
+            lab::say(&refused.to_string());
+            Ok(ExitCode::from(refused.code()))
+        }
+    }
+}
+
+/// Runs the gates in this process.
+fn gates_here(arguments: Vec<OsString>) -> ExitCode {
+    pvcheck_cli::main(std::iter::once("pvcheck".into()).chain(arguments))
 }
 
 fn in_lab(lab: Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
@@ -75,20 +115,34 @@ fn gates_in(lab: &Lab, args: &Pvcheck) -> anyhow::Result<ExitCode> {
     let host = info.hosts.first().context("the lab has no engine")?;
     let config = info.config.as_deref().context("the lab's world has no configuration")?;
     let mut command = lab.command(std::env::current_exe().context("cannot find this program")?);
-    command.arg(INSIDE).args(gate_arguments(args, host, config)?);
+    command.arg(INSIDE).args(on_swarm(args, host, config)?);
     let code = wait_forwarding(&mut command)?;
     lab::say(&format!("reports: {}", args.out.display()));
     Ok(ExitCode::from(code))
 }
 
-fn gate_arguments(args: &Pvcheck, host: &str, config: &Path) -> anyhow::Result<Vec<OsString>> {
+/// The command line of the gates on this Swarm, without the program's name.
+fn on_swarm(args: &Pvcheck, host: &str, config: &Path) -> anyhow::Result<Vec<OsString>> {
+    let mut arguments = gate_arguments(args)?;
+    arguments.extend(["--host".into(), host.into(), "--config".into(), config.into()]);
+    Ok(arguments)
+}
+
+/// As [`on_swarm`], on the embedded engine, whose world brings its configuration.
+fn on_embedded(args: &Pvcheck) -> anyhow::Result<Vec<OsString>> {
+    let mut arguments = gate_arguments(args)?;
+    arguments.extend(["--engine".into(), "embedded".into()]);
+    Ok(arguments)
+}
+
+fn gate_arguments(args: &Pvcheck) -> anyhow::Result<Vec<OsString>> {
     // The process in the lab may have another working directory.
     let out = std::path::absolute(&args.out).context("cannot resolve --out")?;
     let mut arguments: Vec<OsString> =
         ["gate", "run", "pvcheck.m1", "pvcheck.m2", "--apply"].iter().map(Into::into).collect();
     // Without a census, engines before Docker 29 leave it unknown what is leaked already, and so the gate.
-    arguments.extend(["--probe", "--order", &args.order, "--host", host].iter().map(OsString::from));
-    arguments.extend(["--config".into(), config.into(), "--out".into(), out.into()]);
+    arguments.extend(["--probe", "--order", &args.order].iter().map(OsString::from));
+    arguments.extend(["--out".into(), out.into()]);
     Ok(arguments)
 }
 

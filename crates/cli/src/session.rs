@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pvcheck_audit::{AllocatorCounts, SavedSnapshot, Snapshot};
 use pvcheck_gates::Config;
-use pvcheck_sim::Sim;
+use pvcheck_sim::ServedWorld;
 use pvcheck_swarm::{Engine, Host, Operation, read_counts, sweep_run};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,15 +21,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A connection to an engine. An embedded engine ends with it.
 pub(crate) struct Session {
     pub(crate) engine: Engine,
-    embedded: Option<Sim>,
+    embedded: Option<ServedWorld>,
 }
 
 impl Session {
     pub(crate) async fn open(args: &Args, printer: &Printer) -> Result<Self, Failure> {
         let (host, embedded) = match args.global.engine {
             Some(EngineChoice::Embedded) => {
-                let sim = embedded().await?;
-                (sim.host().parse::<Host>().map_err(Failure::unknown)?, Some(sim))
+                let world = embedded().await?;
+                (world.sim().host().parse::<Host>().map_err(Failure::unknown)?, Some(world))
             }
             None => (host(args)?, None),
         };
@@ -75,9 +75,30 @@ fn host(args: &Args) -> Result<Host, Failure> {
     }
 }
 
+/// Opens a session with a configuration: that of `--config`, else the embedded engine's own of its world, else
+/// `./pvcheck.toml`. A file that is given is read first, so that nothing is asked where it is wrong.
+pub(crate) async fn configured(args: &Args, printer: &Printer) -> Result<(Config, Session), Failure> {
+    let given = if brings_its_own(args) { None } else { Some(config(args)?) };
+    let session = Session::open(args, printer).await?;
+    let config = match (given, &session.embedded) {
+        (None, Some(world)) => config_of(&world.config())?,
+        (Some(config), _) => config,
+        (None, None) => config(args)?,
+    };
+    Ok((config, session))
+}
+
+/// True iff the configuration is that of the embedded engine's world.
+pub(crate) fn brings_its_own(args: &Args) -> bool {
+    args.global.engine.is_some() && args.global.config.is_none()
+}
+
 /// Reads the configuration given with `--config`, or `./pvcheck.toml`.
 pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
-    let path = args.global.config.as_deref().unwrap_or(Path::new("pvcheck.toml"));
+    config_of(args.global.config.as_deref().unwrap_or(Path::new("pvcheck.toml")))
+}
+
+fn config_of(path: &Path) -> Result<Config, Failure> {
     Ok(Config::of_file(path, &files::read(path, "--config")?)?)
 }
 

@@ -115,6 +115,24 @@ pub enum LabError {
         /// The name.
         name: String,
     },
+    /// Debian's packages cannot be fetched.
+    #[error(
+        "no engine: apt-get fetches no packages of suite {suite} ({reason}); check the network and the package sources"
+    )]
+    NoPackages {
+        /// The suite.
+        suite: String,
+        /// apt's first complaint.
+        reason: String,
+    },
+    /// The caller is root, and a container or a sandbox keeps root's rights from it.
+    #[error(
+        "root without {capability}: a lab makes namespaces and mounts; run it where root has all capabilities"
+    )]
+    NotPrivileged {
+        /// The capability that is missing (capabilities(7)).
+        capability: &'static str,
+    },
     /// The caller is not root.
     #[error("not root: a lab makes network namespaces and starts an engine of its own; run it as root")]
     NotRoot,
@@ -153,6 +171,20 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// True iff this machine, as it is, can run no lab: nothing is wrong with pvcheck or with an engine.
+    pub fn is_of_the_machine(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingLibraries { .. }
+                | Self::MissingTool { .. }
+                | Self::NoEngine { .. }
+                | Self::NoPackages { .. }
+                | Self::NotPrivileged { .. }
+                | Self::NotRoot
+                | Self::SuiteNotOffered { .. }
+        )
+    }
+
     /// A closure for `map_err` that says what was attempted on which path.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -169,6 +201,14 @@ mod tests {
     fn messages_name_the_way_on() {
         for (error, way_on) in [
             (LabError::NotRoot, "run it as root"),
+            (
+                LabError::NotPrivileged { capability: "CAP_SYS_ADMIN" },
+                "run it where root has all capabilities",
+            ),
+            (
+                LabError::NoPackages { suite: "sid".into(), reason: "E: x".into() },
+                "check the network and the package sources",
+            ),
             (LabError::NotFound { name: "x".into() }, "`lab list` shows those that exist"),
             (LabError::NameTaken { name: "x".into() }, "`lab down x`"),
             (LabError::MissingTool { program: "ip", package: "iproute2" }, "install the package iproute2"),
@@ -189,6 +229,25 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains(way_on), "{text}");
             assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_machine_lacks_is_told_from_what_went_wrong() {
+        for error in [
+            LabError::NotRoot,
+            LabError::NotPrivileged { capability: "CAP_NET_ADMIN" },
+            LabError::NoEngine { missing: "dockerd".into() },
+            LabError::MissingTool { program: "ip", package: "iproute2" },
+        ] {
+            assert!(error.is_of_the_machine(), "{error}");
+        }
+        for error in [
+            LabError::Cancelled,
+            LabError::EngineEnded { manager: 0, log_tail: "panic".into() },
+            LabError::EngineCount { asked: 9, max: 7 },
+        ] {
+            assert!(!error.is_of_the_machine(), "{error}");
         }
     }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::engine::host::{Host, Started, search_path};
 use crate::engine::network::{self, NetworkPlan, namespace_file};
 use crate::engine::process::ProcessId;
-use crate::engine::{swarm, tools};
+use crate::engine::{privilege, swarm, tools};
 use crate::parallel::side_by_side;
 use crate::progress::{Context, ProgressSink};
 use crate::spec::Cancel;
@@ -42,10 +42,20 @@ impl Lab {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
+        // Not readable: an unusual /proc is no reason not to try.
+        let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        if let Some(capability) = privilege::missing(&own) {
+            return Err(LabError::NotPrivileged { capability });
+        }
         // Checked before anything is downloaded: a folder that cannot hold sockets would fail only when the
         // engine starts.
         state::labs_dir()?;
         tools::check_system()
+    }
+
+    /// True iff PATH has a whole engine, so that no package is needed.
+    pub fn has_engine_on_path() -> bool {
+        tools::missing_engine_programs().is_empty()
     }
 
     /// Makes a lab and returns when every engine is up and, with a world, every task runs and every route

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::settings::{FINISH_LABEL, STOP_LABEL};
+use crate::settings::{ANSWER_LABEL, FINISH_LABEL, ROUTER_LABEL, STOP_LABEL};
 
 /// Body of a network to create.
 ///
@@ -165,6 +165,26 @@ impl ServiceDraft {
     #[must_use]
     pub fn finishes_in(self, time: Duration) -> Self {
         self.label(FINISH_LABEL, &time.as_millis().to_string())
+    }
+
+    /// Its containers answer requests with this status instead of 200.
+    #[must_use]
+    pub fn answers(self, status: u16) -> Self {
+        self.label(ANSWER_LABEL, &status.to_string())
+    }
+
+    /// It is the world's router: requests are answered while a task of it runs, and reach services on its networks.
+    #[must_use]
+    pub fn is_router(self) -> Self {
+        self.label(ROUTER_LABEL, "true")
+    }
+
+    /// With the labels by which Traefik routes this host's requests to it, under this name.
+    #[must_use]
+    pub fn routed(self, name: &str, host: &str) -> Self {
+        self.label("traefik.enable", "true")
+            .label(&format!("traefik.http.routers.{name}.rule"), &format!("Host(`{host}`)"))
+            .label(&format!("traefik.http.services.{name}.loadbalancer.server.port"), "80")
     }
 
     /// New tasks start before old ones stop when the service is updated.

@@ -165,6 +165,7 @@ impl Model {
             log,
             events: EventLog::default(),
         };
+        model.log_start();
         model.log_leadership();
         model.add_local_networks();
         model.add_node_as(&local, true);
@@ -349,6 +350,12 @@ impl Model {
             topic[1],
         ];
         self.log.write(self.now, "info", "ignoring event", &fields);
+    }
+
+    /// Logs the line with which every engine begins (moby `daemon/command/daemon.go`, 20.10 to 29): a reader of the log knows by
+    /// it that nothing is missing before.
+    fn log_start(&mut self) {
+        self.log.write(self.now, "info", "Starting up", &[]);
     }
 
     /// Logs the two lines that mark a new leader; no leak from before them is left.

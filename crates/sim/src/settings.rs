@@ -96,6 +96,12 @@ pub(crate) const STOP_LABEL: &str = "pvcheck.sim.stop_ms";
 /// successfully by themselves.
 pub(crate) const FINISH_LABEL: &str = "pvcheck.sim.finish_ms";
 
+/// Label of a service with the status that its containers answer requests with; 200 without it.
+pub(crate) const ANSWER_LABEL: &str = "pvcheck.sim.answer";
+
+/// Label, with the value `true`, of the service that is the world's router.
+pub(crate) const ROUTER_LABEL: &str = "pvcheck.sim.router";
+
 /// All settings of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

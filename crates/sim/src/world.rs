@@ -16,6 +16,8 @@ pub use incident::incident;
 
 /// Long enough for every task of a fresh world to run.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Every host name of [`cc_ci`] ends so (`.test`: RFC 6761).
+pub(crate) const DOMAIN: &str = "ci.commoninternet.test";
 /// Network of [`Model::with`].
 const SHARED: &str = "shared";
 /// Its network address, outside of 10.0.0.0/8, which Swarm's default pool covers.
@@ -70,12 +72,13 @@ pub fn cc_ci_with(settings: Settings) -> Result<Model, Refusal> {
 pub fn cc_ci_on(proxy: &str, settings: Settings) -> Result<Model, Refusal> {
     let mut model = Model::with_settings(settings);
     model.create_network(&NetworkDraft::overlay("proxy").subnet(proxy).attachable().json())?;
+    // Name and stack, then name, prefix and answer of its route: a redirect to the login, and a 404 of the bridge's own.
     let on_proxy = [
-        ("drone_ci_commoninternet_net_app", "drone"),
-        ("warm-keycloak_ci_commoninternet_net_app", "warm-keycloak"),
-        ("ccci-bridge_app", "ccci-bridge"),
-        ("ccci-dashboard_app", "ccci-dashboard"),
-        ("ccci-reports_app", "ccci-reports"),
+        ("drone_ci_commoninternet_net_app", "drone", "drone", "drone.", 303),
+        ("warm-keycloak_ci_commoninternet_net_app", "warm-keycloak", "keycloak", "keycloak.", 200),
+        ("ccci-bridge_app", "ccci-bridge", "bridge", "bridge.", 404),
+        ("ccci-dashboard_app", "ccci-dashboard", "dashboard", "", 200),
+        ("ccci-reports_app", "ccci-reports", "report", "report.", 200),
     ];
     let off_proxy = [
         ("traefik_ci_commoninternet_net_socket-proxy", "traefik"),
@@ -89,11 +92,17 @@ pub fn cc_ci_on(proxy: &str, settings: Settings) -> Result<Model, Refusal> {
     }
     // First and alone, so that it gets .2 and its node's balancer .3, as on that host.
     let router = ServiceDraft::new("traefik_ci_commoninternet_net_app").stack("traefik").on("proxy");
+    let router = router.is_router().routed("traefik", &format!("traefik.{DOMAIN}"));
+    let router = router.label("traefik.http.routers.traefik.service", "api@internal");
     let router = router.on("traefik_internal").dnsrr().publish(80, 80, "host").publish(443, 443, "host");
     model.create_service(router.json())?;
     model.advance(SETTLE);
-    for (name, stack) in on_proxy {
+    for (name, stack, route, prefix, status) in on_proxy {
         let mut service = ServiceDraft::new(name).stack(stack).on("proxy");
+        service = service.routed(route, &format!("{prefix}{DOMAIN}"));
+        if status != 200 {
+            service = service.answers(status);
+        }
         if stack == "warm-keycloak" {
             service = service.on("warm-keycloak_internal");
         }

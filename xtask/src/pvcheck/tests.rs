@@ -13,8 +13,11 @@ fn parse(line: &str) -> Result<Pvcheck, clap::Error> {
 }
 
 fn arguments(line: &str) -> anyhow::Result<Vec<String>> {
-    let arguments = gate_arguments(&parse(line)?, "unix:///run/lab.sock", Path::new("/lab/pvcheck.toml"))?;
-    Ok(arguments.into_iter().map(|word| word.to_string_lossy().into_owned()).collect())
+    Ok(words(on_swarm(&parse(line)?, "unix:///run/lab.sock", Path::new("/lab/pvcheck.toml"))?))
+}
+
+fn words(arguments: Vec<OsString>) -> Vec<String> {
+    arguments.into_iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// What follows an option.
@@ -42,6 +45,16 @@ fn the_gates_hear_of_engine_configuration_and_order() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_embedded_engine_brings_its_configuration() -> anyhow::Result<()> {
+    let arguments = words(on_embedded(&parse("--engine embedded --order stack-rm")?)?);
+    assert_eq!(value(&arguments, "--engine"), Some("embedded"));
+    assert_eq!(value(&arguments, "--order"), Some("stack-rm"));
+    assert!(arguments.iter().any(|word| word == "--probe"));
+    assert!(!arguments.iter().any(|word| word == "--host" || word == "--config"), "{arguments:?}");
+    Ok(())
+}
+
+#[test]
 fn a_relative_folder_of_reports_is_made_absolute() -> anyhow::Result<()> {
     let arguments = arguments("")?;
     let out = Path::new(value(&arguments, "--out").unwrap_or_default());
@@ -56,12 +69,19 @@ fn a_swarm_of_ones_own_needs_both_its_socket_and_what_is_expected_of_it() {
         "--config c.toml",
         "--host unix:///s --config c.toml --engine sid",
         "--host unix:///s --config c.toml --keep",
+        "--host unix:///s --config c.toml --engine embedded",
         "--order fast",
         "--engine buster",
     ] {
         assert!(parse(wrong).is_err(), "{wrong}");
     }
-    for right in ["", "--host unix:///s --config c.toml", "--engine sid --keep", "--order stack-rm"] {
+    for right in [
+        "",
+        "--host unix:///s --config c.toml",
+        "--engine sid --keep",
+        "--engine embedded",
+        "--order stack-rm",
+    ] {
         assert!(parse(right).is_ok(), "{right}");
     }
 }

@@ -13,7 +13,7 @@ use crate::args::{self, Args, GateCommand, Output};
 use crate::failure::{DONE, Failure, Outcome, REFUSED};
 use crate::printer::Printer;
 use crate::report::{Document, many};
-use crate::session::{Session, config, guarded};
+use crate::session::{Session, configured, guarded};
 
 /// The list as JSON.
 #[derive(Serialize)]
@@ -66,8 +66,7 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     if let (Some(gate), false) = (changing, asked.apply) {
         return Err(Failure::usage(format!("gate {gate} deploys stacks of its own; add --apply to let it")));
     }
-    let config = config(args)?;
-    let session = Session::open(args, printer).await?;
+    let (config, session) = configured(args, printer).await?;
     let ready = preflight(&session.engine, &config).await?;
     let runner = Runner { session: &session, config: &config, ready: &ready, asked, printer };
     let mut reports = Vec::new();

@@ -86,12 +86,9 @@ impl<'a> Apt<'a> {
     }
 
     fn no_index(&self, errors: &str, status: &str) -> LabError {
-        LabError::Command {
-            command: format!("apt-get update, for suite {}", self.suite),
-            status: status.to_owned(),
-            // The first complaint is the cause; those after it are its consequences.
-            stderr: errors.lines().next().unwrap_or("no reason given").to_owned(),
-        }
+        // The first complaint is the cause; those after it are its consequences.
+        let complaint = errors.lines().next().unwrap_or("no reason given");
+        LabError::NoPackages { suite: self.suite.clone(), reason: format!("{status}: {complaint}") }
     }
 
     fn not_offered(&self) -> LabError {

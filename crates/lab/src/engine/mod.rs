@@ -5,6 +5,7 @@ mod apt;
 pub(crate) mod host;
 pub(crate) mod mounts;
 pub(crate) mod network;
+pub(crate) mod privilege;
 pub(crate) mod process;
 pub(crate) mod proxy;
 mod sources;

@@ -74,13 +74,17 @@ pub(crate) fn check_system() -> Result<(), LabError> {
             return Err(LabError::MissingTool { program, package });
         }
     }
-    let missing: Vec<&str> =
-        ENGINE_PROGRAMS.into_iter().filter(|program| on_path(program).is_none()).collect();
+    let missing = missing_engine_programs();
     if missing.is_empty() || apt::is_available() {
         Ok(())
     } else {
         Err(LabError::NoEngine { missing: missing.join(", ") })
     }
+}
+
+/// The programs of an engine that are not on PATH.
+pub(crate) fn missing_engine_programs() -> Vec<&'static str> {
+    ENGINE_PROGRAMS.into_iter().filter(|program| on_path(program).is_none()).collect()
 }
 
 /// Finds the programs, unpacking packages into the cache where they are not there yet. Each unpacking is reported
