@@ -188,7 +188,7 @@ fn it_works_without_async_and_cleans_up() {
     let sim = Sim::start(Model::new(), options.clone()).expect("a free path");
     assert_eq!(sim.host(), format!("unix://{}", socket.display()));
     let second = Sim::start(Model::new(), options).expect_err("the path is taken");
-    assert!(second.to_string().starts_with("could not listen on"));
+    assert!(second.to_string().starts_with("cannot listen on"), "{second}");
     assert!(socket.exists(), "the second start left the first one's socket alone");
     sim.with_model(|model| {
         for name in ["a", "b"] {
