@@ -166,3 +166,19 @@ impl<'a> Check<'a> {
 fn statuses(expected: &[u16]) -> String {
     expected.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_names_the_overlay_where_there_are_several() {
+        let table = |name: &str| format!("[[overlay]]\nname = \"{name}\"\nsubnet = \"10.10.0.0/24\"\n");
+        let title = |text: &str| {
+            let config = Config::parse("pvcheck.toml", text).expect("a sound configuration");
+            Check::OverlayHeadroom(&config.overlays[0]).title(&config)
+        };
+        assert_eq!(title(&table("proxy")), "Enough addresses are free");
+        assert_eq!(title(&(table("proxy") + &table("other"))), "proxy: Enough addresses are free");
+    }
+}

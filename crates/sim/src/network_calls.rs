@@ -8,6 +8,7 @@ use pvcheck_ipam::Subnet;
 use serde_json::{Value, json};
 
 use crate::id::{IdGen, NetworkId, NodeId, TaskId};
+use crate::json;
 use crate::model::{Event, Model};
 use crate::object::{LocalNetwork, Network, NetworkRequest, NetworkState, Task, Work, attachment_template};
 use crate::refusal::Refusal;
@@ -25,7 +26,7 @@ impl Model {
     /// # Errors
     /// If the engine refuses it: among others, the name is taken ([`Refusal::NetworkNameTaken`]).
     pub fn create_network(&mut self, body: &Value) -> Result<String, Refusal> {
-        let name = spec::text(&body["Name"]);
+        let name = json::text(&body["Name"]);
         if name.is_empty() || name.trim() != name {
             return Err(Refusal::Internal(format!("invalid name: {name}")));
         }
@@ -35,11 +36,11 @@ impl Model {
             return Err(Refusal::NetworkNameTaken(name.to_owned()));
         }
         // The name was compared with both scopes: a local network and one of the Swarm cannot share it.
-        let driver = spec::text(&body["Driver"]);
+        let driver = json::text(&body["Driver"]);
         if driver != "overlay" {
             return self.create_local_network(name, driver, body);
         }
-        if spec::text(&body["Scope"]) == "local" {
+        if json::text(&body["Scope"]) == "local" {
             return Err(Refusal::ScopeDowngrade);
         }
         self.require_manager()?;
@@ -357,13 +358,13 @@ fn read_request(body: &Value) -> Result<NetworkRequest, Refusal> {
     if 1 < configs {
         return Err(Refusal::InvalidArgument("the embedded engine models one subnet per network".to_owned()));
     }
-    let gateway = spec::text(&body["IPAM"]["Config"][0]["Gateway"]);
+    let gateway = json::text(&body["IPAM"]["Config"][0]["Gateway"]);
     let gateway = match gateway {
         "" => None,
         text => Some(text.parse().map_err(|_| Refusal::Internal(format!("invalid gateway address {text}")))?),
     };
     Ok(NetworkRequest {
-        name: spec::text(&body["Name"]).to_owned(),
+        name: json::text(&body["Name"]).to_owned(),
         labels: spec::labels(&body["Labels"]),
         subnet: subnet_field(body, "Subnet")?,
         subnet_text: body["IPAM"]["Config"][0]["Subnet"].as_str().map(str::to_owned),
@@ -378,7 +379,7 @@ fn read_request(body: &Value) -> Result<NetworkRequest, Refusal> {
 
 /// A subnet of the body; host bits are cut off, as the engine does.
 fn subnet_field(body: &Value, field: &str) -> Result<Option<Subnet>, Refusal> {
-    let text = spec::text(&body["IPAM"]["Config"][0][field]);
+    let text = json::text(&body["IPAM"]["Config"][0][field]);
     if text.is_empty() {
         return Ok(None);
     }

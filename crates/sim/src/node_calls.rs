@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 
 use crate::id::{NodeId, TaskId};
+use crate::json;
 use crate::model::{Event, Model};
 use crate::object::Node;
 use crate::refusal::Refusal;
@@ -176,13 +177,13 @@ impl Model {
         if node.meta.index != version {
             return Err(Refusal::OutOfSequence);
         }
-        let availability = match spec::text(&body["Availability"]).to_ascii_lowercase().as_str() {
+        let availability = match json::text(&body["Availability"]).to_ascii_lowercase().as_str() {
             "active" => Availability::Active,
             "pause" => Availability::Pause,
             "drain" => Availability::Drain,
             other => return Err(Refusal::Malformed(format!("invalid Availability: \"{other}\""))),
         };
-        let manager = match spec::text(&body["Role"]).to_ascii_lowercase().as_str() {
+        let manager = match json::text(&body["Role"]).to_ascii_lowercase().as_str() {
             "manager" => true,
             "worker" => false,
             other => return Err(Refusal::Malformed(format!("invalid Role: \"{other}\""))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::id::{NetworkId, ServiceId, TaskId};
+use crate::json;
 use crate::model::{Event, Model};
 use crate::object::{Blob, BlobKind, JobStatus, Service, Update};
 use crate::refusal::Refusal;
@@ -241,7 +242,7 @@ impl Model {
 
     pub(crate) fn create_blob(&mut self, kind: BlobKind, body: &Value) -> Result<String, Refusal> {
         self.require_manager()?;
-        let name = spec::text(&body["Name"]).to_owned();
+        let name = json::text(&body["Name"]).to_owned();
         validate::blob_name(&name)?;
         if self.blobs(kind).values().any(|blob| blob.name == name) {
             return Err(Refusal::ObjectNameTaken { kind: kind.name(), name });
@@ -266,7 +267,7 @@ impl Model {
         let blob = self.blob(kind, term)?;
         let (id, meta) = (blob.id.clone(), blob.meta);
         let other_data = !body["Data"].is_null() && body["Data"] != blob.data;
-        if spec::text(&body["Name"]) != blob.name || other_data {
+        if json::text(&body["Name"]) != blob.name || other_data {
             return Err(Refusal::InvalidArgument("only updates to Labels are allowed".to_owned()));
         }
         if meta.index != version {
@@ -289,8 +290,8 @@ impl Model {
             BlobKind::Secret => ("Secrets", "SecretID"),
         };
         let uses = |service: &&Service| {
-            let refers = |one: &Value| spec::text(&one[key]) == id;
-            spec::items(&service.raw["TaskTemplate"]["ContainerSpec"][list]).any(refers)
+            let refers = |one: &Value| json::text(&one[key]) == id;
+            json::items(&service.raw["TaskTemplate"]["ContainerSpec"][list]).any(refers)
         };
         let users: Vec<&str> =
             self.services.values().filter(uses).map(|service| service.spec.name.as_str()).collect();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::json::{items, text};
 use crate::refusal::Refusal;
 use crate::settings::{FINISH_LABEL, STOP_LABEL};
 use crate::validate;
@@ -207,16 +208,6 @@ pub(crate) fn template(stored: &Value) -> Value {
 pub(crate) fn labels(raw: &Value) -> BTreeMap<String, String> {
     let pairs = raw.as_object().into_iter().flat_map(Map::iter);
     pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
-}
-
-/// The text of a JSON string; empty for anything else.
-pub(crate) fn text(raw: &Value) -> &str {
-    raw.as_str().unwrap_or_default()
-}
-
-/// The items of a JSON list; none for anything else.
-pub(crate) fn items(raw: &Value) -> impl Iterator<Item = &Value> {
-    raw.as_array().into_iter().flatten()
 }
 
 fn drop_field(object: &mut Value, key: &str) {

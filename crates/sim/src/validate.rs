@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::json::{items, text};
 use crate::refusal::Refusal;
-use crate::spec::{items, text};
 
 /// Longest name of a service or network.
 const LONGEST_NAME: usize = 63;

@@ -10,10 +10,6 @@ use crate::model::Model;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 
-mod incident;
-
-pub use incident::incident;
-
 /// Long enough for every task of a fresh world to run.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Every host name of [`cc_ci`] ends so (`.test`: RFC 6761).

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pvcheck_audit::EngineKind;
-use pvcheck_sim::{Model, Refusal, Settings, Sim, SimOptions, world};
+use pvcheck_sim::{Model, Refusal, Settings, Sim, SimOptions, incident, world};
 use serde::Serialize;
 
 use crate::args::{self, EmbeddedCommand, EmbeddedUp, Output, WorldChoice};
@@ -77,7 +77,7 @@ async fn started(up: &EmbeddedUp, printer: &Printer) -> Result<Sim, Failure> {
 fn model(choice: WorldChoice, managers: u8, settings: Settings) -> Result<Model, Refusal> {
     let mut model = match choice {
         WorldChoice::CcCi => world::cc_ci_with(settings)?,
-        WorldChoice::Incident => world::incident(settings)?,
+        WorldChoice::Incident => incident(settings)?,
         WorldChoice::Empty => Model::with_settings(settings),
     };
     for _ in 1..managers {

@@ -6,10 +6,10 @@ use super::Call;
 use super::filters::Filters;
 use super::services::iteration_json;
 use crate::id::{ServiceId, TaskId};
+use crate::json::items;
 use crate::model::Model;
 use crate::object::{Slot, Task};
 use crate::refusal::Refusal;
-use crate::spec::items;
 use crate::state::TaskState;
 
 impl Model {

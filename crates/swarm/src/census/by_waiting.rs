@@ -8,10 +8,11 @@ use std::time::Instant;
 use pvcheck_audit::{AllocatorCounts, FullBecause, Network, Snapshot, pool_counts};
 
 use super::actors::{self, Names};
+use super::balancers::local_load_balancer;
 use super::doubt::Doubt;
 use super::prober::{CAUGHT_UP, JUST_MADE};
 use super::report::{Census, CensusMethod};
-use super::settle::{elapsed_ms, local_load_balancer, named_owners, subnets_of, told_apart};
+use super::settle::{elapsed_ms, named_owners, subnets_of, told_apart};
 use super::witness::allocator_has_tried;
 use crate::engine::{CallError, wait_until};
 use crate::operation::Operation;

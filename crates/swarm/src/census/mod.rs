@@ -4,6 +4,7 @@
 //! belongs to no container, no task and no service.
 
 mod actors;
+mod balancers;
 mod by_bulk;
 mod by_cursor;
 mod by_status;

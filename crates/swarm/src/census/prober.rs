@@ -8,6 +8,7 @@ use pvcheck_audit::{Network, Service, Snapshot, Task, counts_refused};
 use pvcheck_ipam::Capacity;
 
 use super::actors::{self, Names, Waiter};
+use super::balancers::balancers_doubt;
 use super::doubt::Doubt;
 use super::evidence::{Evidence, Settled, parts};
 use super::report::{Census, CensusError, CensusMethod, CensusOptions};
@@ -199,7 +200,7 @@ impl Prober<'_> {
                 actors::came_and_went(turn.busy(), before, self.network)
                     .then_some(Doubt::TasksChanged { network })
             })
-            .or_else(|| self.balancers_doubt(after, settled)))
+            .or_else(|| balancers_doubt(after, self.network, settled)))
     }
 
     /// Why the ring may have been moved since the last call, by the engine's events; `None` if it was not.

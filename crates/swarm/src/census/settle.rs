@@ -3,16 +3,16 @@
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use pvcheck_audit::{Network, Owners, Snapshot, load_balancers_unsure, owners};
+use pvcheck_audit::{Network, Owners, Snapshot, owners};
 use pvcheck_ipam::{CensusFacts, LeakReport, reconcile};
 
+use super::balancers::local_load_balancer;
 use super::doubt::Doubt;
 use super::evidence::Settled;
 use super::prober::Prober;
 use super::report::Census;
 use super::ring::Turn;
-use crate::engine::{CallError, Engine, wire};
-use crate::read::address;
+use crate::engine::CallError;
 
 impl Prober<'_> {
     /// What a turn amounts to, with the owners of before and of now; and the snapshot that showed those of now.
@@ -35,21 +35,6 @@ impl Prober<'_> {
         });
         let settled = Settled { report, handed_out: turn.seen().clone(), local_named: local.is_some() };
         Ok((settled, after))
-    }
-
-    /// Why it is not sure how many of the suspects are load balancers; `None` if it is.
-    pub(super) fn balancers_doubt(&self, after: &Snapshot, settled: &Settled) -> Option<Doubt> {
-        let report = &settled.report;
-        if 0 < report.load_balancers_missing {
-            return Some(Doubt::LoadBalancersMissing { nodes: report.load_balancers_missing });
-        }
-        // Whether a node got its load balancer makes a difference only where something may be one.
-        let unsure = load_balancers_unsure(after, self.network, &owners(after, self.network));
-        // The asked node names its own, unless it has none although tasks run there (moby#35995).
-        let lacks =
-            owners(after, self.network).load_balancers.contains(&after.engine.node) && !settled.local_named;
-        ((0 < unsure || lacks) && !report.suspects.is_empty())
-            .then(|| Doubt::LoadBalancersUnsure { network: self.network.name.clone() })
     }
 
     /// A census as a value. What a count that is not complete suspects is nothing that it says.
@@ -92,19 +77,6 @@ pub(super) fn named_owners(snapshot: &Snapshot, network: &Network, local: Option
     owners
 }
 
-/// The address of this node's own load balancer, which the node alone can name; `None` if it has none.
-pub(super) async fn local_load_balancer(
-    engine: &Engine,
-    network: &Network,
-) -> Result<Option<Ipv4Addr>, CallError> {
-    // The full id is answered from the node's own copy of the network, the only one that lists endpoints.
-    match engine.connection().get::<wire::Network>(&format!("/networks/{}", network.id)).await {
-        Ok(network) => Ok(load_balancer_of(&network)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// The network's subnets as a census writes them.
 pub(super) fn subnets_of(network: &Network) -> String {
     network.subnets().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
@@ -115,10 +87,31 @@ pub(super) fn elapsed_ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// libnetwork names the endpoint `NETWORK-endpoint` in the container `lb-NETWORK` (`ingress-sbox` for ingress).
-fn load_balancer_of(network: &wire::Network) -> Option<Ipv4Addr> {
-    let lb = |key: &str| key == format!("lb-{}", network.name) || key == format!("{}-sbox", network.name);
-    let endpoint = format!("{}-endpoint", network.name);
-    let found = network.containers.iter().find(|(key, c)| lb(key) && c.name == endpoint)?;
-    address(&found.1.ipv4_address)
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn network() -> Network {
+        let pool = |subnet: &str| json!({"subnet": subnet, "range": null, "gateway": null});
+        let saved = json!({
+            "id": "net", "name": "proxy", "driver": "overlay", "scope": "swarm", "ingress": false,
+            "attachable": true, "internal": false, "pools": [pool("10.9.0.0/28"), pool("10.9.1.0/28")],
+            "stack": null, "run": null,
+        });
+        serde_json::from_value(saved).expect("as it is saved")
+    }
+
+    #[test]
+    fn suspects_are_leaked_where_no_load_balancer_can_be_among_them() {
+        let all = vec![Ipv4Addr::new(10, 9, 0, 5)];
+        assert_eq!(told_apart(all.clone(), 0), (all.clone(), Vec::new()));
+        assert_eq!(told_apart(all.clone(), 1), (Vec::new(), all));
+    }
+
+    #[test]
+    fn several_subnets_are_separated_by_commas() {
+        assert_eq!(subnets_of(&network()), "10.9.0.0/28,10.9.1.0/28");
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::cc_ci_with;
 use crate::draft::{NetworkDraft, ServiceDraft};
 use crate::model::Model;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::state::TaskState;
+use crate::world::cc_ci_with;
 
 /// Tasks of each deployment on `proxy`.
 const REPLICAS: u64 = 3;
