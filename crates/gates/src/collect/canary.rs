@@ -39,7 +39,7 @@ pub(super) async fn fly(
             facts.addresses = addresses(&snapshot, &stack, shared);
             op.say("canary: asking for it through the router");
             match config.spec(&stack) {
-                Ok(spec) => facts.route = Some(reach(prober, &spec).await),
+                Ok(spec) => facts.route = Some(reach(prober, &spec, ROUTER_PATIENCE).await),
                 Err(fault) => facts.failure = Some(CanaryFailure::Url { error: fault.to_string() }),
             }
         }
@@ -90,13 +90,66 @@ fn addresses(snapshot: &Snapshot, stack: &str, shared: &NetworkId) -> Vec<Ipv4Ad
 }
 
 /// Asks until the answer is the expected one or the time is up; the last answer counts.
-async fn reach(prober: &Prober, spec: &RouteSpec) -> RouteFact {
+async fn reach(prober: &Prober, spec: &RouteSpec, patience: Duration) -> RouteFact {
     let since = Instant::now();
     loop {
         let fact = prober.probe(spec, Timestamp::now()).await;
-        if judge(&fact).verdict == Verdict::Pass || ROUTER_PATIENCE < since.elapsed() {
+        if judge(&fact).verdict == Verdict::Pass || patience < since.elapsed() {
             return fact;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::Config;
+    use pvcheck_routes::RouteUrl;
+
+    fn spec(address: SocketAddr) -> RouteSpec {
+        RouteSpec {
+            address: Some(address),
+            ..RouteSpec::new("canary", RouteUrl::parse("http://canary.test/").expect("a URL"))
+        }
+    }
+
+    fn prober() -> Prober {
+        let config =
+            Config::parse("pvcheck.toml", "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/24\"\n");
+        Prober::new(&config.expect("a sound configuration").roots()).expect("the system's authorities")
+    }
+
+    /// A router that learns of the canary only after it was asked once.
+    #[tokio::test]
+    async fn a_router_is_asked_again_until_it_knows_the_canary() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let router = async {
+            for status in ["404 Not Found", "200 OK"] {
+                let (mut stream, _) = listener.accept().await.expect("a client");
+                let mut head = [0; 1024];
+                assert_ne!(stream.read(&mut head).await.expect("a request"), 0);
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+                stream.write_all(answer.as_bytes()).await.expect("the client reads");
+            }
+        };
+        let (prober, spec) = (prober(), spec(address));
+        let (fact, ()) = tokio::join!(reach(&prober, &spec, ROUTER_PATIENCE), router);
+        assert_eq!((fact.status, judge(&fact).verdict), (Some(200), Verdict::Pass));
+    }
+
+    #[tokio::test]
+    async fn a_router_that_never_knows_it_is_given_up_with_its_last_answer() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+        let (prober, spec) = (prober(), spec(closed));
+        let asked = reach(&prober, &spec, Duration::from_millis(1));
+        let fact = tokio::time::timeout(ROUTER_PATIENCE, asked).await.expect("it ends");
+        assert_eq!((fact.status, judge(&fact).verdict), (None, Verdict::Fail));
     }
 }

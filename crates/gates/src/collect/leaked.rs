@@ -67,9 +67,26 @@ async fn rest(op: Operation<'_>) -> String {
         Ok(removed) => removed.left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         Err(error) => error.to_string(),
     };
+    left_over(&left)
+}
+
+/// The end of an error: what is left, or nothing where nothing is.
+fn left_over(left: &str) -> String {
     if left.is_empty() {
-        left
+        String::new()
     } else {
         format!("; its probes may be left, run pvcheck sweep --apply: {left}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_named_with_the_command_that_removes_it() {
+        assert_eq!(left_over(""), "");
+        let text = left_over("service pvcheck-census-r1-net-7: 500");
+        assert!(text.ends_with("run pvcheck sweep --apply: service pvcheck-census-r1-net-7: 500"), "{text}");
     }
 }

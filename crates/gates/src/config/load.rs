@@ -85,6 +85,14 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_another_type_is_told_what_may_stand_there() {
+        let placed = refused(&format!("{GOOD}[[service]]\nname = \"a\"\noverlay = 3\n"));
+        assert!(placed.contains("expected true, false or an overlay's name"), "{placed}");
+        let table = refused("overlay = 3\n");
+        assert!(table.contains("expected one [table], or several [[table]]"), "{table}");
+    }
+
+    #[test]
     fn a_file_without_end_is_refused() {
         let error = Config::load(Path::new("/dev/zero")).unwrap_err().to_string();
         assert!(error.contains("/dev/zero: it has more than 16 MiB"), "{error}");
