@@ -62,3 +62,44 @@ fn samples(scan: &Scan) -> Vec<String> {
     let of_findings = |s: &&Sample| s.signature.as_deref().is_some_and(|id| findings.contains(id));
     scan.samples.iter().filter(of_findings).map(|s| s.text.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::done;
+
+    #[test]
+    fn only_records_about_addresses_fail_a_gate() {
+        for grave in [
+            Class::Exhaustion,
+            Class::PoolsExhausted,
+            Class::NotAllocated,
+            Class::Leak,
+            Class::Duplicate,
+            Class::Crash,
+        ] {
+            assert!(is_about_addresses(grave), "{grave:?}");
+        }
+        for other in [
+            Class::LocalExhaustion,
+            Class::NotAttached,
+            Class::LeakFootprint,
+            Class::Race,
+            Class::Stale,
+            Class::Gap,
+            Class::Refusal,
+            Class::NodeLost,
+            Class::EngineStart,
+            Class::Noise,
+        ] {
+            assert!(!is_about_addresses(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_evidence_says_how_much_of_the_log_was_read() {
+        let facts = done();
+        let scan = Scan { records: 7, read: 9, ..facts.journal.known().expect("it was read").clone() };
+        assert_eq!(window(&scan), format!("{}: 7 records in the window, 9 read", scan.source));
+    }
+}
