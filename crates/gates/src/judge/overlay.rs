@@ -84,7 +84,7 @@ fn one_owner_each(snapshot: &Sight<'_, Snapshot>, network: &Network) -> Finding 
 }
 
 /// The kind as JSON has it.
-fn kind_of(kind: OwnerKind) -> &'static str {
+pub(super) fn kind_of(kind: OwnerKind) -> &'static str {
     match kind {
         OwnerKind::Attachment => "attachment",
         OwnerKind::LoadBalancer => "load_balancer",
