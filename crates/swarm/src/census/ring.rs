@@ -331,4 +331,29 @@ mod tests {
         };
         assert_eq!([asked(0), asked(1), asked(2), asked(3)], [(30, 4), (29, 3), (30, 4), (29, 3)]);
     }
+
+    #[test]
+    fn the_cursor_asks_one_by_one_until_there_is_known_to_be_room() {
+        let mut turn = Turn::new(vec![Subnet::parse("10.9.0.0/24").unwrap()], SINGLY);
+        let hosts = |n: std::ops::Range<u8>| n.map(|n| Ipv4Addr::new(10, 9, 0, n)).collect::<Vec<_>>();
+        turn.push(&hosts(2..17), false);
+        assert_eq!((turn.seen().len(), turn.lanes()), (15, 1));
+        turn.push(&hosts(17..18), false);
+        assert_eq!((turn.seen().len(), turn.lanes()), (16, 4));
+    }
+
+    #[test]
+    fn a_subnet_that_gives_nothing_is_full_only_after_it_was_surely_asked() {
+        let (first, second) = (Subnet::parse("10.9.0.0/24"), Subnet::parse("10.9.1.0/24"));
+        let mut turn = Turn::new(vec![first.unwrap(), second.unwrap()], SINGLY);
+        assert!(!turn.is_complete(), "nothing was asked for");
+        assert!(!Turn::new(Vec::new(), SINGLY).is_complete());
+        let again = [Ipv4Addr::new(10, 9, 0, 2)];
+        for given in 1..SURELY_ASKED {
+            turn.push(&again, false);
+            assert!(!turn.is_complete(), "{given}");
+        }
+        turn.push(&again, false);
+        assert!(turn.is_complete());
+    }
 }
