@@ -118,7 +118,7 @@ mod tests {
     }
 
     /// A service on the network, with this virtual address; it may publish a port through the mesh.
-    fn look(address: Value, publishes: bool) -> Snapshot {
+    fn look(address: &Value, publishes: bool) -> Snapshot {
         read(json!({
             "engine": {
                 "version": "20.10.24", "api": "1.41", "at": "2026-01-01T00:00:00Z", "node": "n1", "cluster": "c",
@@ -142,8 +142,8 @@ mod tests {
     fn a_service_that_waits_on_this_network_alone_proves_that_nothing_is_free() {
         let network = read(network());
         let because = FullBecause::ServiceWaits { service: "late".into() };
-        assert_eq!(proven(&look(Value::Null, false), &network), Some((5, because)));
-        assert_eq!(proven(&look(json!("10.9.0.2"), false), &network), None, "it has its address");
-        assert_eq!(proven(&look(Value::Null, true), &network), None, "it may wait for a port");
+        assert_eq!(proven(&look(&Value::Null, false), &network), Some((5, because)));
+        assert_eq!(proven(&look(&json!("10.9.0.2"), false), &network), None, "it has its address");
+        assert_eq!(proven(&look(&Value::Null, true), &network), None, "it may wait for a port");
     }
 }
