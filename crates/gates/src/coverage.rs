@@ -31,11 +31,7 @@ impl Coverage for M1Facts {
     fn gap(&self, config: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
         match need {
             Need::Journal => self.journal.gap(doubt),
-            Need::Leaked => match about.overlay() {
-                Some(overlay) => self.leaks(&overlay.name).err(),
-                // No check but one about an overlay can rest on its count.
-                None => Some(never_observed()),
-            },
+            Need::Leaked => not_counted(about, |overlay| self.leaks(overlay)),
             Need::Routes => self.routes.gap(|facts| missing_route(config, about, facts)),
             Need::Snapshot => self.snapshot.gap(|_| None),
             Need::Canary
@@ -60,11 +56,7 @@ impl Coverage for M2Facts {
             Need::Churn => self.churn.gap(not_done),
             // Records since the mark: without any, the engine had nothing to say, which a complete log may well show.
             Need::Journal => self.journal.gap(|scan| (!scan.complete).then_some(Reason::LogIncomplete)),
-            Need::Leaked => match about.overlay() {
-                Some(overlay) => self.leaks(&overlay.name).err(),
-                // No check but one about an overlay can rest on its count.
-                None => Some(never_observed()),
-            },
+            Need::Leaked => not_counted(about, |overlay| self.leaks(overlay)),
             Need::Residue => self.residue.gap(|_| None),
             Need::RoutesAfter => self.routes_after.gap(|facts| missing_route(config, about, facts)),
             Need::RoutesDuring => self.routes_during.gap(|watch| not_watched(config, about, watch)),
@@ -77,6 +69,11 @@ impl Coverage for M2Facts {
 /// A need that these facts have no observation for: a row of a check that stands in the wrong gate.
 fn never_observed() -> Reason {
     Reason::NotSeen(Unseen::NotRecorded)
+}
+
+/// No check but one about an overlay can rest on a count.
+fn not_counted(about: Check<'_>, leaks: impl FnOnce(&str) -> Result<Leaks, Reason>) -> Option<Reason> {
+    about.overlay().map_or_else(|| Some(never_observed()), |overlay| leaks(&overlay.name).err())
 }
 
 fn doubt(scan: &Scan) -> Option<Reason> {

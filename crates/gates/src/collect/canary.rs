@@ -105,12 +105,12 @@ async fn reach(prober: &Prober, spec: &RouteSpec, patience: Duration) -> RouteFa
 mod tests {
     use std::net::SocketAddr;
 
+    use pvcheck_routes::RouteUrl;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
     use crate::config::Config;
-    use pvcheck_routes::RouteUrl;
 
     fn spec(address: SocketAddr) -> RouteSpec {
         RouteSpec {
@@ -119,10 +119,17 @@ mod tests {
         }
     }
 
+    /// It trusts an authority of its own: a machine need not have any.
     fn prober() -> Prober {
-        let config =
-            Config::parse("pvcheck.toml", "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/24\"\n");
-        Prober::new(&config.expect("a sound configuration").roots()).expect("the system's authorities")
+        let dir = tempfile::tempdir().expect("a folder");
+        let authority =
+            rcgen::generate_simple_self_signed(vec!["ca.test".to_owned()]).expect("a certificate");
+        std::fs::write(dir.path().join("ca.pem"), authority.cert.pem()).expect("a fresh file");
+        let file = dir.path().join("pvcheck.toml");
+        let text = "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/24\"\n[tls]\nca = \"ca.pem\"\n";
+        std::fs::write(&file, text).expect("a fresh file");
+        let config = Config::load(&file).expect("a sound configuration");
+        Prober::new(&config.roots()).expect("an authority")
     }
 
     /// A router that learns of the canary only after it was asked once.
