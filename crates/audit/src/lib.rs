@@ -50,4 +50,6 @@ pub use seen::{
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};
 pub use waits::{VipWait, waiting_services, waiting_tasks, waits_among};
-pub use why::{Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why, why_probed};
+pub use why::{
+    HAND_OVER_MANAGERS, Link, NoSuchSubject, Remedy, RemedyKind, Verdict, WaitedOn, Why, why, why_probed,
+};

@@ -33,6 +33,19 @@ pub enum Forecast {
     Full(Exhaustion),
 }
 
+impl Forecast {
+    /// True iff a network that was full at this time kept the 95 % bounds; `None` where there are none to keep.
+    pub fn covers(&self, full_at: Duration) -> Option<bool> {
+        match self {
+            Self::Unknown { .. } => None,
+            Self::Never { not_before } => Some(*not_before <= full_at),
+            Self::Full(full) => {
+                Some(full.earliest <= full_at && full.latest.is_none_or(|latest| full_at <= latest))
+            }
+        }
+    }
+}
+
 /// The time at which a network is full. Times are on the clock of the observations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exhaustion {
@@ -256,6 +269,22 @@ mod tests {
             let deviation = (hours + hours * hours / 72.0).sqrt();
             assert!(((171.0 - hours).abs() - quantile * deviation).abs() < 1e-6, "{hours}");
         }
+    }
+
+    #[test]
+    fn a_time_within_the_bounds_is_covered() {
+        let unknown = Forecast::Unknown { intervals: 0, needed: NEEDED };
+        assert_eq!(unknown.covers(HOUR), None);
+        let never = Forecast::Never { not_before: HOUR * 2 };
+        assert_eq!([HOUR, HOUR * 2].map(|at| never.covers(at)), [Some(false), Some(true)]);
+        let of = |latest| {
+            let (earliest, expected) = (HOUR * 2, HOUR * 3);
+            Forecast::Full(Exhaustion { per_day: 1.0, dispersion: 1.0, expected, earliest, latest })
+        };
+        let within = |latest, hours: u32| of(latest).covers(HOUR * hours).expect("it has bounds");
+        let closed = Some(HOUR * 4);
+        assert_eq!([1, 2, 4, 5].map(|hours| within(closed, hours)), [false, true, true, false]);
+        assert_eq!([1, 2, 900].map(|hours| within(None, hours)), [false, true, true]);
     }
 
     #[test]

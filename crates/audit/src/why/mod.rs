@@ -14,6 +14,7 @@ mod update;
 
 pub use answer::{Link, Verdict, Why};
 pub use explain::{why, why_probed};
+pub use remedies::HAND_OVER_MANAGERS;
 pub use remedy::{Remedy, RemedyKind};
 pub use subject::NoSuchSubject;
 pub use suspects::WaitedOn;

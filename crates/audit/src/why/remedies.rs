@@ -10,8 +10,8 @@ use crate::losses::{freed, losing, names};
 
 /// How many stacks and services are proposed for removal, at most.
 const PROPOSED: usize = 3;
-/// While the leader is demoted two managers must hold the Swarm's state.
-const HAND_OVER: usize = 3;
+/// Managers that it takes to hand the leadership over: while the leader is demoted two must hold the Swarm's state.
+pub const HAND_OVER_MANAGERS: usize = 3;
 
 /// The steps that a decision asks for, in the order in which they are to be tried.
 pub(crate) fn remedies(case: &Case<'_>, decision: &Decision<'_>) -> Vec<RemedyKind> {
@@ -125,7 +125,7 @@ fn led_by(case: &Case<'_>) -> Option<String> {
     let snapshot = case.waiting.snapshot;
     let managers = snapshot.nodes.iter().filter(|node| node.manager).count();
     let asked = snapshot.nodes.iter().find(|node| node.id == snapshot.engine.node)?;
-    (asked.leader && HAND_OVER <= managers).then(|| asked.hostname.clone())
+    (asked.leader && HAND_OVER_MANAGERS <= managers).then(|| asked.hostname.clone())
 }
 
 /// The allocator does not try again by itself until an address is given back (swarmkit `network.go`, `procUnallocatedServices`).

@@ -154,10 +154,8 @@ fn replay(seed: u64) -> Result<(Demo, Model), Failure> {
         .ended()
         .ok_or_else(|| Failure::unknown("the network of the demo never ran full; take another --seed"))?;
     let after_days = in_days(ended.at);
+    let as_forecast = foreseen.covers(ended.at);
     let forecast = Foreseen::of(foreseen);
-    let as_forecast = forecast.earliest95.map(|earliest| {
-        earliest <= after_days && forecast.latest95.is_none_or(|latest| after_days <= latest)
-    });
     let demo = Demo {
         seed,
         network: NETWORK,

@@ -1,5 +1,6 @@
 //! The choice of a strategy: a pure function of the facts.
 
+use pvcheck_audit::HAND_OVER_MANAGERS;
 use std::net::IpAddr;
 
 use serde::ser::SerializeStruct;
@@ -83,7 +84,7 @@ fn quorum(members: usize) -> usize {
 fn no_handover(facts: &ReclaimFacts) -> Option<Obstacle> {
     let managers = facts.managers.len();
     let Some(leader) = facts.leader() else { return Some(Obstacle::NoLeader) };
-    if managers < 3 {
+    if managers < HAND_OVER_MANAGERS {
         return Some(Obstacle::TooFewManagers { managers });
     }
     let reachable = facts.managers.iter().filter(|m| m.reachable && m.id != leader.id).count();
