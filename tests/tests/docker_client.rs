@@ -44,14 +44,40 @@ fn the_embedded_engine_answers_the_docker_client_as_bookworms_does() -> Outcome 
     for (real, model) in real_said.iter().zip(&model_said) {
         let (expected, got) = (compared(&real.words, &real.printed), compared(&model.words, &model.printed));
         if expected != got {
-            wrong.push(format!("docker {}\n-- real:\n{expected}\n-- embedded:\n{got}\n", real.words));
+            wrong.push(format!("docker {}\n{}", real.words, lines_of_one(&expected, &got)));
         }
     }
     let same = real_said.len() - wrong.len();
-    writeln!(std::io::stdout(), "{test}: {same} of {} commands agree", real_said.len())?;
+    writeln!(std::io::stdout(), "{}{test}: {same} of {} commands agree", wrong.concat(), real_said.len())?;
     embedded.end()?;
     lab.down()?;
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{} commands do not agree", wrong.len()).into()) }
+}
+
+/// The lines that only one of two outputs has, or both where it is their order that differs.
+fn lines_of_one(real: &str, embedded: &str) -> String {
+    let without = |of: &str, other: &str, whose: &str| -> String {
+        let mut rest: Vec<&str> = other.lines().collect();
+        let mut only = String::new();
+        for line in of.lines() {
+            match rest.iter().position(|other| *other == line) {
+                Some(at) => drop(rest.swap_remove(at)),
+                None => only.extend([whose, ": ", line, "\n"]),
+            }
+        }
+        only
+    };
+    let only = without(real, embedded, "real") + &without(embedded, real, "embedded");
+    if only.is_empty() {
+        return format!("in another order; real:\n{real}\nembedded:\n{embedded}\n");
+    }
+    only
+}
+
+#[test]
+fn only_lines_that_differ_are_shown() {
+    assert_eq!(lines_of_one("a\nb\nb", "b\na\nc"), "real: b\nembedded: c\n");
+    assert_eq!(lines_of_one("a\nb", "b\na"), "in another order; real:\na\nb\nembedded:\nb\na\n");
 }
 
 fn plain_error(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error> {

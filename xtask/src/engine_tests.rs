@@ -35,8 +35,11 @@ const LONGEST: &[&str] = &[
 ];
 /// How many of the others run at a time: two cores are enough for two that wait.
 const LANES: usize = 2;
+/// How many lines of a program that failed are said again at the end, where a reader of a long log looks first.
+const LAST_LINES: usize = 40;
 
-/// Runs all of them, prints what each printed once it has ended, and fails with the names of those that failed.
+/// Runs all of them, prints what each printed once it has ended, and fails with the names of those that failed and the
+/// last lines of each.
 pub(crate) fn run(root: &Path, environment: &[(OsString, OsString)]) -> anyhow::Result<()> {
     let tests = Tests { root, environment };
     // Built once and before all, so that no test waits for another one's build lock while its deadline runs.
@@ -101,7 +104,13 @@ fn verdict(mut failed: Vec<String>) -> anyhow::Result<()> {
         return Ok(());
     }
     failed.sort();
-    bail!("{}", failed.join("; "))
+    bail!("{}", failed.join("\n"))
+}
+
+/// The last lines of what was printed.
+fn last_lines(printed: &str) -> String {
+    let lines: Vec<&str> = printed.trim().lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
 /// What is said of a test program that has ended: all that it printed, then one line.
@@ -143,7 +152,7 @@ impl Tests<'_> {
         let text = String::from_utf8_lossy(&text);
         lab::say(&closing(name, status.success(), &text, since.elapsed()));
         if !status.success() {
-            bail!("{status}");
+            bail!("{status}\n{}", last_lines(&text));
         }
         Ok(())
     }

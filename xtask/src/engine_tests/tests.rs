@@ -94,7 +94,15 @@ fn a_program_that_is_missing_is_a_failure() {
 fn all_failures_are_in_the_error_by_name() {
     assert!(verdict(Vec::new()).is_ok());
     let error = verdict(owned(&["why: x", "audit: y"])).err().map(|error| error.to_string());
-    assert_eq!(error.as_deref(), Some("audit: y; why: x"));
+    assert_eq!(error.as_deref(), Some("audit: y\nwhy: x"));
+}
+
+#[test]
+fn of_a_failure_the_last_lines_are_said_again() {
+    let printed: Vec<String> = (0..=LAST_LINES).map(|n| format!("line {n}")).collect();
+    assert_eq!(last_lines(&printed.join("\n")), printed[1..].join("\n"));
+    assert_eq!(last_lines("one\n"), "one");
+    assert_eq!(last_lines(""), "");
 }
 
 #[test]
