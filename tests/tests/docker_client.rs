@@ -90,14 +90,27 @@ struct Step {
     /// The client's words, without `docker`.
     words: String,
     /// What the words are repeated for; `None` if they run once and are compared.
-    until: Option<String>,
+    wait: Option<Wait>,
+}
+
+/// What has to be printed, or no longer to be printed, before the flow goes on.
+#[derive(Debug)]
+struct Wait {
+    text: String,
+    printed: bool,
 }
 
 fn flow() -> Result<Vec<Step>> {
     let text = std::fs::read_to_string(files().join("flow.txt"))?;
-    let step = |line: &str| match line.strip_prefix("until ").and_then(|rest| rest.split_once(": ")) {
-        Some((text, words)) => Step { words: words.to_owned(), until: Some(text.to_owned()) },
-        None => Step { words: line.to_owned(), until: None },
+    let step = |line: &str| {
+        let (words, wait) = [("until ", true), ("while ", false)]
+            .into_iter()
+            .find_map(|(word, printed)| {
+                let (text, words) = line.strip_prefix(word)?.split_once(": ")?;
+                Some((words, Some(Wait { text: text.to_owned(), printed })))
+            })
+            .unwrap_or((line, None));
+        Step { words: words.to_owned(), wait }
     };
     Ok(text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(step).collect())
 }
@@ -126,27 +139,24 @@ impl Client<'_> {
     fn follow(&self, flow: &[Step]) -> Result<Vec<Said>> {
         let mut said = Vec::new();
         for step in flow {
-            match &step.until {
-                Some(text) => self.wait(&step.words, text)?,
+            match &step.wait {
+                Some(wait) => self.wait(&step.words, wait)?,
                 None => said.push(Said { words: step.words.clone(), printed: self.run(&step.words)? }),
             }
         }
         Ok(said)
     }
 
-    fn wait(&self, words: &str, text: &str) -> Result<()> {
+    fn wait(&self, words: &str, wait: &Wait) -> Result<()> {
         let since = Instant::now();
         loop {
             let printed = self.run(words)?;
-            if printed.contains(text) {
+            if printed.contains(&wait.text) == wait.printed {
                 return Ok(());
             }
             if PATIENCE < since.elapsed() {
-                return Err(format!(
-                    "no `{text}` within {PATIENCE:?} from {words} on {}: {printed}",
-                    self.node
-                )
-                .into());
+                let node = &self.node;
+                return Err(format!("{wait:?} within {PATIENCE:?} from {words} on {node}: {printed}").into());
             }
             std::thread::sleep(PAUSE);
         }
