@@ -64,6 +64,17 @@ fn a_wait_makes_only_the_network_full_that_it_is_about() {
     }
 }
 
+/// The count is a moment younger than the lists, and in the lists the task still waits.
+#[test]
+fn a_task_that_waits_is_pressure_although_the_allocator_counts_free_addresses() {
+    let mut snapshot = owned(5);
+    let free = counts(&[("a", 8, 8)]);
+    assert_eq!(of(&judged(&snapshot, &free), "a").pressure, Pressure::Ok);
+    snapshot.services.push(dnsrr("late", &["a"]));
+    snapshot.tasks.push(task("new", "late", TaskState::New, &[]));
+    assert_eq!(of(&judged(&snapshot, &free), "a").pressure, Pressure::Full);
+}
+
 #[test]
 fn counts_that_are_missing_have_a_reason() {
     let (snapshot, known) = (owned(5), counts(&[("a", 8, 8)]));

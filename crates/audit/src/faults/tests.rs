@@ -154,5 +154,7 @@ fn each_finding_is_read_back_as_what_it_was_written() {
     assert_eq!(written["kind"], "subnets_overlap");
     assert_eq!(written["text"], faults[0].to_string());
     assert_eq!(written["networks"], serde_json::json!(["a", "b"]));
-    assert_eq!(serde_json::from_value::<Finding>(written).unwrap(), Finding::Fault(faults[0].clone()));
+    let read: Finding = serde_json::from_value(written).unwrap();
+    assert_eq!(read, Finding::Fault(faults[0].clone()));
+    assert_eq!(read.to_string(), faults[0].to_string());
 }
