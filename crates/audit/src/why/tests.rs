@@ -78,6 +78,15 @@ fn each_kind_of_suspect() {
     assert_eq!(kinds(&found), ["retry", "count_lost"]);
 }
 
+#[test]
+fn json_says_in_a_sentence_and_by_its_kind_how_a_network_is_known_to_be_full() {
+    let found = ask(&with(service("late", &[("full", "")])), &counts(&[]), "late");
+    let written = serde_json::to_value(&found).expect("plain data");
+    assert_eq!(written["network"]["full_because"], "its known owners take every usable address");
+    assert_eq!(written["network"]["full_kind"], serde_json::json!({"kind": "owned"}));
+    assert_eq!(serde_json::from_value::<Why>(written).expect("as written"), found);
+}
+
 /// A task that asks for itself waits on one network which nothing else shows to be full.
 #[test]
 fn a_rejected_task_that_is_asked_about_is_evidence_for_itself() {
