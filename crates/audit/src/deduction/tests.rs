@@ -73,6 +73,16 @@ fn of_three_networks_two_must_be_young() {
     assert_eq!(full(&three), [("proxy".to_owned(), Some(10))]);
 }
 
+/// An update that adds networks waits on those alone: what it has from before is no suspect.
+#[test]
+fn a_network_on_which_the_service_has_its_address_is_not_waited_on() {
+    let mut updated = incident("10.2.0.0/24", 10);
+    updated.networks.push(network("backups", "10.3.0.0/24"));
+    let vips = [("backups", "10.3.0.2"), ("app_internal", ""), ("proxy", "")];
+    *updated.services.last_mut().unwrap() = service("app", &vips);
+    assert_eq!(full(&updated), [("proxy".to_owned(), Some(10))]);
+}
+
 #[test]
 fn what_is_owned_cannot_be_lost_as_well() {
     let mut owned = incident("10.2.0.0/24", 10);

@@ -185,7 +185,13 @@ fn a_node_is_given_less_time_where_the_addresses_cannot_suffice() {
 /// One free address is enough for whoever waits, and only 0 is none.
 #[test]
 fn a_network_with_one_free_address_is_not_full() {
-    assert_eq!(pool(&with(|_| ()), &[("net", 15, 1)], "net").full_because, None);
+    let snapshot = with(|_| ());
+    for free in [0, 1] {
+        let counts = counts(&[("net", 16 - free, free)]);
+        let waiting = Waiting::of(&snapshot, &counts);
+        let net = snapshot.overlay("net").expect("a network of the test");
+        assert_eq!((waiting.full(net).is_some(), waiting.has_free(net)), (free == 0, free == 1));
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::*;
 use crate::full_because::FullBecause;
 use crate::seen::{
-    AllocatorCounts, JobMode, NodeId, NodeState, Service, ServiceMode, Snapshot, Task, TaskId, TaskState,
+    AllocatorCounts, JobMode, NetworkId, NodeId, NodeState, ProbeOutcome, Probes, Service, ServiceMode,
+    Snapshot, Task, TaskId, TaskState,
 };
 use crate::testing::{counts, dnsrr, network, owned_full, rejected, service, task, world};
 
@@ -78,9 +79,19 @@ fn each_kind_of_suspect() {
     );
 
     let found = ask(&pending(&["a", "b"]), &counts(&[("a", 3, 13), ("b", 3, 13)]), "late");
-    assert!(found.summary.contains("counts free ones now"), "{}", found.summary);
+    assert!(found.summary.contains("although there are free ones now"), "{}", found.summary);
     assert_eq!((names(&found).len(), found.network.is_none()), (2, true));
     assert_eq!(found.chain.last().map(|l| l.state.as_str()), Some("has free addresses now"));
+    assert_eq!(kinds(&found), ["retry", "count_lost"]);
+}
+
+/// What waits is not served by itself: the allocator has to be made to try again.
+#[test]
+fn where_probes_were_given_addresses_the_step_is_to_let_the_allocator_try_again() {
+    let snapshot = with(service("late", &[("a", ""), ("b", "")]));
+    let given = ["a", "b"].map(|n| (NetworkId::new(n), ProbeOutcome::Given));
+    let found = why_probed(&snapshot, &counts(&[]), &Probes(given.into()), "late").expect("it is there");
+    assert_eq!((found.verdict, found.network.is_none()), (Verdict::VipPending, true));
     assert_eq!(kinds(&found), ["retry", "count_lost"]);
 }
 
@@ -96,6 +107,15 @@ fn what_it_means_that_virtual_addresses_are_missing() {
         let link = found.chain.iter().find(|l| l.state == "no virtual address").expect("it lacks one");
         assert!(link.fact.starts_with(fact), "{}", link.fact);
     }
+}
+
+#[test]
+fn a_service_that_waits_is_shown_by_its_task_that_cannot_start() {
+    let mut snapshot = with(service("late", &[("a", "10.2.0.2"), ("b", "")]));
+    snapshot.tasks.push(task("before", "late", TaskState::Running, &[("a", "10.2.0.3")]));
+    snapshot.tasks.push(task("new", "late", TaskState::New, &[]));
+    let found = ask(&snapshot, &counts(&[]), "late");
+    assert_eq!((found.verdict, found.task), (Verdict::VipPending, Some(TaskId::new("new"))));
 }
 
 /// A node that waits for its load balancer and one that pulls an image show the same state.
