@@ -115,7 +115,7 @@ fn a_probe_goes_before_what_the_lists_show() {
         (with(|_| ()), ProbeOutcome::Refused, Some(FullBecause::Probed)),
         (with(|_| ()), ProbeOutcome::Undecided, None),
         (waits.clone(), ProbeOutcome::Given, None),
-        (waits.clone(), ProbeOutcome::Undecided, Some(service_waits)),
+        (waits, ProbeOutcome::Undecided, Some(service_waits)),
     ] {
         let probes = Probes([(NetworkId::new("net"), outcome)].into());
         let counts = AllocatorCounts::default();

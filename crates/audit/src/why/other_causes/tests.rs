@@ -105,7 +105,7 @@ fn a_subnet_that_a_node_has_already_is_changed_where_it_is_known_which() {
         snapshot.services[0].networks.push(crate::NetworkId::new("b"));
         snapshot.services[0].endpoint = crate::EndpointMode::Dnsrr;
         let found = why(&snapshot, &AllocatorCounts::default(), "app").expect("it is there");
-        found.remedies.iter().filter_map(crate::Remedy::command).next().unwrap_or_default()
+        found.remedies.iter().find_map(crate::Remedy::command).unwrap_or_default()
     };
     let overlaps = "Pool overlaps with other one on this address space";
     let look = "docker service ps --no-trunc app";
