@@ -116,6 +116,11 @@ fn a_service_that_waits_is_shown_by_its_task_that_cannot_start() {
     snapshot.tasks.push(task("new", "late", TaskState::New, &[]));
     let found = ask(&snapshot, &counts(&[]), "late");
     assert_eq!((found.verdict, found.task), (Verdict::VipPending, Some(TaskId::new("new"))));
+    assert_eq!(ask(&snapshot, &counts(&[]), "new").verdict, Verdict::VipPending);
+    let prepares = task("prepares", "late", TaskState::Preparing, &[("a", "10.2.0.4")]);
+    snapshot.tasks.push(prepares);
+    let found = ask(&snapshot, &counts(&[]), "prepares");
+    assert_eq!(found.verdict, Verdict::Unknown, "it has its addresses, whatever its service waits for");
 }
 
 /// A node that waits for its load balancer and one that pulls an image show the same state.
@@ -489,6 +494,12 @@ fn known_errors_become_the_first_steps() {
         let error = format!("it failed in way {n}");
         world.tasks.push(Task { error, desired: TaskState::Shutdown, ..failed });
     }
+    let errors = |asked: &str| {
+        let found = ask(&world, &counts(&[]), asked);
+        found.errors.into_iter().map(|e| e.text).collect::<Vec<_>>()
+    };
+    assert_eq!(errors("bad").len(), 2);
+    assert_eq!(errors("f2"), ["it failed in way 2"], "a task's errors are its own");
     let text = || "text".to_owned();
     let known = crate::KnownError { signature: text(), meaning: text(), remedy: text(), is_finding: true };
     let mut found = ask(&world, &counts(&[]), "bad");
