@@ -91,6 +91,16 @@ async fn a_long_turn_of_the_cursor_looks_at_what_others_do_on_the_way() {
     assert!(few + 3 <= many, "{few} and {many} looks");
 }
 
+/// One turn may have been moved unseen; so what it leaves over has to be left over by another one too.
+#[tokio::test]
+async fn what_is_leaked_is_seen_in_two_turns() {
+    let sim = start(world("10.90.0.0/28", 1, 2));
+    let found = taken_by(&sim, "shared", Some(CensusMethod::Cursor)).await.expect("nothing is in its way");
+    assert_eq!((found.complete, found.leaked), (true, Some(2)));
+    let asked = sim.requests().iter().filter(|r| r.method == "POST").count() as u64;
+    assert!(found.handed_out * 2 <= asked, "{asked} times for {} addresses", found.handed_out);
+}
+
 /// On a large network a task asks for several addresses.
 #[tokio::test]
 async fn a_large_network_is_counted_by_few_tasks() {
