@@ -155,8 +155,10 @@ impl Client<'_> {
                 return Ok(());
             }
             if PATIENCE < since.elapsed() {
-                let node = &self.node;
-                return Err(format!("{wait:?} within {PATIENCE:?} from {words} on {node}: {printed}").into());
+                let (how, text, node) = (if wait.printed { "no" } else { "still" }, &wait.text, &self.node);
+                return Err(
+                    format!("{how} `{text}` after {PATIENCE:?} from {words} on {node}: {printed}").into()
+                );
             }
             std::thread::sleep(PAUSE);
         }
