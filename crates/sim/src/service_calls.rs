@@ -22,13 +22,11 @@ impl Model {
     /// does not exist ([`Refusal::NoTarget`]).
     pub fn create_service(&mut self, body: Value) -> Result<ServiceId, Refusal> {
         self.require_manager()?;
-        // The specification is validated before the name is compared (swarmkit `controlapi/service.go`,
-        // `CreateService`).
-        let parsed = ServiceSpec::read(&body)?;
+        let (parsed, raw, networks) = self.admit(body, None)?;
+        // The name is compared last, when the store is written (swarmkit `controlapi/service.go`, `CreateService`).
         if self.services.values().any(|service| service.spec.name == parsed.name) {
             return Err(Refusal::ServiceNameTaken(parsed.name));
         }
-        let (parsed, raw, networks) = self.admit(parsed, body, None)?;
         let id = ServiceId::new(self.ids.object());
         let meta = self.new_meta();
         let job = JobStatus { iteration: 0, last_execution: self.now };
@@ -62,8 +60,8 @@ impl Model {
     pub fn update_service(&mut self, term: &str, version: u64, body: Value) -> Result<(), Refusal> {
         self.require_manager()?;
         let id = self.service_id(term)?;
+        let (parsed, raw, networks) = self.admit(body, Some(&id))?;
         let Some(old) = self.services.get(&id) else { return Err(Refusal::not_found("service", term)) };
-        let parsed = ServiceSpec::read(&body)?;
         // In the order of swarmkit's `UpdateService`: the version is compared last, when the store is written.
         if !old.spec.mode.is_kind_of(parsed.mode) {
             return Err(Refusal::Unimplemented("service mode change is not allowed"));
@@ -75,7 +73,6 @@ impl Model {
             return Err(Refusal::OutOfSequence);
         }
         let meta = old.meta;
-        let (parsed, raw, networks) = self.admit(parsed, body, Some(&id))?;
         let meta = self.touched(meta);
         if let Some(service) = self.services.get_mut(&id) {
             service.meta = meta;
@@ -139,6 +136,7 @@ impl Model {
         self.require_manager()?;
         let id = self.service_id(term)?;
         let Some(service) = self.services.remove(&id) else { return Ok(()) };
+        let keeps_tasks = service.job.is_some() && !self.settings.engine.ends_tasks_of_removed_jobs();
         self.tell("service", "remove", id.as_str(), &service.spec.name);
         self.allocator.waiting_services.remove(&service.meta.seq);
         self.allocator.services.remove(&id);
@@ -148,26 +146,26 @@ impl Model {
         self.log_unreleased(&unreleased);
         self.allocator.freed = true;
         let tasks: Vec<TaskId> = self.service_tasks.get(&id).into_iter().flatten().cloned().collect();
-        for task in tasks {
-            self.desire(&task, TaskState::Remove);
+        for task in tasks.iter().filter(|_| !keeps_tasks) {
+            self.desire(task, TaskState::Remove);
         }
         self.run();
         Ok(())
     }
 
-    /// Checks a specification against the Swarm: its networks, then its ports.
+    /// Reads a specification and checks it against the Swarm, in the engine's order: its networks, which moby looks up
+    /// before swarmkit hears of the call (`daemon/cluster/services.go`, `populateNetworkID`), itself, its ports.
     fn admit(
         &self,
-        mut parsed: ServiceSpec,
         mut raw: Value,
         own: Option<&ServiceId>,
     ) -> Result<(ServiceSpec, Value, Vec<NetworkId>), Refusal> {
         let mut networks = Vec::new();
         let mut names = Vec::new();
-        for target in &parsed.targets {
+        for target in spec::targets(&raw) {
             let local =
-                self.local_networks.iter().find(|network| network.name == *target || network.id == *target);
-            match (self.network_id(target), local) {
+                self.local_networks.iter().find(|network| network.name == target || network.id == target);
+            match (self.network_id(&target), local) {
                 // A network of the Swarm wins over a local one of the same name.
                 (Ok(id), _) => {
                     names.push(id.to_string());
@@ -176,9 +174,10 @@ impl Model {
                 // `host`, `bridge` and `none` are allowed for services and take no address of any pool.
                 (Err(_), Some(local)) if local.predefined => names.push(local.id.clone()),
                 (Err(_), Some(local)) => return Err(Refusal::NotSwarmScoped(local.name.clone())),
-                (Err(_), None) => return Err(Refusal::NoTarget(target.clone())),
+                (Err(_), None) => return Err(Refusal::NoTarget(target)),
             }
         }
+        let mut parsed = ServiceSpec::read(&raw)?;
         self.assign_ports(&mut parsed, &mut raw, own)?;
         Ok((parsed, spec::stored(raw, &names), networks))
     }
