@@ -82,6 +82,9 @@ pub(crate) struct Update {
     pub(crate) completed: Option<Duration>,
     /// The new task that failed; the update stops there, which is the default failure action.
     pub(crate) paused_by: Option<TaskId>,
+    /// True iff the service was updated again since, with the same specification: the rollout goes on, and the service no
+    /// longer shows it (swarmkit `manager/controlapi/service.go`, `UpdateService`).
+    pub(crate) hidden: bool,
     pub(crate) waiting: BTreeSet<Slot>,
     pub(crate) active: Vec<SlotUpdate>,
 }

@@ -30,11 +30,12 @@ impl Model {
         // The second pass of `doNetworkInit` (`existingAddressesOnly` false).
         self.allocate_the_rest();
         self.forget_orphans();
-        // A new leader's jobs orchestrator reconciles every job once (swarmkit
-        // `manager/orchestrator/jobs/orchestrator.go`, `init`).
+        // A new leader's orchestrators reconcile every service once (swarmkit `manager/orchestrator/jobs/orchestrator.go`,
+        // `init`; `replicated/replicated.go`, `Run`).
         for (id, is_job) in self.services_by_age() {
-            if is_job {
-                self.orchestrate(&id);
+            self.orchestrate(&id);
+            if !is_job {
+                self.resume_update(&id);
             }
         }
         self.run();

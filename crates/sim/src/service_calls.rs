@@ -78,7 +78,15 @@ impl Model {
             service.meta = meta;
             service.template = Arc::new(spec::template(&raw));
             service.spec = parsed;
-            service.previous = Some(std::mem::replace(&mut service.raw, raw));
+            let previous = std::mem::replace(&mut service.raw, raw);
+            // A rollout towards another specification ends here; one towards the same goes on (swarmkit
+            // `manager/orchestrator/update/updater.go`, `Update`).
+            let same = previous == service.raw;
+            service.update = service.update.take().filter(|update| same && update.is_going());
+            if let Some(update) = &mut service.update {
+                update.hidden = true;
+            }
+            service.previous = Some(previous);
             service.networks = networks;
             if let Some(job) = &mut service.job {
                 // Every update executes a job once more, also one that changes nothing (swarmkit

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use pvcheck_journal::{Catalogue, Class, OwnNoise, Record, Window, scan};
 
-/// Of the node that runs containers, or of an engine that starts: not of the allocator.
-const OTHERS: [&str; 12] = [
+/// Of the node that runs containers, or of an engine that starts, which is not the allocator; and the race of a starting
+/// manager's parts for the same object, which is lost at random.
+const OTHERS: [&str; 15] = [
     "api-error",
     "binding-gone",
     "binding-left",
     "bridge-vlan",
     "engine-start",
+    "engine-stop",
     "image-pull",
     "ipvs-missing",
     "kernel-parameter",
@@ -18,6 +20,8 @@ const OTHERS: [&str; 12] = [
     "leadership-seen",
     "mark-rule-missing",
     "network-in-use",
+    "store-conflict-at-start",
+    "vxlan-taken",
 ];
 
 /// The signatures in some lines.

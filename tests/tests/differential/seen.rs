@@ -92,7 +92,9 @@ impl Seen {
 impl ServiceSeen {
     fn add_task(&mut self, task: &Value, book: &Book) {
         let (state, desired) = (text(&task["Status"]["State"]), text(&task["DesiredState"]));
+        // The scheduler says so some 50 ms later, which would be the greater part of a step.
         let error = book.plain(text(&task["Status"]["Err"]));
+        let error = if error.starts_with("no suitable node") { String::new() } else { error };
         *self.tasks.entry((state.to_owned(), desired.to_owned(), error)).or_default() += 1;
         let ended = ["complete", "shutdown", "failed", "rejected", "remove", "orphaned"].contains(&state);
         for attachment in list(&task["NetworksAttachments"]).iter().filter(|_| !ended) {
