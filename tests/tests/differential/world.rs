@@ -220,14 +220,12 @@ impl ReferenceStateMachine for Machine {
         {
             return false;
         }
-        // A change of another service frees addresses, for which both then compete.
-        let waiting = world.waiting();
-        let rival = match operation {
-            Operation::SetNetworks(service, _)
-            | Operation::SetResolution(service, _)
-            | Operation::Force(service) => waiting.iter().any(|waits| waits != service),
-            _ => false,
-        };
+        // A change of a service frees addresses, for which its old and new tasks and all others that wait compete.
+        let change = matches!(
+            operation,
+            Operation::SetNetworks(..) | Operation::SetResolution(..) | Operation::Force(_)
+        );
+        let rival = change && !world.waiting().is_empty();
         !rival && world.clone().perform(operation).waiting().len() < 2
     }
 }
