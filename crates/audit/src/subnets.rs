@@ -261,8 +261,12 @@ mod tests {
                 route("10.99.0.0/16", 254, "refuse", "static", &[], &[]),
                 route("172.17.0.1/32", 255, "local", "connected", &["docker0"], &[]),
                 route("10.77.0.0/16", 255, "local", "static", &["lo"], &[]),
+                route("10.78.0.1/32", 255, "local", "static", &["lo"], &[]),
                 route("10.55.0.0/16", 254, "forward", "static", &["eth0", "tun0"], &["172.31.1.1", "10.8.0.5"]),
                 route("fe80::/64", 254, "forward", "connected", &["eth0"], &[]),
+                route("::/0", 254, "forward", "learned", &["eth0"], &["fe80::ff"]),
+                route("2000::/3", 254, "forward", "static", &["tun0"], &[]),
+                route("2001:db8:5::/48", 254, "forward", "static", &["tun0"], &[]),
                 route("ff00::/8", 255, "forward", "connected", &["eth0"], &[]),
             ],
         }))
@@ -280,6 +284,7 @@ mod tests {
             "10.8.0.6/32 of tun0 (host address 10.8.0.6)",
             "10.55.0.0/16 of eth0 and tun0 (static route)",
             "10.77.0.0/16 of lo (local route)",
+            "10.78.0.1/32 of lo (local route)",
             "10.99.0.0/16 of the host (refusing route)",
             "91.98.47.73/32 of eth0 (host address 91.98.47.73/32)",
             "100.64.0.0/10 of tailscale0 (static route, table 52)",
@@ -288,6 +293,7 @@ mod tests {
             "172.19.0.0/16 of ci_default (docker bridge network, host address 172.19.0.1/16, connected route)",
             "172.31.1.1/32 of eth0 (next hop of the default route)",
             "2001:db8::/64 of eth0 (host address 2001:db8::1/64)",
+            "2001:db8:5::/48 of tun0 (static route)",
         ];
         assert_eq!(found, expected);
         assert_eq!(Index::new(taken).collisions().count(), 0, "no reservation collides with itself");

@@ -158,7 +158,7 @@ fn lack<'a>(snapshot: &'a Snapshot, task: &'a Task) -> Lack<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seen::Runtime;
+    use crate::seen::{NodeId, Runtime};
     use crate::testing::{at, network, rejected, service, task, world};
 
     #[test]
@@ -176,6 +176,17 @@ mod tests {
         assert!(!replaced(Task { since: Some(at(9)), ..rejected("2", "app") }));
         assert!(replaced(Task { since: Some(at(10)), ..rejected("2", "app") }), "by id at the same time");
         assert!(!replaced(Task { since: Some(at(10)), ..rejected("0", "app") }));
+    }
+
+    #[test]
+    fn a_rejected_task_of_a_global_service_is_replaced_on_its_own_node_only() {
+        let first = Task { slot: None, node: Some(NodeId::new("n1")), ..rejected("1", "app") };
+        for (node, replaced) in [("n1", true), ("n2", false)] {
+            let mut snapshot = world();
+            let runs = task("2", "app", TaskState::Running, &[]);
+            snapshot.tasks = vec![first.clone(), Task { slot: None, node: Some(NodeId::new(node)), ..runs }];
+            assert_eq!(is_replaced(&snapshot, &first), replaced, "one runs on {node}");
+        }
     }
 
     #[test]

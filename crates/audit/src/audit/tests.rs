@@ -64,6 +64,17 @@ fn a_wait_makes_only_the_network_full_that_it_is_about() {
     }
 }
 
+/// The count is a moment younger than the lists, and in the lists the task still waits.
+#[test]
+fn a_task_that_waits_is_pressure_although_the_allocator_counts_free_addresses() {
+    let mut snapshot = owned(5);
+    let free = counts(&[("a", 8, 8)]);
+    assert_eq!(of(&judged(&snapshot, &free), "a").pressure, Pressure::Ok);
+    snapshot.services.push(dnsrr("late", &["a"]));
+    snapshot.tasks.push(task("new", "late", TaskState::New, &[]));
+    assert_eq!(of(&judged(&snapshot, &free), "a").pressure, Pressure::Full);
+}
+
 #[test]
 fn counts_that_are_missing_have_a_reason() {
     let (snapshot, known) = (owned(5), counts(&[("a", 8, 8)]));
@@ -107,7 +118,21 @@ fn containers_on_nodes_that_are_down_count_with_the_tasks() {
     let by_hand = task("c", "none", TaskState::Running, &[("a", "10.2.0.12")]);
     let node = Some(snapshot.nodes[1].id.clone());
     snapshot.tasks.push(Task { service: None, runtime: crate::Runtime::Attachment, node, ..by_hand });
-    assert_eq!(of(&judged(&snapshot, &counts(&[])), "a").on_down_nodes, 1);
+    let report = judged(&snapshot, &counts(&[]));
+    let a = of(&report, "a");
+    assert_eq!(a.on_down_nodes, 1);
+    assert_eq!(a.owned, OwnedCounts { vips: 1, tasks: 3, load_balancers: 2, attachments: 1 });
+    assert_eq!(a.owned.total(), 7);
+}
+
+#[test]
+fn a_virtual_address_is_missing_on_the_network_that_the_service_waits_on() {
+    let mut snapshot = owned(5);
+    snapshot.networks.push(network("b", "10.3.0.0/28"));
+    snapshot.services.push(service("late", &[("a", "10.2.0.9"), ("b", "")]));
+    let report = judged(&snapshot, &counts(&[]));
+    assert_eq!(of(&report, "a").missing_vips, [] as [&str; 0]);
+    assert_eq!(of(&report, "b").missing_vips, ["late"]);
 }
 
 #[test]

@@ -51,6 +51,18 @@ fn an_age_that_is_not_known_and_a_network_without_a_subnet_decide_nothing() {
     assert_eq!(full(&bare), [], "the one without a subnet refuses, so the other may have plenty");
 }
 
+/// What refuses is known then, so the wait says nothing of the others, however young the one that refuses is.
+#[test]
+fn a_network_that_is_known_to_refuse_explains_the_wait() {
+    let counts = crate::testing::counts(&[("app_internal", 256, 0)]);
+    let snapshot = incident("10.2.0.0/24", 10);
+    let waiting = Waiting::of(&snapshot, &counts);
+    assert_eq!(waiting.full(&snapshot.networks[0]), None, "proxy may have plenty");
+    let mut bare = incident("10.2.0.0/24", 10);
+    bare.networks[0].pools.clear();
+    assert_eq!(full(&bare), [], "the one that is left has no subnet, and so no address to run out of");
+}
+
 #[test]
 fn of_three_networks_two_must_be_young() {
     let mut three = incident("10.2.0.0/24", 10);
@@ -59,6 +71,16 @@ fn of_three_networks_two_must_be_young() {
     assert_eq!(full(&three), []);
     three.networks.last_mut().unwrap().created = Some(at(NOW - 10));
     assert_eq!(full(&three), [("proxy".to_owned(), Some(10))]);
+}
+
+/// An update that adds networks waits on those alone: what it has from before is no suspect.
+#[test]
+fn a_network_on_which_the_service_has_its_address_is_not_waited_on() {
+    let mut updated = incident("10.2.0.0/24", 10);
+    updated.networks.push(network("backups", "10.3.0.0/24"));
+    let vips = [("backups", "10.3.0.2"), ("app_internal", ""), ("proxy", "")];
+    *updated.services.last_mut().unwrap() = service("app", &vips);
+    assert_eq!(full(&updated), [("proxy".to_owned(), Some(10))]);
 }
 
 #[test]

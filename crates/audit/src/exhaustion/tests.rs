@@ -1,5 +1,5 @@
 use super::*;
-use crate::seen::{NodeState, Service, TaskId};
+use crate::seen::{NodeState, Probes, Service, TaskId};
 use crate::testing::{NOW, at, counts, dnsrr, network, owned_full, rejected, service, task, world};
 
 /// A /28 `net` (13 usable) with one service and its task, which runs: 3 owned with the load balancer.
@@ -44,7 +44,8 @@ fn each_evidence_that_a_network_is_full() {
         let found = pool(&snapshot, &allocator, "net");
         assert_eq!(found.full_because, Some(expected.clone()));
         assert_eq!((found.in_use, found.leaked, found.free), (Some(13), leaked, Some(0)), "{expected:?}");
-        assert!(!expected.to_string().contains('\n'));
+        let words = expected.to_string();
+        assert!(!words.is_empty() && !words.contains('\n'), "{expected:?}");
     }
     let owned = pool(&owned_full(), &[], "full");
     assert_eq!(owned.full_because, Some(FullBecause::Owned));
@@ -80,6 +81,10 @@ fn what_is_no_evidence_leaves_everything_unknown() {
         world.tasks.push(rejected("t2", "late"));
         world.tasks.push(task("t3", "late", TaskState::Running, &[("net", "10.2.0.7")]));
     };
+    let one_is_gone = |world: &mut Snapshot| {
+        world.services.push(dnsrr("late", &["net", "gone"]));
+        world.tasks.push(task("t2", "late", TaskState::New, &[]));
+    };
     let down = |world: &mut Snapshot| world.nodes[0].state = NodeState::Down;
     for (case, snapshot) in [
         ("nothing waits", with(|_| ())),
@@ -88,6 +93,7 @@ fn what_is_no_evidence_leaves_everything_unknown() {
         ("its service first", with(service_first)),
         ("told to stop", with(told_to_stop)),
         ("replaced", with(replaced)),
+        ("another network of it is gone", with(one_is_gone)),
         ("a node is down", with(down)),
     ] {
         assert_eq!(pool(&snapshot, &[], "net"), PoolCounts::default(), "{case}");
@@ -98,6 +104,26 @@ fn what_is_no_evidence_leaves_everything_unknown() {
         world.services.push(service("late", &[("bare", "")]));
     });
     assert_eq!(pool(&no_subnet, &[], "bare"), PoolCounts::default(), "no subnet is another fault");
+}
+
+/// A probe is younger than the lists, and asked the allocator itself; one that came to nothing leaves what they show.
+#[test]
+fn a_probe_goes_before_what_the_lists_show() {
+    let waits = with(|world| world.services.push(service("late", &[("net", "")])));
+    let service_waits = FullBecause::ServiceWaits { service: "late".into() };
+    for (snapshot, outcome, expected) in [
+        (with(|_| ()), ProbeOutcome::Refused, Some(FullBecause::Probed)),
+        (with(|_| ()), ProbeOutcome::Undecided, None),
+        (waits.clone(), ProbeOutcome::Given, None),
+        (waits, ProbeOutcome::Undecided, Some(service_waits)),
+    ] {
+        let probes = Probes([(NetworkId::new("net"), outcome)].into());
+        let counts = AllocatorCounts::default();
+        let waiting = Waiting::probed(&snapshot, &counts, &probes);
+        let net = snapshot.overlay("net").expect("a network of the test");
+        assert_eq!(waiting.full(net), expected, "{outcome:?}");
+        assert_eq!(waiting.has_free(net), outcome == ProbeOutcome::Given);
+    }
 }
 
 /// The task of a job waits like any other, although its desired state is `complete` from the beginning.
@@ -159,7 +185,13 @@ fn a_node_is_given_less_time_where_the_addresses_cannot_suffice() {
 /// One free address is enough for whoever waits, and only 0 is none.
 #[test]
 fn a_network_with_one_free_address_is_not_full() {
-    assert_eq!(pool(&with(|_| ()), &[("net", 15, 1)], "net").full_because, None);
+    let snapshot = with(|_| ());
+    for free in [0, 1] {
+        let counts = counts(&[("net", 16 - free, free)]);
+        let waiting = Waiting::of(&snapshot, &counts);
+        let net = snapshot.overlay("net").expect("a network of the test");
+        assert_eq!((waiting.full(net).is_some(), waiting.has_free(net)), (free == 0, free == 1));
+    }
 }
 
 #[test]

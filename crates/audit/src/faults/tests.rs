@@ -107,6 +107,8 @@ fn an_ipv6_network_is_neither_unallocated_nor_full_nor_too_small() {
     snapshot.services.push(service("app", &[("only", "")]));
     snapshot.services[0].vips[0].ipv6 = "fd00::2".parse().ok();
     assert_eq!(crate::waiting_services(&snapshot), [], "an IPv6 address is one");
+    snapshot.tasks.push(task("r", "app", TaskState::Running, &[]));
+    assert_eq!(found(&snapshot, None), [], "its task runs");
     let error = "Invalid address fd00::8: It does not belong to any of this network's subnets";
     let rejected = Task { error: error.into(), ..task("t", "app", TaskState::Rejected, &[]) };
     snapshot.tasks.push(rejected);
@@ -130,6 +132,14 @@ fn a_subnet_that_no_task_fits_is_too_small_and_a_range_is_the_limit() {
     let report = crate::audit(&ranged);
     assert_eq!(report.networks[0].usable, 7, "as the engine hands out 10.77.5.129 to 10.77.5.135");
     assert!(report.networks[0].notes.iter().any(|n| n.to_string().contains("10.77.5.128/29")));
+    let gateway = "10.77.5.1".parse().ok();
+    for (range, usable, expected) in [("10.77.5.128/31", 2, vec![]), ("10.77.5.128/32", 1, vec!["small"])] {
+        let pool = Pool { subnet: subnet("10.77.5.0/24"), range: Some(subnet(range)), gateway };
+        let narrow = with(vec![Network { pools: vec![pool], ..network("a", "") }]);
+        assert_eq!(narrow.networks[0].usable(), usable);
+        let kinds: Vec<_> = found(&narrow, None).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, expected, "a task and its load balancer need two");
+    }
 }
 
 #[test]
@@ -154,5 +164,7 @@ fn each_finding_is_read_back_as_what_it_was_written() {
     assert_eq!(written["kind"], "subnets_overlap");
     assert_eq!(written["text"], faults[0].to_string());
     assert_eq!(written["networks"], serde_json::json!(["a", "b"]));
-    assert_eq!(serde_json::from_value::<Finding>(written).unwrap(), Finding::Fault(faults[0].clone()));
+    let read: Finding = serde_json::from_value(written).unwrap();
+    assert_eq!(read, Finding::Fault(faults[0].clone()));
+    assert_eq!(read.to_string(), faults[0].to_string());
 }

@@ -52,6 +52,16 @@ fn shares_are_per_node_and_say_which_is_down() {
     assert_eq!(found, [(Some("host-n1"), false, 2, 1), (Some("host-n2"), true, 1, 1)]);
 }
 
+/// A census learns the address of a node's load balancer from the node.
+#[test]
+fn a_load_balancer_that_has_its_name_is_still_on_its_node() {
+    let snapshot = snapshot();
+    let mut owners = owners(&snapshot, &snapshot.networks[0]);
+    let before = shares(&snapshot, &owners);
+    owners.name_load_balancer(&NodeId::new("n1"), crate::testing::address("10.2.0.9"));
+    assert_eq!(shares(&snapshot, &owners), before);
+}
+
 #[test]
 fn ended_tasks_list_addresses_that_they_do_not_hold() {
     let snapshot = snapshot();

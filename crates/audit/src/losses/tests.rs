@@ -1,4 +1,5 @@
 use super::*;
+use crate::faults::Finding;
 use crate::holders::duplicates;
 use crate::seen::{AllocatorCounts, EndpointMode, Snapshot};
 use crate::testing::{counts, dnsrr, network, owned_full, service, task};
@@ -59,7 +60,13 @@ fn what_retries_lose_depends_on_the_order_of_the_networks() {
             (found[0].service(), found[0].networks().as_slice()),
             (Some("late"), &suffering.iter().map(ToString::to_string).collect::<Vec<_>>()[..])
         );
-        assert!(found[0].to_string().ends_with("; remove late before anything else"), "{}", found[0]);
+        let words = found[0].to_string();
+        let begins = match refusing {
+            Some(network) => format!("service late waits for {network}, and each attempt to serve it loses"),
+            None => "service late waits, and each attempt to serve it may lose".to_owned(),
+        };
+        assert!(words.starts_with(&begins), "{words}");
+        assert!(words.ends_with("; remove late before anything else"), "{words}");
     }
 }
 
@@ -121,6 +128,8 @@ fn json_has_the_kind_its_data_and_the_sentence() {
         assert_eq!((&written["kind"], &written["text"]), (&kind.into(), &loss.to_string().into()));
         assert_eq!(written["service"], "app");
         assert_eq!(written["networks"], serde_json::json!(["a"]));
-        assert_eq!(&serde_json::from_value::<Loss>(written).unwrap(), loss);
+        assert_eq!(&serde_json::from_value::<Loss>(written.clone()).unwrap(), loss);
+        let finding: Finding = serde_json::from_value(written).unwrap();
+        assert_eq!((finding.loss(), finding.to_string()), (Some(loss), loss.to_string()));
     }
 }

@@ -60,6 +60,25 @@ fn each_note_in_its_place() {
     );
 }
 
+#[test]
+fn an_ipv6_network_is_told_from_one_that_lacks_its_ipv6_subnet() {
+    let words = |ipv6: bool, subnets: &[&str]| {
+        let mut snapshot = snapshot();
+        let ipv6_subnets = subnets.iter().map(|s| s.parse().expect("a subnet")).collect();
+        snapshot.networks[0] = Network { ipv6, ipv6_subnets, ..snapshot.networks[0].clone() };
+        let found = found(&snapshot, &counts(&[]));
+        found.iter().find(|n| matches!(n, Note::Ipv6 { .. })).map(ToString::to_string)
+    };
+    assert_eq!(words(false, &[]), None);
+    let lacks = words(true, &[]).expect("nodes reject tasks on it");
+    assert!(lacks.contains("no IPv6 subnet"), "{lacks}");
+    // A file of an older pvcheck has the subnets alone.
+    for ipv6 in [true, false] {
+        let hands_out = words(ipv6, &["fd00:1::/64", "fd00:2::/64"]).expect("its addresses are not counted");
+        assert!(hands_out.contains("addresses of fd00:1::/64 and fd00:2::/64"), "{hands_out}");
+    }
+}
+
 /// The sentences stay where they were; the kinds stand beside them.
 #[test]
 fn json_has_sentences_and_kinds() {

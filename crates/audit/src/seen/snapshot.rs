@@ -148,6 +148,16 @@ mod tests {
     }
 
     #[test]
+    fn overlays_come_by_name_after_ingress() {
+        let mut snapshot = world();
+        for name in ["web", "ingress", "db"] {
+            snapshot.networks.push(network(name, ""));
+        }
+        let names: Vec<_> = snapshot.overlays().into_iter().map(|n| n.name.as_str()).collect();
+        assert_eq!(names, ["ingress", "db", "web"]);
+    }
+
+    #[test]
     fn stacks_are_those_of_services_and_networks_each_once() {
         let mut snapshot = world();
         let of = |stack: &str| Some(stack.to_owned());

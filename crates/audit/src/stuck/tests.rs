@@ -92,6 +92,17 @@ fn each_cause_with_its_sentence() {
     }
 }
 
+/// Neither network is the task's own, though one is full and the other has the task's node on it.
+#[test]
+fn a_task_is_stuck_on_its_own_networks_only() {
+    let mut snapshot = networks();
+    snapshot.services.extend([dnsrr("late", &["net"]), dnsrr("slow", &["net"])]);
+    snapshot.tasks.push(rejected("r", "late"));
+    snapshot.tasks.push(task("p", "slow", TaskState::Preparing, &[("net", "10.2.0.6")]));
+    assert_eq!(found(&snapshot, "full"), []);
+    assert_eq!(found(&snapshot, "other"), []);
+}
+
 #[test]
 fn a_task_that_prepares_for_long_waits_only_where_nothing_is_free() {
     for (on, held, waited, expected) in [

@@ -201,7 +201,7 @@ fn have_free<'a>(
     since: Option<Timestamp>,
 ) -> Decision<'a> {
     let summary = format!(
-        "{} waits for an address although the allocator counts free ones now; the allocator tries again when an address is given back",
+        "{} waits for an address although there are free ones now; the allocator tries again when an address is given back",
         case.name()
     );
     let links =

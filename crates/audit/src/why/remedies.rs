@@ -194,7 +194,12 @@ fn enlarge(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
 /// then, since what it gives back makes the allocator try again.
 fn tell_apart(case: &Case<'_>, candidates: &[WaitedOn]) -> Vec<RemedyKind> {
     let names = || candidates.iter().map(|n| n.name.clone()).collect::<Vec<_>>();
-    if let Some(network) = candidates.iter().find(|n| n.free.is_some_and(|free| 0 < free)) {
+    // By the allocator's count, or by a probe that was given an address.
+    let has_free = |n: &&WaitedOn| {
+        let overlay = case.waiting.snapshot.overlay(n.id.as_str());
+        overlay.is_some_and(|overlay| case.waiting.has_free(overlay))
+    };
+    if let Some(network) = candidates.iter().find(has_free) {
         return vec![retry(case, network)];
     }
     let task = || case.task.map(|t| t.id.to_string());

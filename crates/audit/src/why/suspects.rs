@@ -58,7 +58,7 @@ pub(crate) enum Suspects<'a> {
     Full(Box<WaitedOn>),
     /// At least one of these is full, and nothing tells which.
     OneOf(Vec<WaitedOn>),
-    /// The allocator counts free addresses on all of them.
+    /// All of them have free addresses, by the allocator's count or by a probe.
     HaveFree(Vec<WaitedOn>),
 }
 

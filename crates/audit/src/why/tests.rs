@@ -3,7 +3,8 @@
 use super::*;
 use crate::full_because::FullBecause;
 use crate::seen::{
-    AllocatorCounts, JobMode, NodeId, NodeState, Service, ServiceMode, Snapshot, Task, TaskId, TaskState,
+    AllocatorCounts, JobMode, NetworkId, NodeId, NodeState, ProbeOutcome, Probes, Service, ServiceMode,
+    Snapshot, Task, TaskId, TaskState,
 };
 use crate::testing::{counts, dnsrr, network, owned_full, rejected, service, task, world};
 
@@ -51,6 +52,8 @@ fn each_kind_of_suspect() {
     ] {
         let found = ask(&pending(wants), &allocator, "late");
         assert_eq!((found.verdict, found.candidates.len()), (verdict, 0), "{wants:?}: {}", found.summary);
+        let whole = found.summary.contains("waits as a whole");
+        assert_eq!(whole, verdict == Verdict::VipPending, "{}", found.summary);
         let refusing = found.network.expect("one refuses");
         assert_eq!((refusing.name.as_str(), refusing.full_because, refusing.free), (network, because, free));
     }
@@ -59,6 +62,9 @@ fn each_kind_of_suspect() {
     assert_eq!((found.verdict, found.network.is_none()), (Verdict::VipPending, true));
     let names = |found: &Why| found.candidates.iter().map(|n| n.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&found), ["a", "b"], "nothing tells which");
+    let [.., of_a, of_b] = found.chain.as_slice() else { panic!("{:?}", found.chain) };
+    assert_eq!((of_a.subject.as_str(), of_b.subject.as_str()), ("network a", "network b"));
+    assert_eq!(of_a.fact, "13 usable, 0 owned; if this is the full one, 13 are leaked");
     assert!(found.candidates.iter().all(|n| (n.leaked, n.free) == (None, None)));
     assert_eq!(
         kinds(&found),
@@ -73,9 +79,107 @@ fn each_kind_of_suspect() {
     );
 
     let found = ask(&pending(&["a", "b"]), &counts(&[("a", 3, 13), ("b", 3, 13)]), "late");
-    assert!(found.summary.contains("counts free ones now"), "{}", found.summary);
+    assert!(found.summary.contains("although there are free ones now"), "{}", found.summary);
     assert_eq!((names(&found).len(), found.network.is_none()), (2, true));
+    assert_eq!(found.chain.last().map(|l| l.state.as_str()), Some("has free addresses now"));
     assert_eq!(kinds(&found), ["retry", "count_lost"]);
+}
+
+/// What waits is not served by itself: the allocator has to be made to try again.
+#[test]
+fn where_probes_were_given_addresses_the_step_is_to_let_the_allocator_try_again() {
+    let snapshot = with(service("late", &[("a", ""), ("b", "")]));
+    let given = ["a", "b"].map(|n| (NetworkId::new(n), ProbeOutcome::Given));
+    let found = why_probed(&snapshot, &counts(&[]), &Probes(given.into()), "late").expect("it is there");
+    assert_eq!((found.verdict, found.network.is_none()), (Verdict::VipPending, true));
+    assert_eq!(kinds(&found), ["retry", "count_lost"]);
+}
+
+/// One address, all of several, or those that an update added.
+#[test]
+fn what_it_means_that_virtual_addresses_are_missing() {
+    for (vips, fact) in [
+        (&[("a", "")][..], "it has no virtual address on a; tasks wait"),
+        (&[("a", ""), ("b", "")], "it has no virtual address on any of its networks"),
+        (&[("a", "10.2.0.2"), ("b", "")], "an update added b, where it has no virtual address"),
+    ] {
+        let found = ask(&with(service("late", vips)), &counts(&[]), "late");
+        let link = found.chain.iter().find(|l| l.state == "no virtual address").expect("it lacks one");
+        assert!(link.fact.starts_with(fact), "{}", link.fact);
+    }
+}
+
+#[test]
+fn a_service_that_waits_is_shown_by_its_task_that_cannot_start() {
+    let mut snapshot = with(service("late", &[("a", "10.2.0.2"), ("b", "")]));
+    snapshot.tasks.push(task("before", "late", TaskState::Running, &[("a", "10.2.0.3")]));
+    snapshot.tasks.push(task("new", "late", TaskState::New, &[]));
+    let found = ask(&snapshot, &counts(&[]), "late");
+    assert_eq!((found.verdict, found.task), (Verdict::VipPending, Some(TaskId::new("new"))));
+    assert_eq!(ask(&snapshot, &counts(&[]), "new").verdict, Verdict::VipPending);
+    let prepares = task("prepares", "late", TaskState::Preparing, &[("a", "10.2.0.4")]);
+    snapshot.tasks.push(prepares);
+    let found = ask(&snapshot, &counts(&[]), "prepares");
+    assert_eq!(found.verdict, Verdict::Unknown, "it has its addresses, whatever its service waits for");
+}
+
+/// A node that waits for its load balancer and one that pulls an image show the same state.
+#[test]
+fn a_task_that_prepares_for_long_waits_for_its_load_balancer_only_where_nothing_is_free() {
+    for (on, held, waited, verdict, fact) in [
+        ("full", "10.1.0.6", 30, Verdict::Address, "node n1 waits for a load-balancer address"),
+        ("full", "10.1.0.6", 4, Verdict::Unknown, "it is on its way"),
+        ("a", "10.2.0.6", 30, Verdict::NotAddress, "it has its addresses, and its node is still at it"),
+    ] {
+        let mut snapshot = with(dnsrr("slow", &[on]));
+        let since = Some(crate::testing::at(crate::testing::NOW - waited));
+        snapshot.tasks.push(Task { since, ..task("t", "slow", TaskState::Preparing, &[(on, held)]) });
+        let found = ask(&snapshot, &counts(&[]), "slow");
+        assert_eq!(found.verdict, verdict, "{on} for {waited} s: {}", found.summary);
+        assert!(found.chain.iter().any(|l| l.fact.starts_with(fact)), "{:?}", found.chain);
+    }
+}
+
+/// Only a service that lacks a virtual address itself makes the allocator take addresses in vain.
+#[test]
+fn a_service_whose_task_waits_is_not_removed_for_what_retries_lose() {
+    let mut snapshot = with(service("late", &[("a", "10.2.0.2"), ("full", "10.1.0.6")]));
+    snapshot.tasks.push(task("t", "late", TaskState::New, &[]));
+    let found = ask(&snapshot, &counts(&[]), "late");
+    assert_eq!(
+        (found.verdict, found.network.as_ref().map(|n| n.name.as_str())),
+        (Verdict::Address, Some("full"))
+    );
+    assert_eq!(kinds(&found), ["remove_service", "choose_larger_subnet", "recreate"]);
+    assert_eq!(findings(&found), [] as [&str; 0], "{:?}", found.findings);
+}
+
+#[test]
+fn a_larger_subnet_has_space_for_twice_the_owners() {
+    for (tasks, prefix) in [(124, 24), (125, 23), (252, 23), (253, 22)] {
+        let mut snapshot = with(service("late", &[("wide", "")]));
+        snapshot.networks.push(network("wide", "10.5.0.0/20"));
+        snapshot.services.push(service("app", &[("wide", "10.5.0.2")]));
+        for n in 0..tasks {
+            let held = format!("10.5.{}.{}", 1 + n / 200, n % 200);
+            snapshot.tasks.push(task(&format!("w{n}"), "app", TaskState::Running, &[("wide", &held)]));
+        }
+        let found = ask(&snapshot, &counts(&[]), "late");
+        let wider = found.remedies.iter().find_map(|r| match r.kind {
+            RemedyKind::ChooseLargerSubnet { owned, prefix, .. } => Some((owned, prefix)),
+            _ => None,
+        });
+        assert_eq!(wider, Some((tasks + 2, prefix)), "its virtual address and a load balancer are owned too");
+    }
+}
+
+#[test]
+fn json_says_in_a_sentence_and_by_its_kind_how_a_network_is_known_to_be_full() {
+    let found = ask(&with(service("late", &[("full", "")])), &counts(&[]), "late");
+    let written = serde_json::to_value(&found).expect("plain data");
+    assert_eq!(written["network"]["full_because"], "its known owners take every usable address");
+    assert_eq!(written["network"]["full_kind"], serde_json::json!({"kind": "owned"}));
+    assert_eq!(serde_json::from_value::<Why>(written).expect("as written"), found);
 }
 
 /// A task that asks for itself waits on one network which nothing else shows to be full.
@@ -274,7 +378,7 @@ fn a_replicated_job_runs_or_is_done_only_if_its_tasks_say_so() {
 
 #[test]
 fn a_global_job_and_one_of_an_older_file_go_by_the_tasks_there_are() {
-    use TaskState::{Complete, Running};
+    use TaskState::{Complete, Failed, Running};
     let unknown = "service job has no task that is wanted; ask again in some seconds";
     for (mode, states, verdict, state, summary) in [
         (
@@ -299,6 +403,13 @@ fn a_global_job_and_one_of_an_older_file_go_by_the_tasks_there_are() {
             "job job is done: 1 tasks completed",
         ),
         (JobMode::Unknown, &[], Verdict::Unknown, "0 tasks run, 0 completed", unknown),
+        (
+            JobMode::Global,
+            &[Running, Failed],
+            Verdict::NotAddress,
+            "1 tasks run, 0 completed, one per node is wanted",
+            "service job does not run, and not for want of an address: its last task failed: exit 1",
+        ),
     ] {
         assert_job(mode, states, verdict, state, summary);
     }
@@ -363,6 +474,13 @@ fn a_missing_ingress_concerns_those_that_publish_through_it() {
     assert_eq!(kinds(&web), ["create_ingress", "publish_in_host_mode"]);
     assert!(findings(&web).contains(&"ingress_missing".to_owned()), "{:?}", web.findings);
     assert!(web.chain.iter().any(|link| link.fact.contains("not allocated")), "{:?}", web.chain);
+    let idle = Service { mode: ServiceMode::Replicated(0), ..service("idle", &[("b", "")]) };
+    world.services.push(Service { publishes_ingress: true, ..idle });
+    assert_eq!(ask(&world, &none, "idle").verdict, Verdict::Network, "it has no task, and waits itself");
+    let before = service("before", &[("b", "10.3.0.9")]);
+    world.services.push(Service { publishes_ingress: true, ..before });
+    world.tasks.push(task("r", "before", TaskState::Running, &[("b", "10.3.0.10")]));
+    assert_eq!(ask(&world, &none, "before").verdict, Verdict::Running, "it has all it needs from before");
     let plain = ask(&world, &none, "plain");
     assert!(!findings(&plain).contains(&"ingress_missing".to_owned()), "{:?}", plain.findings);
 }
@@ -376,6 +494,12 @@ fn known_errors_become_the_first_steps() {
         let error = format!("it failed in way {n}");
         world.tasks.push(Task { error, desired: TaskState::Shutdown, ..failed });
     }
+    let errors = |asked: &str| {
+        let found = ask(&world, &counts(&[]), asked);
+        found.errors.into_iter().map(|e| e.text).collect::<Vec<_>>()
+    };
+    assert_eq!(errors("bad").len(), 2);
+    assert_eq!(errors("f2"), ["it failed in way 2"], "a task's errors are its own");
     let text = || "text".to_owned();
     let known = crate::KnownError { signature: text(), meaning: text(), remedy: text(), is_finding: true };
     let mut found = ask(&world, &counts(&[]), "bad");
@@ -383,6 +507,13 @@ fn known_errors_become_the_first_steps() {
     found.explain_errors(|_| Some(known.clone()));
     assert_eq!(kinds(&found).iter().filter(|k| *k == "heal_error").count(), 1, "one step for both errors");
     assert_eq!(kinds(&found)[0], "heal_error");
+
+    let bad = world.services.last_mut().expect("the service");
+    let (state, message) = (crate::UpdateState::Updating, String::new());
+    bad.update = Some(crate::UpdateStatus { state, started: None, message });
+    let mut hangs = ask(&world, &counts(&[]), "bad");
+    hangs.explain_errors(|_| Some(known.clone()));
+    assert_eq!(kinds(&hangs), ["roll_back", "heal_error", "see_task_errors", "see_service_log"]);
 
     let mut full = ask(&with(service("late", &[("full", "")])), &counts(&[]), "late");
     full.explain_errors(|_| Some(known.clone()));
@@ -413,6 +544,10 @@ fn removals_are_of_others_and_by_stack() {
     assert!(line("shop").contains('4'), "two addresses of each of its services: {text:#?}");
     assert!(line("alone").contains('2'), "{text:#?}");
     assert!(!text.iter().any(|line| line.contains("sister") || line.contains("stack own")), "{text:#?}");
+    assert!(
+        line("host-n2").contains("gives back 2 addresses"),
+        "its container and its load balancer: {text:#?}"
+    );
     let commands: Vec<_> = found.remedies.iter().filter_map(Remedy::command).collect();
     assert!(
         commands.iter().any(|c| c == "docker node rm --force host-n2"),

@@ -49,43 +49,18 @@ fn load_balancer_of(network: &wire::Network) -> Option<Ipv4Addr> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use pvcheck_audit::TaskState;
     use pvcheck_ipam::LeakReport;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
+    use super::super::testing::{NETWORK, calm, network, read};
     use super::*;
 
-    fn read<T: serde::de::DeserializeOwned>(json: Value) -> T {
-        serde_json::from_value(json).expect("as it is saved")
-    }
-
-    fn network() -> Network {
-        let pool = |subnet: &str| json!({"subnet": subnet, "range": null, "gateway": null});
-        read(json!({
-            "id": "net", "name": "proxy", "driver": "overlay", "scope": "swarm", "ingress": false,
-            "attachable": true, "internal": false, "pools": [pool("10.9.0.0/28"), pool("10.9.1.0/28")],
-            "stack": null, "run": null,
-        }))
-    }
-
-    /// The asked node, with a running task on the network.
-    fn look(state: &str) -> Snapshot {
-        read(json!({
-            "engine": {
-                "version": "20.10.24", "api": "1.41", "at": "2026-01-01T00:00:00Z", "node": "n1", "cluster": "c",
-                "default_pools": [], "default_prefix": null,
-            },
-            "nodes": [{
-                "id": "n1", "hostname": "h", "manager": true, "leader": true, "availability": "active",
-                "state": "ready", "engine_version": "20.10.24",
-            }],
-            "networks": [],
-            "services": [],
-            "tasks": [{
-                "id": "t1", "service": "s1", "slot": 1, "node": "n1", "runtime": "container", "state": state,
-                "desired": "running", "since": null, "error": "", "container": null,
-                "attachments": [["net", ["10.9.0.3"]]],
-            }],
-        }))
+    /// The asked node, with a task on the network.
+    fn look(state: TaskState) -> Snapshot {
+        let mut look = calm();
+        look.tasks[0].state = state;
+        look
     }
 
     fn settled(suspects: &[u8], missing: u64, local_named: bool) -> Settled {
@@ -106,15 +81,15 @@ mod tests {
     #[test]
     fn a_suspect_may_be_a_load_balancer_that_nobody_named() {
         let doubt = |suspects: &[u8], missing, named, state| {
-            balancers_doubt(&look(state), &network(), &settled(suspects, missing, named))
+            balancers_doubt(&look(state), &network(NETWORK), &settled(suspects, missing, named))
         };
         let unsure = Some(Doubt::LoadBalancersUnsure { network: "proxy".into() });
-        assert_eq!(doubt(&[5], 0, true, "running"), None, "its node named its load balancer");
-        assert_eq!(doubt(&[5], 0, false, "running"), unsure, "and here it did not");
-        assert_eq!(doubt(&[], 0, false, "running"), None, "nothing is suspected");
-        assert_eq!(doubt(&[5], 0, true, "assigned"), unsure, "its task has not started");
-        assert_eq!(doubt(&[], 0, true, "assigned"), None);
-        assert_eq!(doubt(&[], 2, true, "running"), Some(Doubt::LoadBalancersMissing { nodes: 2 }));
+        assert_eq!(doubt(&[5], 0, true, TaskState::Running), None, "its node named its load balancer");
+        assert_eq!(doubt(&[5], 0, false, TaskState::Running), unsure, "and here it did not");
+        assert_eq!(doubt(&[], 0, false, TaskState::Running), None, "nothing is suspected");
+        assert_eq!(doubt(&[5], 0, true, TaskState::Assigned), unsure, "its task has not started");
+        assert_eq!(doubt(&[], 0, true, TaskState::Assigned), None);
+        assert_eq!(doubt(&[], 2, true, TaskState::Running), Some(Doubt::LoadBalancersMissing { nodes: 2 }));
     }
 
     #[test]

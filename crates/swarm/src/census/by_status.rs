@@ -146,3 +146,70 @@ fn conclude(moment: &Moment<'_>, leaked: Result<u64, Doubt>, started: Instant) -
         elapsed_ms: elapsed_ms(started),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use pvcheck_audit::TaskState;
+
+    use super::super::testing::{NETWORK, calm, network, task};
+    use super::*;
+
+    /// Three addresses are reserved in a /28, and a virtual address, a task and a load balancer own one each.
+    const OF_OWNERS: u64 = 6;
+
+    /// What is leaked if the allocator counted so many between two looks.
+    fn leaked(before: &Snapshot, ips_in_use: u64, after: &Snapshot) -> Result<u64, Doubt> {
+        let network = network(NETWORK);
+        let status = AllocatorStatus { ips_in_use, dynamic_available: 0 };
+        Moment { network: &network, before, status, after }.leaked()
+    }
+
+    #[test]
+    fn what_has_no_owner_is_leaked() {
+        assert_eq!(leaked(&calm(), OF_OWNERS, &calm()), Ok(0));
+        assert_eq!(leaked(&calm(), OF_OWNERS + 2, &calm()), Ok(2));
+        let doubt = Doubt::CountTooSmall { network: "proxy".into(), in_use: 2, owned: 3 };
+        assert_eq!(leaked(&calm(), OF_OWNERS - 1, &calm()), Err(doubt), "an owner's address is free");
+    }
+
+    #[test]
+    fn owners_that_change_meanwhile_make_it_unknown() {
+        let mut other = calm();
+        other.tasks.push(task("t2", "s1", TaskState::Running, TaskState::Running, &[(NETWORK, "10.9.0.4")]));
+        let doubt = || Err(Doubt::OwnersChanged { network: "proxy".into() });
+        assert_eq!(leaked(&calm(), OF_OWNERS, &other), doubt());
+        assert_eq!(leaked(&other, OF_OWNERS, &calm()), doubt());
+    }
+
+    #[test]
+    fn a_task_that_stops_in_one_of_the_looks_makes_it_unknown() {
+        let mut stops = calm();
+        stops.tasks[0].desired = TaskState::Shutdown;
+        let doubt = || Err(Doubt::TasksStopping { network: "proxy".into() });
+        assert_eq!(leaked(&stops, OF_OWNERS, &calm()), doubt(), "it may have stopped before the count");
+        assert_eq!(leaked(&calm(), OF_OWNERS, &stops), doubt());
+        stops.tasks[0].attachments.clear();
+        let mut elsewhere = calm();
+        elsewhere.tasks[0].attachments.clear();
+        assert_eq!(leaked(&elsewhere, OF_OWNERS - 2, &stops), Ok(0), "it is on no address of this network");
+    }
+
+    #[test]
+    fn a_load_balancer_that_may_have_no_address_makes_it_unknown() {
+        let mut starts = calm();
+        starts.tasks[0].state = TaskState::Assigned;
+        let doubt = Err(Doubt::LoadBalancersUnsure { network: "proxy".into() });
+        assert_eq!(leaked(&starts, OF_OWNERS, &starts), doubt);
+    }
+
+    #[test]
+    fn an_address_in_two_hands_makes_it_unknown() {
+        let mut twice = calm();
+        twice.tasks[0] = task("t1", "s1", TaskState::Running, TaskState::Running, &[(NETWORK, "10.9.0.2")]);
+        let address = Ipv4Addr::new(10, 9, 0, 2);
+        let doubt = Err(Doubt::TwoHolders { address, network: "proxy".into() });
+        assert_eq!(leaked(&twice, OF_OWNERS - 1, &twice), doubt);
+    }
+}

@@ -101,49 +101,27 @@ fn conclude(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
+    use super::super::testing::{NETWORK, calm, network};
     use super::*;
 
-    fn read<T: serde::de::DeserializeOwned>(json: Value) -> T {
-        serde_json::from_value(json).expect("as it is saved")
-    }
-
-    fn network() -> Value {
-        json!({
-            "id": "net", "name": "proxy", "driver": "overlay", "scope": "swarm", "ingress": false,
-            "attachable": true, "internal": false, "stack": null, "run": null,
-            "pools": [{"subnet": "10.9.0.0/29", "range": null, "gateway": null}],
-        })
-    }
-
-    /// A service on the network, with this virtual address; it may publish a port through the mesh.
-    fn look(address: &Value, publishes: bool) -> Snapshot {
-        read(json!({
-            "engine": {
-                "version": "20.10.24", "api": "1.41", "at": "2026-01-01T00:00:00Z", "node": "n1", "cluster": "c",
-                "default_pools": [], "default_prefix": null,
-            },
-            "nodes": [{
-                "id": "n1", "hostname": "h", "manager": true, "leader": true, "availability": "active",
-                "state": "ready", "engine_version": "20.10.24",
-            }],
-            "networks": [network()],
-            "services": [{
-                "id": "s1", "name": "late", "mode": {"replicated": 0}, "endpoint": "vip", "networks": ["net"],
-                "publishes_ingress": publishes, "vips": [{"network": "net", "address": address}],
-                "stack": null, "run": null,
-            }],
-            "tasks": [],
-        }))
+    /// A service on the network, with its virtual address or without; it may publish a port through the mesh.
+    fn look(has_address: bool, publishes: bool) -> Snapshot {
+        let mut look = calm();
+        look.tasks.clear();
+        let service = &mut look.services[0];
+        service.publishes_ingress = publishes;
+        if !has_address {
+            service.vips[0].address = None;
+        }
+        look
     }
 
     #[test]
     fn a_service_that_waits_on_this_network_alone_proves_that_nothing_is_free() {
-        let network = read(network());
-        let because = FullBecause::ServiceWaits { service: "late".into() };
-        assert_eq!(proven(&look(&Value::Null, false), &network), Some((5, because)));
-        assert_eq!(proven(&look(&json!("10.9.0.2"), false), &network), None, "it has its address");
-        assert_eq!(proven(&look(&Value::Null, true), &network), None, "it may wait for a port");
+        let network = network(NETWORK);
+        let because = FullBecause::ServiceWaits { service: "web".into() };
+        assert_eq!(proven(&look(false, false), &network), Some((13, because)));
+        assert_eq!(proven(&look(true, false), &network), None, "it has its address");
+        assert_eq!(proven(&look(false, true), &network), None, "it may wait for a port");
     }
 }

@@ -18,6 +18,8 @@ mod report;
 mod ring;
 mod run;
 mod settle;
+#[cfg(test)]
+mod testing;
 mod witness;
 
 pub use doubt::Doubt;

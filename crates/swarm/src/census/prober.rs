@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use pvcheck_audit::{Network, Service, Snapshot, Task, counts_refused};
+use pvcheck_audit::{Network, NetworkId, Service, Snapshot, Task, counts_refused};
 use pvcheck_ipam::Capacity;
 
 use super::actors::{self, Names, Waiter};
 use super::balancers::balancers_doubt;
 use super::doubt::Doubt;
 use super::evidence::{Evidence, Settled, parts};
-use super::report::{Census, CensusError, CensusMethod, CensusOptions};
+use super::report::{Census, CensusError, CensusMethod, CensusOptions, is_large};
 use super::ring::{Steps, Turn};
 use super::witness::allocator_has_tried;
 use crate::engine::{CallError, Events, SwarmChange, poll, wait_until};
@@ -54,7 +54,7 @@ impl Prober<'_> {
         self.refuse_rival(&first_look, &events).await?;
         let mut before = self.wait_calm(first_look).await?;
         let (mut known, mut earlier) = (Evidence::default(), None::<Settled>);
-        let (mut n, mut several_each) = (0, self.is_large());
+        let (mut n, mut several_each) = (0, is_large(self.capacity.usable()));
         loop {
             // What happened between two turns moved no ring that is being followed. Whether the stream still runs is
             // asked at the end of the turn.
@@ -221,12 +221,6 @@ impl Prober<'_> {
         Ok(mover.map(|change| Doubt::SwarmChanged { change: change.clone() }))
     }
 
-    /// True iff a task for each address would fill the leader's log, and addresses are many enough that one task can ask
-    /// for several.
-    fn is_large(&self) -> bool {
-        CensusMethod::MOST_FOR_CURSOR < self.capacity.usable()
-    }
-
     /// True iff there is no time for another turn.
     fn time_is_up(&self) -> bool {
         self.options.deadline <= self.started.elapsed()
@@ -277,14 +271,45 @@ impl Prober<'_> {
 
     /// Notes what other tasks hold meanwhile, and whether some of them stop.
     pub(super) fn note(&self, turn: &mut Turn, others: &[Task]) {
-        // A task that has ended still lists its address, and a leaked one is just such an address.
-        let holding = others.iter().filter(|t| t.state.holds_addresses());
-        turn.saw_busy(holding.flat_map(|t| t.addresses_on(&self.network.id)));
-        turn.saw_stopping(others.iter().any(|t| t.is_stopping_on(&self.network.id)));
+        note(turn, &self.network.id, others);
     }
 
     /// True iff the allocator has tried to serve everything that was asked for before this call.
     pub(super) async fn allocator_has_tried(&self) -> Result<bool, CallError> {
         allocator_has_tried(self.op, &self.next_name(), CAUGHT_UP.min(self.time_left())).await
+    }
+}
+
+fn note(turn: &mut Turn, network: &NetworkId, others: &[Task]) {
+    // A task that has ended still lists its address, and a leaked one is just such an address.
+    let holding = others.iter().filter(|t| t.state.holds_addresses());
+    turn.saw_busy(holding.flat_map(|t| t.addresses_on(network)));
+    turn.saw_stopping(others.iter().any(|t| t.is_stopping_on(network)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use pvcheck_audit::TaskState::{Failed, Running, Shutdown};
+
+    use super::super::testing::{NETWORK, network, task};
+    use super::*;
+
+    #[test]
+    fn what_others_hold_or_give_up_in_the_middle_of_a_turn_is_noted() {
+        let network = network(NETWORK);
+        let noted = |others: &[Task]| {
+            let mut turn = Turn::new(network.subnets(), Steps::of_turn(0, false));
+            note(&mut turn, &network.id, others);
+            (turn.busy().iter().copied().collect::<Vec<_>>(), turn.is_restless())
+        };
+        let on = |state, desired, address| task("t1", "s1", state, desired, &[(NETWORK, address)]);
+        let address = |last| vec![Ipv4Addr::new(10, 9, 0, last)];
+        assert_eq!(noted(&[on(Running, Running, "10.9.0.3")]), (address(3), false));
+        assert_eq!(noted(&[on(Running, Shutdown, "10.9.0.4")]), (address(4), true), "it stops");
+        assert_eq!(noted(&[on(Failed, Shutdown, "10.9.0.5")]), (Vec::new(), false), "it has ended");
+        let elsewhere = task("t1", "s1", Running, Shutdown, &[("other", "10.8.0.3")]);
+        assert_eq!(noted(&[elsewhere]), (Vec::new(), false));
     }
 }

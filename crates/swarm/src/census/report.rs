@@ -33,12 +33,18 @@ pub enum CensusMethod {
 
 impl CensusMethod {
     /// Up to here the cursor is as fast as the task reaper's quarter of a second per batch lets `Bulk` be.
-    pub(super) const MOST_FOR_CURSOR: u64 = 2048;
+    const MOST_FOR_CURSOR: u64 = 2048;
 
     /// The method for a network with this much to hand out: see the methods' own words.
     pub(super) fn fitting(network: &Network, usable: u64) -> Self {
-        if network.ingress || usable <= Self::MOST_FOR_CURSOR { Self::Cursor } else { Self::Bulk }
+        if network.ingress || !is_large(usable) { Self::Cursor } else { Self::Bulk }
     }
+}
+
+/// True iff a task for each of so many addresses would fill the leader's log, and they are enough that one task can ask for
+/// several.
+pub(super) fn is_large(usable: u64) -> bool {
+    CensusMethod::MOST_FOR_CURSOR < usable
 }
 
 /// What a census found.

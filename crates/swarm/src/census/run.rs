@@ -9,7 +9,7 @@ use pvcheck_ipam::Capacity;
 use super::actors::Names;
 use super::estimate::late;
 use super::prober::Prober;
-use super::report::{Census, CensusError, CensusMethod, CensusOptions};
+use super::report::{Census, CensusError, CensusMethod, CensusOptions, is_large};
 use super::ring::MOST_EACH;
 use super::{by_status, by_waiting};
 use crate::operation::Operation;
@@ -68,8 +68,7 @@ pub async fn census(op: Operation<'_>, name: &str, options: &CensusOptions) -> R
 /// Each task that is removed without ever having had a node has one (swarmkit `manager/allocator/network.go`,
 /// `doTaskAlloc`), and only tasks can ask for many addresses at once.
 fn log_lines(method: CensusMethod, usable: u64) -> Option<u64> {
-    let is_large = CensusMethod::MOST_FOR_CURSOR < usable;
-    (method == CensusMethod::Bulk && is_large).then(|| usable.div_ceil(u64::from(MOST_EACH)))
+    (method == CensusMethod::Bulk && is_large(usable)).then(|| usable.div_ceil(u64::from(MOST_EACH)))
 }
 
 /// The network, if a census of it may begin.
@@ -99,6 +98,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn only_tasks_of_a_large_network_write_lines_that_are_worth_a_word() {
+        assert_eq!(log_lines(CensusMethod::Bulk, 65_533), Some(2_048), "32 addresses a task");
+        assert_eq!(log_lines(CensusMethod::Bulk, 2_049), Some(65));
+        assert_eq!(log_lines(CensusMethod::Bulk, 2_048), None);
+        assert_eq!(log_lines(CensusMethod::Cursor, 65_533), None, "it has no tasks");
+    }
 
     #[test]
     fn what_is_not_ipv4_is_refused_and_not_called_absent() {

@@ -76,6 +76,21 @@ async fn every_leak_is_named_and_nothing_else() {
     }
 }
 
+/// Who frees and takes an address within one turn is seen only by a look in the middle of it.
+#[tokio::test]
+async fn a_long_turn_of_the_cursor_looks_at_what_others_do_on_the_way() {
+    let looks = async |subnet: &str| {
+        let sim = start(world(subnet, 1, 0));
+        let found =
+            taken_by(&sim, "shared", Some(CensusMethod::Cursor)).await.expect("nothing is in its way");
+        assert_eq!((found.complete, found.leaked), (true, Some(0)));
+        sim.requests().iter().filter(|r| r.method == "GET" && r.target.ends_with("/tasks")).count()
+    };
+    // 252 steps instead of 12: at least three looks more, one every 64 steps.
+    let (few, many) = (looks("10.90.0.0/28").await, looks("10.90.0.0/24").await);
+    assert!(few + 3 <= many, "{few} and {many} looks");
+}
+
 /// On a large network a task asks for several addresses.
 #[tokio::test]
 async fn a_large_network_is_counted_by_few_tasks() {

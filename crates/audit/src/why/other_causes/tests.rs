@@ -79,6 +79,42 @@ fn a_task_on_its_way() {
     assert!(words.starts_with("it is prepared, and waits for the task before it"), "{words}");
 }
 
+/// Only one that never had an address never stops, and only one of the same slot is waited for.
+#[test]
+fn a_task_that_is_prepared_does_not_wait_for_every_other() {
+    let stops = |state| Task { desired: TaskState::Shutdown, ..task("other", "app", state, &[]) };
+    let ready = Task { since: Some(at(0)), ..one(TaskState::Ready) };
+    for other in [
+        stops(TaskState::Running),
+        Task { service: Some(crate::ServiceId::new("elsewhere")), ..stops(TaskState::New) },
+        Task { slot: Some(2), ..stops(TaskState::New) },
+    ] {
+        let (_, _, words) = said(&app(ServiceMode::Replicated(1), vec![ready.clone(), other]), "app");
+        assert!(words.starts_with("it is prepared, and waits to be started"), "{words}");
+    }
+}
+
+/// The steps to another subnet are for the network that overlaps, and for the error that says so.
+#[test]
+fn a_subnet_that_a_node_has_already_is_changed_where_it_is_known_which() {
+    let ask = |subnet: &str, error: &str| {
+        let failed = Task { error: error.into(), ..one(TaskState::Rejected) };
+        let mut snapshot = app(ServiceMode::Replicated(1), vec![failed]);
+        snapshot.networks.push(network("b", "10.3.0.0/24"));
+        snapshot.networks.push(network("other", subnet));
+        snapshot.services[0].networks.push(crate::NetworkId::new("b"));
+        snapshot.services[0].endpoint = crate::EndpointMode::Dnsrr;
+        let found = why(&snapshot, &AllocatorCounts::default(), "app").expect("it is there");
+        found.remedies.iter().find_map(crate::Remedy::command).unwrap_or_default()
+    };
+    let overlaps = "Pool overlaps with other one on this address space";
+    let look = "docker service ps --no-trunc app";
+    assert_eq!(ask("10.3.0.0/16", overlaps), "pvcheck plan-subnet --name b", "the narrower one");
+    assert_eq!(ask("10.3.0.128/25", overlaps), "pvcheck plan-subnet --name b", "the wider one");
+    assert_eq!(ask("10.9.0.0/24", overlaps), look, "the lists do not show which");
+    assert_eq!(ask("10.3.0.0/16", "exit 1"), look);
+}
+
 #[test]
 fn a_service_that_has_what_it_wants_runs() {
     let running = |id: &str| Task { id: crate::TaskId::new(id), ..one(TaskState::Running) };

@@ -40,6 +40,8 @@ fn what_matches_nothing_or_several_is_an_error_that_helps() {
         ("SHOP_APPS", "there is no service or task `SHOP_APPS`; did you mean shop_app?"),
         ("shop", "there is no service or task `shop`; did you mean shop_app, shop_web?"),
         ("xyz", "there is no service or task `xyz`; `docker service ls` lists the services"),
+        // A third of its letters may differ, which is none of two.
+        ("t9", "there is no service or task `t9`; `docker service ls` lists the services"),
         ("", "there is no service or task ``; `docker service ls` lists the services"),
         (
             "s1",

@@ -82,6 +82,8 @@ fn an_update_that_gave_up_or_went_back_is_part_of_the_answer() {
         let found = ask(&updated(state.clone(), UpdateOrder::StartFirst, 1, vec![failed.clone()]));
         assert_eq!(found.verdict, verdict, "{state}");
         assert!(found.summary.contains(words), "{state}: {}", found.summary);
+        let shown = (verdict == Verdict::NotAddress).then(|| crate::TaskId::new("new"));
+        assert_eq!(found.task, shown, "the task that made it pause");
         assert_eq!(found.update.is_some(), state != UpdateState::Completed);
         assert_eq!(found.errors.is_empty(), verdict == Verdict::Running);
         assert_eq!(
