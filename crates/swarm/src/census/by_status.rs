@@ -153,7 +153,7 @@ mod tests {
 
     use pvcheck_audit::TaskState;
 
-    use super::super::testing::{NETWORK, calm, network, task};
+    use super::super::testing::{NETWORK, calm, network, service, task};
     use super::*;
 
     /// Three addresses are reserved in a /28, and a virtual address, a task and a load balancer own one each.
@@ -202,6 +202,26 @@ mod tests {
         starts.tasks[0].state = TaskState::Assigned;
         let doubt = Err(Doubt::LoadBalancersUnsure { network: "proxy".into() });
         assert_eq!(leaked(&starts, OF_OWNERS, &starts), doubt);
+    }
+
+    #[test]
+    fn a_service_that_uses_an_address_here_while_it_waits_makes_it_unknown() {
+        let waits = |vips: [Option<Ipv4Addr>; 2]| {
+            let mut look = calm();
+            look.networks.push(network("other"));
+            let mut late = service("s2", "late", &[NETWORK, "other"]);
+            for (vip, address) in late.vips.iter_mut().zip(vips) {
+                vip.address = address;
+            }
+            look.services.push(late);
+            look
+        };
+        let address = |last| Some(Ipv4Addr::new(10, 9, 0, last));
+        let elsewhere = waits([address(7), None]);
+        let doubt = Doubt::FreedInUse { network: "proxy".into(), service: "late".into() };
+        assert_eq!(leaked(&elsewhere, OF_OWNERS + 1, &elsewhere), Err(doubt), "it may be freed already");
+        let here = waits([None, address(7)]);
+        assert_eq!(leaked(&here, OF_OWNERS, &here), Ok(0), "it has nothing here that could be freed");
     }
 
     #[test]
