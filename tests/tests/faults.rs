@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use pvcheck_lab::{Lab, Suite, World};
+use pvcheck_lab::{Fault, FaultProxy, FaultRule, Lab, Suite, World};
 use pvcheck_swarm::Engine;
-use pvcheck_tests::fault_proxy::{Break, FaultProxy};
 use pvcheck_tests::stacks::{IMAGE, STOPS_AT_ONCE, Shape, deploy};
 use pvcheck_tests::{Outcome, docker, host, lab, long, pvcheck};
 use serde_json::Value;
@@ -20,21 +19,25 @@ const NETWORK: &str = "proxy";
 /// No call may take longer than its deadline, and no run more than a few of them.
 const AT_MOST: Duration = Duration::from_secs(100);
 
-const BREAKS: [Break; 14] = [
-    Break::Say("{}"),
-    Break::Cut,
-    Break::Pretend(""),
-    Break::Say("<html><body>502 Bad Gateway</body></html>"),
-    Break::Refuse(404),
-    Break::Fail(500),
-    Break::Say("[{}]"),
-    Break::Dead,
-    Break::Pretend("null"),
-    Break::Endless(200),
-    Break::Half,
-    Break::Pretend("<html></html>"),
-    Break::Endless(500),
-    Break::Say(""),
+/// [`Fault::Reset`] is that of an engine that is gone: it is for every later call, too.
+const BREAKS: [Fault; 17] = [
+    Fault::Answer { body: "{}" },
+    Fault::Cut,
+    Fault::Pretend { body: "" },
+    Fault::Answer { body: "<html><body>502 Bad Gateway</body></html>" },
+    Fault::Fail { status: 404 },
+    Fault::FailAfter { status: 500 },
+    Fault::Answer { body: "[{}]" },
+    Fault::Reset,
+    Fault::Pretend { body: "null" },
+    Fault::Endless { status: 200 },
+    Fault::CutBody { after_bytes: 10 },
+    Fault::NoLeader,
+    Fault::Pretend { body: "<html></html>" },
+    Fault::Endless { status: 500 },
+    Fault::OutOfSequence,
+    Fault::Answer { body: "" },
+    Fault::Restart { down: Duration::from_millis(300) },
 ];
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -67,7 +70,7 @@ impl Rig {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let engine = runtime.block_on(Engine::connect(&host(&lab)))?;
         let folder = tempfile::tempdir()?;
-        let proxy = FaultProxy::start(&folder.path().join("s"), host(&lab).socket())?;
+        let proxy = FaultProxy::start(&folder.path().join("s"), host(&lab).socket(), Vec::new())?;
         Ok(Some(Self { lab, engine, runtime, proxy, program: pvcheck()?, _folder: folder }))
     }
 
@@ -105,8 +108,8 @@ impl Rig {
     }
 
     /// Runs pvcheck through the proxy.
-    fn through(&self, words: &[&str], broken: Option<(usize, Break)>) -> Fallible<(Told, Output)> {
-        self.proxy.arm(broken);
+    fn through(&self, words: &[&str], broken: Option<(usize, Fault)>) -> Fallible<(Told, Output)> {
+        self.proxy.arm(broken.map(rule).into_iter().collect());
         let since = Instant::now();
         let mut command = Command::new(&self.program);
         let output =
@@ -121,7 +124,7 @@ impl Rig {
     fn break_calls(
         &self,
         words: &[&str],
-        cases: impl Fn(usize) -> Vec<(usize, Break)>,
+        cases: impl Fn(usize) -> Vec<(usize, Fault)>,
         before: impl Fn() -> Outcome,
     ) -> Fallible<usize> {
         before()?;
@@ -182,6 +185,13 @@ impl Rig {
     }
 }
 
+/// The rule for one call, counted from 0, or for all from it on.
+fn rule((call, fault): (usize, Fault)) -> FaultRule {
+    let first = call as u64 + 1;
+    let rule = FaultRule::new(fault).from(first);
+    if fault == Fault::Reset { rule } else { rule.times(1) }
+}
+
 /// Removes what differs from run to run: times, durations, and ids of runs.
 fn strip(value: &mut Value) {
     match value {
@@ -197,7 +207,7 @@ fn strip(value: &mut Value) {
 }
 
 /// `runs` cases spread over the calls of a command, each with the next break.
-fn spread(runs: usize) -> impl Fn(usize) -> Vec<(usize, Break)> {
+fn spread(runs: usize) -> impl Fn(usize) -> Vec<(usize, Fault)> {
     move |calls| {
         let runs = if long() { calls * BREAKS.len() } else { runs };
         let case = |i: usize| {
@@ -209,13 +219,13 @@ fn spread(runs: usize) -> impl Fn(usize) -> Vec<(usize, Break)> {
 }
 
 /// In long rounds, at most so many.
-fn at_most(runs: usize, most: usize) -> impl Fn(usize) -> Vec<(usize, Break)> {
+fn at_most(runs: usize, most: usize) -> impl Fn(usize) -> Vec<(usize, Fault)> {
     move |calls| {
         let all = spread(runs)(calls);
         let step = all.len().div_ceil(most).max(1);
         // A step that shares no factor with the number of breaks, so that each of them has its turn.
-        let shares = |step: &usize| step.is_multiple_of(2) || step.is_multiple_of(7);
-        let step = (step..step + 4).find(|step| !shares(step)).unwrap_or(1);
+        let shares = |step: &usize| step.is_multiple_of(BREAKS.len());
+        let step = (step..step + 2).find(|step| !shares(step)).unwrap_or(1);
         all.into_iter().step_by(if long() { step } else { 1 }).collect()
     }
 }
@@ -237,7 +247,7 @@ fn whatever_call_is_broken_nothing_is_wrong_unsaid_or_changed() -> Outcome {
     ];
     for words in reads {
         let since = Instant::now();
-        say(&words.join(" "), rig.break_calls(words, spread(14), nothing)?, since)?;
+        say(&words.join(" "), rig.break_calls(words, spread(BREAKS.len()), nothing)?, since)?;
     }
     for method in ["cursor", "bulk"] {
         let since = Instant::now();

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::process::ExitCode;
+use std::path::PathBuf;
+use std::process::{self, ExitCode};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use pvcheck_lab::{Cancel, Lab, LabError, LabName, LabSpec, Progress, Suite, World};
+use pvcheck_lab::{Cancel, FaultProxy, FaultRule, Lab, LabError, LabName, LabSpec, Progress, Suite, World};
 use serde::Serialize;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     Down(Down),
     /// Print all labs as a JSON array
     List,
+    /// Serve the proxy of `lab up --fault`
+    #[command(hide = true)]
+    Proxy(Proxy),
     /// Run a command inside a lab, for example `lab exec demo -- docker service ls`
     Exec(Exec),
 }
@@ -57,9 +61,27 @@ pub(crate) struct Up {
     /// What runs on the Swarm: empty or cc-ci
     #[arg(long, default_value = "empty")]
     world: World,
+    /// Put a proxy in front of the first manager that breaks calls, for example 'GET /tasks: status 500, times 2'; may be
+    /// repeated, docs/embedded.md has the kinds
+    #[arg(long, value_name = "RULE")]
+    fault: Vec<FaultRule>,
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
+}
+
+/// Arguments of `lab proxy`.
+#[derive(Args, Debug)]
+pub(crate) struct Proxy {
+    /// Where to listen
+    #[arg(long)]
+    socket: PathBuf,
+    /// Socket of the engine
+    #[arg(long)]
+    engine: PathBuf,
+    /// What goes wrong
+    #[arg(long)]
+    fault: Vec<FaultRule>,
 }
 
 /// Arguments of `lab down`.
@@ -124,6 +146,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Down(args) => down(&args),
         Command::List => print(&Lab::list()?).map(|()| ExitCode::SUCCESS),
         Command::Exec(args) => exec(&args),
+        Command::Proxy(args) => proxy(args),
     }
 }
 
@@ -141,9 +164,12 @@ impl Up {
 }
 
 fn up(args: Up) -> anyhow::Result<ExitCode> {
-    let quiet = args.quiet;
+    let (quiet, faults) = (args.quiet, args.fault.clone());
     match up_unless_interrupted(args.spec(), quiet)? {
-        Ok(lab) => {
+        Ok(mut lab) => {
+            if !faults.is_empty() {
+                put_in_front(&mut lab, &faults)?;
+            }
             let info = lab.keep()?;
             // A lab whose name never reached its user would run until the machine is restarted.
             print(&info).or_else(|error| Lab::down_named(&info.name).map_err(Into::into).and(Err(error)))?;
@@ -151,6 +177,23 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
         }
         Err(error) => Ok(Ending::of(error)?.exit()),
     }
+}
+
+/// The proxy is this program, as a process that outlives this one.
+fn put_in_front(lab: &mut Lab, faults: &[FaultRule]) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    lab.put_in_front(|socket, engine| {
+        let mut command = process::Command::new(program);
+        command.args(["lab", "proxy", "--socket"]).arg(socket).arg("--engine").arg(engine);
+        command.args(faults.iter().map(|rule| format!("--fault={rule}")));
+        command
+    })?;
+    Ok(())
+}
+
+fn proxy(args: Proxy) -> anyhow::Result<ExitCode> {
+    FaultProxy::start(&args.socket, &args.engine, args.fault)?.serve();
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Starts a lab on a thread of its own while this one waits for signals. A signal cancels the start, and what was made so

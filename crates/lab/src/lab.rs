@@ -1,8 +1,11 @@
 //! The lab itself.
 
 use std::mem;
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -19,6 +22,9 @@ use crate::world::deploy::{self, WorldFiles};
 use crate::world::images::{self, Images};
 use crate::world::probe::Prober;
 use crate::{EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, World, teardown};
+
+/// A proxy listens within milliseconds; a busy machine takes longer.
+const PROXY_STARTS: Duration = Duration::from_secs(10);
 
 /// Private engines that form a Swarm. Dropping it takes it down, also while unwinding from a panic; what a
 /// killed process left behind is taken down by [`Lab::down_stale`].
@@ -164,13 +170,18 @@ impl Lab {
     /// As [`Lab::command`], for manager `manager`, counted from 0; spares follow after the managers. An index
     /// beyond means the last engine.
     pub fn command_on(&self, manager: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let host = self.host(manager);
+        let info = &self.state.info;
+        // Through a proxy, where there is one in front of the engine.
+        let spares = info.spares.iter().map(|spare| &spare.host);
+        let host = info.hosts.iter().chain(spares).nth(manager.min(self.engines().saturating_sub(1)));
         // Only the network namespace is entered: files and programs are those of the host.
         let mut net = std::ffi::OsString::from("--net=");
         net.push(namespace_file(self.namespace(manager)));
         let mut command = Command::new("nsenter");
         command.arg(net).arg("--").arg(program);
-        command.env("DOCKER_HOST", host.url()).env("PATH", search_path(&self.state.programs));
+        command
+            .env("DOCKER_HOST", host.map_or("", String::as_str))
+            .env("PATH", search_path(&self.state.programs));
         command.env("PVCHECK_LAB", self.state.info.name.as_str());
         // Any of these variables could send the client to another engine than the lab's.
         for other in
@@ -223,6 +234,34 @@ impl Lab {
     /// If it ends at once or does not answer within a minute.
     pub fn start_engine(&self, manager: usize) -> Result<(), LabError> {
         self.host(manager).resume(Context::new(&|_| {}, &Cancel::default()))
+    }
+
+    /// Puts a process in front of the first manager: `proxy` makes its command from the socket that it is to listen on
+    /// and that of the engine. From then on [`LabInfo::hosts`] and [`Lab::command`] lead to the proxy, and it goes with
+    /// the lab. Returns when it listens.
+    ///
+    /// # Errors
+    /// If it cannot be started, or ends at once, or does not listen within ten seconds.
+    pub fn put_in_front(&mut self, proxy: impl FnOnce(&Path, &Path) -> Command) -> Result<(), LabError> {
+        let socket = self.dir.join("proxy.sock");
+        let mut command = proxy(&socket, &self.host(0).socket());
+        // A group of its own: Ctrl-C in the terminal that started the lab must not end it.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut child = command.spawn().map_err(LabError::io("start the proxy on", &socket))?;
+        self.state.proxy = ProcessId::of(child.id());
+        self.state.save()?;
+        let since = Instant::now();
+        while UnixStream::connect(&socket).is_err() {
+            let ended = child.try_wait().map_err(LabError::io("wait for the proxy on", &socket))?;
+            if ended.is_some() || PROXY_STARTS < since.elapsed() {
+                return Err(LabError::io("listen on", &socket)(std::io::ErrorKind::TimedOut.into()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if let Some(host) = self.state.info.hosts.first_mut() {
+            *host = format!("unix://{}", socket.display());
+        }
+        self.state.save()
     }
 
     fn host(&self, index: usize) -> Host {
@@ -282,6 +321,7 @@ impl Lab {
             kept: false,
             ready: false,
             anchors: Vec::new(),
+            proxy: None,
             programs: Vec::new(),
         })
     }

@@ -35,11 +35,13 @@ mod status;
 mod teardown;
 mod world;
 
+pub use engine::fault_proxy::FaultProxy;
 pub use engine::proxy::ReadOnlyProxy;
 pub use error::LabError;
 pub use info::{EngineInfo, LabInfo, RouteInfo, Spare};
 pub use lab::Lab;
 pub use progress::{Progress, ProgressSink};
+pub use pvcheck_sim::{Fault, FaultError, FaultRule};
 pub use spec::{Cancel, LabName, LabSpec, Suite, World};
 pub use status::LabStatus;
 pub use world::images::BUSYBOX_IMAGE;

@@ -33,6 +33,9 @@ pub(crate) struct State {
     pub(crate) namespaces: Vec<String>,
     /// The first process of each engine's process namespace: when it dies, the kernel ends all others in it.
     pub(crate) anchors: Vec<ProcessId>,
+    /// The proxy in front of the first manager, if there is one.
+    #[serde(default)]
+    pub(crate) proxy: Option<ProcessId>,
     /// Cgroup path of all containers, below each hierarchy's root.
     pub(crate) cgroup: String,
     /// Folders that come before PATH.

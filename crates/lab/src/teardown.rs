@@ -57,6 +57,7 @@ fn kill(state: &State, left: &mut Vec<String>) {
     let targets = || -> Vec<ProcessId> {
         let mut all: Vec<ProcessId> =
             state.anchors.iter().copied().filter(|anchor| anchor.is_alive()).collect();
+        all.extend(state.proxy.filter(|proxy| proxy.is_alive()));
         all.extend(process::in_namespaces(&ids).into_iter().filter(|found| found.is_alive()));
         all.extend(process::in_cgroup(&state.cgroup));
         all.retain(|target| !spared.contains(&target.pid));

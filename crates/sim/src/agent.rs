@@ -48,7 +48,14 @@ impl Model {
     /// The scheduler: a node for a task that has its addresses, the one with the fewest tasks.
     pub(crate) fn place_task(&mut self, id: &TaskId) {
         let Some(task) = self.tasks.get(id) else { return };
-        if task.state != TaskState::Pending || !task.is_wanted() {
+        if task.state != TaskState::Pending {
+            return;
+        }
+        if !task.is_wanted() {
+            // The scheduler forgets the tasks of services that are gone.
+            if task.service().is_some_and(|service| self.services.contains_key(service)) {
+                self.end_task(id, TaskState::Shutdown, "");
+            }
             return;
         }
         if let Some(node) = &task.node {
@@ -183,22 +190,53 @@ impl Model {
         task.meta = meta;
         task.desired = desired;
         let state = task.state;
+        if state == TaskState::New {
+            self.try_again(id);
+        }
         if desired <= TaskState::Complete {
             if state == TaskState::Ready {
                 self.schedule(self.step_time(), Event::Step(id.clone()));
             }
         } else if !state.is_live() {
             // Ended already: only the record is left, for the reaper.
+            self.log_missing_node(id);
             self.reap_later(id);
         } else if TaskState::Assigned <= state {
             // A node has it, so only its agent can end it.
             self.stop_task(id);
-        } else if desired == TaskState::Remove {
-            // No node ever had it. The reaper deletes it within its batch interval; it holds its addresses until
-            // then.
-            self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
         } else {
-            self.end_task(id, TaskState::Shutdown, "");
+            self.desire_end_unassigned(id, state);
+        }
+    }
+
+    /// No node has it, so no agent can end it: the scheduler does, where the service is still there and has changed
+    /// since (swarmkit `manager/scheduler/scheduler.go`, `noSuitableNode`), or the reaper where the task is to be
+    /// removed. It holds its addresses until then.
+    fn desire_end_unassigned(&mut self, id: &TaskId, state: TaskState) {
+        if self.tasks.get(id).is_some_and(|task| task.desired == TaskState::Remove) {
+            self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
+        }
+        if state == TaskState::Pending {
+            self.schedule(self.settings.timings.schedule, Event::Schedule(id.clone()));
+        }
+    }
+
+    /// The allocator sees a new task change and tries it once more, whatever is desired of it (swarmkit
+    /// `manager/allocator/network.go`, `doTaskAlloc`). The scheduler does not look at it before it has its addresses.
+    fn try_again(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let seq = task.meta.seq;
+        match task.service().filter(|service| !self.services.contains_key(*service)) {
+            None => {
+                self.allocator.waiting_tasks.remove(&seq);
+                self.allocator.new_tasks.insert(seq, id.clone());
+            }
+            Some(gone) => {
+                let msg = format!(
+                    "Event api.EventUpdateTask: Failed to get service {gone} for task {id} state NEW: could not find service {gone}"
+                );
+                self.log_error(&msg, None);
+            }
         }
     }
 
@@ -293,6 +331,8 @@ impl Model {
         let Some(task) = self.tasks.get(id) else { return };
         if task.state.is_live() {
             self.release_task(id);
+        } else {
+            self.log_missing_node(id);
         }
         let Some(task) = self.tasks.remove(id) else { return };
         if let Some(service) = task.service()

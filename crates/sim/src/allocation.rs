@@ -341,9 +341,15 @@ impl Model {
         self.uncount_task(id);
         match node {
             Some(node) => self.sync_node(&node),
-            // A task that no node ever got: upstream looks its empty node id up all the same, so each such task
-            // of a census leaves this line in the log.
-            None => self.log_error("error reallocating node ", Some("node  cannot be found")),
+            None => self.log_missing_node(id),
+        }
+    }
+
+    /// For every change of an ended task, and for its deletion, the allocator looks the task's node up, and does so too
+    /// where no node ever got it: each such task leaves this line in the log.
+    pub(crate) fn log_missing_node(&mut self, id: &TaskId) {
+        if self.tasks.get(id).is_some_and(|task| task.node.is_none()) {
+            self.log_error("error reallocating node ", Some("node  cannot be found"));
         }
     }
 }

@@ -88,6 +88,9 @@ pub(crate) struct Update {
     pub(crate) paused_by: Option<TaskId>,
     /// True iff it goes back to the specification before, as a user asked for.
     pub(crate) is_rollback: bool,
+    /// True iff the service was updated again since, with the same specification: the rollout goes on, and the service no
+    /// longer shows it (swarmkit `manager/controlapi/service.go`, `UpdateService`).
+    pub(crate) hidden: bool,
     pub(crate) waiting: BTreeSet<Slot>,
     pub(crate) active: Vec<SlotUpdate>,
 }

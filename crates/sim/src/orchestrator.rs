@@ -132,7 +132,8 @@ impl Model {
         let Some(service) = self.services.get_mut(id) else { return };
         // A job has no rolling update: its new execution has replaced the tasks of the last one already.
         // A rollback that replaces nothing is done at once, and says so; another update does not.
-        if (dirty.is_empty() && !service.rolled_back) || service.job.is_some() {
+        let nothing = dirty.is_empty() && !service.rolled_back;
+        if nothing || service.job.is_some() || service.update.is_some() {
             return;
         }
         service.update = Some(Update {
@@ -140,10 +141,30 @@ impl Model {
             completed: None,
             paused_by: None,
             is_rollback: service.rolled_back,
+            hidden: false,
             waiting: dirty,
             active: Vec::new(),
         });
         self.step_update(id);
+    }
+
+    /// A new leader begins every rollout anew that was not paused: with the slots that are still outdated, so it does not
+    /// wait for a task that the old leader made (swarmkit `manager/orchestrator/update/updater.go`, `Run`).
+    pub(crate) fn resume_update(&mut self, id: &ServiceId) {
+        let Some(service) = self.services.get_mut(id) else { return };
+        let old = service.update.take();
+        if old.as_ref().is_some_and(|update| !update.is_going()) {
+            service.update = old;
+            return;
+        }
+        self.start_update(id);
+        let now = self.now;
+        let Some(service) = self.services.get_mut(id) else { return };
+        if service.update.is_none() {
+            // All slots are up to date, and so the rollout is over, even if no new task ever ran.
+            let over = old.filter(|update| !update.hidden);
+            service.update = over.map(|update| Update { completed: Some(now), ..update });
+        }
     }
 
     fn is_outdated(&self, id: &ServiceId, task: &Task) -> bool {

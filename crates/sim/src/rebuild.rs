@@ -8,6 +8,7 @@ use pvcheck_ipam::Ring;
 use crate::allocator::{Allocator, Pool};
 use crate::id::{NetworkId, NodeId, ServiceId, TaskId};
 use crate::model::{Event, Model};
+use crate::object::Task;
 use crate::state::TaskState;
 
 impl Model {
@@ -28,14 +29,26 @@ impl Model {
         self.sync_all_nodes();
         // The second pass of `doNetworkInit` (`existingAddressesOnly` false).
         self.allocate_the_rest();
-        // A new leader's jobs orchestrator reconciles every job once (swarmkit
-        // `manager/orchestrator/jobs/orchestrator.go`, `init`).
+        self.forget_orphans();
+        // A new leader's orchestrators reconcile every service once (swarmkit `manager/orchestrator/jobs/orchestrator.go`,
+        // `init`; `replicated/replicated.go`, `Run`).
         for (id, is_job) in self.services_by_age() {
-            if is_job {
-                self.orchestrate(&id);
+            self.orchestrate(&id);
+            if !is_job {
+                self.resume_update(&id);
             }
         }
         self.run();
+    }
+
+    /// A new leader deletes the tasks of services that are gone, whatever they do (swarmkit
+    /// `manager/orchestrator/taskinit/init.go`, `CheckTasks`). Its allocator has restored them by then.
+    fn forget_orphans(&mut self) {
+        let orphaned = |task: &&Task| task.service().is_some_and(|id| !self.services.contains_key(id));
+        let ids: Vec<TaskId> = self.tasks.values().filter(orphaned).map(|task| task.id.clone()).collect();
+        for id in ids {
+            self.forget_task(&id);
+        }
     }
 
     /// Restarts this node's engine: the allocator is built anew if the node leads, and every container of the

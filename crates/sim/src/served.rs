@@ -75,7 +75,10 @@ impl ServedWorld {
         let (temporary, folder) = place(options.folder.as_deref())?;
         let log = folder.join("dockerd.log");
         let socket = options.socket.clone().unwrap_or_else(|| folder.join("docker.sock"));
-        let sim = Sim::start(model, SimOptions { socket: Some(socket), log_file: Some(log.clone()) })?;
+        let sim = Sim::start(
+            model,
+            SimOptions { socket: Some(socket), log_file: Some(log.clone()), faults: Vec::new() },
+        )?;
         let sim = Arc::new(sim);
         let router = Router::start(Arc::clone(&sim), &names())?;
         let world = Self { router, sim, folder, _temporary: temporary };

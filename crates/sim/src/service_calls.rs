@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::id::{NetworkId, ServiceId, TaskId};
 use crate::json;
 use crate::model::{Event, Model};
-use crate::object::{Blob, BlobKind, JobStatus, Service, Update};
+use crate::object::{Blob, BlobKind, JobStatus, Service};
 use crate::refusal::Refusal;
 use crate::spec::{self, ServiceSpec};
 use crate::state::{Membership, TaskState};
@@ -24,13 +24,11 @@ impl Model {
     /// does not exist ([`Refusal::NoTarget`]).
     pub fn create_service(&mut self, body: Value) -> Result<ServiceId, Refusal> {
         self.require_manager()?;
-        // The specification is validated before the name is compared (swarmkit `controlapi/service.go`,
-        // `CreateService`).
-        let parsed = ServiceSpec::read(&body)?;
+        let (parsed, raw, networks) = self.admit(body, None)?;
+        // The name is compared last, when the store is written (swarmkit `controlapi/service.go`, `CreateService`).
         if self.service_names.contains_key(&parsed.name) {
             return Err(Refusal::ServiceNameTaken(parsed.name));
         }
-        let (parsed, raw, networks) = self.admit(parsed, body, None)?;
         let id = ServiceId::new(self.ids.object());
         let meta = self.new_meta();
         let job = JobStatus { iteration: 0, last_execution: self.now };
@@ -76,8 +74,8 @@ impl Model {
     ) -> Result<(), Refusal> {
         self.require_manager()?;
         let id = self.service_id(term)?;
+        let (parsed, raw, networks) = self.admit(body, Some(&id))?;
         let Some(old) = self.services.get(&id) else { return Err(Refusal::not_found("service", term)) };
-        let parsed = ServiceSpec::read(&body)?;
         // In the order of swarmkit's `UpdateService`: the version is compared last, when the store is written.
         if !old.spec.mode.is_kind_of(parsed.mode) {
             return Err(Refusal::Unimplemented("service mode change is not allowed"));
@@ -89,18 +87,22 @@ impl Model {
             return Err(Refusal::OutOfSequence);
         }
         let meta = old.meta;
-        let (parsed, raw, networks) = self.admit(parsed, body, Some(&id))?;
         let meta = self.touched(meta);
         if let Some(service) = self.services.get_mut(&id) {
             service.meta = meta;
             service.template = Arc::new(spec::template(&raw));
             service.spec = parsed;
-            service.previous = Some(std::mem::replace(&mut service.raw, raw));
+            let previous = std::mem::replace(&mut service.raw, raw);
+            // A rollout towards another specification ends here; one towards the same goes on (swarmkit
+            // `manager/orchestrator/update/updater.go`, `Update`).
+            let same = previous == service.raw;
+            service.update = service.update.take().filter(|update| same && update.is_going());
+            if let Some(update) = &mut service.update {
+                update.hidden = true;
+            }
+            service.previous = Some(previous);
             service.networks = networks;
             service.rolled_back = rolled_back;
-            // A new specification forgets how the last update ended (swarmkit `UpdateService`); one that is still
-            // going on is continued by the next.
-            service.update = service.update.take().filter(Update::is_going);
             if let Some(job) = &mut service.job {
                 // Every update executes a job once more, also one that changes nothing (swarmkit
                 // `manager/controlapi/service.go`, `UpdateService`).
@@ -158,6 +160,7 @@ impl Model {
         let id = self.service_id(term)?;
         let Some(service) = self.services.remove(&id) else { return Ok(()) };
         self.service_names.remove(&service.spec.name);
+        let keeps_tasks = service.job.is_some() && !self.settings.engine.ends_tasks_of_removed_jobs();
         self.tell("service", "remove", id.as_str(), &service.spec.name);
         self.allocator.waiting_services.remove(&service.meta.seq);
         self.allocator.services.remove(&id);
@@ -167,29 +170,29 @@ impl Model {
         self.log_unreleased(&unreleased);
         self.allocator.freed = true;
         let tasks: Vec<TaskId> = self.service_tasks.get(&id).into_iter().flatten().cloned().collect();
-        for task in tasks {
-            self.desire(&task, TaskState::Remove);
+        for task in tasks.iter().filter(|_| !keeps_tasks) {
+            self.desire(task, TaskState::Remove);
         }
         self.run();
         Ok(())
     }
 
-    /// Checks a specification against the Swarm: its networks, then its ports.
+    /// Reads a specification and checks it against the Swarm, in the engine's order: its networks, which moby looks up
+    /// before swarmkit hears of the call (`daemon/cluster/services.go`, `populateNetworkID`), itself, its ports.
     fn admit(
         &self,
-        mut parsed: ServiceSpec,
         mut raw: Value,
         own: Option<&ServiceId>,
     ) -> Result<(ServiceSpec, Value, Vec<NetworkId>), Refusal> {
         let mut networks = Vec::new();
         let mut names = Vec::new();
-        for target in &parsed.targets {
+        for target in spec::targets(&raw) {
             let local = self.local_networks.iter().find(|network| {
-                network.name == *target
-                    || network.id == *target
-                    || network.swarm_id.as_ref().is_some_and(|id| id == target)
+                network.name == target
+                    || network.id == target
+                    || network.swarm_id.as_ref().is_some_and(|id| *id == target)
             });
-            match (self.network_id(target), local) {
+            match (self.network_id(&target), local) {
                 // A network of the Swarm wins over a local one of the same name.
                 (Ok(id), _) => {
                     names.push(id.to_string());
@@ -200,9 +203,10 @@ impl Model {
                     names.push(local.swarm_id.as_ref().unwrap_or(&local.id).clone());
                 }
                 (Err(_), Some(local)) => return Err(Refusal::NotSwarmScoped(local.name.clone())),
-                (Err(_), None) => return Err(Refusal::NoTarget(target.clone())),
+                (Err(_), None) => return Err(Refusal::NoTarget(target)),
             }
         }
+        let mut parsed = ServiceSpec::read(&raw)?;
         self.assign_ports(&mut parsed, &mut raw, own)?;
         Ok((parsed, spec::stored(raw, &names), networks))
     }

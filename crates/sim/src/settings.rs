@@ -46,6 +46,12 @@ impl Engine {
     pub fn reuses_subnets(self) -> bool {
         self.major() >= 27
     }
+
+    /// True iff the tasks of a job end with its service. 20.10 leaves them, also those that run or wait, with their
+    /// addresses until its next start as the leader (moby #42789; mended by swarmkit PR 3112).
+    pub fn ends_tasks_of_removed_jobs(self) -> bool {
+        self.major() >= 23
+    }
 }
 
 /// How long things take in the model.

@@ -85,8 +85,6 @@ pub(crate) struct Constraint {
 pub(crate) struct ServiceSpec {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
-    /// Names or ids, as written.
-    pub(crate) targets: Vec<String>,
     pub(crate) mode: Mode,
     pub(crate) dnsrr: bool,
     pub(crate) ports: Vec<Port>,
@@ -108,7 +106,6 @@ impl ServiceSpec {
         let spec = Self {
             name: text(&raw["Name"]).to_owned(),
             labels: labels(&raw["Labels"]),
-            targets: targets(raw),
             mode: mode(&raw["Mode"])?,
             dnsrr: text(&raw["EndpointSpec"]["Mode"]).eq_ignore_ascii_case("dnsrr"),
             ports: items(&raw["EndpointSpec"]["Ports"]).map(port).collect(),
@@ -232,7 +229,7 @@ fn renamed(attachments: Value, networks: &[String]) -> Value {
 }
 
 /// Networks of `Spec.Networks`, which was their place before API 1.25, or else those of the template.
-fn targets(raw: &Value) -> Vec<String> {
+pub(crate) fn targets(raw: &Value) -> Vec<String> {
     let list = if raw["Networks"].is_array() { &raw["Networks"] } else { &raw["TaskTemplate"]["Networks"] };
     items(list).map(|attachment| text(&attachment["Target"]).to_owned()).collect()
 }
@@ -313,7 +310,7 @@ mod tests {
             .stops_in(Duration::from_secs(3))
             .json();
         let spec = ServiceSpec::read(&raw).unwrap();
-        assert_eq!(spec.targets, ["a", "b"]);
+        assert_eq!(targets(&raw), ["a", "b"]);
         assert!(spec.needs_ingress() && !spec.dnsrr);
         assert_eq!(spec.stop, Some(Duration::from_secs(3)));
         let expected = Constraint { key: "node.role".into(), equal: false, value: "manager".into() };

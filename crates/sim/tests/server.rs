@@ -173,6 +173,43 @@ async fn a_failed_call_is_not_carried_out_and_a_cut_one_is() {
 }
 
 #[tokio::test]
+async fn an_engine_starts_with_faults_and_one_that_restarts_answers_later() {
+    let rules = ["/tasks: no-leader", "/nodes: restart 100ms, nth 1"];
+    let faults = rules.iter().map(|rule| rule.parse().expect("a rule")).collect();
+    let sim = Sim::start(Model::new(), SimOptions { faults, ..SimOptions::default() }).expect("a socket");
+    let refused = get(&sim, "/tasks").await;
+    assert!(
+        refused.status == 503 && refused.value()["message"].as_str().is_some_and(|m| m.contains("leader"))
+    );
+    assert!(call(&sim, "GET", "/nodes", &Value::Null).await.is_err(), "it restarts");
+    let begun = Instant::now();
+    while call(&sim, "GET", "/nodes", &Value::Null).await.is_err() {
+        assert!(begun.elapsed() < PATIENCE, "it is never up again");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn events_are_lost_without_a_word() {
+    let sim = start();
+    sim.inject(FaultRule::new(Fault::LoseEvents));
+    assert!(timeout(GLANCE, call(&sim, "GET", "/events", &Value::Null)).await.is_err(), "the stream is open");
+    sim.clear_faults();
+    sim.inject(FaultRule::new(Fault::Cut).path("/events"));
+    assert!(timeout(PATIENCE, call(&sim, "GET", "/events", &Value::Null)).await.expect("at once").is_err());
+}
+
+#[tokio::test]
+async fn a_length_that_is_too_short_cuts_the_answer_and_one_that_is_too_long_breaks_it() {
+    let sim = start();
+    let length = |announced| FaultRule::new(Fault::WrongLength { announced }).path("/version").times(1);
+    sim.inject(length(3));
+    assert_eq!(get(&sim, "/version").await.body.len(), 3);
+    sim.inject(length(1 << 20));
+    assert!(timeout(PATIENCE, call(&sim, "GET", "/version", &Value::Null)).await.expect("at once").is_err());
+}
+
+#[tokio::test]
 async fn membership_changes_while_it_runs() {
     let sim = start();
     assert_eq!(get(&sim, "/tasks").await.status, 200);
@@ -184,7 +221,8 @@ async fn membership_changes_while_it_runs() {
 fn it_works_without_async_and_cleans_up() {
     let dir = tempfile::tempdir().expect("a directory");
     let (socket, log_file) = (dir.path().join("e.sock"), dir.path().join("engine.log"));
-    let options = SimOptions { socket: Some(socket.clone()), log_file: Some(log_file.clone()) };
+    let options =
+        SimOptions { socket: Some(socket.clone()), log_file: Some(log_file.clone()), faults: Vec::new() };
     let sim = Sim::start(Model::new(), options.clone()).expect("a free path");
     assert_eq!(sim.host(), format!("unix://{}", socket.display()));
     let second = Sim::start(Model::new(), options).expect_err("the path is taken");

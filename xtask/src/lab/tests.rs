@@ -37,6 +37,17 @@ fn every_option_of_up_reaches_the_specification() {
 }
 
 #[test]
+fn faults_are_rules_and_a_wrong_one_names_the_kinds() {
+    let rule = |text: &str| Line::try_parse_from(["lab", "up", "--fault", text]).map(|line| line.command);
+    match rule("GET /tasks: status 500, times 2") {
+        Ok(Command::Up(up)) => assert_eq!(up.fault[0].to_string(), "GET /tasks: status 500, times 2"),
+        other => panic!("{other:?}"),
+    }
+    let error = rule("any: statsu 500").expect_err("no such kind").to_string();
+    assert!(error.contains("`statsu 500`") && error.contains("no-leader"), "{error}");
+}
+
+#[test]
 fn wrong_arguments_are_refused_before_anything_starts() {
     for line in [
         "up --engine buster",
@@ -45,6 +56,7 @@ fn wrong_arguments_are_refused_before_anything_starts() {
         "up --world other",
         "up --managers many",
         "up demo",
+        "up --fault reset",
         "down",
         "exec demo",
         "exec demo docker ps",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
-use pvcheck_sim::Engine;
+use pvcheck_sim::{Engine, FaultRule};
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,10 @@ pub(crate) struct EmbeddedUp {
     /// Where the ids of all objects begin; the same seed gives the same ids
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// What goes wrong with which calls, such as 'GET /tasks: status 500, times 2'; may be repeated, docs/embedded.md has
+    /// the kinds
+    #[arg(long, value_name = "RULE")]
+    pub(crate) fault: Vec<FaultRule>,
 }
 
 /// A world of the embedded engine.

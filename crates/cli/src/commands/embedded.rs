@@ -21,6 +21,8 @@ struct Served {
     version: &'static str,
     managers: u8,
     seed: u64,
+    /// As text, since that is how they are given.
+    faults: Vec<String>,
 }
 
 impl Document for Served {
@@ -56,7 +58,8 @@ async fn started(up: &EmbeddedUp, printer: &Printer) -> Result<Sim, Failure> {
     // A full world takes a while.
     let built = tokio::task::spawn_blocking(move || model(choice, managers, settings)).await;
     let model = built.map_err(Failure::unknown)?.map_err(Failure::unknown)?;
-    let engine = Sim::start(model, SimOptions { socket: Some(socket), log_file: None })?;
+    let options = SimOptions { socket: Some(socket), log_file: None, faults: up.fault.clone() };
+    let engine = Sim::start(model, options)?;
     printer.done();
     printer.rests_on(EngineKind::Embedded);
     let served = Served {
@@ -66,6 +69,7 @@ async fn started(up: &EmbeddedUp, printer: &Printer) -> Result<Sim, Failure> {
         version: up.version.version,
         managers,
         seed: up.seed,
+        faults: up.fault.iter().map(ToString::to_string).collect(),
     };
     match printer.output() {
         Output::Json => printer.result(&served, String::new)?,

@@ -104,6 +104,18 @@ fn the_document_says_what_was_started() {
 }
 
 #[test]
+fn a_fault_breaks_the_calls_of_its_rule_and_no_others() {
+    let rule = "GET /tasks: status 500, times 1";
+    let server = Server::up(&["--world", "empty", "--fault", rule, "-o", "json"]);
+    let said: Value = serde_json::from_str(&server.said).unwrap();
+    assert_eq!(said["faults"], serde_json::json!([rule]));
+    let broken = server.pvcheck(&["audit"]);
+    assert!(broken.code == Some(3) && broken.stderr.contains("500"), "{broken:?}");
+    let whole = server.pvcheck(&["audit"]);
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+}
+
+#[test]
 fn in_the_incident_a_service_waits_and_the_overlay_is_full() {
     let server = Server::up(&["--world", "incident"]);
     let audit = server.pvcheck(&["audit", "proxy", "-o", "json"]);
@@ -133,6 +145,7 @@ fn a_socket_that_cannot_be_and_wrong_options_are_refused_in_one_line() {
         (["--managers", "0"], &["--managers", "1..=7"]),
         (["--managers", "8"], &["--managers", "1..=7"]),
         (["--seed", "x"], &["--seed"]),
+        (["--fault", "any: statsu 500"], &["any: statsu 500", "no such kind", "no-leader"]),
     ] {
         let all = ["embedded", "up", "--socket", "new.sock"].into_iter().chain(args);
         Done::of(bare(dir.path(), &all.collect::<Vec<_>>())).assert_refused(2, words);

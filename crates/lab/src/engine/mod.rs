@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 mod apt;
+pub(crate) mod fault_proxy;
 pub(crate) mod host;
 pub(crate) mod mounts;
 pub(crate) mod network;

@@ -28,6 +28,7 @@ pub(crate) fn state() -> State {
         ready: false,
         namespaces: vec!["pvl-t-0".into()],
         anchors: Vec::new(),
+        proxy: None,
         cgroup: "/pvcheck-lab/t".into(),
         programs: Vec::new(),
     }

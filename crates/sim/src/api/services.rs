@@ -74,7 +74,7 @@ impl Model {
             value["PreviousSpec"] = previous.clone();
         }
         value["Endpoint"] = endpoint_json(service);
-        if let Some(update) = &service.update {
+        if let Some(update) = service.update.as_ref().filter(|update| !update.hidden) {
             value["UpdateStatus"] = self.update_json(update);
         }
         if let Some(job) = service.job {

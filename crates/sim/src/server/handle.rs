@@ -1,10 +1,11 @@
 //! Connections and requests.
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
-use http_body_util::{BodyExt as _, Either, Limited};
+use http::HeaderValue;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
@@ -12,11 +13,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-use super::body::{End, SimBody};
 use super::events::EventBody;
-use super::fault::Fault;
 use super::{RequestRecord, Shared, TICK, lock};
 use crate::api::Response;
+use crate::fault::{Body, Fault, is_stream, spoil, spoil_stream};
 
 /// Longest body that is read: far more than any specification.
 const MOST_BODY_BYTES: usize = 16 << 20;
@@ -55,33 +55,23 @@ async fn connection(shared: Arc<Shared>, stream: UnixStream) {
 }
 
 /// An error ends the connection without an answer.
-async fn answer(
-    shared: &Arc<Shared>,
-    request: Request<Incoming>,
-) -> Result<hyper::Response<Either<SimBody, EventBody>>, io::Error> {
+async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> io::Result<hyper::Response<Body>> {
     let method = request.method().as_str().to_owned();
     let target = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     lock(&shared.requests).push(RequestRecord { method: method.clone(), target: target.clone() });
-    let fault = lock(&shared.faults).iter_mut().find_map(|rule| rule.take(&method, &target));
+    let fault = decide(shared, &method, &target)?;
     let body = Limited::new(request.into_body(), MOST_BODY_BYTES)
         .collect()
         .await
         .map_err(io::Error::other)?
         .to_bytes();
-    if let Some(Fault::Fail { status }) = fault {
-        let text = serde_json::json!({"message": "injected failure"}).to_string();
-        let response = Response { status, content_type: Some("application/json"), body: text.into_bytes() };
-        return Ok(whole(shared, response).map(Either::Left));
+    if fault.is_some_and(|fault| !fault.is_carried_out()) {
+        return spoil(fault, head(shared, 200, None, Vec::new())).await;
     }
-    if method == "GET" && fault.is_none() && is_events(&target) {
-        let body = Either::Right(EventBody::new(Arc::clone(shared)));
-        return hyper::Response::builder()
-            .header("Content-Type", "application/json")
-            .body(body)
-            .map_err(io::Error::other);
-    }
-    if let Some(Fault::Pretend { body }) = fault {
-        return Ok(whole(shared, text(body)).map(Either::Left));
+    if is_stream(&method, &target) {
+        let stream = EventBody::new(Arc::clone(shared));
+        let answer = head(shared, 200, Some("application/json"), stream);
+        return spoil_stream(fault, answer).await;
     }
     // The lock is not held while the answer is sent: a stalled client must not stop the model.
     let response = {
@@ -91,64 +81,46 @@ async fn answer(
         running.write_log();
         response
     };
-    Ok(spoil(shared, response, fault).await?.map(Either::Left))
+    let Response { status, content_type, body } = response;
+    spoil(fault, head(shared, status, content_type, body)).await
 }
 
-/// True for `/events`, with a version before it or a query behind it.
-fn is_events(target: &str) -> bool {
-    let path = target.split('?').next().unwrap_or_default();
-    path.rsplit('/').next() == Some("events") && path.matches('/').count() <= 2
-}
-
-async fn spoil(
-    shared: &Shared,
-    mut response: Response,
-    fault: Option<Fault>,
-) -> Result<hyper::Response<SimBody>, io::Error> {
-    match fault {
-        Some(Fault::Cut) => Err(io::Error::other("cut by an injected fault")),
-        Some(Fault::CutBody { after_bytes }) => Ok(partial(shared, response, after_bytes, End::Cut)),
-        Some(Fault::StallBody { after_bytes }) => Ok(partial(shared, response, after_bytes, End::Stall)),
-        Some(Fault::StallHeaders) => match std::future::pending::<Infallible>().await {},
-        Some(Fault::Delay(time)) => {
-            tokio::time::sleep(time).await;
-            Ok(whole(shared, response))
+/// The fault of a call. A restart takes effect at once; while the engine is down, no call is answered.
+fn decide(shared: &Shared, method: &str, target: &str) -> io::Result<Option<Fault>> {
+    let fault = {
+        let mut faults = lock(&shared.faults);
+        let now = Instant::now();
+        if faults.is_down(now) {
+            return Err(io::Error::other("the engine is down"));
         }
-        Some(Fault::Lie) => {
-            let half = response.body.len() / 2;
-            response.body.truncate(half);
-            Ok(whole(shared, response))
-        }
-        Some(Fault::Answer { body }) => Ok(whole(shared, text(body))),
-        Some(Fault::Endless { status }) => {
-            let part =
-                Response { status, content_type: Some("application/json"), body: vec![b'['; 64 << 10] };
-            Ok(partial(shared, part, usize::MAX, End::Never))
-        }
-        Some(Fault::Fail { .. } | Fault::Pretend { .. }) | None => Ok(whole(shared, response)),
+        faults.take(method, target, now)
+    };
+    if let Some(Fault::Restart { .. }) = fault {
+        let mut running = lock(&shared.engine);
+        running.catch_up();
+        running.model.restart_engine();
+        running.write_log();
     }
+    Ok(fault)
 }
 
-/// What something that is no engine answers.
-fn text(body: &str) -> Response {
-    Response { status: 200, content_type: Some("text/html"), body: body.as_bytes().to_vec() }
-}
-
-fn whole(shared: &Shared, response: Response) -> hyper::Response<SimBody> {
-    partial(shared, response, usize::MAX, End::Proper)
-}
-
-fn partial(shared: &Shared, response: Response, shown: usize, end: End) -> hyper::Response<SimBody> {
+/// An answer with the headers of every answer.
+fn head<B>(shared: &Shared, status: u16, kind: Option<&'static str>, body: B) -> hyper::Response<B> {
     let engine = lock(&shared.engine).model.settings().engine;
-    let mut builder = hyper::Response::builder()
-        .status(StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-        .header("Api-Version", format!("1.{}", engine.api_minor))
-        .header("Docker-Experimental", "false")
-        .header("Ostype", "linux")
-        .header("Server", format!("Docker/{} (linux)", engine.version));
-    if let Some(kind) = response.content_type {
-        builder = builder.header("Content-Type", kind);
+    let mut response = hyper::Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let texts = [
+        ("Api-Version", format!("1.{}", engine.api_minor)),
+        ("Docker-Experimental", "false".to_owned()),
+        ("Ostype", "linux".to_owned()),
+        ("Server", format!("Docker/{} (linux)", engine.version)),
+    ];
+    let kind = kind.map(|kind| ("Content-Type", kind.to_owned()));
+    for (name, text) in texts.into_iter().chain(kind) {
+        // Every text here is one that a header can have.
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().insert(name, value);
+        }
     }
-    let body = SimBody::new(response.body, shown, end);
-    builder.body(body).unwrap_or_else(|_| hyper::Response::new(SimBody::new(Vec::new(), 0, End::Proper)))
+    response
 }

@@ -1,8 +1,6 @@
 //! The model behind a unix socket.
 
-mod body;
 mod events;
-mod fault;
 mod handle;
 
 use std::fs::File;
@@ -18,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use crate::fault::{FaultRule, Faults};
 use crate::model::Model;
-pub use fault::{Fault, FaultRule};
 
 /// How often the model's time is brought up to the clock's between requests.
 const TICK: Duration = Duration::from_millis(5);
@@ -31,6 +29,8 @@ pub struct SimOptions {
     pub socket: Option<PathBuf>,
     /// File that the engine's log is appended to.
     pub log_file: Option<PathBuf>,
+    /// Faults from the first call on, as by [`Sim::inject`].
+    pub faults: Vec<FaultRule>,
 }
 
 /// One request that came in, whatever was answered.
@@ -97,7 +97,7 @@ pub struct Sim {
 struct Shared {
     engine: Mutex<Running>,
     requests: Mutex<Vec<RequestRecord>>,
-    faults: Mutex<Vec<FaultRule>>,
+    faults: Mutex<Faults>,
 }
 
 /// The model and what ties it to the clock and the log file.
@@ -144,7 +144,7 @@ impl Sim {
         let shared = Arc::new(Shared {
             engine: Mutex::new(running(model, log)),
             requests: Mutex::new(Vec::new()),
-            faults: Mutex::new(Vec::new()),
+            faults: Mutex::new(Faults::new(options.faults)),
         });
         let (stop, stopped) = watch::channel(false);
         // A runtime on a thread of its own: a caller may be async or not, and dropping a runtime within another
@@ -190,7 +190,7 @@ impl Sim {
     /// Adds a fault to what comes next. Rules are tried in the order in which they were added; the first that
     /// fits a request is used.
     pub fn inject(&self, rule: FaultRule) {
-        lock(&self.shared.faults).push(rule);
+        lock(&self.shared.faults).add(rule);
     }
 
     /// Removes all faults. Requests that stall already stay stalled.

@@ -176,6 +176,8 @@ fn an_update_is_another_execution() {
 #[test]
 fn removing_a_job_removes_all_its_tasks() {
     let mut model = world();
+    // 20.10 leaves them.
+    model.settings_mut().engine = Engine::V26_1;
     service(&mut model, ServiceDraft::new("job").replicated_job(2, 5));
     let first = in_state(&mut model, "running").remove(0);
     assert!(model.finish_task(&first));
@@ -190,6 +192,8 @@ fn removing_a_job_removes_all_its_tasks() {
 #[test]
 fn removing_a_job_and_its_network_at_once_leaks_like_any_stack() {
     let mut model = world();
+    // 20.10 leaves them.
+    model.settings_mut().engine = Engine::V26_1;
     network(&mut model, "private", "10.91.0.0/24");
     service(&mut model, ServiceDraft::new("job").replicated_job(3, 3).on("private"));
     model.remove_service("job").expect("there");

@@ -61,7 +61,12 @@ fn a_stopping_task_of_a_removed_network_is_passed_over() {
     let mut model = world();
     network(&mut model, "private", "10.91.0.0/24");
     service(&mut model, ServiceDraft::new("app").on("private").on("net").replicas(2));
-    model.remove_service("app").expect("there");
+    model
+        .change_service("app", |raw| {
+            raw["UpdateConfig"] = serde_json::json!({"Parallelism": 0});
+            raw["TaskTemplate"]["Networks"] = serde_json::json!([{"Target": "net"}]);
+        })
+        .expect("there");
     model.remove_network("private").expect("no obstacle");
     model.rebuild_allocator();
     assert_eq!(model.truth().unrestored_tasks, 2);
@@ -69,7 +74,18 @@ fn a_stopping_task_of_a_removed_network_is_passed_over() {
     assert_eq!(truth(&model, "net").lost.len(), 2, "they use addresses that will be given again");
     model.advance(SECOND);
     let net = truth(&model, "net");
-    assert_eq!((net.in_use, net.leaked.len()), (Some(3), 0), "and leave nothing behind when they end");
+    assert_eq!((net.lost.len(), net.leaked.len()), (0, 0), "and leave nothing behind when they end");
+}
+
+#[test]
+fn a_new_leader_deletes_the_tasks_of_a_service_that_is_gone() {
+    let mut model = world();
+    service(&mut model, ServiceDraft::new("app").on("net").replicas(2));
+    model.remove_service("app").expect("there");
+    assert_eq!(in_state(&mut model, "running").len(), 2, "they stop");
+    model.rebuild_allocator();
+    assert_eq!(in_state(&mut model, "running").len(), 0);
+    assert_eq!(truth(&model, "net").in_use, Some(3));
 }
 
 #[test]

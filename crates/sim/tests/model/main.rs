@@ -1,5 +1,6 @@
 //! What the model does, call by call, seen through the Engine API and the model's own truth.
 
+mod agreement;
 mod client;
 mod jobs;
 mod leader;

@@ -57,6 +57,22 @@ impl Parts {
         }
     }
 
+    /// The parts that are not among these.
+    pub(super) fn beyond(self, known: &Self) -> Self {
+        fn fresh<I: Ord, N>(mut parts: Vec<(I, N)>, known: &[(I, N)]) -> Vec<(I, N)> {
+            let known: BTreeSet<&I> = known.iter().map(|(id, _)| id).collect();
+            parts.retain(|(id, _)| !known.contains(id));
+            parts
+        }
+        Self {
+            services: fresh(self.services, &known.services),
+            networks: fresh(self.networks, &known.networks),
+            secrets: fresh(self.secrets, &known.secrets),
+            configs: fresh(self.configs, &known.configs),
+            ..self
+        }
+    }
+
     /// All parts, as ones that are still listed.
     pub(super) fn listed(&self) -> Vec<Left> {
         let left = |kind| move |name: &String| Left { kind, name: name.clone(), why: LeftReason::Listed };
@@ -81,7 +97,7 @@ pub(super) fn once(names: &[String]) -> Vec<String> {
 pub(super) async fn parts_of_stacks(engine: &Engine, names: &[String]) -> Result<Vec<Parts>, RemovalError> {
     let snapshot = engine.snapshot().await?;
     let stored = Stored::read(engine).await?;
-    let parts: Vec<Parts> = once(names).iter().map(|n| parts_of_stack(&snapshot, &stored, n)).collect();
+    let parts = listed_parts(&snapshot, &stored, names);
     match parts.iter().find(|p| p.is_empty()) {
         Some(unknown) => {
             let name = unknown.name.clone();
@@ -89,6 +105,21 @@ pub(super) async fn parts_of_stacks(engine: &Engine, names: &[String]) -> Result
         }
         None => Ok(parts),
     }
+}
+
+fn listed_parts(snapshot: &Snapshot, stored: &Stored, names: &[String]) -> Vec<Parts> {
+    once(names).iter().map(|name| parts_of_stack(snapshot, stored, name)).collect()
+}
+
+/// What is listed of these stacks now and is not among their parts: a list may have lacked it.
+///
+/// # Errors
+/// If a call fails.
+pub(super) async fn parts_beyond(engine: &Engine, known: &[Parts]) -> Result<Vec<Parts>, CallError> {
+    let names: Vec<String> = known.iter().map(|parts| parts.name.clone()).collect();
+    let snapshot = engine.snapshot().await?;
+    let listed = listed_parts(&snapshot, &Stored::read(engine).await?, &names);
+    Ok(listed.into_iter().zip(known).map(|(now, before)| now.beyond(before)).collect())
 }
 
 /// Names of all stacks, in order, including those of which only a secret or a config is left.

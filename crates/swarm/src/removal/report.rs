@@ -39,6 +39,16 @@ pub struct StackRemoval {
     pub left: Vec<Left>,
 }
 
+impl StackRemoval {
+    /// Adds what a second pass over the same stack did.
+    pub(super) fn add(&mut self, more: Self) {
+        self.services += more.services;
+        self.networks += more.networks;
+        self.stored += more.stored;
+        self.left.extend(more.left);
+    }
+}
+
 /// What a removal would remove, as of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalPlan {

@@ -1,6 +1,6 @@
 //! Removing everything that carries the label of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::left::{Left, LeftReason, PartKind};
@@ -29,7 +29,15 @@ pub async fn sweep_run(op: Operation<'_>, patience: Duration) -> Result<StackRem
         Err(error) => return from_ledger(op, Parts::of_run().begun(), error),
     };
     let options = RemovalOptions { order: Order::Drained, patience };
-    let mut swept = Remover::new(op, &options).remove(&parts).await;
+    let remover = Remover::new(op, &options);
+    let mut swept = remover.remove(&parts).await;
+    // A list may have lacked something.
+    if let Ok(now) = leftovers(op.engine, op.run).await {
+        let unseen = now.beyond(&parts);
+        if !unseen.is_empty() {
+            swept.add(remover.remove(&unseen).await);
+        }
+    }
     let mut listed = Vec::new();
     // A node's own copy of a removed network stays in its list for a moment.
     let looked = wait_until!(patience.saturating_sub(since.elapsed()), async {
@@ -76,12 +84,27 @@ fn from_ledger(
     if swept.left.is_empty() { Err(error) } else { Ok(swept) }
 }
 
-/// The runs of which anything is left in the Swarm, each with its parts. A run whose only trace is a held, resumable lock is
+/// The runs of which anything is left in the Swarm, each with its parts, as two looks in a row show them: that nothing is
+/// left must not rest on one list. A run whose only trace is a held, resumable lock is
 /// at work and not among them.
 ///
 /// # Errors
 /// If a call fails.
 pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<Left>)>, CallError> {
+    let mut all = BTreeMap::<String, Vec<Left>>::new();
+    for _ in 0..2 {
+        for (run, listed) in listed_runs(engine).await? {
+            let known = all.entry(run).or_default();
+            let fresh =
+                listed.into_iter().filter(|l| !known.iter().any(|k| k.kind == l.kind && k.name == l.name));
+            let fresh: Vec<Left> = fresh.collect();
+            known.extend(fresh);
+        }
+    }
+    Ok(all.into_iter().map(|(run, listed)| (RunId::from_label(run), listed)).collect())
+}
+
+async fn listed_runs(engine: &Engine) -> Result<Vec<(String, Vec<Left>)>, CallError> {
     let snapshot = engine.snapshot().await?;
     let stored = Stored::read(engine).await?;
     let mut runs: BTreeSet<String> = snapshot.services.iter().filter_map(|s| s.run.clone()).collect();
@@ -89,8 +112,7 @@ pub async fn leftover_runs(engine: &Engine) -> Result<Vec<(RunId, Vec<Left>)>, C
     let stored_labels = stored.secrets.iter().chain(&stored.configs).filter_map(|s| s.spec.labels.as_ref());
     runs.extend(stored_labels.filter_map(|l| l.get(RUN_LABEL).cloned()));
     let named = |run: String| {
-        let run = RunId::from_label(run);
-        let listed = parts_of_run(&snapshot, &stored, &run).listed();
+        let listed = parts_of_run(&snapshot, &stored, &RunId::from_label(run.as_str())).listed();
         (run, listed)
     };
     // `parts_of_run` leaves held locks out, so a run that is at work has no parts.

@@ -1,0 +1,143 @@
+//! The real engine: one connection to its socket, kept open.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use pvcheck_lab::Lab;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::log;
+use crate::side::{Answer, Result, Side};
+
+/// How long an answer may take, and an engine to be ready after a restart.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The first engine of a lab.
+pub(crate) struct Real {
+    lab: Lab,
+    runtime: Runtime,
+    socket: PathBuf,
+    version: String,
+    connection: Option<SendRequest<Full<Bytes>>>,
+    log: PathBuf,
+    read: u64,
+    pub(crate) tasks_left: usize,
+}
+
+impl Real {
+    pub(crate) fn new(lab: Lab) -> Result<Self> {
+        let info = lab.info();
+        let host = info.hosts.first().ok_or("the lab has no engine")?;
+        let socket = PathBuf::from(host.strip_prefix("unix://").ok_or("no unix socket")?);
+        let version = info.engine.api.clone().ok_or("no API version")?;
+        let log = info.log.first().ok_or("the lab has no log")?.clone();
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+        let mut real = Self { lab, runtime, socket, version, connection: None, log, read: 0, tasks_left: 0 };
+        real.new_lines()?;
+        Ok(real)
+    }
+
+    pub(crate) fn down(self) -> Result<()> {
+        self.lab.down().map_err(|error| error.to_string())
+    }
+
+    /// The signatures in what was logged since the last time.
+    pub(crate) fn signatures(&mut self) -> Result<BTreeSet<String>> {
+        let lines = self.new_lines()?;
+        Ok(log::signatures(lines.lines().map(str::to_owned)))
+    }
+
+    /// Whole lines only; the beginning of a line waits for its end.
+    fn new_lines(&mut self) -> Result<String> {
+        let mut file = File::open(&self.log).map_err(|error| format!("{}: {error}", self.log.display()))?;
+        file.seek(SeekFrom::Start(self.read)).map_err(|error| error.to_string())?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        bytes.truncate(whole);
+        self.read += whole as u64;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn try_call(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/v{}{path}", self.version))
+            .header("Host", "docker")
+            .header("Content-Type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| error.to_string())?;
+        let (socket, old) = (self.socket.clone(), self.connection.take());
+        let outcome = self
+            .runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, exchange(old, socket, request)).await });
+        let (answer, connection) = outcome.map_err(|_| format!("{method} {path}: no answer"))??;
+        self.connection = Some(connection);
+        Ok(answer)
+    }
+}
+
+async fn exchange(
+    old: Option<SendRequest<Full<Bytes>>>,
+    socket: PathBuf,
+    request: Request<Full<Bytes>>,
+) -> Result<(Answer, SendRequest<Full<Bytes>>)> {
+    let mut connection = match old.filter(|old| !old.is_closed()) {
+        Some(old) => old,
+        None => {
+            let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+            let (sender, connection) =
+                handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+            // It ends with its sender.
+            tokio::spawn(connection);
+            sender
+        }
+    };
+    connection.ready().await.map_err(|error| error.to_string())?;
+    let response = connection.send_request(request).await.map_err(|error| error.to_string())?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Ok((Answer { status, value }, connection))
+}
+
+impl Side for Real {
+    fn call(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        self.try_call(method, path, body)
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.connection = None;
+        self.lab.stop_engine(0).map_err(|error| error.to_string())?;
+        self.lab.start_engine(0).map_err(|error| error.to_string())?;
+        let since = Instant::now();
+        while self.try_call("GET", "/services", None).map_or(true, |answer| answer.status != 200) {
+            self.connection = None;
+            if PATIENCE < since.elapsed() {
+                return Err("the engine does not come back as a manager".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn lags(&self) -> bool {
+        true
+    }
+
+    fn note_tasks_left(&mut self, count: usize) {
+        self.tasks_left = count;
+    }
+}
