@@ -233,7 +233,12 @@ pub(crate) fn some_operation(networks: &[u8], services: &[u8], runs: bool) -> Bo
     let service = known(SERVICES, services);
     let new_network: Vec<u8> = (0..PREFIXES.len() as u8).filter(|n| !networks.contains(n)).collect();
     let new_network = known(PREFIXES.len() as u8, &new_network);
-    let restart = if runs { 0 } else { 1 };
+    // Containers live through a restart, or do not; a sequence that runs some is not restarted.
+    let rare = if runs {
+        service.clone().prop_map(Operation::Force).boxed()
+    } else {
+        Just(Operation::Restart).boxed()
+    };
     prop_oneof![
         (if networks.len() < 3 { 30 } else { 6 }) => new_network.prop_map(Operation::CreateNetwork),
         4 => network.clone().prop_map(Operation::RemoveNetwork),
@@ -245,7 +250,7 @@ pub(crate) fn some_operation(networks: &[u8], services: &[u8], runs: bool) -> Bo
         8 => service.clone().prop_map(Operation::RemoveService),
         6 => (service.clone(), network.clone()).prop_map(|(s, n)| Operation::ServiceThenNetwork(s, n)),
         2 => (service, network).prop_map(|(s, n)| Operation::NetworkThenService(s, n)),
-        restart => Just(Operation::Restart),
+        1 => rare,
     ]
     .boxed()
 }
