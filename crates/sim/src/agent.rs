@@ -1,10 +1,10 @@
-//! Tasks on their way: scheduler, agents and reaper.
+//! Tasks on their way: scheduler and agents.
 
 use std::time::Duration;
 
 use crate::id::{NodeId, TaskId};
 use crate::model::{Event, Model};
-use crate::object::{Node, Slot, Task, Work};
+use crate::object::{Node, Task};
 use crate::spec::Constraint;
 use crate::state::TaskState;
 
@@ -296,53 +296,6 @@ impl Model {
             self.orchestrate(&service);
         }
         self.on_progress(id);
-    }
-
-    fn reap_later(&mut self, id: &TaskId) {
-        let Some(task) = self.tasks.get(id) else { return };
-        if task.desired == TaskState::Remove {
-            self.schedule(self.settings.timings.reap, Event::Reap(id.clone()));
-        } else if let Work::Service { service, slot, .. } = &task.work
-            // The reaper trims the history of replicated and global services only (swarmkit
-            // `manager/orchestrator/taskreaper/task_reaper.go`, `tick`): a job keeps all its ended tasks.
-            && task.iteration.is_none()
-        {
-            let (service, slot) = (service.clone(), slot.clone());
-            self.trim_history(&service, &slot);
-        }
-    }
-
-    /// Keeps the newest finished tasks of a slot.
-    fn trim_history(&mut self, service: &crate::id::ServiceId, slot: &Slot) {
-        let Some(ids) = self.service_tasks.get(service) else { return };
-        let finished = ids.iter().filter_map(|id| self.tasks.get(id));
-        let finished =
-            finished.filter(|task| task.slot() == Some(slot) && !task.state.is_live() && !task.is_wanted());
-        let mut old: Vec<(u64, TaskId)> = finished.map(|task| (task.meta.seq, task.id.clone())).collect();
-        old.sort();
-        let excess = old.len().saturating_sub(self.settings.task_history);
-        for (_, id) in old.into_iter().take(excess) {
-            self.schedule(self.settings.timings.reap, Event::Reap(id));
-        }
-    }
-
-    /// Deletes a task from the store; if it was still live its addresses are released now.
-    pub(crate) fn forget_task(&mut self, id: &TaskId) {
-        let Some(task) = self.tasks.get(id) else { return };
-        if task.state.is_live() {
-            self.release_task(id);
-        } else {
-            self.log_missing_node(id);
-        }
-        let Some(task) = self.tasks.remove(id) else { return };
-        if let Some(service) = task.service()
-            && let Some(ids) = self.service_tasks.get_mut(service)
-        {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.service_tasks.remove(service);
-            }
-        }
     }
 
     pub(crate) fn set_task_state(

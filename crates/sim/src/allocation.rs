@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pvcheck_ipam::{Overlap, Ring, Subnet};
+use serde_json::Value;
 
 use crate::allocator::{AllocError, Demand, NotHeld, Pool};
 use crate::id::{NetworkId, ServiceId, TaskId};
@@ -136,11 +137,24 @@ impl Model {
         if !self.is_service_allocated(id) {
             let occasion = if created { Occasion::Creation } else { Occasion::Update };
             self.allocate_service(id, occasion);
+        } else if !created && self.has_new_ports(id) {
+            let vips = self.services.get(id).map(|service| service.vips.clone());
+            self.commit_service(id, vips.unwrap_or_default());
         }
-        self.orchestrate(id);
+        self.reconcile(id);
         if !created {
             self.start_update(id);
         }
+    }
+
+    /// `hostPublishPortsNeedUpdate`; ports of the ingress network are allocated with the service.
+    fn has_new_ports(&self, id: &ServiceId) -> bool {
+        self.services.get(id).is_some_and(|service| {
+            let written = service.endpoint.as_deref().map_or(&Value::Null, |spec| &spec["Ports"]);
+            let none = |ports: &Value| ports.as_array().is_none_or(Vec::is_empty);
+            let wanted = &service.endpoint_spec()["Ports"];
+            written != wanted && !(none(written) && none(wanted))
+        })
     }
 
     fn demand(&self, id: &ServiceId) -> Option<Demand> {
@@ -221,7 +235,7 @@ impl Model {
         if let Some(service) = self.services.get_mut(id) {
             service.meta = meta;
             service.vips = vips;
-            service.committed = true;
+            service.endpoint = Some(Arc::new(service.endpoint_spec().clone()));
             let name = service.spec.name.clone();
             self.tell("service", "update", id.as_str(), &name);
         }
@@ -312,6 +326,10 @@ impl Model {
             Some(Attachment { copy: Arc::clone(&stored.copy), network, addr, prefix })
         });
         let attachments: Vec<Attachment> = attachments.collect();
+        let endpoint = task.service().and_then(|id| self.services.get(id)?.endpoint.clone());
+        if let (Some(endpoint), Some(task)) = (endpoint, self.tasks.get_mut(id)) {
+            task.endpoint_spec = endpoint;
+        }
         self.allocator.tasks.insert(id.clone());
         self.task_allocated(id, attachments);
         Ok(())

@@ -29,6 +29,7 @@ mod network_calls;
 mod node_calls;
 mod object;
 mod orchestrator;
+mod reaper;
 mod rebuild;
 mod refusal;
 mod replay;

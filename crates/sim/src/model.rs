@@ -11,6 +11,7 @@ use crate::engine_log::EngineLog;
 use crate::event_log::EventLog;
 use crate::id::{IdGen, NetworkId, NodeId, ServiceId, TaskId};
 use crate::object::{Blob, BlobKind, LocalNetwork, Meta, Network, Node, Service, Task};
+use crate::reaper::Reaper;
 use crate::settings::Settings;
 use crate::state::Membership;
 
@@ -31,6 +32,8 @@ pub(crate) enum Event {
     Stopped(TaskId),
     /// The reaper deletes a task from the store.
     Reap(TaskId),
+    /// The reaper looks at the slots that got a new task.
+    TrimHistory,
     /// The node has been down for too long, if it is down since then.
     NodeLost { node: NodeId, since: Duration },
 }
@@ -79,6 +82,7 @@ pub struct Model {
     pub(crate) secrets: BTreeMap<String, Blob>,
     /// Tasks by service, also of services that are gone.
     pub(crate) service_tasks: BTreeMap<ServiceId, BTreeSet<TaskId>>,
+    pub(crate) reaper: Reaper,
     /// Live tasks by node and network.
     pub(crate) node_uses: BTreeMap<(NodeId, NetworkId), u64>,
     pub(crate) local_networks: Vec<LocalNetwork>,
@@ -152,6 +156,7 @@ impl Model {
             configs: BTreeMap::new(),
             secrets: BTreeMap::new(),
             service_tasks: BTreeMap::new(),
+            reaper: Reaper::default(),
             node_uses: BTreeMap::new(),
             local_networks: Vec::new(),
             stale_networks: BTreeMap::new(),
@@ -279,6 +284,7 @@ impl Model {
             Event::Finished(id) => self.on_finished(&id),
             Event::Stopped(id) => self.on_stopped(&id),
             Event::Reap(id) => self.forget_task(&id),
+            Event::TrimHistory => self.trim_history(),
             Event::NodeLost { node, since } => self.on_node_lost(&node, since),
         }
     }

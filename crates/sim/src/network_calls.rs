@@ -250,6 +250,7 @@ impl Model {
             labels: BTreeMap::new(),
             template: Arc::new(attachment_template(&container, network)),
             endpoint_spec: Arc::new(Value::Null),
+            spec_version: 0,
             wants: vec![network.clone()],
             attachments: Vec::new(),
             node: Some(node),

@@ -117,7 +117,7 @@ pub(crate) struct JobStatus {
     pub(crate) last_execution: Duration,
 }
 
-/// A service. `committed` tells whether the allocator has written the endpoint.
+/// A service.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) id: ServiceId,
@@ -125,11 +125,16 @@ pub(crate) struct Service {
     pub(crate) spec: ServiceSpec,
     pub(crate) raw: Value,
     pub(crate) previous: Option<Value>,
+    /// Changes with each update, and goes back with a rollback (swarmkit `manager/controlapi/service.go`).
+    pub(crate) spec_version: u64,
+    pub(crate) previous_version: u64,
     pub(crate) template: Arc<Value>,
     /// Swarm networks of the specification, in its order.
     pub(crate) networks: Vec<NetworkId>,
     pub(crate) vips: Vec<Vip>,
-    pub(crate) committed: bool,
+    /// What the specification said of the endpoint when the allocator wrote the service last; `None` before that. The
+    /// tasks that get addresses take it over.
+    pub(crate) endpoint: Option<Arc<Value>>,
     pub(crate) update: Option<Update>,
     /// True iff its specification was written by a rollback.
     pub(crate) rolled_back: bool,
@@ -183,6 +188,8 @@ pub(crate) struct Task {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) template: Arc<Value>,
     pub(crate) endpoint_spec: Arc<Value>,
+    /// Of its service when it was made.
+    pub(crate) spec_version: u64,
     /// Networks that it needs, the ingress network first.
     pub(crate) wants: Vec<NetworkId>,
     /// Empty until it has its addresses; kept after they were released, as the engine does.

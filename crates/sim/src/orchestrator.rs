@@ -11,6 +11,15 @@ use crate::spec::{Mode, Order};
 use crate::state::TaskState;
 
 impl Model {
+    /// A look at the whole service, as after its change: slots that were dead before it are deleted.
+    pub(crate) fn reconcile(&mut self, id: &ServiceId) {
+        let dead = self.dead_slots(id);
+        self.orchestrate(id);
+        if !dead.is_empty() {
+            self.forget_slots(id, &dead);
+        }
+    }
+
     /// Reconciles a service's tasks with its specification: replaces those that ended, removes those that are too
     /// many, creates those that are missing.
     pub(crate) fn orchestrate(&mut self, id: &ServiceId) {
@@ -97,6 +106,7 @@ impl Model {
         // The ingress network comes first in a task (`network.go`, `taskCreateNetworkAttachments`).
         let ingress = service.spec.needs_ingress().then(|| self.ingress()).flatten();
         let node = if let Slot::Node(node) = &slot { Some(node.clone()) } else { None };
+        let (job, soiled) = (service.job.map(|job| job.iteration), slot.clone());
         let task = Task {
             id: id.clone(),
             meta,
@@ -104,6 +114,7 @@ impl Model {
             labels: service.spec.labels.clone(),
             template: Arc::clone(&service.template),
             endpoint_spec: Arc::new(service.endpoint_spec().clone()),
+            spec_version: service.spec_version,
             wants: ingress.into_iter().chain(service.networks.iter().cloned()).collect(),
             attachments: Vec::new(),
             node,
@@ -113,7 +124,7 @@ impl Model {
             error: String::new(),
             desired,
             container_id: None,
-            iteration: service.job.map(|job| job.iteration),
+            iteration: job,
             stop,
             finish: service.spec.finish,
             counted: false,
@@ -122,6 +133,9 @@ impl Model {
         self.tasks.insert(id.clone(), task);
         self.service_tasks.entry(service_id.clone()).or_default().insert(id.clone());
         self.allocator.new_tasks.insert(meta.seq, id.clone());
+        if job.is_none() {
+            self.soil(service_id, &soiled);
+        }
         Some(id)
     }
 
@@ -171,7 +185,8 @@ impl Model {
         let Some(service) = self.services.get(id) else { return false };
         // `IsTaskDirty` compares task template and endpoint only: scaling and labels of the service replace
         // nothing.
-        task.template != service.template || *task.endpoint_spec != *service.endpoint_spec()
+        task.spec_version != service.spec_version
+            && (task.template != service.template || *task.endpoint_spec != *service.endpoint_spec())
     }
 
     /// Continues the rolling update of a task's service after the task changed its state.

@@ -9,6 +9,7 @@ use crate::allocator::{Allocator, Pool};
 use crate::id::{NetworkId, NodeId, ServiceId, TaskId};
 use crate::model::{Event, Model};
 use crate::object::Task;
+use crate::reaper::Reaper;
 use crate::state::TaskState;
 
 impl Model {
@@ -20,6 +21,7 @@ impl Model {
         // The allocator lives in the leader's memory only. What it leaked is known nowhere else, so it is free
         // from here on.
         self.allocator = Allocator::default();
+        self.reaper = Reaper::default();
         // The order of `doNetworkInit`: networks, nodes, services, tasks. If two owners claim an
         // address, the first in this order keeps it.
         self.restore_networks();
@@ -33,7 +35,7 @@ impl Model {
         // A new leader's orchestrators reconcile every service once (swarmkit `manager/orchestrator/jobs/orchestrator.go`,
         // `init`; `replicated/replicated.go`, `Run`).
         for (id, is_job) in self.services_by_age() {
-            self.orchestrate(&id);
+            self.reconcile(&id);
             if !is_job {
                 self.resume_update(&id);
             }

@@ -40,9 +40,11 @@ impl Model {
             spec: parsed,
             raw,
             previous: None,
+            spec_version: meta.index,
+            previous_version: meta.index,
             networks,
             vips: Vec::new(),
-            committed: false,
+            endpoint: None,
             update: None,
             rolled_back: false,
         };
@@ -101,6 +103,8 @@ impl Model {
                 update.hidden = true;
             }
             service.previous = Some(previous);
+            let version = if rolled_back { service.previous_version } else { meta.index };
+            service.previous_version = std::mem::replace(&mut service.spec_version, version);
             service.networks = networks;
             service.rolled_back = rolled_back;
             if let Some(job) = &mut service.job {

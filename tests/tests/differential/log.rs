@@ -2,34 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use pvcheck_journal::{Catalogue, Class, OwnNoise, Record, Window, scan};
+use pvcheck_journal::{Catalogue, Matched, OwnNoise, Place, Record, Window, scan};
 
-/// Of the node that runs containers, or of an engine that starts, which is not the allocator; and the race of a starting
-/// manager's parts for the same object, which is lost at random.
-const OTHERS: [&str; 15] = [
-    "api-error",
-    "binding-gone",
-    "binding-left",
-    "bridge-vlan",
-    "engine-start",
-    "engine-stop",
-    "image-pull",
-    "ipvs-missing",
-    "kernel-parameter",
+/// What the leader logs and no sequence decides: who is the leader; whether the scheduler or the reaper comes first to a
+/// task that no node has; a race of a manager's parts for the same object.
+const UNDECIDED: [&str; 5] = [
     "leader-elected",
     "leadership-seen",
-    "mark-rule-missing",
-    "network-in-use",
+    "node-without-id",
     "store-conflict-at-start",
-    "vxlan-taken",
+    "store-conflict-retried",
 ];
 
-/// The signatures in some lines.
-pub(crate) fn signatures(lines: impl Iterator<Item = String>) -> BTreeSet<String> {
+/// What a try to allocate leaves that comes too early, while others still give their addresses up.
+pub(crate) const RETRIED: [&str; 6] = [
+    "released-twice",
+    "task-exhausted",
+    "vip-exhausted-on-update",
+    "vip-exhausted-retry",
+    "vip-not-freed",
+    "waits-for-service",
+];
+
+/// What the allocator of a new leader says of tasks whose service is gone, unless the orchestrator has deleted them before
+/// it looks: both begin at the same time (swarmkit `manager/manager.go`, `becomeLeader`).
+pub(crate) const OF_ORPHANS: [&str; 1] = ["network-gone"];
+
+/// The signatures in some lines, as far as they are the leader's: a node's own lines are not the allocator's.
+pub(crate) fn signatures<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     let records: Vec<Record> = lines.map(|line| Record::parse_line(line.as_bytes())).collect();
-    let scan = scan(&records, Window::OPEN, Catalogue::builtin(), &OwnNoise::none());
-    let ours = |matched: &pvcheck_journal::Matched| {
-        !OTHERS.contains(&matched.signature.as_str()) && matched.class != Class::LocalExhaustion
+    let catalogue = Catalogue::builtin();
+    let ours = |matched: &Matched| {
+        let place = catalogue.get(&matched.signature).map(|signature| signature.place);
+        place == Some(Place::Leader) && !UNDECIDED.contains(&matched.signature.as_str())
     };
+    let scan = scan(&records, Window::OPEN, catalogue, &OwnNoise::none());
     scan.matched.into_iter().filter(ours).map(|matched| matched.signature).collect()
 }

@@ -55,6 +55,20 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// The service whose tasks it replaces.
+    pub(crate) fn changed(&self) -> Option<u8> {
+        match self {
+            Self::SetNetworks(service, _) | Self::SetResolution(service, _) | Self::Force(service) => {
+                Some(*service)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_change(&self) -> bool {
+        self.changed().is_some()
+    }
+
     /// Does it, and returns what was answered, one answer per call that changes something.
     pub(crate) fn perform(&self, side: &mut impl Side, book: &mut Book) -> Result<Vec<Answer>> {
         match self {

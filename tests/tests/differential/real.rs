@@ -32,6 +32,8 @@ pub(crate) struct Real {
     log: PathBuf,
     read: u64,
     pub(crate) tasks_left: usize,
+    /// What it has said since the last time that it was asked for its lines.
+    said: Vec<String>,
 }
 
 impl Real {
@@ -43,7 +45,17 @@ impl Real {
         let log = info.log.first().ok_or("the lab has no log")?.clone();
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        let mut real = Self { lab, runtime, socket, version, connection: None, log, read: 0, tasks_left: 0 };
+        let mut real = Self {
+            lab,
+            runtime,
+            socket,
+            version,
+            connection: None,
+            log,
+            read: 0,
+            tasks_left: 0,
+            said: Vec::new(),
+        };
         real.new_lines()?;
         Ok(real)
     }
@@ -55,7 +67,13 @@ impl Real {
     /// The signatures in what was logged since the last time.
     pub(crate) fn signatures(&mut self) -> Result<BTreeSet<String>> {
         let lines = self.new_lines()?;
-        Ok(log::signatures(lines.lines().map(str::to_owned)))
+        self.said.extend(lines.lines().map(str::to_owned));
+        Ok(log::signatures(lines.lines()))
+    }
+
+    /// The lines that [`Self::signatures`] has read since the last call of this function.
+    pub(crate) fn lines(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
     }
 
     /// Whole lines only; the beginning of a line waits for its end.

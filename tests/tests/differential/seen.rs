@@ -11,6 +11,9 @@ use crate::side::{Book, Result, Side};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServiceSeen {
     pub(crate) exists: bool,
+    /// The networks that its specification names.
+    wants: BTreeSet<u8>,
+    dnsrr: bool,
     /// Addresses by network, counted from the start of the subnet; 0 where there is none yet.
     pub(crate) vips: BTreeMap<u8, u32>,
     /// Number of tasks by observed and desired state and error.
@@ -46,6 +49,11 @@ impl Seen {
             let entry = seen.services.entry(*number).or_default();
             entry.exists = true;
             text(&service["UpdateStatus"]["State"]).clone_into(&mut entry.update);
+            let spec = &service["Spec"];
+            entry.dnsrr = text(&spec["EndpointSpec"]["Mode"]) == "dnsrr";
+            for target in list(&spec["TaskTemplate"]["Networks"]) {
+                entry.wants.extend(book.network_ids.get(text(&target["Target"])));
+            }
             for vip in list(&service["Endpoint"]["VirtualIPs"]) {
                 if let Some(network) = book.network_ids.get(text(&vip["NetworkID"])) {
                     entry.vips.insert(*network, offset(&vip["Addr"]));
@@ -63,11 +71,11 @@ impl Seen {
     }
 
     /// The services that wait for an address.
-    pub(crate) fn waiting(&self, dnsrr: impl Fn(u8) -> bool) -> BTreeSet<u8> {
-        let waits = |(number, service): &(&u8, &ServiceSeen)| {
+    pub(crate) fn waiting(&self) -> BTreeSet<u8> {
+        let waits = |(_, service): &(&u8, &ServiceSeen)| {
             let new = service.tasks.keys().any(|(state, ..)| state == "new");
-            let without = !dnsrr(**number) && service.vips.values().any(|offset| *offset == 0);
-            new || without
+            let has = |network: &u8| service.vips.get(network).is_some_and(|offset| *offset != 0);
+            new || (!service.dnsrr && !service.wants.iter().all(has))
         };
         self.services.iter().filter(waits).map(|(number, _)| *number).collect()
     }

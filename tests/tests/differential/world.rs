@@ -10,7 +10,7 @@ use pvcheck_sim::{Engine, Model, Settings};
 use serde_json::Value;
 
 use crate::log;
-use crate::operation::{Draft, Mode, Operation, PREFIXES, SERVICES, some_operation};
+use crate::operation::{Draft, Mode, Operation, PREFIXES, some_operation};
 use crate::run::SETTINGS;
 use crate::seen::Seen;
 use crate::side::{Answer, Book, Result, Side};
@@ -29,9 +29,13 @@ pub(crate) struct World {
     pub(crate) seen: Seen,
     pub(crate) signatures: BTreeSet<String>,
     pub(crate) tasks_left: usize,
+    /// Whether the last step made something wait for addresses that others gave up one by one: how often it was tried
+    /// again depends on how many of them did so in one transaction.
+    pub(crate) retries: bool,
+    /// Whether the last step was a restart of the engine.
+    restarted: bool,
     /// Networks whose addresses are only counted from here on, because Swarm chose at random.
     pub(crate) counted: BTreeSet<u8>,
-    dnsrr: BTreeSet<u8>,
     /// The networks that a service has been on.
     wants: BTreeMap<u8, BTreeSet<u8>>,
     /// Services that replace all tasks at once.
@@ -61,8 +65,9 @@ impl World {
             seen: Seen::default(),
             signatures: BTreeSet::new(),
             tasks_left: 0,
+            retries: false,
+            restarted: false,
             counted: BTreeSet::new(),
-            dnsrr: BTreeSet::new(),
             wants: BTreeMap::new(),
             at_once: BTreeSet::new(),
             read,
@@ -78,17 +83,22 @@ impl World {
         self.seen = Seen::of(&mut self, &book).unwrap_or_default();
         self.book = book;
         let (lines, end) = self.model.log_since(self.read);
-        self.signatures = log::signatures(lines);
+        let lines: Vec<String> = lines.collect();
+        self.signatures = log::signatures(lines.iter().map(String::as_str));
         self.read = end;
         self.note(operation, &before);
         self
     }
 
-    /// Learns what the model does not show: resolution by name, and choices that Swarm makes at random.
+    /// Learns what the model does not show: the choices that Swarm makes at random.
     fn note(&mut self, operation: &Operation, before: &Seen) {
         // What waits is tried again whenever something is freed, and how often that is depends on how many of the tasks that
         // end do so in one transaction.
-        for service in before.waiting(|service| self.dnsrr.contains(&service)) {
+        let waited = before.waiting();
+        let short = self.signatures.iter().any(|id| id.contains("exhausted"));
+        self.restarted = *operation == Operation::Restart;
+        self.retries = short && (operation.is_change() || !waited.is_empty());
+        for service in waited {
             self.count_only(service);
         }
         if self.answers.last().is_some_and(|answer| 300 <= answer.status) {
@@ -100,14 +110,11 @@ impl World {
             }
             Operation::Create(draft) => {
                 self.wants.insert(draft.service, draft.networks.iter().copied().collect());
-                keep(&mut self.dnsrr, draft.service, draft.dnsrr);
                 keep(&mut self.at_once, draft.service, draft.at_once);
             }
-            Operation::SetResolution(service, dnsrr) => keep(&mut self.dnsrr, *service, *dnsrr),
             _ => {}
         }
         match operation {
-            Operation::Exhaust(network) => drop(self.dnsrr.insert(SERVICES + network)),
             // Swarm takes the slots of a service in the order of a Go map, and the sort that follows leaves equal ones as
             // they are (swarmkit `manager/orchestrator/replicated/services.go`, `reconcile`).
             Operation::Scale(service, replicas) if 0 < *replicas => {
@@ -121,7 +128,6 @@ impl World {
             | Operation::Force(service) => {
                 // Where addresses run short, it depends on when the scheduler ends the old tasks, and in which order, which
                 // of their addresses the new ones get.
-                let short = self.signatures.iter().any(|id| id.contains("exhausted"));
                 if 1 < live(before, *service) && (short || !self.at_once.contains(service)) {
                     self.count_only(*service);
                 }
@@ -135,11 +141,25 @@ impl World {
     }
 
     pub(crate) fn waiting(&self) -> BTreeSet<u8> {
-        self.seen.waiting(|service| self.dnsrr.contains(&service))
+        self.seen.waiting()
     }
 
     fn services(&self) -> Vec<u8> {
         self.seen.services.iter().filter(|(_, service)| service.exists).map(|(number, _)| *number).collect()
+    }
+
+    /// Whether these are the signatures that the last step should have left.
+    pub(crate) fn has_logged(&self, signatures: &BTreeSet<String>) -> bool {
+        let open: &[&str] = match (self.retries, self.restarted) {
+            (true, _) => &log::RETRIED,
+            (false, true) => &log::OF_ORPHANS,
+            (false, false) => &[],
+        };
+        let decided = |all: &BTreeSet<String>| -> BTreeSet<String> {
+            all.iter().filter(|id| !open.contains(&id.as_str())).cloned().collect()
+        };
+        let short = signatures.iter().any(|id| id.contains("exhausted"));
+        (short || !self.retries) && decided(signatures) == decided(&self.signatures)
     }
 
     pub(crate) fn is_replicated(&mut self, service: u8) -> bool {
@@ -221,12 +241,14 @@ impl ReferenceStateMachine for Machine {
             return false;
         }
         // A change of a service frees addresses, for which its old and new tasks and all others that wait compete.
-        let change = matches!(
-            operation,
-            Operation::SetNetworks(..) | Operation::SetResolution(..) | Operation::Force(_)
-        );
-        let rival = change && !world.waiting().is_empty();
-        !rival && world.clone().perform(operation).waiting().len() < 2
+        let rival = operation.is_change() && !world.waiting().is_empty();
+        // Which slot an update takes first is open, and so it is whether one takes those that the one before has done.
+        let halfway = operation.changed().is_some_and(|service| {
+            let seen = world.seen.services.get(&service);
+            !world.at_once.contains(&service)
+                && seen.is_some_and(|seen| seen.update == "updating" && 1 < live(&world.seen, service))
+        });
+        !rival && !halfway && world.clone().perform(operation).waiting().len() < 2
     }
 }
 

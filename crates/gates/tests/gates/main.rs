@@ -3,6 +3,7 @@
 
 mod collect;
 mod coverage;
+mod every_fault;
 mod m1;
 mod m2;
 mod overlays;

@@ -144,10 +144,7 @@ pub(super) fn iteration_json(iteration: u64) -> Value {
 /// A service that the allocator has not committed yet has an empty endpoint; that is how a service without a
 /// VIP shows.
 fn endpoint_json(service: &Service) -> Value {
-    if !service.committed {
-        return json!({"Spec": {}});
-    }
-    let spec = service.endpoint_spec();
+    let Some(spec) = service.endpoint.as_deref() else { return json!({"Spec": {}}) };
     let mut value = json!({"Spec": if spec.is_null() { json!({}) } else { spec.clone() }});
     if let Some(ports) = spec["Ports"].as_array().filter(|ports| !ports.is_empty()) {
         value["Ports"] = json!(ports);

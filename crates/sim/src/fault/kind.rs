@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::spoil::is_stream;
+
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -72,6 +74,39 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// One of each kind, with small values.
+    pub const EACH: [Self; 20] = [
+        Self::Fail { status: 500 },
+        Self::Fail { status: 503 },
+        Self::Fail { status: 409 },
+        Self::FailAfter { status: 500 },
+        Self::Reset,
+        Self::Cut,
+        Self::StallHeaders,
+        Self::StallBody { after_bytes: 1 },
+        Self::Delay(Duration::from_millis(20)),
+        Self::CutBody { after_bytes: 1 },
+        Self::Lie,
+        Self::WrongLength { announced: 1 },
+        Self::Partial,
+        Self::LoseEvents,
+        Self::NoLeader,
+        Self::OutOfSequence,
+        Self::Restart { down: Duration::from_millis(40) },
+        Self::Answer { body: "{}" },
+        Self::Pretend { body: "" },
+        Self::Endless { status: 200 },
+    ];
+
+    /// Whether it changes anything at such a call.
+    pub fn matters_at(self, method: &str, target: &str) -> bool {
+        match self {
+            Self::LoseEvents => is_stream(method, target),
+            Self::Partial => method == "GET",
+            _ => true,
+        }
+    }
+
     /// True iff the call is carried out, whatever is then answered.
     pub fn is_carried_out(self) -> bool {
         match self {

@@ -130,3 +130,59 @@ fn the_deletion_of_ended_tasks_without_a_node_is_logged() {
     model.advance(SECOND);
     assert!(before < logged(&model, "error reallocating node "));
 }
+
+/// swarmkit `manager/orchestrator/taskreaper/task_reaper.go`, `tick`: live tasks count too.
+#[test]
+fn a_slot_keeps_five_records_with_that_of_its_live_task() {
+    let mut model = Model::new();
+    create(&mut model, at_once(nowhere("web").replicas(2)));
+    for number in 1..8 {
+        force_update(&mut model, "web", number);
+        model.advance(SECOND);
+    }
+    assert_eq!((in_state(&mut model, "pending").len(), in_state(&mut model, "shutdown").len()), (2, 8));
+}
+
+/// swarmkit `manager/orchestrator/replicated/services.go`, `reconcile`: dead slots are deleted at the next look at the
+/// service.
+#[test]
+fn the_history_of_a_slot_that_was_scaled_away_goes_at_the_next_change_or_with_the_leader() {
+    for leader_changes in [false, true] {
+        let mut model = Model::new();
+        create(&mut model, at_once(nowhere("web").replicas(3)));
+        force_update(&mut model, "web", 1);
+        model.advance(SECOND);
+        model.scale_service("web", 1).expect("there");
+        model.advance(SECOND);
+        assert_eq!(in_state(&mut model, "shutdown").len(), 3);
+        if leader_changes {
+            model.rebuild_allocator();
+        } else {
+            force_update(&mut model, "web", 2);
+        }
+        model.advance(SECOND);
+        let left = if leader_changes { 1 } else { 2 };
+        assert_eq!(in_state(&mut model, "shutdown").len(), left);
+    }
+}
+
+/// moby `cnmallocator/networkallocator.go`, `IsServiceAllocated`: a service that has lost its last network needs nothing,
+/// so the change to `dnsrr` is never written to its endpoint, and every new task takes the old one over (`network.go`,
+/// `allocateTask`; swarmkit `orchestrator/task.go`, `IsTaskDirty`).
+#[test]
+fn a_service_that_left_its_networks_and_then_its_virtual_addresses_replaces_its_tasks_at_every_update() {
+    let mut model = Model::new();
+    network(&mut model, "net", "10.90.0.0/24");
+    create(&mut model, nowhere("web").on("net").json());
+    model.change_service("web", |raw| raw["TaskTemplate"]["Networks"] = json!([])).expect("there");
+    model.advance(SECOND);
+    model.change_service("web", |raw| raw["EndpointSpec"] = json!({"Mode": "dnsrr"})).expect("there");
+    model.advance(SECOND);
+    assert_eq!(in_state(&mut model, "shutdown").len(), 2);
+    model.rebuild_allocator();
+    model.advance(SECOND);
+    assert_eq!(in_state(&mut model, "shutdown").len(), 2, "the same version of the specification");
+    model.scale_service("web", 3).expect("there");
+    model.advance(SECOND);
+    assert_eq!((in_state(&mut model, "pending").len(), in_state(&mut model, "shutdown").len()), (3, 3));
+}

@@ -11,7 +11,6 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
-use pvcheck_sim::fault::is_stream;
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, RequestRecord, ServiceDraft, Sim};
 use pvcheck_swarm::{
     Census, CensusMethod, CensusOptions, ChurnPlan, ChurnShape, Engine, Host, Left, Operation, Order,
@@ -35,30 +34,6 @@ const ENDS: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 12;
 /// Short rounds have every so-manieth kind at each call.
 const ROTATION: usize = 6;
-
-/// One of each kind. [`Fault`]'s own values only matter where the body is shorter.
-const FAULTS: [Fault; 20] = [
-    Fault::Fail { status: 500 },
-    Fault::Fail { status: 503 },
-    Fault::Fail { status: 409 },
-    Fault::FailAfter { status: 500 },
-    Fault::Reset,
-    Fault::Cut,
-    Fault::StallHeaders,
-    Fault::StallBody { after_bytes: 1 },
-    Fault::Delay(Duration::from_millis(20)),
-    Fault::CutBody { after_bytes: 1 },
-    Fault::Lie,
-    Fault::WrongLength { announced: 1 },
-    Fault::Partial,
-    Fault::LoseEvents,
-    Fault::NoLeader,
-    Fault::OutOfSequence,
-    Fault::Restart { down: Duration::from_millis(40) },
-    Fault::Answer { body: "{}" },
-    Fault::Pretend { body: "" },
-    Fault::Endless { status: 200 },
-];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
@@ -343,25 +318,14 @@ async fn calls(work: Work) -> Vec<RequestRecord> {
     sim.requests()
 }
 
-/// Whether a fault changes anything at such a call.
-fn applies(fault: Fault, call: &RequestRecord) -> bool {
-    let stream = is_stream(&call.method, &call.target);
-    match fault {
-        Fault::LoseEvents => stream,
-        Fault::Partial => call.method == "GET",
-        _ => true,
-    }
-}
-
 async fn every_case(work: Work) {
     let since = Instant::now();
     let calls = calls(work).await;
     let long = std::env::var_os("PVCHECK_LONG").is_some();
     let cases = calls.iter().enumerate().flat_map(|(at, call)| {
-        let kinds = FAULTS
-            .iter()
-            .enumerate()
-            .filter(move |(kind, fault)| (long || (at + kind) % ROTATION == 0) && applies(**fault, call));
+        let kinds = Fault::EACH.iter().enumerate().filter(move |(kind, fault)| {
+            (long || (at + kind) % ROTATION == 0) && fault.matters_at(&call.method, &call.target)
+        });
         kinds.map(move |(_, fault)| Case { work, call: at + 1, fault: *fault })
     });
     let cases: Vec<Case> = cases.collect();
