@@ -24,12 +24,18 @@ pub(crate) const RETRIED: [&str; 6] = [
     "waits-for-service",
 ];
 
-/// What the allocator of a new leader says of tasks whose service is gone, unless the orchestrator has deleted them before
+/// What the allocator of a new leader says of tasks whose service is gone, or network, unless the orchestrator has deleted them before
 /// it looks: both begin at the same time (swarmkit `manager/manager.go`, `becomeLeader`).
 pub(crate) const OF_ORPHANS: [&str; 1] = ["network-gone"];
 
+/// Such a line, of jobs that an earlier sequence removed.
+fn is_of_orphans(line: &str) -> bool {
+    line.contains("failed allocating task ") && line.contains("could not find service ")
+}
+
 /// The signatures in some lines, as far as they are the leader's: a node's own lines are not the allocator's.
 pub(crate) fn signatures<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let lines = lines.filter(|line| !is_of_orphans(line));
     let records: Vec<Record> = lines.map(|line| Record::parse_line(line.as_bytes())).collect();
     let catalogue = Catalogue::builtin();
     let ours = |matched: &Matched| {

@@ -103,6 +103,12 @@ impl ServiceSeen {
         // The scheduler says so some 50 ms later, which would be the greater part of a step.
         let error = book.plain(text(&task["Status"]["Err"]));
         let error = if error.starts_with("no suitable node") { String::new() } else { error };
+        // A node that takes down a network with its last two tasks at once loses a race of its own.
+        let (state, error) = if error.starts_with("error while removing network") {
+            ("shutdown", String::new())
+        } else {
+            (state, error)
+        };
         *self.tasks.entry((state.to_owned(), desired.to_owned(), error)).or_default() += 1;
         let ended = ["complete", "shutdown", "failed", "rejected", "remove", "orphaned"].contains(&state);
         for attachment in list(&task["NetworksAttachments"]).iter().filter(|_| !ended) {
