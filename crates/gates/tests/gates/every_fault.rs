@@ -14,7 +14,7 @@ use futures_util::stream::{self, StreamExt as _};
 use pvcheck_gates::{
     Counting, GateReport, PreflightError, Verdict, collect_m1, collect_m2, judge_m1, judge_m2, preflight,
 };
-use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, Sim};
+use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Settings, Sim};
 use pvcheck_swarm::{
     Engine, Host, Operation, Order, Permit, RUN_LABEL, RunId, STACK_LABEL, leftover_runs, silent, sweep_run,
 };
@@ -31,13 +31,20 @@ const WAIT: Duration = Duration::from_secs(2);
 const ENDS: Duration = Duration::from_mins(3);
 /// Worlds at a time: each is asleep most of the time.
 const AT_ONCE: usize = 12;
-/// Short rounds have every so-manieth kind at each call.
-const ROTATION: usize = 20;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
     M1,
     M2(Order),
+}
+
+impl Work {
+    /// Short rounds have every so-manieth of the 20 kinds at each call, or one kind at every so-manieth call.
+    fn rotation(self) -> usize {
+        match self {
+            Self::M1 => 20,
+            Self::M2(_) => 80,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,13 +63,27 @@ struct Told {
 }
 
 impl Case {
+    /// Smaller than a CI host: a census takes a call for each free address or more, and these are alike.
     async fn world(self) -> World {
-        let mut model = cc_ci();
+        let mut model = Model::with_settings(Settings { timings: quick(), ..Settings::default() });
+        let draft = NetworkDraft::overlay("proxy").subnet("10.10.0.0/28").attachable();
+        model.create_network(&draft.json()).expect("a fresh name");
+        model.create_service(ServiceDraft::new("resident").on("proxy").json()).expect("a fresh name");
+        model.advance(SETTLE);
         if self.leaky {
             leak(&mut model);
         }
-        // A /27 takes fewer calls to count than the /24 of the world, and the calls are alike.
-        World::new(model).await
+        let changed = |text: String| {
+            let (_, rest) = text.split_once("[tls]").expect("a table");
+            let (tls, rest) = rest.split_once("[[service]]").expect("services");
+            let (_, rest) = rest.split_once("[[route]]").expect("routes");
+            let rest = rest.replace("stacks = 2", "stacks = 1\nreplicas = 1\nrounds = 1");
+            format!(
+                "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/28\"\nmin_free = 1\n[tls]{tls}\
+                 [[service]]\nname = \"resident\"\noverlay = true\n[[route]]{rest}"
+            )
+        };
+        World::with(model, changed).await
     }
 
     async fn run(self, world: &World, engine: &Engine) -> Result<Told, PreflightError> {
@@ -142,7 +163,12 @@ impl Case {
     ) -> Result<(), String> {
         let open: Vec<String> = report.open().map(|check| format!("{} {}", check.id, check.reason)).collect();
         let passed = |id: &str| report.checks.iter().any(|c| c.id == id && c.verdict == Verdict::Pass);
-        let failed = |id: &str| report.checks.iter().any(|c| c.id == id && c.verdict == Verdict::Fail);
+        // A churn that breaks off is a FAIL that says so, and claims no leak.
+        let counted = |reason: String| !reason.starts_with("broke off: ");
+        let failed = |id: &str| {
+            let mut checks = report.checks.iter();
+            checks.any(|c| c.id == id && c.verdict == Verdict::Fail && counted(c.reason.to_string()))
+        };
         // Losing the engine's memory is what takes leaks back.
         let lost = matches!(fault, Fault::Restart { .. });
         let leaks = if self.work == Work::M1 { "overlay.leaked" } else { "churn.leaks" };
@@ -204,7 +230,7 @@ fn is_of_a_run(object: &Value) -> bool {
 fn leak(model: &mut Model) {
     let own = NetworkDraft::overlay("app_net").label(STACK_LABEL, "app").json();
     model.create_network(&own).expect("a fresh name");
-    let draft = pvcheck_sim::ServiceDraft::new("app_web").on("app_net").on("proxy").replicas(2);
+    let draft = ServiceDraft::new("app_web").on("app_net").on("proxy").replicas(2);
     model.create_service(draft.json()).expect("a fresh name");
     model.advance(SETTLE);
     model.remove_service("app_web").expect("there");
@@ -246,7 +272,7 @@ async fn every_case(case: Case) {
     let long = std::env::var_os("PVCHECK_LONG").is_some();
     let cases = calls.iter().enumerate().flat_map(|(at, call)| {
         let kinds = Fault::EACH.iter().enumerate().filter(move |(kind, fault)| {
-            (long || (at + kind) % ROTATION == 0) && fault.matters_at(&call.method, &call.target)
+            (long || (at + kind) % case.work.rotation() == 0) && fault.matters_at(&call.method, &call.target)
         });
         kinds.map(move |(_, fault)| (at + 1, *fault))
     });

@@ -32,8 +32,6 @@ const WAIT: Duration = Duration::from_secs(2);
 const ENDS: Duration = Duration::from_secs(60);
 /// Worlds at a time: each is asleep most of the time.
 const AT_ONCE: usize = 12;
-/// Short rounds have every so-manieth kind at each call.
-const ROTATION: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
@@ -77,6 +75,11 @@ impl Told {
 }
 
 impl Work {
+    /// Short rounds have every so-manieth kind at each call.
+    fn rotation(self) -> usize {
+        if self == Self::Churn { 20 } else { 6 }
+    }
+
     fn world(self) -> Model {
         let mut model = with_shared("10.90.0.0/28");
         service(&mut model, ServiceDraft::new("resident").on("shared"));
@@ -324,7 +327,7 @@ async fn every_case(work: Work) {
     let long = std::env::var_os("PVCHECK_LONG").is_some();
     let cases = calls.iter().enumerate().flat_map(|(at, call)| {
         let kinds = Fault::EACH.iter().enumerate().filter(move |(kind, fault)| {
-            (long || (at + kind) % ROTATION == 0) && fault.matters_at(&call.method, &call.target)
+            (long || (at + kind) % work.rotation() == 0) && fault.matters_at(&call.method, &call.target)
         });
         kinds.map(move |(_, fault)| Case { work, call: at + 1, fault: *fault })
     });
