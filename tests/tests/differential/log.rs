@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use pvcheck_journal::{Catalogue, Matched, OwnNoise, Place, Record, Window, scan};
 
 /// What the leader logs and no sequence decides: who is the leader; whether the scheduler or the reaper comes first to a
-/// task that no node has; a race of a manager's parts for the same object.
-const UNDECIDED: [&str; 5] = [
+/// task that no node has; what is still said of a sequence that is over; a race of a manager's parts for the same object.
+const UNDECIDED: [&str; 7] = [
     "leader-elected",
     "leadership-seen",
+    "no-attachment-on-node",
     "node-without-id",
     "store-conflict-at-start",
     "store-conflict-retried",
+    "task-outlived-service",
 ];
 
 /// What a try to allocate leaves that comes too early, while others still give their addresses up.

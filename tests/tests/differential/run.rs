@@ -207,8 +207,8 @@ impl Lane<'_> {
             return Ok(Step::Inconclusive);
         }
         let patience = match (world.runs, self.shrinking) {
-            (true, false) => 60,
-            (true, true) => 30,
+            (true, false) => 180,
+            (true, true) => 60,
             (false, false) => 10,
             (false, true) => 3,
         };

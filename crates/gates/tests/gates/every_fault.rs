@@ -29,8 +29,9 @@ const CALL: Duration = Duration::from_millis(500);
 const WAIT: Duration = Duration::from_secs(2);
 /// Of a whole gate. Whatever is broken, it has ended before.
 const ENDS: Duration = Duration::from_mins(3);
-/// Worlds at a time: each is asleep most of the time.
+/// Worlds at a time: each is asleep most of the time. Long rounds are for optimised builds.
 const AT_ONCE: usize = 12;
+const AT_ONCE_IN_LONG: usize = 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
     M1,
@@ -281,7 +282,7 @@ async fn every_case(case: Case) {
         let since = Instant::now();
         (*call, *fault, case.check(*call, *fault).await, since.elapsed())
     }));
-    let ran: Vec<_> = ran.buffer_unordered(AT_ONCE).collect().await;
+    let ran: Vec<_> = ran.buffer_unordered(if long { AT_ONCE_IN_LONG } else { AT_ONCE }).collect().await;
     let longest = ran.iter().max_by_key(|(.., took)| *took);
     let mut said = format!(
         "{case:?}: {} calls, {} cases in {:.1} s; the longest {longest:?}\n",

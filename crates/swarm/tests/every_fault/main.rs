@@ -30,8 +30,9 @@ const CALL: Duration = Duration::from_millis(500);
 const WAIT: Duration = Duration::from_secs(2);
 /// Of a whole operation. Whatever is broken, it has ended long before.
 const ENDS: Duration = Duration::from_secs(60);
-/// Worlds at a time: each is asleep most of the time.
+/// Worlds at a time: each is asleep most of the time. Long rounds are for optimised builds.
 const AT_ONCE: usize = 12;
+const AT_ONCE_IN_LONG: usize = 24;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
@@ -336,7 +337,7 @@ async fn every_case(work: Work) {
         let since = Instant::now();
         (case, case.check().await, since.elapsed())
     }));
-    let ran: Vec<_> = ran.buffer_unordered(AT_ONCE).collect().await;
+    let ran: Vec<_> = ran.buffer_unordered(if long { AT_ONCE_IN_LONG } else { AT_ONCE }).collect().await;
     let longest = ran.iter().max_by_key(|(_, _, took)| *took);
     let mut said = format!(
         "{work:?}: {} calls, {} cases in {:.1} s; the longest {longest:?}\n",
