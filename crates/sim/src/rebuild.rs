@@ -40,6 +40,7 @@ impl Model {
                 self.resume_update(&id);
             }
         }
+        self.renew_endpoints();
         self.run();
     }
 
@@ -50,6 +51,18 @@ impl Model {
         let ids: Vec<TaskId> = self.tasks.values().filter(orphaned).map(|task| task.id.clone()).collect();
         for id in ids {
             self.forget_task(&id);
+        }
+    }
+
+    /// Every task that is restored takes its service's endpoint over (`network.go`, `allocateTask`). The orchestrators have
+    /// looked by then which tasks are outdated.
+    fn renew_endpoints(&mut self) {
+        for id in &self.allocator.tasks {
+            let Some(task) = self.tasks.get_mut(id) else { continue };
+            let endpoint = task.service().and_then(|service| self.services.get(service)?.endpoint.clone());
+            if let Some(endpoint) = endpoint {
+                task.endpoint_spec = endpoint;
+            }
         }
     }
 

@@ -75,9 +75,12 @@ impl Operation {
             Self::CreateNetwork(network) => create_network(side, book, *network),
             Self::RemoveNetwork(network) => remove_network(side, book, *network),
             Self::Create(draft) => create(side, book, draft),
-            Self::Scale(service, replicas) => change(side, book, *service, |spec| {
-                spec["Mode"] = json!({"Replicated": {"Replicas": replicas}});
-            }),
+            Self::Scale(service, replicas) => {
+                side.until_scheduled(&book.service(*service))?;
+                change(side, book, *service, |spec| {
+                    spec["Mode"] = json!({"Replicated": {"Replicas": replicas}});
+                })
+            }
             Self::SetNetworks(service, networks) => {
                 let targets = targets(book, networks);
                 change(side, book, *service, |spec| spec["TaskTemplate"]["Networks"] = targets)

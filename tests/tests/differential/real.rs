@@ -155,6 +155,25 @@ impl Side for Real {
         true
     }
 
+    fn until_scheduled(&mut self, service: &str) -> Result<()> {
+        let filters = format!("%7B%22service%22:%5B%22{service}%22%5D%7D");
+        let since = Instant::now();
+        // A task that a node may run is not pending for long.
+        while since.elapsed() < Duration::from_secs(5) {
+            let tasks = self.call("GET", &format!("/tasks?filters={filters}"), None)?.value;
+            let mut tasks = tasks.as_array().into_iter().flatten();
+            let waits = |task: &Value| {
+                task["Status"]["State"] == "pending"
+                    && task["Status"]["Err"].as_str().unwrap_or_default().is_empty()
+            };
+            if !tasks.any(waits) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     fn note_tasks_left(&mut self, count: usize) {
         self.tasks_left = count;
     }

@@ -26,6 +26,11 @@ pub(crate) trait Side {
     /// Whether it takes time until a call has its effect.
     fn lags(&self) -> bool;
 
+    /// Waits until the scheduler has said of every pending task of a service that no node fits. Scaling down writes tasks back
+    /// as they were read, so one that the scheduler writes meanwhile is not removed, nor tried again (swarmkit
+    /// `manager/orchestrator/replicated/services.go`, `setTasksDesiredState`).
+    fn until_scheduled(&mut self, service: &str) -> Result<()>;
+
     /// Is told how many tasks of a removed service there were after the removal of a network.
     fn note_tasks_left(&mut self, count: usize);
 }

@@ -197,6 +197,10 @@ impl Side for World {
         false
     }
 
+    fn until_scheduled(&mut self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
     fn note_tasks_left(&mut self, count: usize) {
         self.tasks_left = count;
     }

@@ -186,3 +186,24 @@ fn a_service_that_left_its_networks_and_then_its_virtual_addresses_replaces_its_
     model.advance(SECOND);
     assert_eq!((in_state(&mut model, "pending").len(), in_state(&mut model, "shutdown").len()), (3, 3));
 }
+
+/// swarmkit `manager/allocator/network.go`, `allocateTask`: what a new leader restores takes its service's endpoint over, after
+/// the orchestrator has looked which tasks are outdated.
+#[test]
+fn tasks_that_a_new_leader_restores_are_not_outdated_by_their_endpoint() {
+    let mut model = Model::new();
+    network(&mut model, "net", "10.90.0.0/24");
+    create(&mut model, nowhere("web").on("net").replicas(4).json());
+    model.change_service("web", |raw| raw["EndpointSpec"] = json!({"Mode": "dnsrr"})).expect("there");
+    model.advance(SECOND);
+    assert_eq!(in_state(&mut model, "shutdown").len(), 1);
+    model.rebuild_allocator();
+    model.advance(SECOND);
+    assert_eq!(
+        (in_state(&mut model, "shutdown").len(), update_state(&mut model, "web")),
+        (2, json!("updating"))
+    );
+    model.scale_service("web", 5).expect("there");
+    model.advance(SECOND);
+    assert_eq!((in_state(&mut model, "shutdown").len(), update_state(&mut model, "web")), (2, Value::Null));
+}
