@@ -23,9 +23,9 @@ mod world;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pvcheck_lab::{Suite, World as LabWorld};
+use pvcheck_lab::{LabSpec, Suite};
 use pvcheck_sim::Engine;
-use pvcheck_tests::{Outcome, lab, long};
+use pvcheck_tests::{Outcome, lab_of, long};
 
 use real::Real;
 use run::{Plan, Tally};
@@ -48,7 +48,18 @@ fn on_sid() -> Outcome {
     agree("differential::on_sid", Suite::Sid, Engine::V28_5, if long() { 200 } else { 0 })
 }
 
+/// Where the single engine is restarted, the leader of three managers is stopped, another leads, and it comes back.
+#[test]
+fn on_three_managers() -> Outcome {
+    let sequences = if long() { 60 } else { 0 };
+    agree_with("differential::on_three_managers", Suite::Bookworm, Engine::V20_10, sequences, 3)
+}
+
 fn agree(test: &str, suite: Suite, engine: Engine, sequences: usize) -> Outcome {
+    agree_with(test, suite, engine, sequences, 1)
+}
+
+fn agree_with(test: &str, suite: Suite, engine: Engine, sequences: usize, managers: usize) -> Outcome {
     let number = |name: &str, default: usize| -> Result<usize, String> {
         std::env::var(name)
             .map_or(Ok(default), |text| text.parse().map_err(|_| format!("{name}={text} is no number")))
@@ -58,13 +69,15 @@ fn agree(test: &str, suite: Suite, engine: Engine, sequences: usize) -> Outcome 
     }
     let fresh = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let seed = number("PVCHECK_SEED", usize::try_from(fresh)?)? as u64;
-    let running = number("PVCHECK_RUNNING", 2)? as f64 / 100.0;
+    // The model of these tests has one node.
+    let running = if managers == 1 { number("PVCHECK_RUNNING", 2)? as f64 / 100.0 } else { 0.0 };
     let plan = Plan {
         engine,
         sequences: number("PVCHECK_SEQUENCES", sequences)?,
         steps: number("PVCHECK_STEPS", 30)?,
         seed,
         running,
+        managers,
     };
     let lanes = number("PVCHECK_LANES", if long() { 4 } else { 1 })?.max(1);
     writeln!(std::io::stdout(), "{test}: PVCHECK_SEED={seed}, {lanes} engines")?;
@@ -87,9 +100,9 @@ fn agree(test: &str, suite: Suite, engine: Engine, sequences: usize) -> Outcome 
 
 /// A share of the sequences, on an engine of its own.
 fn lane_of(name: &str, suite: Suite, plan: Plan) -> side::Result<Tally> {
-    let Some(lab) = lab(name.split('/').next().unwrap_or(name), Some(suite), LabWorld::Empty) else {
-        return Ok(Tally::default());
-    };
+    let test = name.split('/').next().unwrap_or(name);
+    let spec = LabSpec { suite: Some(suite), managers: plan.managers, ..LabSpec::default() };
+    let Some(lab) = lab_of(test, spec) else { return Ok(Tally::default()) };
     let mut real = Real::new(lab)?;
     let tally = run::run(name, &mut real, plan)?;
     real.down()?;

@@ -241,7 +241,12 @@ fn some_draft(runs: bool) -> impl Strategy<Value = Draft> {
 }
 
 /// Any step. `networks` and `services` exist; most steps are about these.
-pub(crate) fn some_operation(networks: &[u8], services: &[u8], runs: bool) -> BoxedStrategy<Operation> {
+pub(crate) fn some_operation(
+    networks: &[u8],
+    services: &[u8],
+    runs: bool,
+    restarts: u32,
+) -> BoxedStrategy<Operation> {
     let known = |all: u8, some: &[u8]| {
         let some = if some.is_empty() { (0..all).collect() } else { some.to_vec() };
         prop_oneof![9 => prop::sample::select(some), 1 => 0..all].boxed()
@@ -267,7 +272,7 @@ pub(crate) fn some_operation(networks: &[u8], services: &[u8], runs: bool) -> Bo
         8 => service.clone().prop_map(Operation::RemoveService),
         6 => (service.clone(), network.clone()).prop_map(|(s, n)| Operation::ServiceThenNetwork(s, n)),
         2 => (service, network).prop_map(|(s, n)| Operation::NetworkThenService(s, n)),
-        1 => rare,
+        restarts => rare,
     ]
     .boxed()
 }

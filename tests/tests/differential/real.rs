@@ -1,4 +1,4 @@
-//! The real engine: one connection to its socket, kept open.
+//! The real engine, or three managers: one connection to one of them, kept open.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -22,42 +22,86 @@ use crate::side::{Answer, Result, Side};
 /// How long an answer may take, and an engine to be ready after a restart.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The first engine of a lab.
+/// A manager of the lab.
+struct Manager {
+    socket: PathBuf,
+    log: PathBuf,
+    /// Bytes of the log that were read.
+    read: u64,
+    node: String,
+}
+
+/// The engines of a lab, of which one is asked.
 pub(crate) struct Real {
     lab: Lab,
     runtime: Runtime,
-    socket: PathBuf,
+    managers: Vec<Manager>,
+    /// Which of them is asked.
+    asked: usize,
     version: String,
     connection: Option<SendRequest<Full<Bytes>>>,
-    log: PathBuf,
-    read: u64,
     pub(crate) tasks_left: usize,
-    /// What it has said since the last time that it was asked for its lines.
+    /// What they have said since the last time that their lines were asked for.
     said: Vec<String>,
 }
 
 impl Real {
     pub(crate) fn new(lab: Lab) -> Result<Self> {
         let info = lab.info();
-        let host = info.hosts.first().ok_or("the lab has no engine")?;
-        let socket = PathBuf::from(host.strip_prefix("unix://").ok_or("no unix socket")?);
+        let manager = |(host, log): (&String, &PathBuf)| {
+            let socket = PathBuf::from(host.strip_prefix("unix://").ok_or("no unix socket")?);
+            Ok::<_, String>(Manager { socket, log: log.clone(), read: 0, node: String::new() })
+        };
+        let managers = info.hosts.iter().zip(&info.log).map(manager).collect::<Result<Vec<_>>>()?;
         let version = info.engine.api.clone().ok_or("no API version")?;
-        let log = info.log.first().ok_or("the lab has no log")?.clone();
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        let mut real = Self {
-            lab,
-            runtime,
-            socket,
-            version,
-            connection: None,
-            log,
-            read: 0,
-            tasks_left: 0,
-            said: Vec::new(),
-        };
+        let (connection, said) = (None, Vec::new());
+        let mut real = Self { lab, runtime, managers, asked: 0, version, connection, tasks_left: 0, said };
+        for index in (0..real.managers.len()).rev() {
+            real.ask(index);
+            let info = real.try_call("GET", "/info", None)?.value;
+            info["Swarm"]["NodeID"].as_str().unwrap_or_default().clone_into(&mut real.managers[index].node);
+        }
         real.new_lines()?;
         Ok(real)
+    }
+
+    /// Asks this manager from now on.
+    fn ask(&mut self, manager: usize) {
+        self.asked = manager;
+        self.connection = None;
+    }
+
+    /// Which manager leads.
+    fn leader(&mut self) -> Result<usize> {
+        let nodes = self.try_call("GET", "/nodes", None)?.value;
+        let mut nodes = nodes.as_array().into_iter().flatten();
+        let leader = nodes.find(|node| node["ManagerStatus"]["Leader"] == true).ok_or("no leader")?;
+        let is = |manager: &Manager| leader["ID"] == manager.node.as_str();
+        self.managers.iter().position(is).ok_or_else(|| "the leader is of another lab".to_owned())
+    }
+
+    fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) -> Result<()> {
+        let since = Instant::now();
+        while !is_so(self) {
+            self.connection = None;
+            if PATIENCE < since.elapsed() {
+                return Err(format!("{what} does not come"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn answers(&mut self) -> bool {
+        self.try_call("GET", "/services", None).is_ok_and(|answer| answer.status == 200)
+    }
+
+    fn all_managers_are_there(&mut self) -> bool {
+        let Ok(nodes) = self.try_call("GET", "/nodes", None) else { return false };
+        let there = |node: &&Value| node["ManagerStatus"]["Reachability"] == "reachable";
+        nodes.value.as_array().into_iter().flatten().filter(there).count() == self.managers.len()
     }
 
     pub(crate) fn down(self) -> Result<()> {
@@ -78,14 +122,7 @@ impl Real {
 
     /// Whole lines only; the beginning of a line waits for its end.
     fn new_lines(&mut self) -> Result<String> {
-        let mut file = File::open(&self.log).map_err(|error| format!("{}: {error}", self.log.display()))?;
-        file.seek(SeekFrom::Start(self.read)).map_err(|error| error.to_string())?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        bytes.truncate(whole);
-        self.read += whole as u64;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        self.managers.iter_mut().map(Manager::new_lines).collect()
     }
 
     fn try_call(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
@@ -97,13 +134,26 @@ impl Real {
             .header("Content-Type", "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| error.to_string())?;
-        let (socket, old) = (self.socket.clone(), self.connection.take());
+        let (socket, old) = (self.managers[self.asked].socket.clone(), self.connection.take());
         let outcome = self
             .runtime
             .block_on(async { tokio::time::timeout(PATIENCE, exchange(old, socket, request)).await });
         let (answer, connection) = outcome.map_err(|_| format!("{method} {path}: no answer"))??;
         self.connection = Some(connection);
         Ok(answer)
+    }
+}
+
+impl Manager {
+    fn new_lines(&mut self) -> Result<String> {
+        let mut file = File::open(&self.log).map_err(|error| format!("{}: {error}", self.log.display()))?;
+        file.seek(SeekFrom::Start(self.read)).map_err(|error| error.to_string())?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        bytes.truncate(whole);
+        self.read += whole as u64;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
@@ -137,18 +187,16 @@ impl Side for Real {
     }
 
     fn restart(&mut self) -> Result<()> {
+        let leader = self.leader()?;
         self.connection = None;
-        self.lab.stop_engine(0).map_err(|error| error.to_string())?;
-        self.lab.start_engine(0).map_err(|error| error.to_string())?;
-        let since = Instant::now();
-        while self.try_call("GET", "/services", None).map_or(true, |answer| answer.status != 200) {
-            self.connection = None;
-            if PATIENCE < since.elapsed() {
-                return Err("the engine does not come back as a manager".to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        self.lab.stop_engine(leader).map_err(|error| error.to_string())?;
+        if 1 < self.managers.len() {
+            self.ask((leader + 1) % self.managers.len());
+            self.until("a new leader", Self::answers)?;
         }
-        Ok(())
+        self.lab.start_engine(leader).map_err(|error| error.to_string())?;
+        self.until("a leader", Self::answers)?;
+        self.until("the manager that was stopped", Self::all_managers_are_there)
     }
 
     fn lags(&self) -> bool {

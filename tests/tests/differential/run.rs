@@ -36,12 +36,13 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// The share of sequences that run containers.
     pub(crate) running: f64,
+    pub(crate) managers: usize,
 }
 
 thread_local! {
-    /// The engine that is modelled, and the share of sequences that run containers: a state machine's first state comes
-    /// from nowhere else.
-    pub(crate) static SETTINGS: Cell<(Engine, f64)> = const { Cell::new((Engine::V20_10, 0.0)) };
+    /// The engine that is modelled, the share of sequences that run containers, and the weight of restarts: a state
+    /// machine's states come from nowhere else.
+    pub(crate) static SETTINGS: Cell<(Engine, f64, u32)> = const { Cell::new((Engine::V20_10, 0.0, 1)) };
 }
 
 /// What came of it.
@@ -77,7 +78,7 @@ impl fmt::Display for Tally {
 
 /// Runs the plan on a real engine.
 pub(crate) fn run(name: &str, real: &mut Real, plan: Plan) -> Result<Tally> {
-    SETTINGS.set((plan.engine, plan.running));
+    SETTINGS.set((plan.engine, plan.running, if plan.managers == 1 { 1 } else { 4 }));
     let lane =
         RefCell::new(Lane { real, tally: Tally::default(), number: 0, shrinking: false, broken: None });
     let mut chunk = 0;

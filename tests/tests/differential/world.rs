@@ -214,13 +214,13 @@ impl ReferenceStateMachine for Machine {
     type Transition = Operation;
 
     fn init_state() -> BoxedStrategy<World> {
-        let (engine, running) = SETTINGS.get();
+        let (engine, running, _) = SETTINGS.get();
         prop::bool::weighted(running).prop_map(move |runs| World::new(engine, runs)).boxed()
     }
 
     fn transitions(world: &World) -> BoxedStrategy<Operation> {
         let networks: Vec<u8> = world.seen.networks.iter().copied().collect();
-        some_operation(&networks, &world.services(), world.runs)
+        some_operation(&networks, &world.services(), world.runs, SETTINGS.get().2)
     }
 
     fn apply(world: World, operation: &Operation) -> World {
