@@ -206,32 +206,31 @@ fn strip(value: &mut Value) {
     }
 }
 
-/// `runs` cases spread over the calls of a command, each with the next break.
-fn spread(runs: usize) -> impl Fn(usize) -> Vec<(usize, Fault)> {
+/// `runs` cases spread over the calls of a command, each with the next break. In long rounds two at each call, which is a
+/// tenth of what the embedded engine is given (`crates/swarm/tests/every_fault`), and of these the share of one lane.
+fn spread(runs: usize, (lane, lanes): (usize, usize)) -> impl Fn(usize) -> Vec<(usize, Fault)> {
     move |calls| {
-        let runs = if long() { calls * BREAKS.len() } else { runs };
-        let case = |i: usize| {
-            let nth = if long() { i / BREAKS.len() } else { i * calls / runs };
-            (nth, BREAKS[i % BREAKS.len()])
-        };
-        (0..runs).map(case).collect()
-    }
-}
-
-/// In long rounds, at most so many.
-fn at_most(runs: usize, most: usize) -> impl Fn(usize) -> Vec<(usize, Fault)> {
-    move |calls| {
-        let all = spread(runs)(calls);
-        let step = all.len().div_ceil(most).max(1);
-        // A step that shares no factor with the number of breaks, so that each of them has its turn.
-        let shares = |step: &usize| step.is_multiple_of(BREAKS.len());
-        let step = (step..step + 2).find(|step| !shares(step)).unwrap_or(1);
-        all.into_iter().step_by(if long() { step } else { 1 }).collect()
+        let runs = if long() { calls * 2 } else { runs };
+        let case = |i: usize| (i * calls / runs, BREAKS[i % BREAKS.len()]);
+        (0..runs).map(case).skip(lane).step_by(lanes).collect()
     }
 }
 
 #[test]
 fn whatever_call_is_broken_nothing_is_wrong_unsaid_or_changed() -> Outcome {
+    let wanted = std::env::var("PVCHECK_LANES").ok().and_then(|text| text.parse().ok());
+    let lanes: usize = if long() { wanted.unwrap_or(4) } else { 1 };
+    std::thread::scope(|scope| {
+        let started: Vec<_> = (0..lanes)
+            .map(|lane| scope.spawn(move || one_lane((lane, lanes)).map_err(|e| e.to_string())))
+            .collect();
+        let ended = started.into_iter().map(|lane| lane.join().map_err(|_| "a lane panicked".to_owned())?);
+        Ok(ended.collect::<Result<(), String>>()?)
+    })
+}
+
+/// A share of the cases, on an engine of its own.
+fn one_lane(lane: (usize, usize)) -> Outcome {
     let test = "faults::whatever_call_is_broken";
     let Some(rig) = Rig::up(test)? else { return Ok(()) };
     let say = |what: &str, runs: usize, since: Instant| {
@@ -247,20 +246,20 @@ fn whatever_call_is_broken_nothing_is_wrong_unsaid_or_changed() -> Outcome {
     ];
     for words in reads {
         let since = Instant::now();
-        say(&words.join(" "), rig.break_calls(words, spread(BREAKS.len()), nothing)?, since)?;
+        say(&words.join(" "), rig.break_calls(words, spread(BREAKS.len(), lane), nothing)?, since)?;
     }
     for method in ["cursor", "bulk"] {
         let since = Instant::now();
         let words = ["census", SMALL, "--method", method, "--deadline", "30s"];
-        let runs = rig.break_calls(&words, at_most(10, 150), || rig.clean())?;
+        let runs = rig.break_calls(&words, spread(10, lane), || rig.clean())?;
         say(&words.join(" "), runs, since)?;
     }
     rig.clean()?;
     let since = Instant::now();
-    let runs = rig.break_calls(&["sweep", "--apply"], at_most(8, 100), || litter(&rig))?;
+    let runs = rig.break_calls(&["sweep", "--apply"], spread(8, lane), || litter(&rig))?;
     say("sweep --apply", runs, since)?;
     let since = Instant::now();
-    let runs = rig.break_calls(&["stack", "rm", "app", "--apply"], at_most(3, 60), || {
+    let runs = rig.break_calls(&["stack", "rm", "app", "--apply"], spread(3, lane), || {
         rig.clean()?;
         deploy(&rig.lab, &["app".into()], Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })
     })?;
@@ -269,7 +268,7 @@ fn whatever_call_is_broken_nothing_is_wrong_unsaid_or_changed() -> Outcome {
     let words =
         ["churn", NETWORK, "--image", IMAGE, "--stacks", "1", "--replicas", "1", "--rounds", "1", "--apply"];
     let runs =
-        rig.break_calls(&[&words[..], &["--", "sh", "-c", STOPS_AT_ONCE]].concat(), at_most(3, 60), || {
+        rig.break_calls(&[&words[..], &["--", "sh", "-c", STOPS_AT_ONCE]].concat(), spread(3, lane), || {
             rig.clean()
         })?;
     say("churn --apply", runs, since)?;

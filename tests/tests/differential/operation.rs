@@ -65,6 +65,17 @@ impl Operation {
         }
     }
 
+    /// The service whose addresses it may free.
+    pub(crate) fn frees(&self) -> Option<u8> {
+        match self {
+            Self::RemoveService(service)
+            | Self::ServiceThenNetwork(service, _)
+            | Self::NetworkThenService(service, _)
+            | Self::Scale(service, _) => Some(*service),
+            _ => self.changed(),
+        }
+    }
+
     pub(crate) fn is_change(&self) -> bool {
         self.changed().is_some()
     }

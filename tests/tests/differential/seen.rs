@@ -74,10 +74,17 @@ impl Seen {
     pub(crate) fn waiting(&self) -> BTreeSet<u8> {
         let waits = |(_, service): &(&u8, &ServiceSeen)| {
             let new = service.tasks.keys().any(|(state, ..)| state == "new");
-            let has = |network: &u8| service.vips.get(network).is_some_and(|offset| *offset != 0);
-            new || (!service.dnsrr && !service.wants.iter().all(has))
+            new || (!service.dnsrr && !service.wants.iter().all(|network| service.has_vip(*network)))
         };
         self.services.iter().filter(waits).map(|(number, _)| *number).collect()
+    }
+
+    /// Whether another service waits for a VIP, on networks of which it may take one and then fail at the next.
+    pub(crate) fn others_leak(&self, service: u8) -> bool {
+        self.services.iter().any(|(number, seen)| {
+            let waits = !seen.dnsrr && !seen.wants.iter().all(|network| seen.has_vip(*network));
+            *number != service && waits && 1 < seen.wants.len()
+        })
     }
 
     /// With the addresses on some networks only counted.
@@ -98,6 +105,10 @@ impl Seen {
 }
 
 impl ServiceSeen {
+    fn has_vip(&self, network: u8) -> bool {
+        self.vips.get(&network).is_some_and(|offset| *offset != 0)
+    }
+
     fn add_task(&mut self, task: &Value, book: &Book) {
         let (state, desired) = (text(&task["Status"]["State"]), text(&task["DesiredState"]));
         // The scheduler says so some 50 ms later, which would be the greater part of a step.

@@ -259,8 +259,9 @@ impl ReferenceStateMachine for Machine {
         let has = |part: &str| after.signatures.iter().any(|id| id.contains(part));
         // Each attempt at a VIP that comes too early leaks what it took (L2), and how many there are depends on how many old
         // tasks end in one transaction.
-        let attempts =
-            has("vip-exhausted") && operation.changed().is_some_and(|service| 1 < live(&world.seen, service));
+        let attempts = (has("vip-exhausted")
+            && operation.changed().is_some_and(|service| 0 < live(&world.seen, service)))
+            || (operation.frees().is_some_and(|service| world.seen.others_leak(service)));
         // A task that waits for its node's own address fails by a time limit of the node.
         let node_waits = world.runs && has("lb-exhausted");
         !attempts && !node_waits && after.waiting().len() < 2
