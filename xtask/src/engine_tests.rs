@@ -30,6 +30,7 @@ const LONGEST: &[&str] = &[
     "world",
     "killed",
     "faults",
+    "differential",
     "docker_client",
     "status",
 ];
