@@ -30,14 +30,15 @@ pub(crate) const RETRIED: [&str; 6] = [
 /// it looks: both begin at the same time (swarmkit `manager/manager.go`, `becomeLeader`).
 pub(crate) const OF_ORPHANS: [&str; 1] = ["network-gone"];
 
-/// Such a line, of jobs that an earlier sequence removed.
-fn is_of_orphans(line: &str) -> bool {
-    line.contains("failed allocating task ") && line.contains("could not find service ")
+/// Such a line, of jobs that an earlier sequence removed, or one of a manager that stops in the middle of something.
+fn is_of_others(line: &str) -> bool {
+    let orphan = line.contains("failed allocating task ") && line.contains("could not find service ");
+    orphan || line.contains("context canceled")
 }
 
 /// The signatures in some lines, as far as they are the leader's: a node's own lines are not the allocator's.
 pub(crate) fn signatures<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
-    let lines = lines.filter(|line| !is_of_orphans(line));
+    let lines = lines.filter(|line| !is_of_others(line));
     let records: Vec<Record> = lines.map(|line| Record::parse_line(line.as_bytes())).collect();
     let catalogue = Catalogue::builtin();
     let ours = |matched: &Matched| {

@@ -247,11 +247,17 @@ impl ReferenceStateMachine for Machine {
         // A change of a service frees addresses, for which its old and new tasks and all others that wait compete.
         let rival = operation.is_change() && !world.waiting().is_empty();
         // Which slot an update takes first is open, and so it is whether one takes those that the one before has done.
-        let halfway = operation.changed().is_some_and(|service| {
+        let halfway = |service: u8| {
             let seen = world.seen.services.get(&service);
             !world.at_once.contains(&service)
                 && seen.is_some_and(|seen| seen.update == "updating" && 1 < live(&world.seen, service))
-        });
+        };
+        // A new leader's orchestrator goes on with a rollout while its scheduler lists what is to be scheduled; a task that it
+        // ends before that is forgotten.
+        let halfway = match operation {
+            Operation::Restart => world.services().into_iter().any(halfway),
+            _ => operation.changed().is_some_and(halfway),
+        };
         if rival || halfway {
             return false;
         }
