@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::side::{Answer, Book, Result, Side, in_use_by_a_task};
 
 /// The networks of a sequence, by number, with the length of their prefixes: small ones, which fill up.
-pub(crate) const PREFIXES: [u8; 4] = [29, 28, 28, 27];
+pub(crate) const PREFIXES: [u8; NETWORKS as usize] = [29, 28, 28, 27];
+pub(crate) const NETWORKS: u8 = 4;
 /// How many services a sequence has at most.
 pub(crate) const SERVICES: u8 = 6;
 /// A network's removal may be refused for so long, while the manager has not yet told the tasks to stop.
@@ -222,7 +223,7 @@ fn service_then_network(side: &mut impl Side, book: &Book, service: u8, network:
 }
 
 fn some_networks() -> impl Strategy<Value = Vec<u8>> {
-    let count = PREFIXES.len() as u8;
+    let count = NETWORKS;
     prop_oneof![
         3 => (0..count).prop_map(|network| vec![network]),
         4 => (0..count, 1..count).prop_map(move |(first, more)| vec![first, (first + more) % count]),
@@ -262,10 +263,10 @@ pub(crate) fn some_operation(
         let some = if some.is_empty() { (0..all).collect() } else { some.to_vec() };
         prop_oneof![9 => prop::sample::select(some), 1 => 0..all].boxed()
     };
-    let network = known(PREFIXES.len() as u8, networks);
+    let network = known(NETWORKS, networks);
     let service = known(SERVICES, services);
-    let new_network: Vec<u8> = (0..PREFIXES.len() as u8).filter(|n| !networks.contains(n)).collect();
-    let new_network = known(PREFIXES.len() as u8, &new_network);
+    let new_network: Vec<u8> = (0..NETWORKS).filter(|n| !networks.contains(n)).collect();
+    let new_network = known(NETWORKS, &new_network);
     // Containers live through a restart, or do not; a sequence that runs some is not restarted.
     let rare = if runs {
         service.clone().prop_map(Operation::Force).boxed()

@@ -20,7 +20,7 @@ use crate::log;
 use crate::side::{Answer, Result, Side};
 
 /// How long an answer may take, and an engine to be ready after a restart.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A manager of the lab.
 struct Manager {
@@ -162,16 +162,15 @@ async fn exchange(
     socket: PathBuf,
     request: Request<Full<Bytes>>,
 ) -> Result<(Answer, SendRequest<Full<Bytes>>)> {
-    let mut connection = match old.filter(|old| !old.is_closed()) {
-        Some(old) => old,
-        None => {
-            let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
-            let (sender, connection) =
-                handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-            // It ends with its sender.
-            tokio::spawn(connection);
-            sender
-        }
+    let mut connection = if let Some(old) = old.filter(|old| !old.is_closed()) {
+        old
+    } else {
+        let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        // It ends with its sender.
+        tokio::spawn(connection);
+        sender
     };
     connection.ready().await.map_err(|error| error.to_string())?;
     let response = connection.send_request(request).await.map_err(|error| error.to_string())?;

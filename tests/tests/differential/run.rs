@@ -126,7 +126,7 @@ fn one_chunk(lane: &RefCell<Lane<'_>>, seed: u64, cases: usize, steps: Range<usi
             Ok(None) => Ok(()),
             Ok(Some(difference)) => Err(TestCaseError::fail(difference)),
             Err(broken) => {
-                lane.broken = Some(broken.clone());
+                lane.broken = Some(broken);
                 Ok(())
             }
         }
@@ -266,7 +266,7 @@ impl Lane<'_> {
 }
 
 fn pause(since: Instant, what: &str) -> Result<()> {
-    if Duration::from_secs(60) < since.elapsed() {
+    if Duration::from_mins(1) < since.elapsed() {
         return Err(format!("{what} do not go"));
     }
     std::thread::sleep(Duration::from_millis(5));

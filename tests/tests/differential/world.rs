@@ -10,13 +10,13 @@ use pvcheck_sim::{Engine, Model, Settings};
 use serde_json::Value;
 
 use crate::log;
-use crate::operation::{Draft, Mode, Operation, PREFIXES, some_operation};
+use crate::operation::{Draft, Mode, NETWORKS, Operation, some_operation};
 use crate::run::SETTINGS;
 use crate::seen::Seen;
 use crate::side::{Answer, Book, Result, Side};
 
 /// Model time within which all that is due happens: an update is watched for 5 s, a job's task is tried again after 5 s.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_mins(1);
 
 /// The model, and what it showed after the last step.
 #[derive(Clone)]
@@ -117,20 +117,20 @@ impl World {
         match operation {
             // Swarm takes the slots of a service in the order of a Go map, and the sort that follows leaves equal ones as
             // they are (swarmkit `manager/orchestrator/replicated/services.go`, `reconcile`).
-            Operation::Scale(service, replicas) if 0 < *replicas => {
-                if *replicas < live(before, *service) as u64 {
-                    self.count_only(*service);
-                }
+            Operation::Scale(service, replicas)
+                if 0 < *replicas && *replicas < live(before, *service) as u64 =>
+            {
+                self.count_only(*service);
             }
-            // So does an update, which has to stop at its first task where no node can run the new one.
+            // So does an update, which has to stop at its first task where no node can run the new one. Where addresses run
+            // short, it depends on when the scheduler ends the old tasks, and in which order, which of their addresses the
+            // new ones get.
             Operation::SetNetworks(service, _)
             | Operation::SetResolution(service, _)
-            | Operation::Force(service) => {
-                // Where addresses run short, it depends on when the scheduler ends the old tasks, and in which order, which
-                // of their addresses the new ones get.
-                if 1 < live(before, *service) && (short || !self.at_once.contains(service)) {
-                    self.count_only(*service);
-                }
+            | Operation::Force(service)
+                if 1 < live(before, *service) && (short || !self.at_once.contains(service)) =>
+            {
+                self.count_only(*service);
             }
             _ => {}
         }
@@ -277,7 +277,7 @@ impl ReferenceStateMachine for Machine {
 /// The networks that are there, for a last look at what each has free.
 pub(crate) fn last_look(world: &World) -> Vec<Operation> {
     if world.waiting().is_empty() {
-        let numbers = 0..PREFIXES.len() as u8;
+        let numbers = 0..NETWORKS;
         numbers.filter(|network| world.seen.networks.contains(network)).map(Operation::Exhaust).collect()
     } else {
         Vec::new()

@@ -54,7 +54,7 @@ pub async fn spoil(fault: Option<Fault>, mut answer: Response<Vec<u8>>) -> io::R
         }
         Fault::Answer { body } | Fault::Pretend { body } => say(&mut answer, 200, "text/html", body),
         Fault::Fail { status } | Fault::FailAfter { status } => {
-            refuse(&mut answer, status, "injected failure")
+            refuse(&mut answer, status, "injected failure");
         }
         Fault::NoLeader => refuse(&mut answer, 503, NO_LEADER),
         Fault::OutOfSequence => refuse(&mut answer, 500, OUT_OF_SEQUENCE),

@@ -282,7 +282,7 @@ mod tests {
             ("/images/a:1: status 500, nth 3", fail.clone().path("/images/a:1").nth(3)),
             (" attachment :status 500 ,from 3", fail.clone().path("attachment").from(3)),
             ("any: status 500, chance 10%, seed 7", fail.clone().chance(100_000, 7)),
-            ("any: status 500, seed 7, chance 0.25", fail.clone().chance(250_000, 7)),
+            ("any: status 500, seed 7, chance 0.25", fail.chance(250_000, 7)),
             ("POST: slow 200ms", FaultRule::new(Fault::Delay(Duration::from_millis(200))).method("POST")),
             ("any: restart 2s", FaultRule::new(Fault::Restart { down: Duration::from_secs(2) })),
             ("any: answer nothing", FaultRule::new(Fault::Answer { body: "" })),

@@ -29,7 +29,7 @@ const CALL: Duration = Duration::from_millis(500);
 /// Of waits and sweeps.
 const WAIT: Duration = Duration::from_secs(2);
 /// Of a whole operation. Whatever is broken, it has ended long before.
-const ENDS: Duration = Duration::from_secs(60);
+const ENDS: Duration = Duration::from_mins(1);
 /// Worlds at a time: each is asleep most of the time. Long rounds are for optimised builds.
 const AT_ONCE: usize = 12;
 const AT_ONCE_IN_LONG: usize = 24;
@@ -239,7 +239,7 @@ impl Case {
         let told = tokio::time::timeout(ENDS, attempt).await.map_err(|_| "it does not end".to_owned())?;
         sim.clear_faults();
         let after = Really::is(&sim);
-        self.judge(&told, &before, &after)?;
+        Self::judge(&told, &before, &after)?;
         self.recovers(&sim).await?;
         let healthy = Really::is(&sim);
         let restarted = matches!(self.fault, Fault::Restart { .. });
@@ -253,7 +253,7 @@ impl Case {
     }
 
     /// Done and right, or not done and everything that is left is named.
-    fn judge(self, told: &Told, before: &Really, after: &Really) -> Result<(), String> {
+    fn judge(told: &Told, before: &Really, after: &Really) -> Result<(), String> {
         if let Some(line) = &told.error
             && (line.is_empty() || line.contains('\n'))
         {
