@@ -10,8 +10,7 @@ use crate::allocator::Allocator;
 use crate::engine_log::EngineLog;
 use crate::event_log::EventLog;
 use crate::id::{IdGen, NetworkId, NodeId, ServiceId, TaskId};
-use crate::object::{Blob, BlobKind, LocalNetwork, Meta, Network, Node, Service, Task};
-use crate::reaper::Reaper;
+use crate::object::{Blob, BlobKind, LocalNetwork, Meta, Network, Node, Reaper, Service, Task};
 use crate::settings::Settings;
 use crate::state::Membership;
 

@@ -311,3 +311,11 @@ pub(crate) fn attachment_template(container: &str, network: &NetworkId) -> Value
         "Runtime": "attachment",
     })
 }
+
+/// The slots that got a task since they were last looked at. A leader keeps them in its memory only.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reaper {
+    pub(crate) dirty: BTreeMap<ServiceId, BTreeSet<Slot>>,
+    /// Whether a look is on the agenda.
+    pub(crate) due: bool,
+}

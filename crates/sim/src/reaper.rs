@@ -8,14 +8,6 @@ use crate::object::{Slot, Task, Work};
 use crate::spec::Mode;
 use crate::state::TaskState;
 
-/// The slots that got a task since they were last looked at. A leader keeps them in its memory only.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Reaper {
-    dirty: BTreeMap<ServiceId, BTreeSet<Slot>>,
-    /// Whether a look is on the agenda.
-    due: bool,
-}
-
 impl Model {
     /// A slot got a new task, so its history is to be looked at. A job keeps all its tasks.
     pub(crate) fn soil(&mut self, service: &ServiceId, slot: &Slot) {

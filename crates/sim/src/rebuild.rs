@@ -8,8 +8,7 @@ use pvcheck_ipam::Ring;
 use crate::allocator::{Allocator, Pool};
 use crate::id::{NetworkId, NodeId, ServiceId, TaskId};
 use crate::model::{Event, Model};
-use crate::object::Task;
-use crate::reaper::Reaper;
+use crate::object::{Reaper, Task};
 use crate::state::TaskState;
 
 impl Model {

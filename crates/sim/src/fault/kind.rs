@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::spoil::is_stream;
-
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -128,6 +126,30 @@ impl Fault {
             | Self::LoseEvents
             | Self::StallBody { .. }
             | Self::StallHeaders => true,
+        }
+    }
+}
+
+/// True for a call whose answer has no end of its own: `/events`, with a version before it or a query behind it.
+pub fn is_stream(method: &str, target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    method == "GET" && path.rsplit('/').next() == Some("events") && path.matches('/').count() <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_events_have_no_end() {
+        for (method, target, is) in [
+            ("GET", "/events", true),
+            ("GET", "/v1.41/events?filters=x", true),
+            ("POST", "/events", false),
+            ("GET", "/services/x/events", false),
+            ("GET", "/tasks?x=/events", false),
+        ] {
+            assert_eq!(is_stream(method, target), is, "{method} {target}");
         }
     }
 }

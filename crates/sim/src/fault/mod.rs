@@ -11,7 +11,7 @@ mod spoil;
 mod text;
 
 pub use body::Body;
-pub use kind::Fault;
+pub use kind::{Fault, is_stream};
 pub use rule::{FaultRule, Faults};
-pub use spoil::{is_stream, spoil, spoil_stream};
+pub use spoil::{spoil, spoil_stream};
 pub use text::{FaultError, FaultProblem};

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use super::kind::Fault;
-use super::spoil::is_stream;
+use super::kind::{Fault, is_stream};
 
 /// Parts of a whole in which a chance is counted.
 pub(super) const WHOLE: u32 = 1_000_000;

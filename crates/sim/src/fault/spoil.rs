@@ -20,12 +20,6 @@ const NO_LEADER: &str = "rpc error: code = Unavailable desc = The swarm does not
 /// `manager/state/store/memory.go`, `ErrSequenceConflict`; moby `api/server/httpstatus/status.go`).
 const OUT_OF_SEQUENCE: &str = "rpc error: code = Unknown desc = update out of sequence";
 
-/// True for a call whose answer has no end of its own: `/events`, with a version before it or a query behind it.
-pub fn is_stream(method: &str, target: &str) -> bool {
-    let path = target.split('?').next().unwrap_or_default();
-    method == "GET" && path.rsplit('/').next() == Some("events") && path.matches('/').count() <= 2
-}
-
 /// What is answered instead of `answer`. For a fault with which the call is not carried out ([`Fault::is_carried_out`]),
 /// `answer` gives its headers only.
 ///
@@ -165,19 +159,6 @@ mod tests {
         }
         for fault in [Fault::StallHeaders, Fault::StallBody { after_bytes: 2 }] {
             assert!(told(fault).await.is_none(), "{fault:?}");
-        }
-    }
-
-    #[test]
-    fn only_events_have_no_end() {
-        for (method, target, is) in [
-            ("GET", "/events", true),
-            ("GET", "/v1.41/events?filters=x", true),
-            ("POST", "/events", false),
-            ("GET", "/services/x/events", false),
-            ("GET", "/tasks?x=/events", false),
-        ] {
-            assert_eq!(is_stream(method, target), is, "{method} {target}");
         }
     }
 }
