@@ -40,6 +40,8 @@ pub(crate) struct World {
     wants: BTreeMap<u8, BTreeSet<u8>>,
     /// Services that replace all tasks at once.
     at_once: BTreeSet<u8>,
+    /// Services that have begun to replace several tasks one by one, and have tasks of both kinds from then on.
+    halfway: BTreeSet<u8>,
     read: u64,
 }
 
@@ -70,6 +72,7 @@ impl World {
             counted: BTreeSet::new(),
             wants: BTreeMap::new(),
             at_once: BTreeSet::new(),
+            halfway: BTreeSet::new(),
             read,
         }
     }
@@ -111,8 +114,15 @@ impl World {
             Operation::Create(draft) => {
                 self.wants.insert(draft.service, draft.networks.iter().copied().collect());
                 keep(&mut self.at_once, draft.service, draft.at_once);
+                self.halfway.remove(&draft.service);
             }
             _ => {}
+        }
+        if let Some(service) = operation.changed()
+            && !self.at_once.contains(&service)
+            && 1 < live(before, service)
+        {
+            self.halfway.insert(service);
         }
         match operation {
             // Swarm takes the slots of a service in the order of a Go map, and the sort that follows leaves equal ones as
@@ -247,11 +257,7 @@ impl ReferenceStateMachine for Machine {
         // A change of a service frees addresses, for which its old and new tasks and all others that wait compete.
         let rival = operation.is_change() && !world.waiting().is_empty();
         // Which slot an update takes first is open, and so it is whether one takes those that the one before has done.
-        let halfway = |service: u8| {
-            let seen = world.seen.services.get(&service);
-            !world.at_once.contains(&service)
-                && seen.is_some_and(|seen| seen.update == "updating" && 1 < live(&world.seen, service))
-        };
+        let halfway = |service: u8| world.halfway.contains(&service);
         // A new leader's orchestrator goes on with a rollout while its scheduler lists what is to be scheduled; a task that it
         // ends before that is forgotten.
         let halfway = match operation {
