@@ -138,6 +138,7 @@ fn create_network(side: &mut impl Side, book: &mut Book, network: u8) -> Result<
     let answer = side.call("POST", "/networks/create", Some(&body))?;
     if let Some(id) = answer.value["Id"].as_str() {
         book.network_ids.insert(id.to_owned(), network);
+        side.until_allocated(id)?;
     }
     Ok(vec![answer])
 }

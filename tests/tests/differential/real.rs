@@ -221,6 +221,18 @@ impl Side for Real {
         Ok(())
     }
 
+    fn until_allocated(&mut self, network: &str) -> Result<()> {
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(5) {
+            let shown = self.call("GET", &format!("/networks/{network}"), None)?.value;
+            if shown["Options"]["com.docker.network.driver.overlay.vxlanid_list"].is_string() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
     fn note_tasks_left(&mut self, count: usize) {
         self.tasks_left = count;
     }

@@ -31,6 +31,9 @@ pub(crate) trait Side {
     /// `manager/orchestrator/replicated/services.go`, `setTasksDesiredState`).
     fn until_scheduled(&mut self, service: &str) -> Result<()>;
 
+    /// Waits until the allocator has committed a network: one that is removed before that leaves lines in the log.
+    fn until_allocated(&mut self, network: &str) -> Result<()>;
+
     /// Is told how many tasks of a removed service there were after the removal of a network.
     fn note_tasks_left(&mut self, count: usize);
 }

@@ -211,6 +211,10 @@ impl Side for World {
         Ok(())
     }
 
+    fn until_allocated(&mut self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
     fn note_tasks_left(&mut self, count: usize) {
         self.tasks_left = count;
     }
