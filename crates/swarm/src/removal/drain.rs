@@ -23,6 +23,12 @@ impl Holding {
     pub(crate) fn tasks(&self) -> u64 {
         self.stopping.values().sum()
     }
+
+    /// This one and an earlier one: what other services used in either stays.
+    pub(crate) fn and(mut self, before: Self) -> Self {
+        self.used.extend(before.used);
+        self
+    }
 }
 
 /// A stack, or a run, that is being removed.

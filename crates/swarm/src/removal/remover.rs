@@ -134,6 +134,8 @@ impl<'a> Remover<'a> {
     }
 
     /// Waits until no task would lose an address if the networks were removed; returns which of them other services use.
+    ///
+    /// Where there are networks, two readings have to say so: a list that lacks a task looks like one without it.
     async fn drain(&self, parts: &Parts, removed: &BTreeSet<ServiceId>) -> Result<Holding, LeftReason> {
         let networks: BTreeSet<NetworkId> = parts.networks.iter().map(|(id, _)| id.clone()).collect();
         let ids = parts.services.iter().map(|(id, _)| id);
@@ -142,6 +144,7 @@ impl<'a> Remover<'a> {
         let (waited, kept) = (self.options.patience, !networks.is_empty());
         let (mut asked, mut said) = (Instant::now(), 0);
         let mut left = LeftReason::tasks_stop(BTreeMap::new(), waited, kept);
+        let mut free_before: Option<Holding> = None;
         let free = wait_until!(self.options.patience, async {
             let seen = self.lists.after(asked).await;
             // The next round needs lists that began later than this one.
@@ -150,8 +153,14 @@ impl<'a> Remover<'a> {
                 Ok(lists) => {
                     let holding = holding(&lists.tasks, &lists.services, &leaving);
                     if holding.tasks() == 0 {
-                        return Some(holding);
+                        match free_before.take() {
+                            Some(before) => return Some(holding.and(before)),
+                            None if !kept => return Some(holding),
+                            None => free_before = Some(holding),
+                        }
+                        return None;
                     }
+                    free_before = None;
                     self.say_waiting(parts, holding.tasks(), &mut said);
                     left = LeftReason::tasks_stop(holding.stopping, waited, kept);
                 }
