@@ -22,6 +22,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) config: Config,
     dir: TempDir,
+    _router: Router,
 }
 
 impl World {
@@ -35,7 +36,7 @@ impl World {
         let log = dir.path().join("engine.log");
         std::fs::write(&log, QUIET_LOG.join("\n") + "\n").expect("a fresh file");
         let sim = Arc::new(start_logging(model, &log));
-        let router = router(Arc::clone(&sim)).await;
+        let (router, accepting) = router(Arc::clone(&sim)).await;
         let authority =
             rcgen::generate_simple_self_signed(vec!["ca.test".to_owned()]).expect("a certificate");
         std::fs::write(dir.path().join("ca.pem"), authority.cert.pem()).expect("a fresh file");
@@ -70,7 +71,7 @@ stacks = 2
         std::fs::write(dir.path().join("pvcheck.toml"), change(text)).expect("a fresh file");
         let config = Config::load(&dir.path().join("pvcheck.toml")).expect("a sound configuration");
         let engine = connect(&sim).await;
-        Self { sim, engine, config, dir }
+        Self { sim, engine, config, dir, _router: accepting }
     }
 
     pub(crate) fn config_path(&self) -> PathBuf {

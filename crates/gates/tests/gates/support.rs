@@ -246,16 +246,25 @@ pub(crate) fn reason(report: &GateReport, id: &str) -> String {
 }
 
 /// A router on loopback: 200 for `dashboard.test` and for hosts that a running service claims by its label
-/// `router.host`, else 404. It ends with the test's runtime.
-pub(crate) async fn router(sim: Arc<Sim>) -> SocketAddr {
+/// `router.host`, else 404. It ends with what is returned.
+pub(crate) async fn router(sim: Arc<Sim>) -> (SocketAddr, Router) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move {
+    let accepting = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(answer(stream, Arc::clone(&sim)));
         }
     });
-    address
+    (address, Router(accepting))
+}
+
+/// A router that accepts until it is dropped.
+pub(crate) struct Router(tokio::task::JoinHandle<()>);
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Reads a request and answers 200 to it.
