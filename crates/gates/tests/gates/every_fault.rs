@@ -255,7 +255,7 @@ async fn recovers(sim: &Sim) -> Result<(), String> {
     };
     for (run, _) in leftover_runs(&engine).await.map_err(|error| format!("no sweep: {error}"))? {
         let op = Operation::new(&engine, Permit::granted_by_operator(), &run, &silent);
-        sweep_run(op, WAIT).await.map_err(|error| format!("no sweep: {error}"))?;
+        sweep_run(op, ENDS).await.map_err(|error| format!("no sweep: {error}"))?;
     }
     let ours = Really::is(sim).ours;
     if ours.is_empty() { Ok(()) } else { Err(format!("a sweep leaves {ours:?}")) }

@@ -24,9 +24,9 @@ impl Holding {
         self.stopping.values().sum()
     }
 
-    /// This one and an earlier one: what other services used in either stays.
-    pub(crate) fn and(mut self, before: Self) -> Self {
-        self.used.extend(before.used);
+    /// With what other services used at an earlier look, which stays too.
+    pub(crate) fn and_used(mut self, used: BTreeMap<NetworkId, String>) -> Self {
+        self.used.extend(used);
         self
     }
 }

@@ -144,23 +144,18 @@ impl<'a> Remover<'a> {
         let (waited, kept) = (self.options.patience, !networks.is_empty());
         let (mut asked, mut said) = (Instant::now(), 0);
         let mut left = LeftReason::tasks_stop(BTreeMap::new(), waited, kept);
-        let mut free_before: Option<Holding> = None;
         let free = wait_until!(self.options.patience, async {
-            let seen = self.lists.after(asked).await;
-            // The next round needs lists that began later than this one.
-            asked = Instant::now();
+            let mut seen = self.look(&mut asked, &leaving).await;
+            if let Ok(first) = &seen
+                && first.tasks() == 0
+                && kept
+            {
+                let used = first.used.clone();
+                seen = self.look(&mut asked, &leaving).await.map(|again| again.and_used(used));
+            }
             match seen {
-                Ok(lists) => {
-                    let holding = holding(&lists.tasks, &lists.services, &leaving);
-                    if holding.tasks() == 0 {
-                        match free_before.take() {
-                            Some(before) => return Some(holding.and(before)),
-                            None if !kept => return Some(holding),
-                            None => free_before = Some(holding),
-                        }
-                        return None;
-                    }
-                    free_before = None;
+                Ok(holding) if holding.tasks() == 0 => return Some(holding),
+                Ok(holding) => {
                     self.say_waiting(parts, holding.tasks(), &mut said);
                     left = LeftReason::tasks_stop(holding.stopping, waited, kept);
                 }
@@ -176,6 +171,14 @@ impl<'a> Remover<'a> {
             None
         });
         free.ok_or(left)
+    }
+
+    /// What holds the networks by lists that are newer than `asked`, which is then when they were asked for.
+    async fn look(&self, asked: &mut Instant, leaving: &Leaving<'_>) -> Result<Holding, CallError> {
+        let lists = self.lists.after(*asked).await;
+        // The next look needs lists that began later than these.
+        *asked = Instant::now();
+        lists.map(|lists| holding(&lists.tasks, &lists.services, leaving))
     }
 
     fn say_waiting(&self, parts: &Parts, tasks: u64, said: &mut u64) {

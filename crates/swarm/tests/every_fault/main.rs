@@ -129,7 +129,7 @@ impl Work {
             },
             Self::CensusByCursor => count(op, CensusMethod::Cursor).await,
             Self::CensusInBulk => count(op, CensusMethod::Bulk).await,
-            Self::Sweep => sweep(engine).await.unwrap_or_else(|error| Told::failed(&error)),
+            Self::Sweep => sweep(engine, WAIT).await.unwrap_or_else(|error| Told::failed(&error)),
         }
     }
 }
@@ -151,10 +151,10 @@ async fn count(op: Operation<'_>, method: CensusMethod) -> Told {
 }
 
 /// As `pvcheck sweep --apply`.
-async fn sweep(engine: &Engine) -> Result<Told, pvcheck_swarm::CallError> {
+async fn sweep(engine: &Engine, patience: Duration) -> Result<Told, pvcheck_swarm::CallError> {
     let mut all = Vec::new();
     for (run, _) in leftover_runs(engine).await? {
-        all.push(sweep_run(Operation::new(engine, permit(), &run, &silent), WAIT).await?);
+        all.push(sweep_run(Operation::new(engine, permit(), &run, &silent), patience).await?);
     }
     Ok(Told::removed(&all))
 }
@@ -298,7 +298,7 @@ impl Case {
                 return Err(format!("not resumable: {told:?}"));
             }
         }
-        let swept = sweep(&engine).await.map_err(|error| format!("no sweep: {error}"))?;
+        let swept = sweep(&engine, PATIENCE).await.map_err(|error| format!("no sweep: {error}"))?;
         let really = Really::is(sim);
         if swept.done && really.ours.is_empty() {
             return Ok(());
