@@ -16,8 +16,9 @@ use serde_json::Value;
 /// The network that is counted, and the one that stacks are deployed on.
 const SMALL: &str = "small";
 const NETWORK: &str = "proxy";
-/// No call may take longer than its deadline, and no run more than a few of them.
-const AT_MOST: Duration = Duration::from_secs(100);
+/// No call may take longer than its deadline, and no run more than a few of them: where the engine is gone in the middle of a
+/// removal, a minute is waited for word of what was asked, and another one for the tasks.
+const AT_MOST: Duration = Duration::from_secs(150);
 
 /// [`Fault::Reset`] is that of an engine that is gone: it is for every later call, too.
 const BREAKS: [Fault; 17] = [
