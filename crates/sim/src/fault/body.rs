@@ -38,6 +38,16 @@ pub(super) struct Spoilt {
     /// Length that the headers announce.
     announced: u64,
     end: End,
+    flushed: bool,
+}
+
+/// Lets what was given so far be written before a connection ends.
+fn flush_once(flushed: &mut bool, context: &Context<'_>) -> bool {
+    let before = std::mem::replace(flushed, true);
+    if !before {
+        context.waker().wake_by_ref();
+    }
+    before
 }
 
 impl Spoilt {
@@ -46,7 +56,7 @@ impl Spoilt {
         let announced = body.len() as u64;
         let shown = shown.min(body.len());
         let data = Bytes::from(body).slice(..shown);
-        Self { data: Some(data).filter(|data| !data.is_empty()), announced, end }
+        Self { data: Some(data).filter(|data| !data.is_empty()), announced, end, flushed: false }
     }
 }
 
@@ -56,7 +66,7 @@ impl HttpBody for Spoilt {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match (self.data.take(), self.end) {
             (Some(data), End::Never) => {
@@ -65,6 +75,7 @@ impl HttpBody for Spoilt {
             }
             (Some(data), _) => Poll::Ready(Some(Ok(Frame::data(data)))),
             (None, End::Proper | End::Untold) => Poll::Ready(None),
+            (None, End::Cut) if !flush_once(&mut self.flushed, context) => Poll::Pending,
             (None, End::Cut) => Poll::Ready(Some(Err(cut()))),
             // Nothing wakes this task again: the body is dropped with its connection.
             (None, End::Never | End::Stall) => Poll::Pending,
@@ -104,6 +115,7 @@ pub(super) enum Flow {
 pub(super) struct Stream<B> {
     pub(super) inner: B,
     pub(super) flow: Flow,
+    pub(super) flushed: bool,
 }
 
 impl<B> HttpBody for Stream<B>
@@ -121,7 +133,10 @@ where
         loop {
             match self.flow {
                 Flow::Silent | Flow::Until(0, End::Stall) => return Poll::Pending,
-                Flow::Until(0, End::Cut) => return Poll::Ready(Some(Err(cut()))),
+                Flow::Until(0, End::Cut) => {
+                    let flushed = flush_once(&mut self.flushed, context);
+                    return if flushed { Poll::Ready(Some(Err(cut()))) } else { Poll::Pending };
+                }
                 Flow::Until(0, _) => return Poll::Ready(None),
                 _ => {}
             }
@@ -188,9 +203,10 @@ mod tests {
         // (bytes shown of 5, end, what polling gives)
         for (shown, end, expected) in [
             (9, End::Proper, vec![Seen::Bytes(b"hello".to_vec()), Seen::End]),
-            (2, End::Cut, vec![Seen::Bytes(b"he".to_vec()), Seen::Error]),
+            // Pending once, so that what was shown is written before the connection ends.
+            (2, End::Cut, vec![Seen::Bytes(b"he".to_vec()), Seen::Pending, Seen::Error]),
             (2, End::Stall, vec![Seen::Bytes(b"he".to_vec()), Seen::Pending, Seen::Pending]),
-            (0, End::Cut, vec![Seen::Error]),
+            (0, End::Cut, vec![Seen::Pending, Seen::Error]),
             (0, End::Stall, vec![Seen::Pending]),
         ] {
             let mut body = Spoilt::new(b"hello".to_vec(), shown, end);
@@ -232,7 +248,7 @@ mod tests {
             (Flow::Silent, [Seen::Pending, Seen::Pending]),
         ] {
             let inner = Full::new(Bytes::from_static(b"event")).boxed();
-            let mut stream = Stream { inner, flow };
+            let mut stream = Stream { inner, flow, flushed: true };
             assert_eq!([poll(&mut stream), poll(&mut stream)], expected, "{flow:?}");
         }
     }

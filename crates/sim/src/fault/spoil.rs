@@ -87,7 +87,7 @@ where
             return spoil(fault, Response::from_parts(parts, Vec::new())).await;
         }
     };
-    Ok(answer.map(|inner| Stream { inner, flow }.boxed_unsync()))
+    Ok(answer.map(|inner| Stream { inner, flow, flushed: false }.boxed_unsync()))
 }
 
 fn shown(answer: Response<Vec<u8>>, bytes: usize, end: End) -> Response<Body> {
