@@ -12,6 +12,7 @@ use pvcheck_swarm::Engine;
 use pvcheck_tests::stacks::{IMAGE, STOPS_AT_ONCE, Shape, deploy};
 use pvcheck_tests::{Outcome, docker, host, lab, long, pvcheck};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The network that is counted, and the one that stacks are deployed on.
 const SMALL: &str = "small";
@@ -144,6 +145,31 @@ impl Rig {
         Ok(cases.len())
     }
 
+    /// Breaks calls of a gate, which never passes what is not so: its evidence differs from run to run, so that only its
+    /// verdict is compared.
+    fn break_gate(&self, words: &[&str], cases: impl Fn(usize) -> Vec<(usize, Fault)>) -> Fallible<usize> {
+        self.clean()?;
+        let (faultless, output) = self.through(words, None)?;
+        let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert_eq!(faultless.code, Some(0), "{words:?} without a fault: {told}");
+        let cases = cases(self.proxy.calls());
+        for case in &cases {
+            self.clean()?;
+            let (_, others) = self.objects()?;
+            let (told, output) = self.through(words, Some(*case))?;
+            let shown = format!("{words:?}, call {} {:?}", case.0, case.1);
+            let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+            assert!(matches!(told.code, Some(0..=4)), "{shown}: {:?}: {text}", output.status);
+            let (ours, now) = self.objects()?;
+            for name in ours.values() {
+                assert!(text.contains(name.as_str()), "{shown}: {name} is left and not named: {text}");
+            }
+            assert!(told.code != Some(0) || ours.is_empty(), "{shown}: PASS, and {ours:?} is left: {text}");
+            assert_eq!(now, others, "{shown}: something of others changed");
+        }
+        Ok(cases.len())
+    }
+
     /// `there` is what was there of a run, or of the stack, before.
     fn check(
         &self,
@@ -219,6 +245,15 @@ fn spread(runs: usize, (lane, lanes): (usize, usize)) -> impl Fn(usize) -> Vec<(
 
 #[test]
 fn whatever_call_is_broken_nothing_is_wrong_unsaid_or_changed() -> Outcome {
+    in_lanes(one_lane)
+}
+
+#[test]
+fn whatever_call_of_a_gate_is_broken_it_passes_nothing_that_is_not_so() -> Outcome {
+    in_lanes(gates)
+}
+
+fn in_lanes(one_lane: fn((usize, usize)) -> Outcome) -> Outcome {
     let wanted = std::env::var("PVCHECK_LANES").ok().and_then(|text| text.parse().ok());
     let lanes: usize = if long() { wanted.unwrap_or(4) } else { 1 };
     std::thread::scope(|scope| {
@@ -276,6 +311,97 @@ fn one_lane(lane: (usize, usize)) -> Outcome {
     rig.clean()?;
     rig.lab.down()?;
     Ok(())
+}
+
+/// A share of the cases of both gates, on an engine of its own.
+fn gates(lane: (usize, usize)) -> Outcome {
+    let test = "faults::whatever_call_of_a_gate_is_broken";
+    let Some(rig) = Rig::up(test)? else { return Ok(()) };
+    let say = |what: &str, runs: usize, since: Instant| {
+        writeln!(std::io::stdout(), "{test}: {what}: {runs} faults in {:.1} s", since.elapsed().as_secs_f64())
+    };
+    let gate = Gate::new(&rig)?;
+    let config = gate.config.to_str().ok_or("a path that is no text")?;
+    let since = Instant::now();
+    let words = ["gate", "run", "pvcheck.m1", "--probe", "--config", config];
+    say("gate run pvcheck.m1 --probe", rig.break_gate(&words, spread(3, lane))?, since)?;
+    let since = Instant::now();
+    let words = ["gate", "run", "pvcheck.m2", "--apply", "--config", config];
+    say("gate run pvcheck.m2 --apply", rig.break_gate(&words, spread(2, lane))?, since)?;
+    rig.clean()?;
+    rig.lab.down()?;
+    Ok(())
+}
+
+/// A configuration that is true of the rig, and a router that knows the canary by a label of its service.
+struct Gate {
+    config: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Gate {
+    fn new(rig: &Rig) -> Fallible<Self> {
+        let listener = rig.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+        let address = listener.local_addr()?;
+        let engine = rig.engine.clone();
+        rig.runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, engine.clone()));
+            }
+        });
+        let folder = tempfile::tempdir()?;
+        let config = folder.path().join("pvcheck.toml");
+        let log = rig.lab.info().log[0].display();
+        std::fs::write(
+            &config,
+            format!(
+                r#"
+[overlay]
+name = "{SMALL}"
+subnet = "10.20.0.0/28"
+min_free = 1
+[journal]
+file = "{log}"
+[[service]]
+name = "resident_app"
+[[route]]
+name = "home"
+url = "http://home.test/"
+address = "{address}"
+[canary]
+image = "{IMAGE}"
+command = ["sh", "-c", "{STOPS_AT_ONCE}"]
+url = "http://{{stack}}.test/"
+address = "{address}"
+labels = {{ "router.host" = "{{stack}}.test" }}
+[churn]
+image = "{IMAGE}"
+command = ["sh", "-c", "{STOPS_AT_ONCE}"]
+stacks = 1
+"#
+            ),
+        )?;
+        Ok(Self { config, _folder: folder })
+    }
+}
+
+/// 200 for `home.test` and for hosts that a service claims by its label `router.host`, else 404.
+async fn answer(mut stream: tokio::net::TcpStream, engine: Engine) {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        match stream.read_buf(&mut request).await {
+            Ok(read) if 0 < read => {}
+            _ => return,
+        }
+    }
+    let text = String::from_utf8_lossy(&request).to_lowercase();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let services: Vec<Value> = engine.connection().get("/services").await.unwrap_or_default();
+    let claimed = host == "home.test" || services.iter().any(|s| s["Spec"]["Labels"]["router.host"] == host);
+    let status = if claimed { "200 OK" } else { "404 Not Found" };
+    let text = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    // A client that has gone away needs no answer.
+    let _ = stream.write_all(text.as_bytes()).await;
 }
 
 /// Objects of a run that did not clean up.
