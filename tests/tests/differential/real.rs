@@ -20,7 +20,7 @@ use crate::log;
 use crate::side::{Answer, Result, Side};
 
 /// How long an answer may take, and an engine to be ready after a restart.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A manager of the lab.
 struct Manager {
