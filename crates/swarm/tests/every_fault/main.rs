@@ -78,7 +78,7 @@ impl Told {
 impl Work {
     /// Short rounds have every so-manieth kind at each call.
     fn rotation(self) -> usize {
-        if self == Self::Churn { 20 } else { 6 }
+        if self == Self::Churn { 40 } else { 12 }
     }
 
     fn world(self) -> Model {
