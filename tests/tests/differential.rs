@@ -31,7 +31,7 @@ use real::Real;
 use run::{Plan, Tally};
 
 /// Sequences of the short round, and where they begin.
-const SHORT: usize = 10;
+const SHORT: usize = 5;
 const SHORT_SEED: u64 = 1;
 
 #[test]

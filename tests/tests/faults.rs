@@ -327,7 +327,7 @@ fn gates(lane: (usize, usize)) -> Outcome {
     say("gate run pvcheck.m1 --probe", rig.break_gate(&words, spread(3, lane))?, since)?;
     let since = Instant::now();
     let words = ["gate", "run", "pvcheck.m2", "--apply", "--config", config];
-    say("gate run pvcheck.m2 --apply", rig.break_gate(&words, spread(2, lane))?, since)?;
+    say("gate run pvcheck.m2 --apply", rig.break_gate(&words, spread(1, lane))?, since)?;
     rig.clean()?;
     rig.lab.down()?;
     Ok(())
