@@ -82,7 +82,12 @@ pub(crate) fn run(name: &str, real: &mut Real, plan: Plan) -> Result<Tally> {
     let lane =
         RefCell::new(Lane { real, tally: Tally::default(), number: 0, shrinking: false, broken: None });
     let mut chunk = 0;
-    while lane.borrow().tally.sequences < plan.sequences && lane.borrow().tally.differences.len() < MOST {
+    // Most sequences come to their end; where few do, something is wrong with the machine.
+    let most_given_up = plan.sequences + 10;
+    while lane.borrow().tally.sequences < plan.sequences
+        && lane.borrow().tally.differences.len() < MOST
+        && lane.borrow().tally.inconclusive <= most_given_up
+    {
         let left = plan.sequences - lane.borrow().tally.sequences;
         let seed = plan.seed.wrapping_add(chunk);
         let difference = one_chunk(&lane, seed, left.min(CHUNK), plan.steps..plan.steps + 1);
@@ -99,7 +104,11 @@ pub(crate) fn run(name: &str, real: &mut Real, plan: Plan) -> Result<Tally> {
         let _ = writeln!(std::io::stdout(), "{line}");
         chunk += 1;
     }
-    Ok(lane.into_inner().tally)
+    let tally = lane.into_inner().tally;
+    if tally.sequences < plan.sequences && tally.differences.len() < MOST {
+        return Err(format!("too few sequences came to their end: {tally}"));
+    }
+    Ok(tally)
 }
 
 /// The first difference of some sequences, shrunk.
