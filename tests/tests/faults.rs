@@ -249,7 +249,12 @@ fn spread(runs: usize, (lane, lanes): (usize, usize)) -> impl Fn(usize) -> Vec<(
 
 #[test]
 fn whatever_call_is_broken_nothing_is_wrong_unsaid_or_changed() -> Outcome {
-    in_lanes(one_lane)
+    in_lanes(readings)
+}
+
+#[test]
+fn whatever_call_of_a_removal_is_broken_nothing_is_lost_or_left_unsaid() -> Outcome {
+    in_lanes(removals)
 }
 
 #[test]
@@ -257,6 +262,7 @@ fn whatever_call_of_a_gate_is_broken_it_passes_nothing_that_is_not_so() -> Outco
     in_lanes(gates)
 }
 
+/// In long rounds several lanes, each with a share of the cases and an engine of its own.
 fn in_lanes(one_lane: fn((usize, usize)) -> Outcome) -> Outcome {
     let wanted = std::env::var("PVCHECK_LANES").ok().and_then(|text| text.parse().ok());
     let lanes: usize = if long() { wanted.unwrap_or(4) } else { 1 };
@@ -269,14 +275,15 @@ fn in_lanes(one_lane: fn((usize, usize)) -> Outcome) -> Outcome {
     })
 }
 
-/// A share of the cases, on an engine of its own.
-fn one_lane(lane: (usize, usize)) -> Outcome {
+fn say(test: &str, words: &[&str], runs: usize, since: Instant) -> std::io::Result<()> {
+    let took = since.elapsed().as_secs_f64();
+    writeln!(std::io::stdout(), "{test}: {}: {runs} faults in {took:.1} s", words.join(" "))
+}
+
+/// What reads, and the two ways to count.
+fn readings(lane: (usize, usize)) -> Outcome {
     let test = "faults::whatever_call_is_broken";
     let Some(rig) = Rig::up(test)? else { return Ok(()) };
-    let say = |what: &str, runs: usize, since: Instant| {
-        writeln!(std::io::stdout(), "{test}: {what}: {runs} faults in {:.1} s", since.elapsed().as_secs_f64())
-    };
-    let nothing = || Ok(());
     let reads: [&[&str]; 5] = [
         &["audit"],
         &["why", "resident_app"],
@@ -286,52 +293,56 @@ fn one_lane(lane: (usize, usize)) -> Outcome {
     ];
     for words in reads {
         let since = Instant::now();
-        say(&words.join(" "), rig.break_calls(words, spread(BREAKS.len(), lane), nothing)?, since)?;
+        say(test, words, rig.break_calls(words, spread(BREAKS.len(), lane), || Ok(()))?, since)?;
     }
     for method in ["cursor", "bulk"] {
         let since = Instant::now();
         let words = ["census", SMALL, "--method", method, "--deadline", "30s"];
-        let runs = rig.break_calls(&words, spread(10, lane), || rig.clean())?;
-        say(&words.join(" "), runs, since)?;
+        say(test, &words, rig.break_calls(&words, spread(10, lane), || rig.clean())?, since)?;
     }
-    rig.clean()?;
-    let since = Instant::now();
-    let runs = rig.break_calls(&["sweep", "--apply"], spread(8, lane), || litter(&rig))?;
-    say("sweep --apply", runs, since)?;
-    let since = Instant::now();
-    let runs = rig.break_calls(&["stack", "rm", "app", "--apply"], spread(3, lane), || {
-        rig.clean()?;
-        deploy(&rig.lab, &["app".into()], Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })
-    })?;
-    say("stack rm app --apply", runs, since)?;
-    let since = Instant::now();
-    let words =
-        ["churn", NETWORK, "--image", IMAGE, "--stacks", "1", "--replicas", "1", "--rounds", "1", "--apply"];
-    let runs =
-        rig.break_calls(&[&words[..], &["--", "sh", "-c", STOPS_AT_ONCE]].concat(), spread(3, lane), || {
-            rig.clean()
-        })?;
-    say("churn --apply", runs, since)?;
     rig.clean()?;
     rig.lab.down()?;
     Ok(())
 }
 
-/// A share of the cases of both gates, on an engine of its own.
+/// What removes.
+fn removals(lane: (usize, usize)) -> Outcome {
+    let test = "faults::whatever_call_of_a_removal_is_broken";
+    let Some(rig) = Rig::up(test)? else { return Ok(()) };
+    let since = Instant::now();
+    let words = ["sweep", "--apply"];
+    say(test, &words, rig.break_calls(&words, spread(8, lane), || litter(&rig))?, since)?;
+    let since = Instant::now();
+    let words = ["stack", "rm", "app", "--apply"];
+    let app = || {
+        rig.clean()?;
+        deploy(&rig.lab, &["app".into()], Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })
+    };
+    say(test, &words, rig.break_calls(&words, spread(3, lane), app)?, since)?;
+    let since = Instant::now();
+    let words =
+        ["churn", NETWORK, "--image", IMAGE, "--stacks", "1", "--replicas", "1", "--rounds", "1", "--apply"];
+    let all = [&words[..], &["--", "sh", "-c", STOPS_AT_ONCE]].concat();
+    say(test, &words, rig.break_calls(&all, spread(3, lane), || rig.clean())?, since)?;
+    rig.clean()?;
+    rig.lab.down()?;
+    Ok(())
+}
+
+/// Both gates.
 fn gates(lane: (usize, usize)) -> Outcome {
     let test = "faults::whatever_call_of_a_gate_is_broken";
     let Some(rig) = Rig::up(test)? else { return Ok(()) };
-    let say = |what: &str, runs: usize, since: Instant| {
-        writeln!(std::io::stdout(), "{test}: {what}: {runs} faults in {:.1} s", since.elapsed().as_secs_f64())
-    };
     let gate = Gate::new(&rig)?;
     let config = gate.config.to_str().ok_or("a path that is no text")?;
-    let since = Instant::now();
-    let words = ["gate", "run", "pvcheck.m1", "--probe", "--config", config];
-    say("gate run pvcheck.m1 --probe", rig.break_gate(&words, spread(3, lane))?, since)?;
-    let since = Instant::now();
-    let words = ["gate", "run", "pvcheck.m2", "--apply", "--config", config];
-    say("gate run pvcheck.m2 --apply", rig.break_gate(&words, spread(1, lane))?, since)?;
+    for (words, runs) in [
+        (&["gate", "run", "pvcheck.m1", "--probe"][..], 3),
+        (&["gate", "run", "pvcheck.m2", "--apply"][..], 1),
+    ] {
+        let since = Instant::now();
+        let all = [words, &["--config", config]].concat();
+        say(test, words, rig.break_gate(&all, spread(runs, lane))?, since)?;
+    }
     rig.clean()?;
     rig.lab.down()?;
     Ok(())

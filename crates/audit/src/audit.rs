@@ -1,5 +1,6 @@
 //! Every overlay's pool in one snapshot: who owns it, what is left, what is wrong.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
@@ -159,9 +160,9 @@ pub fn audit_on(
         findings: losses(&waiting, &twice)
             .into_iter()
             .map(Finding::Loss)
-            .chain(faults(snapshot, host).into_iter().map(Finding::Fault))
+            .chain(faults(&waiting, host).into_iter().map(Finding::Fault))
             .collect(),
-        task_errors: errors_of_short(snapshot),
+        task_errors: errors_of_short(snapshot, &waiting.lookup),
         networks: overlays.into_iter().map(|n| audit_network(&waiting, n, thresholds)).collect(),
         allocator_unknown: counts.unknown.clone().or_else(|| not_asked(snapshot, counts)),
     }
@@ -170,14 +171,18 @@ pub fn audit_on(
 impl Audit {
     /// Asks a catalogue about each task error, and makes a finding of those that need attention by themselves.
     pub fn explain_errors(&mut self, catalogue: impl Fn(&str) -> Option<KnownError>) {
+        let mut on: HashMap<&str, Vec<String>> = HashMap::new();
+        for network in &self.networks {
+            for holder in &network.holders {
+                on.entry(&holder.service).or_default().push(network.name.clone());
+            }
+        }
         for error in &mut self.task_errors {
             error.known = catalogue(&error.text);
             let (Some(known), Some(service)) = (&error.known, &error.service) else { continue };
-            let holds = |n: &&AuditedNetwork| n.holders.iter().any(|h| h.service == *service);
-            let on = self.networks.iter().filter(holds).map(|n| n.name.clone()).collect();
             let kind = FaultKind::TasksFail {
                 service: service.clone(),
-                on,
+                on: on.get(service.as_str()).cloned().unwrap_or_default(),
                 error: error.text.clone(),
                 tasks: error.tasks,
                 known: known.clone(),
@@ -197,10 +202,10 @@ fn not_asked(snapshot: &Snapshot, counts: &AllocatorCounts) -> Option<CountsUnkn
 }
 
 fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Thresholds) -> AuditedNetwork {
-    let (snapshot, owners) = (waiting.snapshot, waiting.owners(network));
+    let (lookup, owners) = (&waiting.lookup, waiting.owners(network));
     let stuck = stuck(waiting, network);
     let pool = waiting.pool(network);
-    let nodes = shares(snapshot, owners);
+    let nodes = shares(lookup, owners);
     let down = nodes.iter().filter(|n| n.down);
     // Only a wait that this network alone can explain makes it full: a task that waits on several says nothing certain
     // of any of them.
@@ -218,17 +223,12 @@ fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Threshol
         // Kept as a plain list of addresses next to `duplicate_holders`, since scripts read it.
         duplicates: owners.duplicates(),
         duplicate_holders: duplicates(owners),
-        missing_vips: waiting
-            .waits
-            .iter()
-            .filter(|w| w.network == network.id)
-            .map(|w| w.service.clone())
-            .collect(),
+        missing_vips: waiting.waits_on(&network.id).map(|w| w.service.clone()).collect(),
         notes: notes(waiting, network, &pool),
         stuck,
-        holders: holders(snapshot, owners),
+        holders: holders(lookup, owners),
         on_down_nodes: down.map(|n| n.tasks + n.attachments).sum(),
-        ended_tasks: ended_tasks(snapshot, &network.id),
+        ended_tasks: ended_tasks(lookup, &network.id),
         nodes,
         owners: owners.named.clone(),
     }

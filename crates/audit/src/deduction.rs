@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::full_because::{FullBecause, YoungNetwork};
 use crate::holders::ended_tasks;
 use crate::seen::{Network, NetworkId};
-use crate::waiting::{Waiting, overlays_wanted};
+use crate::waiting::Waiting;
 
 /// Addresses that a network is taken to lose per second of its age, at most. An assumption: a loss takes a task that ends
 /// or an attempt of the allocator, and an allocator that is kept busy may attempt more often. So nothing that passes or
@@ -19,14 +19,15 @@ const LOST_AT_ONCE: u64 = 16;
 
 /// Every network that is full by deduction, and why.
 pub(crate) fn deduced(waiting: &Waiting<'_>) -> BTreeMap<NetworkId, FullBecause> {
-    let mut found = BTreeMap::new();
+    let (mut found, mut ages) = (BTreeMap::new(), BTreeMap::new());
     for (who, on) in waited_sets(waiting) {
         // Where one is known to refuse, the others may be anything.
         let refuses = |n: &&Network| !n.is_allocated() || waiting.full_by_itself(n).is_some();
         if on.iter().any(refuses) {
             continue;
         }
-        let young: Vec<YoungNetwork> = on.iter().filter_map(|n| too_young(waiting, n)).collect();
+        let mut age = |n: &Network| ages.entry(n.id.clone()).or_insert_with(|| too_young(waiting, n)).clone();
+        let young: Vec<YoungNetwork> = on.iter().filter_map(|n| age(n)).collect();
         let left: Vec<&Network> = on
             .into_iter()
             .filter(|n| !waiting.has_free(n) && !young.iter().any(|y| y.network == n.name))
@@ -42,8 +43,8 @@ pub(crate) fn deduced(waiting: &Waiting<'_>) -> BTreeMap<NetworkId, FullBecause>
 fn waited_sets<'a>(waiting: &Waiting<'a>) -> Vec<(String, Vec<&'a Network>)> {
     let services = waiting.snapshot.services.iter().filter(|s| waiting.waits(&s.name));
     let services = services.map(|service| {
-        let mut on = overlays_wanted(waiting.snapshot, service);
-        on.retain(|n| waiting.waits.iter().any(|w| w.service == service.name && w.network == n.id));
+        let mut on = waiting.overlays_wanted(service);
+        on.retain(|n| waiting.waits_of(&service.name).any(|w| w.network == n.id));
         (format!("service {}", service.name), on)
     });
     // A task waits for its service first, so one whose service waits says nothing of its own.
@@ -60,7 +61,7 @@ fn too_young(waiting: &Waiting<'_>, network: &Network) -> Option<YoungNetwork> {
     let age_s = u64::try_from(age.as_secs()).unwrap_or(0);
     let owned = waiting.owners(network).total();
     let unowned = network.usable().saturating_sub(owned);
-    let ended = ended_tasks(waiting.snapshot, &network.id);
+    let ended = ended_tasks(&waiting.lookup, &network.id);
     let lost_at_most =
         age_s.saturating_mul(LOST_PER_SECOND).saturating_add(LOST_AT_ONCE).saturating_add(ended);
     let young = network.is_ipv4_only() && lost_at_most < unowned;

@@ -11,8 +11,10 @@ use pvcheck_ipam::AllocatorStatus;
 use crate::deduction::deduced;
 use crate::full_because::FullBecause;
 use crate::owners::Owners;
-use crate::seen::{AllocatorCounts, Network, NetworkId, NodeId, ProbeOutcome, Snapshot, Task, TaskState};
-use crate::waiting::{Lack, PATIENCE, Waiting, overlays_of};
+use crate::seen::{
+    AllocatorCounts, Lookup, Network, NetworkId, NodeId, ProbeOutcome, Snapshot, Task, TaskState,
+};
+use crate::waiting::{Lack, PATIENCE, Waiting};
 
 /// How long a node waits for its load balancer's address before it rejects the task (moby
 /// `waitNodeAttachmentsTimeout`).
@@ -58,7 +60,7 @@ impl Waiting<'_> {
             (Some(status), _) => PoolCounts { full_because, ..counted(network, owners, status) },
             (None, Some(_)) => PoolCounts {
                 in_use: Some(network.usable()),
-                leaked: leaked_when_full(self.snapshot, network, owners),
+                leaked: leaked_when_full(&self.lookup, network, owners),
                 free: Some(0),
                 full_because,
                 owned_but_free: 0,
@@ -73,8 +75,16 @@ impl Waiting<'_> {
         self.full_by_itself(network).or_else(deduced)
     }
 
-    /// The same, by what is known of this network alone.
+    /// The same, by what is known of this network alone; of an overlay that the snapshot lists.
     pub(crate) fn full_by_itself(&self, network: &Network) -> Option<FullBecause> {
+        let all = || {
+            let each = self.snapshot.networks.iter().filter(|n| n.is_overlay());
+            each.filter_map(|n| Some((&n.id, self.alone_full(n)?))).collect()
+        };
+        self.full_by_themselves.get_or_init(all).get(&network.id).cloned()
+    }
+
+    fn alone_full(&self, network: &Network) -> Option<FullBecause> {
         // Without a subnet there is no pool that could be full; that is another fault, with another remedy.
         if !network.is_allocated() {
             return None;
@@ -97,14 +107,14 @@ impl Waiting<'_> {
         }
         // Addresses are given on all networks of a service or on none (cnmallocator `AllocateService`), so only what
         // waits on this network alone says anything about this network.
-        if let Some(wait) = self.waits.iter().find(|w| w.network == network.id && w.only_here) {
+        if let Some(wait) = self.waits_on(&network.id).find(|w| w.only_here) {
             return Some(FullBecause::ServiceWaits { service: wait.service.clone() });
         }
-        if let Some(lack) = self.lacks.iter().find(|l| self.waits_only_here(l, &network.id)) {
+        if let Some(lack) = self.lacks_on(&network.id).find(|l| self.waits_only_here(l, &network.id)) {
             return Some(FullBecause::TaskWaits { task: lack.task.id.clone() });
         }
-        let rejected = self.without_balancer().find(|t| overlays_of(self.snapshot, t) == [network]);
-        rejected.map(|t| FullBecause::BalancerMissing { task: t.id.clone() })
+        let rejected = self.rejected_on(&network.id).find(|r| r.on.len() == 1);
+        rejected.map(|r| FullBecause::BalancerMissing { task: r.task.id.clone() })
     }
 
     /// The allocator's own count, where it can be compared with owners: they are of IPv4 only.
@@ -142,8 +152,8 @@ fn counted(network: &Network, owners: &Owners, status: AllocatorStatus) -> PoolC
 
 /// What is given out and has no owner, on a network on which nothing is free: usable less owned. `None` while it is not
 /// certain which nodes have their load balancer there, unless that makes no difference.
-fn leaked_when_full(snapshot: &Snapshot, network: &Network, owners: &Owners) -> Option<u64> {
-    let unsure = load_balancers_unsure(snapshot, network, owners);
+fn leaked_when_full(lookup: &Lookup<'_>, network: &Network, owners: &Owners) -> Option<u64> {
+    let unsure = balancers_unsure(lookup, network, owners);
     let most = network.usable().saturating_sub(owners.total().saturating_sub(unsure));
     let least = network.usable().saturating_sub(owners.total());
     (least == most).then_some(least)
@@ -154,13 +164,18 @@ fn leaked_when_full(snapshot: &Snapshot, network: &Network, owners: &Owners) -> 
 /// A node without one keeps its tasks from being prepared, so a node with a task that is further has it. On `ingress`
 /// nodes get theirs when they join.
 pub fn load_balancers_unsure(snapshot: &Snapshot, network: &Network, owners: &Owners) -> u64 {
+    balancers_unsure(&snapshot.lookup(), network, owners)
+}
+
+/// The same, for one of many networks.
+pub(crate) fn balancers_unsure(lookup: &Lookup<'_>, network: &Network, owners: &Owners) -> u64 {
     if network.ingress {
         return 0;
     }
     let prepared = |t: &Task| (TaskState::Ready..=TaskState::Running).contains(&t.state);
     let here = |t: &Task| t.addresses_on(&network.id).next().is_some();
-    let sure: BTreeSet<&NodeId> =
-        snapshot.tasks.iter().filter(|t| prepared(t) && here(t)).filter_map(|t| t.node.as_ref()).collect();
+    let tasks = lookup.tasks_on(&network.id).iter().filter(|t| prepared(t) && here(t));
+    let sure: BTreeSet<&NodeId> = tasks.filter_map(|t| t.node.as_ref()).collect();
     owners.load_balancers.iter().filter(|node| !sure.contains(node)).count() as u64
 }
 

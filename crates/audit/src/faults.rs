@@ -9,7 +9,7 @@ use crate::known_error::KnownError;
 use crate::losses::Loss;
 use crate::seen::{EndpointMode, HostFacts, Network, NetworkId, Snapshot, Task, TaskId};
 use crate::subnets::{Overlapping, default_pools, overlaps};
-use crate::waiting::{PATIENCE, has_waited, overlays_of};
+use crate::waiting::{PATIENCE, Waiting, has_waited};
 
 /// Addresses that the smallest thing needs: a task, and the load balancer of its node.
 const FEWEST: u64 = 2;
@@ -230,10 +230,11 @@ pub(crate) fn causes(pools_have_free: Option<bool>) -> &'static str {
 }
 
 /// All faults of a snapshot's networks. The host's facts count only if they are those of the asked engine's node.
-pub(crate) fn faults(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Fault> {
+pub(crate) fn faults(waiting: &Waiting<'_>, host: Option<&HostFacts>) -> Vec<Fault> {
+    let snapshot = waiting.snapshot;
     let host = host.filter(|host| host.lacks(snapshot).is_empty());
     let each = snapshot.overlays().into_iter().filter_map(|n| of_network(snapshot, n));
-    let refused = snapshot.overlays().into_iter().filter_map(|n| ipv6_refused(snapshot, n));
+    let refused = snapshot.overlays().into_iter().filter_map(|n| ipv6_refused(waiting, n));
     let kinds = ingress_missing(snapshot)
         .into_iter()
         .chain(overlaps(snapshot, host).into_iter().map(FaultKind::from))
@@ -276,14 +277,17 @@ fn ingress_missing(snapshot: &Snapshot) -> Option<FaultKind> {
     (!services.is_empty()).then_some(FaultKind::IngressMissing { services })
 }
 
-fn ipv6_refused(snapshot: &Snapshot, network: &Network) -> Option<FaultKind> {
+fn ipv6_refused(waiting: &Waiting<'_>, network: &Network) -> Option<FaultKind> {
+    if !network.ipv6 {
+        return None;
+    }
     let refused = |t: &&Task| {
         IPV6_REFUSED.iter().any(|words| t.error.contains(words))
-            && overlays_of(snapshot, t).iter().any(|n| n.id == network.id)
+            && waiting.overlays_of(t).iter().any(|n| n.id == network.id)
     };
-    let task = snapshot.tasks.iter().filter(refused).max_by_key(|t| (t.since, &t.id))?;
+    let task = waiting.snapshot.tasks.iter().filter(refused).max_by_key(|t| (t.since, &t.id))?;
     let (task, error) = (task.id.clone(), task.error.clone());
-    network.ipv6.then(|| FaultKind::Ipv6Refused { network: network.name.clone(), task, error })
+    Some(FaultKind::Ipv6Refused { network: network.name.clone(), task, error })
 }
 
 #[cfg(test)]

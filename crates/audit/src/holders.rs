@@ -1,12 +1,12 @@
 //! A network's owners, summed up: by service, by node, and by address where two have the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::owners::{Owner, OwnerKind, Owners};
-use crate::seen::{NetworkId, NodeId, NodeState, Snapshot, Task, TaskId};
+use crate::seen::{Lookup, NetworkId, NodeId, NodeState, Task, TaskId};
 
 /// What one service holds of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,17 +58,14 @@ pub struct Duplicate {
 }
 
 /// What each service holds, largest first, then by name.
-pub(crate) fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
-    let tasks: HashMap<&TaskId, &Task> = snapshot.tasks.iter().map(|t| (&t.id, t)).collect();
-    let stacks: HashMap<&str, &Option<String>> =
-        snapshot.services.iter().map(|s| (s.name.as_str(), &s.stack)).collect();
+pub(crate) fn holders(lookup: &Lookup<'_>, owners: &Owners) -> Vec<Holder> {
     let mut by_name: BTreeMap<&str, Holder> = BTreeMap::new();
     for owner in owners.named.iter().filter(|o| o.kind != OwnerKind::Attachment) {
         // A load balancer that has been named has no service either.
         let Some(name) = owner.service.as_deref() else { continue };
         let holder = by_name.entry(name).or_insert_with(|| Holder {
             service: name.to_owned(),
-            stack: stacks.get(name).and_then(|stack| (*stack).clone()),
+            stack: lookup.service_named(name).and_then(|s| s.stack.clone()),
             vips: 0,
             tasks: 0,
             stopping: 0,
@@ -77,8 +74,8 @@ pub(crate) fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
             holder.vips += 1;
         } else {
             holder.tasks += 1;
-            let task = owner.task.as_ref().and_then(|id| tasks.get(id));
-            holder.stopping += u64::from(task.is_some_and(|t| t.is_stopping()));
+            let task = owner.task.as_ref().and_then(|id| lookup.task(id));
+            holder.stopping += u64::from(task.is_some_and(Task::is_stopping));
         }
     }
     let mut holders: Vec<Holder> = by_name.into_values().collect();
@@ -88,10 +85,10 @@ pub(crate) fn holders(snapshot: &Snapshot, owners: &Owners) -> Vec<Holder> {
 }
 
 /// What is held on each node, by host name.
-pub(crate) fn shares(snapshot: &Snapshot, owners: &Owners) -> Vec<NodeShare> {
+pub(crate) fn shares(lookup: &Lookup<'_>, owners: &Owners) -> Vec<NodeShare> {
     let mut by_node: BTreeMap<&NodeId, NodeShare> = BTreeMap::new();
     let mut share = |node, add: fn(&mut NodeShare)| {
-        add(by_node.entry(node).or_insert_with(|| empty_share(snapshot, node)));
+        add(by_node.entry(node).or_insert_with(|| empty_share(lookup, node)));
     };
     for owner in &owners.named {
         let Some(node) = &owner.node else { continue };
@@ -110,8 +107,8 @@ pub(crate) fn shares(snapshot: &Snapshot, owners: &Owners) -> Vec<NodeShare> {
     shares
 }
 
-fn empty_share(snapshot: &Snapshot, id: &NodeId) -> NodeShare {
-    let node = snapshot.nodes.iter().find(|n| n.id == *id);
+fn empty_share(lookup: &Lookup<'_>, id: &NodeId) -> NodeShare {
+    let node = lookup.node(id);
     NodeShare {
         node: id.clone(),
         hostname: node.map(|n| n.hostname.clone()),
@@ -129,9 +126,9 @@ pub(crate) fn duplicates(owners: &Owners) -> Vec<Duplicate> {
 }
 
 /// Tasks that have ended and still list an address of this network, which they hold no more.
-pub(crate) fn ended_tasks(snapshot: &Snapshot, network: &NetworkId) -> u64 {
-    let lists = |t: &&Task| t.addresses_on(network).next().is_some();
-    snapshot.tasks.iter().filter(|t| !t.state.holds_addresses()).filter(lists).count() as u64
+pub(crate) fn ended_tasks(lookup: &Lookup<'_>, network: &NetworkId) -> u64 {
+    let lists = |t: &&&Task| t.addresses_on(network).next().is_some();
+    lookup.tasks_on(network).iter().filter(|t| !t.state.holds_addresses()).filter(lists).count() as u64
 }
 
 /// A holder in a few words.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::seen::{Service, ServiceMode, Snapshot, Task, TaskState};
+use crate::seen::{Lookup, Service, ServiceMode, Snapshot, Task, TaskState};
 
 /// Errors that are listed of one service, at most.
 const LISTED: usize = 5;
@@ -60,23 +60,18 @@ pub(crate) fn errors_of<'a>(service: Option<&str>, tasks: impl Iterator<Item = &
 }
 
 /// The errors of all services that run fewer tasks than they want.
-pub(crate) fn errors_of_short(snapshot: &Snapshot) -> Vec<TaskError> {
-    let short = snapshot.services.iter().filter(|s| is_short(snapshot, s));
-    short
-        .flat_map(|service| {
-            let tasks = snapshot.tasks.iter().filter(|t| t.service.as_ref() == Some(&service.id));
-            errors_of(Some(&service.name), tasks)
-        })
-        .collect()
+pub(crate) fn errors_of_short(snapshot: &Snapshot, lookup: &Lookup<'_>) -> Vec<TaskError> {
+    let short = snapshot.services.iter().filter(|s| is_short(s, lookup.tasks_of(&s.id)));
+    short.flat_map(|s| errors_of(Some(&s.name), lookup.tasks_of(&s.id).iter().copied())).collect()
 }
 
 /// True iff the service wants a task that does not run.
-fn is_short(snapshot: &Snapshot, service: &Service) -> bool {
-    let mut tasks = snapshot.tasks.iter().filter(|t| t.service.as_ref() == Some(&service.id));
-    let waits = |t: &Task| t.is_wanted() && !matches!(t.state, TaskState::Running | TaskState::Complete);
+fn is_short(service: &Service, tasks: &[&Task]) -> bool {
+    let waits = |t: &&Task| t.is_wanted() && !matches!(t.state, TaskState::Running | TaskState::Complete);
+    let running = tasks.iter().filter(|t| t.is_running()).count() as u64;
     match service.mode {
-        ServiceMode::Replicated(n) if (snapshot.running_tasks(&service.id).count() as u64) < n => true,
-        ServiceMode::Global | ServiceMode::Job(_) | ServiceMode::Replicated(_) => tasks.any(waits),
+        ServiceMode::Replicated(wanted) if running < wanted => true,
+        ServiceMode::Global | ServiceMode::Job(_) | ServiceMode::Replicated(_) => tasks.iter().any(waits),
     }
 }
 

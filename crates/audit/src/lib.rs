@@ -42,7 +42,7 @@ pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
     AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, EngineKind, HostAddress, HostFacts,
-    HostRoute, JobMode, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState,
+    HostRoute, JobMode, Lookup, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState,
     ProbeOutcome, Probes, RouteKind, RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId,
     Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateState,
     UpdateStatus, Vip, counts_refused, speaks_counts,

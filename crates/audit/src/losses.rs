@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::holders::{Duplicate, named};
 use crate::owners::Owner;
 use crate::seen::{EndpointMode, Network, NetworkId, Service};
-use crate::waiting::{Waiting, overlays_wanted};
+use crate::waiting::Waiting;
 
 /// Something wrong beyond one task that waits. JSON has its kind with the kind's data, `networks`, and
 /// the sentence as `text`.
@@ -194,7 +194,7 @@ pub(crate) fn losing<'a>(waiting: &Waiting<'a>, service: &Service) -> Option<Los
     if !waiting.waits(&service.name) || service.endpoint == EndpointMode::Dnsrr {
         return None;
     }
-    let networks = overlays_wanted(waiting.snapshot, service);
+    let networks = waiting.overlays_wanted(service);
     let refuses = |n: &Network| !n.is_allocated() || waiting.full(n).is_some();
     // The mesh's address is asked for first, and rolled back correctly: it costs nothing whichever network refuses.
     let (mesh, networks): (Vec<&Network>, Vec<&Network>) = networks.into_iter().partition(|n| n.ingress);
@@ -219,7 +219,7 @@ pub(crate) fn freed<'a>(waiting: &Waiting<'a>, service: &Service) -> Vec<&'a Net
     }
     // The store keeps the address, so what the service lists there is the one that the allocator has freed.
     let has = |id: &NetworkId| service.vips.iter().any(|v| v.network == *id && v.is_given());
-    overlays_wanted(waiting.snapshot, service).into_iter().filter(|n| has(&n.id)).collect()
+    waiting.overlays_wanted(service).into_iter().filter(|n| has(&n.id)).collect()
 }
 
 /// All losses of a snapshot: those of retries, freed virtual addresses, addresses with two holders.
@@ -255,7 +255,7 @@ fn live_vip(waiting: &Waiting<'_>, service: &Service) -> Option<LossKind> {
         let addresses = service.vips.iter().filter(|v| v.network == network.id).filter_map(|v| v.address);
         addresses.map(|address| FreedVip { address, network: network.name.clone() }).collect::<Vec<_>>()
     };
-    let wanted = waiting.waits.iter().filter(|w| w.service == service.name);
+    let wanted = waiting.waits_of(&service.name);
     Some(LossKind::LiveVipFreed {
         service: service.name.clone(),
         addresses: networks.iter().flat_map(on).collect(),

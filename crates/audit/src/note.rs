@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::described::{Described, described};
-use crate::exhaustion::{PoolCounts, load_balancers_unsure};
+use crate::exhaustion::{PoolCounts, balancers_unsure};
 use crate::faults::{causes, pools_have_free};
 use crate::full_because::FullBecause;
 use crate::seen::{Network, NetworkId};
@@ -155,7 +155,7 @@ pub(crate) fn notes(waiting: &Waiting<'_>, network: &Network, pool: &PoolCounts)
     if 0 < pool.owned_but_free {
         notes.push(Note::OwnedButFree { addresses: pool.owned_but_free });
     }
-    let load_balancers = load_balancers_unsure(waiting.snapshot, network, owners);
+    let load_balancers = balancers_unsure(&waiting.lookup, network, owners);
     if pool.full_because.is_some() && 0 < load_balancers {
         notes.push(Note::BalancersUnsure { load_balancers });
     }
@@ -164,7 +164,8 @@ pub(crate) fn notes(waiting: &Waiting<'_>, network: &Network, pool: &PoolCounts)
         let service = waiting.waits.first().map(|w| w.service.clone());
         notes.push(Note::LeaksUnknown { network: network.name.clone(), waiting: service });
     }
-    let stopping = waiting.snapshot.tasks.iter().filter(|t| t.is_stopping_on(&network.id)).count() as u64;
+    let here = waiting.lookup.tasks_on(&network.id).iter();
+    let stopping = here.filter(|t| t.is_stopping()).count() as u64;
     if 0 < stopping {
         notes.push(Note::Stopping { tasks: stopping });
     }

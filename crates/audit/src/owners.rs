@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::seen::{Network, NetworkId, NodeId, Runtime, ServiceId, Snapshot, TaskId, TaskState};
+use crate::seen::{Lookup, Network, NetworkId, NodeId, Runtime, Snapshot, TaskId, TaskState};
 
 /// What an address is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,7 +109,12 @@ impl Owners {
 /// and whatever their desired state; one load balancer per node that has such a task there (engines from 18.09 on,
 /// swarmkit `getNodeNetworks`), and on `ingress` one per node in the store, even an idle one.
 pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
-    let mut named = vips(snapshot, &network.id);
+    owners_among(snapshot, &snapshot.lookup(), network)
+}
+
+/// The same, for one of many networks.
+pub(crate) fn owners_among(snapshot: &Snapshot, lookup: &Lookup<'_>, network: &Network) -> Owners {
+    let mut named = vips(lookup, &network.id);
     let mut load_balancers = BTreeSet::new();
     // On `ingress` every node gets a load balancer when it joins, idle, down and drained ones too (swarmkit
     // `manager/allocator/network.go`, `getNodeNetworks`).
@@ -118,10 +123,7 @@ pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
     }
     // The observed state decides, not the desired one: an address is given back when the task has ended
     // (swarmkit `manager/allocator/network.go`), and a task that has ended still lists what it had.
-    for task in snapshot.tasks.iter().filter(|t| t.state.holds_addresses()) {
-        if !task.is_attached_to(&network.id) {
-            continue;
-        }
+    for task in lookup.tasks_on(&network.id).iter().filter(|t| t.state.holds_addresses()) {
         // From 18.09 on a node gets one with its first task there and keeps it until the last has ended.
         load_balancers.extend(task.node.clone());
         named.extend(task.addresses_on(&network.id).map(|address| Owner {
@@ -130,7 +132,7 @@ pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
                 Runtime::Attachment => OwnerKind::Attachment,
                 Runtime::Container => OwnerKind::Task,
             },
-            service: task.service.as_ref().map(|id| service_name(snapshot, id)),
+            service: task.service.as_ref().map(|id| lookup.service_name(id)),
             task: Some(task.id.clone()),
             node: task.node.clone(),
             state: Some(task.state),
@@ -140,26 +142,16 @@ pub fn owners(snapshot: &Snapshot, network: &Network) -> Owners {
     Owners { named, load_balancers }
 }
 
-fn vips(snapshot: &Snapshot, network: &NetworkId) -> Vec<Owner> {
-    let of_service = |service: &crate::seen::Service| {
-        let name = service.name.clone();
-        let here = service.vips.iter().filter(|v| v.network == *network).filter_map(|v| v.address);
-        here.map(|address| Owner {
-            address,
-            kind: OwnerKind::Vip,
-            service: Some(name.clone()),
-            task: None,
-            node: None,
-            state: None,
-        })
-        .collect::<Vec<_>>()
+fn vips(lookup: &Lookup<'_>, network: &NetworkId) -> Vec<Owner> {
+    let owner = |(service, address): &(&crate::seen::Service, Ipv4Addr)| Owner {
+        address: *address,
+        kind: OwnerKind::Vip,
+        service: Some(service.name.clone()),
+        task: None,
+        node: None,
+        state: None,
     };
-    snapshot.services.iter().flat_map(of_service).collect()
-}
-
-/// The tasks of a removed service outlive it; they are named by its id.
-fn service_name(snapshot: &Snapshot, id: &ServiceId) -> String {
-    snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone())
+    lookup.vips_on(network).iter().map(owner).collect()
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::exhaustion::balancer_patience;
-use crate::seen::{Network, NodeId, Snapshot, Task, TaskId, TaskState};
-use crate::waiting::{Lack, Waiting, has_waited, overlays_of};
+use crate::seen::{Network, NodeId, Task, TaskId, TaskState};
+use crate::waiting::{Lack, Rejected, Waiting, has_waited};
 
 /// A task that waits for an address. `Display` says why; JSON has that sentence as `reason`, next to the cause's data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,32 +124,22 @@ impl fmt::Display for Stuck {
 /// and those that a node will reject.
 pub(crate) fn stuck(waiting: &Waiting<'_>, network: &Network) -> Vec<Stuck> {
     // A task on several networks is listed on each: which of them refuses is for `why` to say.
-    let here = waiting.lacks.iter().filter(|l| l.on.iter().any(|n| n.id == network.id));
-    let without_address = here.map(|lack| entry(waiting, lack.task, cause(waiting, network, lack)));
-    let rejected = waiting.without_balancer().filter(|t| is_on(waiting.snapshot, t, network));
-    let rejected = rejected.map(|task| {
-        let several_networks = 1 < overlays_of(waiting.snapshot, task).len();
-        let rejection = Some(BalancerRejection { node: task.node.clone(), several_networks });
+    let without_address =
+        waiting.lacks_on(&network.id).map(|lack| entry(waiting, lack.task, cause(waiting, network, lack)));
+    let rejected = waiting.rejected_on(&network.id).map(|Rejected { task, on }| {
+        let rejection = Some(BalancerRejection { node: task.node.clone(), several_networks: 1 < on.len() });
         entry(waiting, task, Cause::BalancerMissing { network: network.name.clone(), rejection })
     });
     // A large image shows the same state, so preparing for long counts only on a network with nothing left.
     let nothing_left = waiting.full(network).is_some();
     let patience = balancer_patience(network, waiting.owners(network));
-    let preparing = waiting.snapshot.tasks.iter().filter(|t| {
-        nothing_left
-            && t.state == TaskState::Preparing
-            && t.is_wanted()
-            && is_on(waiting.snapshot, t, network)
-            && has_waited(waiting.snapshot, t.since, patience) == Some(true)
-    });
+    let preparing = waiting
+        .preparing_on(&network.id)
+        .filter(|t| nothing_left && has_waited(waiting.snapshot, t.since, patience) == Some(true));
     let preparing = preparing.map(|task| {
         entry(waiting, task, Cause::BalancerMissing { network: network.name.clone(), rejection: None })
     });
     without_address.chain(rejected).chain(preparing).collect()
-}
-
-fn is_on(snapshot: &Snapshot, task: &Task, network: &Network) -> bool {
-    overlays_of(snapshot, task).iter().any(|n| n.id == network.id)
 }
 
 fn cause(waiting: &Waiting<'_>, network: &Network, lack: &Lack<'_>) -> Cause {
@@ -160,7 +150,7 @@ fn cause(waiting: &Waiting<'_>, network: &Network, lack: &Lack<'_>) -> Cause {
     }
     // A task waits until its service has all of its addresses (swarmkit `taskReadyForNetworkVote`).
     if waiting.waits(service) {
-        let here = waiting.waits.iter().any(|w| w.service == service && w.network == network.id);
+        let here = waiting.waits_of(service).any(|w| w.network == network.id);
         return Cause::VipPending { network: network_name, here };
     }
     // Addresses are given on all networks of a task or on none, so any one of several may be the one that refuses.
@@ -171,9 +161,7 @@ fn cause(waiting: &Waiting<'_>, network: &Network, lack: &Lack<'_>) -> Cause {
 }
 
 fn entry(waiting: &Waiting<'_>, task: &Task, cause: Cause) -> Stuck {
-    let service = task.service.as_ref();
-    let service =
-        service.map(|id| waiting.snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone()));
+    let service = task.service.as_ref().map(|id| waiting.lookup.service_name(id));
     Stuck {
         service: service.unwrap_or_default(),
         task: task.id.clone(),

@@ -1,5 +1,7 @@
 //! Services and tasks that wait for an address.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::seen::{EndpointMode, Network, NetworkId, Service, Snapshot, TaskId, TaskState};
@@ -30,43 +32,46 @@ pub fn waiting_services(snapshot: &Snapshot) -> Vec<VipWait> {
 
 /// The same as [`waiting_services`], for these services on these networks.
 pub fn waits_among(services: &[Service], networks: &[Network]) -> Vec<VipWait> {
-    services.iter().flat_map(|service| waits_of(service, networks)).collect()
+    let by_id = networks.iter().map(|n| (&n.id, n)).collect();
+    let ingress = networks.iter().find(|n| n.ingress);
+    services.iter().flat_map(|service| waits_of(service, &by_id, ingress)).collect()
 }
 
 /// True iff the service publishes through the routing mesh and there is no network for it. The allocator refuses such a
 /// service before it asks for any address (swarmkit `manager/allocator/network.go`, `allocateService`), so that what it
 /// and its tasks wait for says nothing of their networks.
-pub(crate) fn lacks_mesh(service: &Service, networks: &[Network]) -> bool {
-    service.publishes_ingress
-        && service.endpoint == EndpointMode::Vip
-        && !networks.iter().any(|network| network.ingress)
+pub(crate) fn lacks_mesh(service: &Service, ingress: Option<&Network>) -> bool {
+    service.publishes_ingress && service.endpoint == EndpointMode::Vip && ingress.is_none()
 }
 
-fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
+fn waits_of(
+    service: &Service,
+    networks: &HashMap<&NetworkId, &Network>,
+    ingress: Option<&Network>,
+) -> Vec<VipWait> {
     // dnsrr has no virtual address at all; one from before is freed on the switch to it.
     if service.endpoint == EndpointMode::Dnsrr {
         return Vec::new();
     }
     // A port in ingress mode costs an address of the mesh as well (swarmkit `IsIngressNetworkNeeded`).
-    let ingress = networks.iter().find(|n| n.ingress && service.publishes_ingress).map(|n| &n.id);
-    let wanted = service.networks.iter().chain(ingress);
+    let mesh = ingress.filter(|_| service.publishes_ingress).map(|n| &n.id);
+    let wanted = service.networks.iter().chain(mesh);
     let without_vip = |id: &&NetworkId| {
-        let network = networks.iter().find(|n| n.id == **id);
         // A node-local network (`host`, a bridge) gives no VIP.
-        network.is_none_or(Network::is_overlay)
+        networks.get(id).is_none_or(|n| n.is_overlay())
             && !service.vips.iter().any(|v| v.network == **id && v.is_given())
     };
     let lacking: Vec<_> = wanted.filter(without_vip).collect();
     lacking
         .iter()
         .map(|id| {
-            let network = networks.iter().find(|n| n.id == **id);
+            let network = networks.get(id);
             VipWait {
                 service: service.name.clone(),
                 network: (*id).clone(),
                 network_name: network.map(|n| n.name.clone()),
-                network_allocated: network.is_some_and(Network::is_allocated),
-                only_here: lacking.len() == 1 && !lacks_mesh(service, networks),
+                network_allocated: network.is_some_and(|n| n.is_allocated()),
+                only_here: lacking.len() == 1 && !lacks_mesh(service, ingress),
             }
         })
         .collect()
@@ -81,14 +86,19 @@ fn waits_of(service: &Service, networks: &[Network]) -> Vec<VipWait> {
 /// and no event shows.
 pub fn waiting_tasks(snapshot: &Snapshot, network: &NetworkId) -> Vec<(String, TaskId)> {
     // Whatever is desired of it: the allocator goes by the observed state alone.
-    let waiting = snapshot.tasks.iter().filter(|t| t.state == TaskState::New);
+    let waiting: Vec<_> = snapshot.tasks.iter().filter(|t| t.state == TaskState::New).collect();
+    // Most often there is none.
+    if waiting.is_empty() {
+        return Vec::new();
+    }
+    let lookup = snapshot.lookup();
     let on_mesh = snapshot.networks.iter().any(|n| n.ingress && n.id == *network);
-    let named = waiting.filter_map(|task| {
+    let named = waiting.into_iter().filter_map(|task| {
         let Some(id) = &task.service else {
             return task.is_attached_to(network).then(|| (String::new(), task.id.clone()));
         };
         // Without its service a task is not served at all (`allocateTask`).
-        let service = snapshot.service(id)?;
+        let service = lookup.service(id)?;
         let wants = service.networks.contains(network) || (service.publishes_ingress && on_mesh);
         // One that is no longer wanted may be of an earlier specification, on networks that no list shows.
         (wants || !task.is_wanted()).then(|| (service.name.clone(), task.id.clone()))

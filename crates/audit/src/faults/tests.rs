@@ -2,7 +2,7 @@ use ipnet::Ipv6Net;
 use pvcheck_ipam::{Pool, Subnet};
 
 use super::*;
-use crate::seen::{HostAddress, Service, TaskState};
+use crate::seen::{AllocatorCounts, HostAddress, Service, TaskState};
 use crate::testing::{NOW, at, dnsrr, network, service, task, world};
 
 fn bridge(name: &str, subnet: &str) -> Network {
@@ -31,7 +31,11 @@ fn found(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<(&'static str, Ve
         FaultKind::TasksFail { .. } => "fails",
         FaultKind::TooSmall { .. } => "small",
     };
-    faults(snapshot, host).iter().map(|f| (kind(f), f.networks())).collect()
+    all(snapshot, host).iter().map(|f| (kind(f), f.networks())).collect()
+}
+
+fn all(snapshot: &Snapshot, host: Option<&HostFacts>) -> Vec<Fault> {
+    faults(&Waiting::of(snapshot, &AllocatorCounts::default()), host)
 }
 
 fn names(networks: &[&str]) -> Vec<String> {
@@ -84,7 +88,7 @@ fn a_network_without_a_subnet_is_a_fault_once_it_had_time_to_get_one() {
     assert_eq!(found(&with(vec![bare(4)]), None), []);
     assert_eq!(found(&with(vec![bare(5)]), None), [("not allocated", names(&["a"]))]);
     assert_eq!(found(&with(vec![network("a", "")]), None), [("not allocated", names(&["a"]))]);
-    let words = |snapshot: &Snapshot| faults(snapshot, None)[0].to_string();
+    let words = |snapshot: &Snapshot| all(snapshot, None)[0].to_string();
     assert!(words(&with(vec![bare(9)])).contains("the default pools still have free subnets"));
     let mut used_up = with(vec![network("b", "10.0.0.0/24"), bare(9)]);
     used_up.engine.default_pools = vec!["10.0.0.0/24".into()];
@@ -152,14 +156,14 @@ fn only_who_needs_the_mesh_misses_it() {
     snapshot.tasks.push(task("t", "app", TaskState::New, &[]));
     snapshot.services[0].vips = service("app", &[("a", "10.0.1.2")]).vips;
     snapshot.services[0].networks.clear();
-    let why = crate::why(&snapshot, &crate::AllocatorCounts::default(), "app").unwrap();
+    let why = crate::why(&snapshot, &AllocatorCounts::default(), "app").unwrap();
     assert_eq!(why.verdict, crate::Verdict::Network);
     assert!(why.summary.contains("no ingress network"), "{}", why.summary);
 }
 
 #[test]
 fn each_finding_is_read_back_as_what_it_was_written() {
-    let faults = faults(&with(vec![network("a", "10.0.1.0/24"), network("b", "10.0.1.0/24")]), None);
+    let faults = all(&with(vec![network("a", "10.0.1.0/24"), network("b", "10.0.1.0/24")]), None);
     let written = serde_json::to_value(Finding::Fault(faults[0].clone())).unwrap();
     assert_eq!(written["kind"], "subnets_overlap");
     assert_eq!(written["text"], faults[0].to_string());

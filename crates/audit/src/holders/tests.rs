@@ -1,5 +1,6 @@
 use super::*;
 use crate::owners::owners;
+use crate::seen::Snapshot;
 use crate::seen::TaskState;
 use crate::testing::{dnsrr, network, service, task, world};
 
@@ -26,7 +27,7 @@ fn snapshot() -> Snapshot {
 fn holders_are_sorted_by_what_they_hold_then_by_name() {
     let mut snapshot = snapshot();
     let found = |snapshot: &Snapshot| {
-        let holders = holders(snapshot, &owners(snapshot, &snapshot.networks[0]));
+        let holders = holders(&snapshot.lookup(), &owners(snapshot, &snapshot.networks[0]));
         holders
             .into_iter()
             .map(|h| (h.service.clone(), h.stack.clone(), h.vips, h.tasks, h.stopping, h.total()))
@@ -46,7 +47,7 @@ fn holders_are_sorted_by_what_they_hold_then_by_name() {
 #[test]
 fn shares_are_per_node_and_say_which_is_down() {
     let snapshot = snapshot();
-    let shares = shares(&snapshot, &owners(&snapshot, &snapshot.networks[0]));
+    let shares = shares(&snapshot.lookup(), &owners(&snapshot, &snapshot.networks[0]));
     let found: Vec<_> =
         shares.iter().map(|s| (s.hostname.as_deref(), s.down, s.tasks, s.load_balancers)).collect();
     assert_eq!(found, [(Some("host-n1"), false, 2, 1), (Some("host-n2"), true, 1, 1)]);
@@ -57,16 +58,16 @@ fn shares_are_per_node_and_say_which_is_down() {
 fn a_load_balancer_that_has_its_name_is_still_on_its_node() {
     let snapshot = snapshot();
     let mut owners = owners(&snapshot, &snapshot.networks[0]);
-    let before = shares(&snapshot, &owners);
+    let before = shares(&snapshot.lookup(), &owners);
     owners.name_load_balancer(&NodeId::new("n1"), crate::testing::address("10.2.0.9"));
-    assert_eq!(shares(&snapshot, &owners), before);
+    assert_eq!(shares(&snapshot.lookup(), &owners), before);
 }
 
 #[test]
 fn ended_tasks_list_addresses_that_they_do_not_hold() {
     let snapshot = snapshot();
-    assert_eq!(ended_tasks(&snapshot, &NetworkId::new("a")), 1);
-    assert_eq!(ended_tasks(&snapshot, &NetworkId::new("b")), 0);
+    assert_eq!(ended_tasks(&snapshot.lookup(), &NetworkId::new("a")), 1);
+    assert_eq!(ended_tasks(&snapshot.lookup(), &NetworkId::new("b")), 0);
     assert_eq!(duplicates(&owners(&snapshot, &snapshot.networks[0])), []);
 }
 
@@ -78,6 +79,6 @@ fn standalone_containers_have_a_share_of_their_own() {
         let by_hand = task(&format!("c{host}"), "none", TaskState::Running, &[("a", &held)]);
         snapshot.tasks.push(Task { service: None, runtime: crate::seen::Runtime::Attachment, ..by_hand });
     }
-    let shares = shares(&snapshot, &owners(&snapshot, &snapshot.networks[0]));
+    let shares = shares(&snapshot.lookup(), &owners(&snapshot, &snapshot.networks[0]));
     assert_eq!(shares.iter().map(|s| s.attachments).sum::<u64>(), 2);
 }

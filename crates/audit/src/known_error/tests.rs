@@ -40,7 +40,7 @@ fn errors_with(mode: ServiceMode, states: &[TaskState]) -> usize {
     for (n, state) in states.iter().enumerate() {
         world.tasks.push(task(&format!("t{n}"), "app", *state, &[]));
     }
-    let found = errors_of_short(&world);
+    let found = errors_of_short(&world, &world.lookup());
     assert!(found.iter().all(|e| e.service.as_deref() == Some("app")), "{found:?}");
     found.len()
 }
@@ -67,5 +67,5 @@ fn only_a_service_that_runs_too_little_shows_its_errors() {
 fn tasks_of_a_service_that_is_gone_are_no_service_s() {
     let mut world = world();
     world.tasks.push(Task { service: Some(ServiceId::new("gone")), ..failed("e", "no", 1) });
-    assert_eq!(errors_of_short(&world), []);
+    assert_eq!(errors_of_short(&world, &world.lookup()), []);
 }

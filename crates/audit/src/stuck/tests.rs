@@ -1,5 +1,6 @@
 use super::*;
 use crate::seen::AllocatorCounts;
+use crate::seen::Snapshot;
 use crate::testing::{NOW, at, dnsrr, network, owned_full, rejected, service, task, world};
 
 fn found(snapshot: &Snapshot, name: &str) -> Vec<Stuck> {

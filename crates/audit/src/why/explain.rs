@@ -13,7 +13,7 @@ use crate::losses::{Loss, losses};
 use crate::seen::{
     AllocatorCounts, Probes, Service, ServiceMode, Snapshot, TaskState, UpdateState, UpdateStatus,
 };
-use crate::waiting::{Waiting, overlays_wanted};
+use crate::waiting::Waiting;
 
 /// Explains why a service, or one task, does not run: by name, by id, or by the beginning of an id.
 ///
@@ -39,12 +39,12 @@ pub fn why_probed(
     let waiting = Waiting::probed(snapshot, counts, probes);
     let (service, task) = match subject(snapshot, asked)? {
         Subject::Service(service) => (Some(service), None),
-        Subject::Task(task) => (task.service.as_ref().and_then(|id| snapshot.service(id)), Some(task)),
+        Subject::Task(task) => (task.service.as_ref().and_then(|id| waiting.lookup.service(id)), Some(task)),
     };
     let case = Case { waiting: &waiting, service, task };
     let decision = decide(&case);
     let remedies = remedies::remedies(&case, &decision);
-    let first = service.map(|s| service_link(snapshot, s));
+    let first = service.map(|s| service_link(&waiting, s));
     let update = service.and_then(|s| s.update.as_ref()).filter(|u| u.state != UpdateState::Completed);
     let update_link = service.zip(update).map(|(s, u)| update_link(&s.name, u));
     let name = service.map(|s| s.name.clone());
@@ -75,13 +75,13 @@ fn concerning(waiting: &Waiting<'_>, service: Option<&Service>, decision: &Decis
     let mut found: Vec<Finding> =
         losses_of(waiting, service, decision).into_iter().map(Finding::Loss).collect();
     let Some(service) = service else { return found };
-    let on: Vec<&str> = overlays_wanted(waiting.snapshot, service).iter().map(|n| n.name.as_str()).collect();
+    let on: Vec<&str> = waiting.overlays_wanted(service).iter().map(|n| n.name.as_str()).collect();
     // Without the host: its facts are for the audit, and a saved snapshot has them apart.
     let here = |f: &Fault| match &f.kind {
         FaultKind::IngressMissing { services } => services.contains(&service.name),
         _ => f.networks().iter().any(|n| on.contains(&n.as_str())),
     };
-    found.extend(faults(waiting.snapshot, None).into_iter().filter(here).map(Finding::Fault));
+    found.extend(faults(waiting, None).into_iter().filter(here).map(Finding::Fault));
     found
 }
 
@@ -129,14 +129,15 @@ fn update_link(service: &str, update: &UpdateStatus) -> Link {
     }
 }
 
-fn service_link(snapshot: &Snapshot, service: &Service) -> Link {
+fn service_link(waiting: &Waiting<'_>, service: &Service) -> Link {
+    let snapshot = waiting.snapshot;
     let running = snapshot.running_tasks(&service.id).count();
     let state = match service.mode {
         ServiceMode::Replicated(n) => format!("{running} of {n} tasks run"),
         ServiceMode::Global => format!("{running} tasks run, one per node is wanted"),
         ServiceMode::Job(mode) => JobTasks::of(snapshot, service, mode).to_string(),
     };
-    let names: Vec<&str> = overlays_wanted(snapshot, service).iter().map(|n| n.name.as_str()).collect();
+    let names: Vec<&str> = waiting.overlays_wanted(service).iter().map(|n| n.name.as_str()).collect();
     let fact = match names.as_slice() {
         [] => "it is on no overlay".to_owned(),
         names => format!("it is on {}", names.join(", ")),

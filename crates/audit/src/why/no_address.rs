@@ -11,7 +11,7 @@ use crate::faults::{causes, pools_have_free};
 use crate::full_because::FullBecause;
 use crate::losses::names;
 use crate::seen::{Network, Service, Task, TaskState};
-use crate::waiting::{Waiting, has_waited, lacked_balancer, overlays_of, overlays_wanted};
+use crate::waiting::{Waiting, has_waited, lacked_balancer};
 use crate::waits::{lacks_mesh, waiting_services};
 
 /// The decision if the service lacks a virtual address.
@@ -30,7 +30,7 @@ pub(super) fn for_vip<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
         let summary = format!("service {} changed a moment ago; ask again in some seconds", service.name);
         return Some(Decision::new(Verdict::Unknown, summary, task));
     }
-    let wanted = overlays_wanted(snapshot, service);
+    let wanted = case.waiting.overlays_wanted(service);
     let lacking = |n: &&&Network| waits.iter().any(|w| w.network == n.id);
     let on: Vec<&Network> = wanted.iter().filter(lacking).copied().collect();
     // Its network was removed, or is node-local: the allocator can give nothing there, ever.
@@ -79,7 +79,8 @@ pub(super) fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     let snapshot = case.waiting.snapshot;
     // A rejected task that is asked about is explained even if another has replaced it since.
     let asked = case.task.filter(|t| lacked_balancer(t));
-    let rejected = asked.or_else(|| case.waiting.without_balancer().find(|t| case.is_about(t)));
+    let rejected =
+        asked.or_else(|| case.waiting.without_balancer.iter().map(|r| r.task).find(|t| case.is_about(t)));
     let slow = |task: &Task, network: &Network| {
         let patience = balancer_patience(network, case.waiting.owners(network));
         has_waited(snapshot, task.since, patience) == Some(true)
@@ -93,7 +94,7 @@ pub(super) fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     let task = rejected.or(preparing)?;
     let full = full_ones(case.waiting, task);
     // The node does not say which network it means; where none is known to be full it may be any.
-    let on = if full.is_empty() { overlays_of(snapshot, task) } else { full };
+    let on = if full.is_empty() { case.waiting.overlays_of(task) } else { full };
     if on.is_empty() {
         return None;
     }
@@ -109,7 +110,7 @@ pub(super) fn for_balancer<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
 /// The decision if the service publishes through the routing mesh and there is no `ingress` network.
 pub(super) fn for_ingress<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
     let snapshot = case.waiting.snapshot;
-    let service = case.service.filter(|s| lacks_mesh(s, &snapshot.networks))?;
+    let service = case.service.filter(|s| lacks_mesh(s, case.waiting.lookup.ingress()))?;
     // One that has its addresses from before, and whose tasks have theirs, goes on running.
     let task = case.tasks().find(|t| t.state == TaskState::New && t.is_wanted());
     if task.is_none() && !waiting_services(snapshot).iter().any(|w| w.service == service.name) {
@@ -126,7 +127,7 @@ pub(super) fn for_ingress<'a>(case: &Case<'a>) -> Option<Decision<'a>> {
 
 /// The networks of a task that are full by other evidence than a rejected task, which may be this very one.
 fn full_ones<'a>(waiting: &Waiting<'a>, task: &Task) -> Vec<&'a Network> {
-    let mut networks = overlays_of(waiting.snapshot, task);
+    let mut networks = waiting.overlays_of(task);
     networks.retain(|n| {
         let full = waiting.full(n);
         full.is_some_and(|f| !matches!(f, FullBecause::BalancerMissing { .. }))
@@ -245,7 +246,7 @@ fn oldest_wait(waiting: &Waiting<'_>, on: &[&Network]) -> Option<Timestamp> {
     let tasks = waiting.lacks.iter().filter(|l| l.on.iter().any(|n| here(n.id.clone())));
     let tasks = tasks.filter_map(|l| l.task.since);
     let services = waiting.waits.iter().filter(|w| here(w.network.clone()));
-    let services = services.filter_map(|w| waiting.snapshot.service_named(&w.service)?.updated);
+    let services = services.filter_map(|w| waiting.lookup.service_named(&w.service)?.updated);
     tasks.chain(services).min()
 }
 

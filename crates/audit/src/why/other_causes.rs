@@ -9,7 +9,7 @@ use super::remedy::RemedyKind;
 use super::update;
 use crate::seen::{Network, NodeState, Service, ServiceMode, Task, TaskState};
 use crate::subnets::overlaps;
-use crate::waiting::{PATIENCE, has_waited, lacked_balancer, overlays_wanted};
+use crate::waiting::{PATIENCE, has_waited, lacked_balancer};
 
 /// How long a task may take from its node to its start before that is worth a word. Images take their time.
 const SLOW: SignedDuration = SignedDuration::from_secs(30);
@@ -183,7 +183,7 @@ fn another_subnet(case: &Case<'_>, service: &Service, error: &str) -> Vec<Remedy
     let is_overlapping = |n: &&&Network| {
         overlapping.iter().any(|o| o.network == n.name || (o.other_is_overlay && o.other == n.name))
     };
-    let on = overlays_wanted(snapshot, service);
+    let on = case.waiting.overlays_wanted(service);
     let Some(network) = on.iter().find(is_overlapping) else { return Vec::new() };
     let network = || network.name.clone();
     vec![

@@ -69,7 +69,7 @@ fn stop_losing(case: &Case<'_>) -> Option<RemedyKind> {
     let service = case.service?;
     let freed = freed(case.waiting, service);
     if !freed.is_empty() {
-        let waits = case.waiting.waits.iter().filter(|w| w.service == service.name);
+        let waits = case.waiting.waits_of(&service.name);
         return Some(RemedyKind::TakeUpdateBack {
             service: service.name.clone(),
             freed_on: names(&freed),
@@ -139,7 +139,7 @@ fn removals(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     let own_stack = case.service.and_then(|s| s.stack.as_deref());
     for holder in &network.holders {
         // Services that are gone already give their addresses back by themselves.
-        let Some(service) = case.waiting.snapshot.service_named(&holder.service) else { continue };
+        let Some(service) = case.waiting.lookup.service_named(&holder.service) else { continue };
         let stack = service.stack.as_deref();
         if case.service.is_some_and(|s| s.name == service.name) || (stack.is_some() && stack == own_stack) {
             continue;
@@ -164,7 +164,7 @@ fn removals(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
 fn down_nodes(case: &Case<'_>, network: &WaitedOn) -> Vec<RemedyKind> {
     let snapshot = case.waiting.snapshot;
     let Some(overlay) = snapshot.overlay(&network.name) else { return Vec::new() };
-    let shares = shares(snapshot, case.waiting.owners(overlay));
+    let shares = shares(&case.waiting.lookup, case.waiting.owners(overlay));
     let down = shares.into_iter().filter(|s| s.down);
     down.map(|s| RemedyKind::RemoveNode {
         addresses: s.tasks + s.attachments + s.load_balancers,

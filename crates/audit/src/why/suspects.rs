@@ -3,7 +3,7 @@
 use pvcheck_ipam::Subnet;
 use serde::{Deserialize, Serialize};
 
-use crate::exhaustion::load_balancers_unsure;
+use crate::exhaustion::balancers_unsure;
 use crate::full_because::{FullBecause, full_because_json};
 use crate::holders::{Holder, holders};
 use crate::owners::OwnerKind;
@@ -95,9 +95,9 @@ pub(crate) fn waited_on(waiting: &Waiting<'_>, network: &Network, because: Optio
         owned: owners.total(),
         leaked: pool.leaked,
         free: pool.free,
-        holders: holders(waiting.snapshot, owners),
+        holders: holders(&waiting.lookup, owners),
         load_balancers: owners.count(OwnerKind::LoadBalancer),
-        load_balancers_unsure: load_balancers_unsure(waiting.snapshot, network, owners),
+        load_balancers_unsure: balancers_unsure(&waiting.lookup, network, owners),
         attachments: owners.count(OwnerKind::Attachment),
         full_because: pool.full_because,
     }

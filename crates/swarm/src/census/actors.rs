@@ -174,8 +174,9 @@ fn leader(look: &Snapshot) -> Option<NodeId> {
 
 /// Every task of others that lists the network, and whether it holds what it lists.
 fn tasks_of(look: &Snapshot, network: &Network, names: &Names) -> BTreeSet<(TaskId, bool)> {
+    let lookup = look.lookup();
     let ours = |task: &&Task| {
-        let service = task.service.as_ref().and_then(|id| look.service(id));
+        let service = task.service.as_ref().and_then(|id| lookup.service(id));
         service.is_some_and(|s| names.is_ours(&s.name))
     };
     let here = look.tasks.iter().filter(|t| t.is_attached_to(&network.id) && !ours(t));

@@ -49,7 +49,8 @@ pub(super) fn moving(snapshot: &Snapshot) -> Vec<String> {
         (task.is_stopping() && task.node.is_some()) || (starts && task.is_wanted())
     });
     let of = on_its_way.filter_map(|task| task.service.as_ref());
-    let named = of.map(|id| snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone()));
+    let lookup = snapshot.lookup();
+    let named = of.map(|id| lookup.service_name(id));
     named.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 

@@ -31,7 +31,8 @@ impl Inventory {
     pub(super) async fn read(engine: &Engine, run: &RunId) -> Result<Self, CallError> {
         let listed = nodes(engine).await?;
         let snapshot = engine.snapshot().await?;
-        let named = |id: &ServiceId| snapshot.service(id).map_or_else(|| id.to_string(), |s| s.name.clone());
+        let lookup = snapshot.lookup();
+        let named = |id: &ServiceId| lookup.service_name(id);
         let running = snapshot.tasks.iter().filter(|t| t.state == TaskState::Running);
         let tasks = running.clone().map(|t| {
             let service = t.service.as_ref().map_or_else(|| "an attached container".to_owned(), named);
