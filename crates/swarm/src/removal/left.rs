@@ -22,6 +22,8 @@ pub enum PartKind {
     Secret,
     /// A config.
     Config,
+    /// A stack as a whole.
+    Stack,
     /// The tasks of a stack that has no network of its own.
     Tasks,
 }
@@ -34,6 +36,7 @@ impl PartKind {
             Self::Network => "network",
             Self::Secret => "secret",
             Self::Config => "config",
+            Self::Stack => "stack",
             Self::Tasks => "tasks",
         }
     }
@@ -79,6 +82,11 @@ pub enum LeftReason {
         /// The service's name.
         service: String,
     },
+    /// All that was seen of it is removed, and what a list may have lacked could not be looked for again.
+    NotSeenAgain {
+        /// The call and why it failed.
+        error: String,
+    },
     /// Tasks that would lose addresses did not stop in time.
     TasksStop {
         /// Their number, by observed state.
@@ -123,6 +131,9 @@ impl fmt::Display for LeftReason {
             Self::Created => f.write_str("created, and not known to be gone"),
             Self::Listed => f.write_str("still listed"),
             Self::Refused { error } => f.write_str(error),
+            Self::NotSeenAgain { error } => {
+                write!(f, "whether all of it is gone could not be seen, run the removal again: {error}")
+            }
             Self::UsedBy { service } => write!(f, "service {service} uses it, so it was left in place"),
             Self::TasksStop { tasks, waited_secs, networks_kept } => {
                 let states = tasks.iter().map(|(state, n)| format!("{n} {}", state.word()));
@@ -173,6 +184,10 @@ mod tests {
             (left(PartKind::Service, LeftReason::Listed), "service x"),
             (left(PartKind::Config, LeftReason::Created), "config x"),
             (left(PartKind::Secret, refused), "secret x: the engine answered 500"),
+            (
+                left(PartKind::Stack, LeftReason::NotSeenAgain { error: "no leader".into() }),
+                "stack x: whether all of it is gone could not be seen, run the removal again: no leader",
+            ),
             (
                 left(PartKind::Network, LeftReason::UsedBy { service: "guest".into() }),
                 "network x: service guest uses it, so it was left in place",

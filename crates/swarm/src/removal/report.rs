@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::left::Left;
+use super::left::{Left, LeftReason, PartKind};
 use super::order::Order;
 use crate::engine::CallError;
 
@@ -40,6 +40,14 @@ pub struct StackRemoval {
 }
 
 impl StackRemoval {
+    /// Notes that a second look failed. Where parts are left, those say enough.
+    pub(super) fn not_seen_again(&mut self, error: &CallError) {
+        if self.left.is_empty() {
+            let why = LeftReason::NotSeenAgain { error: error.to_string() };
+            self.left.push(Left { kind: PartKind::Stack, name: self.stack.clone(), why });
+        }
+    }
+
     /// Adds what a second pass over the same stack did.
     pub(super) fn add(&mut self, more: Self) {
         self.services += more.services;

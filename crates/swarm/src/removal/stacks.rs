@@ -39,23 +39,26 @@ pub async fn remove_stacks(
     let mut done = remover.remove_all(&parts).await;
     // Docker's order does not look twice, and is here to show what it does.
     if options.order == Order::Drained {
-        let unseen = second_look(op.engine, &parts).await;
-        if unseen.iter().any(|parts| !parts.is_empty()) {
-            let rest = remover.remove_all(&unseen).await;
-            done.iter_mut().zip(rest).for_each(|(done, rest)| done.add(rest));
+        match second_look(op.engine, &parts).await {
+            Ok(unseen) if unseen.iter().all(Parts::is_empty) => {}
+            Ok(unseen) => {
+                let rest = remover.remove_all(&unseen).await;
+                done.iter_mut().zip(rest).for_each(|(done, rest)| done.add(rest));
+            }
+            Err(error) => done.iter_mut().for_each(|done| done.not_seen_again(&error)),
         }
     }
     Ok(done)
 }
 
-/// What the first look lacked. Without an answer nothing speaks against the first, which was one.
-async fn second_look(engine: &Engine, seen: &[Parts]) -> Vec<Parts> {
-    for _ in 0..LOOKS {
+/// What the first look lacked.
+async fn second_look(engine: &Engine, seen: &[Parts]) -> Result<Vec<Parts>, CallError> {
+    for _ in 1..LOOKS {
         if let Ok(unseen) = parts_beyond(engine, seen).await {
-            return unseen;
+            return Ok(unseen);
         }
     }
-    Vec::new()
+    parts_beyond(engine, seen).await
 }
 
 /// Splits names into stacks that exist and stacks that do not, for callers to which an unknown name is not an error. A

@@ -416,3 +416,46 @@ async fn a_wait_survives_a_list_that_fails_and_reports_each_number_of_tasks_once
     let different: BTreeSet<&String> = steps.iter().collect();
     assert_eq!(different.len(), steps.len(), "{steps:?}");
 }
+
+/// One list that lacks the tasks must not be taken for their end: removed under a task that stops, a network keeps the
+/// other addresses of that task from coming back.
+#[tokio::test]
+async fn tasks_that_one_list_lacks_are_waited_for() {
+    let mut model = with_shared("10.90.0.0/24");
+    model.create_network(&NetworkDraft::overlay("own").label(STACK_LABEL, "web").json()).unwrap();
+    let app = ServiceDraft::new("web_app").stack("web").on("own").on("shared").replicas(2);
+    service(&mut model, app.stops_in(Duration::from_millis(700)));
+    let sim = start(model);
+    let engine = connect(&sim).await;
+    let watch = |progress: Progress| {
+        if matches!(progress, Progress::Removing { what: "service", .. }) {
+            let lacking = FaultRule::new(Fault::Answer { body: "[]" });
+            sim.inject(lacking.method("GET").path("/tasks").times(1));
+        }
+    };
+    let run = RunId::unique();
+    let op = Operation::new(&engine, permit(), &run, &watch);
+    let done = remove_stacks(op, &["web".into()], &RemovalOptions::default()).await.unwrap();
+    assert_eq!((done[0].networks, done[0].left.len()), (1, 0), "{done:?}");
+    until("all tasks are gone", || tasks(&sim) == 0).await;
+    assert_eq!(truth(&sim, "shared").leaked, NO_ADDRESS);
+}
+
+#[tokio::test]
+async fn a_stack_that_cannot_be_looked_at_again_is_not_said_to_be_gone() {
+    let sim = of_every_kind();
+    let engine = connect(&sim).await;
+    // After all that was seen of it is removed.
+    let watch = |progress: Progress| {
+        if matches!(progress, Progress::Removing { what: "config", .. }) {
+            sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("GET").path("/services"));
+        }
+    };
+    let run = RunId::unique();
+    let op = Operation::new(&engine, permit(), &run, &watch);
+    let done = remove_stacks(op, &["web".into()], &RemovalOptions::default()).await.unwrap();
+    assert_eq!((done[0].services, done[0].networks, done[0].stored), (1, 1, 2), "{done:?}");
+    let [left] = done[0].left.as_slice() else { panic!("{done:?}") };
+    assert_eq!((left.kind, left.name.as_str()), (PartKind::Stack, "web"));
+    assert!(matches!(&left.why, LeftReason::NotSeenAgain { error } if error.contains("500")), "{left}");
+}
