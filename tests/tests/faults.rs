@@ -44,6 +44,9 @@ const BREAKS: [Fault; 17] = [
     Fault::Restart { down: Duration::from_millis(300) },
 ];
 
+/// What reads takes no longer than it takes to say so.
+const READ: Cases = Cases { short: BREAKS.len(), long: 2 * BREAKS.len() };
+
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 /// Everything that is not a run's, by kind and id, and the running tasks of the resident service.
 type Others = BTreeSet<String>;
@@ -237,11 +240,19 @@ fn strip(value: &mut Value) {
     }
 }
 
-/// `runs` cases spread over the calls of a command, each with the next break. In long rounds two at each call, which is a
-/// tenth of what the embedded engine is given (`crates/swarm/tests/every_fault`), and of these the share of one lane.
-fn spread(runs: usize, (lane, lanes): (usize, usize)) -> impl Fn(usize) -> Vec<(usize, Fault)> {
+/// How many cases there are of an operation: some in short rounds, in long ones a tenth of what the embedded engine is
+/// given (`every_fault` in `crates/swarm/tests` and `crates/gates/tests`). A real engine takes its time to stop a task,
+/// and a removal asks for its tasks some hundred times, so that a case at each call would be the same one over and over.
+#[derive(Clone, Copy)]
+struct Cases {
+    short: usize,
+    long: usize,
+}
+
+/// Cases spread evenly over the calls of a command, each with the next break; of these the share of one lane.
+fn spread(cases: Cases, (lane, lanes): (usize, usize)) -> impl Fn(usize) -> Vec<(usize, Fault)> {
     move |calls| {
-        let runs = if long() { calls * 2 } else { runs };
+        let runs = if long() { cases.long } else { cases.short };
         let case = |i: usize| (i * calls / runs, BREAKS[i % BREAKS.len()]);
         (0..runs).map(case).skip(lane).step_by(lanes).collect()
     }
@@ -293,12 +304,17 @@ fn readings(lane: (usize, usize)) -> Outcome {
     ];
     for words in reads {
         let since = Instant::now();
-        say(test, words, rig.break_calls(words, spread(BREAKS.len(), lane), || Ok(()))?, since)?;
+        say(test, words, rig.break_calls(words, spread(READ, lane), || Ok(()))?, since)?;
     }
-    for method in ["cursor", "bulk"] {
+    for (method, long) in [("cursor", 221), ("bulk", 157)] {
         let since = Instant::now();
         let words = ["census", SMALL, "--method", method, "--deadline", "30s"];
-        say(test, &words, rig.break_calls(&words, spread(10, lane), || rig.clean())?, since)?;
+        say(
+            test,
+            &words,
+            rig.break_calls(&words, spread(Cases { short: 10, long }, lane), || rig.clean())?,
+            since,
+        )?;
     }
     rig.clean()?;
     rig.lab.down()?;
@@ -311,19 +327,29 @@ fn removals(lane: (usize, usize)) -> Outcome {
     let Some(rig) = Rig::up(test)? else { return Ok(()) };
     let since = Instant::now();
     let words = ["sweep", "--apply"];
-    say(test, &words, rig.break_calls(&words, spread(8, lane), || litter(&rig))?, since)?;
+    say(
+        test,
+        &words,
+        rig.break_calls(&words, spread(Cases { short: 8, long: 194 }, lane), || litter(&rig))?,
+        since,
+    )?;
     let since = Instant::now();
     let words = ["stack", "rm", "app", "--apply"];
     let app = || {
         rig.clean()?;
         deploy(&rig.lab, &["app".into()], Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })
     };
-    say(test, &words, rig.break_calls(&words, spread(3, lane), app)?, since)?;
+    say(test, &words, rig.break_calls(&words, spread(Cases { short: 3, long: 76 }, lane), app)?, since)?;
     let since = Instant::now();
     let words =
         ["churn", NETWORK, "--image", IMAGE, "--stacks", "1", "--replicas", "1", "--rounds", "1", "--apply"];
     let all = [&words[..], &["--", "sh", "-c", STOPS_AT_ONCE]].concat();
-    say(test, &words, rig.break_calls(&all, spread(3, lane), || rig.clean())?, since)?;
+    say(
+        test,
+        &words,
+        rig.break_calls(&all, spread(Cases { short: 3, long: 631 }, lane), || rig.clean())?,
+        since,
+    )?;
     rig.clean()?;
     rig.lab.down()?;
     Ok(())
@@ -335,13 +361,13 @@ fn gates(lane: (usize, usize)) -> Outcome {
     let Some(rig) = Rig::up(test)? else { return Ok(()) };
     let gate = Gate::new(&rig)?;
     let config = gate.config.to_str().ok_or("a path that is no text")?;
-    for (words, runs) in [
-        (&["gate", "run", "pvcheck.m1", "--probe"][..], 3),
-        (&["gate", "run", "pvcheck.m2", "--apply"][..], 1),
+    for (words, cases) in [
+        (&["gate", "run", "pvcheck.m1", "--probe"][..], Cases { short: 3, long: 141 }),
+        (&["gate", "run", "pvcheck.m2", "--apply"][..], Cases { short: 1, long: 586 }),
     ] {
         let since = Instant::now();
         let all = [words, &["--config", config]].concat();
-        say(test, words, rig.break_gate(&all, spread(runs, lane))?, since)?;
+        say(test, words, rig.break_gate(&all, spread(cases, lane))?, since)?;
     }
     rig.clean()?;
     rig.lab.down()?;
