@@ -3,7 +3,8 @@
 //!
 //! Most sequences make services that no node can run: their tasks get addresses and stay `pending`, so a step costs some
 //! ms. The short round is one engine and some sequences. `PVCHECK_SEQUENCES` sets their number, `PVCHECK_STEPS` how long
-//! they are, `PVCHECK_SEED` where they begin: a difference names its seed. It is the time of day in long rounds. docs/embedded.md has what differs on purpose.
+//! they are, `PVCHECK_SEED` where they begin: a difference names its seed. It is the time of day in long rounds.
+//! docs/embedded.md has what differs on purpose.
 
 #[path = "differential/log.rs"]
 mod log;

@@ -41,7 +41,8 @@ pub(super) struct Spoilt {
     flushed: bool,
 }
 
-/// Lets what was given so far be written before a connection ends.
+/// False the first time it is asked, and has the task woken again: hyper writes what it was given when a body has nothing more
+/// at the moment, and drops it when the body ends with an error. So bytes that came before a cut are seen by the client.
 fn flush_once(flushed: &mut bool, context: &Context<'_>) -> bool {
     let before = std::mem::replace(flushed, true);
     if !before {

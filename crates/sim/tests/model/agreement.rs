@@ -4,7 +4,7 @@
 use pvcheck_sim::{Engine, Model, ServiceDraft, Settings};
 use serde_json::{Value, json};
 
-use crate::support::{SECOND, force_update, get, in_state, logged, network, refused, truth};
+use crate::support::{SECOND, call, force_update, get, in_state, logged, network, refused, truth};
 
 /// Tasks that no node can run.
 fn nowhere(name: &str) -> ServiceDraft {
@@ -206,4 +206,45 @@ fn tasks_that_a_new_leader_restores_are_not_outdated_by_their_endpoint() {
     model.scale_service("web", 5).expect("there");
     model.advance(SECOND);
     assert_eq!((in_state(&mut model, "shutdown").len(), update_state(&mut model, "web")), (2, Value::Null));
+}
+
+/// swarmkit `manager/allocator/network.go`, `updatePortsInHostPublishMode`: a service that needs no address has its new ports
+/// written to its endpoint all the same. Its tasks would else differ from it for ever, and go with every update.
+#[test]
+fn new_ports_of_a_service_without_addresses_replace_its_tasks_once() {
+    let mut model = Model::new();
+    create(&mut model, nowhere("web").dnsrr().publish(80, 8080, "host").json());
+    model
+        .change_service("web", |raw| raw["EndpointSpec"]["Ports"][0]["PublishedPort"] = json!(81))
+        .expect("there");
+    model.advance(SECOND);
+    assert_eq!(get(&mut model, "/services/web")["Endpoint"]["Ports"][0]["PublishedPort"], 81);
+    assert_eq!(in_state(&mut model, "shutdown").len(), 1);
+    model.scale_service("web", 2).expect("there");
+    model.advance(SECOND);
+    assert_eq!((in_state(&mut model, "pending").len(), in_state(&mut model, "shutdown").len()), (2, 1));
+}
+
+/// swarmkit `manager/orchestrator/task.go`, `IsTaskDirty` goes by the version of the specification first, and a rollback
+/// (`manager/orchestrator/update/updater.go`, `rollbackUpdate`) goes back to the former one: tasks that the update had not
+/// reached are not outdated by it.
+#[test]
+fn a_rollback_leaves_the_tasks_that_the_update_had_not_reached() {
+    let mut model = Model::new();
+    let mut body = nowhere("web").replicas(3).json();
+    body["UpdateConfig"] = json!({"Parallelism": 1, "Delay": 3_600_000_000_000_u64});
+    create(&mut model, body);
+    let before = in_state(&mut model, "pending");
+    force_update(&mut model, "web", 1);
+    model.advance(SECOND);
+    let updated = in_state(&mut model, "pending");
+    assert_eq!(before.iter().filter(|id| updated.contains(id)).count(), 2, "one is replaced");
+    let index = get(&mut model, "/services/web")["Version"]["Index"].clone();
+    let spec = get(&mut model, "/services/web")["PreviousSpec"].clone();
+    let (status, told) =
+        call(&mut model, "POST", &format!("/services/web/update?version={index}&rollback=previous"), &spec);
+    assert_eq!(status, 200, "{told}");
+    model.advance(SECOND);
+    let after = in_state(&mut model, "pending");
+    assert_eq!((after.len(), before.iter().filter(|id| after.contains(id)).count()), (3, 2));
 }

@@ -85,8 +85,7 @@ fn from_ledger(
 }
 
 /// The runs of which anything is left in the Swarm, each with its parts, as two looks in a row show them: that nothing is
-/// left must not rest on one list. A run whose only trace is a held, resumable lock is
-/// at work and not among them.
+/// left must not rest on one list. A run whose only trace is a held, resumable lock is at work and not among them.
 ///
 /// # Errors
 /// If a call fails.
