@@ -1,6 +1,6 @@
 //! A network's owners, summed up: by service, by node, and by address where two have the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ pub struct Duplicate {
 
 /// What each service holds, largest first, then by name.
 pub(crate) fn holders(lookup: &Lookup<'_>, owners: &Owners) -> Vec<Holder> {
-    let mut by_name: BTreeMap<&str, Holder> = BTreeMap::new();
+    let mut by_name: HashMap<&str, Holder> = HashMap::new();
     for owner in owners.named.iter().filter(|o| o.kind != OwnerKind::Attachment) {
         // A load balancer that has been named has no service either.
         let Some(name) = owner.service.as_deref() else { continue };
@@ -79,8 +79,7 @@ pub(crate) fn holders(lookup: &Lookup<'_>, owners: &Owners) -> Vec<Holder> {
         }
     }
     let mut holders: Vec<Holder> = by_name.into_values().collect();
-    // The sort is stable, so equal ones stay in the order of their names.
-    holders.sort_by_key(|h| std::cmp::Reverse(h.total()));
+    holders.sort_by(|a, b| b.total().cmp(&a.total()).then_with(|| a.service.cmp(&b.service)));
     holders
 }
 

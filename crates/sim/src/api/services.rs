@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::Call;
 use super::defaults::filled;
 use super::filters::Filters;
+use super::{Call, Response};
 use crate::id::ServiceId;
 use crate::model::Model;
 use crate::object::{Blob, BlobKind, Meta, Service, Update};
@@ -16,7 +16,7 @@ use crate::state::TaskState;
 const STATUS_API_MINOR: u32 = 41;
 
 impl Model {
-    pub(super) fn services_json(&self, call: &Call<'_>) -> Result<Value, Refusal> {
+    pub(super) fn services_response(&self, call: &Call<'_>) -> Result<Response, Refusal> {
         let filters = Filters::of(call, &["id", "label", "mode", "name", "runtime"])?;
         let passes = |service: &&Service| {
             filters.passes("name", |name| service.spec.name.starts_with(name))
@@ -33,7 +33,7 @@ impl Model {
             }
             value
         });
-        Ok(Value::Array(shown.collect()))
+        Ok(Response::list(shown))
     }
 
     pub(super) fn service_inspect(&self, call: &Call<'_>, term: &str) -> Result<Value, Refusal> {
