@@ -428,3 +428,19 @@ fn status_is_for_api_1_52_and_later_of_29_only() {
         }
     }
 }
+
+/// A list writes once what its tasks share; nobody may see that.
+#[test]
+fn a_task_is_the_same_in_a_list_and_by_itself() {
+    let mut model = world();
+    service(&mut model, ServiceDraft::new("web").on("net").replicas(2).publish(80, 8080, "host"));
+    service(&mut model, ServiceDraft::new("job").on("net").replicated_job(2, 3));
+    service(&mut model, ServiceDraft::new("lonely").constraint("node.labels.pvcheck==none"));
+    let list = get(&mut model, "/tasks");
+    let listed = list.as_array().expect("a list");
+    assert!(5 <= listed.len(), "{list}");
+    for task in listed {
+        let id = task["ID"].as_str().expect("an id");
+        assert_eq!(get(&mut model, &format!("/tasks/{id}")), *task);
+    }
+}
