@@ -26,8 +26,15 @@ pub struct Lookup<'a> {
     attached: HashMap<&'a NetworkId, Vec<&'a Task>>,
 }
 
+impl Snapshot {
+    /// Its parts by id, by name and by network, for what looks up many of them.
+    pub fn lookup(&self) -> Lookup<'_> {
+        Lookup::of(self)
+    }
+}
+
 impl<'a> Lookup<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+    fn of(snapshot: &'a Snapshot) -> Self {
         let mut all = Self {
             nodes: first_of(snapshot.nodes.iter().map(|n| (&n.id, n))),
             networks: first_of(snapshot.networks.iter().map(|n| (&n.id, n))),

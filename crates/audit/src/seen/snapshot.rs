@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::ids::{NodeId, ServiceId};
-use super::lookup::Lookup;
 use super::network::Network;
 use super::node::Node;
 use super::service::Service;
@@ -67,11 +66,6 @@ impl EngineKind {
 }
 
 impl Snapshot {
-    /// Its parts by id, by name and by network, for what looks up many of them.
-    pub fn lookup(&self) -> Lookup<'_> {
-        Lookup::of(self)
-    }
-
     /// The overlays of the Swarm, `ingress` first, then by name. Those not allocated yet are among them.
     pub fn overlays(&self) -> Vec<&Network> {
         let mut overlays: Vec<_> = self.networks.iter().filter(|n| n.is_overlay()).collect();
