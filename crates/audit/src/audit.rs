@@ -146,10 +146,11 @@ pub fn audit_on(
     thresholds: &Thresholds,
     host: Option<&HostFacts>,
 ) -> Audit {
-    let waiting = Waiting::of(snapshot, counts);
+    let mut waiting = Waiting::of(snapshot, counts);
     let overlays = snapshot.overlays();
     let twice: Vec<_> = overlays.iter().map(|n| (*n, duplicates(waiting.owners(n)))).collect();
-    Audit {
+    let networks = overlays.iter().map(|n| audit_network(&waiting, n, thresholds)).collect();
+    let mut audit = Audit {
         swarm: AuditedSwarm {
             version: snapshot.engine.version.clone(),
             api: snapshot.engine.api.clone(),
@@ -163,14 +164,22 @@ pub fn audit_on(
             .chain(faults(&waiting, host).into_iter().map(Finding::Fault))
             .collect(),
         task_errors: errors_of_short(snapshot, &waiting.lookup),
-        networks: overlays.into_iter().map(|n| audit_network(&waiting, n, thresholds)).collect(),
+        networks,
         allocator_unknown: counts.unknown.clone().or_else(|| not_asked(snapshot, counts)),
+    };
+    // Last, and not copied: most of a large Swarm's audit is its owners.
+    for network in &mut audit.networks {
+        network.owners = waiting.take_owners(&network.id);
     }
+    audit
 }
 
 impl Audit {
     /// Asks a catalogue about each task error, and makes a finding of those that need attention by themselves.
     pub fn explain_errors(&mut self, catalogue: impl Fn(&str) -> Option<KnownError>) {
+        if self.task_errors.is_empty() {
+            return;
+        }
         let mut on: HashMap<&str, Vec<String>> = HashMap::new();
         for network in &self.networks {
             for holder in &network.holders {
@@ -201,6 +210,7 @@ fn not_asked(snapshot: &Snapshot, counts: &AllocatorCounts) -> Option<CountsUnkn
     lacks.then_some(CountsUnknown::NotAsked)
 }
 
+/// One network, but for the list of its owners.
 fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Thresholds) -> AuditedNetwork {
     let (lookup, owners) = (&waiting.lookup, waiting.owners(network));
     let stuck = stuck(waiting, network);
@@ -230,7 +240,7 @@ fn audit_network(waiting: &Waiting<'_>, network: &Network, thresholds: &Threshol
         on_down_nodes: down.map(|n| n.tasks + n.attachments).sum(),
         ended_tasks: ended_tasks(lookup, &network.id),
         nodes,
-        owners: owners.named.clone(),
+        owners: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::hash::Hash;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::full_because::FullBecause;
-use crate::owners::{Owners, owners_among};
+use crate::owners::{Owner, Owners, owners_among};
 use crate::seen::{
     AllocatorCounts, EndpointMode, Lookup, Network, NetworkId, NodeId, Probes, Service, ServiceId, Snapshot,
     Task, TaskState,
@@ -114,6 +114,11 @@ impl<'a> Waiting<'a> {
     /// Who holds what on this overlay; no owners for a network that the snapshot does not list as one.
     pub(crate) fn owners(&self, network: &Network) -> &Owners {
         self.owners.get(&network.id).unwrap_or(&self.unowned)
+    }
+
+    /// The named owners of this network, when nothing more will be asked of them.
+    pub(crate) fn take_owners(&mut self, network: &NetworkId) -> Vec<Owner> {
+        self.owners.get_mut(network).map(|owners| std::mem::take(&mut owners.named)).unwrap_or_default()
     }
 
     /// True iff this service has waited for a virtual address for a while.

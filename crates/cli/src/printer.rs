@@ -139,17 +139,23 @@ impl Printer {
 
     /// Prints JSON as it is: one document in its envelope, or a list of them.
     pub(crate) fn json<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
-        self.print(&(serde_json::to_string_pretty(value).map_err(Failure::unknown)? + "\n"))
+        let text = serde_json::to_string_pretty(value).map_err(Failure::unknown)? + "\n";
+        // Without a look for colours: JSON has none, and a large Swarm's is some ten megabytes.
+        self.write(&text, std::io::stdout)
     }
 
     /// Prints to stdout as it is. A closed pipe is not an error: `pvcheck … | head` must not fail.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        self.write(text, anstream::stdout)
+    }
+
+    fn write<W: Write>(&self, text: &str, stdout: impl FnOnce() -> W) -> Result<(), Failure> {
         if let Some(mut kept) = self.kept.as_ref().and_then(|kept| kept.lock().ok()) {
             kept.push_str(text);
             return Ok(());
         }
         let written = self.paused(|| {
-            let mut out = anstream::stdout();
+            let mut out = stdout();
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         });
         match written {

@@ -19,6 +19,9 @@ use query::Query;
 /// First API with jobs: 1.41.
 const JOBS_API_MINOR: u32 = 41;
 
+/// Bytes that a part of a list is expected to take.
+const PART: usize = 1536;
+
 /// An answer of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -39,7 +42,8 @@ impl Response {
 
     /// A list, written part by part: to make one value of 100,000 tasks and to free it takes most of the time.
     fn list(parts: impl Iterator<Item = impl Serialize>) -> Self {
-        let mut body = vec![b'['];
+        let mut body = Vec::with_capacity(parts.size_hint().0 * PART);
+        body.push(b'[');
         for part in parts {
             if body.len() > 1 {
                 body.push(b',');

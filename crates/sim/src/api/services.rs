@@ -1,5 +1,7 @@
 //! Services, secrets and configs as JSON.
 
+use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::defaults::filled;
@@ -26,14 +28,7 @@ impl Model {
         };
         let services = self.services.values().filter(passes);
         let counted = STATUS_API_MINOR <= call.api_minor && call.query.is_set("status");
-        let shown = services.map(|service| {
-            let mut value = self.service_json(&service.id);
-            if counted {
-                value["ServiceStatus"] = self.service_status_json(service);
-            }
-            value
-        });
-        Ok(Response::list(shown))
+        Ok(Response::list(services.map(|service| self.shown_service(service, counted))))
     }
 
     pub(super) fn service_inspect(&self, call: &Call<'_>, term: &str) -> Result<Value, Refusal> {
@@ -67,23 +62,31 @@ impl Model {
     }
 
     pub(super) fn service_json(&self, id: &ServiceId) -> Value {
-        let Some(service) = self.services.get(id) else { return Value::Null };
-        let mut value = self.meta_json(id.as_str(), service.meta);
-        value["Spec"] = service.raw.clone();
-        if let Some(previous) = &service.previous {
-            value["PreviousSpec"] = previous.clone();
+        self.services.get(id).map_or(Value::Null, |service| json!(self.shown_service(service, false)))
+    }
+
+    fn shown_service<'a>(&'a self, service: &'a Service, counted: bool) -> ShownService<'a> {
+        ShownService {
+            id: &service.id,
+            version: json!({"Index": service.meta.index}),
+            created_at: self.at(service.meta.created),
+            updated_at: self.at(service.meta.updated),
+            spec: &service.raw,
+            previous_spec: service.previous.as_ref(),
+            endpoint: endpoint_json(service),
+            update_status: service
+                .update
+                .as_ref()
+                .filter(|update| !update.hidden)
+                .map(|update| self.update_json(update)),
+            job_status: service.job.map(|job| {
+                json!({
+                    "JobIteration": iteration_json(job.iteration),
+                    "LastExecution": self.at(job.last_execution).to_string(),
+                })
+            }),
+            service_status: counted.then(|| self.service_status_json(service)),
         }
-        value["Endpoint"] = endpoint_json(service);
-        if let Some(update) = service.update.as_ref().filter(|update| !update.hidden) {
-            value["UpdateStatus"] = self.update_json(update);
-        }
-        if let Some(job) = service.job {
-            value["JobStatus"] = json!({
-                "JobIteration": iteration_json(job.iteration),
-                "LastExecution": self.at(job.last_execution).to_string(),
-            });
-        }
-        value
     }
 
     fn update_json(&self, update: &Update) -> Value {
@@ -134,6 +137,27 @@ impl Model {
             "UpdatedAt": self.at(meta.updated).to_string(),
         })
     }
+}
+
+/// A service as the API shows it. Borrowed: a list may have 20,000 of them.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ShownService<'a> {
+    #[serde(rename = "ID")]
+    id: &'a ServiceId,
+    version: Value,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    spec: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_spec: Option<&'a Value>,
+    endpoint: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_status: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_status: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_status: Option<Value>,
 }
 
 /// A version as moby prints it: the index 0 is left out (`api/types/swarm/common.go`, `Version`).
