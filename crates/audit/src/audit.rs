@@ -168,8 +168,14 @@ pub fn audit_on(
         allocator_unknown: counts.unknown.clone().or_else(|| not_asked(snapshot, counts)),
     };
     // Last, and not copied: most of a large Swarm's audit is its owners.
-    for network in &mut audit.networks {
-        network.owners = waiting.take_owners(&network.id);
+    for number in 0..audit.networks.len() {
+        let (before, rest) = audit.networks.split_at_mut(number);
+        let Some(network) = rest.first_mut() else { break };
+        // A manager may list a network twice; in the order of overlays the two are neighbours.
+        network.owners = match before.last().filter(|other| other.id == network.id) {
+            Some(other) => other.owners.clone(),
+            None => waiting.take_owners(&network.id),
+        };
     }
     audit
 }

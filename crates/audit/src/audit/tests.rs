@@ -158,3 +158,14 @@ fn an_error_that_is_known_becomes_a_finding_on_the_networks_of_its_service() {
     let (explained, findings) = with(false);
     assert_eq!((explained, findings.len()), (1, 0), "{findings:?}");
 }
+
+/// A manager lists a network and its node's own copy of it.
+#[test]
+fn a_network_that_is_listed_twice_has_its_owners_in_both_places() {
+    let mut snapshot = world();
+    snapshot.networks =
+        vec![network("a", "10.2.0.0/28"), network("b", "10.3.0.0/28"), network("a", "10.2.0.0/28")];
+    snapshot.services = vec![service("app", &[("a", "10.2.0.2")])];
+    let named: Vec<_> = audit(&snapshot).networks.iter().map(|n| (n.name.clone(), n.owners.len())).collect();
+    assert_eq!(named, [("a".to_owned(), 1), ("a".to_owned(), 1), ("b".to_owned(), 0)]);
+}
