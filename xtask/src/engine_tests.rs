@@ -26,6 +26,7 @@ const LONGEST: &[&str] = &[
     "leaks",
     "subnets",
     "reclaim",
+    "renew",
     "pvcheck",
     "world",
     "killed",

@@ -8,6 +8,7 @@ use pvcheck_ipam::{Strategy, Threshold};
 use pvcheck_swarm::{CensusMethod, ChurnShape, Host, Order};
 
 pub(crate) use self::embedded::{Embedded, EmbeddedCommand, EmbeddedUp, WorldChoice};
+pub(crate) use self::resize::{Renewing, Resize, ResizeCommand};
 pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
 use self::values::{
     census_method, churn_order, gate, go_bool, order, reclaim_strategy, shape, strategy, threshold, window,
@@ -35,7 +36,7 @@ pub(crate) struct Global {
     /// Run against the embedded engine, a model of a Swarm, instead of a real one
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) engine: Option<EngineChoice>,
-    /// Format of the result; markdown is for `gate run` only
+    /// Format of the result; markdown is for `gate run` and `resize` only
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
     /// No progress on stderr
@@ -60,7 +61,7 @@ pub(crate) enum Output {
     Table,
     /// For scripts
     Json,
-    /// For a file or a ticket; `gate run` only
+    /// For a file or a ticket; `gate run` and `resize` only
     Markdown,
 }
 
@@ -130,10 +131,24 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck reclaim --apply
     Reclaim(Box<Reclaim>),
+    /// Give an overlay another subnet, under its own name
+    ///
+    /// A subnet cannot be changed, so the network is removed and created again, and every service on it is moved off it
+    /// and back. `bridge` keeps each of them on a holding network meanwhile; `recreate` does without. Without --apply the
+    /// plan is printed, with every reason not to begin, and nothing is touched. It can be interrupted at any moment, and
+    /// finished or undone from any machine that reaches a manager.
+    ///
+    /// Exit codes: 0 done or can be done, 1 not done, 4 something keeps it from being done.
+    ///
+    /// Example: pvcheck resize proxy --to 10.10.0.0/16 --apply
+    Resize(Box<Resize>),
     /// Ask every configured route and compare the answer with what is expected
     ///
-    /// Example: pvcheck routes --config cc-ci.toml
-    Routes,
+    /// With --watch it goes on asking, and sums up requests, failures and outages at the end. Exit codes: 0 all answered as
+    /// expected, 1 one did not, 3 one could not be judged.
+    ///
+    /// Example: pvcheck routes --config cc-ci.toml --watch 10m
+    Routes(Routes),
     /// Remove stacks without leaking an address
     ///
     /// Example: pvcheck stack rm ghos-bdd2f3 --apply
@@ -142,6 +157,13 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck sweep --apply
     Sweep(Apply),
+    /// Say whether it is quiet enough to change something: CLEAR or BUSY, with what was looked at; changes nothing
+    ///
+    /// Of the Swarm: stacks that are a run's, updates, tasks that start or stop, waits for an address, the lock. Of the host:
+    /// what `[window]` of the configuration names. What cannot be looked at counts as busy. Exit codes: 0 clear, 4 busy.
+    ///
+    /// Example: pvcheck window proxy --config cc-ci.toml
+    Window(Window),
     /// Explain why a service or task does not run, and what to do; changes nothing without --probe
     ///
     /// Exit codes: 0 all is well, 1 a cause was found, 3 one snapshot does not decide it.
@@ -152,11 +174,11 @@ pub(crate) enum Command {
 
 impl Command {
     /// The commands that print Markdown, for the error of all others.
-    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run";
+    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run and pvcheck resize";
 
     /// True iff the command prints Markdown for `-o markdown`.
     pub(crate) fn has_markdown(&self) -> bool {
-        matches!(self, Self::Gate(Gate { what: GateCommand::Run(_) }))
+        matches!(self, Self::Gate(Gate { what: GateCommand::Run(_) }) | Self::Resize(_))
     }
 }
 
@@ -394,6 +416,9 @@ pub(crate) struct PlanSubnet {
     /// Which free subnet to take: first-fit, best-fit (keeps large blocks whole), room-to-grow (its sibling is free too)
     #[arg(long, default_value = "first-fit", value_parser = strategy)]
     pub(crate) strategy: Strategy,
+    /// Leave out what this network has: it goes when the planned one comes
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) replaces: Option<String>,
     /// Plan from a JSON list of {"net", "owner", "source"}, without an engine
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot")]
     pub(crate) reservations: Option<PathBuf>,
@@ -443,6 +468,22 @@ pub(crate) struct Reclaim {
     /// Shell command that restarts the engine
     #[arg(long, value_name = "COMMAND", default_value = "systemctl restart docker.service")]
     pub(crate) restart_command: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Window {
+    /// The network that is to be changed: stacks on it are listed [default: the first of the configuration]
+    pub(crate) network: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Routes {
+    /// Go on for this time, or until Ctrl-C
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "1000weeks", value_parser = humantime::parse_duration)]
+    pub(crate) watch: Option<Duration>,
+    /// From one request to the next, for each route
+    #[arg(long, value_name = "DURATION", default_value = "200ms", requires = "watch", value_parser = humantime::parse_duration)]
+    pub(crate) every: Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -539,6 +580,7 @@ pub(crate) struct Apply {
 }
 
 mod embedded;
+mod resize;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -11,6 +11,7 @@ use pvcheck_sim::StartError;
 use pvcheck_swarm::{
     CallError, CallErrorKind, Census, CensusError, Churn, ChurnComparison, ChurnError, ConnectError,
     DeployError, HostError, HostFactsError, LockError, Reclaim, ReclaimError, ReclaimPlan, RemovalError,
+    RenewalError,
 };
 
 /// A pass, nothing found, or done.
@@ -319,6 +320,28 @@ impl Ends for RemovalError {
         match self {
             Self::Call(call) => call.code(),
             Self::NoSuchStack { .. } => USAGE,
+        }
+    }
+}
+
+impl Ends for RenewalError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Call(call) => call.code(),
+            Self::Lock(lock) => lock.code(),
+            Self::Begun | Self::Refused { .. } => REFUSED,
+            Self::File { .. } | Self::State { .. } | Self::TooLarge { .. } => USAGE,
+            Self::Changed { .. }
+            | Self::Foreign { .. }
+            | Self::Held(_)
+            | Self::Lost
+            | Self::NoSubnet { .. }
+            | Self::NotDrained { .. }
+            | Self::NotSettled { .. }
+            | Self::NothingUnderWay
+            | Self::RolledBack(_)
+            | Self::Stranded { .. }
+            | Self::UpdateFailed { .. } => NOT_DONE,
         }
     }
 }

@@ -71,8 +71,12 @@ pub(crate) fn load(path: &Path, printer: &Printer) -> Result<SavedSnapshot, Fail
 
 /// Writes a snapshot to a file that only its owner may read: it has the address and name of everything.
 pub(crate) fn save(saved: &SavedSnapshot, path: &Path) -> Result<(), Failure> {
-    let json = saved.to_json().map_err(Failure::unknown)? + "\n";
-    write_private(path, &json).map_err(|e| {
+    save_text(path, &(saved.to_json().map_err(Failure::unknown)? + "\n"))
+}
+
+/// Writes what `--save FILE` keeps, for its owner alone.
+pub(crate) fn save_text(path: &Path, text: &str) -> Result<(), Failure> {
+    write_private(path, text).map_err(|e| {
         Failure::usage(format!("cannot write {}: {e}; name another with --save FILE", path.display()))
     })
 }

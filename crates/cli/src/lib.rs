@@ -88,9 +88,11 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Journal(a) => commands::journal::run(args, a, printer).await,
         Command::PlanSubnet(a) => commands::plan_subnet::run(args, a, printer).await,
         Command::Reclaim(a) => commands::reclaim::run(args, a, printer).await,
-        Command::Routes => commands::routes::run(args, printer).await,
+        Command::Resize(a) => commands::resize::run(args, a, printer).await,
+        Command::Routes(a) => commands::routes::run(args, a, printer).await,
         Command::Stack(a) => commands::stack::run(args, a, printer).await,
         Command::Sweep(a) => commands::sweep::run(args, a, printer).await,
+        Command::Window(a) => commands::window::run(args, a, printer).await,
         Command::Why(a) => commands::why::run(args, a, printer).await,
     }
 }

@@ -4,7 +4,7 @@ use pvcheck_audit::{Audit, EngineKind, Why};
 use pvcheck_boot::BootReport;
 use pvcheck_gates::GateReport;
 use pvcheck_journal::Scan;
-use pvcheck_routes::RoutesReport;
+use pvcheck_routes::{RoutesReport, WatchSummary};
 use pvcheck_swarm::{Census, Churn, ChurnComparison, CopyPutBack, Reclaim, ReclaimPlan};
 use serde::Serialize;
 
@@ -70,6 +70,10 @@ impl Document for ReclaimPlan {
 
 impl Document for RoutesReport {
     const KIND: &'static str = "routes";
+}
+
+impl Document for WatchSummary {
+    const KIND: &'static str = "routes-watch";
 }
 
 impl Document for Scan {

@@ -64,6 +64,22 @@ fn the_host_of_the_incident_gets_what_it_asks_for() {
 }
 
 #[test]
+fn what_a_network_has_that_goes_is_not_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = r#"[{"net": "10.10.0.0/24", "owner": "proxy", "source": "docker overlay network"}]"#;
+    let host = file(folder.path(), "host.json", host);
+    let words = ["-o", "json", "--reservations", &host, "--prefer", "10.10.0.0/16"];
+    let chosen = |more: &[&str]| -> Value {
+        let output = plan(&[&words[..], more].concat());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["chosen"].clone()
+    };
+    assert_ne!(chosen(&[]), "10.10.0.0/16", "the network itself is in the way");
+    assert_eq!(chosen(&["--replaces", "proxy"]), "10.10.0.0/16");
+    let unknown = [&words[..], &["--replaces", "prxy"]].concat();
+    assert_refused(&unknown, "--replaces: nothing is known of a network prxy");
+}
+
+#[test]
 fn each_colliding_candidate_is_rejected_with_exactly_its_rivals() {
     let overlays = [
         "ingress",

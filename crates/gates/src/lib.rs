@@ -31,6 +31,7 @@ mod facts;
 pub mod fault;
 mod gate;
 mod gate_report;
+mod hook;
 mod judge;
 mod leaks;
 mod need;
@@ -40,16 +41,18 @@ mod render;
 mod role;
 #[cfg(test)]
 mod testing;
+mod window;
 
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{Counting, Preflight, PreflightError, collect_m1, collect_m2, preflight};
 pub use config::{
-    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, JournalConfig, OverlayConfig, Placement,
-    RouteConfig, ServiceConfig, TlsConfig,
+    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, HookConfig, JournalConfig, OverlayConfig,
+    Pattern, Placement, RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };
 pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts, RouteWatch};
 pub use gate::{Gate, NoSuchGate};
 pub use gate_report::{CheckReport, Evidence, GateReport};
+pub use hook::{HookFailure, HookReport, run_hook};
 pub use judge::{judge_m1, judge_m2};
 pub use need::Need;
 pub use observed::{Observed, Seen};
@@ -57,3 +60,6 @@ pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
 pub use render::{Style, markdown, table};
 pub use role::engine_role;
+pub use window::{
+    HostSigns, Process, Sign, Signal, Window, WindowFacts, WindowVerdict, collect_window, judge_window,
+};

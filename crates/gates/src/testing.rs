@@ -10,6 +10,22 @@ pub(crate) fn done() -> M2Facts {
     serde_json::from_str(saved).expect("facts")
 }
 
+/// A Swarm with the overlay `proxy` and nothing on it.
+pub(crate) fn snapshot() -> pvcheck_audit::Snapshot {
+    let proxy = serde_json::json!({
+        "id": "n", "name": "proxy", "driver": "overlay", "scope": "swarm", "ingress": false, "attachable": true,
+        "internal": false, "pools": [{"subnet": "10.10.0.0/24"}], "stack": null, "run": null
+    });
+    let engine = serde_json::json!({
+        "version": "", "api": "", "at": "2026-06-12T10:00:00Z", "node": "n", "cluster": "c",
+        "default_pools": [], "default_prefix": null
+    });
+    let swarm = serde_json::json!({
+        "engine": engine, "nodes": [], "networks": [proxy], "services": [], "tasks": []
+    });
+    serde_json::from_value(swarm).expect("the form of a saved snapshot")
+}
+
 pub(crate) fn unseen<T>() -> Observed<T> {
     Observed::not_asked("nothing", Unseen::NotRecorded)
 }

@@ -1,5 +1,4 @@
 //! Outages, from facts over time.
-//! No command uses this yet; it is meant for `pvcheck routes --watch`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,11 +37,7 @@ impl Recorder {
 
     /// What was seen so far, routes in the order of their first fact.
     pub fn summary(&self) -> WatchSummary {
-        WatchSummary {
-            schema: crate::report::SCHEMA.to_owned(),
-            kind: "routes-watch".to_owned(),
-            routes: self.routes.iter().map(|track| track.record.clone()).collect(),
-        }
+        WatchSummary { routes: self.routes.iter().map(|track| track.record.clone()).collect() }
     }
 }
 
@@ -119,10 +114,6 @@ impl Track {
 /// What was seen of every route over time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchSummary {
-    /// `pvcheck/v1`.
-    pub schema: String,
-    /// `routes-watch`.
-    pub kind: String,
     /// One record per route.
     pub routes: Vec<RouteRecord>,
 }

@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 use crate::fact::RouteFact;
 use crate::judge::{RouteVerdict, Verdict, judge};
 
-pub(crate) const SCHEMA: &str = "pvcheck/v1";
-
 /// Facts with their verdicts, as scripts read them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoutesReport {

@@ -1,5 +1,4 @@
 //! Probing over time.
-//! No command uses this yet; it is meant for `pvcheck routes --watch`.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,7 +8,9 @@ use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use crate::fact::RouteFact;
+use crate::judge::Verdict;
 use crate::probe::Prober;
+use crate::record::Recorder;
 use crate::spec::RouteSpec;
 
 /// How often, and for how long.
@@ -33,6 +34,24 @@ impl Prober {
     ) -> impl Stream<Item = RouteFact> + Send + Unpin + use<> {
         let end = Instant::now() + plan.duration;
         stream::select_all(specs.iter().map(|spec| self.watch_one(spec.clone(), plan.interval, end)))
+    }
+
+    /// Watches, and records what comes in; `each` is called after every fact with the number of requests so far and of those
+    /// that failed. What was recorded is kept when the future is dropped.
+    pub async fn record(
+        &self,
+        specs: &[RouteSpec],
+        plan: WatchPlan,
+        recorder: &mut Recorder,
+        mut each: impl FnMut(u64, u64),
+    ) {
+        let mut facts = self.watch(specs, plan);
+        let (mut asked, mut failed) = (0, 0);
+        while let Some(fact) = facts.next().await {
+            asked += 1;
+            failed += u64::from(recorder.record(&fact).verdict == Verdict::Fail);
+            each(asked, failed);
+        }
     }
 
     fn watch_one(

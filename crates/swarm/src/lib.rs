@@ -40,6 +40,7 @@ mod progress;
 mod read;
 mod reclaim;
 mod removal;
+mod renew;
 mod run;
 mod worded;
 mod write;
@@ -71,6 +72,12 @@ pub use reclaim::{
 pub use removal::{
     FoundStacks, Left, LeftReason, NetworkUse, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan,
     StackRemoval, find_stacks, leftover_runs, plan_removal, remove_stacks, sweep_run,
+};
+pub use renew::{
+    Attached, Blocker, Direction, Drifted, Member, NetworkSettings, NewSubnet, Phase, Pin, Place,
+    RENEWAL_LOCK, RefusedStrategy, Renewal, RenewalError, RenewalFacts, RenewalOptions, RenewalPlan,
+    RenewalPoint, RenewalRecord, RenewalRequest, RenewalStep, RenewalStrategy, Room, Stage, Stands, StepDone,
+    Unfinished, plan_renewal, read_record, renew, resume_renewal, roll_back_renewal, unfinished_renewal,
 };
 pub use run::RunId;
 pub use write::{Permit, PublishMode, StackSpec};

@@ -177,6 +177,38 @@ impl Lock {
         Writer::new(engine.connection(), permit).remove_config(&self.id).await
     }
 
+    /// Puts the lock's expiry off, to `lasts` from now. Returns false if it is no longer this run's: it had expired, and
+    /// another run took it over, or an operator removed it. The holder must then change nothing more.
+    ///
+    /// # Errors
+    /// If a call fails; the lock is still held until it expires.
+    pub async fn renew(
+        &self,
+        engine: &Engine,
+        permit: Permit,
+        run: &RunId,
+        lasts: Duration,
+    ) -> Result<bool, CallError> {
+        let writer = Writer::new(engine.connection(), permit);
+        for _ in 0..ROUNDS {
+            let found: Result<wire::Versioned, CallError> =
+                engine.connection().get(&format!("/configs/{}", self.id)).await;
+            let found = match found {
+                Err(error) if error.is_not_found() => return Ok(false),
+                found => found?,
+            };
+            if found.spec["Labels"][RUN_LABEL] != run.as_str() {
+                return Ok(false);
+            }
+            let expires = expiry(clock(engine).await?, lasts).to_string();
+            let version = found.version.index.unwrap_or_default();
+            if writer.relabel_config(&self.id, version, &[(EXPIRES, expires)]).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Checks that the lock could be taken now, without taking it.
     ///
     /// # Errors
@@ -227,13 +259,17 @@ async fn current(engine: &Engine) -> Result<Option<(ConfigId, LockFacts)>, CallE
     Ok(found.map(|c| (ConfigId::new(c.id), facts(c.spec.labels.as_ref()))))
 }
 
+fn expiry(now: Timestamp, lasts: Duration) -> Timestamp {
+    let lasts = SignedDuration::try_from(lasts).unwrap_or(SignedDuration::from_hours(1));
+    now.saturating_add(lasts).unwrap_or(now)
+}
+
 fn contents(
     request: &LockRequest,
     now: Timestamp,
     over: Option<&TakenOver>,
 ) -> (Vec<(&'static str, String)>, Vec<u8>) {
-    let lasts = SignedDuration::try_from(request.lasts).unwrap_or(SignedDuration::from_hours(1));
-    let expires = now.saturating_add(lasts).unwrap_or(now);
+    let expires = expiry(now, request.lasts);
     let broken = over.map(|o| {
         let why = o.reason.as_deref().unwrap_or("it had expired");
         format!("that of {} for {}: {why}", o.lock.holder, o.lock.purpose)

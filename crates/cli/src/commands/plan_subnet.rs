@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &Args, asked: &args::PlanSubnet, printer: &Printer
     if let (Some(workload), None, Some(nodes)) = (&mut request.workload, asked.nodes, known.nodes) {
         workload.nodes = nodes;
     }
-    let index = Index::new(known.list);
+    let index = Index::new(without(known.list, asked.replaces.as_deref())?);
     let planned = plan_subnet(&request, &index);
     let report = match &planned {
         Ok(plan) => Report::of_plan(plan, name),
@@ -48,6 +48,17 @@ pub(crate) async fn run(args: &Args, asked: &args::PlanSubnet, printer: &Printer
     let report = report.with_facts(&index, known.source);
     printer.result(&report, || report.table())?;
     Ok(code_of_found(planned.is_err()))
+}
+
+/// The reservations but for those of the network that is replaced.
+fn without(list: Vec<Reservation>, replaced: Option<&str>) -> Result<Vec<Reservation>, Failure> {
+    let Some(replaced) = replaced else { return Ok(list) };
+    let known = list.len();
+    let kept: Vec<Reservation> = list.into_iter().filter(|r| r.owner != replaced).collect();
+    if kept.len() == known {
+        return Err(Failure::usage(format!("--replaces: nothing is known of a network {replaced}")));
+    }
+    Ok(kept)
 }
 
 fn refuse_bad(error: Option<PlanError>) -> Result<(), Failure> {
@@ -78,7 +89,7 @@ fn request(asked: &args::PlanSubnet) -> Result<PlanRequest, Failure> {
     })
 }
 
-fn prefix(text: &str) -> Result<u8, Failure> {
+pub(super) fn prefix(text: &str) -> Result<u8, Failure> {
     let digits = text.strip_prefix('/').unwrap_or(text);
     digits.parse().map_err(|_| {
         Failure::usage(format!("--prefix: {text:?} is not a prefix length: write 1 to 30, for example 16"))

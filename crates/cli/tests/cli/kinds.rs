@@ -32,11 +32,16 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["plan-subnet"], "subnet-plan", 0),
     (&["reclaim", "--state", "state"], "reclaim-plan", 4),
     (&["reclaim", "--state", "state", "--strategy", "restart", "--now", "--apply", "proxy"], "reclaim", 0),
+    (&["resize", "shared", "--to", "10.91.0.0/24"], "renewal-plan", 0),
+    (&["resize", "shared", "--to", "10.91.0.0/24", "--state", "state", "--apply"], "renewal", 0),
+    (&["resize", "status"], "renewal-status", 0),
     (&["routes"], "routes", 0),
+    (&["routes", "--watch", "300ms"], "routes-watch", 0),
     (&["stack", "rm", "drone"], "stack-rm", 0),
     (&["stack", "rm", "drone", "--apply"], "stack-rm", 0),
     (&["sweep"], "sweep", 0),
     (&["why", "ccci-bridge_app"], "why", 0),
+    (&["window"], "window", 0),
 ];
 
 /// Documents that no command prints on the rig's engine: a copy of a raft folder is made by a real one only, and a server

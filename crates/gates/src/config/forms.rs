@@ -46,6 +46,35 @@ impl Visitor<'_> for PlacementForms {
     }
 }
 
+/// A regular expression, matched anywhere in a text.
+#[derive(Clone, Debug)]
+pub struct Pattern(regex::Regex);
+
+impl Pattern {
+    /// True iff it matches anywhere in the text.
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        // Its error is a drawing of several lines; the last says what is wrong.
+        let why = |error: regex::Error| {
+            error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        };
+        let pattern = regex::RegexBuilder::new(&text).size_limit(1 << 20).build();
+        pattern.map(Self).map_err(|e| D::Error::custom(format!("not a regular expression: {}", why(e))))
+    }
+}
+
 /// Reads one table `[x]`, or several `[[x]]`.
 pub(super) fn one_or_several<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
 where

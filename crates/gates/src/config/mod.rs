@@ -7,7 +7,8 @@ mod tables;
 mod validate;
 
 pub use error::{ConfigError, ConfigFault};
-pub use forms::Placement;
+pub use forms::{Pattern, Placement};
 pub use tables::{
-    CanaryConfig, ChurnConfig, Config, JournalConfig, OverlayConfig, RouteConfig, ServiceConfig, TlsConfig,
+    CanaryConfig, ChurnConfig, Config, HookConfig, JournalConfig, OverlayConfig, RenewalConfig, RouteConfig,
+    ServiceConfig, TlsConfig, WindowConfig,
 };

@@ -11,7 +11,7 @@ use pvcheck_routes::{HttpVersion, Roots, RouteSpec, RouteUrl};
 use serde::Deserialize;
 
 use super::error::ConfigFault;
-use super::forms::{self, Placement};
+use super::forms::{self, Pattern, Placement};
 
 /// What is expected of a Swarm, and what a gate may deploy on it.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +36,12 @@ pub struct Config {
     pub canary: Option<CanaryConfig>,
     /// The throwaway stacks.
     pub churn: Option<ChurnConfig>,
+    /// What makes a time a bad one for a change.
+    #[serde(default)]
+    pub window: WindowConfig,
+    /// What is to be done around the renewal of a network, and is not Swarm's.
+    #[serde(default)]
+    pub renewal: RenewalConfig,
     #[serde(skip)]
     pub(super) digest: String,
     #[serde(skip)]
@@ -152,6 +158,70 @@ pub struct ChurnConfig {
     /// Rounds.
     #[serde(default = "one_task")]
     pub rounds: u32,
+}
+
+/// What makes a time a bad one for a change, beside what the Swarm itself shows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WindowConfig {
+    /// Stacks that are a run's, by their names.
+    pub busy_stacks: Vec<Pattern>,
+    /// Those of them that may stay.
+    pub may_stay: Vec<Pattern>,
+    /// Processes of this host that must not run, by their command lines.
+    pub processes: Vec<Pattern>,
+    /// Units that must not be at work.
+    pub units: Vec<String>,
+    /// Timers that must not fire soon.
+    pub timers: Vec<String>,
+    /// How soon that is, in minutes.
+    pub timers_within_minutes: u32,
+    /// Files that are there as long as something is at work.
+    pub lock_files: Vec<PathBuf>,
+    /// Commands that end with 0 iff nothing is at work.
+    pub commands: Vec<Vec<String>>,
+}
+
+impl Default for WindowConfig {
+    fn default() -> Self {
+        Self {
+            busy_stacks: Vec::new(),
+            may_stay: Vec::new(),
+            processes: Vec::new(),
+            units: Vec::new(),
+            timers: Vec::new(),
+            timers_within_minutes: 60,
+            lock_files: Vec::new(),
+            commands: Vec::new(),
+        }
+    }
+}
+
+/// Commands around the renewal of a network, such as those that rebuild a host's configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalConfig {
+    /// Before the first step, in this order; one that fails keeps the renewal from being begun.
+    #[serde(default)]
+    pub before: Vec<HookConfig>,
+    /// After the last step, in this order, all of them.
+    #[serde(default)]
+    pub after: Vec<HookConfig>,
+}
+
+/// A command that is run on this host.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookConfig {
+    /// Its program and words.
+    pub command: Vec<String>,
+    /// How long it may take, in seconds.
+    #[serde(default = "ten_minutes")]
+    pub timeout_s: u64,
+}
+
+fn ten_minutes() -> u64 {
+    600
 }
 
 fn default_min_free() -> u64 {

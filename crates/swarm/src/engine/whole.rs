@@ -194,6 +194,18 @@ impl Whole for wire::Versioned {
     }
 }
 
+impl Whole for wire::Raw {
+    fn missing(&self) -> Option<Missing> {
+        let text = |key: &str| self.0[key].as_str().is_some_and(has);
+        first(&[
+            (text("Id"), "Id"),
+            (text("Name"), "Name"),
+            (text("Scope"), "Scope"),
+            (self.0["IPAM"].is_object(), "IPAM"),
+        ])
+    }
+}
+
 impl Whole for wire::Identified {
     fn missing(&self) -> Option<Missing> {
         first(&[(has(&self.id), "ID")])
@@ -238,6 +250,7 @@ mod tests {
             read::<wire::Task>("{}"),
             read::<wire::Stored>("{}"),
             read::<wire::Versioned>("{}"),
+            read::<wire::Raw>("{}"),
             read::<wire::Identified>("{}"),
             read::<wire::Created>("{}"),
         ] {

@@ -478,6 +478,11 @@ pub(crate) struct Version {
     pub(crate) index: Option<u64>,
 }
 
+/// Any network, as raw JSON: what a creation repeats must be all that there is.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Raw(pub(crate) serde_json::Value);
+
 /// Any object, by its id alone.
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -7,5 +7,7 @@ mod with_host;
 
 pub use counts::{read_count, read_counts};
 pub use host::{HostFactsError, read_host};
-pub(crate) use snapshot::{address, read_service, read_services, read_tasks, read_tasks_of};
+pub(crate) use snapshot::{
+    address, read_network_names, read_service, read_services, read_tasks, read_tasks_of,
+};
 pub use with_host::read_with_host;

@@ -42,6 +42,17 @@ pub(crate) async fn read_services(engine: &Engine) -> Result<Vec<Service>, CallE
     Ok(services.into_iter().map(service).collect())
 }
 
+/// Id and name of every network of the Swarm, each once, in one call.
+pub(crate) async fn read_network_names(engine: &Engine) -> Result<Vec<(NetworkId, String)>, CallError> {
+    let networks: Vec<wire::Network> = engine.connection().get("/networks").await?;
+    let of_the_swarm = networks.into_iter().filter(|network| network.scope == "swarm");
+    let mut named: Vec<_> = of_the_swarm.map(|network| (NetworkId::new(network.id), network.name)).collect();
+    // A node's own copy has the id of the network.
+    named.sort();
+    named.dedup();
+    Ok(named)
+}
+
 /// One service, in one call.
 pub(crate) async fn read_service(engine: &Engine, id: &ServiceId) -> Result<Service, CallError> {
     Ok(service(engine.connection().get(&format!("/services/{id}")).await?))

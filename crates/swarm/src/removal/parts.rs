@@ -7,7 +7,7 @@ use pvcheck_audit::{ConfigId, Network, NetworkId, SecretId, Service, ServiceId, 
 use super::left::{Left, LeftReason, PartKind};
 use super::report::{NetworkUse, RemovalError, RemovalPlan, StackRemoval};
 use crate::engine::{CallError, Engine, wire};
-use crate::labels::{RUN_LABEL, STACK_LABEL};
+use crate::labels::{RENEWAL_LABEL, RUN_LABEL, STACK_LABEL};
 use crate::run::RunId;
 
 /// The name under which a run's parts are reported; they need not be of one stack.
@@ -146,7 +146,16 @@ pub(super) fn parts_of_stack(snapshot: &Snapshot, stored: &Stored, stack: &str) 
     parts(snapshot, stored, stack, STACK_LABEL, stack)
 }
 
+/// The parts of a run; none of one whose renewal of a network is not finished, which is resumed or undone, not swept.
 pub(super) fn parts_of_run(snapshot: &Snapshot, stored: &Stored, run: &RunId) -> Parts {
+    let renews = |config: &wire::Stored| {
+        config.spec.labels.as_ref().is_some_and(|labels| {
+            labels.contains_key(RENEWAL_LABEL) && labels.get(RUN_LABEL).is_some_and(|of| of == run.as_str())
+        })
+    };
+    if stored.configs.iter().any(renews) {
+        return Parts::of_run();
+    }
     parts(snapshot, stored, OWN, RUN_LABEL, run.as_str())
 }
 

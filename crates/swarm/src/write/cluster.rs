@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http::Method;
-use pvcheck_audit::{ConfigId, NodeId};
+use pvcheck_audit::{ConfigId, NetworkId, NodeId, ServiceId};
 use serde_json::{Value, json};
 
 use super::remove::is_absent;
@@ -40,8 +42,55 @@ impl Writer<'_> {
         let ours = (RUN_LABEL.to_owned(), json!(run));
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), json!(v)));
         let labels: serde_json::Map<_, _> = labels.chain([ours]).collect();
-        let body = json!({"Name": name, "Labels": labels, "Data": base64(data)});
+        let body = json!({"Name": name, "Labels": labels, "Data": BASE64_STANDARD.encode(data)});
         Ok(ConfigId::new(self.create(ObjectKind::Config, name, run, &body).await?))
+    }
+
+    /// Sets labels of a config object, if it is still at this version; returns false if it is not, or gone.
+    ///
+    /// Only its labels can be changed, so they are what two processes can agree by: of two that write at the same version
+    /// one succeeds.
+    pub(crate) async fn relabel_config(
+        &self,
+        id: &ConfigId,
+        version: u64,
+        labels: &[(&str, String)],
+    ) -> Result<bool, CallError> {
+        let path = format!("/configs/{id}");
+        let wire::Versioned { mut spec, version: now, .. } = match self.connection.get(&path).await {
+            Err(error) if error.is_not_found() => return Ok(false),
+            found => found?,
+        };
+        if now.index != Some(version) {
+            return Ok(false);
+        }
+        for (key, value) in labels {
+            spec["Labels"][*key] = json!(value);
+        }
+        match self.update(&format!("{path}/update?version={version}"), &spec).await {
+            Err(error) if error.is_not_found() || error.message().contains("out of sequence") => Ok(false),
+            outcome => outcome.map(|()| true),
+        }
+    }
+
+    /// Replaces a service's spec, if the service is still at this version; returns false if it is not.
+    pub(crate) async fn replace_spec(
+        &self,
+        id: &ServiceId,
+        version: u64,
+        spec: &Value,
+    ) -> Result<bool, CallError> {
+        let path = format!("/services/{id}/update?version={version}");
+        match self.post(&path, spec).await {
+            Err(error) if error.message().contains("out of sequence") => Ok(false),
+            outcome => outcome.map(|_| true),
+        }
+    }
+
+    /// Creates a network from the body of the call and returns its id.
+    pub(crate) async fn create_network(&self, body: &Value, run: &RunId) -> Result<NetworkId, CallError> {
+        let name = body["Name"].as_str().unwrap_or_default().to_owned();
+        Ok(NetworkId::new(self.create(ObjectKind::Network, &name, run, body).await?))
     }
 
     /// Appends to the raft log, by creating and removing a config object of this run.
@@ -151,37 +200,5 @@ impl Writer<'_> {
 
     async fn post(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
         self.connection.write(Method::POST, path, Some(body.to_string().into_bytes())).await
-    }
-}
-
-/// Base64 with padding (RFC 4648, section 4), the form of a config's data in the Engine API.
-fn base64(data: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(data.len().div_ceil(3) * 4);
-    for chunk in data.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4usize {
-            let place = 18 - 6 * digit;
-            let value = (bits >> place & 63) as usize;
-            text.push(if digit <= chunk.len() { char::from(DIGITS[value]) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        // RFC 4648, section 10.
-        for (plain, coded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
     }
 }

@@ -8,6 +8,7 @@ mod deploy;
 mod faults;
 mod lock;
 mod removal;
+mod renew;
 mod secrets;
 mod snapshot;
 mod spawn;

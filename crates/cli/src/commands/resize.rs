@@ -1,0 +1,318 @@
+//! `pvcheck resize`.
+
+mod text;
+
+use std::path::Path;
+use std::time::Duration;
+
+use pvcheck_gates::{HookConfig, HookReport, RenewalConfig, Signal, collect_window, judge_window, run_hook};
+use pvcheck_ipam::Subnet;
+use pvcheck_routes::{Prober, Recorder, RouteSpec, WatchPlan, WatchSummary};
+use pvcheck_swarm::{
+    NewSubnet, Operation, Permit, Progress, Renewal, RenewalError, RenewalFacts, RenewalOptions, RenewalPlan,
+    RenewalRequest, RunId, Unfinished, plan_renewal, renew, resume_renewal, roll_back_renewal, sweep_run,
+    unfinished_renewal,
+};
+use serde::Serialize;
+
+use crate::args::{self, Args, Output, Renewing, ResizeCommand};
+use crate::commands::plan_subnet::prefix;
+use crate::commands::routes::watched;
+use crate::failure::{DONE, Failure, NOT_DONE, REFUSED};
+use crate::files;
+use crate::printer::Printer;
+use crate::report::Document;
+use crate::session::{PATIENCE, Session, config, holder, interrupted};
+
+impl Document for RenewalPlan {
+    const KIND: &'static str = "renewal-plan";
+}
+
+/// A renewal, with what was seen of the configured routes meanwhile.
+#[derive(Serialize)]
+struct Renewed {
+    #[serde(flatten)]
+    renewal: Renewal,
+    /// `null` where no route is configured.
+    routes: Option<WatchSummary>,
+    /// What the configured commands did, before and after.
+    hooks: Vec<HookReport>,
+}
+
+impl Document for Renewed {
+    const KIND: &'static str = "renewal";
+}
+
+/// Where a renewal stands, as JSON.
+#[derive(Serialize)]
+struct Status {
+    under_way: Option<Unfinished>,
+}
+
+impl Document for Status {
+    const KIND: &'static str = "renewal-status";
+}
+
+pub(crate) async fn run(args: &Args, asked: &args::Resize, printer: &Printer) -> Result<u8, Failure> {
+    match &asked.what {
+        Some(ResizeCommand::Status) => status(args, printer).await,
+        Some(ResizeCommand::Resume(renewing)) => finish(args, renewing, printer, true).await,
+        Some(ResizeCommand::Rollback(renewing)) => finish(args, renewing, printer, false).await,
+        None => plan(args, asked, printer).await,
+    }
+}
+
+async fn status(args: &Args, printer: &Printer) -> Result<u8, Failure> {
+    let session = Session::open(args, printer).await?;
+    let found = unfinished_renewal(&session.engine).await?.map(|(found, _)| found);
+    printer.done();
+    let status = Status { under_way: found };
+    printer.result(&status, || text::status(status.under_way.as_ref()))?;
+    Ok(DONE)
+}
+
+async fn plan(args: &Args, asked: &args::Resize, printer: &Printer) -> Result<u8, Failure> {
+    let file = asked.apply.as_deref().filter(|file| !file.is_empty());
+    let saved = file.map(|file| read_plan(Path::new(file))).transpose()?;
+    let request = request(asked, saved.as_ref())?;
+    let session = Session::open(args, printer).await?;
+    let seen = session.snapshot_with_host().await?;
+    let id = seen.snapshot.named_overlay(&request.network)?.id.clone();
+    let facts = RenewalFacts::read(&session.engine, seen, &id).await?;
+    let busy = busy(args, &session).await?;
+    let mut plan = plan_renewal(&facts, &request, &busy);
+    if asked.renewing.break_lock.is_some() {
+        plan.ignore_lock();
+    }
+    if let Some(saved) = &saved {
+        plan.blockers.extend(saved.drift(&plan));
+    }
+    printer.done();
+    if asked.apply.is_some() && plan.can_be_done() {
+        return apply(args, &session, &plan, asked, printer).await;
+    }
+    if let Some(file) = &asked.save {
+        let text = serde_json::to_string_pretty(&printer.envelope(&plan)).map_err(Failure::unknown)?;
+        files::save_text(file, &(text + "\n"))?;
+    }
+    printer.result(&plan, || match printer.output() {
+        Output::Markdown => text::markdown(&plan),
+        Output::Table | Output::Json => text::plan(&plan),
+    })?;
+    Ok(if plan.can_be_done() { DONE } else { REFUSED })
+}
+
+/// What makes the window busy, where one is configured.
+async fn busy(args: &Args, session: &Session) -> Result<Vec<String>, Failure> {
+    if !has_config(args) {
+        return Ok(Vec::new());
+    }
+    let config = config(args)?;
+    let facts = collect_window(&session.engine, &config.window).await?;
+    let window = judge_window(&config.window, &facts, None);
+    // The plan finds these by itself, and says more about them.
+    let own = |signal: &Signal| {
+        matches!(signal, Signal::Locked { .. } | Signal::Updating { .. } | Signal::Waits { .. })
+    };
+    Ok(window.signals.iter().filter(|signal| !own(signal)).map(ToString::to_string).collect())
+}
+
+/// The configured commands before and after.
+fn around(args: &Args) -> Result<RenewalConfig, Failure> {
+    if has_config(args) { Ok(config(args)?.renewal) } else { Ok(RenewalConfig::default()) }
+}
+
+async fn run_to_signal(hook: &HookConfig, printer: &Printer) -> Result<HookReport, Failure> {
+    printer.show(Progress::Step(format!("running {}", hook.command.first().map_or("", String::as_str))));
+    tokio::select! {
+        done = run_hook(hook) => Ok(done),
+        name = interrupted() => Err(Failure::interrupted(format!("interrupted ({name}); the command was killed"))),
+    }
+}
+
+/// True iff a configuration is named, or lies here.
+fn has_config(args: &Args) -> bool {
+    args.global.config.is_some() || Path::new("pvcheck.toml").exists()
+}
+
+fn request(asked: &args::Resize, saved: Option<&RenewalPlan>) -> Result<RenewalRequest, Failure> {
+    let network = asked.network.clone().unwrap_or_default();
+    if let Some(saved) = saved {
+        if saved.request.network != network {
+            return Err(Failure::usage(format!(
+                "the plan is for {}, not for {network}; name the network of the plan",
+                saved.request.network
+            )));
+        }
+        // What was chosen then is what was read and agreed to.
+        let to = saved.to.map_or(saved.request.to, |pool| NewSubnet::Subnet(pool.subnet));
+        return Ok(RenewalRequest { to, strategy: saved.strategy, ..saved.request.clone() });
+    }
+    let subnet = |option: &str, text: &str| {
+        Subnet::parse(text).map_err(|error| Failure::usage(format!("{option}: {error}")))
+    };
+    let to = match (&asked.to, &asked.prefix) {
+        (Some(text), _) => NewSubnet::Subnet(subnet("--to", text)?),
+        (None, Some(text)) => NewSubnet::Prefix(prefix(text)?),
+        (None, None) => {
+            return Err(Failure::usage(
+                "name the new subnet with --to CIDR, or its size with --prefix LENGTH",
+            ));
+        }
+    };
+    Ok(RenewalRequest {
+        network,
+        to,
+        range: asked.ip_range.as_deref().map(|text| subnet("--ip-range", text)).transpose()?,
+        strategy: asked.strategy.0,
+        rerun_jobs: asked.rerun_jobs,
+    })
+}
+
+fn read_plan(file: &Path) -> Result<RenewalPlan, Failure> {
+    serde_json::from_str(&files::read(file, "--apply")?).map_err(|error| {
+        Failure::usage(format!(
+            "{}: {error}; write such a file with `pvcheck resize NETWORK --to CIDR --save FILE`",
+            file.display()
+        ))
+    })
+}
+
+fn options(renewing: &Renewing, hold: bool) -> RenewalOptions<'static> {
+    RenewalOptions {
+        holder: holder(),
+        break_lock: renewing.break_lock.clone(),
+        patience: renewing.timeout,
+        hold,
+        state: renewing.state.clone(),
+        lock_lasts: pvcheck_swarm::RENEWAL_LOCK,
+        hook: &|_| {},
+    }
+}
+
+/// How the routes are asked meanwhile; it ends with the renewal.
+const WATCH: WatchPlan =
+    WatchPlan { interval: Duration::from_millis(100), duration: Duration::from_hours(24 * 365) };
+
+/// The routes of the configuration, if one is named or lies here; none is needed.
+fn routes(args: &Args) -> Result<Option<(Prober, Vec<RouteSpec>)>, Failure> {
+    if !has_config(args) {
+        return Ok(None);
+    }
+    let config = config(args)?;
+    let specs = config.route_specs();
+    if specs.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some((Prober::new(&config.roots()).map_err(Failure::usage)?, specs)))
+}
+
+async fn apply(
+    args: &Args,
+    session: &Session,
+    plan: &RenewalPlan,
+    asked: &args::Resize,
+    printer: &Printer,
+) -> Result<u8, Failure> {
+    let routes = routes(args)?;
+    let around = around(args)?;
+    let mut hooks = Vec::new();
+    for hook in &around.before {
+        let done = run_to_signal(hook, printer).await?;
+        if done.failure.is_some() {
+            return Err(Failure::not_done(format!("{done}; nothing was touched: {}", done.output)));
+        }
+        hooks.push(done);
+    }
+    let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+    let watch = |p| printer.show(p);
+    let op = Operation::new(&session.engine, permit, &run, &watch);
+    let options = options(&asked.renewing, asked.hold);
+    let mut recorder = Recorder::new();
+    let outcome = {
+        let watching = async {
+            match &routes {
+                Some((prober, specs)) => prober.record(specs, WATCH, &mut recorder, |_, _| ()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            outcome = Box::pin(renew(op, plan, &options)) => Ok(outcome),
+            name = interrupted() => Err(name),
+            // Never: it watches for longer than anything takes.
+            () = watching => Err("the watch of the routes ended"),
+        }
+    };
+    let routes = routes.map(|_| recorder.summary());
+    match outcome {
+        Ok(Err(RenewalError::Refused { plan })) => {
+            printer.done();
+            printer.result(&*plan, || text::plan(&plan))?;
+            Ok(REFUSED)
+        }
+        Ok(outcome) => {
+            let renewal = outcome?;
+            for hook in &around.after {
+                hooks.push(run_to_signal(hook, printer).await?);
+            }
+            print(&Renewed { renewal, routes, hooks }, printer)
+        }
+        Err(name) => undo(op, &options, printer, name).await,
+    }
+}
+
+/// After a signal: everything is put back, unless it is to be left. A second signal ends this process.
+async fn undo(
+    op: Operation<'_>,
+    options: &RenewalOptions<'_>,
+    printer: &Printer,
+    name: &str,
+) -> Result<u8, Failure> {
+    // A census may have been under way.
+    sweep_run(op, PATIENCE).await?;
+    if options.hold && unfinished_renewal(op.engine).await?.is_some() {
+        return Err(Failure::interrupted(format!(
+            "interrupted ({name}) and left where it stands; run `pvcheck resize resume` or `pvcheck resize rollback`"
+        )));
+    }
+    printer.note("pvcheck: interrupted, putting everything back");
+    match Box::pin(roll_back_renewal(op, options)).await {
+        Ok(_) | Err(RenewalError::NothingUnderWay) => {
+            Err(Failure::interrupted(format!("interrupted ({name}); everything is as it was")))
+        }
+        Err(error) => {
+            Err(Failure::not_done(format!("interrupted ({name}); {error}; run `pvcheck resize rollback`")))
+        }
+    }
+}
+
+async fn finish(args: &Args, renewing: &Renewing, printer: &Printer, forward: bool) -> Result<u8, Failure> {
+    let session = Session::open(args, printer).await?;
+    let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+    let watch = |p| printer.show(p);
+    let op = Operation::new(&session.engine, permit, &run, &watch);
+    let options = options(renewing, true);
+    let work = async {
+        if forward { resume_renewal(op, &options).await } else { roll_back_renewal(op, &options).await }
+    };
+    let done = tokio::select! {
+        done = Box::pin(work) => done?,
+        name = interrupted() => {
+            let again = if forward { "resume` or `pvcheck resize rollback" } else { "rollback" };
+            return Err(Failure::interrupted(format!(
+                "interrupted ({name}) and left where it stands; run `pvcheck resize {again}`"
+            )));
+        }
+    };
+    print(&Renewed { renewal: done, routes: None, hooks: Vec::new() }, printer)
+}
+
+fn print(done: &Renewed, printer: &Printer) -> Result<u8, Failure> {
+    printer.done();
+    printer.result(done, || {
+        let hooks: String = done.hooks.iter().map(|hook| format!("{hook}\n")).collect();
+        text::done(&done.renewal) + &hooks + &done.routes.as_ref().map(watched).unwrap_or_default()
+    })?;
+    let failed = done.hooks.iter().any(|hook| hook.failure.is_some());
+    Ok(if done.renewal.changed.is_empty() && !failed { DONE } else { NOT_DONE })
+}

@@ -1,0 +1,215 @@
+//! What the host shows, as far as the configuration asks about it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pvcheck_swarm::{CallError, Engine, Lock};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::judge::WindowFacts;
+use crate::config::WindowConfig;
+
+/// How long a command or systemd may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Something that was to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sign<T> {
+    /// What was seen.
+    Seen(T),
+    /// Why it was not seen.
+    NotSeen(String),
+}
+
+/// A process of the host. Its command line is compared, and never printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its program's name.
+    pub program: String,
+    /// Its words, with blanks between.
+    pub command_line: String,
+}
+
+/// What was seen of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSigns {
+    /// All processes but this one.
+    pub processes: Sign<Vec<Process>>,
+    /// Each unit with its `ActiveState`.
+    pub units: Vec<(String, Sign<String>)>,
+    /// Each timer with its next time; `None` if it has none.
+    pub timers: Vec<(String, Sign<Option<Timestamp>>)>,
+    /// Each file, and whether it is there.
+    pub lock_files: Vec<(String, Sign<bool>)>,
+    /// Each command by its program, and its exit code; `None` if a signal ended it.
+    pub commands: Vec<(String, Sign<Option<i32>>)>,
+}
+
+impl Default for HostSigns {
+    /// Nothing that was asked about.
+    fn default() -> Self {
+        Self {
+            processes: Sign::Seen(Vec::new()),
+            units: Vec::new(),
+            timers: Vec::new(),
+            lock_files: Vec::new(),
+            commands: Vec::new(),
+        }
+    }
+}
+
+/// Reads Swarm and host. The configured commands are run; nothing else of the host is changed.
+///
+/// # Errors
+/// If the Swarm cannot be read. What cannot be seen of the host is in the result.
+pub async fn collect_window(engine: &Engine, config: &WindowConfig) -> Result<WindowFacts, CallError> {
+    let snapshot = engine.snapshot().await?;
+    let lock = Lock::read(engine).await?.filter(|lock| lock.expires.is_none_or(|at| snapshot.engine.at < at));
+    let mut host = HostSigns::default();
+    if !config.processes.is_empty() {
+        host.processes = processes(Path::new("/proc"));
+    }
+    for unit in &config.units {
+        host.units.push((unit.clone(), shown(unit, "ActiveState").await));
+    }
+    for timer in &config.timers {
+        host.timers.push((timer.clone(), next(timer).await));
+    }
+    for path in &config.lock_files {
+        host.lock_files.push((path.display().to_string(), is_there(path)));
+    }
+    for words in &config.commands {
+        if let Some((program, words)) = words.split_first() {
+            host.commands.push((program.clone(), code(program, words).await));
+        }
+    }
+    Ok(WindowFacts { snapshot, lock, host, now: Timestamp::now() })
+}
+
+fn processes(proc: &Path) -> Sign<Vec<Process>> {
+    let listed = match std::fs::read_dir(proc) {
+        Ok(listed) => listed,
+        Err(error) => return Sign::NotSeen(error.to_string()),
+    };
+    let own = std::process::id();
+    let pids = listed.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let mut found = Vec::new();
+    for pid in pids.filter(|pid| *pid != own) {
+        // One that ends meanwhile is none.
+        let Ok(words) = std::fs::read(proc.join(pid.to_string()).join("cmdline")) else { continue };
+        let words = String::from_utf8_lossy(&words);
+        let words: Vec<&str> = words.split('\0').filter(|word| !word.is_empty()).collect();
+        let Some(first) = words.first() else { continue };
+        let program = first.rsplit('/').next().unwrap_or(first).to_owned();
+        found.push(Process { pid, program, command_line: words.join(" ") });
+    }
+    if found.is_empty() { Sign::NotSeen("no process is visible".to_owned()) } else { Sign::Seen(found) }
+}
+
+/// A property of a unit; a unit that systemd does not know is not seen, since it may be misspelt.
+async fn shown(unit: &str, property: &str) -> Sign<String> {
+    let words = ["show", "--property", "LoadState", "--property", property, "--", unit];
+    let output = match timeout(LIMIT, Command::new("systemctl").args(words).kill_on_drop(true).output()).await
+    {
+        Err(_) => return Sign::NotSeen("systemd does not answer".to_owned()),
+        Ok(Err(error)) => return Sign::NotSeen(format!("systemctl: {error}")),
+        Ok(Ok(output)) => output,
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    match (value("LoadState"), value(property)) {
+        (Some("loaded"), Some(value)) => Sign::Seen(value.to_owned()),
+        (Some(state), _) => Sign::NotSeen(format!("systemd has it as {state}")),
+        (None, _) => Sign::NotSeen(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
+async fn next(timer: &str) -> Sign<Option<Timestamp>> {
+    match shown(timer, "NextElapseUSecRealtime").await {
+        Sign::NotSeen(why) => Sign::NotSeen(why),
+        Sign::Seen(text) => elapses(&text),
+    }
+}
+
+/// The time of `NextElapseUSecRealtime`, such as `Fri 2026-06-12 02:00:00 UTC`; empty for a timer that has none.
+fn elapses(text: &str) -> Sign<Option<Timestamp>> {
+    if text.is_empty() || text == "n/a" {
+        return Sign::Seen(None);
+    }
+    let at = text.split_once(' ').and_then(|(_, rest)| {
+        let plain = rest.strip_suffix(" UTC")?;
+        jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", plain)
+            .ok()?
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+    });
+    match at {
+        Some(at) => Sign::Seen(Some(at.timestamp())),
+        None => Sign::NotSeen(format!("its next time is {text:?}, which is not one in UTC")),
+    }
+}
+
+fn is_there(path: &Path) -> Sign<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Sign::Seen(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Sign::Seen(false),
+        Err(error) => Sign::NotSeen(error.to_string()),
+    }
+}
+
+async fn code(program: &str, words: &[String]) -> Sign<Option<i32>> {
+    let mut command = Command::new(program);
+    let quiet = std::process::Stdio::null;
+    command.args(words).stdin(quiet()).stdout(quiet()).stderr(quiet()).kill_on_drop(true);
+    match timeout(LIMIT, command.status()).await {
+        Err(_) => Sign::NotSeen(format!("it did not end within {} s", LIMIT.as_secs())),
+        Ok(Err(error)) => Sign::NotSeen(error.to_string()),
+        Ok(Ok(status)) => Sign::Seen(status.code()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_those_of_the_folder_without_this_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(matches!(processes(folder.path()), Sign::NotSeen(_)), "none at all is not idle");
+        for (pid, line) in
+            [(41, "/usr/bin/runner\0--token\0x\0"), (std::process::id(), "pvcheck\0"), (42, "")]
+        {
+            let own = folder.path().join(pid.to_string());
+            std::fs::create_dir(&own).expect("a folder");
+            std::fs::write(own.join("cmdline"), line).expect("a file");
+        }
+        let expected =
+            Process { pid: 41, program: "runner".into(), command_line: "/usr/bin/runner --token x".into() };
+        assert_eq!(processes(folder.path()), Sign::Seen(vec![expected]));
+    }
+
+    #[test]
+    fn a_timers_next_time_is_read_or_not_seen() {
+        let at = "2026-06-12T02:00:00Z".parse().expect("a time");
+        assert_eq!(elapses("Fri 2026-06-12 02:00:00 UTC"), Sign::Seen(Some(at)));
+        assert_eq!(elapses(""), Sign::Seen(None));
+        assert!(matches!(elapses("Fri 2026-06-12 02:00:00 CEST"), Sign::NotSeen(_)));
+    }
+
+    #[tokio::test]
+    async fn a_command_is_its_exit_code_and_one_that_is_not_there_was_not_seen() {
+        assert_eq!(code("sh", &["-c".into(), "exit 3".into()]).await, Sign::Seen(Some(3)));
+        assert!(matches!(code("/nonexistent/pvcheck", &[]).await, Sign::NotSeen(_)));
+    }
+
+    #[test]
+    fn a_file_is_there_or_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(is_there(folder.path()), Sign::Seen(true));
+        assert_eq!(is_there(&folder.path().join("none")), Sign::Seen(false));
+    }
+}

@@ -1,0 +1,295 @@
+//! The journal of a running renewal: one config object of the Swarm, and a copy in a file.
+//!
+//! In the Swarm, since it has to be found from any machine that reaches a manager. One object, not one for each step: the
+//! record of what was there never changes, so it is the config's data; where the renewal stands is a label, which the
+//! engine replaces only for a writer that names the version it has read. So of two processes that go on with the same
+//! renewal, each of which believes that the other has gone, only one can record a step, and the other learns of it before
+//! it does anything.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use pvcheck_audit::{ConfigId, NetworkId};
+use pvcheck_ipam::Pool;
+use serde::{Deserialize, Serialize};
+
+use super::error::RenewalError;
+use super::member::Member;
+use super::settings::Settings;
+use super::step::{Direction, Phase};
+use super::strategy::RenewalStrategy;
+use crate::engine::{CallError, Engine, wire};
+use crate::labels::RENEWAL_LABEL;
+use crate::operation::Operation;
+use crate::run::RunId;
+
+/// The config's name: creating it is atomic, so a Swarm has one renewal at a time.
+const NAME: &str = "pvcheck-renewal";
+/// Where the renewal stands, as JSON.
+const STANDS: &str = "org.pvcheck.renewal.stands";
+/// The format.
+pub(super) const SCHEMA: &str = "pvcheck/v1";
+/// The largest record: swarmkit takes 500 KiB of a config (`manager/controlapi/config.go`, `MaxConfigSize`), later ones twice that.
+pub(super) const MOST_BYTES: usize = 500 * 1024;
+
+/// All that is needed to finish a renewal, or to undo it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Always `pvcheck/v1`.
+    pub schema: String,
+    /// The run that began it; the label of the holding network.
+    pub run: RunId,
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// The network's name.
+    pub network: String,
+    /// The id of the network as it was.
+    pub old: NetworkId,
+    /// How it is renewed.
+    pub strategy: RenewalStrategy,
+    /// All its settings but name and pools.
+    pub settings: Settings,
+    /// The pools that it had.
+    pub from: Vec<Pool>,
+    /// The pool that it is to have.
+    pub to: Pool,
+    /// The holding network's name and pool.
+    pub holding: (String, Pool),
+    /// The services on it.
+    pub members: Vec<Member>,
+}
+
+/// Where a renewal stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stands {
+    /// The process that goes on with it.
+    pub writer: RunId,
+    /// Where to.
+    pub direction: Direction,
+    /// The step's place in the order of that direction, from 0.
+    pub at: usize,
+    /// The step's name; empty before the first.
+    pub step: String,
+    /// Which moment of it.
+    pub phase: Phase,
+    /// When that was written, by that process' clock.
+    pub since: Timestamp,
+}
+
+/// A renewal that was begun and not finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The network.
+    pub network: String,
+    /// How it is renewed.
+    pub strategy: RenewalStrategy,
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// Where it stands.
+    pub stands: Stands,
+    /// The steps in all.
+    pub steps: usize,
+}
+
+/// The journal, held by one process.
+pub(super) struct Journal<'a> {
+    op: Operation<'a>,
+    id: ConfigId,
+    version: u64,
+    pub(super) record: Record,
+    pub(super) stands: Stands,
+    file: PathBuf,
+}
+
+/// The unfinished renewal of this Swarm, if there is one, and its record.
+///
+/// # Errors
+/// If a call fails, or this version does not understand the record.
+pub async fn unfinished(engine: &Engine) -> Result<Option<(Unfinished, Record)>, CallError> {
+    Ok(find(engine).await?.map(|found| {
+        let steps = super::step::steps(found.record.strategy, &found.record.members).len();
+        let Record { network, strategy, begun, .. } = found.record.clone();
+        (Unfinished { network, strategy, begun, stands: found.stands, steps }, found.record)
+    }))
+}
+
+struct Found {
+    id: ConfigId,
+    version: u64,
+    record: Record,
+    stands: Stands,
+}
+
+async fn find(engine: &Engine) -> Result<Option<Found>, CallError> {
+    let configs: Vec<wire::Stored> = engine.connection().get("/configs").await?;
+    let Some(listed) = configs.into_iter().find(|c| c.spec.name == NAME) else { return Ok(None) };
+    let path = format!("/configs/{}", listed.id);
+    let found: wire::Versioned = match engine.connection().get(&path).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        found => found?,
+    };
+    let decoded = parse(&found.spec).map_err(|error| {
+        engine.connection().error(&http::Method::GET, &path, crate::engine::CallErrorKind::Decode(error))
+    })?;
+    let (record, stands) = decoded;
+    Ok(Some(Found {
+        id: ConfigId::new(found.id),
+        version: found.version.index.unwrap_or_default(),
+        record,
+        stands,
+    }))
+}
+
+fn parse(spec: &serde_json::Value) -> Result<(Record, Stands), serde_json::Error> {
+    use serde::de::Error;
+    let data = spec["Data"].as_str().unwrap_or_default();
+    let data = BASE64_STANDARD.decode(data).map_err(serde_json::Error::custom)?;
+    let stands = spec["Labels"][STANDS].as_str().unwrap_or_default();
+    Ok((serde_json::from_slice(&data)?, serde_json::from_str(stands)?))
+}
+
+impl<'a> Journal<'a> {
+    /// Begins a new renewal. `op.run` is this process' own run.
+    ///
+    /// # Errors
+    /// If there is one already, the record is too large, or it cannot be written.
+    pub(super) async fn begin(op: Operation<'a>, record: Record, state: &Path) -> Result<Self, RenewalError> {
+        let stands = stands(op.run, Direction::Forward, 0, "", Phase::Begun);
+        let data = serde_json::to_vec(&record).unwrap_or_default();
+        if MOST_BYTES < data.len() {
+            return Err(RenewalError::TooLarge { services: record.members.len(), bytes: data.len() });
+        }
+        let file = file(state, &record.network);
+        let journal = Self { op, id: ConfigId::new(""), version: 0, record, stands, file };
+        journal.save()?;
+        let labels = [(RENEWAL_LABEL, journal.record.network.clone()), (STANDS, journal.label())];
+        let made = op.writer().create_config(NAME, &journal.record.run, &labels, &data).await;
+        // Its answer may be what failed, and not the creation.
+        match (find(op.engine).await?, made) {
+            (Some(found), _) if found.stands == journal.stands => {
+                Ok(Self { id: found.id, version: found.version, ..journal })
+            }
+            (Some(_), _) => Err(RenewalError::Begun),
+            (None, Err(error)) => Err(error.into()),
+            (None, Ok(_)) => Err(RenewalError::Lost),
+        }
+    }
+
+    /// Takes an unfinished renewal over; `None` if there is none. The process that had it can record nothing more.
+    ///
+    /// # Errors
+    /// If a call fails, or another process takes it at the same time.
+    pub(super) async fn take_over(op: Operation<'a>, state: &Path) -> Result<Option<Self>, RenewalError> {
+        let Some(found) = find(op.engine).await? else { return Ok(None) };
+        let file = file(state, &found.record.network);
+        let mut journal = Self {
+            op,
+            id: found.id,
+            version: found.version,
+            record: found.record,
+            stands: found.stands,
+            file,
+        };
+        let Stands { direction, at, step, phase, .. } = journal.stands.clone();
+        journal.write(stands(op.run, direction, at, &step, phase)).await?;
+        Ok(Some(journal))
+    }
+
+    /// Records a moment of a step.
+    ///
+    /// # Errors
+    /// If another process has the renewal now, or a call fails.
+    pub(super) async fn mark(
+        &mut self,
+        direction: Direction,
+        at: usize,
+        step: &str,
+        phase: Phase,
+    ) -> Result<(), RenewalError> {
+        self.write(stands(self.op.run, direction, at, step, phase)).await
+    }
+
+    async fn write(&mut self, stands: Stands) -> Result<(), RenewalError> {
+        let before = std::mem::replace(&mut self.stands, stands);
+        let labels = [(STANDS, self.label())];
+        let written = self.op.writer().relabel_config(&self.id, self.version, &labels).await;
+        // Looked up in any case: a write whose answer failed may have been carried out, and the next one needs the version.
+        match find(self.op.engine).await? {
+            Some(found) if found.id == self.id && found.stands == self.stands => self.version = found.version,
+            Some(found) if found.id == self.id && found.stands == before => {
+                self.stands = before;
+                return Err(written.err().map_or(RenewalError::Lost, RenewalError::from));
+            }
+            _ => return Err(RenewalError::Lost),
+        }
+        self.save()
+    }
+
+    /// Errs iff another process has the renewal now: called right before each change that is not its own fence.
+    pub(super) async fn still_ours(&self) -> Result<(), RenewalError> {
+        let found: Result<wire::Versioned, CallError> =
+            self.op.engine.connection().get(&format!("/configs/{}", self.id)).await;
+        match found {
+            Ok(found) if found.version.index == Some(self.version) => Ok(()),
+            Ok(_) => Err(RenewalError::Lost),
+            Err(error) if error.is_not_found() => Err(RenewalError::Lost),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends the renewal. The file stays: it says what was there before.
+    pub(super) async fn end(&self) -> Result<(), RenewalError> {
+        self.op.writer().remove_config(&self.id).await?;
+        Ok(())
+    }
+
+    fn label(&self) -> String {
+        serde_json::to_string(&self.stands).unwrap_or_default()
+    }
+
+    fn save(&self) -> Result<(), RenewalError> {
+        #[derive(Serialize)]
+        struct Saved<'a> {
+            #[serde(flatten)]
+            record: &'a Record,
+            stands: &'a Stands,
+        }
+        let text = serde_json::to_vec_pretty(&Saved { record: &self.record, stands: &self.stands })
+            .unwrap_or_default();
+        let write = || {
+            if let Some(dir) = self.file.parent() {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+            }
+            let new = self.file.with_extension("new");
+            let mut to =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            to.write_all(&text)?;
+            to.sync_all()?;
+            fs::rename(&new, &self.file)
+        };
+        write().map_err(|source| RenewalError::State { path: self.file.clone(), source })
+    }
+}
+
+fn stands(writer: &RunId, direction: Direction, at: usize, step: &str, phase: Phase) -> Stands {
+    Stands { writer: writer.clone(), direction, at, step: step.to_owned(), phase, since: Timestamp::now() }
+}
+
+fn file(state: &Path, network: &str) -> PathBuf {
+    state.join(format!("resize-{network}.json"))
+}
+
+/// The record of the last renewal of this network that was begun from this machine.
+///
+/// # Errors
+/// If the file is not there or cannot be understood; the text says which.
+pub fn read_record(state: &Path, network: &str) -> Result<Record, RenewalError> {
+    let path = file(state, network);
+    let text = fs::read(&path).map_err(|source| RenewalError::State { path: path.clone(), source })?;
+    serde_json::from_slice(&text).map_err(|error| RenewalError::File { path, why: error.to_string() })
+}

@@ -1,0 +1,89 @@
+//! A service on the network that is renewed.
+
+use std::time::Duration;
+
+use pvcheck_audit::{NetworkId, Service, ServiceId, ServiceMode, Snapshot, UpdateOrder};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::attachments::{attachments, fingerprint};
+use super::pins::{Pin, pins};
+
+/// The time that the engine gives a task to stop where its service sets none.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// A service on the network, with all that is needed to put it back. It has nothing of the service's environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its name.
+    pub name: String,
+    /// The entries of its list of networks.
+    pub networks: Vec<Value>,
+    /// Where it names the network for a router.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Pin>,
+    /// True iff it publishes a port: a router is the last to leave a network and the first to join one.
+    pub publishes: bool,
+    /// True iff a port is a node's own, so that a task of it cannot start before the old one on that node has ended.
+    pub host_ports: bool,
+    /// Tasks that run, and have to run again after each step.
+    pub running: u64,
+    /// Addresses that an update takes on each of its networks for a while, beside those of the tasks that run.
+    pub surge: u64,
+    /// The longest time that its tasks are given to stop, in ms.
+    pub stop_grace_ms: u64,
+    /// True iff it is a job, which an update runs again.
+    pub job: bool,
+    /// Of its spec, the network's id left out.
+    pub fingerprint: String,
+}
+
+impl Member {
+    /// The service, if it is on the network.
+    pub(super) fn of(
+        snapshot: &Snapshot,
+        service: &Service,
+        spec: &Value,
+        network: (&NetworkId, &str),
+    ) -> Option<Self> {
+        let (id, name) = network;
+        let networks = attachments(spec);
+        if !networks.iter().any(|entry| entry["Target"] == id.as_str()) {
+            return None;
+        }
+        let ports = || spec["EndpointSpec"]["Ports"].as_array().into_iter().flatten();
+        let running = snapshot.running_tasks(&service.id).count() as u64;
+        let grace = spec["TaskTemplate"]["ContainerSpec"]["StopGracePeriod"].as_u64();
+        let grace = grace.map_or(STOP_GRACE, Duration::from_nanos);
+        Some(Self {
+            id: service.id.clone(),
+            name: service.name.clone(),
+            networks,
+            pins: pins(spec, name),
+            publishes: ports().next().is_some(),
+            host_ports: ports().any(|port| port["PublishMode"] == "host"),
+            running,
+            surge: surge(service, spec, running),
+            stop_grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+            job: service.mode.is_job(),
+            fingerprint: fingerprint(spec, id),
+        })
+    }
+}
+
+/// How many tasks an update has beside the running ones, at most. With `start-first` the old ones stop while the next are
+/// started already; with `stop-first` a new task has its address while the old one stops (swarmkit
+/// `manager/orchestrator/update/updater.go`). 0 for a job, whose tasks are made anew in its own time.
+fn surge(service: &Service, spec: &Value, running: u64) -> u64 {
+    let wanted = match service.mode {
+        ServiceMode::Replicated(wanted) => wanted.max(running),
+        ServiceMode::Global | ServiceMode::Job(_) => running,
+    };
+    match (service.update_order, spec["UpdateConfig"]["Parallelism"].as_u64()) {
+        (UpdateOrder::StartFirst, _) | (UpdateOrder::StopFirst, Some(0)) => wanted,
+        // One at a time where the service says nothing (swarmkit `api/defaults/service.go`).
+        (UpdateOrder::StopFirst, at_once) => at_once.unwrap_or(1).min(wanted),
+    }
+}

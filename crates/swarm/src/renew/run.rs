@@ -1,0 +1,263 @@
+//! A renewal from its plan to its report.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pvcheck_audit::NetworkId;
+use pvcheck_ipam::Pool;
+
+use super::attachments::fingerprint;
+use super::blocker::Blocker;
+use super::error::RenewalError;
+use super::facts::inspect;
+use super::journal::{Journal, Record, SCHEMA};
+use super::plan::RenewalPlan;
+use super::report::{Renewal, RenewalOptions};
+use super::room::Room;
+use super::settings::pools;
+use super::step::Direction;
+use super::work::Work;
+use crate::census::{Census, CensusError, CensusOptions, census};
+use crate::engine::wire;
+use crate::lock::{Lock, LockRequest};
+use crate::operation::Operation;
+use crate::read::read_network_names;
+use crate::removal::sweep_run;
+
+/// How long the services of a census may take to go.
+const COUNTED: Duration = Duration::from_mins(1);
+
+/// Renews the network of a plan that can be done. `op.run` is this process' own; the lock and the journal carry it.
+///
+/// After an error everything is as it was, or the error says how to go on. A caller that drops the future leaves the renewal
+/// where it stands: [`resume_renewal`] finishes it and [`roll_back_renewal`] undoes it, from any machine.
+///
+/// # Errors
+/// If the plan cannot be done, or any of [`RenewalError`] happens.
+pub async fn renew(
+    op: Operation<'_>,
+    plan: &RenewalPlan,
+    options: &RenewalOptions<'_>,
+) -> Result<Renewal, RenewalError> {
+    let refused = || RenewalError::Refused { plan: Box::new(plan.clone()) };
+    if !plan.can_be_done() {
+        return Err(refused());
+    }
+    let record = record(op, plan).ok_or_else(refused)?;
+    let locked = Locked::take(op, options).await?;
+    let work = async {
+        let why = counted(op, plan).await?;
+        if !why.is_empty() {
+            let mut plan = plan.clone();
+            plan.blockers.extend(why);
+            return Err(RenewalError::Refused { plan: Box::new(plan) });
+        }
+        let journal = Journal::begin(op, record, &options.state).await?;
+        go(op, journal, options, Direction::Forward, false).await
+    };
+    locked.during(work).await
+}
+
+/// Counts the room on each network of which the plan knows only who owns what; what keeps the renewal from being done.
+async fn counted(op: Operation<'_>, plan: &RenewalPlan) -> Result<Vec<Blocker>, RenewalError> {
+    let mut why = Vec::new();
+    for room in plan.rooms.iter().filter(|room| !room.counted) {
+        op.say(format!("counting the room on {}", room.network));
+        let network = || room.network.clone();
+        let counted = census(op, room.id.as_str(), &CensusOptions::default()).await;
+        // Its services go at once: the next count must not find them.
+        sweep_run(op, COUNTED).await?;
+        why.extend(match counted {
+            Ok(Census { complete: true, handed_out, .. }) => {
+                Room { free: handed_out, counted: true, ..room.clone() }.blocker()
+            }
+            Ok(census) => {
+                let why =
+                    census.reason.map_or_else(|| "the census was not complete".to_owned(), |d| d.to_string());
+                Some(Blocker::RoomUnknown { network: network(), why })
+            }
+            Err(CensusError::Call(error)) => return Err(error.into()),
+            Err(error) => Some(Blocker::RoomUnknown { network: network(), why: error.to_string() }),
+        });
+    }
+    Ok(why)
+}
+
+/// Finishes a renewal that was begun by any process, in the direction that it had.
+///
+/// # Errors
+/// If there is none, or any of [`RenewalError`] happens.
+pub async fn resume_renewal(
+    op: Operation<'_>,
+    options: &RenewalOptions<'_>,
+) -> Result<Renewal, RenewalError> {
+    go_on(op, options, None).await
+}
+
+/// Undoes a renewal that was begun by any process and not finished: the network has its former subnet again, and every
+/// service is on it.
+///
+/// # Errors
+/// If there is none, or any of [`RenewalError`] happens.
+pub async fn roll_back_renewal(
+    op: Operation<'_>,
+    options: &RenewalOptions<'_>,
+) -> Result<Renewal, RenewalError> {
+    go_on(op, options, Some(Direction::Back)).await
+}
+
+async fn go_on(
+    op: Operation<'_>,
+    options: &RenewalOptions<'_>,
+    direction: Option<Direction>,
+) -> Result<Renewal, RenewalError> {
+    if super::journal::unfinished(op.engine).await?.is_none() {
+        return Err(RenewalError::NothingUnderWay);
+    }
+    let locked = Locked::take(op, options).await?;
+    let work = async {
+        let journal = Journal::take_over(op, &options.state).await?.ok_or(RenewalError::NothingUnderWay)?;
+        let direction = direction.unwrap_or(journal.stands.direction);
+        // What failed once is not undone by itself: whoever resumes it has decided to go on.
+        go(op, journal, &RenewalOptions { hold: true, ..options.clone() }, direction, true).await
+    };
+    locked.during(work).await
+}
+
+fn record(op: Operation<'_>, plan: &RenewalPlan) -> Option<Record> {
+    let to = plan.to?;
+    let name = &plan.request.network;
+    Some(Record {
+        schema: SCHEMA.to_owned(),
+        run: op.run.clone(),
+        begun: Timestamp::now(),
+        network: plan.inspected["Name"].as_str().unwrap_or(name).to_owned(),
+        old: plan.network_id.clone(),
+        strategy: plan.strategy?,
+        settings: plan.settings.clone()?,
+        from: plan.from.clone(),
+        to,
+        // Of a strategy without one the name is never looked for.
+        holding: (format!("pvcheck-holding-{}", op.run), plan.holding.unwrap_or(Pool::new(to.subnet))),
+        members: plan.members.clone(),
+    })
+}
+
+async fn go(
+    op: Operation<'_>,
+    journal: Journal<'_>,
+    options: &RenewalOptions<'_>,
+    direction: Direction,
+    resumed: bool,
+) -> Result<Renewal, RenewalError> {
+    let started = Instant::now();
+    let mut work = Work {
+        op,
+        journal,
+        direction,
+        patience: options.patience,
+        hook: options.hook,
+        done: Vec::new(),
+        gone: Vec::new(),
+    };
+    match work.all().await {
+        Ok(()) => report(work, resumed, started).await,
+        Err(error) if is_not_ours(&error) => Err(error),
+        Err(error) if options.hold => Err(RenewalError::Held(Box::new(error))),
+        Err(error) => {
+            op.say(format!("{error}; putting everything back"));
+            work.direction = Direction::Back;
+            match work.all().await {
+                Ok(()) => {
+                    report(work, resumed, started).await?;
+                    Err(RenewalError::RolledBack(Box::new(error)))
+                }
+                Err(then) if is_not_ours(&then) => Err(then),
+                Err(then) => Err(RenewalError::Stranded { why: error.to_string(), then: Box::new(then) }),
+            }
+        }
+    }
+}
+
+fn is_not_ours(error: &RenewalError) -> bool {
+    matches!(error, RenewalError::Lost | RenewalError::Lock(_))
+}
+
+/// Compares every spec with what it was, and ends the journal.
+async fn report(work: Work<'_>, resumed: bool, started: Instant) -> Result<Renewal, RenewalError> {
+    let record = &work.journal.record;
+    let engine = work.op.engine;
+    let listed = read_network_names(engine).await?;
+    let id = listed.into_iter().find(|(_, name)| *name == record.network).map(|(id, _)| id);
+    let id: NetworkId = id.ok_or(RenewalError::Foreign { name: record.network.clone() })?;
+    let pools = pools(&inspect(engine, &id).await?);
+    let mut changed = Vec::new();
+    for member in &record.members {
+        let found: Result<wire::Versioned, _> =
+            engine.connection().get(&format!("/services/{}", member.id)).await;
+        match found {
+            Ok(found) if fingerprint(&found.spec, &id) == member.fingerprint => {}
+            Ok(_) => changed.push(format!("the specification of {}", member.name)),
+            Err(error) if error.is_not_found() => changed.push(format!("{} is gone", member.name)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    work.journal.end().await?;
+    Ok(Renewal {
+        network: record.network.clone(),
+        network_id: id,
+        strategy: record.strategy,
+        direction: work.direction,
+        resumed,
+        pools,
+        services: record.members.len() as u64,
+        changed,
+        steps: work.done,
+        elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// The lock of this process, renewed as long as it works.
+struct Locked<'a> {
+    op: Operation<'a>,
+    lock: Lock,
+    lasts: Duration,
+}
+
+impl<'a> Locked<'a> {
+    async fn take(op: Operation<'a>, options: &RenewalOptions<'_>) -> Result<Self, RenewalError> {
+        let request = LockRequest {
+            run: op.run.clone(),
+            holder: options.holder.clone(),
+            purpose: "resize".to_owned(),
+            lasts: options.lock_lasts,
+            break_held: options.break_lock.clone(),
+            resumable: true,
+        };
+        let lock = Lock::take(op.engine, op.permit, &request).await?;
+        Ok(Self { op, lock, lasts: options.lock_lasts })
+    }
+
+    /// Does the work, renews the lock meanwhile, and releases it afterwards. If the lock is lost the work stops where it is.
+    async fn during<T>(self, work: impl Future<Output = Result<T, RenewalError>>) -> Result<T, RenewalError> {
+        let Self { op, lock, lasts } = self;
+        let held = async {
+            loop {
+                tokio::time::sleep(lasts / 4).await;
+                // A call that fails changes nothing: the lock lasts for three more of these pauses.
+                if let Ok(false) = lock.renew(op.engine, op.permit, op.run, lasts).await {
+                    return;
+                }
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = Box::pin(work) => outcome,
+            () = held => return Err(RenewalError::Lost),
+        };
+        if !matches!(outcome, Err(RenewalError::Lost)) {
+            // A lock that stays expires by itself.
+            let _ = lock.release(op.engine, op.permit).await;
+        }
+        outcome
+    }
+}

@@ -1,0 +1,180 @@
+//! A network's own settings: what its creation has to repeat, with another subnet.
+
+use std::net::Ipv4Addr;
+
+use pvcheck_ipam::{Pool, Subnet};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Set by the allocator at creation; asked for again, it could be another network's.
+const VXLAN_IDS: &str = "com.docker.network.driver.overlay.vxlanid_list";
+
+/// The body of a network's creation, without its name and subnets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Settings(Map<String, Value>);
+
+/// Why a pool cannot be carried over to another subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum NotCarried {
+    /// The ip-range is not in the new subnet.
+    Range(Subnet),
+    /// The gateway was chosen, and is not in the new subnet.
+    Gateway(Ipv4Addr),
+}
+
+impl Settings {
+    /// The settings of an inspected network.
+    pub(super) fn of_inspected(network: &Value) -> Self {
+        let mut kept = Map::new();
+        for key in
+            ["Driver", "Scope", "EnableIPv4", "EnableIPv6", "Internal", "Attachable", "Ingress", "Labels"]
+        {
+            if let Some(value) = network.get(key).filter(|value| !value.is_null()) {
+                kept.insert(key.to_owned(), value.clone());
+            }
+        }
+        let mut options = network["Options"].as_object().cloned().unwrap_or_default();
+        options.shift_remove(VXLAN_IDS);
+        kept.insert("Options".to_owned(), Value::Object(options));
+        kept.insert(
+            "IPAM".to_owned(),
+            json!({"Driver": network["IPAM"]["Driver"], "Options": network["IPAM"]["Options"]}),
+        );
+        // IPv6 pools stay as they are: they are never used up.
+        kept.insert(
+            "ipv6".to_owned(),
+            Value::Array(configs(network).filter(|c| is_ipv6(c)).cloned().collect()),
+        );
+        Self(kept)
+    }
+
+    /// The body of `POST /networks/create` for a network of this name with these pools.
+    pub(super) fn body(&self, name: &str, pools: &[Pool]) -> Value {
+        let mut body = self.0.clone();
+        let ipv6 = body.shift_remove("ipv6");
+        let ipv6 = ipv6.as_ref().and_then(Value::as_array).into_iter().flatten().map(|config| {
+            // The gateway is the engine's own choice again.
+            json!({"Subnet": config["Subnet"]})
+        });
+        let configs: Vec<Value> = pools.iter().map(config).chain(ipv6).collect();
+        body.insert("Name".to_owned(), json!(name));
+        // Engines before 25 create a second network of the same name without it.
+        body.insert("CheckDuplicate".to_owned(), json!(true));
+        if let Some(ipam) = body.get_mut("IPAM") {
+            ipam["Config"] = json!(configs);
+        }
+        Value::Object(body)
+    }
+
+    /// The same for a network that only holds services for a while: it is no routing mesh, and carries these labels.
+    pub(super) fn holding_body(&self, name: &str, pool: &Pool, labels: Value) -> Value {
+        let mut body = self.body(name, std::slice::from_ref(pool));
+        body["Labels"] = labels;
+        body
+    }
+}
+
+/// The IPv4 pools of an inspected network. The gateway is left out where it is the engine's own choice, the first address:
+/// the engine shows it like an operator's.
+pub(super) fn pools(network: &Value) -> Vec<Pool> {
+    configs(network).filter_map(pool).collect()
+}
+
+fn pool(config: &Value) -> Option<Pool> {
+    let subnet = subnet(config["Subnet"].as_str()?)?;
+    let gateway: Option<Ipv4Addr> = config["Gateway"].as_str().and_then(|text| text.parse().ok());
+    let range = config["IPRange"].as_str().and_then(self::subnet);
+    let usual = u32::from(range.unwrap_or(subnet).first()).checked_add(1).map(Ipv4Addr::from);
+    Some(Pool { subnet, range, gateway: gateway.filter(|g| Some(*g) != usual) })
+}
+
+/// The pool on another subnet: ip-range and a chosen gateway stay, if they are in it.
+///
+/// # Errors
+/// If one of them is not.
+pub(super) fn carried(pool: &Pool, subnet: Subnet) -> Result<Pool, NotCarried> {
+    if let Some(range) = pool.range.filter(|r| !subnet.contains(r.first()) || !subnet.contains(r.last())) {
+        return Err(NotCarried::Range(range));
+    }
+    if let Some(gateway) = pool.gateway.filter(|gateway| !subnet.contains(*gateway)) {
+        return Err(NotCarried::Gateway(gateway));
+    }
+    Ok(Pool { subnet, ..*pool })
+}
+
+fn config(pool: &Pool) -> Value {
+    let mut config = json!({"Subnet": pool.subnet});
+    if let Some(range) = pool.range {
+        config["IPRange"] = json!(range);
+    }
+    if let Some(gateway) = pool.gateway {
+        config["Gateway"] = json!(gateway);
+    }
+    config
+}
+
+fn configs(network: &Value) -> impl Iterator<Item = &Value> {
+    network["IPAM"]["Config"].as_array().into_iter().flatten()
+}
+
+fn is_ipv6(config: &Value) -> bool {
+    config["Subnet"].as_str().is_some_and(|text| text.contains(':'))
+}
+
+fn subnet(text: &str) -> Option<Subnet> {
+    let (address, prefix) = text.split_once('/')?;
+    Subnet::around(address.parse().ok()?, prefix.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspected(config: &Value) -> Value {
+        json!({
+            "Name": "proxy", "Id": "n0", "Scope": "swarm", "Driver": "overlay", "EnableIPv6": false,
+            "Attachable": true, "Internal": false, "Ingress": false, "Created": "2026-01-01T00:00:00Z",
+            "Containers": {"c": {}},
+            "Options": {"encrypted": "", VXLAN_IDS: "4097"},
+            "Labels": {"owner": "ops"},
+            "IPAM": {"Driver": "default", "Options": null, "Config": config},
+        })
+    }
+
+    fn net(text: &str) -> Subnet {
+        Subnet::parse(text).unwrap()
+    }
+
+    #[test]
+    fn all_but_the_subnet_and_the_vxlan_id_is_carried_over() {
+        let network = inspected(
+            &json!([{"Subnet": "10.10.0.0/24", "Gateway": "10.10.0.1"}, {"Subnet": "fd00:7::/64", "Gateway": "fd00:7::1"}]),
+        );
+        let settings = Settings::of_inspected(&network);
+        let pools = pools(&network);
+        assert_eq!(pools, [Pool::new(net("10.10.0.0/24"))], "the usual gateway is the engine's");
+        let wider = carried(&pools[0], net("10.10.0.0/16")).unwrap();
+        let body = settings.body("proxy", &[wider]);
+        let expected = json!({
+            "Driver": "overlay", "Scope": "swarm", "EnableIPv6": false, "Internal": false, "Attachable": true,
+            "Ingress": false, "Labels": {"owner": "ops"}, "Options": {"encrypted": ""},
+            "IPAM": {"Driver": "default", "Options": null, "Config": [{"Subnet": "10.10.0.0/16"}, {"Subnet": "fd00:7::/64"}]},
+            "Name": "proxy", "CheckDuplicate": true,
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_range_and_a_chosen_gateway_stay_or_are_refused() {
+        let chosen =
+            json!([{"Subnet": "10.10.0.0/24", "Gateway": "10.10.0.254", "IPRange": "10.10.0.128/25"}]);
+        let pool = pools(&inspected(&chosen)).remove(0);
+        assert_eq!((pool.gateway, pool.range), (Some([10, 10, 0, 254].into()), Some(net("10.10.0.128/25"))));
+        assert_eq!(carried(&pool, net("10.10.0.0/16")).unwrap().subnet, net("10.10.0.0/16"));
+        assert_eq!(carried(&pool, net("10.20.0.0/16")), Err(NotCarried::Range(net("10.10.0.128/25"))));
+        let bare = Pool { range: None, ..pool };
+        assert_eq!(carried(&bare, net("10.20.0.0/16")), Err(NotCarried::Gateway([10, 10, 0, 254].into())));
+    }
+}

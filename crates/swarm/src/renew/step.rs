@@ -1,0 +1,293 @@
+//! The steps of a renewal.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::member::Member;
+use super::strategy::RenewalStrategy;
+
+/// Services that are updated at the same time, at most. A router is updated alone.
+const AT_ONCE: usize = 8;
+
+/// One of the networks of a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// The network that goes.
+    Old,
+    /// The one that holds the services in between.
+    Holding,
+    /// The one that comes.
+    New,
+}
+
+/// Which of these networks a service is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// On the old one: the beginning.
+    Old,
+    /// On the old one and the holding one.
+    OldAndHolding,
+    /// On the holding one.
+    Holding,
+    /// On none.
+    Off,
+    /// On the holding one and the new one.
+    HoldingAndNew,
+    /// On the new one: the end.
+    New,
+}
+
+impl Stage {
+    /// The networks, in the order in which they are listed.
+    pub(super) fn places(self) -> &'static [Place] {
+        match self {
+            Self::Old => &[Place::Old],
+            Self::OldAndHolding => &[Place::Old, Place::Holding],
+            Self::Holding => &[Place::Holding],
+            Self::Off => &[],
+            Self::HoldingAndNew => &[Place::Holding, Place::New],
+            Self::New => &[Place::New],
+        }
+    }
+
+    /// True iff routers find a service of this stage on the holding network.
+    pub(super) fn is_held(self) -> bool {
+        matches!(self, Self::Holding | Self::HoldingAndNew)
+    }
+}
+
+/// One step. Each can be done again: what is done already is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum RenewalStep {
+    /// The holding network is created, and seen to be allocated.
+    CreateHolding,
+    /// Services are updated, and all their tasks seen to run on these networks.
+    Move {
+        /// Where they are afterwards.
+        to: Stage,
+        /// Their names.
+        services: Vec<String>,
+    },
+    /// No task is left that holds an address of the network.
+    Drain {
+        /// The network.
+        network: Place,
+    },
+    /// The network is removed.
+    Remove {
+        /// The network.
+        network: Place,
+    },
+    /// The network is created with its new subnet, and seen to be allocated.
+    Create,
+    /// Every update is over. Until then Swarm watches the new tasks, and one that fails may make it stop the update or take
+    /// it back, and with it the service's networks.
+    Confirm,
+}
+
+impl RenewalStep {
+    /// Its name in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CreateHolding => "create-holding",
+            Self::Move { to: Stage::OldAndHolding, .. } => "join-holding",
+            Self::Move { to: Stage::Holding, .. } => "leave-old",
+            Self::Move { to: Stage::Off, .. } => "detach",
+            Self::Move { to: Stage::HoldingAndNew, .. } => "join-new",
+            Self::Move { to: Stage::New, .. } => "leave-holding",
+            Self::Move { to: Stage::Old, .. } => "attach-old",
+            Self::Drain { network: Place::Holding } => "drain-holding",
+            Self::Drain { .. } => "drain",
+            Self::Remove { network: Place::Holding } => "remove-holding",
+            Self::Remove { .. } => "remove",
+            Self::Create => "create",
+            Self::Confirm => "confirm",
+        }
+    }
+
+    /// Services that it updates.
+    pub fn services(&self) -> &[String] {
+        match self {
+            Self::Move { services, .. } => services,
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for RenewalStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateHolding => f.write_str("create the holding network"),
+            Self::Move { to, services } => {
+                let what = match to {
+                    Stage::Old => "back onto the old network",
+                    Stage::OldAndHolding => "onto the holding network as well",
+                    Stage::Holding => "off the old network",
+                    Stage::Off => "off the network",
+                    Stage::HoldingAndNew => "onto the new network as well",
+                    Stage::New => "onto the new network alone",
+                };
+                write!(f, "move {what}: {}", services.join(", "))
+            }
+            Self::Drain { network } => write!(f, "wait until no task holds an address of {}", name(*network)),
+            Self::Remove { network } => write!(f, "remove {}", name(*network)),
+            Self::Create => f.write_str("create the network with its new subnet"),
+            Self::Confirm => f.write_str("wait until every update is complete"),
+        }
+    }
+}
+
+fn name(place: Place) -> &'static str {
+    match place {
+        Place::Old => "the old network",
+        Place::Holding => "the holding network",
+        Place::New => "the new network",
+    }
+}
+
+/// All steps, in their order.
+pub(super) fn steps(strategy: RenewalStrategy, members: &[Member]) -> Vec<RenewalStep> {
+    let all = |to: Stage| {
+        // A router is on a network before its backends join it, and still there when they have left.
+        let routers_first = matches!(to, Stage::OldAndHolding | Stage::HoldingAndNew)
+            || (to == Stage::New && strategy == RenewalStrategy::Recreate);
+        let mut batches = batches(members);
+        if !routers_first {
+            batches.reverse();
+        }
+        batches.into_iter().map(move |services| RenewalStep::Move { to, services })
+    };
+    let gone = |network| [RenewalStep::Drain { network }, RenewalStep::Remove { network }];
+    let mut steps = Vec::new();
+    match strategy {
+        RenewalStrategy::Bridge => {
+            steps.push(RenewalStep::CreateHolding);
+            steps.extend(all(Stage::OldAndHolding).chain(all(Stage::Holding)));
+            steps.extend(gone(Place::Old));
+            steps.push(RenewalStep::Create);
+            steps.extend(all(Stage::HoldingAndNew).chain(all(Stage::New)));
+            steps.extend(gone(Place::Holding));
+            steps.push(RenewalStep::Confirm);
+        }
+        RenewalStrategy::Recreate => {
+            steps.extend(all(Stage::Off));
+            steps.extend(gone(Place::Old));
+            steps.push(RenewalStep::Create);
+            steps.extend(all(Stage::New));
+            steps.push(RenewalStep::Confirm);
+        }
+    }
+    steps
+}
+
+/// The services in the order in which they join: what publishes a port one by one, then all others.
+pub(super) fn batches(members: &[Member]) -> Vec<Vec<String>> {
+    let routers = members.iter().filter(|m| m.publishes).map(|m| vec![m.name.clone()]);
+    let others: Vec<String> = members.iter().filter(|m| !m.publishes).map(|m| m.name.clone()).collect();
+    routers.chain(others.chunks(AT_ONCE).map(<[String]>::to_vec)).collect()
+}
+
+/// A moment of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// It is recorded, and not done.
+    Begun,
+    /// It is done, and not recorded as done.
+    Acted,
+    /// It is recorded as done.
+    Done,
+}
+
+/// Forward to the new subnet, or back to the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To the new subnet.
+    Forward,
+    /// To the old one.
+    Back,
+}
+
+/// A point between two actions, at which the hook of the options is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewalPoint {
+    /// Where to.
+    pub direction: Direction,
+    /// The step's place in the order, from 0.
+    pub at: usize,
+    /// The step's name.
+    pub step: String,
+    /// Which moment of it.
+    pub phase: Phase,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, publishes: bool) -> Member {
+        Member {
+            id: pvcheck_audit::ServiceId::new(name),
+            name: name.into(),
+            networks: Vec::new(),
+            pins: Vec::new(),
+            publishes,
+            host_ports: publishes,
+            running: 1,
+            surge: 1,
+            stop_grace_ms: 10_000,
+            job: false,
+            fingerprint: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_router_is_the_first_to_join_and_the_last_to_leave() {
+        let members = [member("app", false), member("router", true), member("db", false)];
+        let moves = |strategy| -> Vec<(Stage, String)> {
+            let steps = steps(strategy, &members);
+            steps
+                .iter()
+                .filter_map(|step| match step {
+                    RenewalStep::Move { to, services } => Some((*to, services.join("+"))),
+                    _ => None,
+                })
+                .collect()
+        };
+        let (router, others) = ("router".to_owned(), "app+db".to_owned());
+        let bridge: Vec<(Stage, String)> = [
+            (Stage::OldAndHolding, [&router, &others]),
+            (Stage::Holding, [&others, &router]),
+            (Stage::HoldingAndNew, [&router, &others]),
+            (Stage::New, [&others, &router]),
+        ]
+        .into_iter()
+        .flat_map(|(stage, both)| both.map(|name| (stage, name.clone())))
+        .collect();
+        assert_eq!(moves(RenewalStrategy::Bridge), bridge);
+        let recreate = [
+            (Stage::Off, others.clone()),
+            (Stage::Off, router.clone()),
+            (Stage::New, router),
+            (Stage::New, others),
+        ];
+        assert_eq!(moves(RenewalStrategy::Recreate), recreate);
+    }
+
+    #[test]
+    fn many_services_go_in_batches() {
+        let members: Vec<Member> = (0..20).map(|n| member(&format!("s{n}"), false)).collect();
+        assert_eq!(batches(&members).iter().map(Vec::len).collect::<Vec<_>>(), [8, 8, 4]);
+    }
+
+    #[test]
+    fn a_network_without_services_is_only_removed_and_created() {
+        let names = |strategy| steps(strategy, &[]).iter().map(RenewalStep::name).collect::<Vec<_>>();
+        assert_eq!(names(RenewalStrategy::Recreate), ["drain", "remove", "create", "confirm"]);
+    }
+}

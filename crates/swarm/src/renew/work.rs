@@ -1,0 +1,493 @@
+//! A running renewal: each step looks at what is there, and does what is left to do.
+//!
+//! Forward and back are the same steps with the subnets exchanged, so that finishing and undoing are one piece of code,
+//! and so that either can begin wherever an earlier process has ended.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use pvcheck_audit::{NetworkId, Service, Task};
+use pvcheck_ipam::Pool;
+use serde_json::{Value, json};
+
+use super::attachments::{attachments, same, staged, with_attachments};
+use super::error::RenewalError;
+use super::facts::inspect;
+use super::journal::Journal;
+use super::member::Member;
+use super::pins::repinned;
+use super::settings::pools;
+use super::settle::{Settled, settled};
+use super::step::{Direction, Phase, Place, RenewalPoint, RenewalStep, Stage, steps};
+use super::strategy::RenewalStrategy;
+use crate::engine::{CallError, Pace, poll, wait_until, wire};
+use crate::labels::{RENEWAL_LABEL, RUN_LABEL};
+use crate::operation::Operation;
+use crate::read::{read_network_names, read_services, read_tasks};
+
+/// How often a service's update is tried again if the engine changed the service in between: its allocator writes
+/// endpoints whenever it can.
+const TRIES: u32 = 20;
+/// How long a created network may be without a subnet. The allocator gives it one within milliseconds.
+const ALLOCATED: Duration = Duration::from_secs(20);
+/// The longest pause between two looks at tasks.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(super) struct Work<'a> {
+    pub(super) op: Operation<'a>,
+    pub(super) journal: Journal<'a>,
+    pub(super) direction: Direction,
+    pub(super) patience: Duration,
+    pub(super) hook: &'a (dyn Fn(RenewalPoint) + Send + Sync),
+    pub(super) done: Vec<super::report::StepDone>,
+    /// Removed by this process. A node's own copy of a removed network is listed for a moment.
+    pub(super) gone: Vec<NetworkId>,
+}
+
+/// The networks of a renewal as they are now.
+#[derive(Clone, Debug, Default)]
+struct Networks {
+    old: Option<NetworkId>,
+    holding: Option<NetworkId>,
+    new: Option<NetworkId>,
+}
+
+impl Networks {
+    fn id(&self, place: Place) -> Option<&NetworkId> {
+        match place {
+            Place::Old => self.old.as_ref(),
+            Place::Holding => self.holding.as_ref(),
+            Place::New => self.new.as_ref(),
+        }
+    }
+
+    /// The ids of a stage; `None` if one of its networks is not there.
+    fn of(&self, stage: Stage) -> Option<Vec<NetworkId>> {
+        stage.places().iter().map(|place| self.id(*place).cloned()).collect()
+    }
+
+    /// The stage of these ids, in any order; `None` if there is none.
+    fn stage(&self, list: &[Value], member: &Member, recorded: &NetworkId) -> Option<Stage> {
+        let all =
+            [Stage::Old, Stage::OldAndHolding, Stage::Holding, Stage::Off, Stage::HoldingAndNew, Stage::New];
+        all.into_iter().find(|stage| {
+            let Some(mut ids) = self.of(*stage) else { return false };
+            let there = |ids: &[NetworkId]| same(list, &staged(&member.networks, recorded, ids));
+            there(&ids) || {
+                ids.reverse();
+                there(&ids)
+            }
+        })
+    }
+}
+
+impl Work<'_> {
+    /// Does all steps in this direction, or what is left of them.
+    pub(super) async fn all(&mut self) -> Result<(), RenewalError> {
+        let steps = steps(self.journal.record.strategy, &self.journal.record.members);
+        for (at, step) in steps.iter().enumerate() {
+            let networks = self.networks().await?;
+            if !self.is_left(step, &networks).await? {
+                continue;
+            }
+            self.op.say(format!("step {} of {}: {step}", at + 1, steps.len()));
+            let since = std::time::Instant::now();
+            self.mark(at, step, Phase::Begun).await?;
+            self.act(step, &networks).await?;
+            if let RenewalStep::Remove { network } = step {
+                self.gone.extend(networks.id(*network).cloned());
+            }
+            self.tell(at, step, Phase::Acted);
+            self.mark(at, step, Phase::Done).await?;
+            self.done.push(super::report::StepDone {
+                direction: self.direction,
+                step: step.clone(),
+                elapsed_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+        Ok(())
+    }
+
+    async fn mark(&mut self, at: usize, step: &RenewalStep, phase: Phase) -> Result<(), RenewalError> {
+        self.journal.mark(self.direction, at, step.name(), phase).await?;
+        self.tell(at, step, phase);
+        Ok(())
+    }
+
+    fn tell(&self, at: usize, step: &RenewalStep, phase: Phase) {
+        (self.hook)(RenewalPoint { direction: self.direction, at, step: step.name().to_owned(), phase });
+    }
+
+    /// The pool that the network is to have in this direction.
+    fn wanted(&self) -> Vec<Pool> {
+        let record = &self.journal.record;
+        match self.direction {
+            Direction::Forward => vec![record.to],
+            Direction::Back => record.from.clone(),
+        }
+    }
+
+    /// The networks as they are now. A network of the name that has the wanted subnet is the new one, another the old one.
+    async fn networks(&self) -> Result<Networks, RenewalError> {
+        let record = &self.journal.record;
+        let mut found = Networks::default();
+        let listed = read_network_names(self.op.engine).await?;
+        for (id, name) in listed.into_iter().filter(|(id, _)| !self.gone.contains(id)) {
+            if name == record.holding.0 {
+                found.holding = Some(id);
+            } else if name == record.network {
+                match self.place(&id).await? {
+                    Some(Place::New) => found.new = Some(id),
+                    Some(_) => found.old = Some(id),
+                    None => {}
+                }
+            }
+        }
+        // Names are unique, so the former network is a node's copy where the new one is there.
+        if found.new.is_some() {
+            found.old = None;
+        }
+        Ok(found)
+    }
+
+    async fn place(&self, id: &NetworkId) -> Result<Option<Place>, RenewalError> {
+        let record = &self.journal.record;
+        let seen = wait_until!(ALLOCATED, async {
+            match inspect(self.op.engine, id).await {
+                Err(error) if error.is_not_found() => Some(Ok(None)),
+                Err(error) => Some(Err(error)),
+                // A network that was created a moment ago.
+                Ok(network) if pools(&network).is_empty() => None,
+                Ok(network) => Some(Ok(Some(network))),
+            }
+        });
+        let pools = match seen {
+            // Without a subnet nobody can be on it: it is in the way, whichever it was to be.
+            None => return Ok(Some(Place::Old)),
+            Some(Err(error)) => return Err(error.into()),
+            Some(Ok(None)) => return Ok(None),
+            Some(Ok(Some(network))) => pools(&network),
+        };
+        if pools == self.wanted() {
+            Ok(Some(Place::New))
+        } else if pools == record.from || pools == [record.to] {
+            Ok(Some(Place::Old))
+        } else {
+            Err(RenewalError::Foreign { name: record.network.clone() })
+        }
+    }
+
+    /// True iff something of the step is left to do.
+    async fn is_left(&self, step: &RenewalStep, networks: &Networks) -> Result<bool, RenewalError> {
+        let first_half = networks.old.is_some();
+        Ok(match step {
+            RenewalStep::CreateHolding => first_half && networks.holding.is_none(),
+            RenewalStep::Drain { network } | RenewalStep::Remove { network } => {
+                networks.id(*network).is_some()
+            }
+            RenewalStep::Create => networks.new.is_none(),
+            RenewalStep::Confirm => !self.updating().await?.is_empty(),
+            RenewalStep::Move { to, services } => {
+                let is_first = matches!(to, Stage::OldAndHolding | Stage::Holding | Stage::Off);
+                if is_first != first_half || networks.of(*to).is_none() {
+                    return Ok(false);
+                }
+                let mut there = Vec::new();
+                for member in self.members(services) {
+                    match self.passage(&member, *to, networks).await? {
+                        Some(Ordering::Less) => return Ok(true),
+                        Some(Ordering::Equal) => there.push(member),
+                        Some(Ordering::Greater) | None => {}
+                    }
+                }
+                // What an earlier process began, and did not see to its end.
+                self.lacks(&there, *to, networks).await?.is_some()
+            }
+        })
+    }
+
+    fn members(&self, names: &[String]) -> Vec<Member> {
+        self.journal.record.members.iter().filter(|m| names.contains(&m.name)).cloned().collect()
+    }
+
+    /// How the member's stage is to this one, in the order of the strategy; `None` if the service is gone.
+    async fn passage(
+        &self,
+        member: &Member,
+        to: Stage,
+        networks: &Networks,
+    ) -> Result<Option<Ordering>, RenewalError> {
+        let Some((spec, _)) = self.spec(member).await? else { return Ok(None) };
+        Ok(Some(order(self.stage(&spec, member, networks)?, to, self.journal.record.strategy)))
+    }
+
+    fn stage(&self, spec: &Value, member: &Member, networks: &Networks) -> Result<Stage, RenewalError> {
+        let stage = networks.stage(&attachments(spec), member, &self.journal.record.old);
+        stage.ok_or_else(|| RenewalError::Changed { service: member.name.clone() })
+    }
+
+    /// The spec of a service and the version to replace it at; `None` if the service is gone.
+    async fn spec(&self, member: &Member) -> Result<Option<(Value, u64)>, RenewalError> {
+        let found: Result<wire::Versioned, CallError> =
+            self.op.engine.connection().get(&format!("/services/{}", member.id)).await;
+        match found {
+            Ok(found) => Ok(Some((found.spec, found.version.index.unwrap_or_default()))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn act(&self, step: &RenewalStep, networks: &Networks) -> Result<(), RenewalError> {
+        let record = &self.journal.record;
+        match step {
+            RenewalStep::CreateHolding => {
+                let (name, pool) = &record.holding;
+                let labels = json!({RUN_LABEL: record.run, RENEWAL_LABEL: record.network});
+                let body = record.settings.holding_body(name, pool, labels);
+                self.create(&body, *pool).await
+            }
+            RenewalStep::Create => {
+                let pools = self.wanted();
+                let body = record.settings.body(&record.network, &pools);
+                match pools.first() {
+                    Some(pool) => self.create(&body, *pool).await,
+                    None => Ok(()),
+                }
+            }
+            RenewalStep::Drain { network } => match networks.id(*network) {
+                Some(id) => self.drain(id).await,
+                None => Ok(()),
+            },
+            RenewalStep::Remove { network } => match networks.id(*network) {
+                Some(id) => {
+                    self.journal.still_ours().await?;
+                    self.op.writer().remove_network(id, self.patience).await?;
+                    Ok(())
+                }
+                None => Ok(()),
+            },
+            RenewalStep::Move { to, services } => self.move_all(*to, services, networks).await,
+            RenewalStep::Confirm => self.confirm().await,
+        }
+    }
+
+    /// The members whose update is under way.
+    async fn updating(&self) -> Result<Vec<String>, RenewalError> {
+        let services = read_services(self.op.engine).await?;
+        let mut found = Vec::new();
+        for service in services.iter().filter(|s| self.journal.record.members.iter().any(|m| m.id == s.id)) {
+            let Some(update) = &service.update else { continue };
+            if update.is_paused() {
+                let message = update.message.clone();
+                return Err(RenewalError::UpdateFailed { service: service.name.clone(), message });
+            }
+            if update.is_under_way() {
+                found.push(service.name.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    async fn confirm(&self) -> Result<(), RenewalError> {
+        self.updated().await?;
+        let networks = self.networks().await?;
+        for member in &self.journal.record.members {
+            if self.passage(member, Stage::New, &networks).await? == Some(Ordering::Less) {
+                let message = "Swarm took it back".to_owned();
+                return Err(RenewalError::UpdateFailed { service: member.name.clone(), message });
+            }
+        }
+        Ok(())
+    }
+
+    async fn updated(&self) -> Result<(), RenewalError> {
+        let mut last = Vec::new();
+        let confirmed = wait_until!(Pace::new(self.patience).every(LOOK), async {
+            match self.updating().await {
+                Ok(updating) if updating.is_empty() => Some(Ok(())),
+                Ok(updating) => {
+                    last = updating;
+                    None
+                }
+                // It may be the last call of all, and everything is done: asked again.
+                Err(RenewalError::Call(_)) => None,
+                Err(error) => Some(Err(error)),
+            }
+        });
+        confirmed.unwrap_or_else(|| {
+            let what = format!("the updates of {} are not complete", last.join(", "));
+            Err(RenewalError::NotSettled { what, seconds: self.patience.as_secs() })
+        })
+    }
+
+    /// Creates a network and waits until Swarm has given it its subnet: a creation that collides succeeds all the same.
+    async fn create(&self, body: &Value, pool: Pool) -> Result<(), RenewalError> {
+        let name = body["Name"].as_str().unwrap_or_default();
+        self.journal.still_ours().await?;
+        let made = self.op.writer().create_network(body, &self.journal.record.run).await;
+        let mut refused = made.err().filter(|error| error.status() != Some(409));
+        if let Some(error) = refused.take_if(|error| error.is_refusal()) {
+            return Err(error.into());
+        }
+        let allocated = wait_until!(ALLOCATED, async {
+            let listed = read_network_names(self.op.engine).await.ok()?;
+            let id = listed.into_iter().find(|(_, found)| found == name).map(|(id, _)| id)?;
+            let network = inspect(self.op.engine, &id).await.ok()?;
+            pools(&network).contains(&pool).then_some(())
+        });
+        match (allocated, refused) {
+            (Some(()), _) => Ok(()),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Err(RenewalError::NoSubnet {
+                network: name.to_owned(),
+                subnet: pool.subnet,
+                seconds: ALLOCATED.as_secs(),
+            }),
+        }
+    }
+
+    /// Waits until no task holds an address of the network: one that ends after the network is gone loses its addresses
+    /// on its other networks (the second road to L1 in docs/leaks.md).
+    async fn drain(&self, id: &NetworkId) -> Result<(), RenewalError> {
+        let (mut tasks, mut looks, mut failed) = (0, 0, None);
+        let drained = wait_until!(Pace::new(self.patience).every(LOOK), async {
+            let (listed, services) = match self.lists().await {
+                Ok(lists) => lists,
+                Err(error) => {
+                    failed = Some(error);
+                    return None;
+                }
+            };
+            failed = None;
+            tasks =
+                listed.iter().filter(|t| t.is_attached_to(id) && t.state.holds_addresses()).count() as u64;
+            let used = services.iter().any(|service| service.networks.contains(id));
+            // One list may lack a task.
+            looks = if tasks == 0 && !used { looks + 1 } else { 0 };
+            (1 < looks).then_some(())
+        });
+        match (drained, failed) {
+            (Some(()), _) => Ok(()),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Err(RenewalError::NotDrained {
+                network: self.journal.record.network.clone(),
+                tasks,
+                seconds: self.patience.as_secs(),
+            }),
+        }
+    }
+
+    async fn lists(&self) -> Result<(Vec<Task>, Vec<Service>), CallError> {
+        let tasks = read_tasks(self.op.engine).await?;
+        Ok((tasks, read_services(self.op.engine).await?))
+    }
+
+    async fn move_all(
+        &self,
+        to: Stage,
+        services: &[String],
+        networks: &Networks,
+    ) -> Result<(), RenewalError> {
+        let mut there = Vec::new();
+        for member in self.members(services) {
+            if self.move_one(&member, to, networks).await? {
+                there.push(member);
+            }
+        }
+        let mut last = None;
+        let settled = wait_until!(Pace::new(self.patience).every(LOOK), async {
+            match self.lacks(&there, to, networks).await {
+                Ok(None) => Some(Ok(())),
+                Ok(Some(lacking)) => {
+                    last = Some(lacking);
+                    None
+                }
+                Err(RenewalError::Call(error)) => {
+                    last = Some(error.to_string());
+                    None
+                }
+                Err(error) => Some(Err(error)),
+            }
+        });
+        settled.unwrap_or_else(|| {
+            Err(RenewalError::NotSettled { what: last.unwrap_or_default(), seconds: self.patience.as_secs() })
+        })
+    }
+
+    /// What these services lack on this stage, service by service; `None` if they have settled. One that is gone lacks
+    /// nothing: somebody has removed it.
+    async fn lacks(
+        &self,
+        members: &[Member],
+        to: Stage,
+        networks: &Networks,
+    ) -> Result<Option<String>, RenewalError> {
+        let (tasks, services) = self.lists().await?;
+        let on = networks.of(to).unwrap_or_default();
+        let all = [Place::Old, Place::Holding, Place::New];
+        let off: Vec<NetworkId> = all
+            .iter()
+            .filter_map(|place| networks.id(*place))
+            .filter(|id| !on.contains(id))
+            .cloned()
+            .collect();
+        let mut lacking = Vec::new();
+        for member in members.iter().filter(|m| services.iter().any(|s| s.id == m.id)) {
+            match settled(member, &services, &tasks, &on, &off) {
+                Settled::Yes => {}
+                Settled::NotYet(what) => lacking.push(format!("{} {what}", member.name)),
+                Settled::Failed { message } => {
+                    return Err(RenewalError::UpdateFailed { service: member.name.clone(), message });
+                }
+            }
+        }
+        Ok((!lacking.is_empty()).then(|| lacking.join(", ")))
+    }
+
+    /// Gives one service the networks of this stage, and returns true; false if it is past the stage, or gone. Nothing else
+    /// of its spec is touched, but for the names by which routers find it.
+    async fn move_one(&self, member: &Member, to: Stage, networks: &Networks) -> Result<bool, RenewalError> {
+        let record = &self.journal.record;
+        let Some(on) = networks.of(to) else { return Ok(false) };
+        let mut failed = None;
+        for _ in 0..TRIES {
+            let Some((spec, version)) = self.spec(member).await? else { return Ok(false) };
+            match order(self.stage(&spec, member, networks)?, to, record.strategy) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(true),
+                Ordering::Greater => return Ok(false),
+            }
+            let (holding, name) = (record.holding.0.as_str(), record.network.as_str());
+            let (from, pinned) = if to.is_held() { (name, holding) } else { (holding, name) };
+            let moved = with_attachments(spec, staged(&member.networks, &record.old, &on));
+            let moved = repinned(moved, &member.pins, from, pinned);
+            // The version was read before: whoever takes over after this look makes this update one of an old version, or
+            // finds it done.
+            self.journal.still_ours().await?;
+            match self.op.writer().replace_spec(&member.id, version, &moved).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => failed = None,
+                Err(error) if error.is_refusal() => return Err(error.into()),
+                // It may have been carried out: the next round sees.
+                Err(error) => failed = Some(error),
+            }
+            poll().await;
+        }
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Err(RenewalError::Changed { service: member.name.clone() }),
+        }
+    }
+}
+
+/// How a service of stage `at` is to stage `to`: `Less` if it has still to pass through it.
+fn order(at: Stage, to: Stage, strategy: RenewalStrategy) -> Ordering {
+    let order: &[Stage] = match strategy {
+        RenewalStrategy::Bridge => {
+            &[Stage::Old, Stage::OldAndHolding, Stage::Holding, Stage::Off, Stage::HoldingAndNew, Stage::New]
+        }
+        RenewalStrategy::Recreate => &[Stage::Old, Stage::Off, Stage::New],
+    };
+    let place = |stage| order.iter().position(|s| *s == stage);
+    place(at).cmp(&place(to))
+}

@@ -1,0 +1,337 @@
+//! A full network is renewed under its own name on a real engine: the world of the mission's host, with leaks, by either way.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pvcheck_lab::{Lab, LabSpec, Suite, World};
+use pvcheck_swarm::{
+    Engine, NewSubnet, Operation, Permit, RenewalFacts, RenewalOptions, RenewalPoint, RenewalRequest,
+    RenewalStrategy, RunId, plan_renewal, renew, silent,
+};
+use pvcheck_tests::stacks::{STOPS_AT_ONCE, STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
+use pvcheck_tests::{Outcome, docker, docker_json, host, lab_of, long, pvcheck, text};
+use serde_json::Value;
+
+const WIDER: &str = "10.10.0.0/16";
+
+#[test]
+fn on_bookworm() -> Outcome {
+    by_both("renew::on_bookworm", Suite::Bookworm)
+}
+
+#[test]
+fn on_trixie() -> Outcome {
+    if long() { by_both("renew::on_trixie", Suite::Trixie) } else { Ok(()) }
+}
+
+#[test]
+fn on_sid() -> Outcome {
+    if long() { by_both("renew::on_sid", Suite::Sid) } else { Ok(()) }
+}
+
+fn by_both(test: &str, suite: Suite) -> Outcome {
+    let spec = LabSpec { suite: Some(suite), world: World::CcCi, ..LabSpec::default() };
+    let Some(lab) = lab_of(test, spec) else { return Ok(()) };
+    let config = lab.info().config.clone().ok_or("the world has no configuration")?;
+    let leaks = if long() { 16 } else { 3 };
+    leak(&lab, leaks)?;
+    assert_eq!(leaked(&lab)?, leaks as u64);
+
+    let state = tempfile::tempdir()?;
+    for (strategy, to, back) in [("bridge", WIDER, "10.10.0.0/24"), ("recreate", WIDER, "")] {
+        let before = specs(&lab)?;
+        let done = resize(&lab, state.path(), &["--to", to, "--strategy", strategy, "--apply"])?;
+        say(&format!("{test}: {strategy}, {leaks} leaked before: {}", summary(&done)));
+        assert_eq!(done["changed"], serde_json::json!([]), "{done:#}");
+        assert_eq!(specs(&lab)?, before, "{strategy}");
+        assert_eq!(leaked(&lab)?, 0, "{strategy}");
+        let network = docker_json(&lab, &["network", "inspect", "proxy"])?;
+        assert_eq!(network[0][0]["IPAM"]["Config"][0]["Subnet"], to, "{network:?}");
+        assert_eq!(network[0][0]["Attachable"], true);
+        answers(&lab, &config)?;
+        let ours = docker(&lab, &["network", "ls", "-q", "--filter", "label=org.pvcheck.run"])?;
+        assert_eq!(ours, "", "the holding network is gone");
+        assert_eq!(docker(&lab, &["config", "ls", "-q", "--filter", "label=org.pvcheck.run"])?, "");
+        if !back.is_empty() {
+            let done = resize(&lab, state.path(), &["--to", back, "--strategy", "recreate", "--apply"])?;
+            say(&format!("{test}: and back: {}", summary(&done)));
+            assert_eq!(specs(&lab)?, before);
+        }
+    }
+    lab.down()?;
+    Ok(())
+}
+
+/// A Swarm with a network and three services on it, two of them on another network as well.
+struct Rig {
+    lab: Lab,
+    specs: BTreeMap<String, Value>,
+    subnet: &'static str,
+}
+
+const SUBNETS: [&str; 2] = ["10.10.0.0/24", WIDER];
+
+impl Rig {
+    fn up(test: &str) -> Result<Option<Self>, Box<dyn std::error::Error>> {
+        let spec = LabSpec { suite: Some(Suite::Bookworm), ..LabSpec::default() };
+        let Some(lab) = lab_of(test, spec) else { return Ok(None) };
+        for words in [["proxy", SUBNETS[0]], ["private", "10.20.0.0/24"]] {
+            let [name, subnet] = words;
+            docker(&lab, &["network", "create", "-d", "overlay", "--attachable", "--subnet", subnet, name])?;
+        }
+        let create = ["service", "create", "-q", "--no-resolve-image", "--update-monitor", "100ms"];
+        let app = ["pvcheck-lab/busybox:1", "sh", "-c", STOPS_AT_ONCE];
+        for rest in [
+            &["--name", "app", "--network", "private", "--network", "name=proxy,alias=web"][..],
+            &["--name", "api", "--network", "proxy", "--endpoint-mode", "dnsrr", "--replicas", "2"],
+            &["--name", "all", "--network", "proxy", "--network", "private", "--mode", "global"],
+            &["--name", "idle", "--network", "proxy", "--replicas", "0"],
+        ] {
+            docker(&lab, &[&create[..], rest, &app].concat())?;
+        }
+        let specs = specs(&lab)?;
+        Ok(Some(Self { lab, specs, subnet: SUBNETS[0] }))
+    }
+
+    fn other(&self) -> &'static str {
+        SUBNETS[usize::from(self.subnet == SUBNETS[0])]
+    }
+
+    /// A process of another network namespace, which has no file of the first one, ends what was interrupted.
+    fn end(&mut self, how: &str, state: &Path) -> Outcome {
+        let found = self.elsewhere(&["resize", "status", "-o", "json"], state)?;
+        let wanted = if found["under_way"].is_null() {
+            // It had begun nothing, or had ended.
+            docker(&self.lab, &["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "proxy"])?
+        } else {
+            let done =
+                self.elsewhere(&["resize", how, "-o", "json", "--break-lock", "it was killed"], state)?;
+            assert_eq!(done["changed"], serde_json::json!([]), "{done:#}");
+            let forward = done["direction"] == "forward";
+            assert_eq!(forward, how == "resume", "{done:#}");
+            if forward { self.other().to_owned() } else { self.subnet.to_owned() }
+        };
+        let network = docker_json(&self.lab, &["network", "inspect", "proxy"])?;
+        assert_eq!(network[0][0]["IPAM"]["Config"][0]["Subnet"], wanted, "{network:?}");
+        assert_eq!(specs(&self.lab)?, self.specs);
+        let runs = docker(&self.lab, &["service", "ls", "--format", "{{.Name}} {{.Replicas}}"])?;
+        let runs: std::collections::BTreeSet<&str> = runs.lines().collect();
+        assert_eq!(runs, ["all 1/1", "api 2/2", "app 1/1", "idle 0/0"].into());
+        for kind in ["network", "config", "service"] {
+            let left = docker(
+                &self.lab,
+                &[kind, "ls", "--format", "{{.Name}}", "--filter", "label=org.pvcheck.run"],
+            )?;
+            // A lock that was left by a process that was killed before it began anything expires by itself.
+            assert!(left.is_empty() || left == "pvcheck-lock", "{kind}: {left}");
+        }
+        self.subnet = SUBNETS.into_iter().find(|s| *s == wanted).ok_or("another subnet")?;
+        Ok(())
+    }
+
+    /// `pvcheck` outside of the lab's namespace.
+    fn elsewhere(&self, words: &[&str], state: &Path) -> Result<Value, Box<dyn std::error::Error>> {
+        let mut command = Command::new(pvcheck()?);
+        command.args(words).args(["--quiet", "--host", &self.lab.info().hosts[0]]);
+        if words[1] != "status" {
+            command.arg("--state").arg(state);
+        }
+        Ok(serde_json::from_str(&text(&mut command)?)?)
+    }
+}
+
+/// kill -9 at the points between two actions.
+#[test]
+fn killed_at_a_point_another_machine_finishes_it_or_undoes_it() -> Outcome {
+    let test = "renew::killed_at_a_point_another_machine_finishes_it_or_undoes_it";
+    let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
+    let mut cases = 0;
+    for strategy in ["bridge", "recreate"] {
+        let steps = if strategy == "bridge" { 11 } else { 6 };
+        for point in 0..steps * 3 {
+            // In the short round each kind of step is killed once, at one of its moments.
+            if !long() && point % 7 != 3 {
+                continue;
+            }
+            for how in ["resume", "rollback"].into_iter().skip(usize::from(!long() && point % 2 == 0)) {
+                let (state, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+                let mut command = rig.lab.command(std::env::current_exe()?);
+                command.args(["--exact", "ends_at_a_point", "--nocapture"]);
+                command.env("POINT", point.to_string()).env("POINT_STATE", state.path());
+                command.env("POINT_TO", rig.other()).env("POINT_STRATEGY", strategy);
+                let out = command.output()?;
+                let said =
+                    String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+                let killed = out.status.code().is_none();
+                rig.end(how, other.path())
+                    .map_err(|e| format!("{strategy}, point {point}, {how}: {e}; {said}"))?;
+                cases += u32::from(killed);
+                if !long() {
+                    break;
+                }
+            }
+        }
+    }
+    say(&format!("{test}: {cases} killed at a point"));
+    assert!(0 < cases, "none was killed");
+    rig.lab.down()?;
+    Ok(())
+}
+
+/// kill -9 at random moments.
+#[test]
+fn killed_at_any_moment_another_machine_finishes_it_or_undoes_it() -> Outcome {
+    let test = "renew::killed_at_any_moment_another_machine_finishes_it_or_undoes_it";
+    let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
+    let mut seed =
+        u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_micros())? | 1;
+    say(&format!("{test}: seed {seed}"));
+    let mut cases = 0;
+    for n in 0..if long() { 60 } else { 4 } {
+        // xorshift64: spread is what is wanted.
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        let (state, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let strategy = ["bridge", "recreate"][n % 2];
+        let mut command = rig.lab.command(pvcheck()?);
+        command.args([
+            "resize",
+            "proxy",
+            "--quiet",
+            "--apply",
+            "--break-lock",
+            "a test",
+            "--to",
+            rig.other(),
+        ]);
+        let mut child = command.args(["--strategy", strategy, "--state"]).arg(state.path()).spawn()?;
+        std::thread::sleep(Duration::from_millis(seed % if n % 2 == 0 { 12_000 } else { 7_000 }));
+        cases += u32::from(child.try_wait()?.is_none());
+        child.kill()?;
+        child.wait()?;
+        // A request that was sent at the last moment is still carried out, and no answer shows when.
+        std::thread::sleep(Duration::from_millis(300));
+        let how = ["resume", "rollback"][n / 2 % 2];
+        rig.end(how, other.path()).map_err(|e| format!("{strategy}, {how}: {e}"))?;
+    }
+    say(&format!("{test}: {cases} killed while they ran"));
+    rig.lab.down()?;
+    Ok(())
+}
+
+/// Run by another test, with the point in its environment: a renewal that kills its process there.
+#[test]
+fn ends_at_a_point() -> Outcome {
+    let Ok(point) = std::env::var("POINT") else { return Ok(()) };
+    let wanted: usize = point.parse()?;
+    let variable = |name: &str| std::env::var(name);
+    let subnet = pvcheck_ipam::Subnet::parse(&variable("POINT_TO")?)?;
+    let strategy =
+        RenewalStrategy::ALL.into_iter().find(|s| variable("POINT_STRATEGY").as_deref() == Ok(s.as_str()));
+    let engine = variable("DOCKER_HOST")?.parse()?;
+    let passed = AtomicUsize::new(0);
+    let hook = move |_: RenewalPoint| {
+        if passed.fetch_add(1, Ordering::Relaxed) == wanted {
+            let own = rustix::process::getpid();
+            let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let engine = Engine::connect(&engine).await?;
+        let seen = pvcheck_swarm::read_with_host(&engine).await?;
+        let id = seen.snapshot.named_overlay("proxy")?.id.clone();
+        let facts = RenewalFacts::read(&engine, seen, &id).await?;
+        let request = RenewalRequest {
+            network: "proxy".into(),
+            to: NewSubnet::Subnet(subnet),
+            range: None,
+            strategy,
+            rerun_jobs: false,
+        };
+        let mut plan = plan_renewal(&facts, &request, &[]);
+        plan.ignore_lock();
+        let options = RenewalOptions {
+            holder: "a test".into(),
+            break_lock: Some("a test".into()),
+            patience: Duration::from_mins(1),
+            hold: false,
+            state: variable("POINT_STATE")?.into(),
+            lock_lasts: Duration::from_mins(1),
+            hook: &hook,
+        };
+        let run = RunId::unique();
+        let op = Operation::new(&engine, Permit::granted_by_operator(), &run, &silent);
+        renew(op, &plan, &options).await?;
+        Ok(())
+    })
+}
+
+/// Loses so many addresses of `proxy`, by the docker client's own removal of stacks.
+fn leak(lab: &Lab, leaks: usize) -> Outcome {
+    let stacks: Vec<String> = (0..leaks).map(|n| format!("gone-{n}")).collect();
+    deploy(lab, &stacks, Shape { shared: "proxy", replicas: 1, script: STOPS_IN_2_S })?;
+    stack_rm(lab, &stacks)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { until_gone(&Engine::connect(&host(lab)).await?, &stacks).await })
+}
+
+/// `pvcheck resize proxy`, which has to end with 0.
+fn resize(lab: &Lab, state: &Path, words: &[&str]) -> Result<Value, Box<dyn std::error::Error>> {
+    let mut command = lab.command(pvcheck()?);
+    command.args(["resize", "proxy", "-o", "json", "--quiet", "--state"]).arg(state).args(words);
+    Ok(serde_json::from_str(&text(&mut command)?)?)
+}
+
+fn say(line: &str) {
+    // A closed stdout loses this line only.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn summary(done: &Value) -> String {
+    let steps = done["steps"].as_array().into_iter().flatten();
+    let steps: Vec<String> =
+        steps.map(|s| format!("{} {}", s["step"].as_str().unwrap_or("?"), s["elapsed_ms"])).collect();
+    format!("{} ms ({})", done["elapsed_ms"], steps.join(", "))
+}
+
+fn leaked(lab: &Lab) -> Result<u64, Box<dyn std::error::Error>> {
+    // It ends with 1 where something is leaked.
+    let output = lab.command(pvcheck()?).args(["census", "proxy", "-o", "json", "--quiet"]).output()?;
+    let census: Value = serde_json::from_slice(&output.stdout)?;
+    census["leaked"].as_u64().ok_or_else(|| format!("{census:#}").into())
+}
+
+/// The specs of all services, as the docker client prints them, with the id of `proxy` written as a word.
+fn specs(lab: &Lab) -> Result<BTreeMap<String, Value>, Box<dyn std::error::Error>> {
+    let id = docker(lab, &["network", "inspect", "-f", "{{.Id}}", "proxy"])?;
+    let services = docker(lab, &["service", "ls", "-q"])?;
+    let words: Vec<&str> = ["service", "inspect"].into_iter().chain(services.lines()).collect();
+    let listed = docker_json(lab, &words)?;
+    let neutral = |spec: &Value| serde_json::from_str::<Value>(&spec.to_string().replace(&id, "PROXY"));
+    let mut found = BTreeMap::new();
+    for service in listed.iter().filter_map(Value::as_array).flatten() {
+        let spec = &service["Spec"];
+        found.insert(spec["Name"].as_str().unwrap_or_default().to_owned(), neutral(spec)?);
+    }
+    Ok(found)
+}
+
+/// Every route answers again; the router may just have started.
+fn answers(lab: &Lab, config: &Path) -> Outcome {
+    let since = std::time::Instant::now();
+    loop {
+        let output = lab.command(pvcheck()?).args(["routes", "--quiet", "--config"]).arg(config).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(since.elapsed() < Duration::from_secs(30), "{shown}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
