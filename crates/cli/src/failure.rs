@@ -339,7 +339,7 @@ impl Ends for RenewalError {
             | Self::NotDrained { .. }
             | Self::NotSettled { .. }
             | Self::NothingUnderWay
-            | Self::RolledBack(_)
+            | Self::RolledBack { .. }
             | Self::Stranded { .. }
             | Self::UpdateFailed { .. } => NOT_DONE,
         }

@@ -107,7 +107,12 @@ async fn tail(from: Option<impl tokio::io::AsyncRead + Unpin>, kept: &mut Vec<u8
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         kept.extend_from_slice(&buffer[..read]);
         let over = kept.len().saturating_sub(KEPT_BYTES);
-        kept.drain(..over);
+        if 0 < over {
+            // To the end of the line: of half a line nobody knows whether it is a value.
+            let line =
+                kept[over..].iter().position(|byte| *byte == b'\n').map_or(kept.len(), |at| over + at + 1);
+            kept.drain(..line);
+        }
     }
 }
 

@@ -76,17 +76,7 @@ async fn plan(args: &Args, asked: &args::Resize, printer: &Printer) -> Result<u8
     let saved = file.map(|file| read_plan(Path::new(file))).transpose()?;
     let request = request(asked, saved.as_ref())?;
     let session = Session::open(args, printer).await?;
-    let seen = session.snapshot_with_host().await?;
-    let id = seen.snapshot.named_overlay(&request.network)?.id.clone();
-    let facts = RenewalFacts::read(&session.engine, seen, &id).await?;
-    let busy = busy(args, &session).await?;
-    let mut plan = plan_renewal(&facts, &request, &busy);
-    if asked.renewing.break_lock.is_some() {
-        plan.ignore_lock();
-    }
-    if let Some(saved) = &saved {
-        plan.blockers.extend(saved.drift(&plan));
-    }
+    let plan = planned(args, &session, &request, asked, saved.as_ref()).await?;
     printer.done();
     if asked.apply.is_some() && plan.can_be_done() {
         return apply(args, &session, &plan, asked, printer).await;
@@ -102,6 +92,28 @@ async fn plan(args: &Args, asked: &args::Resize, printer: &Printer) -> Result<u8
     Ok(if plan.can_be_done() { DONE } else { REFUSED })
 }
 
+/// The plan for the Swarm as it is now; with an earlier one, what has changed since keeps it from being done.
+async fn planned(
+    args: &Args,
+    session: &Session,
+    request: &RenewalRequest,
+    asked: &args::Resize,
+    earlier: Option<&RenewalPlan>,
+) -> Result<RenewalPlan, Failure> {
+    let seen = session.snapshot_with_host().await?;
+    let id = seen.snapshot.named_overlay(&request.network)?.id.clone();
+    let facts = RenewalFacts::read(&session.engine, seen, &id).await?;
+    let busy = busy(args, session).await?;
+    let mut plan = plan_renewal(&facts, request, &busy);
+    if asked.renewing.break_lock.is_some() {
+        plan.ignore_lock();
+    }
+    if let Some(earlier) = earlier {
+        plan.blockers.extend(earlier.drift(&plan));
+    }
+    Ok(plan)
+}
+
 /// What makes the window busy, where one is configured.
 async fn busy(args: &Args, session: &Session) -> Result<Vec<String>, Failure> {
     if !has_config(args) {
@@ -111,9 +123,7 @@ async fn busy(args: &Args, session: &Session) -> Result<Vec<String>, Failure> {
     let facts = collect_window(&session.engine, &config.window).await?;
     let window = judge_window(&config.window, &facts, None);
     // The plan finds these by itself, and says more about them.
-    let own = |signal: &Signal| {
-        matches!(signal, Signal::Locked { .. } | Signal::Updating { .. } | Signal::Waits { .. })
-    };
+    let own = |signal: &Signal| matches!(signal, Signal::Locked { .. } | Signal::Waits { .. });
     Ok(window.signals.iter().filter(|signal| !own(signal)).map(ToString::to_string).collect())
 }
 
@@ -220,10 +230,20 @@ async fn apply(
     for hook in &around.before {
         let done = run_to_signal(hook, printer).await?;
         if done.failure.is_some() {
-            return Err(Failure::not_done(format!("{done}; nothing was touched: {}", done.output)));
+            return Err(Failure::not_done(format!(
+                "{done}; nothing of the Swarm was touched: {}",
+                done.output
+            )));
         }
         hooks.push(done);
     }
+    // They may have taken minutes.
+    let again = if hooks.is_empty() {
+        plan.clone()
+    } else {
+        planned(args, session, &plan.request, asked, Some(plan)).await?
+    };
+    let plan = &again;
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let watch = |p| printer.show(p);
     let op = Operation::new(&session.engine, permit, &run, &watch);
@@ -277,9 +297,16 @@ async fn undo(
     }
     printer.note("pvcheck: interrupted, putting everything back");
     match Box::pin(roll_back_renewal(op, options)).await {
-        Ok(_) | Err(RenewalError::NothingUnderWay) => {
+        Ok(done) if done.changed.is_empty() => {
             Err(Failure::interrupted(format!("interrupted ({name}); everything is as it was")))
         }
+        Ok(done) => Err(Failure::not_done(format!(
+            "interrupted ({name}) and put back, but this is not as it was: {}",
+            done.changed.join(", ")
+        ))),
+        Err(RenewalError::NothingUnderWay) => Err(Failure::interrupted(format!(
+            "interrupted ({name}); no step was under way: it had not begun, or was done"
+        ))),
         Err(error) => {
             Err(Failure::not_done(format!("interrupted ({name}); {error}; run `pvcheck resize rollback`")))
         }

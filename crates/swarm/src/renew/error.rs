@@ -117,9 +117,14 @@ pub enum RenewalError {
         /// How long it was waited for.
         seconds: u64,
     },
-    /// It failed, and everything is as it was.
-    #[error("not renewed: {0}; everything was put back as it was")]
-    RolledBack(Box<Self>),
+    /// It failed, and was put back.
+    #[error("not renewed: {why}; everything was put back as it was{}", but(changed))]
+    RolledBack {
+        /// What failed.
+        why: Box<Self>,
+        /// What is not as it was all the same.
+        changed: Vec<String>,
+    },
     /// It failed, and was left where it stands as asked.
     #[error("stopped: {0}; run `pvcheck resize resume` or `pvcheck resize rollback`")]
     Held(Box<Self>),
@@ -133,4 +138,8 @@ pub enum RenewalError {
         /// What failed then.
         then: Box<Self>,
     },
+}
+
+fn but(changed: &[String]) -> String {
+    if changed.is_empty() { String::new() } else { format!(", but for {}", changed.join(", ")) }
 }

@@ -10,6 +10,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -23,7 +24,7 @@ use super::member::Member;
 use super::settings::Settings;
 use super::step::{Direction, Phase};
 use super::strategy::RenewalStrategy;
-use crate::engine::{CallError, Engine, wire};
+use crate::engine::{CallError, Engine, Pace, wire};
 use crate::labels::RENEWAL_LABEL;
 use crate::operation::Operation;
 use crate::run::RunId;
@@ -32,6 +33,8 @@ use crate::run::RunId;
 const NAME: &str = "pvcheck-renewal";
 /// Where the renewal stands, as JSON.
 const STANDS: &str = "org.pvcheck.renewal.stands";
+/// How long a moment may take to be recorded: an election, and some calls.
+const WRITTEN: Duration = Duration::from_secs(30);
 /// The format.
 pub(super) const SCHEMA: &str = "pvcheck/v1";
 /// The largest record: swarmkit takes 500 KiB of a config (`manager/controlapi/config.go`, `MaxConfigSize`), later ones twice that.
@@ -216,18 +219,36 @@ impl<'a> Journal<'a> {
 
     async fn write(&mut self, stands: Stands) -> Result<(), RenewalError> {
         let before = std::mem::replace(&mut self.stands, stands);
-        let labels = [(STANDS, self.label())];
-        let written = self.op.writer().relabel_config(&self.id, self.version, &labels).await;
-        // Looked up in any case: a write whose answer failed may have been carried out, and the next one needs the version.
-        match find(self.op.engine).await? {
-            Some(found) if found.id == self.id && found.stands == self.stands => self.version = found.version,
-            Some(found) if found.id == self.id && found.stands == before => {
-                self.stands = before;
-                return Err(written.err().map_or(RenewalError::Lost, RenewalError::from));
+        let pace = Pace::new(WRITTEN);
+        loop {
+            let labels = [(STANDS, self.label())];
+            let written = self.op.writer().relabel_config(&self.id, self.version, &labels).await;
+            // Looked up in any case: a write whose answer failed may have been carried out, and the next one needs the version.
+            let failed = match find(self.op.engine).await {
+                Ok(Some(found)) if found.id == self.id && found.stands == self.stands => {
+                    self.version = found.version;
+                    break;
+                }
+                // As this process left it, or as it found it: the version may be newer than the one that it knows.
+                Ok(Some(found))
+                    if found.id == self.id
+                        && (found.stands.writer == *self.op.run || found.stands == before) =>
+                {
+                    self.version = found.version;
+                    written.err()
+                }
+                Ok(_) => return Err(RenewalError::Lost),
+                Err(error) => Some(error),
+            };
+            if !pace.goes_on().await {
+                return Err(failed.map_or(RenewalError::Lost, RenewalError::from));
             }
-            _ => return Err(RenewalError::Lost),
         }
-        self.save()
+        if let Err(error) = self.save() {
+            // The Swarm's own copy counts.
+            self.op.say(error.to_string());
+        }
+        Ok(())
     }
 
     /// Errs iff another process has the renewal now: called right before each change that is not its own fence.

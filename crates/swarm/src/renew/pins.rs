@@ -114,8 +114,10 @@ pub(super) fn repinned(mut spec: Value, pins: &[Pin], from: &str, to: &str) -> V
                         continue;
                     };
                     if found == key {
-                        let named =
-                            |name: &str| if name.trim() == from { to.to_owned() } else { name.to_owned() };
+                        // Blanks around a name stay.
+                        let named = |name: &str| {
+                            if name.trim() == from { name.replace(from, to) } else { name.to_owned() }
+                        };
                         let value: Vec<String> = value.split(',').map(named).collect();
                         *item = json!(format!("{key}={}", value.join(",")));
                     }
@@ -147,7 +149,7 @@ mod tests {
             "TaskTemplate": {"ContainerSpec": {
                 "Labels": {"caddy_ingress_network": "proxy"},
                 "Args": ["--providers.Swarm.network=proxy", "--log.level=proxy"],
-                "Env": ["CADDY_INGRESS_NETWORKS=web,proxy", "SECRET=proxy"],
+                "Env": ["CADDY_INGRESS_NETWORKS=web, proxy", "SECRET=proxy"],
             }},
         })
     }
@@ -171,7 +173,7 @@ mod tests {
         let container = &moved["TaskTemplate"]["ContainerSpec"];
         assert_eq!(container["Labels"], json!({"caddy_ingress_network": "hold"}));
         assert_eq!(container["Args"], json!(["--providers.Swarm.network=hold", "--log.level=proxy"]));
-        assert_eq!(container["Env"], json!(["CADDY_INGRESS_NETWORKS=web,hold", "SECRET=proxy"]));
+        assert_eq!(container["Env"], json!(["CADDY_INGRESS_NETWORKS=web, hold", "SECRET=proxy"]));
         assert_eq!(repinned(moved, &found, "hold", "proxy"), spec);
     }
 

@@ -16,7 +16,7 @@ use super::facts::{RenewalFacts, attached};
 use super::member::Member;
 use super::room::{Room, rooms};
 use super::settings::{NotCarried, Settings, carried, pools};
-use super::step::{RenewalStep, steps};
+use super::step::{RenewalStep, batches, steps};
 use super::strategy::RenewalStrategy;
 use crate::worded;
 
@@ -264,12 +264,14 @@ fn members(facts: &RenewalFacts, id: &NetworkId, name: &str) -> Vec<Member> {
     members
 }
 
-/// Addresses that the network needs at least: those that are owned now, and one more for each task that an update has
-/// beside the running ones.
+/// Addresses that the network needs at least: those that are owned now, and one more for each task that the updates of one batch
+/// have beside the running ones.
 fn needed(snapshot: &Snapshot, id: &NetworkId, members: &[Member]) -> u64 {
     let network = snapshot.networks.iter().find(|n| n.id == *id);
     let owned = network.map_or(0, |network| owners(snapshot, network).total());
-    owned + members.iter().map(|m| m.surge).max().unwrap_or(0)
+    let surge =
+        |batch: &Vec<String>| members.iter().filter(|m| batch.contains(&m.name)).map(|m| m.surge).sum();
+    owned + batches(members).iter().map(surge).max().unwrap_or(0)
 }
 
 /// What is reserved, but for what the network itself has.

@@ -21,7 +21,6 @@ use crate::census::{Census, CensusError, CensusOptions, census};
 use crate::engine::wire;
 use crate::lock::{Lock, LockRequest};
 use crate::operation::Operation;
-use crate::read::read_network_names;
 use crate::removal::sweep_run;
 
 /// How long the services of a census may take to go.
@@ -169,8 +168,8 @@ async fn go(
             work.direction = Direction::Back;
             match work.all().await {
                 Ok(()) => {
-                    report(work, resumed, started).await?;
-                    Err(RenewalError::RolledBack(Box::new(error)))
+                    let changed = report(work, resumed, started).await?.changed;
+                    Err(RenewalError::RolledBack { why: Box::new(error), changed })
                 }
                 Err(then) if is_not_ours(&then) => Err(then),
                 Err(then) => Err(RenewalError::Stranded { why: error.to_string(), then: Box::new(then) }),
@@ -187,7 +186,7 @@ fn is_not_ours(error: &RenewalError) -> bool {
 async fn report(work: Work<'_>, resumed: bool, started: Instant) -> Result<Renewal, RenewalError> {
     let record = &work.journal.record;
     let engine = work.op.engine;
-    let listed = read_network_names(engine).await?;
+    let listed = work.listed().await?;
     let id = listed.into_iter().find(|(_, name)| *name == record.network).map(|(id, _)| id);
     let id: NetworkId = id.ok_or(RenewalError::Foreign { name: record.network.clone() })?;
     let pools = pools(&inspect(engine, &id).await?);

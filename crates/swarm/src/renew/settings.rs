@@ -27,10 +27,10 @@ pub(super) enum NotCarried {
 impl Settings {
     /// The settings of an inspected network.
     pub(super) fn of_inspected(network: &Value) -> Self {
+        // Not EnableIPv4: engines before 28.3 show false where the asked manager has no copy of the network, and 28.0 refuses a
+        // creation with that (moby `daemon/cluster/convert/network.go`).
         let mut kept = Map::new();
-        for key in
-            ["Driver", "Scope", "EnableIPv4", "EnableIPv6", "Internal", "Attachable", "Ingress", "Labels"]
-        {
+        for key in ["Driver", "Scope", "EnableIPv6", "Internal", "Attachable", "Ingress", "Labels"] {
             if let Some(value) = network.get(key).filter(|value| !value.is_null()) {
                 kept.insert(key.to_owned(), value.clone());
             }
@@ -86,7 +86,7 @@ fn pool(config: &Value) -> Option<Pool> {
     let subnet = subnet(config["Subnet"].as_str()?)?;
     let gateway: Option<Ipv4Addr> = config["Gateway"].as_str().and_then(|text| text.parse().ok());
     let range = config["IPRange"].as_str().and_then(self::subnet);
-    let usual = u32::from(range.unwrap_or(subnet).first()).checked_add(1).map(Ipv4Addr::from);
+    let usual = Pool { subnet, range, gateway: None }.ring().ok().map(|ring| ring.gateway());
     Some(Pool { subnet, range, gateway: gateway.filter(|g| Some(*g) != usual) })
 }
 
@@ -164,6 +164,14 @@ mod tests {
             "Name": "proxy", "CheckDuplicate": true,
         });
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_gateway_that_the_engine_chose_in_a_range_is_not_asked_for_again() {
+        let shown =
+            json!([{"Subnet": "10.10.0.0/16", "IPRange": "10.10.128.0/17", "Gateway": "10.10.128.0"}]);
+        let range = Some(net("10.10.128.0/17"));
+        assert_eq!(pools(&inspected(&shown)), [Pool { subnet: net("10.10.0.0/16"), range, gateway: None }]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pvcheck_audit::{EndpointMode, NetworkId, Service, Task, UpdateState, UpdateStatus};
+use pvcheck_audit::{EndpointMode, NetworkId, Service, ServiceMode, Task, UpdateState, UpdateStatus};
 
 use super::member::Member;
 
@@ -81,8 +81,13 @@ pub(super) fn settled(
     let running = own().filter(|task| task.is_running()).filter(placed).count() as u64;
     let misplaced =
         own().filter(|task| task.is_wanted() && task.state.holds_addresses()).any(|task| !placed(&task));
-    if running < member.running || misplaced {
-        return Settled::NotYet(Lacking::Tasks { running, wanted: member.running });
+    // Somebody may have scaled it down meanwhile.
+    let wanted = match service.mode {
+        ServiceMode::Replicated(replicas) => member.running.min(replicas),
+        ServiceMode::Global | ServiceMode::Job(_) => member.running,
+    };
+    if running < wanted || misplaced {
+        return Settled::NotYet(Lacking::Tasks { running, wanted });
     }
     let stopping = own().filter(|task| task.is_stopping()).count() as u64;
     if 0 < stopping {

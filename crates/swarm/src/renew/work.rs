@@ -131,8 +131,8 @@ impl Work<'_> {
     async fn networks(&self) -> Result<Networks, RenewalError> {
         let record = &self.journal.record;
         let mut found = Networks::default();
-        let listed = read_network_names(self.op.engine).await?;
-        for (id, name) in listed.into_iter().filter(|(id, _)| !self.gone.contains(id)) {
+        let listed = self.listed().await?;
+        for (id, name) in listed {
             if name == record.holding.0 {
                 found.holding = Some(id);
             } else if name == record.network {
@@ -148,6 +148,17 @@ impl Work<'_> {
             found.old = None;
         }
         Ok(found)
+    }
+
+    /// The networks of the Swarm, without the copies that a node keeps of removed ones for a moment: those that this process
+    /// has removed, and of two with the renewed one's name the one that was there before, since names are unique.
+    pub(super) async fn listed(&self) -> Result<Vec<(NetworkId, String)>, RenewalError> {
+        let record = &self.journal.record;
+        let mut listed = read_network_names(self.op.engine).await?;
+        listed.retain(|(id, _)| !self.gone.contains(id));
+        let same = listed.iter().filter(|(_, name)| *name == record.network).count();
+        listed.retain(|(id, _)| same < 2 || *id != record.old);
+        Ok(listed)
     }
 
     async fn place(&self, id: &NetworkId) -> Result<Option<Place>, RenewalError> {
@@ -186,7 +197,7 @@ impl Work<'_> {
                 networks.id(*network).is_some()
             }
             RenewalStep::Create => networks.new.is_none(),
-            RenewalStep::Confirm => !self.updating().await?.is_empty(),
+            RenewalStep::Confirm => true,
             RenewalStep::Move { to, services } => {
                 let is_first = matches!(to, Stage::OldAndHolding | Stage::Holding | Stage::Off);
                 if is_first != first_half || networks.of(*to).is_none() {
@@ -196,14 +207,20 @@ impl Work<'_> {
                 for member in self.members(services) {
                     match self.passage(&member, *to, networks).await? {
                         Some(Ordering::Less) => return Ok(true),
-                        Some(Ordering::Equal) => there.push(member),
-                        Some(Ordering::Greater) | None => {}
+                        Some(Ordering::Equal) if self.settles(*to) => there.push(member),
+                        Some(_) | None => {}
                     }
                 }
                 // What an earlier process began, and did not see to its end.
                 self.lacks(&there, *to, networks).await?.is_some()
             }
         })
+    }
+
+    /// True iff services that are on this stage already have to settle there. On the way back only the last stage has to: what
+    /// failed on the way may never settle, and the next update replaces it.
+    fn settles(&self, to: Stage) -> bool {
+        self.direction == Direction::Forward || to == Stage::New
     }
 
     fn members(&self, names: &[String]) -> Vec<Member> {
@@ -324,20 +341,29 @@ impl Work<'_> {
     async fn create(&self, body: &Value, pool: Pool) -> Result<(), RenewalError> {
         let name = body["Name"].as_str().unwrap_or_default();
         self.journal.still_ours().await?;
-        let made = self.op.writer().create_network(body, &self.journal.record.run).await;
-        let mut refused = made.err().filter(|error| error.status() != Some(409));
-        if let Some(error) = refused.take_if(|error| error.is_refusal()) {
-            return Err(error.into());
-        }
+        let mut refused = None;
         let allocated = wait_until!(ALLOCATED, async {
-            let listed = read_network_names(self.op.engine).await.ok()?;
-            let id = listed.into_iter().find(|(_, found)| found == name).map(|(id, _)| id)?;
+            // One of the name may be there: that of an earlier process, or a copy that goes in a moment.
+            let found = self.listed().await.ok()?.into_iter().find(|(_, found)| found == name);
+            let id = match found {
+                Some((id, _)) => id,
+                None => match self.op.writer().create_network(body, &self.journal.record.run).await {
+                    Ok(id) => id,
+                    Err(error) if error.is_refusal() && error.status() != Some(409) => {
+                        return Some(Err(error));
+                    }
+                    Err(error) => {
+                        refused = Some(error);
+                        return None;
+                    }
+                },
+            };
             let network = inspect(self.op.engine, &id).await.ok()?;
-            pools(&network).contains(&pool).then_some(())
+            pools(&network).contains(&pool).then_some(Ok(()))
         });
         match (allocated, refused) {
-            (Some(()), _) => Ok(()),
-            (None, Some(error)) => Err(error.into()),
+            (Some(Ok(())), _) => Ok(()),
+            (Some(Err(error)), _) | (None, Some(error)) => Err(error.into()),
             (None, None) => Err(RenewalError::NoSubnet {
                 network: name.to_owned(),
                 subnet: pool.subnet,
@@ -363,11 +389,16 @@ impl Work<'_> {
                 listed.iter().filter(|t| t.is_attached_to(id) && t.state.holds_addresses()).count() as u64;
             let used = services.iter().any(|service| service.networks.contains(id));
             // One list may lack a task.
-            looks = if tasks == 0 && !used { looks + 1 } else { 0 };
-            (1 < looks).then_some(())
+            // As long as Swarm watches an update it may take it back, and with it the service's networks.
+            let watched = match self.updating().await {
+                Ok(updating) => !updating.is_empty(),
+                Err(error) => return Some(Err(error)),
+            };
+            looks = if tasks == 0 && !used && !watched { looks + 1 } else { 0 };
+            (1 < looks).then_some(Ok(()))
         });
         match (drained, failed) {
-            (Some(()), _) => Ok(()),
+            (Some(outcome), _) => outcome,
             (None, Some(error)) => Err(error.into()),
             (None, None) => Err(RenewalError::NotDrained {
                 network: self.journal.record.network.clone(),
@@ -454,7 +485,7 @@ impl Work<'_> {
             let Some((spec, version)) = self.spec(member).await? else { return Ok(false) };
             match order(self.stage(&spec, member, networks)?, to, record.strategy) {
                 Ordering::Less => {}
-                Ordering::Equal => return Ok(true),
+                Ordering::Equal => return Ok(self.settles(to)),
                 Ordering::Greater => return Ok(false),
             }
             let (holding, name) = (record.holding.0.as_str(), record.network.as_str());

@@ -181,7 +181,7 @@ async fn killed_at_any_point_it_is_finished_or_undone_by_another_process() {
     // Every point of every step, or each step once.
     let long = std::env::var_os("PVCHECK_LONG").is_some_and(|value| value != "0");
     for strategy in BOTH {
-        for (n, at) in points(strategy).await.iter().enumerate().filter(|(n, _)| long || n % 3 == 1) {
+        for (n, at) in points(strategy).await.iter().enumerate().filter(|(n, _)| long || n % 7 == 1) {
             let back = n % 2 == 0;
             let sim = start(world());
             let (before, network) = (specs(&sim), settings(&sim));
