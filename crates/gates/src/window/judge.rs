@@ -2,27 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
-use pvcheck_audit::{Snapshot, TaskState, UpdateStatus, waiting_services, waiting_tasks};
-use pvcheck_swarm::LockFacts;
+use jiff::SignedDuration;
+use pvcheck_audit::{TaskState, UpdateStatus, waiting_services, waiting_tasks};
 use serde::{Serialize, Serializer};
 
-use super::host::{HostSigns, Sign};
+use super::host::{Sign, WindowFacts};
 use super::signal::Signal;
 use crate::config::WindowConfig;
-
-/// What was seen of Swarm and host.
-#[derive(Clone, Debug)]
-pub struct WindowFacts {
-    /// The Swarm.
-    pub snapshot: Snapshot,
-    /// Its lock, as long as it lasts.
-    pub lock: Option<LockFacts>,
-    /// The host, as far as the configuration asks about it.
-    pub host: HostSigns,
-    /// The host's clock.
-    pub now: Timestamp,
-}
 
 /// Clear or busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -202,6 +188,7 @@ fn looked_at(config: &WindowConfig) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::host::HostSigns;
     use super::*;
     use crate::config::Config;
     use crate::testing::snapshot;

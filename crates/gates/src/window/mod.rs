@@ -7,6 +7,6 @@ mod host;
 mod judge;
 mod signal;
 
-pub use host::{HostSigns, Process, Sign, collect_window};
-pub use judge::{Window, WindowFacts, WindowVerdict, judge_window};
+pub use host::{HostSigns, Process, Sign, WindowFacts, collect_window};
+pub use judge::{Window, WindowVerdict, judge_window};
 pub use signal::Signal;

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use pvcheck_ipam::{Conflict, PlanError, Subnet};
 use serde::{Deserialize, Serialize};
 
-use super::facts::Attached;
-use super::journal::Unfinished;
+use super::attached::Attached;
+use super::record::Unfinished;
 use crate::lock::LockFacts;
 
 /// One reason not to begin. All of them are found at once.

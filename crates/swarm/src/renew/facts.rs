@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use pvcheck_audit::{NetworkId, NodeId, SavedSnapshot, ServiceId, Snapshot, Task, TaskState};
-use serde::{Deserialize, Serialize};
+use pvcheck_audit::{NetworkId, SavedSnapshot, ServiceId, Snapshot, Task, TaskState};
 use serde_json::Value;
 
-use super::journal::{Unfinished, unfinished};
+use super::attached::Attached;
+use super::record::{Unfinished, unfinished};
 use crate::engine::{CallError, Engine, wire};
 use crate::lock::{Lock, LockFacts};
 
@@ -23,19 +23,6 @@ pub struct RenewalFacts {
     pub(super) lock: Option<LockFacts>,
     /// A renewal that was begun and not finished.
     pub(super) unfinished: Option<Unfinished>,
-}
-
-/// A container that was attached by hand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attached {
-    /// The node that it is on, if the Swarm says so.
-    pub node: Option<NodeId>,
-    /// That node's host name, or its id.
-    pub host: String,
-    /// The container's name, where it is on the asked node.
-    pub name: Option<String>,
-    /// Its address on the network.
-    pub address: Option<String>,
 }
 
 impl RenewalFacts {

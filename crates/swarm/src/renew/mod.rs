@@ -5,6 +5,7 @@
 //! the Swarm's lock and with a journal in the Swarm's own store, so that any process can finish it ([`resume_renewal`]) or
 //! undo it ([`roll_back_renewal`]).
 
+mod attached;
 mod attachments;
 mod blocker;
 mod error;
@@ -13,6 +14,7 @@ mod journal;
 mod member;
 mod pins;
 mod plan;
+mod record;
 mod report;
 mod room;
 mod run;
@@ -22,15 +24,15 @@ mod step;
 mod strategy;
 mod work;
 
+pub use attached::Attached;
 pub use blocker::{Blocker, Drifted};
 pub use error::RenewalError;
-pub use facts::{Attached, RenewalFacts};
-pub use journal::{
-    Record as RenewalRecord, Stands, Unfinished, read_record, unfinished as unfinished_renewal,
-};
+pub use facts::RenewalFacts;
+pub use journal::read_record;
 pub use member::Member;
 pub use pins::Pin;
 pub use plan::{NewSubnet, RefusedStrategy, RenewalPlan, RenewalRequest, plan_renewal};
+pub use record::{Record as RenewalRecord, Stands, Unfinished, unfinished as unfinished_renewal};
 pub use report::{RENEWAL_LOCK, Renewal, RenewalOptions, StepDone};
 pub use room::Room;
 pub use run::{renew, resume_renewal, roll_back_renewal};

@@ -10,8 +10,9 @@ use super::attachments::fingerprint;
 use super::blocker::Blocker;
 use super::error::RenewalError;
 use super::facts::inspect;
-use super::journal::{Journal, Record, SCHEMA};
+use super::journal::Journal;
 use super::plan::RenewalPlan;
+use super::record::{Record, SCHEMA, unfinished};
 use super::report::{Renewal, RenewalOptions};
 use super::room::Room;
 use super::settings::pools;
@@ -110,7 +111,7 @@ async fn go_on(
     options: &RenewalOptions<'_>,
     direction: Option<Direction>,
 ) -> Result<Renewal, RenewalError> {
-    if super::journal::unfinished(op.engine).await?.is_none() {
+    if unfinished(op.engine).await?.is_none() {
         return Err(RenewalError::NothingUnderWay);
     }
     let locked = Locked::take(op, options).await?;
