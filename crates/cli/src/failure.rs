@@ -330,7 +330,7 @@ impl Ends for RenewalError {
             Self::Call(call) => call.code(),
             Self::Lock(lock) => lock.code(),
             Self::Begun | Self::Refused { .. } => REFUSED,
-            Self::File { .. } | Self::State { .. } | Self::TooLarge { .. } => USAGE,
+            Self::State { .. } | Self::TooLarge { .. } => USAGE,
             Self::Changed { .. }
             | Self::Foreign { .. }
             | Self::Held(_)

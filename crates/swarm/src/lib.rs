@@ -77,7 +77,7 @@ pub use renew::{
     Attached, Blocker, Direction, Drifted, Member, NetworkSettings, NewSubnet, Phase, Pin, Place,
     RENEWAL_LOCK, RefusedStrategy, Renewal, RenewalError, RenewalFacts, RenewalOptions, RenewalPlan,
     RenewalPoint, RenewalRecord, RenewalRequest, RenewalStep, RenewalStrategy, Room, Stage, Stands, StepDone,
-    Unfinished, plan_renewal, read_record, renew, resume_renewal, roll_back_renewal, unfinished_renewal,
+    Unfinished, plan_renewal, renew, resume_renewal, roll_back_renewal, unfinished_renewal,
 };
 pub use run::RunId;
 pub use write::{Permit, PublishMode, StackSpec};

@@ -53,14 +53,6 @@ pub enum RenewalError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// A file is not what it should be.
-    #[error("{}: {why}", path.display())]
-    File {
-        /// Its path.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
     /// A network of the name is neither the old one nor the new one.
     #[error(
         "the network {name} that is there is neither the old one nor the new one: another client created it"

@@ -187,13 +187,3 @@ fn stands(writer: &RunId, direction: Direction, at: usize, step: &str, phase: Ph
 fn file(state: &Path, network: &str) -> PathBuf {
     state.join(format!("resize-{network}.json"))
 }
-
-/// The record of the last renewal of this network that was begun from this machine.
-///
-/// # Errors
-/// If the file is not there or cannot be understood; the text says which.
-pub fn read_record(state: &Path, network: &str) -> Result<Record, RenewalError> {
-    let path = file(state, network);
-    let text = fs::read(&path).map_err(|source| RenewalError::State { path: path.clone(), source })?;
-    serde_json::from_slice(&text).map_err(|error| RenewalError::File { path, why: error.to_string() })
-}

@@ -28,7 +28,6 @@ pub use attached::Attached;
 pub use blocker::{Blocker, Drifted};
 pub use error::RenewalError;
 pub use facts::RenewalFacts;
-pub use journal::read_record;
 pub use member::Member;
 pub use pins::Pin;
 pub use plan::{NewSubnet, RefusedStrategy, RenewalPlan, RenewalRequest, plan_renewal};

@@ -391,6 +391,15 @@ fn of_the_members(
     let named = |(_, spec): (_, &Value)| spec["Name"].as_str().unwrap_or_default().to_owned();
     found
         .extend(facts.specs.iter().filter(old_field).map(named).map(|service| Blocker::OldField { service }));
+    // On the network, and not in the specs, which were read at another moment: nobody would move it.
+    let unread = snapshot.services.iter().filter(|service| {
+        service.networks.contains(id)
+            && !members.iter().any(|m| m.id == service.id)
+            && !facts.specs.get(&service.id).is_some_and(|spec| in_the_old_field(spec, id))
+    });
+    let joined =
+        |service: &Service| Blocker::Drift { what: Drifted::Joined { service: service.name.clone() } };
+    found.extend(unread.map(joined));
     found.extend(
         attached(snapshot, network).into_iter().map(|container| Blocker::AttachedContainer { container }),
     );
