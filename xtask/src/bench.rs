@@ -9,6 +9,7 @@ mod build;
 mod compare;
 mod ipam;
 mod peak;
+mod renew;
 mod scale;
 mod swarm;
 mod table;
@@ -35,6 +36,10 @@ enum What {
     ///
     /// Example: cargo xtask bench swarm --services 500
     Swarm(swarm::Swarm),
+    /// A renewal by either way, beside the same restarts by docker service update; its calls, and how long each route was dark
+    ///
+    /// Example: cargo xtask bench renew --engine bookworm
+    Renew(renew::Renew),
     /// Sizes that no test machine has, on the embedded engine: audit and why of up to 100,000 tasks, years of deployments, and a
     /// census of a /16 at 95 %
     ///
@@ -48,6 +53,7 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
         What::Audit(args) => audit::run(&args),
         What::Ipam(args) => ipam::run(&args),
         What::Swarm(args) => swarm::run(&args),
+        What::Renew(args) => renew::run(&args),
         What::Scale(args) => scale::run(&args),
     }
 }
@@ -74,6 +80,7 @@ mod tests {
         assert!(matches!(parse("--rounds 3"), Ok(Bench { what: None, .. })));
         assert!(matches!(parse("audit --rounds 3"), Ok(Bench { what: Some(What::Audit(_)), .. })));
         assert!(matches!(parse("ipam"), Ok(Bench { what: Some(What::Ipam(_)), .. })));
+        assert!(matches!(parse("renew --engine sid"), Ok(Bench { what: Some(What::Renew(_)), .. })));
         assert!(matches!(parse("scale"), Ok(Bench { what: Some(What::Scale(_)), .. })));
         assert!(matches!(parse("swarm"), Ok(Bench { what: Some(What::Swarm(_)), .. })));
     }

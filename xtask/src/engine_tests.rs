@@ -36,7 +36,7 @@ const LONGEST: &[&str] = &[
     "status",
 ];
 /// How many of the others run at a time: two cores are enough for two that wait.
-const LANES: usize = 2;
+const LANES: usize = 3;
 /// How many lines of a program that failed are said again at the end, where a reader of a long log looks first.
 const LAST_LINES: usize = 40;
 

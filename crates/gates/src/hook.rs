@@ -41,6 +41,8 @@ pub enum HookFailure {
         /// Its time, in seconds.
         seconds: u64,
     },
+    /// It was killed with pvcheck, which was told to stop.
+    Interrupted,
     /// It could not be started.
     NotStarted {
         /// Why.
@@ -58,8 +60,19 @@ impl std::fmt::Display for HookReport {
             Some(HookFailure::Late { seconds }) => {
                 write!(f, "{program} did not end within {seconds} s and was killed")
             }
+            Some(HookFailure::Interrupted) => {
+                write!(f, "{program} was killed, since pvcheck was interrupted")
+            }
             Some(HookFailure::NotStarted { why }) => write!(f, "{program} could not be started: {why}"),
         }
+    }
+}
+
+impl HookReport {
+    /// The report of a command that was killed with pvcheck.
+    pub fn interrupted(hook: &HookConfig) -> Self {
+        let program = hook.command.first().cloned().unwrap_or_default();
+        Self { program, failure: Some(HookFailure::Interrupted), output: String::new(), elapsed_ms: 0 }
     }
 }
 

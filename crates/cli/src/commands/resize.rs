@@ -2,16 +2,17 @@
 
 mod text;
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
-use pvcheck_gates::{HookConfig, HookReport, RenewalConfig, Signal, collect_window, judge_window, run_hook};
+use pvcheck_gates::{HookConfig, HookReport, RenewalConfig, collect_window, judge_window, run_hook};
 use pvcheck_ipam::Subnet;
 use pvcheck_routes::{Prober, Recorder, RouteSpec, WatchPlan, WatchSummary};
 use pvcheck_swarm::{
-    NewSubnet, Operation, Permit, Progress, Renewal, RenewalError, RenewalFacts, RenewalOptions, RenewalPlan,
-    RenewalRequest, RunId, Unfinished, plan_renewal, renew, resume_renewal, roll_back_renewal, sweep_run,
-    unfinished_renewal,
+    Direction, NewSubnet, Operation, Permit, Progress, Renewal, RenewalError, RenewalFacts, RenewalOptions,
+    RenewalPlan, RenewalRequest, RunId, Unfinished, plan_renewal, renew, resume_renewal, roll_back_renewal,
+    sweep_run, unfinished_renewal,
 };
 use serde::Serialize;
 
@@ -122,9 +123,8 @@ async fn busy(args: &Args, session: &Session) -> Result<Vec<String>, Failure> {
     let config = config(args)?;
     let facts = collect_window(&session.engine, &config.window).await?;
     let window = judge_window(&config.window, &facts, None);
-    // The plan finds these by itself, and says more about them.
-    let own = |signal: &Signal| matches!(signal, Signal::Locked { .. } | Signal::Waits { .. });
-    Ok(window.signals.iter().filter(|signal| !own(signal)).map(ToString::to_string).collect())
+    let others = window.signals.iter().filter(|signal| !signal.is_in_every_plan());
+    Ok(others.map(ToString::to_string).collect())
 }
 
 /// The configured commands before and after.
@@ -132,8 +132,12 @@ fn around(args: &Args) -> Result<RenewalConfig, Failure> {
     if has_config(args) { Ok(config(args)?.renewal) } else { Ok(RenewalConfig::default()) }
 }
 
+fn running(hook: &HookConfig) -> Progress {
+    Progress::Step(format!("running {}", hook.command.first().map_or("", String::as_str)))
+}
+
 async fn run_to_signal(hook: &HookConfig, printer: &Printer) -> Result<HookReport, Failure> {
-    printer.show(Progress::Step(format!("running {}", hook.command.first().map_or("", String::as_str))));
+    printer.show(running(hook));
     tokio::select! {
         done = run_hook(hook) => Ok(done),
         name = interrupted() => Err(Failure::interrupted(format!("interrupted ({name}); the command was killed"))),
@@ -232,7 +236,7 @@ async fn apply(
         if done.failure.is_some() {
             return Err(Failure::not_done(format!(
                 "{done}; nothing of the Swarm was touched: {}",
-                done.output
+                done.output.trim()
             )));
         }
         hooks.push(done);
@@ -248,36 +252,66 @@ async fn apply(
     let watch = |p| printer.show(p);
     let op = Operation::new(&session.engine, permit, &run, &watch);
     let options = options(&asked.renewing, asked.hold);
-    let mut recorder = Recorder::new();
-    let outcome = {
-        let watching = async {
-            match &routes {
-                Some((prober, specs)) => prober.record(specs, WATCH, &mut recorder, |_, _| ()).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            outcome = Box::pin(renew(op, plan, &options)) => Ok(outcome),
-            name = interrupted() => Err(name),
-            // Never: it watches for longer than anything takes.
-            () = watching => Err("the watch of the routes ended"),
-        }
-    };
-    let routes = routes.map(|_| recorder.summary());
-    match outcome {
-        Ok(Err(RenewalError::Refused { plan })) => {
+    match watched_meanwhile(routes.as_ref(), renew(op, plan, &options)).await {
+        Ok((Err(RenewalError::Refused { plan }), _)) => {
             printer.done();
             printer.result(&*plan, || text::plan(&plan))?;
             Ok(REFUSED)
         }
-        Ok(outcome) => {
-            let renewal = outcome?;
-            for hook in &around.after {
-                hooks.push(run_to_signal(hook, printer).await?);
-            }
-            print(&Renewed { renewal, routes, hooks }, printer)
-        }
+        Ok((outcome, seen)) => conclude(outcome?, seen, hooks, &around, printer).await,
         Err(name) => undo(op, &options, printer, name).await,
+    }
+}
+
+/// Does the work while the routes are asked; the name of a signal that ended it.
+async fn watched_meanwhile<T>(
+    routes: Option<&(Prober, Vec<RouteSpec>)>,
+    work: impl Future<Output = T>,
+) -> Result<(T, Option<WatchSummary>), &'static str> {
+    let mut recorder = Recorder::new();
+    let watching = async {
+        if let Some((prober, specs)) = routes {
+            prober.record(specs, WATCH, &mut recorder, |_, _| ()).await;
+        }
+        // The work ends it.
+        std::future::pending::<Infallible>().await
+    };
+    let done = tokio::select! {
+        done = Box::pin(work) => done,
+        name = interrupted() => return Err(name),
+        never = watching => match never {},
+    };
+    Ok((done, routes.map(|_| recorder.summary())))
+}
+
+/// Runs the commands that belong after a renewal, unless it was one back, and prints the result: also where a signal ends
+/// one of them, since the renewal is done.
+async fn conclude(
+    renewal: Renewal,
+    routes: Option<WatchSummary>,
+    mut hooks: Vec<HookReport>,
+    around: &RenewalConfig,
+    printer: &Printer,
+) -> Result<u8, Failure> {
+    let after = if renewal.direction == Direction::Forward { around.after.as_slice() } else { &[] };
+    let mut ended_by = None;
+    for hook in after {
+        printer.show(running(hook));
+        tokio::select! {
+            done = run_hook(hook) => hooks.push(done),
+            name = interrupted() => {
+                ended_by = Some(name);
+                hooks.push(HookReport::interrupted(hook));
+                break;
+            }
+        }
+    }
+    let code = print(&Renewed { renewal, routes, hooks }, printer)?;
+    match ended_by {
+        None => Ok(code),
+        Some(name) => Err(Failure::interrupted(format!(
+            "interrupted ({name}) in a command after the renewal, which is done; run the rest of [[renewal.after]] by hand"
+        ))),
     }
 }
 
@@ -314,6 +348,7 @@ async fn undo(
 }
 
 async fn finish(args: &Args, renewing: &Renewing, printer: &Printer, forward: bool) -> Result<u8, Failure> {
+    let (routes, around) = (routes(args)?, around(args)?);
     let session = Session::open(args, printer).await?;
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let watch = |p| printer.show(p);
@@ -322,16 +357,15 @@ async fn finish(args: &Args, renewing: &Renewing, printer: &Printer, forward: bo
     let work = async {
         if forward { resume_renewal(op, &options).await } else { roll_back_renewal(op, &options).await }
     };
-    let done = tokio::select! {
-        done = Box::pin(work) => done?,
-        name = interrupted() => {
+    match watched_meanwhile(routes.as_ref(), work).await {
+        Ok((done, seen)) => conclude(done?, seen, Vec::new(), &around, printer).await,
+        Err(name) => {
             let again = if forward { "resume` or `pvcheck resize rollback" } else { "rollback" };
-            return Err(Failure::interrupted(format!(
+            Err(Failure::interrupted(format!(
                 "interrupted ({name}) and left where it stands; run `pvcheck resize {again}`"
-            )));
+            )))
         }
-    };
-    print(&Renewed { renewal: done, routes: None, hooks: Vec::new() }, printer)
+    }
 }
 
 fn print(done: &Renewed, printer: &Printer) -> Result<u8, Failure> {

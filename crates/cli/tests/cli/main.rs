@@ -11,5 +11,6 @@ mod main_job;
 mod output;
 mod reclaim;
 mod refusal;
+mod resize;
 mod support;
 mod why;

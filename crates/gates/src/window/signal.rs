@@ -83,6 +83,13 @@ pub enum Signal {
     },
 }
 
+impl Signal {
+    /// True iff the plan of a renewal finds it by itself, and says more about it.
+    pub fn is_in_every_plan(&self) -> bool {
+        matches!(self, Self::Locked { .. } | Self::Waits { .. })
+    }
+}
+
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,124 @@
+//! `pvcheck resize` with what belongs around it: commands, routes, and signals.
+
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::*;
+
+const RESIZE: [&str; 7] = ["resize", "proxy", "--to", "10.10.0.0/16", "--state", "state", "--apply"];
+
+/// The configured world, with a command of the shell before a renewal and one after it.
+fn rig(before: &str, after: &str) -> Rig {
+    let rig = Rig::new(cc_ci()).configured();
+    let hooks = format!(
+        "[[renewal.before]]\ncommand = [\"sh\", \"-c\", \"{before}\"]\ntimeout_s = 20\n\
+         [[renewal.after]]\ncommand = [\"sh\", \"-c\", \"{after}\"]\ntimeout_s = 20\n[canary]"
+    );
+    rig.edit("[canary]", &hooks);
+    rig
+}
+
+fn subnet(rig: &Rig) -> Value {
+    let proxy = rig.sim.with_model(|model| model.respond("GET", "/networks/proxy", b"").value());
+    proxy["IPAM"]["Config"][0]["Subnet"].clone()
+}
+
+fn spawned(rig: &Rig, words: &[&str]) -> Child {
+    let mut command = rig.command(words);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command was built")
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it runs");
+}
+
+fn ended(mut child: Child) -> Done {
+    until("the command has ended", || child.try_wait().expect("a child of ours").is_some());
+    child.wait_with_output().expect("ended").into()
+}
+
+#[test]
+fn commands_are_run_around_it_and_the_routes_are_asked_meanwhile() {
+    let rig = rig("echo built; touch before", "echo TOKEN=s3cr3t; touch after");
+    let planned = rig.run(&RESIZE[..6]);
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    assert!(!rig.path("before").exists(), "a plan runs no command");
+    let done = rig.run(&[&RESIZE[..], &["-o", "json"]].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let json = done.json();
+    let told: Vec<_> =
+        json["hooks"].as_array().unwrap().iter().map(|h| (&h["failure"], &h["output"])).collect();
+    assert_eq!((told.len(), told[0]), (2, (&Value::Null, &"built\n".into())));
+    assert!(rig.path("before").exists() && rig.path("after").exists());
+    assert!(!done.stdout.contains("s3cr3t"), "{}", done.stdout);
+    let route = &json["routes"]["routes"][0];
+    assert_eq!((&route["name"], &route["failed"]), (&"dashboard".into(), &0.into()));
+    assert!(route["probes"].as_u64().is_some_and(|n| 0 < n), "{route}");
+}
+
+#[test]
+fn a_command_that_fails_before_it_keeps_it_from_being_begun() {
+    let rig = rig("echo no space left; exit 7", "touch after");
+    let done = rig.run(&[&RESIZE[..], &["--quiet"]].concat());
+    done.assert_refused(1, &["sh ended with 7", "nothing of the Swarm was touched", "no space left"]);
+    assert_eq!((rig.writes(), subnet(&rig)), (Vec::new(), "10.10.0.0/24".into()));
+    assert!(!rig.path("after").exists());
+}
+
+#[test]
+fn a_command_that_fails_after_it_is_told_and_the_renewal_is_done() {
+    let rig = rig("true", "exit 3");
+    let done = rig.run(&RESIZE);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stdout.contains("sh ended with 3"), "{done:?}");
+    assert_eq!(subnet(&rig), "10.10.0.0/16");
+}
+
+#[test]
+fn ctrl_c_in_a_command_after_it_loses_nothing_of_the_result() {
+    let rig = rig("true", "touch begun; sleep 20");
+    let child = spawned(&rig, &[&RESIZE[..], &["-o", "json"]].concat());
+    until("the command after it runs", || rig.path("begun").exists());
+    send(&child, Signal::INT);
+    let done = ended(child);
+    assert_eq!(done.code, Some(130), "{done:?}");
+    assert!(done.stderr.contains("the renewal, which is done"), "{done:?}");
+    let json = done.json();
+    assert_eq!(
+        (&json["changed"], &json["hooks"][1]["failure"]["kind"]),
+        (&serde_json::json!([]), &"interrupted".into())
+    );
+    assert_eq!(subnet(&rig), "10.10.0.0/16");
+}
+
+#[test]
+fn a_signal_before_the_first_step_and_in_the_middle_puts_everything_back() {
+    for (hold, words) in [(false, "everything is as it was"), (true, "left where it stands")] {
+        let rig = rig("true", "touch after");
+        rig.sim.with_model(|model| model.settings_mut().timings.stop = std::time::Duration::from_millis(300));
+        let mut args = RESIZE.to_vec();
+        args.extend(["--strategy", "bridge"]);
+        args.extend(hold.then_some("--hold"));
+        let child = spawned(&rig, &args);
+        until("services are on the holding network", || {
+            rig.objects().0.iter().any(|name| name.starts_with("networks pvcheck-holding-"))
+        });
+        send(&child, Signal::TERM);
+        let done = ended(child);
+        assert_eq!(done.code, Some(130), "{done:?}");
+        assert!(done.stderr.contains(words), "{done:?}");
+        assert!(!rig.path("after").exists(), "nothing was renewed");
+        if hold {
+            // Finished by another process, which runs what belongs after it.
+            let resumed = rig.run(&["resize", "resume", "--state", "state", "--break-lock", "a test"]);
+            assert_eq!(resumed.code, Some(0), "{resumed:?}");
+            assert!(rig.path("after").exists(), "{resumed:?}");
+            assert_eq!(subnet(&rig), "10.10.0.0/16");
+        } else {
+            assert_eq!(subnet(&rig), "10.10.0.0/24");
+        }
+        assert!(rig.objects().0.is_empty(), "{:?}", rig.objects().0);
+    }
+}
