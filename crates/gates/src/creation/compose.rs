@@ -95,6 +95,8 @@ fn line(key: &str, declared: Option<&Spanned<Network>>, network: &str) -> Option
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn found(text: &str, network: &str) -> Vec<String> {
@@ -133,6 +135,13 @@ mod tests {
         let lines = create_lines(text, "proxy").expect("YAML");
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0].asked, asked(&["10.10.0.0/16"]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in r"(?s)(networks:|\n|  |proxy:|ipam:|config:|subnet:|- |[&*<>{}\[\]|]|.){0,40}") {
+            let _ = create_lines(&text, "proxy");
+        }
     }
 
     #[test]

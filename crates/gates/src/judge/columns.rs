@@ -3,7 +3,8 @@
 //! "In git" is not "deployed", and what is deployed creates only a network that is missing: a subnet that was changed in one
 //! of them shows in no other by itself.
 
-use pvcheck_audit::Snapshot;
+use pvcheck_audit::{Network, Snapshot};
+use pvcheck_ipam::Subnet;
 
 use super::finding::{Finding, Sight};
 use crate::cause::Unseen;
@@ -18,7 +19,7 @@ use crate::renewal_reason::RenewalReason;
 pub(super) fn declared(creation: &Sight<'_, CreationFacts>, overlay: &OverlayConfig) -> Finding {
     let wanted = overlay.subnet;
     match column(Column::Declared, &creation.declared, overlay) {
-        Err(finding) => finding,
+        Err(finding) => *finding,
         Ok((subnet, at)) if subnet == wanted => {
             creation.pass(Reason::Renewal(RenewalReason::Declared { at, subnet }))
         }
@@ -35,9 +36,7 @@ pub(super) fn columns(
     snapshot: &Observed<Snapshot>,
 ) -> Finding {
     let live = match snapshot.sight() {
-        Ok(snapshot) => {
-            snapshot.overlay(&overlay.name).map_or_else(Vec::new, pvcheck_audit::Network::subnets)
-        }
+        Ok(snapshot) => snapshot.overlay(&overlay.name).map_or_else(Vec::new, Network::subnets),
         Err(why) => return Finding::unknown(Reason::NotSeen(why.clone())),
     };
     let read = [(Column::Declared, &creation.declared), (Column::Deployed, &creation.deployed)]
@@ -54,8 +53,8 @@ pub(super) fn columns(
     let (mut unknown, mut wrong) = (None, None);
     for (_, read) in read {
         match read {
-            Err(finding) if finding.fails() => wrong = wrong.or(Some(finding)),
-            Err(finding) => unknown = unknown.or(Some(finding)),
+            Err(finding) if finding.fails() => wrong = wrong.or(Some(*finding)),
+            Err(finding) => unknown = unknown.or(Some(*finding)),
             Ok(_) => {}
         }
     }
@@ -69,19 +68,17 @@ pub(super) fn columns(
 }
 
 /// The subnet of a column and where it stands, or what its lack means.
-fn column(
-    which: Column,
-    places: &Seen<Places>,
-    overlay: &OverlayConfig,
-) -> Result<(pvcheck_ipam::Subnet, String), Finding> {
+type Read = Result<(Subnet, String), Box<Finding>>;
+
+fn column(which: Column, places: &Seen<Places>, overlay: &OverlayConfig) -> Read {
     let places = match places {
         Seen::Known(places) => places,
-        Seen::Unknown(why) => return Err(Finding::unknown(not_seen(which, why))),
+        Seen::Unknown(why) => return Err(Box::new(Finding::unknown(not_seen(which, why)))),
     };
     subnet_of(places, &overlay.name).map_err(|error| {
         let is_fault = error.is_fault();
         let reason = Reason::Renewal(RenewalReason::Column { column: which, error });
-        if is_fault { Finding::fail(reason) } else { Finding::unknown(reason) }
+        Box::new(if is_fault { Finding::fail(reason) } else { Finding::unknown(reason) })
     })
 }
 
@@ -92,7 +89,7 @@ fn not_seen(which: Column, why: &Unseen) -> Reason {
     })
 }
 
-fn row(which: Column, read: &Result<(pvcheck_ipam::Subnet, String), Finding>) -> String {
+fn row(which: Column, read: &Read) -> String {
     match read {
         Ok((subnet, at)) => format!("{which:<9} {subnet}  {at}"),
         Err(finding) => format!("{which:<9} unknown  {}", finding.reason()),

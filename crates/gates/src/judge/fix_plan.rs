@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pvcheck_audit::Snapshot;
-use pvcheck_swarm::RenewalPlan;
+use pvcheck_swarm::{Pin, RenewalPlan};
 
 use super::columns::declared;
 use super::finding::{Finding, Judge, Sight};
@@ -95,7 +95,7 @@ fn members(
         RenewalReason::MembersNamed { network: overlay.name.clone(), services: plan.members.len() as u64 };
     let fault = |faults| Reason::Renewal(RenewalReason::MembersDiffer(faults));
     let lines = plan.members.iter().map(|member| {
-        let pins: Vec<&str> = member.pins.iter().map(|pin| pin.place()).collect();
+        let pins: Vec<&str> = member.pins.iter().map(Pin::place).collect();
         format!("{}: running {}, routers find it by [{}]", member.name, member.running, pins.join(", "))
     });
     plan.faultless(faults, fault, Reason::Renewal(all)).evidences(lines)

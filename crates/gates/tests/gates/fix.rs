@@ -149,6 +149,7 @@ async fn a_window_that_is_busy_or_cannot_be_looked_at() {
 #[tokio::test]
 async fn a_declared_file_that_does_not_say_it() {
     let line = |subnet: &str| format!("docker network create -d overlay {subnet} proxy\n");
+    let ready = world(|text| text).await;
     for (text, verdict, said) in [
         (None, Unknown, "No such file"),
         (Some(String::new()), Unknown, "creates proxy"),
@@ -159,12 +160,11 @@ async fn a_declared_file_that_does_not_say_it() {
         (Some(line("--subnet 10.10.0.0/16") + &line("--subnet 10.10.0.0/24")), Fail, "different subnets"),
         (Some(line("--subnet 10.10.0.0/16")), Pass, "swarm.sh:1"),
     ] {
-        let world = world(|text| text).await;
         match &text {
-            Some(text) => std::fs::write(world.path("swarm.sh"), text).expect("a file"),
-            None => std::fs::remove_file(world.path("swarm.sh")).expect("a file"),
+            Some(text) => std::fs::write(ready.path("swarm.sh"), text).expect("a file"),
+            None => std::fs::remove_file(ready.path("swarm.sh")).expect("a file"),
         }
-        let report = judged(&world).await;
+        let report = judged(&ready).await;
         let open: &[(&str, Verdict)] = if verdict == Pass { &[] } else { &[("creation.declared", verdict)] };
         assert_open(&report, open);
         let reason = reason(&report, "creation.declared");

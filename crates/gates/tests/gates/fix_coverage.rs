@@ -75,7 +75,7 @@ fn spoilt<F>(facts: &mut F, table: &[Spoil<F>], which: &BTreeSet<usize>) -> BTre
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn no_check_of_the_plan_passes_without_what_it_needs(which in btree_set(0..OF_PLAN.len(), 1..=5)) {

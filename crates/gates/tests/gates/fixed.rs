@@ -10,8 +10,8 @@ use pvcheck_gates::{
 use pvcheck_ipam::{Pool, Subnet};
 use pvcheck_journal::{Catalogue, Record, Scanner, Since};
 use pvcheck_swarm::{
-    Direction, Lock, Operation, Permit, RENEWAL_LOCK, RenewalOptions, RunId, SavedRenewal, renew, silent,
-    unfinished_renewal,
+    Direction, Lock, Operation, Permit, RENEWAL_LOCK, RenewalOptions, RenewalPoint, RunId, SavedRenewal,
+    renew, silent, unfinished_renewal,
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -20,21 +20,24 @@ use crate::collect::World;
 use crate::fix::{CREATES, planned, world};
 use crate::support::*;
 
-/// Renews the overlay as `pvcheck resize` does; the file that this leaves.
-async fn renewed(world: &World) -> PathBuf {
-    let plan = planned(world).await.plan.known().expect("planned").clone();
-    let (state, run) = (world.path("state"), RunId::unique());
-    let options = RenewalOptions {
+fn options(state: PathBuf, hook: &(dyn Fn(RenewalPoint) + Send + Sync)) -> RenewalOptions<'_> {
+    RenewalOptions {
         holder: "a test".into(),
         break_lock: None,
         patience: std::time::Duration::from_mins(1),
         hold: false,
-        state: state.clone(),
+        state,
         lock_lasts: RENEWAL_LOCK,
-        hook: &|_| (),
-    };
+        hook,
+    }
+}
+
+/// Renews the overlay as `pvcheck resize` does; the file that this leaves.
+pub(crate) async fn renewed(world: &World) -> PathBuf {
+    let plan = planned(world).await.plan.known().expect("planned").clone();
+    let (state, run) = (world.path("state"), RunId::unique());
     let op = Operation::new(&world.engine, Permit::granted_by_operator(), &run, &silent);
-    let done = renew(op, &plan, &options).await.expect("nothing keeps it");
+    let done = renew(op, &plan, &options(state.clone(), &|_| ())).await.expect("nothing keeps it");
     assert_eq!(done.changed, [""; 0]);
     SavedRenewal::file(&state, "proxy")
 }
@@ -167,24 +170,15 @@ async fn a_renewal_that_was_undone_is_under_way_or_left_its_lock() {
     let (begun, engine) = (std::sync::Mutex::new(Some(begun)), world.engine.clone());
     let state = world.path("state");
     let work = tokio::spawn(async move {
-        let hook = move |point: pvcheck_swarm::RenewalPoint| {
+        let hook = move |point: RenewalPoint| {
             if point.at == 2 {
                 let _ = begun.lock().expect("no panic").take().map(|to| to.send(()));
                 std::panic::resume_unwind(Box::new("killed"));
             }
         };
-        let options = RenewalOptions {
-            holder: "a test".into(),
-            break_lock: None,
-            patience: std::time::Duration::from_mins(1),
-            hold: false,
-            state,
-            lock_lasts: RENEWAL_LOCK,
-            hook: &hook,
-        };
         let run = RunId::unique();
         let op = Operation::new(&engine, Permit::granted_by_operator(), &run, &silent);
-        renew(op, &plan, &options).await.map(drop)
+        renew(op, &plan, &options(state, &hook)).await.map(drop)
     });
     assert!(work.await.is_err_and(|error| error.is_panic()), "it was not killed");
     waits.await.expect("it was under way");

@@ -89,6 +89,10 @@ impl SavedRenewal {
     /// If it cannot be read, is too long, is something else, or has another format.
     pub fn load(path: &Path) -> Result<Self, SavedRenewalError> {
         let unreadable = |source| SavedRenewalError::Unreadable { path: path.to_owned(), source };
+        // Opening anything else may not return.
+        if !fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(unreadable(std::io::Error::other("it is no file")));
+        }
         let mut bytes = Vec::new();
         let file = fs::File::open(path).map_err(unreadable)?;
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
