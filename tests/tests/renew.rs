@@ -53,6 +53,7 @@ fn by_both(test: &str, suite: Suite) -> Outcome {
         assert_eq!(network[0][0]["IPAM"]["Config"][0]["Subnet"], to, "{network:?}");
         assert_eq!(network[0][0]["Attachable"], true);
         answers(&lab, &config)?;
+        proved(test, &lab, &config, state.path())?;
         let ours = docker(&lab, &["network", "ls", "-q", "--filter", "label=org.pvcheck.run"])?;
         assert_eq!(ours, "", "the holding network is gone");
         assert_eq!(docker(&lab, &["config", "ls", "-q", "--filter", "label=org.pvcheck.run"])?, "");
@@ -63,6 +64,37 @@ fn by_both(test: &str, suite: Suite) -> Outcome {
         }
     }
     lab.down()?;
+    Ok(())
+}
+
+/// Gate `pvfix.m2` passes; with another subnet in the deployed file all of it but the three columns.
+fn proved(test: &str, lab: &Lab, config: &Path, state: &Path) -> Outcome {
+    let [declared, deployed, wider] =
+        ["swarm.nix", "swarm-init.sh", "wider.toml"].map(|name| state.join(name));
+    let creates = format!("docker network create -d overlay --attachable \\\n  --subnet {WIDER} proxy\n");
+    std::fs::write(&declared, format!("{{ script = ''\n  {creates}''; }}\n"))?;
+    let creation =
+        format!("subnet = \"{WIDER}\"\ncreation = {{ declared = {declared:?}, deployed = {deployed:?} }}\n");
+    let text = std::fs::read_to_string(config)?;
+    let changed = text.replacen("subnet = \"10.10.0.0/24\"\n", &creation, 1);
+    assert_ne!(changed, text, "the world declares its subnet");
+    std::fs::write(&wider, changed)?;
+    let record = state.join("resize-proxy.json");
+    for (subnet, open) in [(WIDER, &[][..]), ("10.10.0.0/24", &["creation.columns"])] {
+        std::fs::write(&deployed, creates.replace(WIDER, subnet))?;
+        let mut command = lab.command(pvcheck()?);
+        command.args(["gate", "run", "pvfix.m2", "--probe", "--quiet", "-o", "json", "--config"]).arg(&wider);
+        let since = std::time::Instant::now();
+        let output = command.arg("--record").arg(&record).output()?;
+        let report: Value = serde_json::from_slice(&output.stdout)?;
+        let checks = || report["checks"].as_array().into_iter().flatten();
+        let found: Vec<&Value> = checks().filter(|check| check["verdict"] != "PASS").collect();
+        let ids: Vec<&str> = found.iter().filter_map(|check| check["id"].as_str()).collect();
+        assert_eq!(ids, open, "{found:#?}");
+        assert_eq!(output.status.code(), Some(i32::from(!open.is_empty())));
+        let took = since.elapsed().as_millis();
+        say(&format!("{test}: pvfix.m2 {} with {} checks in {took} ms", report["verdict"], checks().count()));
+    }
     Ok(())
 }
 

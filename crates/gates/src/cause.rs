@@ -35,6 +35,12 @@ pub enum Unseen {
         /// The network on which it waits, by name or else by id.
         network: String,
     },
+    /// The configuration names no such file.
+    #[error("the configuration does not name it; add {fields} to [overlay.creation]")]
+    NotConfigured {
+        /// What may be added.
+        fields: String,
+    },
     /// Leaked addresses were not counted: the engine publishes no count, and nothing was asked of its allocator.
     #[error("{why}; add --probe, which counts by a census")]
     NotCounted {

@@ -44,6 +44,26 @@ pub(crate) enum Check<'a> {
     ChurnLeaks,
     /// The engine refused no removal of a throwaway stack.
     ChurnRemoval,
+    /// A renewal of this overlay to its declared subnet is planned, and nothing keeps it from being done.
+    RenewalPlan(&'a OverlayConfig),
+    /// That plan names every service that is on the overlay, or is to be.
+    RenewalMembers(&'a OverlayConfig),
+    /// Nothing is at work.
+    WindowClear,
+    /// The declared file creates the overlay with the declared subnet.
+    CreationDeclared(&'a OverlayConfig),
+    /// The overlay is the network that the renewal created.
+    RenewalNetwork(&'a OverlayConfig),
+    /// Neither the old network nor the holding network of the renewal is left.
+    RenewalRemoved(&'a OverlayConfig),
+    /// Every service that was moved has the spec that it had, but for the network's id.
+    RenewalSpecs(&'a OverlayConfig),
+    /// The renewal ended, with the new subnet, and left neither itself nor its lock in the Swarm.
+    RenewalEnded(&'a OverlayConfig),
+    /// The subnet that is declared, the one that is deployed and the live one are the same.
+    CreationColumns(&'a OverlayConfig),
+    /// The engine has logged nothing about lost or missing addresses since the overlay was created.
+    JournalRenewal,
     /// The engine has logged nothing about lost or missing addresses since the run began.
     JournalNew,
     /// Nothing with the run's label is left.
@@ -77,6 +97,16 @@ impl<'a> Check<'a> {
             Self::ChurnDuplicates => "churn.duplicates".into(),
             Self::ChurnLeaks => "churn.leaks".into(),
             Self::ChurnRemoval => "churn.removal".into(),
+            Self::RenewalPlan(overlay) => of("renewal.plan", overlay),
+            Self::RenewalMembers(overlay) => of("renewal.members", overlay),
+            Self::WindowClear => "window.clear".into(),
+            Self::CreationDeclared(overlay) => of("creation.declared", overlay),
+            Self::RenewalNetwork(overlay) => of("renewal.network", overlay),
+            Self::RenewalRemoved(overlay) => of("renewal.removed", overlay),
+            Self::RenewalSpecs(overlay) => of("renewal.specs", overlay),
+            Self::RenewalEnded(overlay) => of("renewal.ended", overlay),
+            Self::CreationColumns(overlay) => of("creation.columns", overlay),
+            Self::JournalRenewal => "journal.renewal".into(),
             Self::JournalNew => "journal.new".into(),
             Self::Residue => "residue".into(),
         }
@@ -97,7 +127,15 @@ impl<'a> Check<'a> {
             Self::RoutesDuring => &[Need::RoutesDuring],
             Self::RoutesAfter => &[Need::RoutesAfter],
             // The snapshot says whether the engine leads; only the leader logs that addresses run out.
-            Self::JournalExhaustion => &[Need::Journal, Need::Snapshot],
+            Self::JournalExhaustion | Self::JournalRenewal => &[Need::Journal, Need::Snapshot],
+            Self::RenewalPlan(_) => &[Need::Plan],
+            Self::RenewalMembers(_) => &[Need::Plan, Need::Snapshot],
+            Self::WindowClear => &[Need::Window],
+            Self::CreationDeclared(_) => &[Need::Declared],
+            Self::RenewalNetwork(_) => &[Need::Record, Need::Proof, Need::Snapshot],
+            Self::RenewalRemoved(_) => &[Need::Record, Need::Snapshot],
+            Self::RenewalSpecs(_) | Self::RenewalEnded(_) => &[Need::Record, Need::Proof],
+            Self::CreationColumns(_) => &[Need::Declared, Need::Deployed, Need::Snapshot],
             Self::JournalNew => &[Need::Journal],
             Self::CanaryDeploy | Self::CanaryRemoval => &[Need::Canary],
             Self::CanaryRoute => &[Need::Canary, Need::CanaryRoute],
@@ -121,7 +159,15 @@ impl<'a> Check<'a> {
             Self::OverlaySubnet(overlay)
             | Self::OverlayOwners(overlay)
             | Self::OverlayLeaked(overlay)
-            | Self::OverlayHeadroom(overlay) => Some(overlay),
+            | Self::OverlayHeadroom(overlay)
+            | Self::RenewalPlan(overlay)
+            | Self::RenewalMembers(overlay)
+            | Self::CreationDeclared(overlay)
+            | Self::RenewalNetwork(overlay)
+            | Self::RenewalRemoved(overlay)
+            | Self::RenewalSpecs(overlay)
+            | Self::RenewalEnded(overlay)
+            | Self::CreationColumns(overlay) => Some(overlay),
             _ => None,
         }
     }
@@ -157,6 +203,21 @@ impl<'a> Check<'a> {
             Self::ChurnDuplicates => format!("No address of {churned} is free and owned at once"),
             Self::ChurnLeaks => format!("Deploying and removing stacks leaks no address of {churned}"),
             Self::ChurnRemoval => "Every throwaway stack is removed, no removal is refused".into(),
+            Self::RenewalPlan(_) => of("Nothing keeps the renewal to the declared subnet from being done"),
+            Self::RenewalMembers(_) => of("The plan names every service on the overlay"),
+            Self::WindowClear => "Nothing is at work".into(),
+            Self::CreationDeclared(_) => of("The declared create line has the declared subnet"),
+            Self::RenewalNetwork(_) => of("The overlay is the network that the renewal created"),
+            Self::RenewalRemoved(_) => of("The old network and the holding network are gone"),
+            Self::RenewalSpecs(_) => {
+                of("Every service has its former specification but for the network's id")
+            }
+            Self::RenewalEnded(_) => of("The renewal has ended and left no lock"),
+            Self::CreationColumns(_) => of("Declared, deployed and live subnet are the same"),
+            Self::JournalRenewal => {
+                "No signature of lost or missing addresses in the engine's log since the overlay was created"
+                    .into()
+            }
             Self::JournalNew => "No new signature of lost or missing addresses in the engine's log".into(),
             Self::Residue => "Nothing of this run is left".into(),
         }

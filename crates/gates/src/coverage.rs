@@ -4,19 +4,22 @@
 //! was observed whole, and a judging function can make a PASS only out of a [`Sight`](crate::judge) that found no gap in
 //! that row. So no check passes on an observation that was not made or is not complete, whoever writes the check.
 
+use pvcheck_audit::Snapshot;
 use pvcheck_journal::Scan;
 use pvcheck_routes::RouteFact;
-use pvcheck_swarm::Census;
+use pvcheck_swarm::{Census, SavedRenewal};
 
 use crate::cause::Unseen;
 use crate::check::Check;
 use crate::config::{Config, RouteConfig};
 use crate::facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts, RouteWatch};
 use crate::fault::{IncompleteCensus, When};
+use crate::fix_facts::{FixPlanFacts, FixedFacts};
 use crate::leaks::{Leaks, census_of, leaks};
 use crate::need::Need;
-use crate::observed::Observed;
+use crate::observed::{Observed, Seen};
 use crate::reason::Reason;
+use crate::renewal_reason::{Foreign, RenewalReason};
 
 #[cfg(test)]
 mod tests;
@@ -34,14 +37,7 @@ impl Coverage for M1Facts {
             Need::Leaked => not_counted(about, |overlay| self.leaks(overlay)),
             Need::Routes => self.routes.gap(|facts| missing_route(config, about, facts)),
             Need::Snapshot => self.snapshot.gap(|_| None),
-            Need::Canary
-            | Need::CanaryRoute
-            | Need::CensusAfter
-            | Need::CensusBefore
-            | Need::Churn
-            | Need::Residue
-            | Need::RoutesAfter
-            | Need::RoutesDuring => Some(never_observed()),
+            _ => Some(never_observed()),
         }
     }
 }
@@ -61,7 +57,56 @@ impl Coverage for M2Facts {
             Need::RoutesAfter => self.routes_after.gap(|facts| missing_route(config, about, facts)),
             Need::RoutesDuring => self.routes_during.gap(|watch| not_watched(config, about, watch)),
             Need::Routes => self.routes.gap(|facts| missing_route(config, about, facts)),
-            Need::Snapshot => Some(never_observed()),
+            _ => Some(never_observed()),
+        }
+    }
+}
+
+impl Coverage for FixPlanFacts {
+    fn gap(&self, _: &Config, _: Check<'_>, need: Need) -> Option<Reason> {
+        match need {
+            Need::Declared => self.creation.gap(|creation| creation.declared.gap()),
+            Need::Plan => self.plan.gap(|_| None),
+            Need::Snapshot => self.snapshot.gap(|_| None),
+            Need::Window => self.window.gap(|_| None),
+            _ => Some(never_observed()),
+        }
+    }
+}
+
+impl Coverage for FixedFacts {
+    fn gap(&self, config: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
+        match need {
+            Need::Declared => self.creation.gap(|creation| creation.declared.gap()),
+            Need::Deployed => self.creation.gap(|creation| creation.deployed.gap()),
+            Need::Proof => self.proof.gap(|_| None),
+            Need::Record => self.record.gap(|record| foreign(about, record, self.control.snapshot.known())),
+            need => self.control.gap(config, about, need),
+        }
+    }
+}
+
+/// Why the record of a renewal is not that of the renewal which the check is about; `None` iff it is.
+fn foreign(about: Check<'_>, saved: &SavedRenewal, snapshot: Option<&Snapshot>) -> Option<Reason> {
+    let Some(overlay) = about.overlay() else { return Some(never_observed()) };
+    let (record, is_of) = (&saved.record, |what| Some(Reason::Renewal(RenewalReason::Foreign(what))));
+    if record.network != overlay.name {
+        return is_of(Foreign::Network { network: record.network.clone(), overlay: overlay.name.clone() });
+    }
+    if record.to.subnet != overlay.subnet {
+        return is_of(Foreign::Subnet { to: record.to.subnet, declared: overlay.subnet });
+    }
+    // Records of earlier versions do not say of which Swarm they are; their services' ids do.
+    let elsewhere = |swarm: &Snapshot| !record.cluster.is_empty() && record.cluster != swarm.engine.cluster;
+    if snapshot.is_some_and(elsewhere) { is_of(Foreign::Swarm) } else { None }
+}
+
+impl<T> Seen<T> {
+    /// Why this was not seen; `None` iff it was.
+    fn gap(&self) -> Option<Reason> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown(why) => Some(Reason::NotSeen(why.clone())),
         }
     }
 }

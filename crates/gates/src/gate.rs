@@ -8,6 +8,10 @@ use thiserror::Error;
 /// A gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gate {
+    /// A renewal that is planned.
+    FixPlan,
+    /// A renewal that was done.
+    Fixed,
     /// The control plane and its routes.
     M1,
     /// A deploy through the router, and a churn.
@@ -16,7 +20,7 @@ pub enum Gate {
 
 /// There is no gate of this name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("no such gate `{name}`; the gates are {}", Gate::ALL.map(|gate| format!("`{gate}`")).join(" and "))]
+#[error("no such gate `{name}`; the gates are {}", Gate::ALL.map(|gate| format!("`{gate}`")).join(", "))]
 pub struct NoSuchGate {
     /// The name that was given.
     pub name: String,
@@ -24,11 +28,13 @@ pub struct NoSuchGate {
 
 impl Gate {
     /// Every gate, in the order in which they are to be run.
-    pub const ALL: [Self; 2] = [Self::M1, Self::M2];
+    pub const ALL: [Self; 4] = [Self::FixPlan, Self::Fixed, Self::M1, Self::M2];
 
     /// Its name on the command line, in reports and in file names.
     pub fn name(self) -> &'static str {
         match self {
+            Self::FixPlan => "pvfix.m1",
+            Self::Fixed => "pvfix.m2",
             Self::M1 => "pvcheck.m1",
             Self::M2 => "pvcheck.m2",
         }
@@ -37,6 +43,8 @@ impl Gate {
     /// What it is about, as the end of a sentence.
     pub fn about(self) -> &'static str {
         match self {
+            Self::FixPlan => "a renewal that nothing keeps from being done, and that is declared",
+            Self::Fixed => "a renewed overlay: as declared and deployed, with every service as it was",
             Self::M1 => "the control plane and its routes",
             Self::M2 => "a canary through the router and a churn that must lose nothing",
         }
@@ -45,9 +53,14 @@ impl Gate {
     /// True iff it deploys and removes stacks of its own, and so needs `--apply`.
     pub fn changes_something(self) -> bool {
         match self {
-            Self::M1 => false,
+            Self::FixPlan | Self::Fixed | Self::M1 => false,
             Self::M2 => true,
         }
+    }
+
+    /// True iff it counts leaked addresses, by a census where `--probe` allows one.
+    pub fn takes_a_probe(self) -> bool {
+        matches!(self, Self::Fixed | Self::M1)
     }
 }
 
@@ -76,12 +89,19 @@ mod tests {
             assert_eq!(gate.to_string().parse(), Ok(gate));
         }
         let error = "pvcheck.m9".parse::<Gate>().unwrap_err().to_string();
-        assert_eq!(error, "no such gate `pvcheck.m9`; the gates are `pvcheck.m1` and `pvcheck.m2`");
+        assert_eq!(
+            error,
+            "no such gate `pvcheck.m9`; the gates are `pvfix.m1`, `pvfix.m2`, `pvcheck.m1`, `pvcheck.m2`"
+        );
     }
 
     #[test]
     fn a_gate_says_what_it_is_about_and_whether_it_deploys() {
-        assert!(!Gate::M1.changes_something() && Gate::M2.changes_something());
+        let changing: Vec<Gate> = Gate::ALL.into_iter().filter(|gate| gate.changes_something()).collect();
+        assert_eq!(changing, [Gate::M2]);
+        let counting: Vec<Gate> = Gate::ALL.into_iter().filter(|gate| gate.takes_a_probe()).collect();
+        assert_eq!(counting, [Gate::Fixed, Gate::M1]);
+        assert!(Gate::FixPlan.about().contains("declared") && Gate::Fixed.about().contains("renewed"));
         assert!(Gate::M1.about().contains("control plane") && Gate::M2.about().contains("canary"));
     }
 }

@@ -1,8 +1,7 @@
 //! Checks over recorded facts, verdicts with evidence, gates and reports.
 //!
-//! A gate runs in two steps. Collecting ([`collect_m1`], [`collect_m2`]) does all I/O; what could not be seen is recorded
-//! as such. Judging ([`judge_m1`], [`judge_m2`]) is pure: the same
-//! facts give the same [`GateReport`], today or from a file a year from now.
+//! A gate runs in two steps. Collecting (as [`collect_m1`]) does all I/O; what could not be seen is recorded as such.
+//! Judging (as [`judge_m1`]) is pure: the same facts give the same [`GateReport`], today or from a file a year from now.
 //!
 //! What could not be observed is `UNKNOWN`, which is never as good as `PASS`. Each check names what it [needs](Need), and
 //! passes only if all of that was observed, and observed whole.
@@ -27,8 +26,10 @@ mod check;
 mod collect;
 mod config;
 mod coverage;
+mod creation;
 mod facts;
 pub mod fault;
+mod fix_facts;
 mod gate;
 mod gate_report;
 mod hook;
@@ -38,27 +39,35 @@ mod need;
 mod observed;
 mod reason;
 mod render;
+mod renewal_reason;
 mod role;
+mod systemd;
 #[cfg(test)]
 mod testing;
 mod window;
 
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
-pub use collect::{Counting, Preflight, PreflightError, collect_m1, collect_m2, preflight};
-pub use config::{
-    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, HookConfig, JournalConfig, OverlayConfig,
-    Pattern, Placement, RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
+pub use collect::{
+    Counting, Preflight, PreflightError, Renewed, collect_fix_plan, collect_fixed, collect_m1, collect_m2,
+    preflight,
 };
+pub use config::{
+    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, HookConfig, JournalConfig,
+    OverlayConfig, Pattern, Placement, RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
+};
+pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts, RouteWatch};
+pub use fix_facts::{FixPlanFacts, FixedFacts};
 pub use gate::{Gate, NoSuchGate};
 pub use gate_report::{CheckReport, Evidence, GateReport};
 pub use hook::{HookFailure, HookReport, run_hook};
-pub use judge::{judge_m1, judge_m2};
+pub use judge::{judge_fix_plan, judge_fixed, judge_m1, judge_m2};
 pub use need::Need;
 pub use observed::{Observed, Seen};
 pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
 pub use render::{Style, markdown, table};
+pub use renewal_reason::{Foreign, RenewalReason};
 pub use role::engine_role;
 pub use window::{
     HostSigns, Process, Sign, Signal, Window, WindowFacts, WindowVerdict, collect_window, judge_window,

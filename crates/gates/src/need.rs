@@ -16,10 +16,20 @@ pub enum Need {
     CensusBefore,
     /// How the churn ended.
     Churn,
+    /// The file that declares the overlay.
+    Declared,
+    /// The file that creates it on the host.
+    Deployed,
     /// The engine's log.
     Journal,
     /// A proved count of the leaked addresses of the overlay that the check is about.
     Leaked,
+    /// The plan of a renewal.
+    Plan,
+    /// What the Swarm shows of a renewal: specs, lock, unfinished renewals.
+    Proof,
+    /// The record of a renewal of this overlay in this Swarm.
+    Record,
     /// What carries the run's label after the sweep.
     Residue,
     /// The answers of the routes that the check is about, before anything is deployed.
@@ -30,4 +40,6 @@ pub enum Need {
     RoutesDuring,
     /// The nodes, networks, services and tasks of the Swarm.
     Snapshot,
+    /// Whether anything is at work.
+    Window,
 }

@@ -17,6 +17,7 @@ use crate::fault::{
     Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted, Waiting,
     list, many,
 };
+use crate::renewal_reason::RenewalReason;
 
 /// Why a check has its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub enum Reason {
     #[error("{0}")]
     Recorded(String),
 
+    /// What is said of a renewal.
+    #[error("{0}")]
+    Renewal(RenewalReason),
     /// There is no such overlay.
     #[error("there is no overlay network `{overlay}`; create it, or correct [overlay] name")]
     NoOverlay {

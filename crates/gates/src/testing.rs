@@ -2,6 +2,7 @@
 
 use crate::cause::Unseen;
 use crate::facts::{M1Facts, M2Facts};
+use crate::fix_facts::{FixPlanFacts, FixedFacts};
 use crate::observed::{Observed, Seen};
 
 /// A gate that ran to its end, as it was saved.
@@ -36,6 +37,26 @@ pub(crate) fn seen<T>(value: T) -> Observed<T> {
 
 pub(crate) fn blind_m1() -> M1Facts {
     M1Facts { snapshot: unseen(), routes: unseen(), journal: unseen(), leaked: unseen() }
+}
+
+pub(crate) fn blind_fix_plan() -> FixPlanFacts {
+    FixPlanFacts {
+        overlay: "proxy".into(),
+        snapshot: unseen(),
+        plan: unseen(),
+        window: unseen(),
+        creation: unseen(),
+    }
+}
+
+pub(crate) fn blind_fixed() -> FixedFacts {
+    FixedFacts {
+        overlay: "proxy".into(),
+        control: blind_m1(),
+        record: unseen(),
+        proof: unseen(),
+        creation: unseen(),
+    }
 }
 
 pub(crate) fn blind_m2() -> M2Facts {

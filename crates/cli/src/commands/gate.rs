@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use pvcheck_gates::{
-    Config, Counting, Gate, GateReport, Preflight, Verdict, collect_m1, collect_m2, judge_m1, judge_m2,
+    Config, Counting, Gate, GateReport, OverlayConfig, Preflight, PreflightError, Renewed, Verdict,
+    collect_fix_plan, collect_fixed, collect_m1, collect_m2, judge_fix_plan, judge_fixed, judge_m1, judge_m2,
     markdown, preflight, table,
 };
-use pvcheck_swarm::{Operation, Permit, RunId};
+use pvcheck_swarm::{Operation, Permit, RunId, SavedRenewal, default_state};
 use serde::Serialize;
 
 use crate::args::{self, Args, GateCommand, Output};
@@ -31,20 +32,27 @@ struct Listed {
     name: &'static str,
     about: &'static str,
     changes_something: bool,
+    #[serde(skip)]
+    takes_a_probe: bool,
 }
 
 impl Listed {
     fn of(gate: Gate) -> Self {
-        Self { name: gate.name(), about: gate.about(), changes_something: gate.changes_something() }
+        Self {
+            name: gate.name(),
+            about: gate.about(),
+            changes_something: gate.changes_something(),
+            takes_a_probe: gate.takes_a_probe(),
+        }
     }
 
     fn line(&self) -> String {
-        let needs = if self.changes_something {
-            "needs --apply"
-        } else {
-            "changes nothing, unless --probe asks for a census"
+        let needs = match (self.changes_something, self.takes_a_probe) {
+            (true, _) => "needs --apply",
+            (false, true) => "changes nothing, unless --probe asks for a census",
+            (false, false) => "changes nothing",
         };
-        format!("{}  {}; {needs}\n", self.name, self.about)
+        format!("{:<10}  {}; {needs}\n", self.name, self.about)
     }
 }
 
@@ -67,12 +75,15 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
         return Err(Failure::usage(format!("gate {gate} deploys stacks of its own; add --apply to let it")));
     }
     let (config, session) = configured(args, printer).await?;
+    let overlay = overlay(&config, asked)?;
     let ready = preflight(&session.engine, &config).await?;
-    let runner = Runner { session: &session, config: &config, ready: &ready, asked, printer };
+    let runner = Runner { session: &session, config: &config, overlay, ready: &ready, asked, printer };
     let mut reports = Vec::new();
     let mut code = DONE;
     for gate in &asked.gates {
         let report = match gate {
+            Gate::FixPlan => runner.fix_plan().await?,
+            Gate::Fixed => runner.fixed().await?,
             Gate::M1 => runner.m1().await?,
             Gate::M2 => {
                 let (report, refused) = runner.m2().await?;
@@ -120,31 +131,77 @@ fn print_json(reports: &[GateReport], printer: &Printer) -> Result<(), Failure> 
     }
 }
 
+/// The overlay that `--network` names, or the first; `None` if the configuration has none.
+fn overlay<'a>(config: &'a Config, asked: &args::GateRun) -> Result<Option<&'a OverlayConfig>, Failure> {
+    let Some(name) = &asked.network else { return Ok(config.overlay()) };
+    let found = config.overlays.iter().find(|overlay| overlay.name == *name);
+    let names = || config.overlays.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
+    let missing = || {
+        Failure::usage(format!(
+            "--network {name}: the configuration has no such [[overlay]]; it has {}",
+            names()
+        ))
+    };
+    found.map(Some).ok_or_else(missing)
+}
+
 struct Runner<'a> {
     session: &'a Session,
     config: &'a Config,
+    /// The overlay that the gates of a renewal are about.
+    overlay: Option<&'a OverlayConfig>,
     ready: &'a Preflight,
     asked: &'a args::GateRun,
     printer: &'a Printer,
 }
 
 impl Runner<'_> {
+    async fn fix_plan(&self) -> Result<GateReport, Failure> {
+        let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
+        let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
+        let read = async { self.session.snapshot_with_host().await.map_err(|failure| failure.line) };
+        let facts = collect_fix_plan(engine, self.config, overlay, read, &watch).await;
+        let report = judge_fix_plan(self.config, &facts);
+        self.save(&report, &facts)?;
+        Ok(report)
+    }
+
+    async fn fixed(&self) -> Result<GateReport, Failure> {
+        let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
+        let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
+        let usual = || SavedRenewal::file(default_state(), &overlay.name);
+        let record = self.asked.record.clone().unwrap_or_else(usual);
+        let of = Renewed { overlay, record: &record };
+        let collect = async |counting: Counting<'_>| {
+            collect_fixed(engine, self.config, self.ready, of, counting, &watch).await
+        };
+        let facts = self.counted(collect).await?;
+        let report = judge_fixed(self.config, &facts);
+        self.save(&report, &facts)?;
+        Ok(report)
+    }
+
     async fn m1(&self) -> Result<GateReport, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
-        let facts = if self.asked.probe {
-            // A census creates nothing that lasts and starts no container, so the option is permission enough, as the
-            // command `census` is.
-            let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-            let op = Operation::new(engine, permit, &run, &watch);
-            let counting = Counting::Probing(op);
-            let work = async { Ok(collect_m1(engine, self.config, self.ready, counting, &watch).await) };
-            guarded(op, self.printer, work).await?
-        } else {
-            collect_m1(engine, self.config, self.ready, Counting::Reading, &watch).await
+        let collect = async |counting: Counting<'_>| {
+            collect_m1(engine, self.config, self.ready, counting, &watch).await
         };
+        let facts = self.counted(collect).await?;
         let report = judge_m1(self.config, &facts);
         self.save(&report, &facts)?;
         Ok(report)
+    }
+
+    /// Collects with `--probe` by a census, and sweeps it if it breaks off; else only reads.
+    async fn counted<T>(&self, collect: impl AsyncFnOnce(Counting<'_>) -> T) -> Result<T, Failure> {
+        if !self.asked.probe {
+            return Ok(collect(Counting::Reading).await);
+        }
+        // A census creates nothing that lasts and starts no container, so the option is permission enough, as the command
+        // `census` is.
+        let (permit, run, watch) = (Permit::granted_by_operator(), RunId::unique(), |p| self.printer.show(p));
+        let op = Operation::new(&self.session.engine, permit, &run, &watch);
+        guarded(op, self.printer, async { Ok(collect(Counting::Probing(op)).await) }).await
     }
 
     /// The report, and true iff a guardrail kept the churn from beginning.

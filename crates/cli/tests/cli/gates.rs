@@ -67,6 +67,110 @@ fn a_service_that_is_not_configured_is_a_note() {
     assert!(done.stdout.contains("drone_ci_commoninternet_net_app (1/1 running)"), "{done:?}");
 }
 
+const CREATES: &str = "#!/bin/sh\ndocker network inspect proxy ||\n  docker network create -d overlay --subnet 10.10.0.0/16 proxy\n";
+
+/// A configuration that wants a /16, and the file of it that declares one.
+fn to_be_wider(deployed: &str) -> Rig {
+    let rig = Rig::new(cc_ci()).configured();
+    rig.file("swarm.nix", &format!("{{ script = ''\n{CREATES}''; }}\n").replace("#!/bin/sh\n", ""));
+    let creation =
+        format!("subnet = \"10.10.0.0/16\"\n[overlay.creation]\ndeclared = \"swarm.nix\"\n{deployed}\n");
+    rig.edit("subnet = \"10.10.0.0/24\"\n", &creation);
+    rig
+}
+
+/// A `systemctl` that knows one unit, whose script is this file.
+fn with_systemctl(rig: &Rig, script: &str) -> String {
+    let text = format!(
+        "#!/bin/sh\nfor last; do :; done\n[ \"$last\" = swarm-init.service ] || {{ echo LoadState=not-found; exit 0; }}\n\
+         echo 'ExecStart={{ path={script} ; argv[]={script} ; ignore_errors=no ; pid=0 }}'\necho LoadState=loaded\n"
+    );
+    let bin = rig.path("bin");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    std::fs::write(bin.join("systemctl"), text).expect("a file");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(bin.join("systemctl"), mode).expect("its own file");
+    format!("{}:{}", bin.display(), std::env::var("PATH").expect("set"))
+}
+
+#[test]
+fn an_overlay_is_renewed_between_its_two_gates() {
+    let rig = to_be_wider("unit = \"swarm-init.service\"");
+    rig.file("init.sh", CREATES);
+    let path = with_systemctl(&rig, &rig.path("init.sh").display().to_string());
+    let run = |words: &[&str]| {
+        let mut command = rig.command(words);
+        Done::of({
+            command.env("PATH", &path);
+            command
+        })
+    };
+    let before = rig.objects();
+    let planned = run(&["gate", "run", "pvfix.m1", "--out", "reports"]);
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    assert_eq!((rig.writes(), rig.objects()), (Vec::new(), before.clone()));
+    let after = ["gate", "run", "pvfix.m2", "--probe", "--record", "state/resize-proxy.json", "-o", "json"];
+    let early = run(&after);
+    assert_eq!(early.code, Some(1), "{early:?}");
+    assert_eq!(check(&early.json(), "overlay.subnet").0, "FAIL");
+    assert_eq!(check(&early.json(), "renewal.ended").0, "UNKNOWN");
+
+    let done = run(&["resize", "proxy", "--to", "10.10.0.0/16", "--state", "state", "--apply"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let proved = run(&[&after[..], &["--out", "reports"]].concat());
+    assert_eq!(proved.code, Some(0), "{proved:?}");
+    let (verdict, reason) = check(&proved.json(), "creation.columns");
+    assert_eq!(
+        (verdict.as_str(), reason.as_str()),
+        ("PASS", "declared, deployed and live have 10.10.0.0/16")
+    );
+    // Two services of the configuration's are not among those moved; these have a line each all the same.
+    assert_eq!(check(&proved.json(), "service.drone_ci_commoninternet_net_app").0, "PASS");
+    for name in
+        ["pvfix.m1", "pvfix.m2"].iter().flat_map(|g| ["json", "md", "facts.json"].map(|e| format!("{g}.{e}")))
+    {
+        assert!(rig.path("reports").join(&name).exists(), "{name}");
+    }
+    let report = std::fs::read_to_string(rig.path("reports/pvfix.m2.md")).expect("written");
+    assert!(report.contains("init.sh:3 (ExecStart of swarm-init.service)"), "{report}");
+    assert_eq!(rig.objects(), before, "nothing is left of both");
+
+    // What runs at the next start of the host is still the old line.
+    rig.file("init.sh", &CREATES.replace("/16", "/24"));
+    let stale = run(&after);
+    assert_eq!(stale.code, Some(1), "{stale:?}");
+    let open: Vec<String> = stale.json()["checks"]
+        .as_array()
+        .expect("checks")
+        .iter()
+        .filter(|c| c["verdict"] != "PASS")
+        .map(|c| c["id"].to_string())
+        .collect();
+    assert_eq!(open, ["\"creation.columns\""]);
+    rig.edit("swarm-init.service", "other.service");
+    let unknown = run(&after);
+    assert_eq!(unknown.code, Some(3), "{unknown:?}");
+    assert!(
+        check(&unknown.json(), "creation.columns").1.contains("systemd has it as not-found"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn the_gates_of_a_renewal_are_about_one_overlay_of_the_configuration() {
+    let rig = to_be_wider("");
+    rig.edit("[overlay]", "[[overlay]]");
+    rig.edit("[tls]", "[[overlay]]\nname = \"ingress\"\nsubnet = \"10.99.0.0/16\"\n[tls]");
+    let done = rig.run(&["gate", "run", "pvfix.m1", "--network", "ingress", "-o", "json"]);
+    assert_eq!(check(&done.json(), "creation.declared.ingress").0, "UNKNOWN");
+    let done = rig.run(&["gate", "run", "pvfix.m1", "-o", "json"]);
+    assert_eq!(check(&done.json(), "creation.declared.proxy").0, "PASS", "{done:?}");
+    rig.run(&["gate", "run", "pvfix.m1", "--network", "prox"])
+        .assert_refused(2, &["--network prox", "it has proxy, ingress"]);
+    rig.edit("declared = \"swarm.nix\"", "deployed = \"a\"\nunit = \"b\"");
+    rig.run(&["gate", "run", "pvfix.m1"]).assert_refused(2, &["both `deployed` and `unit`"]);
+}
+
 #[test]
 fn routes_need_no_overlay_and_gates_do() {
     let rig = Rig::new(cc_ci()).configured();

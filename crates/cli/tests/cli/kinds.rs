@@ -28,6 +28,8 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["gate", "list"], "gates", 0),
     (&["gate", "run", "pvcheck.m1"], "gate", 3),
     (&["gate", "run", "pvcheck.m1", "--probe"], "gate", 0),
+    (&["gate", "run", "pvfix.m1"], "gate", 1),
+    (&["gate", "run", "pvfix.m2", "--record", "none.json"], "gate", 3),
     (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),
     (&["plan-subnet"], "subnet-plan", 0),
     (&["reclaim", "--state", "state"], "reclaim-plan", 4),

@@ -2,7 +2,9 @@
 
 mod canary;
 mod control_plane;
+mod creation;
 mod deployment;
+mod fix;
 mod leaked;
 mod preflight;
 mod routes;
@@ -10,5 +12,6 @@ mod watch;
 
 pub use control_plane::collect_m1;
 pub use deployment::collect_m2;
+pub use fix::{Renewed, collect_fix_plan, collect_fixed};
 pub use leaked::Counting;
 pub use preflight::{Preflight, PreflightError, preflight};

@@ -96,6 +96,12 @@ pub enum ConfigFault {
     /// No answer could satisfy a route.
     #[error(transparent)]
     Route(#[from] SpecError),
+    /// What is deployed is both a file and a unit.
+    #[error("[overlay.creation] of `{overlay}` has both `deployed` and `unit`; keep one")]
+    TwoDeployed {
+        /// The overlay.
+        overlay: String,
+    },
     /// The log is both in a file and in a unit's journal.
     #[error("[journal] has both `file` and `unit`; keep one")]
     TwoLogs,

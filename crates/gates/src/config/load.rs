@@ -103,6 +103,8 @@ mod tests {
         let twice = format!("{GOOD}[[service]]\nname = \"a\"\n[[service]]\nname = \"a\"\n");
         assert!(refused(&twice).contains("`a` is there twice"));
         assert!(refused(&format!("{GOOD}[journal]\nfile = \"x\"\nunit = \"y\"\n")).contains("keep one"));
+        let deployed = "[overlay.creation]\ndeployed = \"x\"\nunit = \"x.service\"\n";
+        assert!(refused(&format!("{GOOD}{deployed}")).contains("both `deployed` and `unit`"));
         assert!(refused(&format!("{GOOD}[churn]\nimage = \"x\"\nstacks = 0\n")).contains("give 1 to 100"));
         assert!(refused(&format!("{GOOD}[canary]\nimage = \"x\"\nurl = \"nothing\"\n")).contains("[canary]"));
     }

@@ -9,6 +9,6 @@ mod validate;
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
 pub use tables::{
-    CanaryConfig, ChurnConfig, Config, HookConfig, JournalConfig, OverlayConfig, RenewalConfig, RouteConfig,
-    ServiceConfig, TlsConfig, WindowConfig,
+    CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, JournalConfig, OverlayConfig,
+    RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };

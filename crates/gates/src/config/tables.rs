@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pvcheck_ipam::Subnet;
@@ -62,6 +62,21 @@ pub struct OverlayConfig {
     /// Leaked addresses that are accepted. None by default: a leak means that the overlay will be full one day.
     #[serde(default)]
     pub max_leaked: u64,
+    /// Which files create it.
+    #[serde(default)]
+    pub creation: CreationConfig,
+}
+
+/// Which files create an overlay: what is declared, and what is deployed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreationConfig {
+    /// The file that has the create line in the configuration's source.
+    pub declared: Option<PathBuf>,
+    /// The file that has it on the host.
+    pub deployed: Option<PathBuf>,
+    /// In place of `deployed`, the unit that runs it.
+    pub unit: Option<String>,
 }
 
 /// Which certificate authorities TLS trusts.
@@ -263,6 +278,11 @@ impl Config {
     /// The certificate authorities that TLS trusts. A relative path is relative to the configuration's folder.
     pub fn roots(&self) -> Roots {
         self.tls.ca.as_ref().map_or(Roots::System, |ca| Roots::Pem(self.folder.join(ca)))
+    }
+
+    /// A file of the configuration. A relative path is relative to the configuration's folder.
+    pub(crate) fn file(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
     }
 
     /// The engine's log file, if it is one.

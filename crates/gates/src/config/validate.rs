@@ -6,12 +6,12 @@ use pvcheck_swarm::check_image;
 
 use super::error::ConfigFault;
 use super::forms::Placement;
-use super::tables::{ChurnConfig, Config};
+use super::tables::{ChurnConfig, Config, OverlayConfig};
 
 /// Returns the first fault that the types of the tables cannot exclude.
 ///
 /// # Errors
-/// If nothing is expected, a name is empty or there twice, a service is on an overlay that is not there, the log has two sources, no answer could satisfy a route, an image is no reference, or a number is out of bounds.
+/// If nothing is expected, a name is empty or there twice, a service is on an overlay that is not there, the log or what is deployed has two sources, no answer could satisfy a route, an image is no reference, or a number is out of bounds.
 pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
     let expects = [config.overlays.len(), config.services.len(), config.routes.len()];
     // `pvcheck churn` reads the tables of what is deployed alone.
@@ -20,6 +20,10 @@ pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
     }
     unique("overlay", config.overlays.iter().map(|o| &o.name))?;
     placed(config)?;
+    let both = |o: &&OverlayConfig| o.creation.deployed.is_some() && o.creation.unit.is_some();
+    if let Some(overlay) = config.overlays.iter().find(both) {
+        return Err(ConfigFault::TwoDeployed { overlay: overlay.name.clone() });
+    }
     unique("service", config.services.iter().map(|s| &s.name))?;
     unique("route", config.routes.iter().map(|r| &r.name))?;
     if config.journal.file.is_some() && config.journal.unit.is_some() {

@@ -4,25 +4,31 @@ use pvcheck_journal::Incomplete;
 
 use super::*;
 use crate::cause::{ChurnFailure, ChurnRefusal};
-use crate::testing::{blind_m1, blind_m2, done, seen};
+use crate::testing::{blind_fix_plan, blind_fixed, blind_m1, blind_m2, done, seen};
 
 const CONFIG: &str = "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/24\"\n[[route]]\nname = \"a\"\n\
                       url = \"http://a.example/\"\n[[route]]\nname = \"b\"\nurl = \"http://b.example/\"\n";
 
 /// Every need, so that one that is added is not forgotten here.
-const NEEDS: [Need; 12] = [
+const NEEDS: [Need; 18] = [
     Need::Canary,
     Need::CanaryRoute,
     Need::CensusAfter,
     Need::CensusBefore,
     Need::Churn,
+    Need::Declared,
+    Need::Deployed,
     Need::Journal,
     Need::Leaked,
+    Need::Plan,
+    Need::Proof,
+    Need::Record,
     Need::Residue,
     Need::Routes,
     Need::RoutesAfter,
     Need::RoutesDuring,
     Need::Snapshot,
+    Need::Window,
 ];
 
 fn config() -> Config {
@@ -41,6 +47,8 @@ fn facts_without_an_observation_have_a_gap_for_every_need() {
         for need in NEEDS {
             assert!(blind_m1().gap(&config, about, need).is_some(), "m1, {need:?}");
             assert!(blind_m2().gap(&config, about, need).is_some(), "m2, {need:?}");
+            assert!(blind_fix_plan().gap(&config, about, need).is_some(), "pvfix.m1, {need:?}");
+            assert!(blind_fixed().gap(&config, about, need).is_some(), "pvfix.m2, {need:?}");
         }
     }
 }

@@ -31,6 +31,15 @@ impl Finding {
         Self::new(Verdict::Unknown, reason)
     }
 
+    /// True iff it is a FAIL.
+    pub(super) fn fails(&self) -> bool {
+        self.verdict == Verdict::Fail
+    }
+
+    pub(super) fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
     /// The same finding for another reason, if it passes.
     pub(super) fn passing(mut self, reason: Reason) -> Self {
         if self.verdict == Verdict::Pass {

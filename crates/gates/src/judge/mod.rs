@@ -2,10 +2,13 @@
 
 mod canary;
 mod churn;
+mod columns;
 mod control_plane;
 mod deployment;
 mod during;
 mod finding;
+mod fix_plan;
+mod fixed;
 mod leaked;
 mod log;
 mod overlay;
@@ -16,6 +19,8 @@ mod unlisted;
 
 pub use control_plane::judge_m1;
 pub use deployment::judge_m2;
+pub use fix_plan::judge_fix_plan;
+pub use fixed::judge_fixed;
 
 #[cfg(test)]
 mod tests;

@@ -22,12 +22,19 @@ struct Overlay<'a> {
 
 /// The checks of every overlay of the configuration, then the one of what waits on any network.
 pub(super) fn overlay_checks(judge: &Judge<'_, M1Facts>) -> Vec<CheckReport> {
-    let snapshot = &judge.facts.snapshot;
-    let of_each =
-        |declared| of_overlay(judge, &Overlay { declared, leaks: judge.facts.leaks(&declared.name) });
-    let mut checks: Vec<_> = judge.config.overlays.iter().flat_map(of_each).collect();
-    checks.push(judge.check(Check::SwarmWaiting, snapshot, |s| none_waits(&s)));
+    let mut checks: Vec<_> = judge.config.overlays.iter().flat_map(|o| checks_of(judge, o)).collect();
+    checks.push(waiting_check(judge));
     checks
+}
+
+/// The checks of one overlay.
+pub(super) fn checks_of(judge: &Judge<'_, M1Facts>, declared: &OverlayConfig) -> [CheckReport; 4] {
+    of_overlay(judge, &Overlay { declared, leaks: judge.facts.leaks(&declared.name) })
+}
+
+/// The check of what waits on any network.
+pub(super) fn waiting_check(judge: &Judge<'_, M1Facts>) -> CheckReport {
+    judge.check(Check::SwarmWaiting, &judge.facts.snapshot, |s| none_waits(&s))
 }
 
 fn of_overlay(judge: &Judge<'_, M1Facts>, overlay: &Overlay<'_>) -> [CheckReport; 4] {

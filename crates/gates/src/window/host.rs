@@ -10,8 +10,9 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::config::WindowConfig;
+use crate::systemd::properties;
 
-/// How long a command or systemd may take.
+/// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Something that was to be looked at.
@@ -135,23 +136,12 @@ fn processes(proc: &Path) -> Sign<Vec<Process>> {
 
 /// A property of a unit; a unit that systemd does not know is not seen, since it may be misspelt.
 async fn shown(unit: &str, property: &str) -> Sign<String> {
-    let words = ["show", "--property", "LoadState", "--property", property, "--", unit];
-    let output = match timeout(
-        LIMIT,
-        Command::new("systemctl").env("TZ", "UTC").args(words).kill_on_drop(true).output(),
-    )
-    .await
-    {
-        Err(_) => return Sign::NotSeen("systemd does not answer".to_owned()),
-        Ok(Err(error)) => return Sign::NotSeen(format!("systemctl: {error}")),
-        Ok(Ok(output)) => output,
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    match (value("LoadState"), value(property)) {
-        (Some("loaded"), Some(value)) => Sign::Seen(value.to_owned()),
-        (Some(state), _) => Sign::NotSeen(format!("systemd has it as {state}")),
-        (None, _) => Sign::NotSeen(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    match properties(unit, &[property]).await {
+        Err(why) => Sign::NotSeen(why),
+        Ok(shown) => match shown.into_iter().next() {
+            Some((_, value)) => Sign::Seen(value),
+            None => Sign::NotSeen(format!("systemd does not say its {property}")),
+        },
     }
 }
 

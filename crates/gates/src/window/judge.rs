@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use pvcheck_audit::{TaskState, UpdateStatus, waiting_services, waiting_tasks};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::host::{Sign, WindowFacts};
 use super::signal::Signal;
 use crate::config::WindowConfig;
 
 /// Clear or busy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum WindowVerdict {
     /// Everything was seen, and nothing is at work.
@@ -21,7 +21,7 @@ pub enum WindowVerdict {
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Clear or busy.
     pub verdict: WindowVerdict,

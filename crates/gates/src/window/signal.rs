@@ -4,10 +4,10 @@ use std::fmt;
 
 use jiff::Timestamp;
 use pvcheck_swarm::LockFacts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One sign that something is at work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Signal {
     /// A stack whose name says that it is a run's.

@@ -74,8 +74,12 @@ stacks = 2
         Self { sim, engine, config, dir, _router: accepting }
     }
 
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     pub(crate) fn config_path(&self) -> PathBuf {
-        self.dir.path().join("pvcheck.toml")
+        self.path("pvcheck.toml")
     }
 
     pub(crate) fn writes(&self) -> Vec<String> {

@@ -158,12 +158,12 @@ impl Spoil {
     }
 }
 
-fn take<T>(observed: &mut Observed<T>) {
+pub(crate) fn take<T>(observed: &mut Observed<T>) {
     observed.seen = Seen::Unknown(Unseen::Failed { error: "taken away".into() });
 }
 
 /// Changes what was seen, if another fault has not taken it away.
-fn with<T>(observed: &mut Observed<T>, change: impl FnOnce(&mut T)) {
+pub(crate) fn with<T>(observed: &mut Observed<T>, change: impl FnOnce(&mut T)) {
     if let Seen::Known(seen) = &mut observed.seen {
         change(seen);
     }
@@ -180,13 +180,13 @@ fn cut(census: &mut Census) {
     (census.complete, census.reason) = (false, Some(Doubt::TimeUp));
 }
 
-fn cut_count(fact: &mut LeakFact) {
+pub(crate) fn cut_count(fact: &mut LeakFact) {
     if let Seen::Known(census) = &mut fact.census {
         cut(census);
     }
 }
 
-fn cut_log(scan: &mut pvcheck_journal::Scan) {
+pub(crate) fn cut_log(scan: &mut pvcheck_journal::Scan) {
     (scan.complete, scan.incomplete) = (false, vec![Incomplete::Rotated]);
 }
 
@@ -229,7 +229,7 @@ fn m2() -> &'static (Config, M2Facts) {
 }
 
 /// Property tests are not async, and may be called from a thread that has a runtime already.
-fn on_a_runtime<T: Send, F: Future<Output = T>>(work: impl FnOnce() -> F + Send) -> T {
+pub(crate) fn on_a_runtime<T: Send, F: Future<Output = T>>(work: impl FnOnce() -> F + Send) -> T {
     std::thread::scope(|scope| {
         let run = || {
             let builder = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -239,7 +239,7 @@ fn on_a_runtime<T: Send, F: Future<Output = T>>(work: impl FnOnce() -> F + Send)
     })
 }
 
-fn assert_covered(
+pub(crate) fn assert_covered(
     before: &GateReport,
     after: &GateReport,
     taken: &BTreeSet<Need>,

@@ -1,4 +1,4 @@
-//! Both gates with every kind of fault at every one of their calls to the engine, in a healthy Swarm and in one that has
+//! The gates with every kind of fault at every one of their calls to the engine, in a healthy Swarm and in one that has
 //! leaked addresses.
 //!
 //! A faultless run shows the calls. Then the gate runs again for each call and each fault, in a world of its own. Short
@@ -12,15 +12,18 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 use pvcheck_gates::{
-    Counting, GateReport, PreflightError, Verdict, collect_m1, collect_m2, judge_m1, judge_m2, preflight,
+    Counting, GateReport, PreflightError, Renewed, Verdict, collect_fixed, collect_m1, collect_m2,
+    judge_fixed, judge_m1, judge_m2, preflight,
 };
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Settings, Sim};
 use pvcheck_swarm::{
-    Engine, Host, Operation, Order, Permit, RUN_LABEL, RunId, STACK_LABEL, leftover_runs, silent, sweep_run,
+    Engine, Host, Operation, Order, Permit, RUN_LABEL, RunId, STACK_LABEL, SavedRenewal, leftover_runs,
+    silent, sweep_run,
 };
 use serde_json::Value;
 
 use crate::collect::World;
+use crate::fixed::renewed;
 use crate::support::*;
 
 /// Of each call: short, because a call that stalls uses it up; long, because the machine may be busy.
@@ -34,6 +37,7 @@ const AT_ONCE: usize = 12;
 const AT_ONCE_IN_LONG: usize = 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
+    Fixed,
     M1,
     M2(Order),
 }
@@ -43,7 +47,7 @@ impl Work {
     fn rotation(self) -> usize {
         match self {
             Self::M1 => 20,
-            Self::M2(_) => 80,
+            Self::Fixed | Self::M2(_) => 80,
         }
     }
 }
@@ -84,6 +88,19 @@ impl Case {
                  [[service]]\nname = \"resident\"\noverlay = true\n[[route]]{rest}"
             )
         };
+        if self.work == Work::Fixed {
+            let world = World::with(model, |text| {
+                let creation =
+                    "subnet = \"10.10.0.0/27\"\ncreation = { declared = \"a.sh\", deployed = \"a.sh\" }";
+                changed(text).replace("subnet = \"10.10.0.0/28\"", creation)
+            })
+            .await;
+            let creates = "docker network create -d overlay --subnet 10.10.0.0/27 proxy\n";
+            std::fs::write(world.path("a.sh"), creates).expect("a folder of the test");
+            renewed(&world).await;
+            world.sim.clear_requests();
+            return world;
+        }
         World::with(model, changed).await
     }
 
@@ -95,6 +112,13 @@ impl Case {
             Work::M1 => {
                 let facts = collect_m1(engine, &world.config, &ready, Counting::Probing(op), &silent).await;
                 (judge_m1(&world.config, &facts), format!("{facts:?}"))
+            }
+            Work::Fixed => {
+                let record = SavedRenewal::file(&world.path("state"), "proxy");
+                let of = Renewed { overlay: world.config.overlay().expect("one"), record: &record };
+                let counting = Counting::Probing(op);
+                let facts = collect_fixed(engine, &world.config, &ready, of, counting, &silent).await;
+                (judge_fixed(&world.config, &facts), format!("{facts:?}"))
             }
             Work::M2(order) => {
                 let facts = collect_m2(op, &world.config, &ready, order).await?;
@@ -172,7 +196,7 @@ impl Case {
         };
         // Losing the engine's memory is what takes leaks back.
         let lost = matches!(fault, Fault::Restart { .. });
-        let leaks = if self.work == Work::M1 { "overlay.leaked" } else { "churn.leaks" };
+        let leaks = if matches!(self.work, Work::M2(_)) { "churn.leaks" } else { "overlay.leaked" };
         let really = !after.leaked.is_subset(&before.leaked) || (self.work == Work::M1 && self.leaky);
         if passed(leaks) && really && !lost {
             return Err(format!(
@@ -311,6 +335,11 @@ async fn m1_survives_every_fault_at_every_call() {
 #[tokio::test]
 async fn m1_never_passes_leaked_addresses_whatever_fails() {
     every_case(Case { work: Work::M1, leaky: true }).await;
+}
+
+#[tokio::test]
+async fn a_renewals_proof_survives_every_fault_at_every_call() {
+    every_case(Case { work: Work::Fixed, leaky: false }).await;
 }
 
 #[tokio::test]

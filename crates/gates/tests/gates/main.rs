@@ -4,6 +4,9 @@
 mod collect;
 mod coverage;
 mod every_fault;
+mod fix;
+mod fix_coverage;
+mod fixed;
 mod m1;
 mod m2;
 mod overlays;

@@ -47,7 +47,7 @@ pub(super) async fn inspect(engine: &Engine, id: &NetworkId) -> Result<Value, Ca
     engine.connection().get::<wire::Raw>(&format!("/networks/{id}")).await.map(|raw| raw.0)
 }
 
-async fn specs(engine: &Engine) -> Result<BTreeMap<ServiceId, Value>, CallError> {
+pub(super) async fn specs(engine: &Engine) -> Result<BTreeMap<ServiceId, Value>, CallError> {
     let services: Vec<wire::Versioned> = engine.connection().get("/services").await?;
     Ok(services.into_iter().map(|s| (ServiceId::new(s.id), s.spec)).collect())
 }

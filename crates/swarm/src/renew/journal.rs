@@ -6,18 +6,15 @@
 //! renewal, each of which believes that the other has gone, only one can record a step, and the other learns of it before
 //! it does anything.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pvcheck_audit::ConfigId;
-use serde::Serialize;
 
 use super::error::RenewalError;
 use super::record::{NAME, Record, STANDS, Stands, find};
+use super::saved::{Ended, SavedRenewal};
 use super::step::{Direction, Phase};
 use crate::engine::{CallError, Pace, wire};
 use crate::labels::RENEWAL_LABEL;
@@ -50,9 +47,9 @@ impl<'a> Journal<'a> {
         if MOST_BYTES < data.len() {
             return Err(RenewalError::TooLarge { services: record.members.len(), bytes: data.len() });
         }
-        let file = file(state, &record.network);
+        let file = SavedRenewal::file(state, &record.network);
         let journal = Self { op, id: ConfigId::new(""), version: 0, record, stands, file };
-        journal.save()?;
+        journal.save(None)?;
         let labels = [(RENEWAL_LABEL, journal.record.network.clone()), (STANDS, journal.label())];
         let made = op.writer().create_config(NAME, &journal.record.run, &labels, &data).await;
         // Its answer may be what failed, and not the creation.
@@ -72,7 +69,7 @@ impl<'a> Journal<'a> {
     /// If a call fails, or another process takes it at the same time.
     pub(super) async fn take_over(op: Operation<'a>, state: &Path) -> Result<Option<Self>, RenewalError> {
         let Some(found) = find(op.engine).await? else { return Ok(None) };
-        let file = file(state, &found.record.network);
+        let file = SavedRenewal::file(state, &found.record.network);
         let mut journal = Self {
             op,
             id: found.id,
@@ -127,7 +124,7 @@ impl<'a> Journal<'a> {
                 return Err(failed.map_or(RenewalError::Lost, RenewalError::from));
             }
         }
-        if let Err(error) = self.save() {
+        if let Err(error) = self.save(None) {
             // The Swarm's own copy counts.
             self.op.say(error.to_string());
         }
@@ -146,9 +143,13 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Ends the renewal. The file stays: it says what was there before.
-    pub(super) async fn end(&self) -> Result<(), RenewalError> {
+    /// Ends the renewal. The file stays: it says what was there before, and how it ended.
+    pub(super) async fn end(&self, ended: Ended) -> Result<(), RenewalError> {
         self.op.writer().remove_config(&self.id).await?;
+        if let Err(error) = self.save(Some(ended)) {
+            // It is done all the same; what rests on the file will say that it does not know.
+            self.op.say(error.to_string());
+        }
         Ok(())
     }
 
@@ -156,34 +157,12 @@ impl<'a> Journal<'a> {
         serde_json::to_string(&self.stands).unwrap_or_default()
     }
 
-    fn save(&self) -> Result<(), RenewalError> {
-        #[derive(Serialize)]
-        struct Saved<'a> {
-            #[serde(flatten)]
-            record: &'a Record,
-            stands: &'a Stands,
-        }
-        let text = serde_json::to_vec_pretty(&Saved { record: &self.record, stands: &self.stands })
-            .unwrap_or_default();
-        let write = || {
-            if let Some(dir) = self.file.parent() {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-            }
-            let new = self.file.with_extension("new");
-            let mut to =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            to.write_all(&text)?;
-            to.sync_all()?;
-            fs::rename(&new, &self.file)
-        };
-        write().map_err(|source| RenewalError::State { path: self.file.clone(), source })
+    fn save(&self, ended: Option<Ended>) -> Result<(), RenewalError> {
+        let saved = SavedRenewal { record: self.record.clone(), stands: self.stands.clone(), ended };
+        saved.save(&self.file).map_err(|source| RenewalError::State { path: self.file.clone(), source })
     }
 }
 
 fn stands(writer: &RunId, direction: Direction, at: usize, step: &str, phase: Phase) -> Stands {
     Stands { writer: writer.clone(), direction, at, step: step.to_owned(), phase, since: Timestamp::now() }
-}
-
-fn file(state: &Path, network: &str) -> PathBuf {
-    state.join(format!("resize-{network}.json"))
 }

@@ -71,6 +71,15 @@ impl Member {
             fingerprint: fingerprint(spec, id),
         })
     }
+
+    /// What is not as it was, if the service's fingerprint is this one now, or the service is gone; `None` if nothing is.
+    pub fn difference(&self, now: Option<&str>) -> Option<String> {
+        match now {
+            Some(now) if now == self.fingerprint => None,
+            Some(_) => Some(format!("the specification of {}", self.name)),
+            None => Some(format!("{} is gone", self.name)),
+        }
+    }
 }
 
 /// How many tasks an update has beside the running ones, at most. With `start-first` the old ones stop while the next are

@@ -53,6 +53,9 @@ pub enum NewSubnet {
 pub struct RenewalPlan {
     /// What was asked for.
     pub request: RenewalRequest,
+    /// The Swarm's id; empty in a plan of an earlier version.
+    #[serde(default)]
+    pub cluster: String,
     /// The network's id.
     pub network_id: NetworkId,
     /// The pools that it has.
@@ -181,6 +184,7 @@ pub fn plan_renewal(facts: &RenewalFacts, request: &RenewalRequest, busy: &[Stri
         settings_digest: super::attachments::digest(&settings.body("", &[])),
         settings: Some(settings),
         inspected: without_label_values(network),
+        cluster: snapshot.engine.cluster.clone(),
         network_id: id.clone(),
         from,
         to,

@@ -28,6 +28,9 @@ pub struct Record {
     pub schema: String,
     /// The run that began it; the label of the holding network.
     pub run: RunId,
+    /// The Swarm's id; empty in a record of an earlier version.
+    #[serde(default)]
+    pub cluster: String,
     /// When it was begun.
     pub begun: Timestamp,
     /// The network's name.

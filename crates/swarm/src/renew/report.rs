@@ -13,6 +13,9 @@ use super::strategy::RenewalStrategy;
 /// How long the lock of a renewal lasts without its process.
 pub const RENEWAL_LOCK: Duration = Duration::from_mins(2);
 
+/// The purpose that it states there.
+pub const RENEWAL_PURPOSE: &str = "resize";
+
 /// How a renewal is carried out.
 #[derive(Clone)]
 pub struct RenewalOptions<'a> {

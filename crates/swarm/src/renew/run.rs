@@ -13,8 +13,9 @@ use super::facts::inspect;
 use super::journal::Journal;
 use super::plan::RenewalPlan;
 use super::record::{Record, SCHEMA, unfinished};
-use super::report::{Renewal, RenewalOptions};
+use super::report::{RENEWAL_PURPOSE, Renewal, RenewalOptions};
 use super::room::Room;
+use super::saved::Ended;
 use super::settings::pools;
 use super::step::Direction;
 use super::work::Work;
@@ -130,6 +131,7 @@ fn record(op: Operation<'_>, plan: &RenewalPlan) -> Option<Record> {
     Some(Record {
         schema: SCHEMA.to_owned(),
         run: op.run.clone(),
+        cluster: plan.cluster.clone(),
         begun: Timestamp::now(),
         network: plan.inspected["Name"].as_str().unwrap_or(name).to_owned(),
         old: plan.network_id.clone(),
@@ -195,14 +197,15 @@ async fn report(work: Work<'_>, resumed: bool, started: Instant) -> Result<Renew
     for member in &record.members {
         let found: Result<wire::Versioned, _> =
             engine.connection().get(&format!("/services/{}", member.id)).await;
-        match found {
-            Ok(found) if fingerprint(&found.spec, &id) == member.fingerprint => {}
-            Ok(_) => changed.push(format!("the specification of {}", member.name)),
-            Err(error) if error.is_not_found() => changed.push(format!("{} is gone", member.name)),
+        let now = match found {
+            Ok(found) => Some(fingerprint(&found.spec, &id)),
+            Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error.into()),
-        }
+        };
+        changed.extend(member.difference(now.as_deref()));
     }
-    work.journal.end().await?;
+    let (at, direction) = (Timestamp::now(), work.direction);
+    work.journal.end(Ended { at, direction, network: id.clone(), changed: changed.clone() }).await?;
     Ok(Renewal {
         network: record.network.clone(),
         network_id: id,
@@ -229,7 +232,7 @@ impl<'a> Locked<'a> {
         let request = LockRequest {
             run: op.run.clone(),
             holder: options.holder.clone(),
-            purpose: "resize".to_owned(),
+            purpose: RENEWAL_PURPOSE.to_owned(),
             lasts: options.lock_lasts,
             break_held: options.break_lock.clone(),
             resumable: true,

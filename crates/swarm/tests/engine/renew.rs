@@ -9,8 +9,8 @@ use pvcheck_ipam::Subnet;
 use pvcheck_sim::{Model, Sim};
 use pvcheck_swarm::{
     Direction, Engine, Lock, NewSubnet, Operation, Phase, Renewal, RenewalError, RenewalFacts,
-    RenewalOptions, RenewalPlan, RenewalPoint, RenewalRequest, RenewalStrategy, RunId, plan_renewal, renew,
-    resume_renewal, roll_back_renewal, silent, unfinished_renewal,
+    RenewalOptions, RenewalPlan, RenewalPoint, RenewalProof, RenewalRequest, RenewalStrategy, RunId,
+    SavedRenewal, plan_renewal, renew, resume_renewal, roll_back_renewal, silent, unfinished_renewal,
 };
 use serde_json::Value;
 
@@ -127,6 +127,53 @@ async fn by_either_way_the_network_is_wider_and_nothing_else_has_changed() {
         let again = planned(&engine, strategy).await;
         assert!(again.reasons().join(";").contains("has 10.10.0.0/16 already"), "{:?}", again.reasons());
     }
+}
+
+#[tokio::test]
+async fn its_file_says_how_a_renewal_ended_and_the_swarm_shows_the_same() {
+    let sim = start(world());
+    let engine = connect(&sim).await;
+    let (state, run) = (tempfile::tempdir().expect("a folder"), RunId::unique());
+    let plan = planned(&engine, RenewalStrategy::Recreate).await;
+    let op = Operation::new(&engine, permit(), &run, &silent);
+    let done = renew(op, &plan, &options(state.path(), &|_| ())).await.expect("nothing keeps it");
+    let file = SavedRenewal::file(state.path(), "proxy");
+    let saved = SavedRenewal::load(&file).expect("it was left");
+    let ended = saved.ended.clone().expect("it says how it ended");
+    assert_eq!((ended.direction, &ended.network), (Direction::Forward, &done.network_id));
+    assert!(ended.changed.is_empty() && saved.record.begun <= ended.at, "{ended:?}");
+    assert_eq!(saved.record.cluster, engine.snapshot().await.unwrap().engine.cluster);
+
+    let proof = RenewalProof::read(&engine, &done.network_id).await.expect("it is there");
+    assert_eq!(
+        (proof.ipam_driver.as_deref(), proof.gateways.as_slice()),
+        (Some("default"), &["10.10.0.1".to_owned()][..])
+    );
+    assert_eq!((&proof.unfinished, &proof.lock), (&None, &None));
+    for member in &saved.record.members {
+        let now = proof.fingerprints.get(&member.id).map(String::as_str);
+        assert_eq!(member.difference(now), None);
+        assert_eq!(member.difference(None), Some(format!("{} is gone", member.name)));
+        assert_eq!(member.difference(Some("x")), Some(format!("the specification of {}", member.name)));
+    }
+
+    // As an earlier version wrote it.
+    let mut earlier: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for field in ["ended", "cluster"] {
+        assert!(earlier.as_object_mut().expect("an object").remove(field).is_some(), "{field}");
+    }
+    std::fs::write(&file, earlier.to_string()).unwrap();
+    let read = SavedRenewal::load(&file).expect("still readable");
+    assert_eq!((read.ended, read.record.cluster.as_str()), (None, ""));
+    // What is something else is refused in one line with the way out.
+    let other = earlier.to_string().replace("pvcheck/v1", "pvcheck/v9");
+    for text in ["", "{", "[]", "{}", "{\"schema\":\"pvcheck/v1\"}", &other, &"x".repeat(9 << 20)] {
+        std::fs::write(&file, text).unwrap();
+        let error = SavedRenewal::load(&file).expect_err("no record").to_string();
+        assert!(!error.contains('\n') && error.contains("resize-proxy.json"), "{error}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert!(SavedRenewal::load(&file).unwrap_err().to_string().contains("--record FILE"));
 }
 
 #[tokio::test]

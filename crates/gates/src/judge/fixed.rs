@@ -1,0 +1,168 @@
+//! Gate `pvfix.m2`: what must be so after an overlay was renewed.
+
+use pvcheck_audit::{Network, Snapshot};
+use pvcheck_swarm::{Direction, Ended, Member, RENEWAL_PURPOSE, RenewalProof, SavedRenewal};
+
+use super::columns::columns;
+use super::finding::{Finding, Judge, Sight};
+use super::log::new_signatures;
+use super::overlay::{checks_of, waiting_check};
+use super::routes::route_check;
+use super::services::service_check;
+use crate::check::Check;
+use crate::config::{Config, OverlayConfig, Placement, ServiceConfig};
+use crate::fix_facts::FixedFacts;
+use crate::gate::Gate;
+use crate::gate_report::{CheckReport, GateReport};
+use crate::reason::Reason;
+use crate::renewal_reason::RenewalReason;
+
+/// Judges the facts: the overlay, what the renewal left, every service, every route, the log, and the three columns. A report
+/// without a check, which is UNKNOWN, where the configuration has not the overlay that the facts are of.
+pub fn judge_fixed(config: &Config, facts: &FixedFacts) -> GateReport {
+    let Some(overlay) = config.overlays.iter().find(|o| o.name == facts.overlay) else {
+        return GateReport::new(Gate::Fixed, config, Vec::new());
+    };
+    let judge = Judge { config, facts };
+    let control = Judge { config, facts: &facts.control };
+    let mut checks: Vec<CheckReport> = checks_of(&control, overlay).into();
+    checks.push(waiting_check(&control));
+    checks.extend(of_renewal(&judge, overlay));
+    checks.push(judge.check(Check::CreationColumns(overlay), &facts.creation, |creation| {
+        columns(&creation, overlay, &facts.control.snapshot)
+    }));
+    let services = services(config, overlay, facts);
+    checks.extend(services.iter().map(|service| service_check(&control, service, &facts.control.snapshot)));
+    checks.extend(config.routes.iter().map(|route| route_check(&control, route, &facts.control.routes)));
+    checks.push(judge.check(Check::JournalRenewal, &facts.control.journal, |scan| new_signatures(&scan)));
+    GateReport::new(Gate::Fixed, config, checks)
+}
+
+/// The services of the configuration, and those that the renewal moved: these must be on the overlay, whatever the
+/// configuration says or does not say of them.
+fn services(config: &Config, overlay: &OverlayConfig, facts: &FixedFacts) -> Vec<ServiceConfig> {
+    let mut all = config.services.clone();
+    let on_it = || Placement::Named(overlay.name.clone());
+    let record = facts.record.known().filter(|saved| saved.record.network == overlay.name);
+    for member in record.iter().flat_map(|saved| &saved.record.members) {
+        match all.iter_mut().find(|service| service.name == member.name) {
+            Some(service) => service.overlay = on_it(),
+            None => all.push(ServiceConfig {
+                name: member.name.clone(),
+                // One that was at 0 replicas is well with none; of any other its own number counts.
+                replicas: (member.running == 0 && !member.job).then_some(0),
+                overlay: on_it(),
+            }),
+        }
+    }
+    all
+}
+
+fn of_renewal(judge: &Judge<'_, FixedFacts>, overlay: &OverlayConfig) -> [CheckReport; 4] {
+    let facts = judge.facts;
+    let with_proof = |about: Check<'_>, of: &dyn Fn(&Sight<'_, SavedRenewal>, &RenewalProof) -> Finding| {
+        judge.check(about, &facts.record, |record| match facts.proof.sight() {
+            Ok(proof) => of(&record, proof),
+            Err(why) => Finding::unknown(Reason::NotSeen(why.clone())),
+        })
+    };
+    let with_swarm = |about: Check<'_>, of: &dyn Fn(&Sight<'_, SavedRenewal>, &Snapshot) -> Finding| {
+        judge.check(about, &facts.record, |record| match facts.control.snapshot.sight() {
+            Ok(snapshot) => of(&record, snapshot),
+            Err(why) => Finding::unknown(Reason::NotSeen(why.clone())),
+        })
+    };
+    [
+        with_proof(Check::RenewalEnded(overlay), &ended),
+        with_proof(Check::RenewalNetwork(overlay), &|record, proof| {
+            let network = facts.control.snapshot.known().and_then(|s| s.overlay(&overlay.name));
+            created(record, proof, network)
+        }),
+        with_swarm(Check::RenewalRemoved(overlay), &removed),
+        with_proof(Check::RenewalSpecs(overlay), &specs),
+    ]
+}
+
+/// Passes iff the record says that it ended forward, and neither a renewal nor a renewal's lock is in the Swarm.
+fn ended(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof) -> Finding {
+    let mut faults = Vec::new();
+    if let Some(renewal) = &proof.unfinished {
+        let at = step(&renewal.stands.step);
+        faults.push(format!(
+            "the renewal of {} is not finished, it stands at {at}; see pvcheck resize status",
+            renewal.network
+        ));
+    }
+    if let Some(lock) = proof.lock.as_ref().filter(|lock| lock.purpose == RENEWAL_PURPOSE) {
+        faults.push(format!("the lock of a renewal is left, held by {}", lock.holder));
+    }
+    if let Some(Ended { at, direction: Direction::Back, .. }) = &saved.ended {
+        faults.push(format!("the renewal was undone at {at}"));
+    }
+    let begun = format!("begun {} by run {}", saved.record.begun, saved.record.run);
+    let finding = match &saved.ended {
+        _ if !faults.is_empty() => Finding::fail(Reason::Renewal(RenewalReason::NotEnded(faults))),
+        Some(ended) => saved.pass(Reason::Renewal(RenewalReason::Ended { at: ended.at })),
+        None => Finding::unknown(end_not_recorded(saved)),
+    };
+    finding.evidence(begun)
+}
+
+fn end_not_recorded(saved: &SavedRenewal) -> Reason {
+    Reason::Renewal(RenewalReason::EndNotRecorded { step: step(&saved.stands.step) })
+}
+
+fn step(name: &str) -> String {
+    if name.is_empty() { "its beginning".to_owned() } else { format!("step {name}") }
+}
+
+/// Passes iff the network that has the name is the one that the renewal left.
+fn created(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof, network: Option<&Network>) -> Finding {
+    let (id, created) = (proof.network.clone(), network.and_then(|network| network.created));
+    let finding = match &saved.ended {
+        None => Finding::unknown(end_not_recorded(saved)),
+        Some(ended) if ended.network != id => {
+            let left = ended.network.clone();
+            Finding::fail(Reason::Renewal(RenewalReason::CreatedByOther { network: id, left }))
+        }
+        Some(_) => saved.pass(Reason::Renewal(RenewalReason::Created { network: id, created })),
+    };
+    let driver = proof.ipam_driver.as_deref().unwrap_or("none");
+    finding.evidence(format!("IPAM driver {driver}, gateway {}", proof.gateways.join(", ")))
+}
+
+/// Passes iff no network of the renewal but the new one is listed.
+fn removed(saved: &Sight<'_, SavedRenewal>, snapshot: &Snapshot) -> Finding {
+    let record = &saved.record;
+    let is_holding = |network: &Network| {
+        network.name == record.holding.0 || network.run.as_deref() == Some(record.run.as_str())
+    };
+    let left: Vec<String> = snapshot
+        .networks
+        .iter()
+        .filter(|network| network.id == record.old || is_holding(network))
+        .map(|network| format!("{} {}", network.name, network.id))
+        .collect();
+    let gone = Reason::Renewal(RenewalReason::Removed { old: record.old.clone() });
+    saved.faultless(left, |left| Reason::Renewal(RenewalReason::NotRemoved(left)), gone)
+}
+
+/// Passes iff every service that was moved has the spec that it had.
+fn specs(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof) -> Finding {
+    let members = &saved.record.members;
+    let now = |member: &Member| proof.fingerprints.get(&member.id).map(String::as_str);
+    let changed: Vec<String> = members.iter().filter_map(|member| member.difference(now(member))).collect();
+    let kept = Reason::Renewal(RenewalReason::SpecsKept { services: members.len() as u64 });
+    let lines = members.iter().map(|member| {
+        let now = now(member).unwrap_or("gone");
+        format!("{}: {} before, {} now", member.name, short(&member.fingerprint), short(now))
+    });
+    saved
+        .faultless(changed, |changed| Reason::Renewal(RenewalReason::SpecsChanged(changed)), kept)
+        .evidences(lines)
+}
+
+/// As much of a digest as a reader compares.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
