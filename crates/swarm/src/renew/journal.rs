@@ -16,7 +16,7 @@ use super::error::RenewalError;
 use super::record::{NAME, Record, STANDS, Stands, find};
 use super::saved::{Ended, SavedRenewal};
 use super::step::{Direction, Phase};
-use crate::engine::{CallError, Pace, wire};
+use crate::engine::{CallError, Pace, retry_while, wire};
 use crate::labels::RENEWAL_LABEL;
 use crate::operation::Operation;
 use crate::run::RunId;
@@ -53,7 +53,13 @@ impl<'a> Journal<'a> {
         let labels = [(RENEWAL_LABEL, journal.record.network.clone()), (STANDS, journal.label())];
         let made = op.writer().create_config(NAME, &journal.record.run, &labels, &data).await;
         // Its answer may be what failed, and not the creation.
-        match (find(op.engine).await?, made) {
+        let found = retry_while!(WRITTEN, |error: &CallError| !error.is_refusal(), find(op.engine));
+        let found = match (found, &made) {
+            (Err(_), Err(error)) if error.is_refusal() => None,
+            (Err(error), _) => return Err(RenewalError::Held(Box::new(error.into()))),
+            (Ok(found), _) => found,
+        };
+        match (found, made) {
             (Some(found), _) if found.stands == journal.stands => {
                 Ok(Self { id: found.id, version: found.version, ..journal })
             }

@@ -20,13 +20,16 @@ use super::settings::pools;
 use super::step::Direction;
 use super::work::Work;
 use crate::census::{Census, CensusError, CensusOptions, census};
-use crate::engine::wire;
+use crate::engine::{CallError, retry_while, wire};
 use crate::lock::{Lock, LockRequest};
 use crate::operation::Operation;
 use crate::removal::sweep_run;
 
 /// How long the services of a census may take to go.
 const COUNTED: Duration = Duration::from_mins(1);
+
+/// How long the release of the lock is tried.
+const RELEASED: Duration = Duration::from_secs(5);
 
 /// Renews the network of a plan that can be done. `op.run` is this process' own; the lock and the journal carry it.
 ///
@@ -163,22 +166,30 @@ async fn go(
         gone: Vec::new(),
     };
     match work.all().await {
-        Ok(()) => report(work, resumed, started).await,
+        // All is done but for the end of the journal.
+        Ok(()) => report(work, resumed, started).await.map_err(left),
         Err(error) if is_not_ours(&error) => Err(error),
         Err(error) if options.hold => Err(RenewalError::Held(Box::new(error))),
         Err(error) => {
             op.say(format!("{error}; putting everything back"));
             work.direction = Direction::Back;
             match work.all().await {
-                Ok(()) => {
-                    let changed = report(work, resumed, started).await?.changed;
-                    Err(RenewalError::RolledBack { why: Box::new(error), changed })
-                }
+                Ok(()) => match report(work, resumed, started).await {
+                    Ok(Renewal { changed, .. }) => {
+                        Err(RenewalError::RolledBack { why: Box::new(error), changed })
+                    }
+                    Err(then) => Err(RenewalError::Stranded { why: error.to_string(), then: Box::new(then) }),
+                },
                 Err(then) if is_not_ours(&then) => Err(then),
                 Err(then) => Err(RenewalError::Stranded { why: error.to_string(), then: Box::new(then) }),
             }
         }
     }
+}
+
+/// What failed while a renewal is on record: it is gone on with, or undone.
+fn left(error: RenewalError) -> RenewalError {
+    if is_not_ours(&error) { error } else { RenewalError::Held(Box::new(error)) }
 }
 
 fn is_not_ours(error: &RenewalError) -> bool {
@@ -258,8 +269,9 @@ impl<'a> Locked<'a> {
             () = held => return Err(RenewalError::Lost),
         };
         if !matches!(outcome, Err(RenewalError::Lost)) {
-            // A lock that stays expires by itself.
-            let _ = lock.release(op.engine, op.permit).await;
+            // One broken call must not keep others out until the lock expires; one that stays does so by itself.
+            let transient = |error: &CallError| !error.is_refusal();
+            let _ = retry_while!(RELEASED, transient, lock.clone().release(op.engine, op.permit));
         }
         outcome
     }

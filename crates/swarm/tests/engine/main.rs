@@ -9,6 +9,7 @@ mod faults;
 mod lock;
 mod removal;
 mod renew;
+mod renewals;
 mod secrets;
 mod snapshot;
 mod spawn;

@@ -1,89 +1,18 @@
 //! A network is renewed under its own name: done, refused, undone, and gone on with wherever a process was killed.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 
-use pvcheck_audit::SavedSnapshot;
-use pvcheck_ipam::Subnet;
 use pvcheck_sim::{Model, Sim};
 use pvcheck_swarm::{
-    Direction, Engine, Lock, NewSubnet, Operation, Phase, Renewal, RenewalError, RenewalFacts,
-    RenewalOptions, RenewalPlan, RenewalPoint, RenewalProof, RenewalRequest, RenewalStrategy, RunId,
-    SavedRenewal, plan_renewal, renew, resume_renewal, roll_back_renewal, silent, unfinished_renewal,
+    Direction, Engine, Lock, Operation, Phase, Renewal, RenewalError, RenewalOptions, RenewalPoint,
+    RenewalProof, RenewalStrategy, RunId, SavedRenewal, renew, resume_renewal, roll_back_renewal, silent,
+    unfinished_renewal,
 };
-use serde_json::Value;
 
-use crate::support::{PATIENCE, cc_ci, connect, leak, list, objects, permit, start, truth, writes};
+use crate::renewals::{killed_at, options, planned, settings, specs, subnet};
+use crate::support::{PATIENCE, cc_ci, connect, leak, objects, permit, start, truth, writes};
 
 const BOTH: [RenewalStrategy; 2] = RenewalStrategy::ALL;
-
-fn subnet(text: &str) -> Subnet {
-    Subnet::parse(text).expect("a subnet")
-}
-
-fn request(strategy: RenewalStrategy) -> RenewalRequest {
-    RenewalRequest {
-        network: "proxy".into(),
-        to: NewSubnet::Subnet(subnet("10.10.0.0/16")),
-        range: None,
-        strategy: Some(strategy),
-        rerun_jobs: false,
-    }
-}
-
-fn options<'a>(state: &Path, hook: &'a (dyn Fn(RenewalPoint) + Send + Sync)) -> RenewalOptions<'a> {
-    RenewalOptions {
-        holder: "a test".into(),
-        break_lock: None,
-        patience: PATIENCE,
-        hold: false,
-        state: state.to_owned(),
-        lock_lasts: PATIENCE,
-        hook,
-    }
-}
-
-async fn facts(engine: &Engine) -> RenewalFacts {
-    let snapshot = engine.snapshot().await.expect("a snapshot");
-    let counts = pvcheck_swarm::read_counts(engine, &snapshot).await;
-    let saved = SavedSnapshot { snapshot, host: None, host_unknown: Some("a model has none".into()), counts };
-    let proxy = saved.snapshot.overlay("proxy").expect("it is there").id.clone();
-    RenewalFacts::read(engine, saved, &proxy).await.expect("the facts")
-}
-
-async fn planned(engine: &Engine, strategy: RenewalStrategy) -> RenewalPlan {
-    plan_renewal(&facts(engine).await, &request(strategy), &[])
-}
-
-/// The specs of all services, with the id of `proxy` written as a word.
-fn specs(sim: &Sim) -> BTreeMap<String, Value> {
-    sim.with_model(|model| {
-        let proxy = list(model, "networks").into_iter().find(|n| n["Name"] == "proxy");
-        let id = proxy.map(|n| n["Id"].as_str().unwrap_or_default().to_owned()).unwrap_or_default();
-        let neutral = |spec: &Value| -> Value {
-            serde_json::from_str(&spec.to_string().replace(&id, "PROXY")).expect("JSON")
-        };
-        let services = list(model, "services");
-        services
-            .iter()
-            .map(|s| (s["Spec"]["Name"].as_str().unwrap_or_default().to_owned(), neutral(&s["Spec"])))
-            .collect()
-    })
-}
-
-/// What `proxy` is but for its id and its age.
-fn settings(sim: &Sim) -> Value {
-    sim.with_model(|model| {
-        let mut proxy =
-            list(model, "networks").into_iter().find(|n| n["Name"] == "proxy").expect("it is there");
-        for key in ["Id", "Created", "Containers", "Peers"] {
-            proxy[key] = Value::Null;
-        }
-        proxy["Options"]["com.docker.network.driver.overlay.vxlanid_list"] = Value::Null;
-        proxy
-    })
-}
 
 fn world() -> Model {
     let mut model = cc_ci();
@@ -198,29 +127,6 @@ async fn points(strategy: RenewalStrategy) -> Vec<RenewalPoint> {
     let op = Operation::new(&engine, permit(), &run, &silent);
     renew(op, &plan, &options(state.path(), &hook)).await.expect("nothing keeps it");
     seen.into_inner().expect("no panic")
-}
-
-/// Runs a renewal up to a point, where its process ends.
-async fn killed_at(sim: &Sim, strategy: RenewalStrategy, at: &RenewalPoint) {
-    let engine = connect(sim).await;
-    let plan = planned(&engine, strategy).await;
-    let (reached, waits) = tokio::sync::oneshot::channel();
-    let (reached, at) = (Mutex::new(Some(reached)), at.clone());
-    let state = tempfile::tempdir().expect("a folder");
-    let work = tokio::spawn(async move {
-        let run = RunId::unique();
-        let hook = move |point: RenewalPoint| {
-            if point == at {
-                let _ = reached.lock().expect("no panic").take().map(|to| to.send(()));
-                // The future ends here, as with its process.
-                std::panic::resume_unwind(Box::new("killed"));
-            }
-        };
-        let op = Operation::new(&engine, permit(), &run, &silent);
-        renew(op, &plan, &options(state.path(), &hook)).await.map(drop)
-    });
-    assert!(work.await.is_err_and(|e| e.is_panic()), "it was not killed");
-    waits.await.expect("the point was reached");
 }
 
 #[tokio::test]

@@ -5,34 +5,26 @@
 //! operation; `PVCHECK_LONG=1` takes them all.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
-use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, RequestRecord, ServiceDraft, Sim};
+use pvcheck_sim::{Fault, Model, NetworkDraft, RequestRecord, ServiceDraft, Sim};
 use pvcheck_swarm::{
-    Census, CensusMethod, CensusOptions, ChurnPlan, ChurnShape, Engine, Host, Left, Operation, Order,
+    Census, CensusMethod, CensusOptions, ChurnPlan, ChurnShape, Engine, Left, Operation, Order,
     RemovalOptions, RunId, STACK_LABEL, StackRemoval, census, churn, find_stacks, leftover_runs,
     remove_stacks, silent, sweep_run,
 };
 
+mod harness;
+mod renewal;
+#[path = "../engine/renewals.rs"]
+mod renewals;
 #[path = "../engine/support.rs"]
 #[allow(dead_code, reason = "the other tests use more of it")]
 mod support;
 
+use harness::{ENDS, Faulted, WAIT, every_case, healthy, hit};
 use support::*;
-
-/// Of each call: short, because a call that stalls uses it up; long, because the machine may be busy.
-const CALL: Duration = Duration::from_millis(500);
-/// Of waits and sweeps.
-const WAIT: Duration = Duration::from_secs(2);
-/// Of a whole operation. Whatever is broken, it has ended long before.
-const ENDS: Duration = Duration::from_mins(1);
-/// Worlds at a time: each is asleep most of the time. Long rounds are for optimised builds.
-const AT_ONCE: usize = 12;
-const AT_ONCE_IN_LONG: usize = 24;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
@@ -76,17 +68,6 @@ impl Told {
 }
 
 impl Work {
-    /// A list of tasks that lacks some must not pass for the end of them; short rounds have this at each such call of removals.
-    fn must_meet(self, fault: Fault, call: &RequestRecord) -> bool {
-        let removes = matches!(self, Self::StackRm | Self::DockerStackRm | Self::Sweep);
-        removes && fault == Fault::Partial && call.target.contains("/tasks")
-    }
-
-    /// Short rounds have every so-manieth kind at each call.
-    fn rotation(self) -> usize {
-        if self == Self::Churn { 40 } else { 12 }
-    }
-
     fn world(self) -> Model {
         let mut model = with_shared("10.90.0.0/28");
         service(&mut model, ServiceDraft::new("resident").on("shared"));
@@ -221,24 +202,37 @@ impl Really {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    work: Work,
-    /// Counted from 1.
-    call: usize,
-    fault: Fault,
-}
+impl Faulted for Work {
+    /// A list of tasks that lacks some must not pass for the end of them; short rounds have this at each such call of removals.
+    fn must_meet(&self, fault: Fault, call: &RequestRecord) -> bool {
+        let removes = matches!(self, Self::StackRm | Self::DockerStackRm | Self::Sweep);
+        removes && fault == Fault::Partial && call.target.contains("/tasks")
+    }
 
-impl Case {
-    async fn check(self) -> Result<(), String> {
-        let sim = start(self.work.world());
+    fn rotation(&self) -> usize {
+        if *self == Self::Churn { 40 } else { 12 }
+    }
+
+    async fn calls(&self) -> Vec<RequestRecord> {
+        let sim = start(self.world());
         let before = Really::is(&sim);
-        let nth = u64::try_from(self.call).unwrap_or(u64::MAX);
-        sim.inject(FaultRule::new(self.fault).nth(nth));
-        let host = sim.host().parse::<Host>().expect("an absolute path");
+        let engine =
+            Engine::connect_within(&sim.host().parse().expect("a path"), PATIENCE).await.expect("healthy");
+        let told = self.run(&engine).await;
+        assert!(told.done, "{self:?} without a fault: {told:?}");
+        if let Some(found) = told.census {
+            assert_eq!(found.leaked_addresses.iter().copied().collect::<BTreeSet<_>>(), before.leaked);
+            assert_eq!(before.leaked.len(), 2);
+        }
+        sim.requests()
+    }
+
+    async fn check(&self, call: u64, fault: Fault) -> Result<(), String> {
+        let sim = start(self.world());
+        let before = Really::is(&sim);
         let attempt = async {
-            match Engine::connect_within(&host, CALL).await {
-                Ok(engine) => self.work.run(&engine).await,
+            match hit(&sim, call, fault).await {
+                Ok(engine) => self.run(&engine).await,
                 Err(error) => Told::failed(&error),
             }
         };
@@ -248,7 +242,7 @@ impl Case {
         Self::judge(&told, &before, &after)?;
         self.recovers(&sim).await?;
         let healthy = Really::is(&sim);
-        let restarted = matches!(self.fault, Fault::Restart { .. });
+        let restarted = matches!(fault, Fault::Restart { .. });
         if healthy.others != before.others || (!restarted && healthy.residents != before.residents) {
             return Err(format!("something of others changed: {before:?}, then {healthy:?}"));
         }
@@ -257,7 +251,9 @@ impl Case {
         }
         Ok(())
     }
+}
 
+impl Work {
     /// Done and right, or not done and everything that is left is named.
     fn judge(told: &Told, before: &Really, after: &Really) -> Result<(), String> {
         if let Some(line) = &told.error
@@ -288,18 +284,9 @@ impl Case {
 
     /// On a healthy engine, running it again and a sweep leave nothing.
     async fn recovers(self, sim: &Sim) -> Result<(), String> {
-        let host = sim.host().parse::<Host>().expect("an absolute path");
-        let since = Instant::now();
-        let engine = loop {
-            match Engine::connect_within(&host, PATIENCE).await {
-                Ok(engine) => break engine,
-                // It restarts.
-                Err(_) if since.elapsed() < WAIT => tokio::time::sleep(Duration::from_millis(5)).await,
-                Err(error) => return Err(format!("it does not recover: {error}")),
-            }
-        };
-        if matches!(self.work, Work::StackRm | Work::DockerStackRm) && !Really::is(sim).ours.is_empty() {
-            let told = self.work.run(&engine).await;
+        let engine = healthy(sim).await?;
+        if matches!(self, Self::StackRm | Self::DockerStackRm) && !Really::is(sim).ours.is_empty() {
+            let told = self.run(&engine).await;
             if !told.done {
                 return Err(format!("not resumable: {told:?}"));
             }
@@ -313,82 +300,32 @@ impl Case {
     }
 }
 
-/// The calls of a faultless run, which does what it should.
-async fn calls(work: Work) -> Vec<RequestRecord> {
-    let sim = start(work.world());
-    let before = Really::is(&sim);
-    let engine =
-        Engine::connect_within(&sim.host().parse().expect("a path"), PATIENCE).await.expect("healthy");
-    let told = work.run(&engine).await;
-    assert!(told.done, "{work:?} without a fault: {told:?}");
-    if let Some(found) = told.census {
-        assert_eq!(found.leaked_addresses.iter().copied().collect::<BTreeSet<_>>(), before.leaked);
-        assert_eq!(before.leaked.len(), 2);
-    }
-    sim.requests()
-}
-
-async fn every_case(work: Work) {
-    let since = Instant::now();
-    let calls = calls(work).await;
-    let long = std::env::var_os("PVCHECK_LONG").is_some();
-    let cases = calls.iter().enumerate().flat_map(|(at, call)| {
-        let kinds = Fault::EACH.iter().enumerate().filter(move |(kind, fault)| {
-            (long || (at + kind) % work.rotation() == 0 || work.must_meet(**fault, call))
-                && fault.matters_at(&call.method, &call.target)
-        });
-        kinds.map(move |(_, fault)| Case { work, call: at + 1, fault: *fault })
-    });
-    let cases: Vec<Case> = cases.collect();
-    let ran = stream::iter(cases.iter().map(|case| async move {
-        let since = Instant::now();
-        (case, case.check().await, since.elapsed())
-    }));
-    let ran: Vec<_> = ran.buffer_unordered(if long { AT_ONCE_IN_LONG } else { AT_ONCE }).collect().await;
-    let longest = ran.iter().max_by_key(|(_, _, took)| *took);
-    let mut said = format!(
-        "{work:?}: {} calls, {} cases in {:.1} s; the longest {longest:?}\n",
-        calls.len(),
-        cases.len(),
-        since.elapsed().as_secs_f64()
-    );
-    let wrong: Vec<_> =
-        ran.iter().filter_map(|(case, outcome, _)| Some((case, outcome.as_ref().err()?))).collect();
-    for (case, why) in &wrong {
-        let call = &calls[case.call - 1];
-        let _ = writeln!(said, "call {} ({} {}), {}: {why}", case.call, call.method, call.target, case.fault);
-    }
-    // Past the capture of the test's own output, as the number of cases is a result.
-    let _ = write!(std::io::stdout(), "{said}");
-    assert!(wrong.is_empty(), "{} of {} cases are wrong:\n{said}", wrong.len(), cases.len());
-}
-
 #[tokio::test]
 async fn a_stack_removal_survives_every_fault_at_every_call() {
-    every_case(Work::StackRm).await;
+    every_case(&Work::StackRm).await;
 }
 
 #[tokio::test]
 async fn a_drop_in_removal_survives_every_fault_at_every_call() {
-    every_case(Work::DockerStackRm).await;
+    every_case(&Work::DockerStackRm).await;
 }
 
 #[tokio::test]
 async fn a_churn_survives_every_fault_at_every_call() {
-    every_case(Work::Churn).await;
+    every_case(&Work::Churn).await;
 }
 
 #[tokio::test]
 async fn a_census_by_cursor_survives_every_fault_at_every_call() {
-    every_case(Work::CensusByCursor).await;
+    every_case(&Work::CensusByCursor).await;
 }
 
 #[tokio::test]
 async fn a_census_in_bulk_survives_every_fault_at_every_call() {
-    every_case(Work::CensusInBulk).await;
+    every_case(&Work::CensusInBulk).await;
 }
 
 #[tokio::test]
 async fn a_sweep_survives_every_fault_at_every_call() {
-    every_case(Work::Sweep).await;
+    every_case(&Work::Sweep).await;
 }
