@@ -91,8 +91,9 @@ fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
         name: spec.name.clone(),
         url: spec.url.to_string(),
         at,
-        address: spec.address,
-        pinned: spec.address.is_some(),
+        address: spec.address.as_slice().first().copied(),
+        pinned: !spec.address.is_empty(),
+        refused: Vec::new(),
         http: None,
         status: None,
         expected: spec.expected.clone(),
@@ -181,7 +182,12 @@ impl Run<'_> {
                     self.fact.timing_ms.connect = Some(millis_since(began));
                     return Ok(stream);
                 }
-                Err(failure) => failures.push(failure),
+                Err(failure) => {
+                    failures.push(failure);
+                    if index + 1 < addresses.len() {
+                        self.fact.refused.push(*address);
+                    }
+                }
             }
         }
         // One address that was reached and refused is evidence about the route, whatever happened to the others here.
