@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 /// Where a route is asked instead of where its name resolves to, as `curl --resolve` does; empty where the resolver
 /// decides. It makes a probe independent of DNS. Name and SNI stay those of the URL.
 ///
-/// In a file it is one address, or a list: one for each node that has a router. Of a list each is tried until one takes
-/// the connection, so a request fails only if all refuse it.
+/// In a file it is one address, or a list: one for each node that has a router. Of a list each is tried until one
+/// answers, so a request fails only if none does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses(Vec<SocketAddr>);
 

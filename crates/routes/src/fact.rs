@@ -22,7 +22,7 @@ pub struct RouteFact {
     pub address: Option<SocketAddr>,
     /// True iff `address` was pinned by the spec rather than looked up.
     pub pinned: bool,
-    /// The addresses that were tried before it and took no connection, in their order.
+    /// The addresses that were tried before it and gave no answer, in their order.
     #[serde(default)]
     pub refused: Vec<SocketAddr>,
     /// The HTTP version that was spoken.

@@ -125,7 +125,23 @@ struct Run<'a> {
 impl Run<'_> {
     async fn all(&mut self, trust: &Trust) -> Result<(), Failure> {
         let addresses = self.resolve().await?;
-        let tcp = self.connect(&addresses).await?;
+        let mut left = addresses.as_slice();
+        loop {
+            let (tcp, tried) = self.connect(left).await?;
+            left = &left[tried..];
+            match self.ask(tcp, trust).await {
+                // Of a list of nodes the next one is asked, as by any client of several routers: a router that stops resets
+                // what it has accepted, and a GET may be sent again (RFC 9110, section 9.2.2).
+                Err(_) if self.fact.pinned && self.fact.status.is_none() && !left.is_empty() => {
+                    self.fact.refused.extend(self.fact.address);
+                    self.fact.tls = None;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn ask(&mut self, tcp: TcpStream, trust: &Trust) -> Result<(), Failure> {
         let url = &self.spec.url;
         if url.scheme() == Scheme::Http {
             self.phase = Phase::Http;
@@ -169,9 +185,9 @@ impl Run<'_> {
         Ok(addresses)
     }
 
-    /// Tries one address after the other. Each gets a fair share of the time that is left, so that a first one
-    /// that swallows packets (a broken IPv6 path, usually) does not hide a second one that works.
-    async fn connect(&mut self, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+    /// Tries one address after the other, and returns how many were tried too. Each gets a fair share of the time that is
+    /// left, so that a first one that swallows packets (a broken IPv6 path, usually) does not hide a second one that works.
+    async fn connect(&mut self, addresses: &[SocketAddr]) -> Result<(TcpStream, usize), Failure> {
         self.phase = Phase::Connect;
         let began = Instant::now();
         let mut failures = Vec::new();
@@ -180,7 +196,7 @@ impl Run<'_> {
             match self.connect_one(*address, addresses.len() - index).await {
                 Ok(stream) => {
                     self.fact.timing_ms.connect = Some(millis_since(began));
-                    return Ok(stream);
+                    return Ok((stream, index + 1));
                 }
                 Err(failure) => {
                     failures.push(failure);

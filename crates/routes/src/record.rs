@@ -138,7 +138,7 @@ pub struct RouteRecord {
     pub probes: u64,
     /// Those that passed.
     pub passed: u64,
-    /// Those of them that an earlier address refused and a later one took.
+    /// Those of them that an earlier address did not answer and a later one did.
     #[serde(default)]
     pub elsewhere: u64,
     /// Those that failed.

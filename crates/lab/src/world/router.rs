@@ -79,7 +79,7 @@ pub(crate) fn endpoint() -> Value {
 /// Its configuration file.
 pub(crate) fn settings(scene: &Scene) -> String {
     match scene.router {
-        Router::Caddy => caddyfile(&scene.sites),
+        Router::Caddy => caddyfile(scene),
         Router::Traefik => format!(
             "[tls.stores.default.defaultCertificate]\ncertFile = \"{CERTIFICATE}\"\nkeyFile = \"{KEY}\"\n"
         ),
@@ -88,17 +88,21 @@ pub(crate) fn settings(scene: &Scene) -> String {
 
 /// A service whose task is gone has no address under `tasks.SERVICE`, and the answer is then an error status; looking it
 /// up again every 250 ms makes a change show at once.
-fn caddyfile(sites: &[Site]) -> String {
+fn caddyfile(scene: &Scene) -> String {
+    // Where a client must not notice, a router asks another task when one does not take its connection: the other nodes
+    // hear of a task that has gone a moment later.
+    let retries =
+        if scene.is_everywhere() { "\t\tlb_try_duration 5s\n\t\tlb_try_interval 100ms\n" } else { "" };
     let mut text = String::from(
         "{\n\tadmin off\n\tauto_https off\n\tgrace_period 1s\n\tservers {\n\t\tprotocols h1 h2\n\t}\n}\n",
     );
-    for site in sites {
+    for site in &scene.sites {
         let body = match &site.target {
-            Target::Service(service) => proxy_to(service),
+            Target::Service(service) => proxy_to(service, retries),
             // Labels are counted from the right: test, DOMAIN, and so on.
             Target::Canary => {
                 let place = site.host.split('.').count() - 1;
-                proxy_to(&format!("{{http.request.host.labels.{place}}}_app"))
+                proxy_to(&format!("{{http.request.host.labels.{place}}}_app"), retries)
             }
             Target::Router => {
                 format!("\trespond {VERSION_PATH} `{{\"Version\":\"lab\"}}` 200\n\trespond 404\n")
@@ -109,9 +113,9 @@ fn caddyfile(sites: &[Site]) -> String {
     text
 }
 
-fn proxy_to(service: &str) -> String {
+fn proxy_to(service: &str, retries: &str) -> String {
     format!(
-        "\treverse_proxy {{\n\t\tdynamic a {{\n\t\t\tname tasks.{service}\n\t\t\tport 80\n\t\t\trefresh 250ms\n\t\t\tresolvers \
+        "\treverse_proxy {{\n{retries}\t\tdynamic a {{\n\t\t\tname tasks.{service}\n\t\t\tport 80\n\t\t\trefresh 250ms\n\t\t\tresolvers \
          udp/127.0.0.11:53\n\t\t\tdial_timeout 500ms\n\t\t}}\n\t\ttransport http {{\n\t\t\tdial_timeout 500ms\n\t\t\t\
          response_header_timeout 3s\n\t\t\tkeepalive off\n\t\t}}\n\t}}\n"
     )
@@ -130,6 +134,9 @@ fn traefik() -> Vec<String> {
         "providers.providersthrottleduration=100ms",
         &format!("providers.file.filename={}", settings_path(Router::Traefik)),
         "api=true",
+        // Which address answered which request.
+        "accesslog=true",
+        "log.level=WARN",
         "global.checknewversion=false",
         "global.sendanonymoususage=false",
     ]

@@ -100,6 +100,12 @@ async fn of_several_addresses_one_that_takes_the_connection_is_enough_and_each_i
     assert_eq!(verdicts, [Verdict::Pass, Verdict::Fail, Verdict::Pass]);
     assert_eq!((route.elsewhere, route.failed), (0, 1));
 
+    // A router that stops: it accepts, and ends the connection.
+    let stopping = raw(|tcp| async move { drop(tcp) }).await;
+    let (facts, verdicts, route) = seen(vec![good, stopping]).await;
+    assert_eq!(verdicts, [Verdict::Pass; 3], "{facts:?}");
+    assert_eq!((facts[1].refused.as_slice(), route.elsewhere), (&[stopping][..], 1));
+
     let (facts, verdicts, _) = seen(vec![gone, closed().await]).await;
     assert_eq!(verdicts, [Verdict::Fail; 3], "{facts:?}");
     let said = facts[0].failure.as_ref().unwrap().text.matches("refused").count();
