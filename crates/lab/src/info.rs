@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{LabName, World};
+use crate::{LabName, Router, World};
 
 /// What a lab is and how to reach it. Index `n` of `hosts`, `namespaces`, `addresses` and `logs` is manager `n`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct LabInfo {
     pub engine: EngineInfo,
     /// What was started on the Swarm.
     pub world: World,
+    /// What routes there, and its version where it is known; None in an empty world.
+    #[serde(default)]
+    pub router: Option<RouterInfo>,
     /// The certificate authority of the world's router (PEM); None in an empty world.
     pub ca: Option<PathBuf>,
     /// A pvcheck.toml for this world; None in an empty world.
@@ -62,6 +65,15 @@ pub struct EngineInfo {
     pub suite: Option<String>,
 }
 
+/// The router of a world.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterInfo {
+    /// Which one.
+    pub program: Router,
+    /// The version that it reports; None for one that was not asked.
+    pub version: Option<String>,
+}
+
 /// A route through the world's router.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteInfo {
@@ -69,8 +81,8 @@ pub struct RouteInfo {
     pub name: String,
     /// URL, with a name that only this lab knows.
     pub url: String,
-    /// Where to connect to, inside the lab's namespace.
-    pub address: String,
+    /// Where to connect to, inside the lab's namespaces: one address for each node that has a router.
+    pub addresses: Vec<String>,
     /// HTTP statuses that count as right.
     pub expected: Vec<u16>,
     /// The service whose route it is.

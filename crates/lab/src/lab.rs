@@ -12,16 +12,20 @@ use jiff::Timestamp;
 use crate::engine::host::{Host, Started, search_path};
 use crate::engine::network::{self, NetworkPlan, namespace_file};
 use crate::engine::process::ProcessId;
-use crate::engine::{privilege, swarm, tools};
+use crate::engine::tools::Tools;
+use crate::engine::{privilege, swarm, tools, traefik};
 use crate::parallel::side_by_side;
 use crate::progress::{Context, ProgressSink};
 use crate::spec::Cancel;
 use crate::state::{self, State};
-use crate::world::cc_ci;
 use crate::world::deploy::{self, WorldFiles};
 use crate::world::images::{self, Images};
 use crate::world::probe::Prober;
-use crate::{EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, World, teardown};
+use crate::world::scene::Scene;
+use crate::{
+    EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, Router, RouterInfo, World,
+    teardown,
+};
 
 /// A proxy listens within milliseconds; a busy machine takes longer.
 const PROXY_STARTS: Duration = Duration::from_secs(10);
@@ -307,6 +311,7 @@ impl Lab {
             bridge: plan.bridge.clone(),
             engine: EngineInfo::default(),
             world: spec.world,
+            router: None,
             ca: None,
             config: None,
             routes: Vec::new(),
@@ -328,7 +333,10 @@ impl Lab {
 
     fn build(&mut self, context: Context<'_>, spec: &LabSpec) -> Result<(), LabError> {
         let tools = tools::find(context, spec.suite)?;
-        let images = images::make(context, &tools)?;
+        let mut images = images::make(context, &tools)?;
+        if spec.world != World::Empty {
+            self.state.info.router = Some(router(context, spec.router, &tools, &mut images)?);
+        }
         self.state.programs.clone_from(&tools.programs);
         self.state.info.engine.suite.clone_from(&tools.suite);
 
@@ -363,25 +371,23 @@ impl Lab {
         plan: &NetworkPlan,
         images: &Images,
     ) -> Result<(), LabError> {
-        let world = spec.world == World::CcCi;
+        let scene = Scene::of(spec.world, spec.router, &self.state.info.addresses);
         let managers = &hosts[..spec.managers];
         let node = std::thread::scope(|scope| {
             // Images are imported while the Swarm forms; both take seconds, and neither needs the other.
-            let import = scope.spawn(|| side_by_side(hosts, |host| import_images(host, images, world)));
+            let import =
+                scope.spawn(|| side_by_side(hosts, |host| import_images(host, images, scene.as_ref())));
             let node = swarm::form_swarm(context, managers, plan);
             import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             node
         })?;
         context.report(format!("{} manager(s) ready, images imported", managers.len()));
-        if !world {
-            return Ok(());
-        }
-        let routes = cc_ci::routes();
-        let files = WorldFiles::write(&self.dir, &hosts[0].log(), &routes)?;
-        deploy::start_world(context, &hosts[0].api(), &node, &plan.engines[0], &files, &routes)?;
+        let Some(scene) = scene else { return Ok(()) };
+        let files = WorldFiles::write(&self.dir, &hosts[0].log(), &scene, managers.len() as u64)?;
+        deploy::start_world(context, &hosts[0].api(), &node, &plan.engines[0], &files, &scene)?;
         self.state.info.ca = Some(files.ca);
         self.state.info.config = Some(files.config);
-        self.state.info.routes = routes;
+        self.state.info.routes = scene.routes();
         Ok(())
     }
 
@@ -408,9 +414,33 @@ impl Drop for Lab {
     }
 }
 
-fn import_images(host: &Host, images: &Images, world: bool) -> Result<(), LabError> {
+/// The router of a world. Its image is made where it is none of every lab's.
+fn router(
+    context: Context<'_>,
+    program: Router,
+    tools: &Tools,
+    images: &mut Images,
+) -> Result<RouterInfo, LabError> {
+    let version = match program {
+        Router::Caddy => None,
+        Router::Traefik => {
+            let found = traefik::find(context)?;
+            context.report(format!("the router is Traefik {}", found.version));
+            images.traefik = Some(images::make_traefik(context, tools, &found)?);
+            Some(found.version)
+        }
+    };
+    Ok(RouterInfo { program, version })
+}
+
+fn import_images(host: &Host, images: &Images, scene: Option<&Scene>) -> Result<(), LabError> {
     let api = host.api();
     api.import(&images.busybox, "pvcheck-lab/busybox", "1")?;
-    // Only the first node runs the router.
-    if world && host.index == 0 { api.import(&images.caddy, "pvcheck-lab/caddy", "1") } else { Ok(()) }
+    // Only nodes that run the router need its image.
+    let routes = scene.filter(|scene| host.index == 0 || scene.is_everywhere());
+    match (routes.map(|scene| scene.router), &images.traefik) {
+        (None, _) => Ok(()),
+        (Some(Router::Traefik), Some(traefik)) => api.import(traefik, "pvcheck-lab/traefik", "1"),
+        (Some(_), _) => api.import(&images.caddy, "pvcheck-lab/caddy", "1"),
+    }
 }

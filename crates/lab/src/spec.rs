@@ -25,6 +25,8 @@ pub struct LabSpec {
     pub name: Option<LabName>,
     /// What runs on the Swarm at the start.
     pub world: World,
+    /// What routes in that world.
+    pub router: Router,
     /// Set by another thread or a signal handler to give up: [`crate::Lab::up`] then cleans up and returns
     /// [`LabError::Cancelled`].
     pub cancel: Cancel,
@@ -39,6 +41,7 @@ impl Default for LabSpec {
             suite: None,
             name: None,
             world: World::Empty,
+            router: Router::Caddy,
             cancel: Cancel::default(),
         }
     }
@@ -188,8 +191,10 @@ impl FromStr for Suite {
 pub enum World {
     /// Nothing.
     Empty,
-    /// A CI host in small: nine services behind a router on the overlay `proxy`.
+    /// A CI host in small: nine services behind a router on the overlay `proxy`, all on the first node.
     CcCi,
+    /// A router on each node, and five services of one to three tasks behind them on any node, on the overlay `proxy`.
+    Nodes,
 }
 
 impl World {
@@ -198,6 +203,7 @@ impl World {
         match self {
             Self::Empty => "empty",
             Self::CcCi => "cc-ci",
+            Self::Nodes => "nodes",
         }
     }
 }
@@ -209,7 +215,40 @@ impl FromStr for World {
         match text {
             "empty" => Ok(Self::Empty),
             "cc-ci" => Ok(Self::CcCi),
-            _ => Err(format!("unknown world {text:?}: use empty or cc-ci")),
+            "nodes" => Ok(Self::Nodes),
+            _ => Err(format!("unknown world {text:?}: use empty, cc-ci or nodes")),
+        }
+    }
+}
+
+/// What routes in a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Router {
+    /// Caddy, of Debian, whose configuration names the services.
+    Caddy,
+    /// Traefik, of the Python Package Index, which finds services by their labels and one network of each by a pin.
+    Traefik,
+}
+
+impl Router {
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+        }
+    }
+}
+
+impl FromStr for Router {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "caddy" => Ok(Self::Caddy),
+            "traefik" => Ok(Self::Traefik),
+            _ => Err(format!("unknown router {text:?}: use caddy or traefik")),
         }
     }
 }
@@ -250,8 +289,11 @@ mod tests {
         for suite in [Suite::Bookworm, Suite::Trixie, Suite::Sid] {
             assert_eq!(suite.as_str().parse::<Suite>().unwrap(), suite);
         }
-        for world in [World::Empty, World::CcCi] {
+        for world in [World::Empty, World::CcCi, World::Nodes] {
             assert_eq!(world.as_str().parse::<World>().unwrap(), world);
+        }
+        for router in [Router::Caddy, Router::Traefik] {
+            assert_eq!(router.as_str().parse::<Router>().unwrap(), router);
         }
         assert!("woody".parse::<Suite>().unwrap_err().contains("bookworm"));
     }

@@ -22,6 +22,9 @@ pub struct RouteFact {
     pub address: Option<SocketAddr>,
     /// True iff `address` was pinned by the spec rather than looked up.
     pub pinned: bool,
+    /// The addresses that were tried before it and gave no answer, in their order.
+    #[serde(default)]
+    pub refused: Vec<SocketAddr>,
     /// The HTTP version that was spoken.
     pub http: Option<HttpVersion>,
     /// The status of the answer, 100 to 999 as sent.

@@ -182,6 +182,7 @@ mod tests {
             at: "2026-06-13T05:38:02Z".parse().unwrap(),
             address: Some("127.0.0.1:443".parse().unwrap()),
             pinned: true,
+            refused: Vec::new(),
             http: Some(HttpVersion::Http2),
             status: Some(200),
             expected: vec![200],

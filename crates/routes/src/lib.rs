@@ -18,7 +18,7 @@
 //! # runtime.block_on(async {
 //! let mut spec = RouteSpec::new("dashboard", RouteUrl::parse("http://ci.example.net/")?);
 //! // As `curl --resolve` does: ask this address, whatever the name resolves to. Nothing listens there.
-//! spec.address = Some("127.0.0.1:9".parse()?);
+//! spec.address = "127.0.0.1:9".parse::<std::net::SocketAddr>()?.into();
 //! spec.deadline = Duration::from_secs(2);
 //!
 //! # let ca = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()])?;
@@ -36,6 +36,7 @@
 
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod cert;
 mod exchange;
 mod fact;
@@ -56,6 +57,7 @@ mod verify;
 mod watch;
 mod words;
 
+pub use addresses::Addresses;
 pub use exchange::BODY_LIMIT;
 pub use fact::{BodyFact, Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
 pub use judge::{RouteVerdict, Verdict, judge};

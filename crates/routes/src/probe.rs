@@ -91,8 +91,9 @@ fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
         name: spec.name.clone(),
         url: spec.url.to_string(),
         at,
-        address: spec.address,
-        pinned: spec.address.is_some(),
+        address: spec.address.as_slice().first().copied(),
+        pinned: !spec.address.is_empty(),
+        refused: Vec::new(),
         http: None,
         status: None,
         expected: spec.expected.clone(),
@@ -124,7 +125,23 @@ struct Run<'a> {
 impl Run<'_> {
     async fn all(&mut self, trust: &Trust) -> Result<(), Failure> {
         let addresses = self.resolve().await?;
-        let tcp = self.connect(&addresses).await?;
+        let mut left = addresses.as_slice();
+        loop {
+            let (tcp, tried) = self.connect(left).await?;
+            left = &left[tried..];
+            match self.ask(tcp, trust).await {
+                // Of a list of nodes the next one is asked, as by any client of several routers: a router that stops resets
+                // what it has accepted, and a GET may be sent again (RFC 9110, section 9.2.2).
+                Err(_) if self.fact.pinned && self.fact.status.is_none() && !left.is_empty() => {
+                    self.fact.refused.extend(self.fact.address);
+                    self.fact.tls = None;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn ask(&mut self, tcp: TcpStream, trust: &Trust) -> Result<(), Failure> {
         let url = &self.spec.url;
         if url.scheme() == Scheme::Http {
             self.phase = Phase::Http;
@@ -168,9 +185,9 @@ impl Run<'_> {
         Ok(addresses)
     }
 
-    /// Tries one address after the other. Each gets a fair share of the time that is left, so that a first one
-    /// that swallows packets (a broken IPv6 path, usually) does not hide a second one that works.
-    async fn connect(&mut self, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+    /// Tries one address after the other, and returns how many were tried too. Each gets a fair share of the time that is
+    /// left, so that a first one that swallows packets (a broken IPv6 path, usually) does not hide a second one that works.
+    async fn connect(&mut self, addresses: &[SocketAddr]) -> Result<(TcpStream, usize), Failure> {
         self.phase = Phase::Connect;
         let began = Instant::now();
         let mut failures = Vec::new();
@@ -179,9 +196,14 @@ impl Run<'_> {
             match self.connect_one(*address, addresses.len() - index).await {
                 Ok(stream) => {
                     self.fact.timing_ms.connect = Some(millis_since(began));
-                    return Ok(stream);
+                    return Ok((stream, index + 1));
                 }
-                Err(failure) => failures.push(failure),
+                Err(failure) => {
+                    failures.push(failure);
+                    if index + 1 < addresses.len() {
+                        self.fact.refused.push(*address);
+                    }
+                }
             }
         }
         // One address that was reached and refused is evidence about the route, whatever happened to the others here.

@@ -58,7 +58,10 @@ impl Track {
         self.record.probes += 1;
         self.record.slowest_ms = self.record.slowest_ms.max(Some(fact.timing_ms.total));
         match verdict.verdict {
-            Verdict::Pass => self.pass(fact.at),
+            Verdict::Pass => {
+                self.record.elsewhere += u64::from(!fact.refused.is_empty());
+                self.pass(fact.at);
+            }
             // An unknown is evidence neither way, so an open outage stays open.
             Verdict::Unknown => self.record.unknown += 1,
             Verdict::Fail => self.fail(fact.at, &verdict.reason.to_string()),
@@ -135,6 +138,9 @@ pub struct RouteRecord {
     pub probes: u64,
     /// Those that passed.
     pub passed: u64,
+    /// Those of them that an earlier address did not answer and a later one did.
+    #[serde(default)]
+    pub elsewhere: u64,
     /// Those that failed.
     pub failed: u64,
     /// Those whose verdict is unknown.
@@ -206,6 +212,7 @@ mod tests {
             at: Timestamp::from_second(second).unwrap(),
             address: None,
             pinned: false,
+            refused: Vec::new(),
             http: None,
             status: failure.is_none().then_some(200),
             expected: vec![200],
@@ -251,6 +258,18 @@ mod tests {
         assert_eq!(seen.outages[0].last_pass, None);
         assert_eq!((seen.outages[0].to, seen.outages[0].observed_ms()), (None, 2000));
         assert_eq!(record("p").longest_outage_ms(), None);
+    }
+
+    #[test]
+    fn a_request_that_another_address_took_has_passed_and_is_counted_apart() {
+        let mut recorder = Recorder::new();
+        let refused = vec!["192.0.2.10:443".parse().unwrap()];
+        for (second, outcome) in [(1, 'p'), (2, 'p'), (3, 'f')] {
+            recorder.record(&RouteFact { refused: refused.clone(), ..fact("r", second, outcome) });
+        }
+        recorder.record(&fact("r", 4, 'p'));
+        let seen = recorder.summary().routes.remove(0);
+        assert_eq!((seen.passed, seen.elsewhere, seen.failed), (3, 2, 1));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use crate::spec::RouteSpec;
 
 /// The addresses to try, in the resolver's order, and whether a look-up was needed.
 pub(crate) async fn addresses(spec: &RouteSpec) -> Result<(Vec<SocketAddr>, bool), Failure> {
-    if let Some(pinned) = spec.address {
-        return Ok((vec![pinned], false));
+    if !spec.address.is_empty() {
+        return Ok((spec.address.as_slice().to_vec(), false));
     }
     let (host, port) = (spec.url.host(), spec.url.port());
     // A literal address needs no resolver, so its look-up time stays unknown instead of 0.
@@ -72,8 +72,8 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_come_from_the_pin_the_url_or_the_resolver() {
-        let pin = "127.0.0.1:8443".parse().unwrap();
-        let pinned = RouteSpec { address: Some(pin), ..spec("https://no.such.name.invalid/") };
+        let pin: SocketAddr = "127.0.0.1:8443".parse().unwrap();
+        let pinned = RouteSpec { address: pin.into(), ..spec("https://no.such.name.invalid/") };
         assert_eq!(addresses(&pinned).await.unwrap(), (vec![pin], false));
         let literal = addresses(&spec("https://[::1]:8443/")).await.unwrap();
         assert_eq!(literal, (vec!["[::1]:8443".parse().unwrap()], false));

@@ -1,11 +1,11 @@
 //! What to probe, and which answers are expected.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::addresses::Addresses;
 use crate::url::RouteUrl;
 
 /// An HTTP version that a route can be asked in.
@@ -37,10 +37,9 @@ pub struct RouteSpec {
     pub name: String,
     /// What is asked for.
     pub url: RouteUrl,
-    /// The address to connect to instead of what the name resolves to, as `curl --resolve` does. It makes a probe
-    /// independent of DNS and pins it to one router. Name and SNI stay those of the URL.
+    /// Where to connect to instead of what the name resolves to.
     #[serde(default)]
-    pub address: Option<SocketAddr>,
+    pub address: Addresses,
     /// The statuses that are expected, 100 to 599. A login redirect (303) or a 404 can be as healthy as a 200.
     #[serde(default = "only_ok")]
     pub expected: Vec<u16>,
@@ -62,7 +61,7 @@ impl RouteSpec {
         Self {
             name: name.into(),
             url,
-            address: None,
+            address: Addresses::default(),
             expected: only_ok(),
             http: None,
             allow_empty: false,
@@ -123,6 +122,8 @@ fn millis<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Duration, D::Err
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
         let text = r#"{"name":"d","url":"https://h/","address":"127.0.0.1:443","expected":[303],"http":"2",
             "deadline_ms":1500}"#;
         let spec: RouteSpec = serde_json::from_str(text).unwrap();
-        assert_eq!(spec.address, Some("127.0.0.1:443".parse().unwrap()));
+        assert_eq!(spec.address, Addresses::from(SocketAddr::from(([127, 0, 0, 1], 443))));
         assert_eq!((spec.http, spec.deadline), (Some(HttpVersion::Http2), Duration::from_millis(1500)));
     }
 

@@ -64,13 +64,16 @@ impl Prober {
         // Probes that came too late are left out, not made up for in a burst.
         ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let state = (self.clone(), spec, ticker);
-        stream::unfold(state, move |(prober, spec, mut ticker)| async move {
+        stream::unfold(state, move |(prober, mut spec, mut ticker)| async move {
             timeout_at(end, ticker.tick()).await.ok()?;
             // A tick that is due at once wins over a deadline that has passed.
             if end <= Instant::now() {
                 return None;
             }
             let fact = prober.probe(&spec, Timestamp::now()).await;
+            // Of several addresses each is the first one in its turn: else only the first router would be asked as long as it
+            // takes connections.
+            spec.address.next_first();
             Some((fact, (prober, spec, ticker)))
         })
         .boxed()

@@ -26,14 +26,15 @@ fn a_lab_is_one_empty_manager_unless_more_is_asked_for() {
     let spec = spec("up");
     assert_eq!((spec.managers, spec.spares, spec.suite), (1, 0, None));
     assert_eq!((spec.name, spec.world), (None, World::Empty));
+    assert_eq!(spec.router, Router::Caddy);
 }
 
 #[test]
 fn every_option_of_up_reaches_the_specification() {
-    let spec = spec("up --managers 3 --spares 2 --engine trixie --name demo --world cc-ci");
+    let spec = spec("up --managers 3 --spares 2 --engine trixie --name demo --world cc-ci --router traefik");
     assert_eq!((spec.managers, spec.spares, spec.suite), (3, 2, Some(Suite::Trixie)));
     assert_eq!(spec.name.map(|name| name.to_string()).as_deref(), Some("demo"));
-    assert_eq!(spec.world, World::CcCi);
+    assert_eq!((spec.world, spec.router), (World::CcCi, Router::Traefik));
 }
 
 #[test]

@@ -54,8 +54,8 @@ async fn watch(prober: &Prober, specs: &[RouteSpec], plan: WatchPlan, printer: &
 /// One line for each route, and one for each outage of it.
 pub(crate) fn watched(summary: &WatchSummary) -> String {
     let mut text = format!(
-        "{:<7} {:<20} {:>9} {:>7} {:>8} {:>12}\n",
-        "", "route", "requests", "failed", "outages", "longest gap"
+        "{:<7} {:<20} {:>9} {:>9} {:>7} {:>8} {:>12}\n",
+        "", "route", "requests", "elsewhere", "failed", "outages", "longest gap"
     );
     for record in &summary.routes {
         let longest = record.longest_outage_ms().map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
@@ -63,8 +63,8 @@ pub(crate) fn watched(summary: &WatchSummary) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{verdict:<7} {name:<20} {:>9} {:>7} {:>8} {longest:>12}",
-            record.probes, record.failed, record.outages_seen
+            "{verdict:<7} {name:<20} {:>9} {:>9} {:>7} {:>8} {longest:>12}",
+            record.probes, record.elsewhere, record.failed, record.outages_seen
         );
     }
     for record in &summary.routes {

@@ -114,7 +114,7 @@ mod tests {
 
     fn spec(address: SocketAddr) -> RouteSpec {
         RouteSpec {
-            address: Some(address),
+            address: address.into(),
             ..RouteSpec::new("canary", RouteUrl::parse("http://canary.test/").expect("a URL"))
         }
     }

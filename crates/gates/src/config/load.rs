@@ -93,6 +93,23 @@ mod tests {
     }
 
     #[test]
+    fn a_route_has_one_address_or_one_for_each_node() {
+        let route = |address: &str| {
+            format!("{GOOD}[[route]]\nname = \"a\"\nurl = \"https://a.test/\"\naddress = {address}\n")
+        };
+        let read = |address: &str| {
+            let specs = Config::parse("x", &route(address)).unwrap().route_specs();
+            specs[0].address.as_slice().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(read("\"192.0.2.10:443\""), ["192.0.2.10:443"]);
+        let both = ["192.0.2.10:443", "192.0.2.11:443"];
+        assert_eq!(read("[\"192.0.2.10:443\", \"192.0.2.11:443\"]"), both);
+        let second = refused(&route("[\"192.0.2.10:443\", \"192.0.2.11\"]"));
+        assert!(second.starts_with("pvcheck.toml:7:11: ") && second.contains("with a port"), "{second}");
+        assert!(refused(&route("[]")).contains("leave it out"));
+    }
+
+    #[test]
     fn a_file_without_end_is_refused() {
         let error = Config::load(Path::new("/dev/zero")).unwrap_err().to_string();
         assert!(error.contains("/dev/zero: it has more than 16 MiB"), "{error}");

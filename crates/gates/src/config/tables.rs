@@ -1,13 +1,12 @@
 //! The tables of `pvcheck.toml`: what is expected of a Swarm.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pvcheck_ipam::Subnet;
-use pvcheck_routes::{HttpVersion, Roots, RouteSpec, RouteUrl};
+use pvcheck_routes::{Addresses, HttpVersion, Roots, RouteSpec, RouteUrl};
 use serde::Deserialize;
 
 use super::error::ConfigFault;
@@ -118,8 +117,9 @@ pub struct RouteConfig {
     pub name: String,
     /// The URL to ask.
     pub url: RouteUrl,
-    /// The address to connect to, whatever the name resolves to.
-    pub address: Option<SocketAddr>,
+    /// Where to connect to, whatever the name resolves to.
+    #[serde(default)]
+    pub address: Addresses,
     /// The statuses that are fine.
     #[serde(default = "ok")]
     pub expect: Vec<u16>,
@@ -145,8 +145,9 @@ pub struct CanaryConfig {
     pub command: Vec<String>,
     /// Where it is reached; `{stack}` stands for its name.
     pub url: String,
-    /// The address to connect to, whatever the name resolves to.
-    pub address: Option<SocketAddr>,
+    /// Where to connect to, whatever the name resolves to.
+    #[serde(default)]
+    pub address: Addresses,
     /// The statuses that are fine.
     #[serde(default = "ok")]
     pub expect: Vec<u16>,
@@ -300,7 +301,7 @@ impl RouteConfig {
     /// The route, ready to be asked.
     pub(crate) fn spec(&self) -> RouteSpec {
         let mut spec = RouteSpec::new(&self.name, self.url.clone());
-        spec.address = self.address;
+        spec.address.clone_from(&self.address);
         spec.expected.clone_from(&self.expect);
         spec.http = self.http;
         spec.allow_empty = self.allow_empty;
@@ -319,7 +320,7 @@ impl CanaryConfig {
     pub(crate) fn spec(&self, stack: &str) -> Result<RouteSpec, ConfigFault> {
         let url = RouteUrl::parse(&self.url.replace("{stack}", stack)).map_err(ConfigFault::CanaryUrl)?;
         let mut spec = RouteSpec::new("canary", url);
-        spec.address = self.address;
+        spec.address.clone_from(&self.address);
         spec.expected.clone_from(&self.expect);
         // This is one of many tries until the router has discovered the canary, so none of them may take long.
         spec.deadline = Duration::from_secs(5);

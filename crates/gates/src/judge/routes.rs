@@ -52,6 +52,7 @@ pub(super) fn down(fact: &RouteFact) -> RouteDown {
 
 pub(super) fn route_evidence(fact: &RouteFact) -> String {
     let address = fact.address.map_or_else(|| "no address".into(), |a| a.to_string());
+    let refused: String = fact.refused.iter().map(|a| format!(" ({a} gave no answer)")).collect();
     let status = fact.status.map_or_else(|| "no status".into(), |s| s.to_string());
     let http = fact.http.map(|h| format!(" over HTTP/{}", h.as_str())).unwrap_or_default();
     let tls = fact.tls.as_ref().map(|t| {
@@ -59,7 +60,7 @@ pub(super) fn route_evidence(fact: &RouteFact) -> String {
         format!(", {version} {}", if t.verified { "verified" } else { "NOT verified" })
     });
     format!(
-        "GET {} via {address}: {status}{http}{}, {} ms",
+        "GET {} via {address}{refused}: {status}{http}{}, {} ms",
         fact.url,
         tls.unwrap_or_default(),
         fact.timing_ms.total

@@ -118,6 +118,7 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
         at: at(),
         address: Some("127.0.0.1:443".parse().expect("an address")),
         pinned: true,
+        refused: Vec::new(),
         http: Some(HttpVersion::Http2),
         status: Some(status),
         expected: vec![status],

@@ -138,7 +138,8 @@ impl Host {
             "data-root": self.dir.join("data"),
             "exec-root": self.dir.join("exec"),
             "pidfile": self.dir.join("dockerd.pid"),
-            "hosts": [self.url()],
+            // The second is where programs in containers look for it; /run is the engine's own.
+            "hosts": [self.url(), "unix:///run/docker.sock"],
             // Containers are found and killed by this cgroup even if their engine is gone.
             "cgroup-parent": format!("{cgroup}/m{}", self.index),
             "exec-opts": ["native.cgroupdriver=cgroupfs"],

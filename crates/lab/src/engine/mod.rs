@@ -12,3 +12,4 @@ pub(crate) mod proxy;
 mod sources;
 pub(crate) mod swarm;
 pub(crate) mod tools;
+pub(crate) mod traefik;

@@ -17,6 +17,7 @@ pub(crate) fn state() -> State {
             bridge: None,
             engine: EngineInfo::default(),
             world: World::CcCi,
+            router: None,
             ca: None,
             config: None,
             routes: Vec::new(),

@@ -1,12 +1,14 @@
 //! The pvcheck.toml of a world.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::RouteInfo;
-use crate::world::cc_ci;
 use crate::world::images::{BUSYBOX_IMAGE, SERVE};
+use crate::world::router;
+use crate::world::scene::{PROXY, PROXY_SUBNET, Scene};
 
 #[derive(Serialize)]
 struct File<'a> {
@@ -39,7 +41,7 @@ struct Journal<'a> {
 #[derive(Serialize)]
 struct Service {
     name: String,
-    replicas: u32,
+    replicas: u64,
     overlay: bool,
 }
 
@@ -47,7 +49,7 @@ struct Service {
 struct Route {
     name: String,
     url: String,
-    address: String,
+    address: Vec<String>,
     expect: Vec<u16>,
     service: String,
 }
@@ -57,8 +59,10 @@ struct Canary {
     image: &'static str,
     command: Vec<String>,
     url: String,
-    address: &'static str,
+    address: Vec<String>,
     expect: Vec<u16>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -69,34 +73,40 @@ struct Churn {
     replicas: u32,
 }
 
-/// The configuration as TOML.
-pub(crate) fn render(ca: &Path, log: &Path, routes: &[RouteInfo]) -> Result<String, toml::ser::Error> {
+/// The configuration of a scene on so many nodes, as TOML.
+pub(crate) fn render(scene: &Scene, nodes: u64, ca: &Path, log: &Path) -> Result<String, toml::ser::Error> {
     let command = |linger: &str| [SERVE, "200", linger].map(str::to_owned).to_vec();
     let file = File {
-        overlay: Overlay { name: cc_ci::PROXY, subnet: cc_ci::PROXY_SUBNET, min_free: 32 },
+        overlay: Overlay { name: PROXY, subnet: PROXY_SUBNET, min_free: 32 },
         tls: Tls { ca },
         journal: Journal { file: log },
         canary: Canary {
             image: BUSYBOX_IMAGE,
             command: command("0"),
-            url: cc_ci::canary_url(),
-            address: cc_ci::ROUTER,
+            url: scene.canary_url(),
+            address: scene.listens.clone(),
             expect: vec![200],
+            labels: router::canary_labels(scene).into_iter().collect(),
         },
         // A leak needs tasks that are still stopping when their networks go.
         churn: Churn { image: BUSYBOX_IMAGE, command: command("2"), stacks: 5, replicas: 1 },
-        service: cc_ci::SERVICES
+        service: scene
+            .services
             .iter()
-            .map(|service| Service { name: service.name(), replicas: 1, overlay: service.overlay })
+            .map(|service| Service {
+                name: service.name(),
+                replicas: service.tasks(nodes),
+                overlay: service.overlay,
+            })
             .collect(),
-        route: routes.iter().cloned().map(Route::from).collect(),
+        route: scene.routes().into_iter().map(Route::from).collect(),
     };
     toml::to_string(&file)
 }
 
 impl From<RouteInfo> for Route {
     fn from(route: RouteInfo) -> Self {
-        let RouteInfo { name, url, address, expected, service } = route;
+        let RouteInfo { name, url, addresses: address, expected, service } = route;
         Self { name, url, address, expect: expected, service }
     }
 }
@@ -104,26 +114,36 @@ impl From<RouteInfo> for Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Router, World};
+
+    fn scene(world: World, router: Router) -> Scene {
+        let managers = ["192.0.2.10", "192.0.2.11", "192.0.2.12"].map(str::to_owned);
+        Scene::of(world, router, &managers).unwrap()
+    }
+
+    fn table_of(scene: &Scene) -> toml::Table {
+        toml::from_str(&render(scene, 3, Path::new("/l/ca.pem"), Path::new("/l/log")).unwrap()).unwrap()
+    }
+
+    fn table() -> toml::Table {
+        table_of(&scene(World::CcCi, Router::Caddy))
+    }
 
     #[test]
     fn tables() {
-        let text = render(Path::new("/l/ca.pem"), Path::new("/l/log"), &cc_ci::routes()).unwrap();
-        let value: toml::Table = toml::from_str(&text).unwrap();
+        let value = table();
         assert_eq!(value["overlay"]["subnet"].as_str(), Some("10.10.0.0/24"));
         assert_eq!(value["service"].as_array().map(Vec::len), Some(9));
         assert_eq!(value["service"][0]["name"].as_str(), Some("traefik_ci_commoninternet_net_app"));
         assert_eq!(value["route"][1]["expect"][0].as_integer(), Some(303));
         assert_eq!(value["canary"]["url"].as_str(), Some("https://{stack}.canary.ci.commoninternet.test/"));
+        assert!(value["canary"].get("labels").is_none(), "Caddy finds it by its name");
         assert_eq!(value["churn"]["command"][2].as_str(), Some("2"));
-    }
-
-    fn table(routes: &[RouteInfo]) -> toml::Table {
-        toml::from_str(&render(Path::new("/l/ca.pem"), Path::new("/l/log"), routes).unwrap()).unwrap()
     }
 
     #[test]
     fn paths_are_the_labs_and_every_service_of_the_world_is_listed_once() {
-        let value = table(&cc_ci::routes());
+        let value = table();
         assert_eq!(value["tls"]["ca"].as_str(), Some("/l/ca.pem"));
         assert_eq!(value["journal"]["file"].as_str(), Some("/l/log"));
         let services = value["service"].as_array().unwrap();
@@ -136,32 +156,53 @@ mod tests {
 
     #[test]
     fn routes_are_taken_over_field_by_field() {
-        let routes = cc_ci::routes();
-        let value = table(&routes);
-        for (route, written) in routes.iter().zip(value["route"].as_array().unwrap()) {
-            for (key, expected) in [
-                ("name", &route.name),
-                ("url", &route.url),
-                ("address", &route.address),
-                ("service", &route.service),
-            ] {
-                assert_eq!(written[key].as_str(), Some(expected.as_str()));
+        for world in [World::CcCi, World::Nodes] {
+            let scene = scene(world, Router::Caddy);
+            let value = table_of(&scene);
+            let written = value["route"].as_array().unwrap();
+            assert_eq!(written.len(), scene.routes().len());
+            for (route, written) in scene.routes().iter().zip(written) {
+                for (key, expected) in
+                    [("name", &route.name), ("url", &route.url), ("service", &route.service)]
+                {
+                    assert_eq!(written[key].as_str(), Some(expected.as_str()));
+                }
+                let addresses: Vec<&str> =
+                    written["address"].as_array().unwrap().iter().filter_map(|a| a.as_str()).collect();
+                assert_eq!(addresses, route.addresses);
             }
         }
-        assert!(table(&[])["route"].as_array().is_some_and(Vec::is_empty));
+    }
+
+    #[test]
+    fn a_router_is_expected_on_each_node_and_asked_on_each() {
+        let value = table_of(&scene(World::Nodes, Router::Caddy));
+        let tasks = |name: &str| {
+            let services = value["service"].as_array().unwrap();
+            services.iter().find(|s| s["name"].as_str() == Some(name)).unwrap()["replicas"].as_integer()
+        };
+        assert_eq!((tasks("edge_router"), tasks("shop_app"), tasks("wiki_app")), (Some(3), Some(3), Some(1)));
+        assert_eq!(value["route"][0]["address"].as_array().map(Vec::len), Some(3));
+    }
+
+    #[test]
+    fn traefik_finds_a_canary_by_labels() {
+        let value = table_of(&scene(World::CcCi, Router::Traefik));
+        let rule = value["canary"]["labels"]["traefik.http.routers.{stack}.rule"].as_str();
+        assert_eq!(rule, Some("Host(`{stack}.canary.ci.commoninternet.test`)"));
     }
 
     #[test]
     fn a_path_with_quotes_survives() {
         let odd = Path::new("/l/a \"b\"\\c");
-        let text = render(odd, odd, &[]).unwrap();
+        let text = render(&scene(World::CcCi, Router::Caddy), 1, odd, odd).unwrap();
         let value: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(value["tls"]["ca"].as_str(), odd.to_str());
     }
 
     #[test]
     fn throwaway_tasks_linger_in_churn_and_not_in_the_canary() {
-        let value = table(&[]);
+        let value = table();
         assert_eq!(value["canary"]["command"][2].as_str(), Some("0"));
         assert_eq!(value["canary"]["image"], value["churn"]["image"]);
         assert!(value["churn"]["command"][2].as_str().unwrap().parse::<u32>().unwrap() > 0);

@@ -1,4 +1,4 @@
-//! Starting world `cc-ci` on a Swarm.
+//! Starting a world on a Swarm.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,12 @@ use crate::engine::api::Api;
 use crate::engine::network::in_namespace;
 use crate::parallel::side_by_side;
 use crate::progress::{Context, Wait};
-use crate::world::cc_ci::{self, RouterFiles, Service};
 use crate::world::certificates::{self, Certificates};
 use crate::world::config;
 use crate::world::probe::Prober;
+use crate::world::router::{self, RouterFiles};
+use crate::world::scene::Scene;
+use crate::world::service::{Service, stack_label};
 use crate::{LabError, RouteInfo};
 
 /// Time for a world to come up.
@@ -29,11 +31,11 @@ pub(crate) struct WorldFiles {
 
 impl WorldFiles {
     /// Makes the certificates and the configuration.
-    pub(crate) fn write(dir: &Path, log: &Path, routes: &[RouteInfo]) -> Result<Self, LabError> {
-        let certificates = certificates::make(&cc_ci::certificate_names())?;
+    pub(crate) fn write(dir: &Path, log: &Path, scene: &Scene, nodes: u64) -> Result<Self, LabError> {
+        let certificates = certificates::make(&scene.certificate_names())?;
         let (ca, config) = (dir.join("ca.pem"), dir.join("pvcheck.toml"));
         fs::write(&ca, &certificates.ca).map_err(LabError::io("write", &ca))?;
-        let text = config::render(&ca, log, routes).map_err(|error| LabError::Io {
+        let text = config::render(scene, nodes, &ca, log).map_err(|error| LabError::Io {
             action: "write",
             path: config.clone(),
             source: std::io::Error::other(error),
@@ -43,37 +45,38 @@ impl WorldFiles {
     }
 }
 
-/// Starts world `cc-ci` on the first engine and waits until every task runs and every route answers.
+/// Starts a world, the engine of the first node being asked for it, and waits until every task runs and every route
+/// answers on every node.
 pub(crate) fn start_world(
     context: Context<'_>,
     api: &Api,
     node: &str,
     namespace: &str,
     files: &WorldFiles,
-    routes: &[RouteInfo],
+    scene: &Scene,
 ) -> Result<(), LabError> {
     context.report("making networks, secret and configs");
-    for network in cc_ci::networks() {
+    for network in scene.networks() {
         api.create("/networks/create", &network)?;
     }
     // Before the services: the router's specification refers to the ids of its secret and configs.
-    let router = router_files(api, &files.certificates)?;
+    let router = router_files(api, scene, &files.certificates)?;
     context.check()?;
-    context.report(format!("starting {} services", cc_ci::SERVICES.len()));
-    side_by_side(&cc_ci::SERVICES, |service: &Service| {
-        api.create("/services/create", &service.spec(node, &router)).map(drop)
+    context.report(format!("starting {} services", scene.services.len()));
+    side_by_side(scene.services, |service: &Service| {
+        api.create("/services/create", &service.spec(scene, node, &router)).map(drop)
     })?;
     // Routes only after tasks: until its task runs, a route answers with an error status.
-    wait_tasks(context, api, cc_ci::SERVICES.len())?;
+    wait_tasks(context, api, scene.services.len())?;
     context.report("tasks run; asking the routes");
-    wait_routes(context, namespace, &files.certificates.ca, routes)
+    wait_routes(context, namespace, &files.certificates.ca, &scene.routes())
 }
 
-fn router_files(api: &Api, certificates: &Certificates) -> Result<RouterFiles, LabError> {
+fn router_files(api: &Api, scene: &Scene, certificates: &Certificates) -> Result<RouterFiles, LabError> {
     let make = |path: &str, short: &str, text: &str| {
         let body = json!({
-            "Name": cc_ci::router_file_name(short),
-            "Labels": cc_ci::router_labels(),
+            "Name": router::file_name(scene, short),
+            "Labels": stack_label(scene.router_stack()),
             "Data": base64(text.as_bytes()),
         });
         api.create(path, &body)
@@ -81,7 +84,7 @@ fn router_files(api: &Api, certificates: &Certificates) -> Result<RouterFiles, L
     Ok(RouterFiles {
         key: make("/secrets/create", "key", &certificates.leaf_key)?,
         certificate: make("/configs/create", "certificate", &certificates.leaf)?,
-        caddyfile: make("/configs/create", "caddyfile", &cc_ci::caddyfile())?,
+        settings: make("/configs/create", "settings", &router::settings(scene))?,
     })
 }
 
@@ -111,13 +114,17 @@ fn wait_routes(
 ) -> Result<(), LabError> {
     let prober = Prober::new(ca)?;
     in_namespace(namespace, || {
-        for route in routes {
-            context.wait(&format!("{} answers {:?}", route.url, route.expected), LIMIT, || {
-                match prober.status(route) {
-                    Ok(status) if route.expected.contains(&status) => Ok(()),
-                    Ok(status) => Err(Wait::NotYet(format!("it answers {status}"))),
-                    Err(error) => Err(Wait::NotYet(error.to_string())),
-                }
+        // Each router by itself.
+        let alone = |route: &RouteInfo| {
+            let one = |address: &String| RouteInfo { addresses: vec![address.clone()], ..route.clone() };
+            route.addresses.iter().map(one).collect::<Vec<_>>()
+        };
+        for route in routes.iter().flat_map(alone) {
+            let what = format!("{} at {:?} answers {:?}", route.url, route.addresses, route.expected);
+            context.wait(&what, LIMIT, || match prober.status(&route) {
+                Ok(status) if route.expected.contains(&status) => Ok(()),
+                Ok(status) => Err(Wait::NotYet(format!("it answers {status}"))),
+                Err(error) => Err(Wait::NotYet(error.to_string())),
             })?;
         }
         Ok(())

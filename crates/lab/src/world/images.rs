@@ -1,4 +1,4 @@
-//! The two images of a lab, as tar files in the cache. No registry is asked.
+//! The images of a lab, as tar files in the cache. No registry is asked.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -11,14 +11,18 @@ use std::time::Duration;
 use crate::LabError;
 use crate::engine::process::run;
 use crate::engine::tools::{Cache, Tools, ldd};
+use crate::engine::traefik::Traefik;
 use crate::progress::Context;
 
 /// The image of every service but the router: busybox with all its applets, and `/bin/serve`, which answers
 /// HTTP on port 80.
 pub const BUSYBOX_IMAGE: &str = "pvcheck-lab/busybox:1";
 
-/// The image of the world's router.
+/// The image of a world's router.
 pub(crate) const CADDY_IMAGE: &str = "pvcheck-lab/caddy:1";
+
+/// The image of the other one.
+pub(crate) const TRAEFIK_IMAGE: &str = "pvcheck-lab/traefik:1";
 
 /// Path in [`BUSYBOX_IMAGE`]: `serve [STATUS [SECONDS]]` answers `/` on port 80 with STATUS (200, 303 or 404),
 /// and after SIGTERM stays for SECONDS (default 0, which is at once).
@@ -49,6 +53,8 @@ printf 'Content-Type: text/plain\r\n\r\n%s from %s\n' "$STATUS" "$(hostname)"
 pub(crate) struct Images {
     pub(crate) busybox: PathBuf,
     pub(crate) caddy: PathBuf,
+    /// Only where it was asked for.
+    pub(crate) traefik: Option<PathBuf>,
 }
 
 /// The images, made from the programs unless the cache has them.
@@ -62,7 +68,24 @@ pub(crate) fn make(context: Context<'_>, tools: &Tools) -> Result<Images, LabErr
         caddy_root(context, tools, &root)?;
         pack(context, &root, &dir.join("caddy.tar"))
     })?;
-    Ok(Images { busybox: dir.join("busybox.tar"), caddy: dir.join("caddy.tar") })
+    Ok(Images { busybox: dir.join("busybox.tar"), caddy: dir.join("caddy.tar"), traefik: None })
+}
+
+/// The image of this Traefik, made unless the cache has it.
+pub(crate) fn make_traefik(
+    context: Context<'_>,
+    tools: &Tools,
+    traefik: &Traefik,
+) -> Result<PathBuf, LabError> {
+    let name = format!("image-traefik-{}", traefik.version);
+    let dir = Cache::open(context)?.entry(&name, |dir| {
+        let root = dir.join("traefik");
+        base_root(tools, &root)?;
+        // Static, so that it is all there is to copy.
+        copy(&traefik.program, &root.join("usr/bin/traefik"))?;
+        pack(context, &root, &dir.join("traefik.tar"))
+    })?;
+    Ok(dir.join("traefik.tar"))
 }
 
 /// Another busybox, Caddy or script gives another entry of the cache.

@@ -46,9 +46,8 @@ impl Prober {
     /// The status of one GET, or why there is none. The certificate is verified.
     pub(crate) fn status(&self, route: &RouteInfo) -> io::Result<u16> {
         let (host, path) = split_url(&route.url).ok_or_else(|| io::Error::other("no https URL"))?;
-        let address: SocketAddr = route.address.parse().map_err(io::Error::other)?;
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let tcp = TcpStream::connect_timeout(&address, SILENCE)?;
+        let tcp = connect(&route.addresses)?;
         tcp.set_read_timeout(Some(SILENCE))?;
         tcp.set_write_timeout(Some(SILENCE))?;
         let tls = ClientConnection::new(self.config.clone(), name).map_err(io::Error::other)?;
@@ -62,6 +61,19 @@ impl Prober {
         stream.read_exact(&mut head)?;
         status_of(&head).ok_or_else(|| io::Error::other("the answer is not HTTP"))
     }
+}
+
+/// A connection to the first address that takes one.
+fn connect(addresses: &[String]) -> io::Result<TcpStream> {
+    let mut refused = io::Error::other("the route has no address");
+    for address in addresses {
+        let address: SocketAddr = address.parse().map_err(io::Error::other)?;
+        match TcpStream::connect_timeout(&address, SILENCE) {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// Host and path of `https://HOST/PATH`.
@@ -122,7 +134,7 @@ mod tests {
         RouteInfo {
             name: "r".into(),
             url: url.into(),
-            address: address.to_string(),
+            addresses: vec![address.to_string()],
             expected: vec![200],
             service: "s".into(),
         }
@@ -174,7 +186,7 @@ mod tests {
         assert!(prober.status(&route("http://a.test/", closed)).is_err(), "not https");
         assert!(prober.status(&route("https://a test/", closed)).is_err(), "not a host name");
         let mut unparsable = route("https://a.test/", closed);
-        unparsable.address = "a.test".into();
+        unparsable.addresses = vec!["a.test".into()];
         assert!(prober.status(&unparsable).is_err(), "no port");
         assert!(prober.status(&route("https://a.test/", closed)).is_err(), "nothing listens");
     }

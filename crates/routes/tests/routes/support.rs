@@ -139,7 +139,7 @@ impl Leaf {
 pub(crate) fn spec(scheme: &str, path: &str, server: SocketAddr) -> RouteSpec {
     let url = RouteUrl::parse(&format!("{scheme}://{HOST}{path}")).unwrap();
     let mut spec = RouteSpec::new("route", url);
-    spec.address = Some(server);
+    spec.address = server.into();
     spec.deadline = Duration::from_secs(20);
     spec
 }

@@ -64,3 +64,50 @@ async fn a_route_that_stalls_does_not_slow_the_others_and_the_watch_ends() {
     assert!(probes("good") > 5, "{} probes", probes("good"));
     assert_eq!(summary.verdict(), Verdict::Fail);
 }
+
+/// An address that refuses every connection.
+async fn closed() -> std::net::SocketAddr {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn of_several_addresses_one_that_takes_the_connection_is_enough_and_each_is_asked_first_in_turn() {
+    let (good, other) = (http(None, |_| status(200)).await, http(None, |_| status(404)).await);
+    let gone = closed().await;
+    let plan = WatchPlan { interval: Duration::from_millis(1), duration: Duration::from_mins(1) };
+    let prober = Ca::new("CA").prober();
+    let seen = |addresses: Vec<std::net::SocketAddr>| {
+        let spec = RouteSpec { address: addresses.into_iter().collect(), ..spec("http", "/", gone) };
+        let facts = prober.watch(&[spec], plan).take(3);
+        async move {
+            let mut recorder = Recorder::new();
+            let facts: Vec<_> = facts.collect().await;
+            let verdicts: Vec<_> = facts.iter().map(|fact| recorder.record(fact).verdict).collect();
+            (facts, verdicts, recorder.summary().routes.remove(0))
+        }
+    };
+    let (facts, verdicts, route) = seen(vec![good, gone]).await;
+    assert_eq!(verdicts, [Verdict::Pass; 3]);
+    assert_eq!(
+        facts.iter().map(|fact| fact.refused.clone()).collect::<Vec<_>>(),
+        [vec![], vec![gone], vec![]]
+    );
+    assert!(facts.iter().all(|fact| fact.address == Some(good) && fact.pinned), "{facts:?}");
+    assert_eq!((route.passed, route.elsewhere, route.failed), (3, 1, 0));
+
+    // An answer is an answer: the next address is not asked for a better one.
+    let (_, verdicts, route) = seen(vec![good, other]).await;
+    assert_eq!(verdicts, [Verdict::Pass, Verdict::Fail, Verdict::Pass]);
+    assert_eq!((route.elsewhere, route.failed), (0, 1));
+
+    // A router that stops: it accepts, and ends the connection.
+    let stopping = raw(|tcp| async move { drop(tcp) }).await;
+    let (facts, verdicts, route) = seen(vec![good, stopping]).await;
+    assert_eq!(verdicts, [Verdict::Pass; 3], "{facts:?}");
+    assert_eq!((facts[1].refused.as_slice(), route.elsewhere), (&[stopping][..], 1));
+
+    let (facts, verdicts, _) = seen(vec![gone, closed().await]).await;
+    assert_eq!(verdicts, [Verdict::Fail; 3], "{facts:?}");
+    let said = facts[0].failure.as_ref().unwrap().text.matches("refused").count();
+    assert_eq!(said, 2, "{facts:?}");
+}

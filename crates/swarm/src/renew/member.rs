@@ -24,7 +24,7 @@ pub struct Member {
     /// Where it names the network for a router.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<Pin>,
-    /// True iff it publishes a port: a router is the last to leave a network and the first to join one.
+    /// True iff it publishes a port.
     pub publishes: bool,
     /// True iff a port is a node's own, so that a task of it cannot start before the old one on that node has ended.
     pub host_ports: bool,
@@ -41,6 +41,11 @@ pub struct Member {
 }
 
 impl Member {
+    /// True iff it is taken for a router: what publishes a port, or has an option that names the network.
+    pub fn is_router(&self) -> bool {
+        self.publishes || self.pins.iter().any(Pin::is_option)
+    }
+
     /// The service, if it is on the network.
     pub(super) fn of(
         snapshot: &Snapshot,

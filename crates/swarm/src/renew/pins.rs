@@ -48,6 +48,11 @@ pub enum Pin {
 }
 
 impl Pin {
+    /// True iff it is an option of the router, which names the network of every backend without a label of its own.
+    pub(super) fn is_option(&self) -> bool {
+        matches!(self, Self::Argument { .. } | Self::Variable { .. })
+    }
+
     /// The place, for people: never a value.
     pub fn place(&self) -> &str {
         match self {
@@ -95,7 +100,12 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The spec with `from` written as `to` in these places; in one that names something else nothing is changed.
-pub(super) fn repinned(mut spec: Value, pins: &[Pin], from: &str, to: &str) -> Value {
+pub(super) fn repinned<'a>(
+    mut spec: Value,
+    pins: impl IntoIterator<Item = &'a Pin>,
+    from: &str,
+    to: &str,
+) -> Value {
     for pin in pins {
         match pin {
             Pin::Label { key } => rewrite(spec.pointer_mut("/Labels"), key, from, to),

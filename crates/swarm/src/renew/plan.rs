@@ -198,7 +198,7 @@ pub fn plan_renewal(facts: &RenewalFacts, request: &RenewalRequest, busy: &[Stri
         members,
         request: request.clone(),
     };
-    plan.members.sort_by_key(|m| !m.publishes);
+    plan.members.sort_by_key(|m| !m.is_router());
     for strategy in
         RenewalStrategy::ALL.into_iter().filter(|s| request.strategy.is_none_or(|only| only == *s))
     {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::member::Member;
+use super::pins::Pin;
 use super::strategy::RenewalStrategy;
 
 /// Services that are updated at the same time, at most. A router is updated alone.
@@ -53,9 +54,19 @@ impl Stage {
         }
     }
 
-    /// True iff routers find a service of this stage on the holding network.
-    pub(super) fn is_held(self) -> bool {
-        matches!(self, Self::Holding | Self::HoldingAndNew)
+    /// True iff this place of a spec names the holding network on this stage.
+    ///
+    /// A label is the service's own: it names a network that all of its tasks are on, those of before and those of after the
+    /// update, so it changes when the service leaves a network. A router's option is for all its backends: it changes when
+    /// the router joins, since by then each of them is on both networks, and before the first of them leaves. Of a backend
+    /// that is not on the network that is named Traefik takes any other, such as one that it is not on itself.
+    pub(super) fn is_held(self, pin: &Pin) -> bool {
+        match self {
+            Self::Holding => true,
+            Self::OldAndHolding => pin.is_option(),
+            Self::HoldingAndNew => !pin.is_option(),
+            Self::Old | Self::Off | Self::New => false,
+        }
     }
 }
 
@@ -152,9 +163,9 @@ fn name(place: Place) -> &'static str {
 /// All steps, in their order.
 pub(super) fn steps(strategy: RenewalStrategy, members: &[Member]) -> Vec<RenewalStep> {
     let all = |to: Stage| {
-        // A router is on a network before its backends join it, and still there when they have left.
-        let routers_first = matches!(to, Stage::OldAndHolding | Stage::HoldingAndNew)
-            || (to == Stage::New && strategy == RenewalStrategy::Recreate);
+        // A router is still on a network when its backends have left it, and there before they are on it alone. By `bridge`
+        // it also joins after them: see `Stage::is_held`.
+        let routers_first = to == Stage::New && strategy == RenewalStrategy::Recreate;
         let mut batches = batches(members);
         if !routers_first {
             batches.reverse();
@@ -184,10 +195,10 @@ pub(super) fn steps(strategy: RenewalStrategy, members: &[Member]) -> Vec<Renewa
     steps
 }
 
-/// The services in the order in which they join: what publishes a port one by one, then all others.
+/// The services, routers first: each of them by itself, then all others.
 pub(super) fn batches(members: &[Member]) -> Vec<Vec<String>> {
-    let routers = members.iter().filter(|m| m.publishes).map(|m| vec![m.name.clone()]);
-    let others: Vec<String> = members.iter().filter(|m| !m.publishes).map(|m| m.name.clone()).collect();
+    let routers = members.iter().filter(|m| m.is_router()).map(|m| vec![m.name.clone()]);
+    let others: Vec<String> = members.iter().filter(|m| !m.is_router()).map(|m| m.name.clone()).collect();
     routers.chain(others.chunks(AT_ONCE).map(<[String]>::to_vec)).collect()
 }
 
@@ -247,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_router_is_the_first_to_join_and_the_last_to_leave() {
+    fn a_router_follows_its_backends_unless_they_would_be_there_without_it() {
         let members = [member("app", false), member("router", true), member("db", false)];
         let moves = |strategy| -> Vec<(Stage, String)> {
             let steps = steps(strategy, &members);
@@ -260,15 +271,11 @@ mod tests {
                 .collect()
         };
         let (router, others) = ("router".to_owned(), "app+db".to_owned());
-        let bridge: Vec<(Stage, String)> = [
-            (Stage::OldAndHolding, [&router, &others]),
-            (Stage::Holding, [&others, &router]),
-            (Stage::HoldingAndNew, [&router, &others]),
-            (Stage::New, [&others, &router]),
-        ]
-        .into_iter()
-        .flat_map(|(stage, both)| both.map(|name| (stage, name.clone())))
-        .collect();
+        let bridge: Vec<(Stage, String)> =
+            [Stage::OldAndHolding, Stage::Holding, Stage::HoldingAndNew, Stage::New]
+                .into_iter()
+                .flat_map(|stage| [&others, &router].map(|name| (stage, name.clone())))
+                .collect();
         assert_eq!(moves(RenewalStrategy::Bridge), bridge);
         let recreate = [
             (Stage::Off, others.clone()),
@@ -277,6 +284,27 @@ mod tests {
             (Stage::New, others),
         ];
         assert_eq!(moves(RenewalStrategy::Recreate), recreate);
+    }
+
+    #[test]
+    fn what_names_the_network_for_its_backends_is_a_router_without_a_port_too() {
+        let option = Pin::Argument { list: "Args".into(), flag: "--providers.swarm.network".into() };
+        let behind = Member { pins: vec![option], ..member("behind-a-tunnel", false) };
+        let label = Pin::Label { key: "traefik.swarm.network".into() };
+        let app = Member { pins: vec![label], ..member("app", false) };
+        assert_eq!(batches(&[app, behind]), [["behind-a-tunnel"], ["app"]]);
+    }
+
+    #[test]
+    fn an_option_changes_where_its_router_joins_and_a_label_where_its_service_leaves() {
+        let option = Pin::Variable { key: "CADDY_INGRESS_NETWORKS".into() };
+        let label = Pin::Label { key: "caddy_ingress_network".into() };
+        let held = |pin: &Pin| {
+            [Stage::Old, Stage::OldAndHolding, Stage::Holding, Stage::HoldingAndNew, Stage::New]
+                .map(|stage| stage.is_held(pin))
+        };
+        assert_eq!(held(&option), [false, true, true, false, false]);
+        assert_eq!(held(&label), [false, false, true, true, false]);
     }
 
     #[test]

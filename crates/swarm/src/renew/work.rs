@@ -489,9 +489,9 @@ impl Work<'_> {
                 Ordering::Greater => return Ok(false),
             }
             let (holding, name) = (record.holding.0.as_str(), record.network.as_str());
-            let (from, pinned) = if to.is_held() { (name, holding) } else { (holding, name) };
             let moved = with_attachments(spec, staged(&member.networks, &record.old, &on));
-            let moved = repinned(moved, &member.pins, from, pinned);
+            let (held, not): (Vec<_>, Vec<_>) = member.pins.iter().partition(|pin| to.is_held(pin));
+            let moved = repinned(repinned(moved, held, name, holding), not, holding, name);
             // The version was read before: whoever takes over after this look makes this update one of an old version, or
             // finds it done.
             self.journal.still_ours().await?;

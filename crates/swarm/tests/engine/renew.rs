@@ -8,6 +8,7 @@ use pvcheck_swarm::{
     RenewalProof, RenewalStrategy, RunId, SavedRenewal, renew, resume_renewal, roll_back_renewal, silent,
     unfinished_renewal,
 };
+use serde_json::Value;
 
 use crate::renewals::{killed_at, options, planned, settings, specs, subnet};
 use crate::support::{PATIENCE, cc_ci, connect, leak, objects, permit, start, truth, writes};

@@ -25,7 +25,13 @@ fn title(plan: &RenewalPlan) -> String {
 fn traits(member: &Member) -> Vec<String> {
     let mut words = vec![many(member.running, "task")];
     if member.host_ports {
-        words.push("host ports, so each change restarts it".to_owned());
+        words.push(match (member.running, member.surge) {
+            (..=1, _) => "host ports, so each change restarts it".to_owned(),
+            (_, ..=1) => "host ports, so each change restarts it, node by node".to_owned(),
+            (_, at_once) => format!(
+                "host ports, so each change restarts it, {at_once} nodes at once: set its update parallelism to 1, else none may be left to take a request"
+            ),
+        });
     } else if member.publishes {
         words.push("published ports".to_owned());
     }
