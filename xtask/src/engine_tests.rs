@@ -27,6 +27,7 @@ const LONGEST: &[&str] = &[
     "subnets",
     "reclaim",
     "renew",
+    "renewed_whole",
     "pvcheck",
     "world",
     "killed",

@@ -16,23 +16,27 @@ use serde_json::Value;
 
 use crate::support::{PATIENCE, cc_ci, connect, leak, list, objects, permit, start, truth, writes};
 
-const BOTH: [RenewalStrategy; 2] = RenewalStrategy::ALL;
+pub(crate) const BOTH: [RenewalStrategy; 2] = RenewalStrategy::ALL;
 
-fn subnet(text: &str) -> Subnet {
+pub(crate) fn subnet(text: &str) -> Subnet {
     Subnet::parse(text).expect("a subnet")
 }
 
-fn request(strategy: RenewalStrategy) -> RenewalRequest {
+pub(crate) fn request(strategy: RenewalStrategy) -> RenewalRequest {
     RenewalRequest {
         network: "proxy".into(),
         to: NewSubnet::Subnet(subnet("10.10.0.0/16")),
         range: None,
         strategy: Some(strategy),
         rerun_jobs: false,
+        readdress: false,
     }
 }
 
-fn options<'a>(state: &Path, hook: &'a (dyn Fn(RenewalPoint) + Send + Sync)) -> RenewalOptions<'a> {
+pub(crate) fn options<'a>(
+    state: &Path,
+    hook: &'a (dyn Fn(RenewalPoint) + Send + Sync),
+) -> RenewalOptions<'a> {
     RenewalOptions {
         holder: "a test".into(),
         break_lock: None,
@@ -44,7 +48,7 @@ fn options<'a>(state: &Path, hook: &'a (dyn Fn(RenewalPoint) + Send + Sync)) -> 
     }
 }
 
-async fn facts(engine: &Engine) -> RenewalFacts {
+pub(crate) async fn facts(engine: &Engine) -> RenewalFacts {
     let snapshot = engine.snapshot().await.expect("a snapshot");
     let counts = pvcheck_swarm::read_counts(engine, &snapshot).await;
     let saved = SavedSnapshot { snapshot, host: None, host_unknown: Some("a model has none".into()), counts };
@@ -52,12 +56,16 @@ async fn facts(engine: &Engine) -> RenewalFacts {
     RenewalFacts::read(engine, saved, &proxy).await.expect("the facts")
 }
 
-async fn planned(engine: &Engine, strategy: RenewalStrategy) -> RenewalPlan {
-    plan_renewal(&facts(engine).await, &request(strategy), &[])
+pub(crate) async fn planned(engine: &Engine, strategy: RenewalStrategy) -> RenewalPlan {
+    planned_for(engine, &request(strategy)).await
+}
+
+pub(crate) async fn planned_for(engine: &Engine, request: &RenewalRequest) -> RenewalPlan {
+    plan_renewal(&facts(engine).await, request, &[])
 }
 
 /// The specs of all services, with the id of `proxy` written as a word.
-fn specs(sim: &Sim) -> BTreeMap<String, Value> {
+pub(crate) fn specs(sim: &Sim) -> BTreeMap<String, Value> {
     sim.with_model(|model| {
         let proxy = list(model, "networks").into_iter().find(|n| n["Name"] == "proxy");
         let id = proxy.map(|n| n["Id"].as_str().unwrap_or_default().to_owned()).unwrap_or_default();
@@ -73,7 +81,7 @@ fn specs(sim: &Sim) -> BTreeMap<String, Value> {
 }
 
 /// What `proxy` is but for its id and its age.
-fn settings(sim: &Sim) -> Value {
+pub(crate) fn settings(sim: &Sim) -> Value {
     sim.with_model(|model| {
         let mut proxy =
             list(model, "networks").into_iter().find(|n| n["Name"] == "proxy").expect("it is there");
@@ -141,8 +149,8 @@ async fn a_plan_only_reads() {
 }
 
 /// Every point of a renewal at which a process can be killed.
-async fn points(strategy: RenewalStrategy) -> Vec<RenewalPoint> {
-    let sim = start(world());
+pub(crate) async fn points(model: Model, strategy: RenewalStrategy) -> Vec<RenewalPoint> {
+    let sim = start(model);
     let engine = connect(&sim).await;
     let (state, run) = (tempfile::tempdir().expect("a folder"), RunId::unique());
     let seen = Mutex::new(Vec::new());
@@ -154,7 +162,7 @@ async fn points(strategy: RenewalStrategy) -> Vec<RenewalPoint> {
 }
 
 /// Runs a renewal up to a point, where its process ends.
-async fn killed_at(sim: &Sim, strategy: RenewalStrategy, at: &RenewalPoint) {
+pub(crate) async fn killed_at(sim: &Sim, strategy: RenewalStrategy, at: &RenewalPoint) {
     let engine = connect(sim).await;
     let plan = planned(&engine, strategy).await;
     let (reached, waits) = tokio::sync::oneshot::channel();
@@ -181,7 +189,8 @@ async fn killed_at_any_point_it_is_finished_or_undone_by_another_process() {
     // Every point of every step, or each step once.
     let long = std::env::var_os("PVCHECK_LONG").is_some_and(|value| value != "0");
     for strategy in BOTH {
-        for (n, at) in points(strategy).await.iter().enumerate().filter(|(n, _)| long || n % 7 == 1) {
+        for (n, at) in points(world(), strategy).await.iter().enumerate().filter(|(n, _)| long || n % 7 == 1)
+        {
             let back = n % 2 == 0;
             let sim = start(world());
             let (before, network) = (specs(&sim), settings(&sim));
