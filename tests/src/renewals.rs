@@ -1,12 +1,13 @@
-//! What the tests of renewals share.
+//! Networks that are renewed, and what is compared before and afterwards.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::Path;
 
 use pvcheck_lab::Lab;
 use serde_json::Value;
 
-use crate::{docker, docker_json};
+use crate::{docker, docker_json, pvcheck, text};
 
 /// A line on stdout, which is where a round says what it measured.
 pub fn say(line: &str) {
@@ -43,16 +44,31 @@ pub fn table(done: &Value) -> String {
     lines.join("\n")
 }
 
-/// The specs of all services, as the docker client prints them, with the id of `proxy` written as a word.
+/// `pvcheck resize NETWORK`, and its JSON.
 ///
 /// # Errors
-/// If the client fails, or prints no JSON.
-pub fn specs(lab: &Lab) -> Result<BTreeMap<String, Value>, Box<dyn std::error::Error>> {
-    let id = docker(lab, &["network", "inspect", "-f", "{{.Id}}", "proxy"])?;
+/// If it does not end with 0; with what it said.
+pub fn resize(
+    lab: &Lab,
+    network: &str,
+    state: &Path,
+    words: &[&str],
+) -> Result<Value, Box<dyn std::error::Error>> {
+    let mut command = lab.command(pvcheck()?);
+    command.args(["resize", network, "-o", "json", "--quiet", "--state"]).arg(state).args(words);
+    Ok(serde_json::from_str(&text(&mut command)?)?)
+}
+
+/// The specs of all services, as the docker client prints them, with the id of the network written as a word.
+///
+/// # Errors
+/// If the docker client fails.
+pub fn specs(lab: &Lab, network: &str) -> Result<BTreeMap<String, Value>, Box<dyn std::error::Error>> {
+    let id = docker(lab, &["network", "inspect", "-f", "{{.Id}}", network])?;
     let services = docker(lab, &["service", "ls", "-q"])?;
     let words: Vec<&str> = ["service", "inspect"].into_iter().chain(services.lines()).collect();
     let listed = docker_json(lab, &words)?;
-    let neutral = |spec: &Value| serde_json::from_str::<Value>(&spec.to_string().replace(&id, "PROXY"));
+    let neutral = |spec: &Value| serde_json::from_str::<Value>(&spec.to_string().replace(&id, "NETWORK"));
     let mut found = BTreeMap::new();
     for service in listed.iter().filter_map(Value::as_array).flatten() {
         let spec = &service["Spec"];

@@ -33,12 +33,12 @@ fn config(lab: &Lab) -> Answer<PathBuf> {
 /// configuration are asked.
 fn resize(lab: &Lab, config: &Path, words: &[&str]) -> Answer<Value> {
     let state = tempfile::tempdir()?;
-    let before = specs(lab)?;
+    let before = specs(lab, "proxy")?;
     let mut command = lab.command(pvcheck()?);
     command.args(["resize", "proxy", "-o", "json", "--quiet", "--state"]).arg(state.path());
     let done: Value = serde_json::from_str(&text(command.arg("--config").arg(config).args(words))?)?;
     assert_eq!(done["changed"], serde_json::json!([]), "{done:#}");
-    assert_eq!(specs(lab)?, before);
+    assert_eq!(specs(lab, "proxy")?, before);
     Ok(done)
 }
 

@@ -11,7 +11,7 @@ use pvcheck_swarm::{
     Engine, NewSubnet, Operation, Permit, RenewalFacts, RenewalOptions, RenewalPoint, RenewalRequest,
     RenewalStrategy, RunId, plan_renewal, renew, silent,
 };
-use pvcheck_tests::renewals::{say, specs, summary};
+use pvcheck_tests::renewals::{resize, say, specs, summary};
 use pvcheck_tests::stacks::{STOPS_AT_ONCE, STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
 use pvcheck_tests::{Outcome, docker, docker_json, host, lab_of, long, pvcheck, text};
 use serde_json::Value;
@@ -43,11 +43,11 @@ fn by_both(test: &str, suite: Suite) -> Outcome {
 
     let state = tempfile::tempdir()?;
     for (strategy, to, back) in [("bridge", WIDER, "10.10.0.0/24"), ("recreate", WIDER, "")] {
-        let before = specs(&lab)?;
-        let done = resize(&lab, state.path(), &["--to", to, "--strategy", strategy, "--apply"])?;
+        let before = specs(&lab, "proxy")?;
+        let done = resize(&lab, "proxy", state.path(), &["--to", to, "--strategy", strategy, "--apply"])?;
         say(&format!("{test}: {strategy}, {leaks} leaked before: {}", summary(&done)));
         assert_eq!(done["changed"], serde_json::json!([]), "{done:#}");
-        assert_eq!(specs(&lab)?, before, "{strategy}");
+        assert_eq!(specs(&lab, "proxy")?, before, "{strategy}");
         assert_eq!(leaked(&lab)?, 0, "{strategy}");
         let network = docker_json(&lab, &["network", "inspect", "proxy"])?;
         assert_eq!(network[0][0]["IPAM"]["Config"][0]["Subnet"], to, "{network:?}");
@@ -58,9 +58,10 @@ fn by_both(test: &str, suite: Suite) -> Outcome {
         assert_eq!(ours, "", "the holding network is gone");
         assert_eq!(docker(&lab, &["config", "ls", "-q", "--filter", "label=org.pvcheck.run"])?, "");
         if !back.is_empty() {
-            let done = resize(&lab, state.path(), &["--to", back, "--strategy", "recreate", "--apply"])?;
+            let done =
+                resize(&lab, "proxy", state.path(), &["--to", back, "--strategy", "recreate", "--apply"])?;
             say(&format!("{test}: and back: {}", summary(&done)));
-            assert_eq!(specs(&lab)?, before);
+            assert_eq!(specs(&lab, "proxy")?, before);
         }
     }
     lab.down()?;
@@ -125,7 +126,7 @@ impl Rig {
         ] {
             docker(&lab, &[&create[..], rest, &app].concat())?;
         }
-        let specs = specs(&lab)?;
+        let specs = specs(&lab, "proxy")?;
         Ok(Some(Self { lab, specs, subnet: SUBNETS[0] }))
     }
 
@@ -157,7 +158,7 @@ impl Rig {
         };
         let network = docker_json(&self.lab, &["network", "inspect", "proxy"])?;
         assert_eq!(network[0][0]["IPAM"]["Config"][0]["Subnet"], wanted, "{network:?}");
-        for (name, spec) in &specs(&self.lab)? {
+        for (name, spec) in &specs(&self.lab, "proxy")? {
             assert_eq!(Some(spec), self.specs.get(name), "{how}: {found}");
         }
         let runs = docker(&self.lab, &["service", "ls", "--format", "{{.Name}} {{.Replicas}}"])?;
@@ -295,6 +296,7 @@ fn ends_at_a_point() -> Outcome {
             range: None,
             strategy,
             rerun_jobs: false,
+            readdress: false,
         };
         let mut plan = plan_renewal(&facts, &request, &[]);
         plan.ignore_lock();
@@ -321,13 +323,6 @@ fn leak(lab: &Lab, leaks: usize) -> Outcome {
     stack_rm(lab, &stacks)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async { until_gone(&Engine::connect(&host(lab)).await?, &stacks).await })
-}
-
-/// `pvcheck resize proxy`, which has to end with 0.
-fn resize(lab: &Lab, state: &Path, words: &[&str]) -> Result<Value, Box<dyn std::error::Error>> {
-    let mut command = lab.command(pvcheck()?);
-    command.args(["resize", "proxy", "-o", "json", "--quiet", "--state"]).arg(state).args(words);
-    Ok(serde_json::from_str(&text(&mut command)?)?)
 }
 
 fn leaked(lab: &Lab) -> Result<u64, Box<dyn std::error::Error>> {

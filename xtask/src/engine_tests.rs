@@ -28,6 +28,7 @@ const LONGEST: &[&str] = &[
     "reclaim",
     "renew",
     "availability",
+    "renewed_whole",
     "pvcheck",
     "world",
     "killed",

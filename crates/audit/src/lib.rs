@@ -41,11 +41,11 @@ pub use note::Note;
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
-    AllocatorCounts, ConfigId, CountsUnknown, EndpointMode, EngineFacts, EngineKind, HostAddress, HostFacts,
-    HostRoute, JobMode, Lookup, Network, NetworkId, NoSuchNetwork, Node, NodeAvailability, NodeId, NodeState,
-    ProbeOutcome, Probes, RouteKind, RouteOrigin, Runtime, SavedSnapshot, SavedSnapshotError, SecretId,
-    Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateState,
-    UpdateStatus, Vip, counts_refused, speaks_counts,
+    AllocatorCounts, ConfigId, ContainerId, CountsUnknown, EndpointMode, EngineFacts, EngineKind,
+    HostAddress, HostFacts, HostRoute, JobMode, Lookup, Network, NetworkId, NoSuchNetwork, Node,
+    NodeAvailability, NodeId, NodeState, ProbeOutcome, Probes, RouteKind, RouteOrigin, Runtime,
+    SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId,
+    TaskState, UpdateOrder, UpdateState, UpdateStatus, Vip, counts_refused, speaks_counts,
 };
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};

@@ -329,13 +329,16 @@ impl Ends for RenewalError {
         match self {
             Self::Call(call) => call.code(),
             Self::Lock(lock) => lock.code(),
-            Self::Begun | Self::Refused { .. } => REFUSED,
+            Self::Begun | Self::OtherNode { .. } | Self::Refused { .. } => REFUSED,
             Self::State { .. } | Self::TooLarge { .. } => USAGE,
-            Self::Changed { .. }
+            Self::AddressTaken { .. }
+            | Self::Changed { .. }
             | Self::Foreign { .. }
             | Self::Held(_)
             | Self::Lost
             | Self::NoSubnet { .. }
+            | Self::NodeDown { .. }
+            | Self::NotConnected { .. }
             | Self::NotDrained { .. }
             | Self::NotSettled { .. }
             | Self::NothingUnderWay

@@ -56,12 +56,7 @@ impl Session {
     /// Reads a snapshot of the Swarm and of the host. The embedded engine is on no host, so this machine's addresses and
     /// routes are left out.
     pub(crate) async fn snapshot_with_host(&self) -> Result<SavedSnapshot, Failure> {
-        if self.embedded.is_none() {
-            return Ok(pvcheck_swarm::read_with_host(&self.engine).await?);
-        }
-        let host_unknown = Some("the embedded engine has no host".to_owned());
-        let (snapshot, counts) = (self.engine.snapshot().await?, AllocatorCounts::default());
-        Ok(SavedSnapshot { snapshot, host: None, host_unknown, counts })
+        Ok(pvcheck_swarm::read_with_host(&self.engine).await?)
     }
 }
 

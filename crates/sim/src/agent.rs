@@ -126,6 +126,10 @@ impl Model {
             return;
         }
         let Some((state, message)) = PATH.get(at + 1) else { return };
+        if *state == TaskState::Running && self.cannot_run(id) {
+            self.end_task(id, TaskState::Failed, "task: non-zero exit (1)");
+            return;
+        }
         self.set_task_state(id, *state, message, "");
         if *state == TaskState::Running {
             self.on_running(id);
@@ -133,6 +137,14 @@ impl Model {
             self.schedule(self.step_time(), Event::Step(id.clone()));
             self.on_progress(id);
         }
+    }
+
+    /// True iff its container exits as it starts, for it lacks an address that it needs.
+    fn cannot_run(&self, id: &TaskId) -> bool {
+        let Some(task) = self.tasks.get(id) else { return false };
+        let service = task.service().and_then(|id| self.services.get(id));
+        let needs = service.and_then(|service| service.spec.needs);
+        needs.is_some_and(|subnet| !task.attachments.iter().any(|place| subnet.contains(place.addr)))
     }
 
     fn wait_for_balancer(&mut self, id: &TaskId) {

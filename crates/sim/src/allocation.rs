@@ -308,7 +308,7 @@ impl Model {
                 return Err(format!("service {service} to which task {id} belongs has pending allocations"));
             }
         }
-        let wants = task.wants.clone();
+        let (wants, asked) = (task.wants.clone(), task.asked);
         for network in &wants {
             if !self.networks.contains_key(network) {
                 return Err(format!("failed to retrieve network {network} while allocating task {id}"));
@@ -317,7 +317,7 @@ impl Model {
                 return Err(format!("network {network} attached to task {id} not allocated yet"));
             }
         }
-        let addrs = self.allocator.allocate_task(&wants).map_err(|(network, error)| {
+        let addrs = self.allocator.allocate_task(&wants, asked).map_err(|(network, error)| {
             format!("failed to allocate network IP for task {id} network {network}: {error}")
         })?;
         let attachments = wants.into_iter().zip(addrs).filter_map(|(network, addr)| {

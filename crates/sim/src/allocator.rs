@@ -175,14 +175,21 @@ impl Allocator {
         errors
     }
 
-    /// `AllocateTask`: one address per network, all or none. Unlike with services its rollback works.
+    /// `AllocateTask`: one address per network, all or none, and this one where it is asked for. Unlike with services its
+    /// rollback works.
     pub(crate) fn allocate_task(
         &mut self,
         wants: &[NetworkId],
+        asked: Option<Ipv4Addr>,
     ) -> Result<Vec<Ipv4Addr>, (NetworkId, AllocError)> {
         let mut taken = Vec::with_capacity(wants.len());
         for network in wants {
-            match self.allocate_address(network) {
+            let got = match asked {
+                Some(address) if self.restore_address(network, address) => Ok(address),
+                Some(_) => Err(AllocError::AddressTaken),
+                None => self.allocate_address(network),
+            };
+            match got {
                 Ok(addr) => taken.push(addr),
                 Err(error) => {
                     for (network, addr) in wants.iter().zip(taken) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::settings::{ANSWER_LABEL, FINISH_LABEL, ROUTER_LABEL, STOP_LABEL};
+use crate::settings::{ANSWER_LABEL, FINISH_LABEL, NEEDS_LABEL, ROUTER_LABEL, STOP_LABEL};
 
 /// Body of a network to create.
 ///
@@ -167,6 +167,19 @@ impl ServiceDraft {
         self.label(FINISH_LABEL, &time.as_millis().to_string())
     }
 
+    /// Containers exit with an error as they start, unless they have an address in this subnet.
+    #[must_use]
+    pub fn needs_subnet(self, subnet: &str) -> Self {
+        self.label(NEEDS_LABEL, subnet)
+    }
+
+    /// What an update does when a new task fails: `pause`, `continue` or `rollback`.
+    #[must_use]
+    pub fn failure_action(mut self, action: &str) -> Self {
+        self.0["UpdateConfig"]["FailureAction"] = json!(action);
+        self
+    }
+
     /// Its containers answer requests with this status instead of 200.
     #[must_use]
     pub fn answers(self, status: u16) -> Self {
@@ -190,7 +203,8 @@ impl ServiceDraft {
     /// New tasks start before old ones stop when the service is updated.
     #[must_use]
     pub fn start_first(mut self) -> Self {
-        self.0["UpdateConfig"] = json!({"Parallelism": 1, "Order": "start-first"});
+        self.0["UpdateConfig"]["Parallelism"] = json!(1);
+        self.0["UpdateConfig"]["Order"] = json!("start-first");
         self
     }
 

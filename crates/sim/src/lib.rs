@@ -15,6 +15,7 @@ mod allocation;
 mod allocator;
 mod api;
 mod balancer;
+mod container_calls;
 mod draft;
 mod engine_log;
 mod event_log;

@@ -10,7 +10,7 @@ use crate::allocator::Allocator;
 use crate::engine_log::EngineLog;
 use crate::event_log::EventLog;
 use crate::id::{IdGen, NetworkId, NodeId, ServiceId, TaskId};
-use crate::object::{Blob, BlobKind, LocalNetwork, Meta, Network, Node, Reaper, Service, Task};
+use crate::object::{Blob, BlobKind, Container, LocalNetwork, Meta, Network, Node, Reaper, Service, Task};
 use crate::settings::Settings;
 use crate::state::Membership;
 
@@ -29,6 +29,8 @@ pub(crate) enum Event {
     Finished(TaskId),
     /// The container has ended after it was asked to stop.
     Stopped(TaskId),
+    /// The updater takes an update back, because this task of it failed.
+    RollBack { service: ServiceId, failed: TaskId },
     /// The reaper deletes a task from the store.
     Reap(TaskId),
     /// The reaper looks at the slots that got a new task.
@@ -85,6 +87,8 @@ pub struct Model {
     /// Live tasks by node and network.
     pub(crate) node_uses: BTreeMap<(NodeId, NetworkId), u64>,
     pub(crate) local_networks: Vec<LocalNetwork>,
+    /// Containers that were started by hand, by id.
+    pub(crate) containers: BTreeMap<String, Container>,
     /// This node's copies of removed networks, kept while a task of this node uses them.
     pub(crate) stale_networks: BTreeMap<NetworkId, Network>,
     pub(crate) allocator: Allocator,
@@ -158,6 +162,7 @@ impl Model {
             reaper: Reaper::default(),
             node_uses: BTreeMap::new(),
             local_networks: Vec::new(),
+            containers: BTreeMap::new(),
             stale_networks: BTreeMap::new(),
             allocator: Allocator::default(),
             last_retry: Duration::ZERO,
@@ -282,6 +287,7 @@ impl Model {
             Event::Step(id) => self.step_task(&id),
             Event::Finished(id) => self.on_finished(&id),
             Event::Stopped(id) => self.on_stopped(&id),
+            Event::RollBack { service, failed } => self.take_back(&service, &failed),
             Event::Reap(id) => self.forget_task(&id),
             Event::TrimHistory => self.trim_history(),
             Event::NodeLost { node, since } => self.on_node_lost(&node, since),

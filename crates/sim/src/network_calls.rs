@@ -1,4 +1,4 @@
-//! Creating and removing networks, and attaching containers by hand.
+//! Creating and removing networks.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use pvcheck_ipam::Subnet;
 use serde_json::{Value, json};
 
-use crate::id::{IdGen, NetworkId, NodeId, TaskId};
+use crate::id::{IdGen, NetworkId};
 use crate::json;
 use crate::model::{Event, Model};
-use crate::object::{LocalNetwork, Network, NetworkRequest, NetworkState, Task, Work, attachment_template};
+use crate::object::{LocalNetwork, Network, NetworkRequest, NetworkState, Task};
 use crate::refusal::Refusal;
 use crate::spec;
 use crate::state::TaskState;
@@ -221,64 +221,6 @@ impl Model {
             }),
             None => Ok(()),
         }
-    }
-
-    /// Attaches a container of a node to an attachable network by hand (`docker run --network`): a task
-    /// without a service, which waits for an address if there is none.
-    ///
-    /// # Errors
-    /// If the network was not created as attachable ([`Refusal::NotAttachable`]), or a name is unknown.
-    pub fn attach_container(&mut self, name: &str, network: &str, node: &str) -> Result<TaskId, Refusal> {
-        let network = self.network_id(network)?;
-        let node = self.node_id(node)?;
-        if !self.networks.get(&network).is_some_and(|network| network.request.attachable) {
-            return Err(Refusal::NotAttachable(network.to_string()));
-        }
-        let id = self.insert_attachment(name, &network, node);
-        self.run();
-        Ok(id)
-    }
-
-    fn insert_attachment(&mut self, name: &str, network: &NetworkId, node: NodeId) -> TaskId {
-        let id = TaskId::new(self.ids.object());
-        let container = self.ids.hex();
-        let meta = self.new_meta();
-        let task = Task {
-            id: id.clone(),
-            meta,
-            work: Work::Attached { container: name.to_owned() },
-            labels: BTreeMap::new(),
-            template: Arc::new(attachment_template(&container, network)),
-            endpoint_spec: Arc::new(Value::Null),
-            spec_version: 0,
-            wants: vec![network.clone()],
-            attachments: Vec::new(),
-            node: Some(node),
-            state: TaskState::New,
-            since: self.now,
-            message: "created",
-            error: String::new(),
-            desired: TaskState::Running,
-            container_id: Some(container),
-            iteration: None,
-            stop: self.settings.timings.stop,
-            finish: None,
-            counted: false,
-            stopping: false,
-        };
-        self.tasks.insert(id.clone(), task);
-        self.allocator.new_tasks.insert(meta.seq, id.clone());
-        id
-    }
-
-    /// Ends an attached container; its task is deleted at once. `false` if the id is not that of one.
-    pub fn detach_container(&mut self, id: &TaskId) -> bool {
-        let attached = self.tasks.get(id).is_some_and(|task| task.service().is_none());
-        if attached {
-            self.forget_task(id);
-            self.run();
-        }
-        attached
     }
 
     /// Renews the copies of networks that tasks carry, after the clock was set.

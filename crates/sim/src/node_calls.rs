@@ -22,6 +22,15 @@ impl Model {
         id
     }
 
+    /// Lets another node's engine answer from now on.
+    ///
+    /// # Errors
+    /// If the term names no node.
+    pub fn ask_node(&mut self, term: &str) -> Result<(), Refusal> {
+        self.cluster.local = self.node_id(term)?;
+        Ok(())
+    }
+
     pub(crate) fn add_node_as(&mut self, id: &NodeId, manager: bool) {
         let meta = self.new_meta();
         let number = self.nodes.len() + 1;

@@ -138,6 +138,8 @@ pub(crate) struct Service {
     pub(crate) update: Option<Update>,
     /// True iff its specification was written by a rollback.
     pub(crate) rolled_back: bool,
+    /// The task whose failure made Swarm take the last update back by itself.
+    pub(crate) blamed: Option<TaskId>,
     /// `None` unless it is a job.
     pub(crate) job: Option<JobStatus>,
 }
@@ -192,6 +194,8 @@ pub(crate) struct Task {
     pub(crate) spec_version: u64,
     /// Networks that it needs, the ingress network first.
     pub(crate) wants: Vec<NetworkId>,
+    /// The address that an attached container asks for.
+    pub(crate) asked: Option<Ipv4Addr>,
     /// Empty until it has its addresses; kept after they were released, as the engine does.
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) node: Option<NodeId>,
@@ -284,6 +288,17 @@ pub(crate) struct Blob {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) data: Value,
+}
+
+/// A container that was started by hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) node: NodeId,
+    pub(crate) running: bool,
+    /// What was asked for on each of its networks.
+    pub(crate) settings: BTreeMap<NetworkId, Value>,
 }
 
 /// Tells the two stores of [`Blob`]s apart.

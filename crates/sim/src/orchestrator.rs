@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::agent::node_meets;
 use crate::id::{NodeId, ServiceId, TaskId};
-use crate::model::Model;
+use crate::model::{Event, Model};
 use crate::object::{Node, Slot, SlotUpdate, Task, Update, Work};
-use crate::spec::{Mode, Order};
+use crate::spec::{FailureAction, Mode, Order};
 use crate::state::TaskState;
 
 impl Model {
@@ -116,6 +116,7 @@ impl Model {
             endpoint_spec: Arc::new(service.endpoint_spec().clone()),
             spec_version: service.spec_version,
             wants: ingress.into_iter().chain(service.networks.iter().cloned()).collect(),
+            asked: None,
             attachments: Vec::new(),
             node,
             state: TaskState::New,
@@ -247,10 +248,9 @@ impl Model {
     fn step_slot(&mut self, service: &ServiceId, one: &SlotUpdate) -> bool {
         let Some(new) = self.tasks.get(&one.new) else { return false };
         let runs = new.state == TaskState::Running;
-        // The default failure action is to pause (`update/updater.go`). An address that cannot be had is no
-        // failure: such a task stays in `new`, and the update hangs.
+        // An address that cannot be had is no failure: such a task stays in `new`, and the update hangs.
         if matches!(new.state, TaskState::Failed | TaskState::Rejected) {
-            self.pause_update(service, &one.new);
+            self.on_failed_update(service, &one.new);
         }
         if !new_is_wanted(self.tasks.get(&one.new)) {
             return false;
@@ -266,6 +266,23 @@ impl Model {
             }
         }
         !runs
+    }
+
+    /// A new task has failed (`update/updater.go`): the update pauses unless the service says otherwise. A rollback that
+    /// fails pauses in any case.
+    fn on_failed_update(&mut self, id: &ServiceId, task: &TaskId) {
+        let Some(service) = self.services.get(id) else { return };
+        let is_rollback = service.update.as_ref().is_some_and(|update| update.is_rollback);
+        match service.spec.failure_action {
+            FailureAction::Continue if !is_rollback => {}
+            FailureAction::Rollback if !is_rollback => {
+                let event = Event::RollBack { service: id.clone(), failed: task.clone() };
+                self.schedule(self.settings.timings.allocation, event);
+            }
+            FailureAction::Continue | FailureAction::Pause | FailureAction::Rollback => {
+                self.pause_update(id, task);
+            }
+        }
     }
 
     fn pause_update(&mut self, service: &ServiceId, task: &TaskId) {

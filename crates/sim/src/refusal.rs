@@ -64,6 +64,15 @@ pub enum Refusal {
     /// The network was not created as attachable.
     #[error("rpc error: code = PermissionDenied desc = network {0} not manually attachable")]
     NotAttachable(String),
+    /// The container is on the network already, as the text says (moby `daemon/container_operations.go`).
+    #[error("{0}")]
+    AlreadyAttached(String),
+    /// No container of this node has this id or name.
+    #[error("No such container: {0}")]
+    NoContainer(String),
+    /// The network itself has the address.
+    #[error("Address already in use")]
+    AddressInUse,
     /// The object changed since it was read.
     #[error("rpc error: code = Unknown desc = update out of sequence")]
     OutOfSequence,
@@ -110,14 +119,17 @@ impl Refusal {
     /// The HTTP status that the engine answers with.
     pub fn status(&self) -> u16 {
         match self {
-            Self::NotFound { .. } | Self::NoPage => 404,
+            Self::NotFound { .. } | Self::NoContainer(_) | Self::NoPage => 404,
             Self::NetworkNameTaken(_)
             | Self::ServiceNameTaken(_)
             | Self::ObjectNameTaken { .. }
+            | Self::AlreadyAttached(_)
             | Self::IngressPresent(_) => 409,
-            Self::ScopeDowngrade | Self::Predefined(_) | Self::NotSwarmScoped(_) | Self::NotAttachable(_) => {
-                403
-            }
+            Self::ScopeDowngrade
+            | Self::AddressInUse
+            | Self::Predefined(_)
+            | Self::NotSwarmScoped(_)
+            | Self::NotAttachable(_) => 403,
             Self::Ambiguous { .. }
             | Self::NetworkInUse { .. }
             | Self::IngressInUse(_)
@@ -156,6 +168,9 @@ mod tests {
             Refusal::Predefined(text("bridge")),
             Refusal::NotSwarmScoped(text("bridge")),
             Refusal::NotAttachable(text("net")),
+            Refusal::AlreadyAttached(text("c is already attached to network net")),
+            Refusal::NoContainer(text("c")),
+            Refusal::AddressInUse,
             Refusal::OutOfSequence,
             Refusal::NoTarget(text("net")),
             Refusal::InvalidArgument(text("no")),
@@ -199,6 +214,9 @@ mod tests {
             Refusal::NotAttachable(_) => {
                 (403, "rpc error: code = PermissionDenied desc = network net not manually attachable")
             }
+            Refusal::AlreadyAttached(_) => (409, "c is already attached to network net"),
+            Refusal::NoContainer(_) => (404, "No such container: c"),
+            Refusal::AddressInUse => (403, "Address already in use"),
             Refusal::OutOfSequence => (500, "rpc error: code = Unknown desc = update out of sequence"),
             Refusal::NoTarget(_) => (500, "network net not found"),
             Refusal::InvalidArgument(_) => (400, "rpc error: code = InvalidArgument desc = no"),
@@ -225,7 +243,7 @@ mod tests {
     #[test]
     fn texts_and_statuses_are_the_engines() {
         let samples: Vec<Refusal> = (0..).map_while(sample).collect();
-        assert_eq!(samples.len(), 22);
+        assert_eq!(samples.len(), 25);
         for refusal in samples {
             assert_eq!((refusal.status(), refusal.to_string().as_str()), expected(&refusal), "{refusal:?}");
         }

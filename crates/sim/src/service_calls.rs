@@ -47,6 +47,7 @@ impl Model {
             endpoint: None,
             update: None,
             rolled_back: false,
+            blamed: None,
         };
         let name = service.spec.name.clone();
         self.services.insert(id.clone(), service);
@@ -107,6 +108,7 @@ impl Model {
             service.previous_version = std::mem::replace(&mut service.spec_version, version);
             service.networks = networks;
             service.rolled_back = rolled_back;
+            service.blamed = None;
             if let Some(job) = &mut service.job {
                 // Every update executes a job once more, also one that changes nothing (swarmkit
                 // `manager/controlapi/service.go`, `UpdateService`).
@@ -130,6 +132,21 @@ impl Model {
         let previous = self.services.get(&id).and_then(|service| service.previous.clone());
         let no_spec = || Refusal::FailedPrecondition(format!("service {term} does not have a previous spec"));
         self.write_service(term, version, previous.ok_or_else(no_spec)?, true)
+    }
+
+    /// What the updater does by itself where the failure action is `rollback` (swarmkit
+    /// `manager/orchestrator/update/updater.go`, `rollbackUpdate`). Nothing, if the service was changed since.
+    pub(crate) fn take_back(&mut self, id: &ServiceId, failed: &TaskId) {
+        let Some(service) = self.services.get(id) else { return };
+        let version = service.meta.index;
+        let of_this_update = self.tasks.get(failed).is_none_or(|t| t.spec_version == service.spec_version);
+        let previous = service.previous.clone().filter(|_| of_this_update);
+        let Some(previous) = previous else { return };
+        // It cannot be refused: it was admitted before, unless a network of it is gone since.
+        let written = self.write_service(id.as_str(), version, previous, true);
+        if let (Ok(()), Some(service)) = (written, self.services.get_mut(id)) {
+            service.blamed = Some(failed.clone());
+        }
     }
 
     /// Sets the number of replicas of a replicated service, as an update of its present specification.

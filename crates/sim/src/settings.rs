@@ -47,6 +47,12 @@ impl Engine {
         self.major() >= 27
     }
 
+    /// True iff it shows the beginning of a container's own id among its aliases on a network (up to API 1.44; read off 20.10.24
+    /// and 28.5.2).
+    pub fn lists_own_id_among_aliases(self) -> bool {
+        self.api_minor < 45
+    }
+
     /// True iff the tasks of a job end with its service. 20.10 leaves them, also those that run or wait, with their
     /// addresses until its next start as the leader (moby #42789; mended by swarmkit PR 3112).
     pub fn ends_tasks_of_removed_jobs(self) -> bool {
@@ -101,6 +107,9 @@ pub(crate) const STOP_LABEL: &str = "pvcheck.sim.stop_ms";
 /// Label of a service (or of its containers) with the time in ms after which its running containers end
 /// successfully by themselves.
 pub(crate) const FINISH_LABEL: &str = "pvcheck.sim.finish_ms";
+
+/// Label of a service with a subnet: a container of it that has no address there exits with an error as it starts.
+pub(crate) const NEEDS_LABEL: &str = "pvcheck.sim.needs_subnet";
 
 /// Label of a service with the status that its containers answer requests with; 200 without it.
 pub(crate) const ANSWER_LABEL: &str = "pvcheck.sim.answer";

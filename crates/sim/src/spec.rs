@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pvcheck_ipam::Subnet;
 use serde_json::{Map, Value, json};
 
 use crate::json::{items, text};
 use crate::refusal::Refusal;
-use crate::settings::{FINISH_LABEL, STOP_LABEL};
+use crate::settings::{FINISH_LABEL, NEEDS_LABEL, STOP_LABEL};
 use crate::validate;
 
 /// A bound of the model, not of Swarm: its tasks live in memory.
@@ -64,6 +65,14 @@ pub(crate) enum Order {
     StopFirst,
 }
 
+/// What an update does when a new task of it fails (swarmkit `api/types.proto`, `UpdateConfig.FailureAction`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureAction {
+    Continue,
+    Pause,
+    Rollback,
+}
+
 /// A published port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Port {
@@ -95,6 +104,9 @@ pub(crate) struct ServiceSpec {
     /// Tasks that are updated at once; 0 is all.
     pub(crate) parallelism: u64,
     pub(crate) order: Order,
+    pub(crate) failure_action: FailureAction,
+    /// The subnet in which its containers need an address to run.
+    pub(crate) needs: Option<Subnet>,
 }
 
 impl ServiceSpec {
@@ -114,6 +126,8 @@ impl ServiceSpec {
             finish: label_ms(raw, FINISH_LABEL),
             parallelism: raw["UpdateConfig"]["Parallelism"].as_u64().unwrap_or(1),
             order: order(&raw["UpdateConfig"]["Order"]),
+            failure_action: failure_action(&raw["UpdateConfig"]["FailureAction"]),
+            needs: raw["Labels"][NEEDS_LABEL].as_str().and_then(|text| Subnet::parse(text).ok()),
         };
         if items(&raw["EndpointSpec"]["Ports"]).any(|port| !port.is_object()) {
             return Err(invalid("EndpointSpec: a port is not an object"));
@@ -288,6 +302,15 @@ fn label_ms(raw: &Value, label: &str) -> Option<Duration> {
     let places = [&raw["Labels"], &raw["TaskTemplate"]["ContainerSpec"]["Labels"]];
     let ms = places.into_iter().find_map(|labels| labels[label].as_str()?.parse().ok())?;
     Some(Duration::from_millis(ms))
+}
+
+/// To pause is the default.
+fn failure_action(raw: &Value) -> FailureAction {
+    match text(raw) {
+        "continue" => FailureAction::Continue,
+        "rollback" => FailureAction::Rollback,
+        _ => FailureAction::Pause,
+    }
 }
 
 fn order(raw: &Value) -> Order {

@@ -1,8 +1,8 @@
 //! Small parts of a Swarm for unit tests, and an embedded engine to read them from.
 
 use pvcheck_audit::{
-    EndpointMode, NetworkId, NodeId, Runtime, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId,
-    TaskState,
+    EndpointMode, NetworkId, Node, NodeAvailability, NodeId, NodeState, Runtime, Service, ServiceId,
+    ServiceMode, Snapshot, Task, TaskId, TaskState,
 };
 use pvcheck_sim::{Model, Sim, SimOptions};
 use serde_json::json;
@@ -52,6 +52,19 @@ pub(crate) fn task(of: Option<&str>, networks: &[&str], state: TaskState, desire
         error: String::new(),
         container: None,
         attachments: networks.iter().map(|n| (NetworkId::new(*n), Vec::new())).collect(),
+    }
+}
+
+/// A node whose host name is its id.
+pub(crate) fn node(id: &str, state: NodeState) -> Node {
+    Node {
+        id: NodeId::new(id),
+        hostname: id.to_owned(),
+        manager: false,
+        leader: false,
+        availability: NodeAvailability::Active,
+        state,
+        engine_version: String::new(),
     }
 }
 

@@ -74,11 +74,11 @@ pub use removal::{
     StackRemoval, find_stacks, leftover_runs, plan_removal, remove_stacks, sweep_run,
 };
 pub use renew::{
-    Attached, Blocker, Direction, Drifted, Ended, Member, NetworkSettings, NewSubnet, Phase, Pin, Place,
-    RENEWAL_LOCK, RENEWAL_PURPOSE, RefusedStrategy, Renewal, RenewalError, RenewalFacts, RenewalOptions,
-    RenewalPlan, RenewalPoint, RenewalProof, RenewalRecord, RenewalRequest, RenewalStep, RenewalStrategy,
-    Room, SavedRenewal, SavedRenewalError, Stage, Stands, StepDone, Unfinished, plan_renewal, renew,
-    resume_renewal, roll_back_renewal, unfinished_renewal,
+    AddressClash, Attached, AttachedContainer, Blocker, Direction, Drifted, Ended, Member, NetworkSettings,
+    NewSubnet, Phase, Pin, Place, RENEWAL_LOCK, RENEWAL_PURPOSE, RefusedStrategy, Renewal, RenewalError,
+    RenewalFacts, RenewalOptions, RenewalPlan, RenewalPoint, RenewalProof, RenewalRecord, RenewalRequest,
+    RenewalStep, RenewalStrategy, Room, SavedRenewal, SavedRenewalError, Stage, Stands, StepDone, Unfinished,
+    plan_renewal, renew, resume_renewal, roll_back_renewal, unfinished_renewal,
 };
 pub use run::RunId;
 pub use write::{Permit, PublishMode, StackSpec};

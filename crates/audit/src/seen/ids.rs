@@ -36,6 +36,10 @@ id!(
     ConfigId
 );
 id!(
+    /// Id of a container.
+    ContainerId
+);
+id!(
     /// Id of a network: 25 characters for Swarm's own, 64 for a node-local one.
     NetworkId
 );

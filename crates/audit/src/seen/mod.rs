@@ -17,7 +17,7 @@ mod words;
 pub use counts::{AllocatorCounts, CountsUnknown, counts_refused, speaks_counts};
 pub use file::{SavedSnapshot, SavedSnapshotError};
 pub use host::{HostAddress, HostFacts, HostRoute, RouteKind, RouteOrigin};
-pub use ids::{ConfigId, NetworkId, NodeId, SecretId, ServiceId, TaskId};
+pub use ids::{ConfigId, ContainerId, NetworkId, NodeId, SecretId, ServiceId, TaskId};
 pub use lookup::Lookup;
 pub use network::Network;
 pub use node::{Node, NodeAvailability, NodeState};

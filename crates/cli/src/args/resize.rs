@@ -29,6 +29,9 @@ pub(crate) struct Resize {
     /// Let jobs on the network run again, which any change of a job does
     #[arg(long)]
     pub(crate) rerun_jobs: bool,
+    /// Let containers that were attached by hand get another address, where the new subnet has not theirs
+    #[arg(long)]
+    pub(crate) readdress: bool,
     /// Save the plan to a file that --apply=FILE takes
     #[arg(long, value_name = "FILE", conflicts_with = "apply")]
     pub(crate) save: Option<PathBuf>,

@@ -180,6 +180,7 @@ fn request(asked: &args::Resize, saved: Option<&RenewalPlan>) -> Result<RenewalR
         range: asked.ip_range.as_deref().map(|text| subnet("--ip-range", text)).transpose()?,
         strategy: asked.strategy.0,
         rerun_jobs: asked.rerun_jobs,
+        readdress: asked.readdress,
     })
 }
 

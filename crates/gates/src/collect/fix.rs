@@ -60,6 +60,7 @@ async fn planned(
         range: None,
         strategy: None,
         rerun_jobs: false,
+        readdress: false,
     };
     Ok(plan_renewal(&facts, &request, &[]))
 }

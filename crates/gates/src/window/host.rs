@@ -205,9 +205,12 @@ mod tests {
     fn processes_are_those_of_the_folder_without_this_one() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(matches!(processes(folder.path()), Sign::NotSeen(_)), "none at all is not idle");
-        for (pid, line) in
-            [(1, "init\0"), (41, "/usr/bin/runner\0--token\0x\0"), (std::process::id(), "pvcheck\0"), (42, "")]
-        {
+        for (pid, line) in [
+            (1, "init\0"),
+            (41, "/usr/bin/runner\0--token\0x\0"),
+            (std::process::id(), "pvcheck\0"),
+            (42, ""),
+        ] {
             let own = folder.path().join(pid.to_string());
             std::fs::create_dir(&own).expect("a folder");
             std::fs::write(own.join("cmdline"), line).expect("a file");

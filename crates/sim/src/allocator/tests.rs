@@ -165,14 +165,14 @@ fn a_service_on_an_unallocated_network_fails_and_names_no_address() {
 fn a_task_gets_all_its_addresses_or_none() {
     let mut allocator = two();
     let wants = [id("a"), id("b")];
-    let taken = allocator.allocate_task(&wants).expect("both have free addresses");
+    let taken = allocator.allocate_task(&wants, None).expect("both have free addresses");
     assert_eq!(taken, [Ipv4Addr::new(10, 1, 0, 2), Ipv4Addr::new(10, 2, 0, 2)]);
     fill(&mut allocator, "b");
     let before = held(&allocator, "a");
-    assert_eq!(allocator.allocate_task(&wants), Err((id("b"), AllocError::NoAddress)));
+    assert_eq!(allocator.allocate_task(&wants, None), Err((id("b"), AllocError::NoAddress)));
     assert_eq!(held(&allocator, "a"), before, "unlike a service's rollback this one works");
     let gone = [id("a"), id("gone")];
-    assert_eq!(allocator.allocate_task(&gone), Err((id("gone"), AllocError::NoNetwork(id("gone")))));
+    assert_eq!(allocator.allocate_task(&gone, None), Err((id("gone"), AllocError::NoNetwork(id("gone")))));
     assert_eq!(held(&allocator, "a"), before);
 }
 
@@ -181,7 +181,7 @@ fn l1_a_task_of_which_a_network_is_gone_releases_nothing() {
     let mut allocator = two();
     let task = TaskId::new("t".to_owned());
     allocator.tasks.insert(task.clone());
-    let addrs = allocator.allocate_task(&[id("a"), id("b")]).expect("free");
+    let addrs = allocator.allocate_task(&[id("a"), id("b")], None).expect("free");
     let attachments = [attachment("a", addrs[0].octets()), attachment("b", addrs[1].octets())];
     allocator.pools.remove(&id("b"));
     assert!(!allocator.release_task(&task, &attachments));
@@ -193,7 +193,7 @@ fn a_task_is_released_once() {
     let mut allocator = two();
     let task = TaskId::new("t".to_owned());
     allocator.tasks.insert(task.clone());
-    let addrs = allocator.allocate_task(&[id("a")]).expect("free");
+    let addrs = allocator.allocate_task(&[id("a")], None).expect("free");
     let attachments = [attachment("a", addrs[0].octets())];
     assert!(allocator.release_task(&task, &attachments));
     // The address may belong to another task by now.

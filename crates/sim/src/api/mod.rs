@@ -1,5 +1,6 @@
 //! The Engine API over the model: a call in, an answer out. No I/O.
 
+mod containers;
 mod defaults;
 mod filters;
 mod networks;
@@ -169,6 +170,8 @@ impl Model {
             ("HEAD", ["_ping"]) => Ok(Response::empty(200)),
             ("GET", ["version"]) => Ok(Response::json(200, &self.version_json())),
             ("GET", ["info"]) => Ok(Response::json(200, &self.info_json())),
+            ("GET", ["containers", "json"]) => Ok(Response::json(200, &self.container_list_json(call)?)),
+            ("GET", ["containers", term, "json"]) => Ok(Response::json(200, &self.container_json(term)?)),
             // Networks of this node are answered without a Swarm; everything else needs a manager.
             (_, ["networks", rest @ ..]) => self.route_networks(call, rest),
             (_, ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => {
@@ -186,6 +189,10 @@ impl Model {
             ("POST", ["create"]) => {
                 let id = self.create_network(&call.json()?)?;
                 Ok(Response::json(201, &json!({"Id": id, "Warning": ""})))
+            }
+            ("POST", [term, "connect"]) => self.connect(term, &call.json()?).map(|()| Response::empty(200)),
+            ("POST", [term, "disconnect"]) => {
+                self.disconnect(term, &call.json()?).map(|()| Response::empty(200))
             }
             ("DELETE", [term]) => self.remove_network(term).map(|()| Response::empty(204)),
             _ => Err(Refusal::NoPage),

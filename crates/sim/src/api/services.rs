@@ -78,7 +78,7 @@ impl Model {
                 .update
                 .as_ref()
                 .filter(|update| !update.hidden)
-                .map(|update| self.update_json(update)),
+                .map(|update| self.update_json(update, service)),
             job_status: service.job.map(|job| {
                 json!({
                     "JobIteration": iteration_json(job.iteration),
@@ -89,11 +89,15 @@ impl Model {
         }
     }
 
-    fn update_json(&self, update: &Update) -> Value {
+    fn update_json(&self, update: &Update, service: &Service) -> Value {
         let mut value = json!({"State": "updating", "StartedAt": self.at(update.started).to_string(), "Message": "update in progress"});
         if update.is_rollback {
             value["State"] = json!("rollback_started");
-            value["Message"] = json!("manually requested rollback");
+            value["Message"] = json!(match &service.blamed {
+                None => "manually requested rollback".to_owned(),
+                Some(task) =>
+                    format!("update rolled back due to failure or early termination of task {task}"),
+            });
         }
         if let Some(task) = &update.paused_by {
             value["State"] = json!(if update.is_rollback { "rollback_paused" } else { "paused" });

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod client;
+mod containers;
 mod jobs;
 mod leader;
 mod networks;

@@ -248,6 +248,41 @@ fn an_update_whose_new_task_fails_is_paused() {
     assert_eq!(count(&model, "net", OwnerKind::Task), 1, "the other slot was not begun");
 }
 
+/// Moves `app`, which needs an address of `net`, to another network.
+fn moved_off(action: &str) -> Model {
+    let mut model = world();
+    network(&mut model, "other", "10.91.0.0/24");
+    service(&mut model, app().needs_subnet("10.90.0.0/24").failure_action(action));
+    let moved = |raw: &mut Value| raw["TaskTemplate"]["Networks"] = json!([{"Target": "other"}]);
+    model.change_service("app", moved).expect("there");
+    model.advance(SECOND);
+    model
+}
+
+#[test]
+fn a_task_that_fails_as_it_starts_does_what_the_service_says() {
+    for (action, state) in
+        [("pause", "paused"), ("continue", "completed"), ("rollback", "rollback_completed")]
+    {
+        let mut model = moved_off(action);
+        assert_eq!(update_state(&mut model), state, "{action}");
+        let back = action == "rollback";
+        assert_eq!(count(&model, "net", OwnerKind::Task), usize::from(back), "{action}");
+        assert_eq!(in_state(&mut model, "running").len(), usize::from(back), "{action}");
+        let failed = in_state(&mut model, "failed");
+        assert!(!failed.is_empty(), "{action}");
+    }
+}
+
+#[test]
+fn a_rollback_by_itself_names_the_task() {
+    let mut model = moved_off("rollback");
+    let shown = get(&mut model, "/services/app");
+    assert_eq!(shown["UpdateStatus"]["Message"], "rollback completed");
+    let net = model.network_id("net").expect("there");
+    assert_eq!(shown["Spec"]["TaskTemplate"]["Networks"][0]["Target"], net.as_str());
+}
+
 #[test]
 fn a_second_update_takes_over_from_the_first() {
     let mut model = world();

@@ -206,6 +206,23 @@ impl Whole for wire::Raw {
     }
 }
 
+impl Whole for wire::ListedContainer {
+    fn missing(&self) -> Option<Missing> {
+        first(&[(has(&self.id), "Id")])
+    }
+}
+
+impl Whole for wire::Container {
+    fn missing(&self) -> Option<Missing> {
+        first(&[
+            (has(&self.id), "Id"),
+            (has(&self.name), "Name"),
+            (has(&self.state.status), "State.Status"),
+            (self.network_settings.is_some(), "NetworkSettings"),
+        ])
+    }
+}
+
 impl Whole for wire::Identified {
     fn missing(&self) -> Option<Missing> {
         first(&[(has(&self.id), "ID")])
@@ -251,6 +268,8 @@ mod tests {
             read::<wire::Stored>("{}"),
             read::<wire::Versioned>("{}"),
             read::<wire::Raw>("{}"),
+            read::<wire::ListedContainer>("{}"),
+            read::<wire::Container>("{}"),
             read::<wire::Identified>("{}"),
             read::<wire::Created>("{}"),
         ] {

@@ -483,6 +483,39 @@ pub(crate) struct Version {
 #[serde(transparent)]
 pub(crate) struct Raw(pub(crate) serde_json::Value);
 
+/// A container of a list: its environment and its command are not even decoded.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ListedContainer {
+    pub(crate) id: String,
+    pub(crate) labels: Labels,
+}
+
+/// One container, as far as its networks go.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) state: ContainerState,
+    pub(crate) network_settings: Option<ContainerNetworks>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ContainerState {
+    pub(crate) status: String,
+}
+
+/// What a container has on each of its networks, as raw JSON: a connection repeats what it was connected with.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ContainerNetworks {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) networks: HashMap<String, serde_json::Value>,
+}
+
 /// Any object, by its id alone.
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -24,16 +24,28 @@ impl Engine {
     pub async fn snapshot(&self) -> Result<Snapshot, CallError> {
         let connection = self.connection();
         let info: wire::Info = connection.get("/info").await?;
-        let nodes: Vec<wire::Node> = connection.get("/nodes").await?;
+        let nodes = read_nodes(self).await?;
         let networks: Vec<wire::Network> = connection.get("/networks").await?;
         Ok(Snapshot {
             engine: engine_facts(info, self.api()),
-            nodes: nodes.into_iter().map(node).collect(),
+            nodes,
             networks: networks.into_iter().map(network).collect(),
             services: read_services(self).await?,
             tasks: read_tasks(self).await?,
         })
     }
+}
+
+/// Every node, in one call.
+pub(crate) async fn read_nodes(engine: &Engine) -> Result<Vec<Node>, CallError> {
+    let nodes: Vec<wire::Node> = engine.connection().get("/nodes").await?;
+    Ok(nodes.into_iter().map(node).collect())
+}
+
+/// The node of the asked engine, in one call.
+pub(crate) async fn read_own_node(engine: &Engine) -> Result<NodeId, CallError> {
+    let info: wire::Info = engine.connection().get("/info").await?;
+    Ok(NodeId::new(info.swarm.node_id))
 }
 
 /// Every service, in one call.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pvcheck_ipam::{Conflict, PlanError, Subnet};
 use serde::{Deserialize, Serialize};
 
-use super::attached::Attached;
+use super::attached::{AddressClash, Attached};
 use super::record::Unfinished;
 use crate::lock::LockFacts;
 
@@ -78,10 +78,33 @@ pub enum Blocker {
         /// What is different.
         what: Drifted,
     },
-    /// A container that was attached by hand would lose the network.
-    AttachedContainer {
+    /// A container that was attached by hand is on a node whose engine is not the asked one.
+    ContainerElsewhere {
         /// It.
         container: Attached,
+    },
+    /// A container that was attached by hand on the asked node was not found there.
+    ContainerUnread {
+        /// It.
+        container: Attached,
+    },
+    /// A container is set to the network and does not run: it would not start again, since it keeps the network's id.
+    ContainerStopped {
+        /// Its name.
+        container: String,
+        /// The engine's word for what it does.
+        status: String,
+    },
+    /// A container's address is none that it can have in the new subnet.
+    ContainerAddress {
+        /// Its name.
+        container: String,
+        /// Its address.
+        address: Ipv4Addr,
+        /// The new subnet.
+        subnet: Subnet,
+        /// Why.
+        why: AddressClash,
     },
     /// A service's update or rollback has stopped at a failure.
     Paused {
@@ -172,6 +195,13 @@ pub enum Drifted {
         /// Its name.
         service: String,
     },
+    /// A container was connected, disconnected, or connected in another way.
+    Container {
+        /// Its name.
+        container: String,
+    },
+    /// What it would be done by is not what was planned: strategy, subnet, or steps.
+    Plan,
 }
 
 impl fmt::Display for Blocker {
@@ -217,15 +247,28 @@ impl fmt::Display for Blocker {
                 renewal.network
             ),
             Self::Drift { what } => write!(f, "{what}; plan again"),
-            Self::AttachedContainer { container } => {
-                let name = container.name.as_deref().unwrap_or("a container");
-                let at = container.address.as_deref().map_or_else(String::new, |a| format!(" with {a}"));
-                write!(
-                    f,
-                    "{name} on {}{at} was attached by hand and would lose the network; run `docker network disconnect` there first, and `connect` afterwards",
-                    container.host
-                )
-            }
+            Self::ContainerElsewhere { container: Attached { host, address, .. } } => write!(
+                f,
+                "a container on {host}{} was attached by hand, and only the engine of that node can connect it again: run this there if it is a manager, or `docker network disconnect` there first and `connect` afterwards",
+                with(*address)
+            ),
+            Self::ContainerUnread { container: Attached { host, address, .. } } => write!(
+                f,
+                "a container on {host}{} was attached by hand, and its engine does not list it; `docker ps --filter network=NETWORK` there shows which: plan again, or disconnect it first",
+                with(*address)
+            ),
+            Self::ContainerStopped { container, status } => write!(
+                f,
+                "the container {container} is set to the network and is {status}; it would not start again, since it keeps the id of the network: start it, or `docker network disconnect NETWORK {container}` first"
+            ),
+            Self::ContainerAddress { container, address, subnet, why } => write!(
+                f,
+                "the container {container} has {address}, which {} {subnet}, and whether it was chosen the engine does not say; choose a subnet that leaves it, or allow another address with --readdress",
+                match why {
+                    AddressClash::Outside => "is not in",
+                    AddressClash::Reserved => "is a reserved address of",
+                }
+            ),
             Self::Paused { service } => write!(
                 f,
                 "the last update of {service} has stopped at a failure; finish it or roll it back first: `pvcheck why {service}`"
@@ -277,8 +320,16 @@ impl fmt::Display for Drifted {
             Self::Service { service } => write!(f, "{service} has been changed since the plan was made"),
             Self::Joined { service } => write!(f, "{service} has joined the network since the plan was made"),
             Self::Left { service } => write!(f, "{service} has left the network since the plan was made"),
+            Self::Container { container } => {
+                write!(f, "the container {container} was connected in another way since the plan was made")
+            }
+            Self::Plan => f.write_str("what there is to do has changed since the plan was made"),
         }
     }
+}
+
+fn with(address: Option<Ipv4Addr>) -> String {
+    address.map_or_else(String::new, |address| format!(" with {address}"))
 }
 
 impl From<PlanError> for Blocker {

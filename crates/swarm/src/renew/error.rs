@@ -1,5 +1,6 @@
 //! Errors of a renewal.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use pvcheck_ipam::Subnet;
@@ -97,15 +98,63 @@ pub enum RenewalError {
         /// What the Swarm says of it.
         message: String,
     },
+    /// A container could not be connected, or disconnected.
+    #[error("the container {container} could not be connected: {error}")]
+    NotConnected {
+        /// Its name.
+        container: String,
+        /// What the engine said.
+        #[source]
+        error: CallError,
+    },
+    /// The node's load balancer has the address of a container, and gets no other.
+    #[error(
+        "the container {container} cannot have its address {address}, which the node's load balancer has; disconnect the container first"
+    )]
+    AddressTaken {
+        /// Its name.
+        container: String,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Containers that were attached by hand are on another node than the one that is asked.
+    #[error(
+        "{} attached by hand on {host}, whose engine alone can connect {} again: run this there, with --host or on that node",
+        was(containers),
+        if containers.len() == 1 { "it" } else { "them" }
+    )]
+    OtherNode {
+        /// Their names.
+        containers: Vec<String>,
+        /// The host name of their node.
+        host: String,
+    },
+    /// A node is down that has tasks on a network that is to go.
+    #[error(
+        "{} down, and {} addresses of {network}: bring the node back, or remove it with `docker node rm --force`",
+        are(nodes),
+        if *tasks == 1 { "1 task there holds".to_owned() } else { format!("{tasks} tasks there hold") }
+    )]
+    NodeDown {
+        /// Their host names.
+        nodes: Vec<String>,
+        /// How many.
+        tasks: u64,
+        /// The network's name.
+        network: String,
+    },
     /// Tasks hold addresses of a network that is to go.
     #[error(
-        "{tasks} tasks still hold addresses of {network} after {seconds} s; a longer time is given with --timeout"
+        "{tasks} tasks of {} still hold addresses of {network} after {seconds} s; a longer time is given with --timeout",
+        of.join(", ")
     )]
     NotDrained {
         /// Its name.
         network: String,
         /// How many.
         tasks: u64,
+        /// Some of their services.
+        of: Vec<String>,
         /// How long it was waited for.
         seconds: u64,
     },
@@ -130,6 +179,16 @@ pub enum RenewalError {
         /// What failed then.
         then: Box<Self>,
     },
+}
+
+fn was(containers: &[String]) -> String {
+    let (list, one) = (containers.join(", "), containers.len() == 1);
+    if one { format!("the container {list} was") } else { format!("the containers {list} were") }
+}
+
+fn are(nodes: &[String]) -> String {
+    let (list, one) = (nodes.join(", "), nodes.len() == 1);
+    if one { format!("node {list} is") } else { format!("nodes {list} are") }
 }
 
 fn but(changed: &[String]) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pvcheck_audit::{NetworkId, Service, ServiceId, ServiceMode, Snapshot, UpdateOrder};
+use pvcheck_audit::{NetworkId, NodeId, Service, ServiceId, ServiceMode, Snapshot, UpdateOrder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,6 +36,12 @@ pub struct Member {
     pub stop_grace_ms: u64,
     /// True iff it is a job, which an update runs again.
     pub job: bool,
+    /// Of a global service the nodes on which a task of it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeId>,
+    /// True iff Swarm takes an update of it back where a new task fails, and with the update its networks.
+    #[serde(default = "yes")]
+    pub takes_back: bool,
     /// Of its spec, the network's id left out.
     pub fingerprint: String,
 }
@@ -73,6 +79,8 @@ impl Member {
             surge: surge(service, spec, running),
             stop_grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
             job: service.mode.is_job(),
+            nodes: nodes(snapshot, service),
+            takes_back: spec["UpdateConfig"]["FailureAction"] == "rollback",
             fingerprint: fingerprint(spec, id),
         })
     }
@@ -87,6 +95,18 @@ impl Member {
     }
 }
 
+/// What a record of an earlier version is taken to mean.
+fn yes() -> bool {
+    true
+}
+
+fn nodes(snapshot: &Snapshot, service: &Service) -> Vec<NodeId> {
+    if service.mode != ServiceMode::Global {
+        return Vec::new();
+    }
+    snapshot.running_tasks(&service.id).filter_map(|task| task.node.clone()).collect()
+}
+
 /// How many tasks an update has beside the running ones, at most. With `start-first` the old ones stop while the next are
 /// started already; with `stop-first` a new task has its address while the old one stops (swarmkit
 /// `manager/orchestrator/update/updater.go`). 0 for a job, whose tasks are made anew in its own time.
@@ -99,5 +119,25 @@ fn surge(service: &Service, spec: &Value, running: u64) -> u64 {
         (UpdateOrder::StartFirst, _) | (UpdateOrder::StopFirst, Some(0)) => wanted,
         // One at a time where the service says nothing (swarmkit `api/defaults/service.go`).
         (UpdateOrder::StopFirst, at_once) => at_once.unwrap_or(1).min(wanted),
+    }
+}
+
+/// A service with one task, for the tests of this folder.
+#[cfg(test)]
+pub(super) fn example(name: &str) -> Member {
+    Member {
+        id: ServiceId::new(name),
+        name: name.to_owned(),
+        networks: Vec::new(),
+        pins: Vec::new(),
+        publishes: false,
+        host_ports: false,
+        running: 1,
+        surge: 1,
+        stop_grace_ms: 10_000,
+        job: false,
+        nodes: Vec::new(),
+        takes_back: false,
+        fingerprint: String::new(),
     }
 }

@@ -8,10 +8,13 @@
 mod attached;
 mod attachments;
 mod blocker;
+mod carry;
+mod drain;
 mod error;
 mod facts;
 mod journal;
 mod member;
+mod networks;
 mod pins;
 mod plan;
 mod proof;
@@ -26,7 +29,7 @@ mod step;
 mod strategy;
 mod work;
 
-pub use attached::Attached;
+pub use attached::{AddressClash, Attached, AttachedContainer};
 pub use blocker::{Blocker, Drifted};
 pub use error::RenewalError;
 pub use facts::RenewalFacts;

@@ -10,9 +10,10 @@ use pvcheck_ipam::{Capacity, Conflict, Index, PlanError, PlanRequest, Pool, Subn
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::attached::{Attached, AttachedContainer, attached, host};
 use super::attachments::in_the_old_field;
 use super::blocker::{Blocker, Drifted};
-use super::facts::{RenewalFacts, attached};
+use super::facts::RenewalFacts;
 use super::member::Member;
 use super::room::{Room, rooms};
 use super::settings::{NotCarried, Settings, carried, pools};
@@ -36,6 +37,9 @@ pub struct RenewalRequest {
     /// True iff jobs may run again.
     #[serde(default)]
     pub rerun_jobs: bool,
+    /// True iff containers that were attached by hand may get another address, where the new subnet has not theirs.
+    #[serde(default)]
+    pub readdress: bool,
 }
 
 /// Which subnet a network gets.
@@ -68,6 +72,9 @@ pub struct RenewalPlan {
     pub refused: Vec<RefusedStrategy>,
     /// The services on it, in the order in which they join.
     pub members: Vec<Member>,
+    /// The containers that were attached by hand and are taken along.
+    #[serde(default)]
+    pub containers: Vec<AttachedContainer>,
     /// The steps, in order.
     pub steps: Vec<RenewalStep>,
     /// What keeps it from being done, however.
@@ -153,7 +160,20 @@ impl RenewalPlan {
             let now = current.get(id)?;
             (now.fingerprint != m.fingerprint).then(|| Drifted::Service { service: m.name.clone() })
         });
-        joined.chain(left).chain(changed).map(drift).collect()
+        let (was, is) = (&self.containers, &now.containers);
+        let containers: BTreeSet<&String> = was
+            .iter()
+            .filter(|c| !is.contains(c))
+            .chain(is.iter().filter(|c| !was.contains(c)))
+            .map(|c| &c.name)
+            .collect();
+        let containers = containers.into_iter().map(|name| Drifted::Container { container: name.clone() });
+        let found: Vec<Blocker> = joined.chain(left).chain(changed).chain(containers).map(drift).collect();
+        // What else follows from the facts, such as a service that publishes a port now.
+        if found.is_empty() && self.can_be_done() && now.can_be_done() && self.steps != now.steps {
+            return vec![drift(Drifted::Plan)];
+        }
+        found
     }
 }
 
@@ -177,11 +197,13 @@ pub fn plan_renewal(facts: &RenewalFacts, request: &RenewalRequest, busy: &[Stri
         }
     };
     blockers.extend(of_the_members(facts, request, &id, &members, network));
+    let (containers, why) = of_the_containers(facts, request, &id, to);
+    blockers.extend(why);
     let ingress = network["Ingress"] == true;
     let holding = to.and_then(|to| holding(facts, name, to.subnet, needed));
     let settings = Settings::of_inspected(network);
     let mut plan = RenewalPlan {
-        settings_digest: super::attachments::digest(&settings.body("", &[])),
+        settings_digest: settings.digest(),
         settings: Some(settings),
         inspected: without_label_values(network),
         cluster: snapshot.engine.cluster.clone(),
@@ -195,6 +217,7 @@ pub fn plan_renewal(facts: &RenewalFacts, request: &RenewalRequest, busy: &[Stri
         rooms: Vec::new(),
         not_seen: not_seen(snapshot, facts.saved.host.as_ref()),
         holding,
+        containers,
         members,
         request: request.clone(),
     };
@@ -208,7 +231,7 @@ pub fn plan_renewal(facts: &RenewalFacts, request: &RenewalRequest, busy: &[Stri
             why = vec![Blocker::MeshHasNoBridge];
         }
         if why.is_empty() {
-            plan.steps = steps(strategy, &plan.members);
+            plan.steps = steps(strategy, &plan.members, &plan.containers);
             plan.strategy = Some(strategy);
             plan.rooms = rooms;
             break;
@@ -230,6 +253,46 @@ fn without_label_values(network: &Value) -> Value {
         *value = Value::String("…".to_owned());
     }
     shown
+}
+
+/// The containers that were attached by hand and can be taken along, and what cannot.
+fn of_the_containers(
+    facts: &RenewalFacts,
+    request: &RenewalRequest,
+    id: &NetworkId,
+    to: Option<Pool>,
+) -> (Vec<AttachedContainer>, Vec<Blocker>) {
+    let snapshot = &facts.saved.snapshot;
+    let own = &snapshot.engine.node;
+    let own_host = host(&snapshot.nodes, own);
+    let (mut containers, mut why) = (Vec::new(), Vec::new());
+    for found in &facts.containers {
+        if let Some(container) = AttachedContainer::of(found, id, own, &own_host) {
+            containers.push(container);
+        } else {
+            let (container, status) = (found.name.clone(), found.status.clone());
+            why.push(Blocker::ContainerStopped { container, status });
+        }
+    }
+    containers.sort_by(|a, b| a.name.cmp(&b.name));
+    let taken = |place: &Attached| {
+        place.node.as_ref() == Some(own) && containers.iter().any(|c| Some(c.address) == place.address)
+    };
+    why.extend(attached(snapshot, id).into_iter().filter(|place| !taken(place)).map(|container| {
+        if container.node.as_ref() == Some(own) {
+            Blocker::ContainerUnread { container }
+        } else {
+            Blocker::ContainerElsewhere { container }
+        }
+    }));
+    if let Some(pool) = to.filter(|_| !request.readdress) {
+        why.extend(containers.iter().filter_map(|container| {
+            let (name, address) = (container.name.clone(), container.address);
+            let why = container.clash(&pool)?;
+            Some(Blocker::ContainerAddress { container: name, address, subnet: pool.subnet, why })
+        }));
+    }
+    (containers, why)
 }
 
 /// The lock, an unfinished renewal, and whoever waits for an address.
@@ -404,9 +467,6 @@ fn of_the_members(
     let joined =
         |service: &Service| Blocker::Drift { what: Drifted::Joined { service: service.name.clone() } };
     found.extend(unread.map(joined));
-    found.extend(
-        attached(snapshot, network).into_iter().map(|container| Blocker::AttachedContainer { container }),
-    );
     let down = snapshot.nodes.iter().filter(|node| node.state != NodeState::Ready);
     let has_tasks = |node: &&pvcheck_audit::Node| {
         let on = |task: &pvcheck_audit::Task| {

@@ -7,9 +7,10 @@ use pvcheck_audit::{ConfigId, NetworkId};
 use pvcheck_ipam::Pool;
 use serde::{Deserialize, Serialize};
 
+use super::attached::AttachedContainer;
 use super::member::Member;
 use super::settings::Settings;
-use super::step::{Direction, Phase, steps};
+use super::step::{Direction, Phase, RenewalStep, steps};
 use super::strategy::RenewalStrategy;
 use crate::engine::{CallError, CallErrorKind, Engine, wire};
 use crate::run::RunId;
@@ -49,6 +50,16 @@ pub struct Record {
     pub holding: (String, Pool),
     /// The services on it.
     pub members: Vec<Member>,
+    /// The containers on it that were attached by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<AttachedContainer>,
+}
+
+impl Record {
+    /// Its steps, in order.
+    pub(super) fn steps(&self) -> Vec<RenewalStep> {
+        steps(self.strategy, &self.members, &self.containers)
+    }
 }
 
 /// Where a renewal stands.
@@ -89,7 +100,7 @@ pub struct Unfinished {
 /// If a call fails, or this version does not understand the record.
 pub async fn unfinished(engine: &Engine) -> Result<Option<(Unfinished, Record)>, CallError> {
     Ok(find(engine).await?.map(|found| {
-        let steps = steps(found.record.strategy, &found.record.members).len();
+        let steps = found.record.steps().len();
         let Record { network, strategy, begun, .. } = found.record.clone();
         (Unfinished { network, strategy, begun, stands: found.stands, steps }, found.record)
     }))

@@ -64,7 +64,10 @@ pub struct Renewal {
     pub pools: Vec<Pool>,
     /// The services on it.
     pub services: u64,
-    /// Services whose specs differ from before in more than the network's id, and services that are gone.
+    /// The containers that were attached by hand and taken along.
+    pub containers: u64,
+    /// What differs from before in more than the network's id: specifications of services, connections of containers,
+    /// settings of the network; and what is gone.
     pub changed: Vec<String>,
     /// The steps that this process did, in order.
     pub steps: Vec<StepDone>,

@@ -7,22 +7,23 @@ use pvcheck_audit::NetworkId;
 use pvcheck_ipam::Pool;
 
 use super::attachments::fingerprint;
-use super::blocker::Blocker;
+use super::blocker::{Blocker, Drifted};
 use super::error::RenewalError;
-use super::facts::inspect;
+use super::facts::{RenewalFacts, inspect};
 use super::journal::Journal;
-use super::plan::RenewalPlan;
+use super::plan::{NewSubnet, RenewalPlan, RenewalRequest, plan_renewal};
 use super::record::{Record, SCHEMA, unfinished};
 use super::report::{RENEWAL_PURPOSE, Renewal, RenewalOptions};
 use super::room::Room;
 use super::saved::Ended;
-use super::settings::pools;
+use super::settings::{Settings, pools};
 use super::step::Direction;
 use super::work::Work;
 use crate::census::{Census, CensusError, CensusOptions, census};
-use crate::engine::{CallError, retry_while, wire};
+use crate::engine::{CallError, Engine, retry_while, wire};
 use crate::lock::{Lock, LockRequest};
 use crate::operation::Operation;
+use crate::read::{read_container, read_nodes, read_own_node, read_with_host};
 use crate::removal::sweep_run;
 
 /// How long the services of a census may take to go.
@@ -43,23 +44,46 @@ pub async fn renew(
     plan: &RenewalPlan,
     options: &RenewalOptions<'_>,
 ) -> Result<Renewal, RenewalError> {
-    let refused = || RenewalError::Refused { plan: Box::new(plan.clone()) };
     if !plan.can_be_done() {
-        return Err(refused());
+        return Err(RenewalError::Refused { plan: Box::new(plan.clone()) });
     }
-    let record = record(op, plan).ok_or_else(refused)?;
     let locked = Locked::take(op, options).await?;
     let work = async {
-        let why = counted(op, plan).await?;
-        if !why.is_empty() {
-            let mut plan = plan.clone();
+        let mut plan = planned_again(op, plan).await?;
+        if plan.rooms.iter().any(|room| !room.counted) && plan.can_be_done() {
+            let why = counted(op, &plan).await?;
+            // A census takes a while.
+            plan = planned_again(op, &plan).await?;
             plan.blockers.extend(why);
-            return Err(RenewalError::Refused { plan: Box::new(plan) });
         }
+        let record = record(op, &plan).filter(|_| plan.can_be_done());
+        let record = record.ok_or_else(|| RenewalError::Refused { plan: Box::new(plan) })?;
         let journal = Journal::begin(op, record, &options.state).await?;
         go(op, journal, options, Direction::Forward, false).await
     };
     locked.during(work).await
+}
+
+/// The plan for the Swarm as it is now, under the lock: what has changed since it was made keeps it from being done.
+async fn planned_again(op: Operation<'_>, plan: &RenewalPlan) -> Result<RenewalPlan, RenewalError> {
+    let saved = read_with_host(op.engine).await?;
+    let facts = match RenewalFacts::read(op.engine, saved, &plan.network_id).await {
+        Err(error) if error.is_not_found() => {
+            let mut gone = plan.clone();
+            gone.blockers.push(Blocker::Drift { what: Drifted::Network });
+            return Ok(gone);
+        }
+        facts => facts?,
+    };
+    // What was chosen then is what was agreed to.
+    let to = plan.to.map_or(plan.request.to, |pool| NewSubnet::Subnet(pool.subnet));
+    let request = RenewalRequest { to, strategy: plan.strategy, ..plan.request.clone() };
+    let mut again = plan_renewal(&facts, &request, &[]);
+    again.request = plan.request.clone();
+    // It is this process' own.
+    again.ignore_lock();
+    again.blockers.extend(plan.drift(&again));
+    Ok(again)
 }
 
 /// Counts the room on each network of which the plan knows only who owns what; what keeps the renewal from being done.
@@ -115,9 +139,8 @@ async fn go_on(
     options: &RenewalOptions<'_>,
     direction: Option<Direction>,
 ) -> Result<Renewal, RenewalError> {
-    if unfinished(op.engine).await?.is_none() {
-        return Err(RenewalError::NothingUnderWay);
-    }
+    let (_, record) = unfinished(op.engine).await?.ok_or(RenewalError::NothingUnderWay)?;
+    reaches_containers(op.engine, &record).await?;
     let locked = Locked::take(op, options).await?;
     let work = async {
         let journal = Journal::take_over(op, &options.state).await?.ok_or(RenewalError::NothingUnderWay)?;
@@ -126,6 +149,17 @@ async fn go_on(
         go(op, journal, &RenewalOptions { hold: true, ..options.clone() }, direction, true).await
     };
     locked.during(work).await
+}
+
+/// Errs if the record has containers of another node than the asked one, as long as the Swarm has that node.
+async fn reaches_containers(engine: &Engine, record: &Record) -> Result<(), RenewalError> {
+    let Some(first) = record.containers.first() else { return Ok(()) };
+    let nodes = read_nodes(engine).await?;
+    if first.node == read_own_node(engine).await? || !nodes.iter().any(|node| node.id == first.node) {
+        return Ok(());
+    }
+    let containers = record.containers.iter().map(|container| container.name.clone()).collect();
+    Err(RenewalError::OtherNode { containers, host: first.host.clone() })
 }
 
 fn record(op: Operation<'_>, plan: &RenewalPlan) -> Option<Record> {
@@ -145,6 +179,7 @@ fn record(op: Operation<'_>, plan: &RenewalPlan) -> Option<Record> {
         // Of a strategy without one the name is never looked for.
         holding: (format!("pvcheck-holding-{}", op.run), plan.holding.unwrap_or(Pool::new(to.subnet))),
         members: plan.members.clone(),
+        containers: plan.containers.clone(),
     })
 }
 
@@ -203,17 +238,11 @@ async fn report(work: Work<'_>, resumed: bool, started: Instant) -> Result<Renew
     let listed = work.listed().await?;
     let id = listed.into_iter().find(|(_, name)| *name == record.network).map(|(id, _)| id);
     let id: NetworkId = id.ok_or(RenewalError::Foreign { name: record.network.clone() })?;
-    let pools = pools(&inspect(engine, &id).await?);
-    let mut changed = Vec::new();
-    for member in &record.members {
-        let found: Result<wire::Versioned, _> =
-            engine.connection().get(&format!("/services/{}", member.id)).await;
-        let now = match found {
-            Ok(found) => Some(fingerprint(&found.spec, &id)),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error.into()),
-        };
-        changed.extend(member.difference(now.as_deref()));
+    let inspected = inspect(engine, &id).await?;
+    let pools = pools(&inspected);
+    let mut changed = changed(&work, &id).await?;
+    if Settings::of_inspected(&inspected).digest() != record.settings.digest() {
+        changed.push(format!("the settings of {}", record.network));
     }
     let (at, direction) = (Timestamp::now(), work.direction);
     work.journal.end(Ended { at, direction, network: id.clone(), changed: changed.clone() }).await?;
@@ -225,10 +254,39 @@ async fn report(work: Work<'_>, resumed: bool, started: Instant) -> Result<Renew
         resumed,
         pools,
         services: record.members.len() as u64,
+        containers: record.containers.len() as u64,
         changed,
         steps: work.done,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+/// Services and containers that are not as they were, but for the network's id.
+async fn changed(work: &Work<'_>, id: &NetworkId) -> Result<Vec<String>, RenewalError> {
+    let (engine, record) = (work.op.engine, &work.journal.record);
+    let mut changed = Vec::new();
+    for member in &record.members {
+        let found: Result<wire::Versioned, _> =
+            engine.connection().get(&format!("/services/{}", member.id)).await;
+        let now = match found {
+            Ok(found) => Some(fingerprint(&found.spec, id)),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error.into()),
+        };
+        changed.extend(member.difference(now.as_deref()));
+    }
+    for container in &record.containers {
+        let name = &container.name;
+        let found = read_container(engine, &container.id).await?;
+        let place = found.as_ref().map(|found| found.places.get(id));
+        match place {
+            None => changed.push(format!("the container {name} is gone")),
+            Some(None) => changed.push(format!("the container {name} is not connected")),
+            Some(Some(place)) if container.is_as_before(place, work.keeps_address(container)) => {}
+            Some(Some(_)) => changed.push(format!("the connection of the container {name}")),
+        }
+    }
+    Ok(changed)
 }
 
 /// The lock of this process, renewed as long as it works.

@@ -6,6 +6,8 @@ use pvcheck_ipam::{Pool, Subnet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::attachments::digest;
+
 /// Set by the allocator at creation; asked for again, it could be another network's.
 const VXLAN_IDS: &str = "com.docker.network.driver.overlay.vxlanid_list";
 
@@ -50,15 +52,17 @@ impl Settings {
         Self(kept)
     }
 
+    /// SHA-256 of all of it, in hex.
+    pub(super) fn digest(&self) -> String {
+        digest(&Value::Object(self.0.clone()))
+    }
+
     /// The body of `POST /networks/create` for a network of this name with these pools.
     pub(super) fn body(&self, name: &str, pools: &[Pool]) -> Value {
         let mut body = self.0.clone();
         let ipv6 = body.shift_remove("ipv6");
-        let ipv6 = ipv6.as_ref().and_then(Value::as_array).into_iter().flatten().map(|config| {
-            // The gateway is the engine's own choice again.
-            json!({"Subnet": config["Subnet"]})
-        });
-        let configs: Vec<Value> = pools.iter().map(config).chain(ipv6).collect();
+        let ipv6 = ipv6.as_ref().and_then(Value::as_array).into_iter().flatten();
+        let configs: Vec<Value> = pools.iter().map(config).chain(ipv6.map(written)).collect();
         body.insert("Name".to_owned(), json!(name));
         // Engines before 25 create a second network of the same name without it.
         body.insert("CheckDuplicate".to_owned(), json!(true));
@@ -115,6 +119,13 @@ fn config(pool: &Pool) -> Value {
     config
 }
 
+/// An IPv6 pool as it is: its range, and its gateway, chosen or not, stay those that its containers know.
+fn written(shown: &Value) -> Value {
+    let keys = ["Subnet", "IPRange", "Gateway"].into_iter();
+    let set = keys.filter(|key| shown[*key].as_str().is_some_and(|text| !text.is_empty()));
+    Value::Object(set.map(|key| (key.to_owned(), shown[key].clone())).collect())
+}
+
 fn configs(network: &Value) -> impl Iterator<Item = &Value> {
     network["IPAM"]["Config"].as_array().into_iter().flatten()
 }
@@ -149,9 +160,11 @@ mod tests {
 
     #[test]
     fn all_but_the_subnet_and_the_vxlan_id_is_carried_over() {
-        let network = inspected(
-            &json!([{"Subnet": "10.10.0.0/24", "Gateway": "10.10.0.1"}, {"Subnet": "fd00:7::/64", "Gateway": "fd00:7::1"}]),
-        );
+        let network = inspected(&json!([
+            {"Subnet": "10.10.0.0/24", "Gateway": "10.10.0.1"},
+            {"Subnet": "fd00:7::/64", "Gateway": "fd00:7::1", "IPRange": ""},
+            {"Subnet": "fd00:8::/64", "IPRange": "fd00:8::/80", "Gateway": "fd00:8::7"},
+        ]));
         let settings = Settings::of_inspected(&network);
         let pools = pools(&network);
         assert_eq!(pools, [Pool::new(net("10.10.0.0/24"))], "the usual gateway is the engine's");
@@ -160,7 +173,11 @@ mod tests {
         let expected = json!({
             "Driver": "overlay", "Scope": "swarm", "EnableIPv6": false, "Internal": false, "Attachable": true,
             "Ingress": false, "Labels": {"owner": "ops"}, "Options": {"encrypted": ""},
-            "IPAM": {"Driver": "default", "Options": null, "Config": [{"Subnet": "10.10.0.0/16"}, {"Subnet": "fd00:7::/64"}]},
+            "IPAM": {"Driver": "default", "Options": null, "Config": [
+                {"Subnet": "10.10.0.0/16"},
+                {"Subnet": "fd00:7::/64", "Gateway": "fd00:7::1"},
+                {"Subnet": "fd00:8::/64", "IPRange": "fd00:8::/80", "Gateway": "fd00:8::7"},
+            ]},
             "Name": "proxy", "CheckDuplicate": true,
         });
         assert_eq!(body, expected);

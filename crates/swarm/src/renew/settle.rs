@@ -2,9 +2,78 @@
 
 use std::fmt;
 
-use pvcheck_audit::{EndpointMode, NetworkId, Service, ServiceMode, Task, UpdateState, UpdateStatus};
+use pvcheck_audit::{
+    EndpointMode, NetworkId, Node, NodeAvailability, NodeState, Service, ServiceMode, Task, TaskState,
+    UpdateState, UpdateStatus,
+};
 
+use super::error::RenewalError;
 use super::member::Member;
+
+/// What is looked at, read at one time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lists {
+    pub(super) tasks: Vec<Task>,
+    pub(super) services: Vec<Service>,
+    pub(super) nodes: Vec<Node>,
+}
+
+impl Lists {
+    /// True iff the task's node is down, so that its end is not seen (swarmkit `manager/dispatcher`, 24 h).
+    pub(super) fn is_down(&self, task: &Task) -> bool {
+        let node = task.node.as_ref().and_then(|id| self.nodes.iter().find(|node| node.id == *id));
+        node.is_some_and(is_down)
+    }
+
+    /// The host names of the nodes that are down.
+    pub(super) fn down(&self) -> Vec<&str> {
+        self.nodes.iter().filter(|node| is_down(node)).map(|node| node.hostname.as_str()).collect()
+    }
+
+    /// The members whose update is under way.
+    ///
+    /// # Errors
+    /// If an update has stopped at a failure.
+    pub(super) fn updating<'a>(&self, members: &'a [Member]) -> Result<Vec<&'a Member>, RenewalError> {
+        let mut found = Vec::new();
+        for member in members {
+            let service = self.services.iter().find(|service| service.id == member.id);
+            let Some((service, update)) = service.and_then(|s| Some((s, s.update.as_ref()?))) else {
+                continue;
+            };
+            if update.is_paused() {
+                let message = update.message.clone();
+                return Err(RenewalError::UpdateFailed { service: service.name.clone(), message });
+            }
+            if update.is_under_way() {
+                found.push(member);
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many tasks a member must have running: those that ran before, unless it was scaled down meanwhile, or a node of a
+    /// global service went.
+    fn wanted(&self, member: &Member, service: &Service) -> u64 {
+        match service.mode {
+            ServiceMode::Replicated(replicas) => member.running.min(replicas),
+            ServiceMode::Global if !member.nodes.is_empty() => {
+                let there = |node: &&Node| {
+                    member.nodes.contains(&node.id)
+                        && !is_down(node)
+                        && node.availability != NodeAvailability::Drain
+                };
+                self.nodes.iter().filter(there).count() as u64
+            }
+            ServiceMode::Global | ServiceMode::Job(_) => member.running,
+        }
+    }
+}
+
+fn is_down(node: &Node) -> bool {
+    // One that the leader does not know yet, after a change of leader, may be up.
+    matches!(node.state, NodeState::Down | NodeState::Disconnected)
+}
 
 /// What a service still lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +84,8 @@ pub(super) enum Lacking {
     Networks,
     /// It has no VIP on a network that it joined, or still one on a network that it left.
     Vip,
-    /// Not as many tasks run on the networks as ran before.
-    Tasks { running: u64, wanted: u64 },
+    /// Not as many tasks run on the networks as ran before; and what the last one that failed there says.
+    Tasks { running: u64, wanted: u64, failed: Option<String> },
     /// Tasks of before still stop.
     Stopping { tasks: u64 },
 }
@@ -38,8 +107,9 @@ impl fmt::Display for Lacking {
             Self::Gone => f.write_str("is not there"),
             Self::Networks => f.write_str("has other networks in its specification"),
             Self::Vip => f.write_str("has not the VIPs of its networks"),
-            Self::Tasks { running, wanted } => {
-                write!(f, "has {running} of {wanted} tasks running on its networks")
+            Self::Tasks { running, wanted, failed } => {
+                write!(f, "has {running} of {wanted} tasks running on its networks")?;
+                failed.as_ref().map_or(Ok(()), |why| write!(f, " (the last one failed: {why})"))
             }
             Self::Stopping { tasks } => write!(f, "has {tasks} tasks that have not stopped yet"),
         }
@@ -47,14 +117,8 @@ impl fmt::Display for Lacking {
 }
 
 /// Whether the member has settled on `on` and is off `off`. Of a job only its VIPs are looked at: it runs in its own time.
-pub(super) fn settled(
-    member: &Member,
-    services: &[Service],
-    tasks: &[Task],
-    on: &[NetworkId],
-    off: &[NetworkId],
-) -> Settled {
-    let Some(service) = services.iter().find(|s| s.id == member.id) else {
+pub(super) fn settled(member: &Member, lists: &Lists, on: &[NetworkId], off: &[NetworkId]) -> Settled {
+    let Some(service) = lists.services.iter().find(|s| s.id == member.id) else {
         return Settled::NotYet(Lacking::Gone);
     };
     let listed = |id: &NetworkId| service.networks.contains(id);
@@ -74,22 +138,22 @@ pub(super) fn settled(
     if member.job {
         return Settled::Yes;
     }
-    let own = || tasks.iter().filter(|task| task.service.as_ref() == Some(&member.id));
+    let own = || lists.tasks.iter().filter(|task| task.service.as_ref() == Some(&member.id));
     let placed = |task: &&Task| {
         on.iter().all(|id| task.is_attached_to(id)) && !off.iter().any(|id| task.is_attached_to(id))
     };
     let running = own().filter(|task| task.is_running()).filter(placed).count() as u64;
     let misplaced =
         own().filter(|task| task.is_wanted() && task.state.holds_addresses()).any(|task| !placed(&task));
-    // Somebody may have scaled it down meanwhile.
-    let wanted = match service.mode {
-        ServiceMode::Replicated(replicas) => member.running.min(replicas),
-        ServiceMode::Global | ServiceMode::Job(_) => member.running,
-    };
+    let wanted = lists.wanted(member, service);
     if running < wanted || misplaced {
-        return Settled::NotYet(Lacking::Tasks { running, wanted });
+        let ended = own().filter(|task| matches!(task.state, TaskState::Failed | TaskState::Rejected));
+        let last = ended.filter(placed).max_by_key(|task| task.since);
+        let failed = last.map(|task| task.error.clone()).filter(|error| !error.is_empty());
+        return Settled::NotYet(Lacking::Tasks { running, wanted, failed });
     }
-    let stopping = own().filter(|task| task.is_stopping()).count() as u64;
+    // The end of one on a node that is down is not seen; before a network is removed it counts (`drain.rs`).
+    let stopping = own().filter(|task| task.is_stopping() && !lists.is_down(task)).count() as u64;
     if 0 < stopping {
         return Settled::NotYet(Lacking::Stopping { tasks: stopping });
     }
@@ -103,29 +167,22 @@ fn goes_back(update: &UpdateStatus) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use pvcheck_audit::{TaskState, Vip};
+    use pvcheck_audit::{NodeId, Vip};
 
+    use super::super::member::example;
     use super::*;
-    use crate::fixtures::{service, task};
+    use crate::fixtures::{node, on_node, service, task};
 
     fn member(running: u64) -> Member {
-        Member {
-            id: pvcheck_audit::ServiceId::new("app"),
-            name: "app".into(),
-            networks: Vec::new(),
-            pins: Vec::new(),
-            publishes: false,
-            host_ports: false,
-            running,
-            surge: 1,
-            stop_grace_ms: 0,
-            job: false,
-            fingerprint: String::new(),
-        }
+        Member { running, ..example("app") }
     }
 
     fn id(name: &str) -> NetworkId {
         NetworkId::new(name)
+    }
+
+    fn lists(services: &[Service], tasks: &[Task]) -> Lists {
+        Lists { tasks: tasks.to_vec(), services: services.to_vec(), nodes: Vec::new() }
     }
 
     /// On network `new`, with VIPs on these.
@@ -146,7 +203,7 @@ mod tests {
         let ended = |on: &[&str]| task(Some("app"), on, Shutdown, Shutdown);
         let yes = Settled::Yes;
         let lacks = |what| Settled::NotYet(what);
-        let tasks = |running| lacks(Lacking::Tasks { running, wanted: 1 });
+        let tasks = |running| lacks(Lacking::Tasks { running, wanted: 1, failed: None });
         for (vips, listed, expected) in [
             (&["new"][..], vec![run(&["new"]), ended(&["old"])], yes),
             (&["new"], vec![run(&["old"])], tasks(0)),
@@ -157,12 +214,12 @@ mod tests {
             (&["new", "old"], vec![run(&["new"])], lacks(Lacking::Vip)),
             (&[], vec![run(&["new"])], lacks(Lacking::Vip)),
         ] {
-            let found = settled(&member(1), &[with_vips(vips)], &listed, &[id("new")], &[id("old")]);
+            let found = settled(&member(1), &lists(&[with_vips(vips)], &listed), &[id("new")], &[id("old")]);
             assert_eq!(found, expected, "{vips:?}, {listed:?}");
         }
-        let none = settled(&member(1), &[], &[], &[id("new")], &[]);
+        let none = settled(&member(1), &lists(&[], &[]), &[id("new")], &[]);
         assert_eq!(none, lacks(Lacking::Gone));
-        let idle = settled(&member(0), &[with_vips(&["new"])], &[], &[id("new")], &[]);
+        let idle = settled(&member(0), &lists(&[with_vips(&["new"])], &[]), &[id("new")], &[]);
         assert_eq!(idle, Settled::Yes, "a service at 0 replicas has its VIP");
     }
 
@@ -184,10 +241,54 @@ mod tests {
             let update = UpdateStatus { state: state.clone(), started: None, message: "task failed".into() };
             let service =
                 Service { update: Some(update), networks: vec![id(network)], ..with_vips(&["new"]) };
-            let found =
-                settled(&member(1), &[service], std::slice::from_ref(&run), &[id("new")], &[id("old")]);
+            let found = settled(
+                &member(1),
+                &lists(&[service], std::slice::from_ref(&run)),
+                &[id("new")],
+                &[id("old")],
+            );
             let expected = Settled::Failed { message: "task failed".into() };
             assert_eq!(found, if failed { expected } else { Settled::Yes }, "{state:?} on {network}");
         }
+    }
+
+    #[test]
+    fn a_global_service_needs_no_task_on_a_node_that_went() {
+        use TaskState::{Running, Shutdown};
+        let nodes = ["a", "b", "c"].map(NodeId::new);
+        let member = Member { nodes: nodes.to_vec(), ..member(3) };
+        let service = Service { mode: ServiceMode::Global, ..with_vips(&["new"]) };
+        let on = |node: &NodeId, desired| Task {
+            node: Some(node.clone()),
+            ..task(Some("app"), &["new"], Running, desired)
+        };
+        let tasks = vec![on(&nodes[0], Running), on(&nodes[1], Running), on(&nodes[2], Shutdown)];
+        let found = |state: NodeState, availability: NodeAvailability| {
+            let last = Node { availability, ..node("c", state) };
+            let nodes = vec![node("a", NodeState::Ready), node("b", NodeState::Ready), last];
+            let lists = Lists { tasks: tasks.clone(), services: vec![service.clone()], nodes };
+            settled(&member, &lists, &[id("new")], &[id("old")])
+        };
+        assert_eq!(found(NodeState::Down, NodeAvailability::Active), Settled::Yes);
+        let lacking = Lacking::Tasks { running: 2, wanted: 3, failed: None };
+        assert_eq!(found(NodeState::Ready, NodeAvailability::Active), Settled::NotYet(lacking.clone()));
+        assert_eq!(found(NodeState::Unknown, NodeAvailability::Active), Settled::NotYet(lacking));
+        let stopping = Settled::NotYet(Lacking::Stopping { tasks: 1 });
+        assert_eq!(found(NodeState::Ready, NodeAvailability::Drain), stopping);
+    }
+
+    #[test]
+    fn what_the_last_failed_task_says_is_told() {
+        let failed = Task {
+            error: "task: non-zero exit (1)".into(),
+            ..on_node(task(Some("app"), &["new"], TaskState::Failed, TaskState::Shutdown))
+        };
+        let found =
+            settled(&member(1), &lists(&[with_vips(&["new"])], &[failed]), &[id("new")], &[id("old")]);
+        let Settled::NotYet(lacking) = found else { panic!("{found:?}") };
+        assert_eq!(
+            lacking.to_string(),
+            "has 0 of 1 tasks running on its networks (the last one failed: task: non-zero exit (1))"
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::attached::AttachedContainer;
 use super::member::Member;
 use super::pins::Pin;
 use super::strategy::RenewalStrategy;
@@ -41,7 +42,16 @@ pub enum Stage {
     New,
 }
 
+impl Place {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Old, Self::Holding, Self::New];
+}
+
 impl Stage {
+    /// All of them.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Old, Self::OldAndHolding, Self::Holding, Self::Off, Self::HoldingAndNew, Self::New];
+
     /// The networks, in the order in which they are listed.
     pub(super) fn places(self) -> &'static [Place] {
         match self {
@@ -52,6 +62,11 @@ impl Stage {
             Self::HoldingAndNew => &[Place::Holding, Place::New],
             Self::New => &[Place::New],
         }
+    }
+
+    /// True iff it is passed through while the old network is there.
+    pub(super) fn is_first_half(self) -> bool {
+        matches!(self, Self::OldAndHolding | Self::Holding | Self::Off)
     }
 
     /// True iff this place of a spec names the holding network on this stage.
@@ -83,6 +98,13 @@ pub enum RenewalStep {
         /// Their names.
         services: Vec<String>,
     },
+    /// Containers that were attached by hand are connected to these networks, and disconnected from the others.
+    Carry {
+        /// Where they are afterwards.
+        to: Stage,
+        /// Their names.
+        containers: Vec<String>,
+    },
     /// No task is left that holds an address of the network.
     Drain {
         /// The network.
@@ -111,6 +133,12 @@ impl RenewalStep {
             Self::Move { to: Stage::HoldingAndNew, .. } => "join-new",
             Self::Move { to: Stage::New, .. } => "leave-holding",
             Self::Move { to: Stage::Old, .. } => "attach-old",
+            Self::Carry { to: Stage::OldAndHolding, .. } => "connect-holding",
+            Self::Carry { to: Stage::Holding, .. } => "disconnect-old",
+            Self::Carry { to: Stage::Off, .. } => "disconnect",
+            Self::Carry { to: Stage::HoldingAndNew, .. } => "connect-new",
+            Self::Carry { to: Stage::New, .. } => "connect-new-alone",
+            Self::Carry { to: Stage::Old, .. } => "connect-old",
             Self::Drain { network: Place::Holding } => "drain-holding",
             Self::Drain { .. } => "drain",
             Self::Remove { network: Place::Holding } => "remove-holding",
@@ -133,22 +161,26 @@ impl fmt::Display for RenewalStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateHolding => f.write_str("create the holding network"),
-            Self::Move { to, services } => {
-                let what = match to {
-                    Stage::Old => "back onto the old network",
-                    Stage::OldAndHolding => "onto the holding network as well",
-                    Stage::Holding => "off the old network",
-                    Stage::Off => "off the network",
-                    Stage::HoldingAndNew => "onto the new network as well",
-                    Stage::New => "onto the new network alone",
-                };
-                write!(f, "move {what}: {}", services.join(", "))
+            Self::Move { to, services } => write!(f, "move {}: {}", whereto(*to), services.join(", ")),
+            Self::Carry { to, containers } => {
+                write!(f, "reconnect {}: {}", whereto(*to), containers.join(", "))
             }
             Self::Drain { network } => write!(f, "wait until no task holds an address of {}", name(*network)),
             Self::Remove { network } => write!(f, "remove {}", name(*network)),
             Self::Create => f.write_str("create the network with its new subnet"),
             Self::Confirm => f.write_str("wait until every update is complete"),
         }
+    }
+}
+
+fn whereto(to: Stage) -> &'static str {
+    match to {
+        Stage::Old => "back onto the old network",
+        Stage::OldAndHolding => "onto the holding network as well",
+        Stage::Holding => "off the old network",
+        Stage::Off => "off the network",
+        Stage::HoldingAndNew => "onto the new network as well",
+        Stage::New => "onto the new network alone",
     }
 }
 
@@ -160,8 +192,13 @@ fn name(place: Place) -> &'static str {
     }
 }
 
-/// All steps, in their order.
-pub(super) fn steps(strategy: RenewalStrategy, members: &[Member]) -> Vec<RenewalStep> {
+/// All steps, in their order. Containers join the new network before its services, so that no task is given an address of
+/// theirs, and leave the old one after them, since a task that starts there meanwhile could be.
+pub(super) fn steps(
+    strategy: RenewalStrategy,
+    members: &[Member],
+    containers: &[AttachedContainer],
+) -> Vec<RenewalStep> {
     let all = |to: Stage| {
         // A router is still on a network when its backends have left it, and there before they are on it alone. By `bridge`
         // it also joins after them: see `Stage::is_held`.
@@ -172,22 +209,32 @@ pub(super) fn steps(strategy: RenewalStrategy, members: &[Member]) -> Vec<Renewa
         }
         batches.into_iter().map(move |services| RenewalStep::Move { to, services })
     };
+    let carried = |to: Stage| {
+        let containers: Vec<String> = containers.iter().map(|c| c.name.clone()).collect();
+        (!containers.is_empty()).then_some(RenewalStep::Carry { to, containers })
+    };
     let gone = |network| [RenewalStep::Drain { network }, RenewalStep::Remove { network }];
     let mut steps = Vec::new();
     match strategy {
         RenewalStrategy::Bridge => {
             steps.push(RenewalStep::CreateHolding);
+            steps.extend(carried(Stage::OldAndHolding));
             steps.extend(all(Stage::OldAndHolding).chain(all(Stage::Holding)));
+            steps.extend(carried(Stage::Holding));
             steps.extend(gone(Place::Old));
             steps.push(RenewalStep::Create);
+            steps.extend(carried(Stage::HoldingAndNew));
             steps.extend(all(Stage::HoldingAndNew).chain(all(Stage::New)));
+            steps.extend(carried(Stage::New));
             steps.extend(gone(Place::Holding));
             steps.push(RenewalStep::Confirm);
         }
         RenewalStrategy::Recreate => {
             steps.extend(all(Stage::Off));
+            steps.extend(carried(Stage::Off));
             steps.extend(gone(Place::Old));
             steps.push(RenewalStep::Create);
+            steps.extend(carried(Stage::New));
             steps.extend(all(Stage::New));
             steps.push(RenewalStep::Confirm);
         }
@@ -239,29 +286,18 @@ pub struct RenewalPoint {
 
 #[cfg(test)]
 mod tests {
+    use super::super::member::example;
     use super::*;
 
     fn member(name: &str, publishes: bool) -> Member {
-        Member {
-            id: pvcheck_audit::ServiceId::new(name),
-            name: name.into(),
-            networks: Vec::new(),
-            pins: Vec::new(),
-            publishes,
-            host_ports: publishes,
-            running: 1,
-            surge: 1,
-            stop_grace_ms: 10_000,
-            job: false,
-            fingerprint: String::new(),
-        }
+        Member { publishes, host_ports: publishes, ..example(name) }
     }
 
     #[test]
     fn a_router_follows_its_backends_unless_they_would_be_there_without_it() {
         let members = [member("app", false), member("router", true), member("db", false)];
         let moves = |strategy| -> Vec<(Stage, String)> {
-            let steps = steps(strategy, &members);
+            let steps = steps(strategy, &members, &[]);
             steps
                 .iter()
                 .filter_map(|step| match step {
@@ -308,6 +344,45 @@ mod tests {
     }
 
     #[test]
+    fn containers_leave_after_the_services_and_are_the_first_to_come_back() {
+        let container = AttachedContainer {
+            id: pvcheck_audit::ContainerId::new("c"),
+            name: "hand".into(),
+            node: pvcheck_audit::NodeId::new("n"),
+            host: "h".into(),
+            address: [10, 0, 0, 7].into(),
+            endpoint: serde_json::Value::Null,
+        };
+        let members = [member("app", false)];
+        let names = |strategy| -> Vec<&str> {
+            steps(strategy, &members, std::slice::from_ref(&container))
+                .iter()
+                .map(RenewalStep::name)
+                .collect()
+        };
+        let bridge = [
+            ["create-holding", "connect-holding", "join-holding", "leave-old"],
+            ["disconnect-old", "drain", "remove", "create"],
+            ["connect-new", "join-new", "leave-holding", "connect-new-alone"],
+        ];
+        assert_eq!(
+            names(RenewalStrategy::Bridge),
+            [&bridge.concat()[..], &["drain-holding", "remove-holding", "confirm"]].concat()
+        );
+        let recreate = [
+            "detach",
+            "disconnect",
+            "drain",
+            "remove",
+            "create",
+            "connect-new-alone",
+            "leave-holding",
+            "confirm",
+        ];
+        assert_eq!(names(RenewalStrategy::Recreate), recreate);
+    }
+
+    #[test]
     fn many_services_go_in_batches() {
         let members: Vec<Member> = (0..20).map(|n| member(&format!("s{n}"), false)).collect();
         assert_eq!(batches(&members).iter().map(Vec::len).collect::<Vec<_>>(), [8, 8, 4]);
@@ -315,7 +390,7 @@ mod tests {
 
     #[test]
     fn a_network_without_services_is_only_removed_and_created() {
-        let names = |strategy| steps(strategy, &[]).iter().map(RenewalStep::name).collect::<Vec<_>>();
+        let names = |strategy| steps(strategy, &[], &[]).iter().map(RenewalStep::name).collect::<Vec<_>>();
         assert_eq!(names(RenewalStrategy::Recreate), ["drain", "remove", "create", "confirm"]);
     }
 }

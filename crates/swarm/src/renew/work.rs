@@ -6,24 +6,24 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use pvcheck_audit::{NetworkId, Service, Task};
+use pvcheck_audit::NetworkId;
 use pvcheck_ipam::Pool;
 use serde_json::{Value, json};
 
-use super::attachments::{attachments, same, staged, with_attachments};
+use super::attachments::{attachments, staged, with_attachments};
 use super::error::RenewalError;
 use super::facts::inspect;
 use super::journal::Journal;
 use super::member::Member;
+use super::networks::{Networks, order};
 use super::pins::repinned;
 use super::settings::pools;
-use super::settle::{Settled, settled};
-use super::step::{Direction, Phase, Place, RenewalPoint, RenewalStep, Stage, steps};
-use super::strategy::RenewalStrategy;
+use super::settle::{Lists, Settled, settled};
+use super::step::{Direction, Phase, Place, RenewalPoint, RenewalStep, Stage};
 use crate::engine::{CallError, Pace, poll, wait_until, wire};
 use crate::labels::{RENEWAL_LABEL, RUN_LABEL};
 use crate::operation::Operation;
-use crate::read::{read_network_names, read_services, read_tasks};
+use crate::read::{read_network_names, read_nodes, read_services, read_tasks};
 
 /// How often a service's update is tried again if the engine changed the service in between: its allocator writes
 /// endpoints whenever it can.
@@ -31,7 +31,7 @@ const TRIES: u32 = 20;
 /// How long a created network may be without a subnet. The allocator gives it one within milliseconds.
 const ALLOCATED: Duration = Duration::from_secs(20);
 /// The longest pause between two looks at tasks.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) struct Work<'a> {
     pub(super) op: Operation<'a>,
@@ -44,47 +44,10 @@ pub(super) struct Work<'a> {
     pub(super) gone: Vec<NetworkId>,
 }
 
-/// The networks of a renewal as they are now.
-#[derive(Clone, Debug, Default)]
-struct Networks {
-    old: Option<NetworkId>,
-    holding: Option<NetworkId>,
-    new: Option<NetworkId>,
-}
-
-impl Networks {
-    fn id(&self, place: Place) -> Option<&NetworkId> {
-        match place {
-            Place::Old => self.old.as_ref(),
-            Place::Holding => self.holding.as_ref(),
-            Place::New => self.new.as_ref(),
-        }
-    }
-
-    /// The ids of a stage; `None` if one of its networks is not there.
-    fn of(&self, stage: Stage) -> Option<Vec<NetworkId>> {
-        stage.places().iter().map(|place| self.id(*place).cloned()).collect()
-    }
-
-    /// The stage of these ids, in any order; `None` if there is none.
-    fn stage(&self, list: &[Value], member: &Member, recorded: &NetworkId) -> Option<Stage> {
-        let all =
-            [Stage::Old, Stage::OldAndHolding, Stage::Holding, Stage::Off, Stage::HoldingAndNew, Stage::New];
-        all.into_iter().find(|stage| {
-            let Some(mut ids) = self.of(*stage) else { return false };
-            let there = |ids: &[NetworkId]| same(list, &staged(&member.networks, recorded, ids));
-            there(&ids) || {
-                ids.reverse();
-                there(&ids)
-            }
-        })
-    }
-}
-
 impl Work<'_> {
     /// Does all steps in this direction, or what is left of them.
     pub(super) async fn all(&mut self) -> Result<(), RenewalError> {
-        let steps = steps(self.journal.record.strategy, &self.journal.record.members);
+        let steps = self.journal.record.steps();
         for (at, step) in steps.iter().enumerate() {
             let networks = self.networks().await?;
             if !self.is_left(step, &networks).await? {
@@ -198,9 +161,13 @@ impl Work<'_> {
             }
             RenewalStep::Create => networks.new.is_none(),
             RenewalStep::Confirm => true,
+            RenewalStep::Carry { to, containers } => {
+                to.is_first_half() == first_half
+                    && networks.of(*to).is_some()
+                    && self.is_to_be_carried(*to, containers, networks).await?
+            }
             RenewalStep::Move { to, services } => {
-                let is_first = matches!(to, Stage::OldAndHolding | Stage::Holding | Stage::Off);
-                if is_first != first_half || networks.of(*to).is_none() {
+                if to.is_first_half() != first_half || networks.of(*to).is_none() {
                     return Ok(false);
                 }
                 let mut there = Vec::new();
@@ -284,25 +251,9 @@ impl Work<'_> {
                 None => Ok(()),
             },
             RenewalStep::Move { to, services } => self.move_all(*to, services, networks).await,
+            RenewalStep::Carry { to, containers } => self.carry(*to, containers, networks).await,
             RenewalStep::Confirm => self.confirm().await,
         }
-    }
-
-    /// The members whose update is under way.
-    async fn updating(&self) -> Result<Vec<String>, RenewalError> {
-        let services = read_services(self.op.engine).await?;
-        let mut found = Vec::new();
-        for service in services.iter().filter(|s| self.journal.record.members.iter().any(|m| m.id == s.id)) {
-            let Some(update) = &service.update else { continue };
-            if update.is_paused() {
-                let message = update.message.clone();
-                return Err(RenewalError::UpdateFailed { service: service.name.clone(), message });
-            }
-            if update.is_under_way() {
-                found.push(service.name.clone());
-            }
-        }
-        Ok(found)
     }
 
     async fn confirm(&self) -> Result<(), RenewalError> {
@@ -318,16 +269,16 @@ impl Work<'_> {
     }
 
     async fn updated(&self) -> Result<(), RenewalError> {
-        let mut last = Vec::new();
+        let mut last: Vec<String> = Vec::new();
         let confirmed = wait_until!(Pace::new(self.patience).every(LOOK), async {
-            match self.updating().await {
+            // It may be the last call of all, and everything is done: asked again.
+            let Ok(lists) = self.lists().await else { return None };
+            match lists.updating(&self.journal.record.members) {
                 Ok(updating) if updating.is_empty() => Some(Ok(())),
                 Ok(updating) => {
-                    last = updating;
+                    last = updating.iter().map(|member| member.name.clone()).collect();
                     None
                 }
-                // It may be the last call of all, and everything is done: asked again.
-                Err(RenewalError::Call(_)) => None,
                 Err(error) => Some(Err(error)),
             }
         });
@@ -372,45 +323,10 @@ impl Work<'_> {
         }
     }
 
-    /// Waits until no task holds an address of the network: one that ends after the network is gone loses its addresses
-    /// on its other networks (the second road to L1 in docs/leaks.md).
-    async fn drain(&self, id: &NetworkId) -> Result<(), RenewalError> {
-        let (mut tasks, mut looks, mut failed) = (0, 0, None);
-        let drained = wait_until!(Pace::new(self.patience).every(LOOK), async {
-            let (listed, services) = match self.lists().await {
-                Ok(lists) => lists,
-                Err(error) => {
-                    failed = Some(error);
-                    return None;
-                }
-            };
-            failed = None;
-            tasks =
-                listed.iter().filter(|t| t.is_attached_to(id) && t.state.holds_addresses()).count() as u64;
-            let used = services.iter().any(|service| service.networks.contains(id));
-            // One list may lack a task.
-            // As long as Swarm watches an update it may take it back, and with it the service's networks.
-            let watched = match self.updating().await {
-                Ok(updating) => !updating.is_empty(),
-                Err(error) => return Some(Err(error)),
-            };
-            looks = if tasks == 0 && !used && !watched { looks + 1 } else { 0 };
-            (1 < looks).then_some(Ok(()))
-        });
-        match (drained, failed) {
-            (Some(outcome), _) => outcome,
-            (None, Some(error)) => Err(error.into()),
-            (None, None) => Err(RenewalError::NotDrained {
-                network: self.journal.record.network.clone(),
-                tasks,
-                seconds: self.patience.as_secs(),
-            }),
-        }
-    }
-
-    async fn lists(&self) -> Result<(Vec<Task>, Vec<Service>), CallError> {
-        let tasks = read_tasks(self.op.engine).await?;
-        Ok((tasks, read_services(self.op.engine).await?))
+    pub(super) async fn lists(&self) -> Result<Lists, CallError> {
+        let engine = self.op.engine;
+        let tasks = read_tasks(engine).await?;
+        Ok(Lists { tasks, services: read_services(engine).await?, nodes: read_nodes(engine).await? })
     }
 
     async fn move_all(
@@ -453,18 +369,11 @@ impl Work<'_> {
         to: Stage,
         networks: &Networks,
     ) -> Result<Option<String>, RenewalError> {
-        let (tasks, services) = self.lists().await?;
-        let on = networks.of(to).unwrap_or_default();
-        let all = [Place::Old, Place::Holding, Place::New];
-        let off: Vec<NetworkId> = all
-            .iter()
-            .filter_map(|place| networks.id(*place))
-            .filter(|id| !on.contains(id))
-            .cloned()
-            .collect();
+        let lists = self.lists().await?;
+        let (on, off) = (networks.of(to).unwrap_or_default(), networks.besides(to));
         let mut lacking = Vec::new();
-        for member in members.iter().filter(|m| services.iter().any(|s| s.id == m.id)) {
-            match settled(member, &services, &tasks, &on, &off) {
+        for member in members.iter().filter(|m| lists.services.iter().any(|s| s.id == m.id)) {
+            match settled(member, &lists, &on, &off) {
                 Settled::Yes => {}
                 Settled::NotYet(what) => lacking.push(format!("{} {what}", member.name)),
                 Settled::Failed { message } => {
@@ -472,7 +381,11 @@ impl Work<'_> {
                 }
             }
         }
-        Ok((!lacking.is_empty()).then(|| lacking.join(", ")))
+        if lacking.is_empty() {
+            return Ok(None);
+        }
+        lacking.extend(lists.down().into_iter().map(|node| format!("node {node} is down")));
+        Ok(Some(lacking.join(", ")))
     }
 
     /// Gives one service the networks of this stage, and returns true; false if it is past the stage, or gone. Nothing else
@@ -509,16 +422,4 @@ impl Work<'_> {
             None => Err(RenewalError::Changed { service: member.name.clone() }),
         }
     }
-}
-
-/// How a service of stage `at` is to stage `to`: `Less` if it has still to pass through it.
-fn order(at: Stage, to: Stage, strategy: RenewalStrategy) -> Ordering {
-    let order: &[Stage] = match strategy {
-        RenewalStrategy::Bridge => {
-            &[Stage::Old, Stage::OldAndHolding, Stage::Holding, Stage::Off, Stage::HoldingAndNew, Stage::New]
-        }
-        RenewalStrategy::Recreate => &[Stage::Old, Stage::Off, Stage::New],
-    };
-    let place = |stage| order.iter().position(|s| *s == stage);
-    place(at).cmp(&place(to))
 }

@@ -1,6 +1,7 @@
 //! Everything that changes a Swarm. A writer cannot be made without a [`Permit`].
 
 mod cluster;
+mod connect;
 mod permit;
 mod remove;
 mod specs;

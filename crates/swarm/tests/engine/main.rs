@@ -9,6 +9,8 @@ mod faults;
 mod lock;
 mod removal;
 mod renew;
+mod renew_by_hand;
+mod renew_meanwhile;
 mod renewals;
 mod secrets;
 mod snapshot;

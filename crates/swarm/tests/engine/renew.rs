@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::renewals::{killed_at, options, planned, settings, specs, subnet};
 use crate::support::{PATIENCE, cc_ci, connect, leak, objects, permit, start, truth, writes};
 
-const BOTH: [RenewalStrategy; 2] = RenewalStrategy::ALL;
+pub(crate) const BOTH: [RenewalStrategy; 2] = RenewalStrategy::ALL;
 
 fn world() -> Model {
     let mut model = cc_ci();
@@ -118,8 +118,8 @@ async fn a_plan_only_reads() {
 }
 
 /// Every point of a renewal at which a process can be killed.
-async fn points(strategy: RenewalStrategy) -> Vec<RenewalPoint> {
-    let sim = start(world());
+pub(crate) async fn points(model: Model, strategy: RenewalStrategy) -> Vec<RenewalPoint> {
+    let sim = start(model);
     let engine = connect(&sim).await;
     let (state, run) = (tempfile::tempdir().expect("a folder"), RunId::unique());
     let seen = Mutex::new(Vec::new());
@@ -135,7 +135,8 @@ async fn killed_at_any_point_it_is_finished_or_undone_by_another_process() {
     // Every point of every step, or each step once.
     let long = std::env::var_os("PVCHECK_LONG").is_some_and(|value| value != "0");
     for strategy in BOTH {
-        for (n, at) in points(strategy).await.iter().enumerate().filter(|(n, _)| long || n % 7 == 1) {
+        for (n, at) in points(world(), strategy).await.iter().enumerate().filter(|(n, _)| long || n % 7 == 1)
+        {
             let back = n % 2 == 0;
             let sim = start(world());
             let (before, network) = (specs(&sim), settings(&sim));

@@ -26,6 +26,7 @@ pub(crate) fn request(strategy: RenewalStrategy) -> RenewalRequest {
         range: None,
         strategy: Some(strategy),
         rerun_jobs: false,
+        readdress: false,
     }
 }
 
@@ -54,7 +55,11 @@ pub(crate) async fn facts(engine: &Engine) -> Result<RenewalFacts, CallError> {
 }
 
 pub(crate) async fn planned(engine: &Engine, strategy: RenewalStrategy) -> RenewalPlan {
-    plan_renewal(&facts(engine).await.expect("the facts"), &request(strategy), &[])
+    planned_for(engine, &request(strategy)).await
+}
+
+pub(crate) async fn planned_for(engine: &Engine, request: &RenewalRequest) -> RenewalPlan {
+    plan_renewal(&facts(engine).await.expect("the facts"), request, &[])
 }
 
 /// The specs of all services, with the id of `proxy` written as a word.

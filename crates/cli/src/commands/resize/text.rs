@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pvcheck_ipam::Pool;
-use pvcheck_swarm::{Direction, Member, Renewal, RenewalPlan, RenewalStrategy, Unfinished};
+use pvcheck_swarm::{
+    AttachedContainer, Direction, Member, Renewal, RenewalPlan, RenewalStrategy, Unfinished,
+};
 
 use crate::report::many;
 
@@ -42,6 +44,17 @@ fn traits(member: &Member) -> Vec<String> {
     words
 }
 
+/// What happens to a container that was attached by hand.
+fn carried(plan: &RenewalPlan, container: &AttachedContainer) -> String {
+    let keeps = plan.to.is_none_or(|pool| container.clash(&pool).is_none());
+    format!(
+        "{} on {}, connected again with {}",
+        container.address,
+        container.host,
+        if keeps { "this address" } else { "another address" }
+    )
+}
+
 /// What cannot be reached, and for how long.
 fn dark(plan: &RenewalPlan) -> String {
     let stops = seconds(plan.stop_grace_ms());
@@ -67,6 +80,14 @@ pub(super) fn plan(plan: &RenewalPlan) -> String {
     if !plan.members.is_empty() {
         lines.push(format!("on it are {}:", many(plan.members.len() as u64, "service")));
         lines.extend(plan.members.iter().map(|m| format!("  {}: {}", m.name, traits(m).join(", "))));
+    }
+    if !plan.containers.is_empty() {
+        let many = many(plan.containers.len() as u64, "container");
+        lines.push(format!(
+            "attached by hand {} {many}:",
+            if plan.containers.len() == 1 { "is" } else { "are" }
+        ));
+        lines.extend(plan.containers.iter().map(|c| format!("  {}: {}", c.name, carried(plan, c))));
     }
     if let Some(strategy) = plan.strategy {
         lines.push(format!("by {}:", strategy.as_str()));
@@ -114,6 +135,12 @@ pub(super) fn markdown(plan: &RenewalPlan) -> String {
             .collect::<String>();
         text += "\n";
     }
+    if !plan.containers.is_empty() {
+        text += "| container | |\n| --- | --- |\n";
+        let rows = plan.containers.iter().map(|c| format!("| `{}` | {} |\n", c.name, carried(plan, c)));
+        text += &rows.collect::<String>();
+        text += "\n";
+    }
     if let Some(strategy) = plan.strategy {
         text += &format!("By `{}`:\n\n", strategy.as_str());
         text += &plan
@@ -140,14 +167,25 @@ pub(super) fn done(done: &Renewal) -> String {
         done.strategy.as_str(),
         if done.resumed { ", begun by an earlier process," } else { "" },
         seconds(done.elapsed_ms),
-        many(done.services, "service"),
+        on_it(done),
     )];
     lines.extend(done.steps.iter().map(|d| format!("  {:>8}  {}", seconds(d.elapsed_ms), d.step)));
     lines.extend(done.changed.iter().map(|c| format!("changed: {c}")));
     if done.changed.is_empty() {
-        lines.push("every specification is as before, but for the network's id".to_owned());
+        let containers =
+            if done.containers == 0 { "" } else { ", and every container is connected as before" };
+        lines.push(format!("every specification is as before, but for the network's id{containers}"));
     }
     lines.join("\n") + "\n"
+}
+
+fn on_it(done: &Renewal) -> String {
+    let services = many(done.services, "service");
+    if done.containers == 0 {
+        services
+    } else {
+        format!("{services} and {}", many(done.containers, "container"))
+    }
 }
 
 pub(super) fn status(found: Option<&Unfinished>) -> String {
