@@ -4,10 +4,9 @@
 //! was observed whole, and a judging function can make a PASS only out of a [`Sight`](crate::judge) that found no gap in
 //! that row. So no check passes on an observation that was not made or is not complete, whoever writes the check.
 
-use pvcheck_audit::Snapshot;
 use pvcheck_journal::Scan;
 use pvcheck_routes::RouteFact;
-use pvcheck_swarm::{Census, SavedRenewal};
+use pvcheck_swarm::Census;
 
 use crate::cause::Unseen;
 use crate::check::Check;
@@ -19,7 +18,6 @@ use crate::leaks::{Leaks, census_of, leaks};
 use crate::need::Need;
 use crate::observed::{Observed, Seen};
 use crate::reason::Reason;
-use crate::renewal_reason::{Foreign, RenewalReason};
 
 #[cfg(test)]
 mod tests;
@@ -80,25 +78,12 @@ impl Coverage for FixedFacts {
             Need::Declared => self.creation.gap(|creation| creation.declared.gap()),
             Need::Deployed => self.creation.gap(|creation| creation.deployed.gap()),
             Need::Proof => self.proof.gap(|_| None),
-            Need::Record => self.record.gap(|record| foreign(about, record, self.control.snapshot.known())),
+            Need::Record => about
+                .overlay()
+                .map_or_else(|| Some(never_observed()), |overlay| self.record_of(overlay).err()),
             need => self.control.gap(config, about, need),
         }
     }
-}
-
-/// Why the record of a renewal is not that of the renewal which the check is about; `None` iff it is.
-fn foreign(about: Check<'_>, saved: &SavedRenewal, snapshot: Option<&Snapshot>) -> Option<Reason> {
-    let Some(overlay) = about.overlay() else { return Some(never_observed()) };
-    let (record, is_of) = (&saved.record, |what| Some(Reason::Renewal(RenewalReason::Foreign(what))));
-    if record.network != overlay.name {
-        return is_of(Foreign::Network { network: record.network.clone(), overlay: overlay.name.clone() });
-    }
-    if record.to.subnet != overlay.subnet {
-        return is_of(Foreign::Subnet { to: record.to.subnet, declared: overlay.subnet });
-    }
-    // Records of earlier versions do not say of which Swarm they are; their services' ids do.
-    let elsewhere = |swarm: &Snapshot| !record.cluster.is_empty() && record.cluster != swarm.engine.cluster;
-    if snapshot.is_some_and(elsewhere) { is_of(Foreign::Swarm) } else { None }
 }
 
 impl<T> Seen<T> {

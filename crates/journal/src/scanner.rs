@@ -60,6 +60,8 @@ pub struct Scanner<'a> {
     not_in_order: Option<(Timestamp, Timestamp)>,
     reaches_back: bool,
     coverage: Coverage,
+    /// True iff a record of the window has come, by its time, and the window has no end.
+    inside: bool,
     start: Option<Start>,
     engine_start: Option<Timestamp>,
     incomplete: Vec<Incomplete>,
@@ -111,6 +113,7 @@ impl<'a> Scanner<'a> {
             not_in_order: None,
             reaches_back: false,
             coverage: Coverage::default(),
+            inside: false,
             start: None,
             engine_start: None,
             incomplete: Vec::new(),
@@ -180,11 +183,18 @@ impl<'a> Scanner<'a> {
         }
         let is_foreign = record.origin == Origin::Other;
         // After `mark`: a start before the window still decides which lines fall into an engine's start-up.
-        if !self.window.contains(record.at) {
+        // A log is written in order, and the raft library of the engine writes lines in a form of its own, whose time has no
+        // zone: such a line is in a window without an end once a record of it has come, and not in one that begins later.
+        let is_inside = self.window.contains(record.at) || (record.at.is_none() && self.inside);
+        if !is_inside {
+            if self.window.from.zip(record.at).is_some_and(|(from, at)| at < from) {
+                self.tally.untimed_engine = 0;
+            }
             self.tally.untimed_left_out += u64::from(record.at.is_none());
             self.tally.untimed_engine += u64::from(record.at.is_none() && !is_foreign);
             return;
         }
+        self.inside |= record.at.is_some() && self.window.from.is_some() && self.window.to.is_none();
         self.tally.covers(record, found.is_some());
         // Errors of containers are frequent and say nothing about the engine, so they are not counted as
         // unclassified.

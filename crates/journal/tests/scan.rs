@@ -100,6 +100,22 @@ fn records_without_a_time_count_in_the_open_window_only() {
     assert_eq!(scan.notes, [Note::UntimedLeftOut { count: 1 }]);
 }
 
+/// A log is written in order.
+#[test]
+fn a_record_without_a_time_is_where_its_neighbours_are() {
+    let lacks = |records: &[Record]| plain(records, Window::since(at(4))).incomplete;
+    let (none, quiet) = (untimed(&exhausted(1)), exhausted(3));
+    let has = |records: &[Record]| lacks(records).iter().any(|i| matches!(i, Incomplete::NoTimes { .. }));
+    assert!(!has(&[none.clone(), quiet.clone(), exhausted(5)]));
+    assert!(has(&[quiet.clone(), none.clone(), exhausted(5)]), "it may be in the window");
+    assert!(has(&[none.clone(), exhausted(5)]), "nothing says when it was written");
+    // Behind a record of the window it is in it, unless the window ends.
+    let records = [quiet, exhausted(5), none];
+    assert!(!has(&records));
+    assert_eq!(plain(&records, Window::since(at(4))).exhaustion_count(), 2);
+    assert_eq!(plain(&records, Window::between(at(4), at(9))).exhaustion_count(), 1);
+}
+
 #[test]
 fn since_the_engine_start_is_since_the_last_one() {
     let records = [
@@ -324,11 +340,15 @@ proptest! {
         let window = Window::since(at(from));
         let scan = plain(&records, window);
         let inside = |wanted: usize| kinds.iter().filter(|(kind, minute)| *kind == wanted && from <= *minute).count() as u64;
-        prop_assert_eq!(scan.exhaustion_count(), inside(0));
+        // Without a time it is where its neighbours are.
+        let first = kinds.iter().position(|(kind, minute)| *kind != 5 && from <= *minute);
+        let behind = first.map_or(&[][..], |first| &kinds[first..]);
+        let untimed = behind.iter().filter(|(kind, _)| *kind == 5).count() as u64;
+        prop_assert_eq!(scan.exhaustion_count(), inside(0) + untimed);
         prop_assert_eq!(scan.count(Class::LeakFootprint), inside(1));
         prop_assert_eq!(scan.unclassified_errors, inside(2));
         prop_assert_eq!(scan.count(Class::Race), inside(4));
-        prop_assert_eq!(scan.records, (0..5).map(inside).sum::<u64>());
+        prop_assert_eq!(scan.records, (0..5).map(inside).sum::<u64>() + untimed);
         prop_assert_eq!(scan.read, records.len() as u64);
     }
 

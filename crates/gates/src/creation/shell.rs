@@ -67,7 +67,9 @@ impl Variables {
             if let [verb, names @ ..] = command.as_slice()
                 && matches!(verb.text.as_str(), "read" | "for" | "unset" | "mapfile")
             {
-                names.iter().for_each(|name| all.set(&name.text, None));
+                for name in names {
+                    all.set(&name.text, None);
+                }
             }
         }
         all
@@ -104,12 +106,11 @@ fn resolved(word: &Word, variables: &Variables) -> Result<String, String> {
     let (mut text, mut rest) = (String::new(), word.text.as_str());
     while let Some((before, after)) = rest.split_once('$') {
         text.push_str(before);
-        let (name, behind) = match after.strip_prefix('{') {
-            Some(braced) => braced.split_once('}').ok_or_else(unknown)?,
-            None => {
-                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-                after.split_at(end)
-            }
+        let (name, behind) = if let Some(braced) = after.strip_prefix('{') {
+            braced.split_once('}').ok_or_else(unknown)?
+        } else {
+            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+            after.split_at(end)
         };
         text.push_str(variables.get(name).ok_or_else(unknown)?);
         rest = behind;

@@ -43,8 +43,7 @@ pub fn judge_fixed(config: &Config, facts: &FixedFacts) -> GateReport {
 fn services(config: &Config, overlay: &OverlayConfig, facts: &FixedFacts) -> Vec<ServiceConfig> {
     let mut all = config.services.clone();
     let on_it = || Placement::Named(overlay.name.clone());
-    let record = facts.record.known().filter(|saved| saved.record.network == overlay.name);
-    for member in record.iter().flat_map(|saved| &saved.record.members) {
+    for member in facts.record_of(overlay).iter().flat_map(|saved| &saved.record.members) {
         match all.iter_mut().find(|service| service.name == member.name) {
             Some(service) => service.overlay = on_it(),
             None => all.push(ServiceConfig {
@@ -59,32 +58,25 @@ fn services(config: &Config, overlay: &OverlayConfig, facts: &FixedFacts) -> Vec
 }
 
 fn of_renewal(judge: &Judge<'_, FixedFacts>, overlay: &OverlayConfig) -> [CheckReport; 4] {
-    let facts = judge.facts;
-    let with_proof = |about: Check<'_>, of: &dyn Fn(&Sight<'_, SavedRenewal>, &RenewalProof) -> Finding| {
-        judge.check(about, &facts.record, |record| match facts.proof.sight() {
-            Ok(proof) => of(&record, proof),
-            Err(why) => Finding::unknown(Reason::NotSeen(why.clone())),
-        })
-    };
-    let with_swarm = |about: Check<'_>, of: &dyn Fn(&Sight<'_, SavedRenewal>, &Snapshot) -> Finding| {
-        judge.check(about, &facts.record, |record| match facts.control.snapshot.sight() {
-            Ok(snapshot) => of(&record, snapshot),
-            Err(why) => Finding::unknown(Reason::NotSeen(why.clone())),
-        })
-    };
+    let (proof, snapshot) = (&judge.facts.proof, &judge.facts.control.snapshot);
+    let record = || judge.facts.record_of(overlay);
+    // Of another renewal's record even a fault would mean nothing.
+    let by_record = |of: &dyn Fn(&SavedRenewal) -> Finding| record().map_or_else(Finding::unknown, of);
     [
-        with_proof(Check::RenewalEnded(overlay), &ended),
-        with_proof(Check::RenewalNetwork(overlay), &|record, proof| {
-            let network = facts.control.snapshot.known().and_then(|s| s.overlay(&overlay.name));
-            created(record, proof, network)
+        judge.check(Check::RenewalEnded(overlay), proof, |proof| ended(&proof, record())),
+        judge.check(Check::RenewalNetwork(overlay), proof, |proof| {
+            let network = snapshot.known().and_then(|s| s.overlay(&overlay.name));
+            by_record(&|saved| created(&proof, saved, network))
         }),
-        with_swarm(Check::RenewalRemoved(overlay), &removed),
-        with_proof(Check::RenewalSpecs(overlay), &specs),
+        judge.check(Check::RenewalRemoved(overlay), snapshot, |snapshot| {
+            by_record(&|saved| removed(&snapshot, saved))
+        }),
+        judge.check(Check::RenewalSpecs(overlay), proof, |proof| by_record(&|saved| specs(&proof, saved))),
     ]
 }
 
 /// Passes iff the record says that it ended forward, and neither a renewal nor a renewal's lock is in the Swarm.
-fn ended(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof) -> Finding {
+fn ended(proof: &Sight<'_, RenewalProof>, record: Result<&SavedRenewal, Reason>) -> Finding {
     let mut faults = Vec::new();
     if let Some(renewal) = &proof.unfinished {
         let at = step(&renewal.stands.step);
@@ -96,16 +88,21 @@ fn ended(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof) -> Finding {
     if let Some(lock) = proof.lock.as_ref().filter(|lock| lock.purpose == RENEWAL_PURPOSE) {
         faults.push(format!("the lock of a renewal is left, held by {}", lock.holder));
     }
-    if let Some(Ended { at, direction: Direction::Back, .. }) = &saved.ended {
+    if let Ok(SavedRenewal { ended: Some(Ended { at, direction: Direction::Back, .. }), .. }) = record {
         faults.push(format!("the renewal was undone at {at}"));
     }
-    let begun = format!("begun {} by run {}", saved.record.begun, saved.record.run);
+    if !faults.is_empty() {
+        return Finding::fail(Reason::Renewal(RenewalReason::NotEnded(faults)));
+    }
+    let saved = match record {
+        Ok(saved) => saved,
+        Err(why) => return Finding::unknown(why),
+    };
     let finding = match &saved.ended {
-        _ if !faults.is_empty() => Finding::fail(Reason::Renewal(RenewalReason::NotEnded(faults))),
-        Some(ended) => saved.pass(Reason::Renewal(RenewalReason::Ended { at: ended.at })),
+        Some(ended) => proof.pass(Reason::Renewal(RenewalReason::Ended { at: ended.at })),
         None => Finding::unknown(end_not_recorded(saved)),
     };
-    finding.evidence(begun)
+    finding.evidence(format!("begun {} by run {}", saved.record.begun, saved.record.run))
 }
 
 fn end_not_recorded(saved: &SavedRenewal) -> Reason {
@@ -117,7 +114,7 @@ fn step(name: &str) -> String {
 }
 
 /// Passes iff the network that has the name is the one that the renewal left.
-fn created(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof, network: Option<&Network>) -> Finding {
+fn created(proof: &Sight<'_, RenewalProof>, saved: &SavedRenewal, network: Option<&Network>) -> Finding {
     let (id, created) = (proof.network.clone(), network.and_then(|network| network.created));
     let finding = match &saved.ended {
         None => Finding::unknown(end_not_recorded(saved)),
@@ -125,14 +122,14 @@ fn created(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof, network: Optio
             let left = ended.network.clone();
             Finding::fail(Reason::Renewal(RenewalReason::CreatedByOther { network: id, left }))
         }
-        Some(_) => saved.pass(Reason::Renewal(RenewalReason::Created { network: id, created })),
+        Some(_) => proof.pass(Reason::Renewal(RenewalReason::Created { network: id, created })),
     };
     let driver = proof.ipam_driver.as_deref().unwrap_or("none");
     finding.evidence(format!("IPAM driver {driver}, gateway {}", proof.gateways.join(", ")))
 }
 
 /// Passes iff no network of the renewal but the new one is listed.
-fn removed(saved: &Sight<'_, SavedRenewal>, snapshot: &Snapshot) -> Finding {
+fn removed(snapshot: &Sight<'_, Snapshot>, saved: &SavedRenewal) -> Finding {
     let record = &saved.record;
     let is_holding = |network: &Network| {
         network.name == record.holding.0 || network.run.as_deref() == Some(record.run.as_str())
@@ -144,11 +141,11 @@ fn removed(saved: &Sight<'_, SavedRenewal>, snapshot: &Snapshot) -> Finding {
         .map(|network| format!("{} {}", network.name, network.id))
         .collect();
     let gone = Reason::Renewal(RenewalReason::Removed { old: record.old.clone() });
-    saved.faultless(left, |left| Reason::Renewal(RenewalReason::NotRemoved(left)), gone)
+    snapshot.faultless(left, |left| Reason::Renewal(RenewalReason::NotRemoved(left)), gone)
 }
 
 /// Passes iff every service that was moved has the spec that it had.
-fn specs(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof) -> Finding {
+fn specs(proof: &Sight<'_, RenewalProof>, saved: &SavedRenewal) -> Finding {
     let members = &saved.record.members;
     let now = |member: &Member| proof.fingerprints.get(&member.id).map(String::as_str);
     let changed: Vec<String> = members.iter().filter_map(|member| member.difference(now(member))).collect();
@@ -157,7 +154,7 @@ fn specs(saved: &Sight<'_, SavedRenewal>, proof: &RenewalProof) -> Finding {
         let now = now(member).unwrap_or("gone");
         format!("{}: {} before, {} now", member.name, short(&member.fingerprint), short(now))
     });
-    saved
+    proof
         .faultless(changed, |changed| Reason::Renewal(RenewalReason::SpecsChanged(changed)), kept)
         .evidences(lines)
 }

@@ -143,7 +143,15 @@ async fn without_the_record_of_this_very_renewal_what_it_says_is_unknown() {
     assert!(reason(&other, "renewal.specs").contains("of network other, not of proxy"));
     let narrower = with_record(|saved| saved.record.to = Pool::new(net("10.10.0.0/20"))).await;
     assert_open(&narrower, &OF_RECORD);
-    assert_open(&with_record(|saved| saved.record.cluster = "another".into()).await, &OF_RECORD);
+    // Of another Swarm's record even what would be a fault is none.
+    let foreign = with_record(|saved| {
+        saved.record.cluster = "another".into();
+        saved.record.members[0].fingerprint.clear();
+        saved.ended.as_mut().expect("it says").direction = Direction::Back;
+        saved.ended.as_mut().expect("it says").network = NetworkId::new("another");
+    })
+    .await;
+    assert_open(&foreign, &OF_RECORD);
     // Earlier versions did not say of which Swarm it is.
     assert_open(&with_record(|saved| saved.record.cluster.clear()).await, &[]);
 }
