@@ -172,9 +172,9 @@ const BEHIND: [(&str, &str); 5] = [
 const ROUTER: &str = "traefik_ci_commoninternet_net_app";
 
 /// By each strategy; the requests that failed did so while the router was restarted.
-fn one_node(test: &str, lab: &Lab, config: &Path, rounds: &[(&str, &str)]) -> Outcome {
+fn one_node(test: &str, lab: &Lab, router: &str, config: &Path, rounds: &[(&str, &str)]) -> Outcome {
     for (strategy, to) in rounds {
-        let restarts = Restarts::of(lab, ROUTER)?;
+        let restarts = Restarts::of(lab, router)?;
         let done = resize(lab, config, &["--to", to, "--strategy", strategy, "--apply"])?;
         let restarts = restarts.times()?;
         say(&format!("{test}: {strategy}: {}\n{}", summary(&done), table(&done)));
@@ -193,10 +193,9 @@ fn on_one_node_requests_fail_only_while_the_router_restarts() -> Outcome {
         // The short round has it with the other router.
         return Ok(());
     }
-    let Some(lab) = up(test, 1, World::CcCi, Router::Caddy) else { return Ok(()) };
-    patient_services(&lab, &BEHIND)?;
+    let Some(lab) = up(test, 1, World::Nodes, Router::Caddy) else { return Ok(()) };
     let rounds = [("bridge", "10.10.0.0/20"), ("recreate", "10.10.0.0/24")];
-    one_node(test, &lab, &config(&lab)?, &rounds)?;
+    one_node(test, &lab, "edge_router", &config(&lab)?, &rounds)?;
     lab.down()?;
     Ok(())
 }
@@ -250,7 +249,7 @@ fn a_real_traefik_follows_its_pin() -> Outcome {
     plan.args(["resize", "proxy", "--quiet", "--strategy", "bridge", "--to", "10.20.0.0/20", "-o", "json"]);
     let plan: Value = serde_json::from_str(&text(&mut plan)?)?;
     let holding = Subnet::parse(plan["holding"]["subnet"].as_str().ok_or("no holding network")?)?;
-    one_node(test, &lab, &with_keycloak, &[("bridge", "10.20.0.0/20")])?;
+    one_node(test, &lab, ROUTER, &with_keycloak, &[("bridge", "10.20.0.0/20")])?;
 
     // Now: the engine keeps the containers of a service's last five tasks.
     let log = logs(&lab, ROUTER)?;
@@ -270,7 +269,7 @@ fn a_real_traefik_follows_its_pin() -> Outcome {
         all.iter().map(|a| a.address).filter(|a| nets.iter().all(|net| !net.contains(*a))).collect();
     assert_eq!(elsewhere, BTreeSet::new());
     if long() {
-        one_node(test, &lab, &with_keycloak, &[("recreate", "10.10.0.0/24")])?;
+        one_node(test, &lab, ROUTER, &with_keycloak, &[("recreate", "10.10.0.0/24")])?;
     }
     lab.down()?;
     Ok(())
