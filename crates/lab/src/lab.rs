@@ -22,6 +22,7 @@ use crate::world::deploy::{self, WorldFiles};
 use crate::world::images::{self, Images};
 use crate::world::probe::Prober;
 use crate::world::scene::Scene;
+use crate::world::worlds;
 use crate::{
     EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, Router, RouterInfo, World,
     teardown,
@@ -371,7 +372,7 @@ impl Lab {
         plan: &NetworkPlan,
         images: &Images,
     ) -> Result<(), LabError> {
-        let scene = Scene::of(spec.world, spec.router, &self.state.info.addresses);
+        let scene = worlds::scene(spec.world, spec.router, &self.state.info.addresses);
         let managers = &hosts[..spec.managers];
         let node = std::thread::scope(|scope| {
             // Images are imported while the Swarm forms; both take seconds, and neither needs the other.

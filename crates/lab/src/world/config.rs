@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::RouteInfo;
 use crate::world::images::{BUSYBOX_IMAGE, SERVE};
 use crate::world::router;
-use crate::world::scene::{PROXY, PROXY_SUBNET, Scene};
+use crate::world::scene::{PROXY_SUBNET, Scene};
+use crate::world::service::PROXY;
 
 #[derive(Serialize)]
 struct File<'a> {
@@ -114,11 +115,12 @@ impl From<RouteInfo> for Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::worlds;
     use crate::{Router, World};
 
     fn scene(world: World, router: Router) -> Scene {
         let managers = ["192.0.2.10", "192.0.2.11", "192.0.2.12"].map(str::to_owned);
-        Scene::of(world, router, &managers).unwrap()
+        worlds::scene(world, router, &managers).unwrap()
     }
 
     fn table_of(scene: &Scene) -> toml::Table {

@@ -16,6 +16,7 @@ use crate::world::probe::Prober;
 use crate::world::router::{self, RouterFiles};
 use crate::world::scene::Scene;
 use crate::world::service::{Service, stack_label};
+use crate::world::specification::spec;
 use crate::{LabError, RouteInfo};
 
 /// Time for a world to come up.
@@ -64,7 +65,7 @@ pub(crate) fn start_world(
     context.check()?;
     context.report(format!("starting {} services", scene.services.len()));
     side_by_side(scene.services, |service: &Service| {
-        api.create("/services/create", &service.spec(scene, node, &router)).map(drop)
+        api.create("/services/create", &spec(service, scene, node, &router)).map(drop)
     })?;
     // Routes only after tasks: until its task runs, a route answers with an error status.
     wait_tasks(context, api, scene.services.len())?;

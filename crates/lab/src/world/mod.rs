@@ -10,3 +10,5 @@ pub(crate) mod probe;
 mod router;
 pub(crate) mod scene;
 mod service;
+mod specification;
+pub(crate) mod worlds;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::Router;
 use crate::world::images::{CADDY_IMAGE, TRAEFIK_IMAGE};
-use crate::world::scene::{PROXY, Scene, Site, Target, VERSION_PATH};
-use crate::world::service::Service;
+use crate::world::scene::{Scene, Site, Target, VERSION_PATH};
+use crate::world::service::{PROXY, Service, Work};
 
 const KEY: &str = "/run/secrets/key.pem";
 const CERTIFICATE: &str = "/etc/certificate.pem";
@@ -147,7 +147,7 @@ fn traefik() -> Vec<String> {
 /// The labels by which Traefik finds a service; none for one without a site.
 pub(crate) fn traefik_labels(scene: &Scene, service: &Service) -> Vec<(String, String)> {
     let name = service.name();
-    let is_router = service.work == crate::world::service::Work::Route;
+    let is_router = service.work == Work::Route;
     let own = |site: &&Site| match &site.target {
         Target::Service(target) => *target == name,
         Target::Router => is_router,
@@ -186,11 +186,12 @@ fn labels_for(id: &str, host: &str) -> Vec<(String, String)> {
 mod tests {
     use super::*;
     use crate::World;
+    use crate::world::worlds;
 
     #[test]
     fn caddy_has_a_block_for_every_site() {
         for world in [World::CcCi, World::Nodes] {
-            let scene = Scene::of(world, Router::Caddy, &[]).unwrap();
+            let scene = worlds::scene(world, Router::Caddy, &[]).unwrap();
             let text = settings(&scene);
             for site in &scene.sites {
                 assert!(text.contains(&format!("https://{} {{", site.host)), "{}", site.host);
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn traefik_gets_its_certificate_from_the_files_that_it_has() {
-        let scene = Scene::of(World::CcCi, Router::Traefik, &[]).unwrap();
+        let scene = worlds::scene(World::CcCi, Router::Traefik, &[]).unwrap();
         let text = settings(&scene);
         assert!(text.contains(CERTIFICATE) && text.contains(KEY), "{text}");
         assert!(traefik().contains(&"--providers.file.filename=/etc/traefik.toml".to_owned()));
