@@ -72,9 +72,13 @@ impl Settings {
         Value::Object(body)
     }
 
-    /// The same for a network that only holds services for a while: it is no routing mesh, and carries these labels.
+    /// The same for a network that only holds services for a while: it carries these labels, and has no IPv6 subnet, since the
+    /// renewed network has its own at the same time and two that overlap are not both allocated (20.10.24).
     pub(super) fn holding_body(&self, name: &str, pool: &Pool, labels: Value) -> Value {
-        let mut body = self.body(name, std::slice::from_ref(pool));
+        let mut plain = self.clone();
+        plain.0.shift_remove("ipv6");
+        plain.0.insert("EnableIPv6".to_owned(), json!(false));
+        let mut body = plain.body(name, std::slice::from_ref(pool));
         body["Labels"] = labels;
         body
     }
@@ -181,6 +185,21 @@ mod tests {
             "Name": "proxy", "CheckDuplicate": true,
         });
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn the_holding_network_has_no_ipv6_subnet() {
+        let mut network = inspected(
+            &json!([{"Subnet": "10.10.0.0/24"}, {"Subnet": "fd00:7::/64", "Gateway": "fd00:7::1"}]),
+        );
+        network["EnableIPv6"] = json!(true);
+        let pool = Pool::new(net("10.99.0.0/24"));
+        let body = Settings::of_inspected(&network).holding_body("hold", &pool, json!({"a": "b"}));
+        assert_eq!(body["IPAM"]["Config"], json!([{"Subnet": "10.99.0.0/24"}]));
+        assert_eq!(
+            [&body["EnableIPv6"], &body["Labels"], &body["Attachable"]],
+            [&json!(false), &json!({"a": "b"}), &json!(true)]
+        );
     }
 
     #[test]
