@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pvcheck_lab::{Lab, LabSpec, Suite, World};
-use pvcheck_swarm::{
-    Engine, NewSubnet, Operation, Permit, RenewalFacts, RenewalOptions, RenewalPoint, RenewalRequest,
-    RenewalStrategy, RunId, plan_renewal, renew, silent,
-};
-use pvcheck_tests::stacks::{STOPS_AT_ONCE, STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
+use pvcheck_swarm::Engine;
+use pvcheck_tests::renewals::{renewable, renewed_to, specs};
+use pvcheck_tests::stacks::{STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
 use pvcheck_tests::{Outcome, docker, docker_json, host, lab_of, long, pvcheck, text};
 use serde_json::Value;
 
@@ -79,20 +76,7 @@ impl Rig {
     fn up(test: &str) -> Result<Option<Self>, Box<dyn std::error::Error>> {
         let spec = LabSpec { suite: Some(Suite::Bookworm), ..LabSpec::default() };
         let Some(lab) = lab_of(test, spec) else { return Ok(None) };
-        for words in [["proxy", SUBNETS[0]], ["private", "10.20.0.0/24"]] {
-            let [name, subnet] = words;
-            docker(&lab, &["network", "create", "-d", "overlay", "--attachable", "--subnet", subnet, name])?;
-        }
-        let create = ["service", "create", "-q", "--no-resolve-image", "--update-monitor", "100ms"];
-        let app = ["pvcheck-lab/busybox:1", "sh", "-c", STOPS_AT_ONCE];
-        for rest in [
-            &["--name", "app", "--network", "private", "--network", "name=proxy,alias=web"][..],
-            &["--name", "api", "--network", "proxy", "--endpoint-mode", "dnsrr", "--replicas", "2"],
-            &["--name", "all", "--network", "proxy", "--network", "private", "--mode", "global"],
-            &["--name", "idle", "--network", "proxy", "--replicas", "0"],
-        ] {
-            docker(&lab, &[&create[..], rest, &app].concat())?;
-        }
+        renewable(&lab, SUBNETS[0])?;
         let specs = specs(&lab)?;
         Ok(Some(Self { lab, specs, subnet: SUBNETS[0] }))
     }
@@ -238,47 +222,9 @@ fn killed_at_any_moment_another_machine_finishes_it_or_undoes_it() -> Outcome {
 #[test]
 fn ends_at_a_point() -> Outcome {
     let Ok(point) = std::env::var("POINT") else { return Ok(()) };
-    let wanted: usize = point.parse()?;
-    let variable = |name: &str| std::env::var(name);
-    let subnet = pvcheck_ipam::Subnet::parse(&variable("POINT_TO")?)?;
-    let strategy =
-        RenewalStrategy::ALL.into_iter().find(|s| variable("POINT_STRATEGY").as_deref() == Ok(s.as_str()));
-    let engine = variable("DOCKER_HOST")?.parse()?;
-    let passed = AtomicUsize::new(0);
-    let hook = move |_: RenewalPoint| {
-        if passed.fetch_add(1, Ordering::Relaxed) == wanted {
-            let own = rustix::process::getpid();
-            let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(async {
-        let engine = Engine::connect(&engine).await?;
-        let seen = pvcheck_swarm::read_with_host(&engine).await?;
-        let id = seen.snapshot.named_overlay("proxy")?.id.clone();
-        let facts = RenewalFacts::read(&engine, seen, &id).await?;
-        let request = RenewalRequest {
-            network: "proxy".into(),
-            to: NewSubnet::Subnet(subnet),
-            range: None,
-            strategy,
-            rerun_jobs: false,
-        };
-        let mut plan = plan_renewal(&facts, &request, &[]);
-        plan.ignore_lock();
-        let options = RenewalOptions {
-            holder: "a test".into(),
-            break_lock: Some("a test".into()),
-            patience: Duration::from_mins(1),
-            hold: false,
-            state: variable("POINT_STATE")?.into(),
-            lock_lasts: Duration::from_mins(1),
-            hook: &hook,
-        };
-        let run = RunId::unique();
-        let op = Operation::new(&engine, Permit::granted_by_operator(), &run, &silent);
-        renew(op, &plan, &options).await?;
-        Ok(())
+    renewed_to(point.parse()?, Duration::from_mins(1), || {
+        let own = rustix::process::getpid();
+        let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
     })
 }
 
@@ -315,21 +261,6 @@ fn leaked(lab: &Lab) -> Result<u64, Box<dyn std::error::Error>> {
     let output = lab.command(pvcheck()?).args(["census", "proxy", "-o", "json", "--quiet"]).output()?;
     let census: Value = serde_json::from_slice(&output.stdout)?;
     census["leaked"].as_u64().ok_or_else(|| format!("{census:#}").into())
-}
-
-/// The specs of all services, as the docker client prints them, with the id of `proxy` written as a word.
-fn specs(lab: &Lab) -> Result<BTreeMap<String, Value>, Box<dyn std::error::Error>> {
-    let id = docker(lab, &["network", "inspect", "-f", "{{.Id}}", "proxy"])?;
-    let services = docker(lab, &["service", "ls", "-q"])?;
-    let words: Vec<&str> = ["service", "inspect"].into_iter().chain(services.lines()).collect();
-    let listed = docker_json(lab, &words)?;
-    let neutral = |spec: &Value| serde_json::from_str::<Value>(&spec.to_string().replace(&id, "PROXY"));
-    let mut found = BTreeMap::new();
-    for service in listed.iter().filter_map(Value::as_array).flatten() {
-        let spec = &service["Spec"];
-        found.insert(spec["Name"].as_str().unwrap_or_default().to_owned(), neutral(spec)?);
-    }
-    Ok(found)
 }
 
 /// Every route answers again; the router may just have started.
