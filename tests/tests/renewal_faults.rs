@@ -76,7 +76,7 @@ impl Rig {
 
     fn run(&self, host: &str, words: &[String]) -> Fallible<Ended> {
         let mut command = Command::new(&self.program);
-        command.args(["resize", "-o", "json", "--quiet"]).args(words);
+        command.arg("resize").args(words).args(["-o", "json", "--quiet"]);
         command.args(["--timeout", "30s", "--state"]).arg(self.folder.path().join("state"));
         let since = Instant::now();
         let Output { status, stdout, stderr } = command.env("DOCKER_HOST", host).output()?;

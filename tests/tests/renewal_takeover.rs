@@ -139,7 +139,7 @@ impl Rig {
 
     fn pvcheck(&self, words: &[&str], state: &Path) -> Fallible<Output> {
         let mut command = Command::new(&self.program);
-        command.args(["resize", "-o", "json", "--quiet"]).args(words);
+        command.arg("resize").args(words).args(["-o", "json", "--quiet"]);
         Ok(command.arg("--state").arg(state).env("DOCKER_HOST", &self.lab.info().hosts[0]).output()?)
     }
 
