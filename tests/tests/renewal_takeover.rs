@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabSpec, Suite};
 use pvcheck_tests::renewals::{renewable, renewed_to, specs};
-use pvcheck_tests::{Outcome, docker, lab_of, long, pvcheck};
+use pvcheck_tests::{Outcome, docker, lab_of, long, pvcheck, text};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -52,6 +52,83 @@ struct Rig {
     /// Built before any lock is taken.
     program: PathBuf,
     at: usize,
+}
+
+/// The engine's events as they come: it keeps the last 256 only (moby `daemon/events/events.go`, `eventsLimit`).
+struct Events<'a> {
+    lab: &'a Lab,
+    client: Child,
+    file: tempfile::NamedTempFile,
+}
+
+impl Drop for Events<'_> {
+    fn drop(&mut self) {
+        let _ = self.client.kill();
+        let _ = self.client.wait();
+    }
+}
+
+impl<'a> Events<'a> {
+    fn follow(lab: &'a Lab) -> Fallible<Self> {
+        let file = tempfile::NamedTempFile::new()?;
+        let mut client = lab.command("docker");
+        client.args(["events", "--format", "{{json .}}"]).stdout(file.reopen()?);
+        let events = Self { lab, client: client.spawn()?, file };
+        // It follows once one of them comes.
+        let mut tries = 0;
+        until("the events are followed", || {
+            tries += 1;
+            events.name(&format!("try-{tries}"))?;
+            Ok(!events.lines()?.is_empty())
+        })?;
+        Ok(events)
+    }
+
+    /// Has the engine tell of a name.
+    fn name(&self, name: &str) -> Outcome {
+        text(self.lab.command("sh").args(["-c", "echo x | docker config create \"$0\" -", name]))?;
+        docker(self.lab, &["config", "rm", name]).map(drop)
+    }
+
+    fn lines(&self) -> Fallible<Vec<Value>> {
+        let text = std::fs::read_to_string(self.file.path())?;
+        // The last line may still be written.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        Ok(whole.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+    }
+
+    /// How many there were up to now: all that happened before this call has been told.
+    fn until_now(&self, name: &str) -> Fallible<usize> {
+        self.name(name)?;
+        let mut at = None;
+        until("the event comes", || {
+            at = self.lines()?.iter().position(|event| event["Actor"]["Attributes"]["name"] == name);
+            Ok(at.is_some())
+        })?;
+        at.ok_or_else(|| "no such event".into())
+    }
+
+    fn counted(&self, from: usize, to: usize) -> Fallible<Counted> {
+        let mut counted = Counted::default();
+        for event in &self.lines()?[from..to] {
+            let of = &event["Actor"]["Attributes"];
+            let swarm = event["scope"] == "swarm";
+            let name = of["name"].as_str().unwrap_or_default();
+            let holds = name.starts_with("pvcheck-holding-");
+            let count = match (event["Type"].as_str(), event["Action"].as_str()) {
+                (Some("network"), Some("create")) if swarm && name == "proxy" => &mut counted.created,
+                (Some("network"), Some("remove")) if swarm && name == "proxy" => &mut counted.removed,
+                (Some("network"), Some("create")) if swarm && holds => &mut counted.held,
+                (Some("network"), Some("remove")) if swarm && holds => &mut counted.released,
+                (Some("container"), Some("create")) if of["com.docker.swarm.service.name"] == "app" => {
+                    &mut counted.tasks
+                }
+                _ => continue,
+            };
+            *count += 1;
+        }
+        Ok(counted)
+    }
 }
 
 /// A process that has stopped itself; it is killed where a test fails.
@@ -143,39 +220,10 @@ impl Rig {
         Ok(command.arg("--state").arg(state).env("DOCKER_HOST", &self.lab.info().hosts[0]).output()?)
     }
 
-    /// The engine's clock, as its events have it.
-    fn clock(&self) -> Fallible<String> {
-        docker(&self.lab, &["info", "--format", "{{.SystemTime}}"])
-    }
-
-    fn counted(&self, since: &str, until: &str) -> Fallible<Counted> {
-        let words = ["events", "--since", since, "--until", until, "--format", "{{json .}}"];
-        let mut counted = Counted::default();
-        for line in docker(&self.lab, &words)?.lines() {
-            let event: Value = serde_json::from_str(line)?;
-            let of = &event["Actor"]["Attributes"];
-            let swarm = event["scope"] == "swarm";
-            let name = of["name"].as_str().unwrap_or_default();
-            let holds = name.starts_with("pvcheck-holding-");
-            let count = match (event["Type"].as_str(), event["Action"].as_str()) {
-                (Some("network"), Some("create")) if swarm && name == "proxy" => &mut counted.created,
-                (Some("network"), Some("remove")) if swarm && name == "proxy" => &mut counted.removed,
-                (Some("network"), Some("create")) if swarm && holds => &mut counted.held,
-                (Some("network"), Some("remove")) if swarm && holds => &mut counted.released,
-                (Some("container"), Some("create")) if of["com.docker.swarm.service.name"] == "app" => {
-                    &mut counted.tasks
-                }
-                _ => continue,
-            };
-            *count += 1;
-        }
-        Ok(counted)
-    }
-
     /// Plays one case. `counts`: what has to be done, and done once.
     fn play(&mut self, case: Case, counts: Option<Counted>) -> Outcome {
         let (state, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
-        let (before, since) = (specs(&self.lab)?, self.clock()?);
+        let (before, events) = (specs(&self.lab)?, Events::follow(&self.lab)?);
         let sleeper = self.sleeper(case, state.path())?;
         let shown = format!("{case:?}");
         if case.by == By::Breaking {
@@ -213,15 +261,16 @@ impl Rig {
             (Some(true), &serde_json::json!([])),
             "{done:#}"
         );
-        let (woken, after) = (self.clock()?, specs(&self.lab)?);
+        let (woken, after) = (events.until_now("woken")?, specs(&self.lab)?);
         let (code, said) = sleeper.wake()?;
         assert_ne!(code, Some(0), "{shown}: it took a renewal for done that another had: {said}");
         assert!(said.contains("another process goes on with this renewal"), "{shown}: {said}");
-        let now = self.clock()?;
-        assert_eq!(self.counted(&woken, &now)?, Counted::default(), "{shown}: it went on: {said}");
+        let now = events.until_now("ended")?;
+        assert_eq!(events.counted(woken, now)?, Counted::default(), "{shown}: it went on: {said}");
         if let Some(counts) = counts {
-            assert_eq!(self.counted(&since, &now)?, counts, "{shown}");
+            assert_eq!(events.counted(0, now)?, counts, "{shown}");
         }
+        drop(events);
         self.at = if case.how == "resume" { 1 - self.at } else { self.at };
         let subnet = ["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "proxy"];
         assert_eq!(docker(&self.lab, &subnet)?, SUBNETS[self.at], "{shown}");
