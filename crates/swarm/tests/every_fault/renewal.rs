@@ -82,8 +82,9 @@ impl Really {
         Self { specs: specs(sim), settings: settings(sim), running, ours, others, leaked }
     }
 
-    fn without_lock(&self) -> Self {
-        let mut really = self.clone();
+    /// All but the lock, and but for tasks, which a restart of the engine replaces.
+    fn standing(&self) -> Self {
+        let mut really = Self { running: BTreeMap::new(), ..self.clone() };
         really.ours.retain(|object| !object.starts_with("configs pvcheck-lock "));
         really
     }
@@ -256,8 +257,7 @@ impl Renewing {
                 }
                 if open {
                     // A resumed one that has failed before it took it over leaves what there was, but for the lock.
-                    let untouched =
-                        self.how != How::Apply && after.without_lock() == self.begun.without_lock();
+                    let untouched = self.how != How::Apply && after.standing() == self.begun.standing();
                     let said = line.contains("`pvcheck resize");
                     return if said || untouched {
                         Ok(())
