@@ -3,6 +3,7 @@
 //! A test that cannot have its engine leaves a note in the folder `PVCHECK_NOT_RUN`, which `cargo xtask test` lists at its
 //! end. With `PVCHECK_REQUIRE_ENGINE=1` it fails instead.
 
+pub mod faults;
 pub mod renewals;
 pub mod stacks;
 

@@ -1,13 +1,21 @@
-//! Networks that are renewed, and what is compared before and afterwards.
+//! Renewals on real engines: what is on a network, what must not change, and a renewal that does something at one of its
+//! points.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use pvcheck_lab::Lab;
-use serde_json::Value;
+use pvcheck_swarm::{
+    Engine, Operation, Permit, RenewalFacts, RenewalOptions, RenewalPoint, RenewalRequest, RunId,
+    plan_renewal, renew, silent,
+};
+use serde_json::{Value, json};
 
-use crate::{docker, docker_json, pvcheck, text};
+use crate::stacks::{IMAGE, STOPS_AT_ONCE};
+use crate::{Outcome, docker, docker_json, pvcheck, text};
 
 /// A line on stdout, which is where a round says what it measured.
 pub fn say(line: &str) {
@@ -44,6 +52,27 @@ pub fn table(done: &Value) -> String {
     lines.join("\n")
 }
 
+/// Creates `proxy` with this subnet and a network `private`, and services of every mode on them.
+///
+/// # Errors
+/// If the client fails.
+pub fn renewable(lab: &Lab, subnet: &str) -> Outcome {
+    for (name, subnet) in [("proxy", subnet), ("private", "10.20.0.0/24")] {
+        docker(lab, &["network", "create", "-d", "overlay", "--attachable", "--subnet", subnet, name])?;
+    }
+    let create = ["service", "create", "-q", "--no-resolve-image", "--update-monitor", "100ms"];
+    let app = [IMAGE, "sh", "-c", STOPS_AT_ONCE];
+    for rest in [
+        &["--name", "app", "--network", "private", "--network", "name=proxy,alias=web"][..],
+        &["--name", "api", "--network", "proxy", "--endpoint-mode", "dnsrr", "--replicas", "2"],
+        &["--name", "all", "--network", "proxy", "--network", "private", "--mode", "global"],
+        &["--name", "idle", "--network", "proxy", "--replicas", "0"],
+    ] {
+        docker(lab, &[&create[..], rest, &app].concat())?;
+    }
+    Ok(())
+}
+
 /// `pvcheck resize NETWORK`, and its JSON.
 ///
 /// # Errors
@@ -75,4 +104,47 @@ pub fn specs(lab: &Lab, network: &str) -> Result<BTreeMap<String, Value>, Box<dy
         found.insert(spec["Name"].as_str().unwrap_or_default().to_owned(), neutral(spec)?);
     }
     Ok(found)
+}
+
+/// Renews `proxy` of the engine at `DOCKER_HOST`, and calls `then` at the point with this number, counted from 0. A test's own
+/// program does so in a process of its own, with subnet, strategy and folder in its environment: `POINT_TO`,
+/// `POINT_STRATEGY`, `POINT_STATE`.
+///
+/// # Errors
+/// If it is not renewed.
+pub fn renewed_to(point: usize, lock_lasts: Duration, then: impl Fn() + Send + Sync) -> Outcome {
+    let variable = |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}"));
+    let (to, strategy) = (variable("POINT_TO")?, variable("POINT_STRATEGY")?);
+    let request: RenewalRequest =
+        serde_json::from_value(json!({"network": "proxy", "to": {"subnet": to}, "strategy": strategy}))?;
+    let engine = variable("DOCKER_HOST")?.parse()?;
+    let passed = AtomicUsize::new(0);
+    let hook = |_: RenewalPoint| {
+        if passed.fetch_add(1, Ordering::Relaxed) == point {
+            then();
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let engine = Engine::connect(&engine).await?;
+        let seen = pvcheck_swarm::read_with_host(&engine).await?;
+        let id = seen.snapshot.named_overlay("proxy")?.id.clone();
+        let facts = RenewalFacts::read(&engine, seen, &id).await?;
+        let mut plan = plan_renewal(&facts, &request, &[]);
+        plan.ignore_lock();
+        let options = RenewalOptions {
+            holder: "a test".into(),
+            break_lock: Some("a test".into()),
+            patience: Duration::from_mins(1),
+            hold: false,
+            state: variable("POINT_STATE")?.into(),
+            lock_lasts,
+            hook: &hook,
+        };
+        let run = RunId::unique();
+        let op = Operation::new(&engine, Permit::granted_by_operator(), &run, &silent);
+        // As the command says it: a test prints the name of an error alone.
+        renew(op, &plan, &options).await.map_err(|error| error.to_string())?;
+        Ok(())
+    })
 }

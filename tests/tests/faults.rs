@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use pvcheck_lab::{Fault, FaultProxy, FaultRule, Lab, Suite, World};
+use pvcheck_lab::{Fault, FaultProxy, Lab, Suite, World};
 use pvcheck_swarm::Engine;
+use pvcheck_tests::faults::{BREAKS, Cases, rule, spread};
 use pvcheck_tests::stacks::{IMAGE, STOPS_AT_ONCE, Shape, deploy};
 use pvcheck_tests::{Outcome, docker, host, lab, long, pvcheck};
 use serde_json::Value;
@@ -22,27 +23,6 @@ const AT_MOST: Duration = Duration::from_secs(100);
 /// Where the engine is gone in the middle of a removal, a minute is waited for word of what was asked, and another one for
 /// the tasks.
 const WITH_ENGINE_GONE: Duration = Duration::from_secs(150);
-
-/// [`Fault::Reset`] is that of an engine that is gone: it is for every later call, too.
-const BREAKS: [Fault; 17] = [
-    Fault::Answer { body: "{}" },
-    Fault::Cut,
-    Fault::Pretend { body: "" },
-    Fault::Answer { body: "<html><body>502 Bad Gateway</body></html>" },
-    Fault::Fail { status: 404 },
-    Fault::FailAfter { status: 500 },
-    Fault::Answer { body: "[{}]" },
-    Fault::Reset,
-    Fault::Pretend { body: "null" },
-    Fault::Endless { status: 200 },
-    Fault::CutBody { after_bytes: 10 },
-    Fault::NoLeader,
-    Fault::Pretend { body: "<html></html>" },
-    Fault::Endless { status: 500 },
-    Fault::OutOfSequence,
-    Fault::Answer { body: "" },
-    Fault::Restart { down: Duration::from_millis(300) },
-];
 
 /// Each kind once, or twice.
 const READ: Cases = Cases { short: BREAKS.len(), long: 2 * BREAKS.len() };
@@ -221,13 +201,6 @@ impl Rig {
     }
 }
 
-/// The rule for one call, counted from 0, or for all from it on.
-fn rule((call, fault): (usize, Fault)) -> FaultRule {
-    let first = call as u64 + 1;
-    let rule = FaultRule::new(fault).from(first);
-    if fault == Fault::Reset { rule } else { rule.times(1) }
-}
-
 /// Removes what differs from run to run: times, durations, and ids of runs.
 fn strip(value: &mut Value) {
     match value {
@@ -239,24 +212,6 @@ fn strip(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(strip),
         _ => {}
-    }
-}
-
-/// How many cases there are of an operation: some in short rounds, in long ones a tenth of what the embedded engine is
-/// given (`every_fault` in `crates/swarm/tests` and `crates/gates/tests`). A real engine takes its time to stop a task,
-/// and a removal asks for its tasks some hundred times, so that a case at each call would be the same one over and over.
-#[derive(Clone, Copy)]
-struct Cases {
-    short: usize,
-    long: usize,
-}
-
-/// Cases spread evenly over the calls of a command, each with the next break; of these the share of one lane.
-fn spread(cases: Cases, (lane, lanes): (usize, usize)) -> impl Fn(usize) -> Vec<(usize, Fault)> {
-    move |calls| {
-        let runs = if long() { cases.long } else { cases.short };
-        let case = |i: usize| (i * calls / runs, BREAKS[i % BREAKS.len()]);
-        (0..runs).map(case).skip(lane).step_by(lanes).collect()
     }
 }
 

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pvcheck_lab::{Lab, LabSpec, Suite, World};
-use pvcheck_swarm::{
-    Engine, NewSubnet, Operation, Permit, RenewalFacts, RenewalOptions, RenewalPoint, RenewalRequest,
-    RenewalStrategy, RunId, plan_renewal, renew, silent,
-};
-use pvcheck_tests::renewals::{resize, say, specs, summary};
-use pvcheck_tests::stacks::{STOPS_AT_ONCE, STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
+use pvcheck_swarm::Engine;
+use pvcheck_tests::renewals::{renewable, renewed_to, resize, say, specs, summary};
+use pvcheck_tests::stacks::{STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
 use pvcheck_tests::{Outcome, docker, docker_json, host, lab_of, long, pvcheck, text};
 use serde_json::Value;
 
@@ -53,7 +49,7 @@ fn by_both(test: &str, suite: Suite) -> Outcome {
         assert_eq!(network[0][0]["IPAM"]["Config"][0]["Subnet"], to, "{network:?}");
         assert_eq!(network[0][0]["Attachable"], true);
         answers(&lab, &config)?;
-        proved(test, &lab, &config, state.path())?;
+        proved(test, &lab, &config, state.path(), strategy == "recreate")?;
         let ours = docker(&lab, &["network", "ls", "-q", "--filter", "label=org.pvcheck.run"])?;
         assert_eq!(ours, "", "the holding network is gone");
         assert_eq!(docker(&lab, &["config", "ls", "-q", "--filter", "label=org.pvcheck.run"])?, "");
@@ -68,8 +64,8 @@ fn by_both(test: &str, suite: Suite) -> Outcome {
     Ok(())
 }
 
-/// Gate `pvfix.m2` passes; with another subnet in the deployed file all of it but the three columns.
-fn proved(test: &str, lab: &Lab, config: &Path, state: &Path) -> Outcome {
+/// Gate `pvfix.m2` passes; if it is to be broken too, with another subnet in the deployed file all of it but the three columns.
+fn proved(test: &str, lab: &Lab, config: &Path, state: &Path, broken: bool) -> Outcome {
     let [declared, deployed, wider] =
         ["swarm.nix", "swarm-init.sh", "wider.toml"].map(|name| state.join(name));
     let creates = format!("docker network create -d overlay --attachable \\\n  --subnet {WIDER} proxy\n");
@@ -81,7 +77,8 @@ fn proved(test: &str, lab: &Lab, config: &Path, state: &Path) -> Outcome {
     assert_ne!(changed, text, "the world declares its subnet");
     std::fs::write(&wider, changed)?;
     let record = state.join("resize-proxy.json");
-    for (subnet, open) in [(WIDER, &[][..]), ("10.10.0.0/24", &["creation.columns"])] {
+    let cases = [(WIDER, &[][..]), ("10.10.0.0/24", &["creation.columns"])];
+    for (subnet, open) in cases.into_iter().take(1 + usize::from(broken)) {
         std::fs::write(&deployed, creates.replace(WIDER, subnet))?;
         let mut command = lab.command(pvcheck()?);
         command.args(["gate", "run", "pvfix.m2", "--probe", "--quiet", "-o", "json", "--config"]).arg(&wider);
@@ -112,20 +109,7 @@ impl Rig {
     fn up(test: &str) -> Result<Option<Self>, Box<dyn std::error::Error>> {
         let spec = LabSpec { suite: Some(Suite::Bookworm), ..LabSpec::default() };
         let Some(lab) = lab_of(test, spec) else { return Ok(None) };
-        for words in [["proxy", SUBNETS[0]], ["private", "10.20.0.0/24"]] {
-            let [name, subnet] = words;
-            docker(&lab, &["network", "create", "-d", "overlay", "--attachable", "--subnet", subnet, name])?;
-        }
-        let create = ["service", "create", "-q", "--no-resolve-image", "--update-monitor", "100ms"];
-        let app = ["pvcheck-lab/busybox:1", "sh", "-c", STOPS_AT_ONCE];
-        for rest in [
-            &["--name", "app", "--network", "private", "--network", "name=proxy,alias=web"][..],
-            &["--name", "api", "--network", "proxy", "--endpoint-mode", "dnsrr", "--replicas", "2"],
-            &["--name", "all", "--network", "proxy", "--network", "private", "--mode", "global"],
-            &["--name", "idle", "--network", "proxy", "--replicas", "0"],
-        ] {
-            docker(&lab, &[&create[..], rest, &app].concat())?;
-        }
+        renewable(&lab, SUBNETS[0])?;
         let specs = specs(&lab, "proxy")?;
         Ok(Some(Self { lab, specs, subnet: SUBNETS[0] }))
     }
@@ -271,48 +255,9 @@ fn killed_at_any_moment_another_machine_finishes_it_or_undoes_it() -> Outcome {
 #[test]
 fn ends_at_a_point() -> Outcome {
     let Ok(point) = std::env::var("POINT") else { return Ok(()) };
-    let wanted: usize = point.parse()?;
-    let variable = |name: &str| std::env::var(name);
-    let subnet = pvcheck_ipam::Subnet::parse(&variable("POINT_TO")?)?;
-    let strategy =
-        RenewalStrategy::ALL.into_iter().find(|s| variable("POINT_STRATEGY").as_deref() == Ok(s.as_str()));
-    let engine = variable("DOCKER_HOST")?.parse()?;
-    let passed = AtomicUsize::new(0);
-    let hook = move |_: RenewalPoint| {
-        if passed.fetch_add(1, Ordering::Relaxed) == wanted {
-            let own = rustix::process::getpid();
-            let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(async {
-        let engine = Engine::connect(&engine).await?;
-        let seen = pvcheck_swarm::read_with_host(&engine).await?;
-        let id = seen.snapshot.named_overlay("proxy")?.id.clone();
-        let facts = RenewalFacts::read(&engine, seen, &id).await?;
-        let request = RenewalRequest {
-            network: "proxy".into(),
-            to: NewSubnet::Subnet(subnet),
-            range: None,
-            strategy,
-            rerun_jobs: false,
-            readdress: false,
-        };
-        let mut plan = plan_renewal(&facts, &request, &[]);
-        plan.ignore_lock();
-        let options = RenewalOptions {
-            holder: "a test".into(),
-            break_lock: Some("a test".into()),
-            patience: Duration::from_mins(1),
-            hold: false,
-            state: variable("POINT_STATE")?.into(),
-            lock_lasts: Duration::from_mins(1),
-            hook: &hook,
-        };
-        let run = RunId::unique();
-        let op = Operation::new(&engine, Permit::granted_by_operator(), &run, &silent);
-        renew(op, &plan, &options).await?;
-        Ok(())
+    renewed_to(point.parse()?, Duration::from_mins(1), || {
+        let own = rustix::process::getpid();
+        let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
     })
 }
 

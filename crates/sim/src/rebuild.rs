@@ -31,6 +31,7 @@ impl Model {
         // The second pass of `doNetworkInit` (`existingAddressesOnly` false).
         self.allocate_the_rest();
         self.forget_orphans();
+        self.start_prepared();
         // A new leader's orchestrators reconcile every service once (swarmkit `manager/orchestrator/jobs/orchestrator.go`,
         // `init`; `replicated/replicated.go`, `Run`).
         for (id, is_job) in self.services_by_age() {
@@ -41,6 +42,16 @@ impl Model {
         }
         self.renew_endpoints();
         self.run();
+    }
+
+    /// A new leader starts each task that waited for another one to end: nobody remembers for which (swarmkit
+    /// `manager/orchestrator/taskinit/init.go`, `CheckTasks`, which takes up to the restart delay for it).
+    fn start_prepared(&mut self) {
+        let waits = |task: &&Task| task.desired == TaskState::Ready && task.state.is_live();
+        let ids: Vec<TaskId> = self.tasks.values().filter(waits).map(|task| task.id.clone()).collect();
+        for id in ids {
+            self.desire(&id, TaskState::Running);
+        }
     }
 
     /// A new leader deletes the tasks of services that are gone, whatever they do (swarmkit

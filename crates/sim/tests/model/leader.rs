@@ -1,11 +1,14 @@
 //! What a new leader's allocator knows, and what it does not.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use pvcheck_sim::{Membership, Model, NetworkDraft, OwnerKind, ServiceDraft};
 use serde_json::json;
 
-use crate::support::{SECOND, call, count, get, in_state, logged, network, refused, service, truth, world};
+use crate::support::{
+    SECOND, call, count, force_update, get, in_state, logged, network, refused, service, truth, world,
+};
 
 /// Leaks `tasks` addresses on `net`: the private network goes while the tasks stop.
 fn leak(model: &mut Model, tasks: u64) {
@@ -43,6 +46,21 @@ fn the_cursor_begins_at_the_lowest_gap() {
     service(&mut model, ServiceDraft::new("d").on("net").replicas(0));
     let vip = get(&mut model, "/services/d")["Endpoint"]["VirtualIPs"][0]["Addr"].clone();
     assert_eq!(vip, "10.90.0.3/24", "b's, although the ring was past it");
+}
+
+/// A restart at any moment of a rollout: the task that waited for the old one to stop is not forgotten.
+#[test]
+fn a_restart_in_the_middle_of_an_update_leaves_no_task_that_waits_for_ever() {
+    for millis in (0..400).step_by(10) {
+        let mut model = world();
+        service(&mut model, ServiceDraft::new("app").on("net"));
+        force_update(&mut model, "app", 1);
+        model.advance(Duration::from_millis(millis));
+        model.restart_engine();
+        model.advance(SECOND * 30);
+        assert_eq!(in_state(&mut model, "running").len(), 1, "restarted after {millis} ms");
+        assert_eq!(in_state(&mut model, "ready").len(), 0, "restarted after {millis} ms");
+    }
 }
 
 #[test]

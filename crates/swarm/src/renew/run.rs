@@ -143,7 +143,8 @@ async fn go_on(
     reaches_containers(op.engine, &record).await?;
     let locked = Locked::take(op, options).await?;
     let work = async {
-        let journal = Journal::take_over(op, &options.state).await?.ok_or(RenewalError::NothingUnderWay)?;
+        let taken = Journal::take_over(op, &options.state).await.map_err(left)?;
+        let journal = taken.ok_or(RenewalError::NothingUnderWay)?;
         let direction = direction.unwrap_or(journal.stands.direction);
         // What failed once is not undone by itself: whoever resumes it has decided to go on.
         go(op, journal, &RenewalOptions { hold: true, ..options.clone() }, direction, true).await

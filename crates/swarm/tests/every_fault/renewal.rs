@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::harness::{ENDS, Faulted, WAIT, every_case, healthy, hit};
 use crate::renewals::{facts, killed_at, options, request, settings, specs, subnet};
-use crate::support::{PATIENCE, connect, fresh, leak, network, objects, permit, service, start};
+use crate::support::{PATIENCE, connect, fresh, leak, list, network, objects, permit, service, start};
 
 const NARROW: &str = "10.10.0.0/27";
 const WIDE: &str = "10.10.0.0/16";
@@ -82,6 +82,13 @@ impl Really {
         Self { specs: specs(sim), settings: settings(sim), running, ours, others, leaked }
     }
 
+    /// All but the lock, and but for tasks, which a restart of the engine replaces.
+    fn standing(&self) -> Self {
+        let mut really = Self { running: BTreeMap::new(), ..self.clone() };
+        really.ours.retain(|object| !object.starts_with("configs pvcheck-lock "));
+        really
+    }
+
     fn subnet(&self) -> &str {
         self.settings["IPAM"]["Config"][0]["Subnet"].as_str().unwrap_or("none")
     }
@@ -107,7 +114,7 @@ impl Really {
 }
 
 fn running_and_leaked(model: &mut Model) -> (BTreeMap<String, usize>, usize) {
-    let (services, tasks) = (crate::support::list(model, "services"), crate::support::list(model, "tasks"));
+    let (services, tasks) = (list(model, "services"), list(model, "tasks"));
     let runs = |service: &Value| {
         let name = service["Spec"]["Name"].as_str().unwrap_or_default().to_owned();
         let on = |list: &Value, id: fn(&Value) -> &Value| -> BTreeSet<String> {
@@ -127,6 +134,17 @@ fn running_and_leaked(model: &mut Model) -> (BTreeMap<String, usize>, usize) {
     let truth = model.truth();
     let stays = truth.networks.iter().filter(|n| n.name != "proxy" && !n.name.starts_with("pvcheck-"));
     (running, stays.map(|n| n.leaked.len()).sum())
+}
+
+/// Every task with its state, as a failure shows them.
+fn shown_tasks(sim: &Sim) -> String {
+    let tasks = sim.with_model(|model| list(model, "tasks"));
+    let shown = |task: &Value| {
+        let service = task["ServiceID"].as_str().unwrap_or("none");
+        let (wanted, status) = (&task["DesiredState"], &task["Status"]);
+        format!("of {service} {wanted}, is {} ({})", status["State"], status["Message"])
+    };
+    tasks.iter().map(shown).collect::<Vec<_>>().join("; ")
 }
 
 /// By recreation on an engine that does not say how many addresses are leaked, so that a census counts the room first.
@@ -238,8 +256,8 @@ impl Renewing {
                     return Err(format!("not one line: {line:?}"));
                 }
                 if open {
-                    // A resumed one that has failed before it took it over leaves what there was.
-                    let untouched = self.how != How::Apply && *after == self.begun;
+                    // A resumed one that has failed before it took it over leaves what there was, but for the lock.
+                    let untouched = self.how != How::Apply && after.standing() == self.begun.standing();
                     let said = line.contains("`pvcheck resize");
                     return if said || untouched {
                         Ok(())
@@ -266,7 +284,9 @@ impl Renewing {
                 RenewalOptions { break_lock: Some("it has failed".into()), ..options(state.path(), &|_| ()) };
             let done =
                 if back { roll_back_renewal(op, &options).await } else { resume_renewal(op, &options).await };
-            let done = done.map_err(|error| format!("not to be gone on with, back {back}: {error}"))?;
+            let done = done.map_err(|error| {
+                format!("not to be gone on with, back {back}: {error}; tasks: {}", shown_tasks(sim))
+            })?;
             if !done.changed.is_empty() {
                 return Err(format!("gone on with, back {back}: {:?}", done.changed));
             }
