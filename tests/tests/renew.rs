@@ -70,8 +70,9 @@ fn proved(test: &str, lab: &Lab, config: &Path, state: &Path, broken: bool) -> O
         ["swarm.nix", "swarm-init.sh", "wider.toml"].map(|name| state.join(name));
     let creates = format!("docker network create -d overlay --attachable \\\n  --subnet {WIDER} proxy\n");
     std::fs::write(&declared, format!("{{ script = ''\n  {creates}''; }}\n"))?;
-    let creation =
-        format!("subnet = \"{WIDER}\"\ncreation = {{ declared = {declared:?}, deployed = {deployed:?} }}\n");
+    let creation = format!(
+        "subnet = \"{WIDER}\"\ncreation = {{ declared = 'swarm.nix', deployed = 'swarm-init.sh' }}\n"
+    );
     let text = std::fs::read_to_string(config)?;
     let changed = text.replacen("subnet = \"10.10.0.0/24\"\n", &creation, 1);
     assert_ne!(changed, text, "the world declares its subnet");

@@ -18,7 +18,7 @@ const FROM: &str = "10.10.0.0/24";
 /// No node meets it: tasks get their addresses, and never run.
 const NOWHERE: &str = "node.labels.nowhere==yes";
 /// Longer than any engine takes to get where a case wants it.
-const AT_MOST: Duration = Duration::from_secs(60);
+const AT_MOST: Duration = Duration::from_mins(1);
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -253,7 +253,8 @@ impl Rig {
         std::fs::write(
             rig.file("pvcheck.toml"),
             format!(
-                "[overlay]\nname = \"proxy\"\nsubnet = \"{FROM}\"\n[window]\nlock_files = [{lock_file:?}]\n"
+                "[overlay]\nname = \"proxy\"\nsubnet = \"{FROM}\"\n[window]\nlock_files = ['{}']\n",
+                lock_file.display()
             ),
         )?;
         Ok(Some(rig))

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 const SUBNETS: [&str; 2] = ["10.10.0.0/24", "10.10.0.0/16"];
 /// Longer than any step takes.
-const AT_MOST: Duration = Duration::from_secs(120);
+const AT_MOST: Duration = Duration::from_mins(2);
 /// How long a lock lasts that is to expire, in seconds.
 const SOON: u64 = 4;
 
