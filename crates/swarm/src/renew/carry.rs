@@ -14,7 +14,7 @@ use super::networks::{Networks, order};
 use super::step::{Direction, Stage};
 use super::work::Work;
 use crate::engine::{CallError, poll};
-use crate::read::{address, read_container};
+use crate::read::{ContainerFacts, address, read_container};
 
 /// How often a connection is tried: each time it is looked at first, since a call that failed may have been carried out.
 const TRIES: u32 = 3;
@@ -132,7 +132,7 @@ impl Work<'_> {
         for _ in 0..=TRIES {
             match read_container(self.op.engine, &container.id).await {
                 // It has ended meanwhile.
-                Ok(found) if !found.as_ref().is_some_and(|c| c.is_running()) => return Ok(()),
+                Ok(found) if !found.as_ref().is_some_and(ContainerFacts::is_running) => return Ok(()),
                 Ok(Some(found)) if found.places.contains_key(network) => return Ok(()),
                 Ok(_) if failed.as_ref().is_some_and(is_final) => break,
                 Ok(_) => {
@@ -179,7 +179,9 @@ fn is_final(error: &CallError) -> bool {
 
 fn not_connected(container: &AttachedContainer, failed: Option<CallError>) -> RenewalError {
     match failed {
-        Some(error) => RenewalError::NotConnected { container: container.name.clone(), error },
+        Some(error) => {
+            RenewalError::NotConnected { container: container.name.clone(), error: Box::new(error) }
+        }
         None => RenewalError::Changed { service: container.name.clone() },
     }
 }

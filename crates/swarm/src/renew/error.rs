@@ -105,7 +105,7 @@ pub enum RenewalError {
         container: String,
         /// What the engine said.
         #[source]
-        error: CallError,
+        error: Box<CallError>,
     },
     /// The node's load balancer has the address of a container, and gets no other.
     #[error(
