@@ -121,7 +121,8 @@ fn fails(lab: &Lab, test: &str, state: &Path, action: &str, strategy: &str) -> O
         Ok(done) => return Err(format!("{action}: it was renewed: {done:#}").into()),
         Err(error) => error.to_string(),
     };
-    say(&format!("{test}: {action} by {strategy}: {} ms: {said}", since.elapsed().as_millis()));
+    let why = said.split("pvcheck: ").last().unwrap_or_default();
+    say(&format!("{test}: {action} by {strategy}: {} ms: {why}", since.elapsed().as_millis()));
     assert!(said.contains("fragile") && said.contains("everything was put back as it was"), "{said}");
     assert!(!said.contains("put back as it was, but"), "{said}");
     assert_eq!(network(lab, "proxy")?, before.0, "{action}");

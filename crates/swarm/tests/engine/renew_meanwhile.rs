@@ -46,14 +46,14 @@ fn elsewhere(strategy: RenewalStrategy) -> RenewalRequest {
 /// All services run in the old state, and nothing of ours is left.
 async fn is_as_before(sim: &Sim, what: &str) {
     let engine = connect(sim).await;
-    let snapshot = engine.snapshot().await.unwrap();
+    let snapshot = engine.snapshot().await.expect("a snapshot");
     for service in &snapshot.services {
         let pvcheck_audit::ServiceMode::Replicated(wanted) = service.mode else { continue };
         assert_eq!(snapshot.running_tasks(&service.id).count() as u64, wanted, "{what}: {}", service.name);
     }
     assert_eq!(truth(sim, "proxy").subnet.map(|s| s.to_string()).as_deref(), Some("10.10.0.0/24"), "{what}");
     assert_eq!(objects(sim).0.len(), 0, "{what}: {:?}", objects(sim).0);
-    assert!(unfinished_renewal(&engine).await.unwrap().is_none(), "{what}");
+    assert!(unfinished_renewal(&engine).await.expect("an answer").is_none(), "{what}");
 }
 
 #[tokio::test]
