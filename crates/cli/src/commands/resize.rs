@@ -168,6 +168,11 @@ fn request(asked: &args::Resize, saved: Option<&RenewalPlan>) -> Result<RenewalR
     let to = match (&asked.to, &asked.prefix) {
         (Some(text), _) => NewSubnet::Subnet(subnet("--to", text)?),
         (None, Some(text)) => NewSubnet::Prefix(prefix(text)?),
+        (None, None) if ["resume", "rollback", "status"].contains(&network.as_str()) => {
+            return Err(Failure::usage(format!(
+                "put the options behind it: `pvcheck resize {network} OPTIONS`"
+            )));
+        }
         (None, None) => {
             return Err(Failure::usage(
                 "name the new subnet with --to CIDR, or its size with --prefix LENGTH",

@@ -122,3 +122,9 @@ fn a_signal_before_the_first_step_and_in_the_middle_puts_everything_back() {
         assert!(rig.objects().0.is_empty(), "{:?}", rig.objects().0);
     }
 }
+
+#[test]
+fn options_before_its_word_are_told_where_they_belong() {
+    let rig = Rig::new(cc_ci());
+    rig.run(&["resize", "--quiet", "resume"]).assert_refused(2, &["`pvcheck resize resume OPTIONS`"]);
+}
