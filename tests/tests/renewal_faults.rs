@@ -220,12 +220,12 @@ fn whatever_call_of_a_renewal_is_broken_it_is_done_or_put_back_or_gone_on_with()
     let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
     let (mut all, each) = (0, BREAKS.len());
     for (how, strategy, cases) in [
-        (How::Apply, "bridge", Cases { short: 2, long: 2 * each }),
-        (How::Apply, "recreate", Cases { short: 3, long: 2 * each }),
+        (How::Apply, "bridge", Cases { short: 1, long: 2 * each }),
+        (How::Apply, "recreate", Cases { short: 2, long: 2 * each }),
         (How::Resume, "bridge", Cases { short: 0, long: each / 2 }),
-        (How::Resume, "recreate", Cases { short: 2, long: each / 2 }),
+        (How::Resume, "recreate", Cases { short: 1, long: each / 2 }),
         (How::Rollback, "bridge", Cases { short: 0, long: each / 2 }),
-        (How::Rollback, "recreate", Cases { short: 2, long: each / 2 }),
+        (How::Rollback, "recreate", Cases { short: 1, long: each / 2 }),
     ] {
         if if long() { cases.long } else { cases.short } == 0 {
             continue;
