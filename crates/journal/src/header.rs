@@ -26,8 +26,12 @@ impl Header {
     /// - RFC 5424;
     /// - `journalctl -o short-full`, `short-unix`, `short-monotonic`, `short-delta`, `with-unit`, each also with
     ///   `--no-hostname`;
-    /// - a container runtime's (CRI) `TIME stderr F`.
+    /// - a container runtime's (CRI) `TIME stderr F`;
+    /// - `2026-06-13 05:38:00.000000 I | ` of the raft library, up to engine 20.10.
     pub(crate) fn of(line: &str) -> Option<Self> {
+        if let Some(end) = raft(line) {
+            return Some(Self { at: None, origin: Origin::Engine, by_name: false, end });
+        }
         let start = priority(line);
         let mut words = Words { line, at: start };
         if start > 0 && line[start..].starts_with("1 ") {
@@ -52,6 +56,15 @@ impl Header {
     fn new(at: Option<Timestamp>, origin: Origin, by_name: bool, words: &Words<'_>) -> Self {
         Self { at, origin, by_name, end: (words.at + 1).min(words.line.len()) }
     }
+}
+
+/// Where the message of the raft library begins: local time without a zone, a letter for the level, a bar (coreos/pkg
+/// `capnslog/formatters.go`).
+fn raft(line: &str) -> Option<usize> {
+    let (head, _) = line.split_once(" | ")?;
+    let (time, level) = head.rsplit_once(' ')?;
+    let is_level = matches!(level, "C" | "E" | "W" | "N" | "I" | "D" | "T");
+    (is_level && DateTime::strptime("%Y-%m-%d %H:%M:%S%.f", time).is_ok()).then_some(head.len() + " | ".len())
 }
 
 /// `<30>`, as syslog sends it over a wire: how long it is.
@@ -227,6 +240,8 @@ mod tests {
         }
         let cri = of("2026-11-25T20:59:00Z stderr F text");
         assert_eq!(cri, Some((known.map(str::to_owned), Origin::Engine, false, "text")));
+        let raft = of("2026-11-25 20:59:00.123456 W | text");
+        assert_eq!(raft, Some((None, Origin::Engine, false, "text")), "its time has no zone");
     }
 
     #[test]
@@ -234,6 +249,8 @@ mod tests {
         for line in [
             "",
             "text",
+            "2026-11-25 20:59:00.123456 X | text",
+            "2026-11-25 W | text",
             "Nov 25",
             "root:x:0:0:root:/root:/bin/bash",
             "[notes] host dockerd: x",
