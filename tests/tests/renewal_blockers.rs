@@ -79,7 +79,7 @@ const REASONS: [Reason; 11] = [
         by: By::Swarm,
     },
     Reason {
-        kinds: &["attached_container"],
+        kinds: &["container_address"],
         named: "by-hand",
         // Outside of the new subnet.
         put: |rig| {
