@@ -176,7 +176,8 @@ const REASONS: [Reason; 11] = [
                 Ok(state.starts_with("Complete"))
             })
         },
-        take: |rig| rig.remove("once"),
+        // Engine 20.10 leaves the container of a job that has ended.
+        take: |rig| rig.run(&["service", "rm", "once"]),
         by: By::Swarm,
     },
     // The last: a node that has left is not put back.
@@ -285,7 +286,7 @@ impl Rig {
     fn remove(&self, name: &str) -> Outcome {
         self.run(&["service", "rm", name])?;
         let label = format!("label=com.docker.swarm.service.name={name}");
-        self.until("its containers go", || {
+        self.until(&format!("the containers of {name} go"), || {
             Ok(docker(&self.lab, &["ps", "-aq", "--filter", &label])?.is_empty())
         })
     }
@@ -304,7 +305,8 @@ impl Rig {
         let since = Instant::now();
         while !is_so()? {
             if AT_MOST < since.elapsed() {
-                let shown = docker(&self.lab, &["service", "ls"])?;
+                let [services, containers] = [&["service", "ls"][..], &["ps", "-a"]];
+                let shown = docker(&self.lab, services)? + "\n" + &docker(&self.lab, containers)?;
                 return Err(format!("never: {what}\n{shown}").into());
             }
             std::thread::sleep(Duration::from_millis(100));
