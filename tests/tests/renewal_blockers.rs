@@ -427,7 +427,13 @@ fn each_reason_and_all_at_once_keep_a_renewal_from_being_begun() -> Outcome {
     }
     let by_swarm: BTreeSet<String> =
         wanted.iter().filter(|kind| !matches!(kind.as_str(), "busy" | "drift")).cloned().collect();
-    rig.until("all of them keep it", || Ok(by_swarm.is_subset(&rig.planned()?)))?;
+    let mut lacking = BTreeSet::new();
+    let so = rig.until("all of them keep it", || {
+        let planned = rig.planned()?;
+        lacking = by_swarm.difference(&planned).cloned().collect();
+        Ok(lacking.is_empty())
+    });
+    so.map_err(|error| format!("{lacking:?} do not keep it: {error}"))?;
     let (found, answer) = rig.refused(rig.resize(&[&from_plan])?.arg("--config").arg(&config))?;
     assert_eq!(found, wanted, "{answer:#}");
     for reason in &REASONS {

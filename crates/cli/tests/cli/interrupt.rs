@@ -23,15 +23,6 @@ fn churning(rig: &Rig) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command was built")
 }
 
-fn send(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).expect("it runs");
-}
-
-fn ended(mut child: Child) -> Done {
-    until("the command has ended", || child.try_wait().expect("a child of ours").is_some());
-    child.wait_with_output().expect("ended").into()
-}
-
 fn has(rig: &Rig, part: &str) -> bool {
     rig.objects().0.iter().any(|name| name.contains(part))
 }

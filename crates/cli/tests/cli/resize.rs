@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::*;
@@ -28,15 +28,6 @@ fn subnet(rig: &Rig) -> Value {
 fn spawned(rig: &Rig, words: &[&str]) -> Child {
     let mut command = rig.command(words);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command was built")
-}
-
-fn send(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).expect("it runs");
-}
-
-fn ended(mut child: Child) -> Done {
-    until("the command has ended", || child.try_wait().expect("a child of ours").is_some());
-    child.wait_with_output().expect("ended").into()
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 use pvcheck_sim::{Membership, Model, NetworkDraft, ServiceDraft, Sim, SimOptions, Timings};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -237,6 +238,17 @@ pub(crate) fn web_server() -> SocketAddr {
         }
     });
     address
+}
+
+/// Sends a signal to a command that runs.
+pub(crate) fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it runs");
+}
+
+/// How a command has ended.
+pub(crate) fn ended(mut child: Child) -> Done {
+    until("the command has ended", || child.try_wait().expect("a child of ours").is_some());
+    child.wait_with_output().expect("ended").into()
 }
 
 /// Waits until something is so.

@@ -197,7 +197,12 @@ pub fn plan_renewal(facts: &RenewalFacts, request: &RenewalRequest, busy: &[Stri
         }
     };
     blockers.extend(of_the_members(facts, request, &id, &members, network));
-    let (containers, why) = of_the_containers(facts, request, &id, to);
+    // A subnet that something else keeps from being used is compared with addresses all the same: all reasons at once.
+    let asked = match request.to {
+        NewSubnet::Subnet(subnet) => to.or_else(|| Some(Pool::new(subnet))),
+        NewSubnet::Prefix(_) => to,
+    };
+    let (containers, why) = of_the_containers(facts, request, &id, asked);
     blockers.extend(why);
     let ingress = network["Ingress"] == true;
     let holding = to.and_then(|to| holding(facts, name, to.subnet, needed));

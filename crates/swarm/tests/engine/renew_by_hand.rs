@@ -155,6 +155,17 @@ async fn what_cannot_be_taken_along_keeps_it_from_being_begun() {
 }
 
 #[tokio::test]
+async fn an_address_outside_is_named_beside_what_the_subnet_overlaps() {
+    let mut model = world();
+    network(&mut model, "late", "10.60.77.0/24");
+    let sim = start(model);
+    let to = NewSubnet::Subnet(subnet("10.60.0.0/16"));
+    let request = RenewalRequest { to, ..request(RenewalStrategy::Recreate) };
+    let reasons = planned_for(&connect(&sim).await, &request).await.reasons().join("; ");
+    assert!(reasons.contains("late") && reasons.contains("10.10.0.77, which is not in"), "{reasons}");
+}
+
+#[tokio::test]
 async fn another_address_is_given_where_that_is_allowed_and_the_old_one_comes_back() {
     for strategy in BOTH {
         let sim = start(world());
