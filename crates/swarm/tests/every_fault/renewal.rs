@@ -318,7 +318,8 @@ impl Renewing {
 
 impl Faulted for Renewing {
     fn rotation(&self) -> usize {
-        40
+        // Each case is a whole renewal.
+        120
     }
 
     async fn calls(&self) -> Vec<RequestRecord> {
