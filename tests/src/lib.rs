@@ -230,11 +230,23 @@ fn link_to(program: &str, printed: &Path, folder: &Path) -> std::io::Result<Path
     Err(ErrorKind::NotFound.into())
 }
 
+/// The cargo that runs this test, in its package. What it says of that package is not handed on: the build script of ring
+/// asks to be run again when that changes, and with it all that is above ring would be built again.
+pub fn cargo(words: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(words);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 /// Cargo names the programs of a test's own package only, so it is asked where it put the others.
 fn built_now(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let words = ["build", "--quiet", "--package", package, "--message-format", "json"];
-    let messages = text(Command::new(cargo).current_dir(env!("CARGO_MANIFEST_DIR")).args(words))?;
+    let messages = text(&mut cargo(&["build", "--quiet", "--package", package, "--message-format", "json"]))?;
     let of_program = |line: &str| {
         let message: Value = serde_json::from_str(line).ok()?;
         let named = message["target"]["name"].as_str() == Some(program);

@@ -1,9 +1,8 @@
 //! Which crate depends on which: the drawing in ARCHITECTURE.md, compared with the manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
-use pvcheck_tests::{Outcome, text};
+use pvcheck_tests::{Outcome, cargo, text};
 use serde_json::Value;
 
 /// Packages that a crate must not depend on, directly or not.
@@ -17,13 +16,8 @@ const NEVER: &[(&str, &[&str])] = &[
 ];
 
 fn metadata() -> Result<Value, Box<dyn std::error::Error>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    Ok(serde_json::from_str(&text(Command::new(cargo).args([
-        "metadata",
-        "--format-version",
-        "1",
-        "--locked",
-    ]))?)?)
+    let words = ["metadata", "--format-version", "1", "--locked"];
+    Ok(serde_json::from_str(&text(&mut cargo(&words))?)?)
 }
 
 /// Name of each package, with the names of what it depends on when it is built, not tested.

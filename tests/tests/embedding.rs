@@ -5,16 +5,15 @@ use std::process::Command;
 
 use pvcheck_lab::{Lab, Suite, World};
 use pvcheck_tests::stacks::{IMAGE, STOPS_AT_ONCE, STOPS_IN_2_S, Shape, deploy};
-use pvcheck_tests::{Outcome, docker, lab, text};
+use pvcheck_tests::{Outcome, cargo, docker, lab, text};
 use serde_json::Value;
 
 const NETWORK: &str = "proxy";
 
 /// Cargo names the examples of a test's own package only, so this reads where it put these.
 fn examples() -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let words = ["build", "--quiet", "--package", "pvcheck-swarm", "--examples", "--message-format", "json"];
-    let messages = text(Command::new(cargo).current_dir(env!("CARGO_MANIFEST_DIR")).args(words))?;
+    let messages = text(&mut cargo(&words))?;
     let built = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let is_example = message["target"]["kind"][0] == "example";

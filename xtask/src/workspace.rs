@@ -1,6 +1,6 @@
 //! Cargo, and where the workspace is.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +10,17 @@ use anyhow::{Context, bail};
 pub(crate) fn cargo(words: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     command.args(words).current_dir(folder);
+    for name in std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_a_package(name)) {
+        command.env_remove(name);
+    }
     command
+}
+
+/// True iff cargo sets it for what it runs, and to another value for each package. The build script of ring asks to be run
+/// again when one of them changes, and with it all that is above ring would be built again.
+fn is_of_a_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Runs a cargo command to its end.
@@ -48,6 +58,17 @@ mod tests {
         let command = cargo(&["test", "--quiet"], Path::new("/w"));
         assert_eq!(command.get_current_dir(), Some(Path::new("/w")));
         assert_eq!(command.get_args().collect::<Vec<_>>(), ["test", "--quiet"]);
+    }
+
+    #[test]
+    fn what_cargo_says_of_the_package_that_it_runs_is_not_handed_on() {
+        let removed = cargo(&[], Path::new("/w"));
+        let removed: Vec<_> =
+            removed.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"] {
+            assert!(removed.contains(&OsStr::new(name)), "{name} is set for a test, and stays");
+        }
+        assert!(!is_of_a_package(OsStr::new("CARGO_HOME")) && !is_of_a_package(OsStr::new("PATH")));
     }
 
     #[test]
