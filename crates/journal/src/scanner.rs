@@ -187,7 +187,9 @@ impl<'a> Scanner<'a> {
         // zone: such a line is in a window without an end once a record of it has come, and not in one that begins later.
         let is_inside = self.window.contains(record.at) || (record.at.is_none() && self.inside);
         if !is_inside {
-            if self.window.from.zip(record.at).is_some_and(|(from, at)| at < from) {
+            // Not in a log of which a part is in the window already: it is in no order.
+            let is_before = self.window.from.zip(record.at).is_some_and(|(from, at)| at < from);
+            if is_before && self.tally.records == 0 {
                 self.tally.untimed_engine = 0;
             }
             self.tally.untimed_left_out += u64::from(record.at.is_none());

@@ -109,6 +109,7 @@ fn a_record_without_a_time_is_where_its_neighbours_are() {
     assert!(!has(&[none.clone(), quiet.clone(), exhausted(5)]));
     assert!(has(&[quiet.clone(), none.clone(), exhausted(5)]), "it may be in the window");
     assert!(has(&[none.clone(), exhausted(5)]), "nothing says when it was written");
+    assert!(has(&[none.clone(), exhausted(5), quiet.clone()]), "files in another order say nothing of it");
     // Behind a record of the window it is in it, unless the window ends.
     let records = [quiet, exhausted(5), none];
     assert!(!has(&records));
