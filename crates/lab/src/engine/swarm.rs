@@ -42,7 +42,23 @@ pub(crate) fn form_swarm(
         }
     }
     wait_nodes(context, &api, hosts.len())?;
+    for host in hosts {
+        wait_ways_out(context, &host.api())?;
+    }
     Ok(node)
+}
+
+/// A node is ready before it has its share of `ingress` and `docker_gwbridge`, which takes a subnet of its own: until
+/// then a look at the host's subnets sees one less than there will be.
+fn wait_ways_out(context: Context<'_>, api: &Api) -> Result<(), LabError> {
+    context.wait("docker_gwbridge is there", LIMIT, || {
+        let networks: Vec<Value> = api.get("/networks").map_err(|error| Wait::NotYet(error.to_string()))?;
+        let bridge = networks.iter().find(|network| network["Name"] == "docker_gwbridge");
+        match bridge.map(|bridge| &bridge["IPAM"]["Config"][0]["Subnet"]) {
+            Some(Value::String(_)) => Ok(()),
+            _ => Err(Wait::NotYet(format!("{} networks", networks.len()))),
+        }
+    })
 }
 
 fn wait_nodes(context: Context<'_>, api: &Api, wanted: usize) -> Result<(), LabError> {
