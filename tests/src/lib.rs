@@ -59,6 +59,24 @@ pub fn not_run(test: &str, why: &str) {
     }
 }
 
+/// In long rounds several lanes, each with a share of the cases and an engine of its own: as many as `PVCHECK_LANES` says, else
+/// 4. Each is told its number and how many there are.
+///
+/// # Errors
+/// That of the first lane that failed, or if one panicked.
+pub fn in_lanes(one_lane: impl Fn((usize, usize)) -> Outcome + Sync) -> Outcome {
+    let wanted = std::env::var("PVCHECK_LANES").ok().and_then(|text| text.parse().ok());
+    let lanes: usize = if long() { wanted.unwrap_or(4) } else { 1 };
+    let run = &one_lane;
+    std::thread::scope(|scope| {
+        let started: Vec<_> = (0..lanes)
+            .map(|lane| scope.spawn(move || run((lane, lanes)).map_err(|e| e.to_string())))
+            .collect();
+        let ended = started.into_iter().map(|lane| lane.join().map_err(|_| "a lane panicked".to_owned())?);
+        Ok(ended.collect::<Result<(), String>>()?)
+    })
+}
+
 /// True iff the long rounds are asked for: `cargo xtask test --long`, or `PVCHECK_LONG=1`. Each test has a short round
 /// that shows the same thing on less.
 pub fn long() -> bool {

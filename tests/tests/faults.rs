@@ -11,7 +11,7 @@ use pvcheck_lab::{Fault, FaultProxy, Lab, Suite, World};
 use pvcheck_swarm::Engine;
 use pvcheck_tests::faults::{BREAKS, Cases, rule, spread};
 use pvcheck_tests::stacks::{IMAGE, STOPS_AT_ONCE, Shape, deploy};
-use pvcheck_tests::{Outcome, docker, host, lab, long, pvcheck};
+use pvcheck_tests::{Outcome, docker, host, in_lanes, lab, long, pvcheck};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -228,19 +228,6 @@ fn whatever_call_of_a_removal_is_broken_nothing_is_lost_or_left_unsaid() -> Outc
 #[test]
 fn whatever_call_of_a_gate_is_broken_it_passes_nothing_that_is_not_so() -> Outcome {
     in_lanes(gates)
-}
-
-/// In long rounds several lanes, each with a share of the cases and an engine of its own.
-fn in_lanes(one_lane: fn((usize, usize)) -> Outcome) -> Outcome {
-    let wanted = std::env::var("PVCHECK_LANES").ok().and_then(|text| text.parse().ok());
-    let lanes: usize = if long() { wanted.unwrap_or(4) } else { 1 };
-    std::thread::scope(|scope| {
-        let started: Vec<_> = (0..lanes)
-            .map(|lane| scope.spawn(move || one_lane((lane, lanes)).map_err(|e| e.to_string())))
-            .collect();
-        let ended = started.into_iter().map(|lane| lane.join().map_err(|_| "a lane panicked".to_owned())?);
-        Ok(ended.collect::<Result<(), String>>()?)
-    })
 }
 
 fn say(test: &str, words: &[&str], runs: usize, since: Instant) -> std::io::Result<()> {

@@ -9,7 +9,7 @@ use pvcheck_lab::{Lab, LabSpec, Suite, World};
 use pvcheck_swarm::Engine;
 use pvcheck_tests::renewals::{renewable, renewed_to, resize, say, specs, summary};
 use pvcheck_tests::stacks::{STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
-use pvcheck_tests::{Outcome, docker, docker_json, host, lab_of, long, pvcheck, text};
+use pvcheck_tests::{Outcome, docker, docker_json, host, in_lanes, lab_of, long, pvcheck, text};
 use serde_json::Value;
 
 const WIDER: &str = "10.10.0.0/16";
@@ -175,81 +175,93 @@ impl Rig {
 /// kill -9 at the points between two actions.
 #[test]
 fn killed_at_a_point_another_machine_finishes_it_or_undoes_it() -> Outcome {
-    let test = "renew::killed_at_a_point_another_machine_finishes_it_or_undoes_it";
-    let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
-    let mut cases = 0;
-    for strategy in ["bridge", "recreate"] {
-        let steps = if strategy == "bridge" { 11 } else { 6 };
-        for point in 0..steps * 3 {
-            // In the short round some of them.
-            if !long() && point % 16 != 5 {
-                continue;
-            }
-            for how in ["resume", "rollback"].into_iter().skip(usize::from(!long() && point % 2 == 0)) {
-                let (state, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
-                let mut command = rig.lab.command(std::env::current_exe()?);
-                command.args(["--exact", "ends_at_a_point", "--nocapture"]);
-                command.env("POINT", point.to_string()).env("POINT_STATE", state.path());
-                command.env("POINT_TO", rig.other()).env("POINT_STRATEGY", strategy);
-                let out = command.output()?;
-                let said =
-                    String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
-                let killed = out.status.code().is_none();
-                rig.end(how, other.path())
-                    .map_err(|e| format!("{strategy}, point {point}, {how}: {e}; {said}"))?;
-                cases += u32::from(killed);
-                if !long() {
-                    break;
-                }
-            }
+    in_lanes(|(lane, lanes)| {
+        let test = "renew::killed_at_a_point_another_machine_finishes_it_or_undoes_it";
+        let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
+        let mut killed = 0;
+        for (strategy, point, how) in points().into_iter().skip(lane).step_by(lanes) {
+            killed += u32::from(killed_at(&mut rig, strategy, point, how)?);
         }
-    }
-    say(&format!("{test}: {cases} killed at a point"));
-    assert!(0 < cases, "none was killed");
-    rig.lab.down()?;
-    Ok(())
+        say(&format!("{test}: {killed} killed at a point"));
+        assert!(0 < killed, "none was killed");
+        rig.lab.down()?;
+        Ok(())
+    })
+}
+
+/// Every point of both strategies, each finished and undone; in the short round some of them.
+fn points() -> Vec<(&'static str, usize, &'static str)> {
+    let all = [("bridge", 11), ("recreate", 6)].into_iter().flat_map(|(strategy, steps)| {
+        (0..steps * 3)
+            .flat_map(move |point| ["resume", "rollback"].into_iter().map(move |how| (strategy, point, how)))
+    });
+    let short = [("bridge", 5, "resume"), ("bridge", 21, "rollback"), ("recreate", 5, "resume")];
+    all.filter(|case| long() || short.contains(case)).collect()
+}
+
+/// True iff the process was killed there: a renewal may have fewer points.
+fn killed_at(
+    rig: &mut Rig,
+    strategy: &str,
+    point: usize,
+    how: &str,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let (state, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut command = rig.lab.command(std::env::current_exe()?);
+    command.args(["--exact", "ends_at_a_point", "--nocapture"]);
+    command.env("POINT", point.to_string()).env("POINT_STATE", state.path());
+    command.env("POINT_TO", rig.other()).env("POINT_STRATEGY", strategy);
+    let out = command.output()?;
+    let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    rig.end(how, other.path()).map_err(|e| format!("{strategy}, point {point}, {how}: {e}; {said}"))?;
+    Ok(out.status.code().is_none())
 }
 
 /// kill -9 at random moments.
 #[test]
 fn killed_at_any_moment_another_machine_finishes_it_or_undoes_it() -> Outcome {
-    let test = "renew::killed_at_any_moment_another_machine_finishes_it_or_undoes_it";
-    let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
-    let mut seed =
-        u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_micros())? | 1;
-    say(&format!("{test}: seed {seed}"));
-    let mut cases = 0;
-    for n in 0..if long() { 60 } else { 2 } {
-        // xorshift64: spread is what is wanted.
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        let (state, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
-        let strategy = ["bridge", "recreate"][n % 2];
-        let mut command = rig.lab.command(pvcheck()?);
-        command.args([
-            "resize",
-            "proxy",
-            "--quiet",
-            "--apply",
-            "--break-lock",
-            "a test",
-            "--to",
-            rig.other(),
-        ]);
-        let mut child = command.args(["--strategy", strategy, "--state"]).arg(state.path()).spawn()?;
-        std::thread::sleep(Duration::from_millis(seed % if n % 2 == 0 { 12_000 } else { 7_000 }));
-        cases += u32::from(child.try_wait()?.is_none());
-        child.kill()?;
-        child.wait()?;
-        // A request that was sent at the last moment is still carried out, and no answer shows when.
-        std::thread::sleep(Duration::from_millis(300));
-        let how = ["resume", "rollback"][(n + n / 2) % 2];
-        rig.end(how, other.path()).map_err(|e| format!("{strategy}, {how}: {e}"))?;
-    }
-    say(&format!("{test}: {cases} killed while they ran"));
-    rig.lab.down()?;
-    Ok(())
+    let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_micros();
+    let began = u64::try_from(began)?;
+    in_lanes(|(lane, lanes)| {
+        let test = "renew::killed_at_any_moment_another_machine_finishes_it_or_undoes_it";
+        let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
+        let mut seed = began.wrapping_add(1_000_003 * lane as u64) | 1;
+        say(&format!("{test}: seed {seed}"));
+        let mut cases = 0;
+        for n in (0..if long() { 60 } else { 2 }).skip(lane).step_by(lanes) {
+            // xorshift64: spread is what is wanted.
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let strategy = ["bridge", "recreate"][n % 2];
+            let how = ["resume", "rollback"][(n + n / 2 + n / 4) % 2];
+            cases += u32::from(killed_after(&mut rig, strategy, seed, how)?);
+        }
+        say(&format!("{test}: {cases} killed while they ran"));
+        rig.lab.down()?;
+        Ok(())
+    })
+}
+
+/// True iff the process still ran when it was killed.
+fn killed_after(
+    rig: &mut Rig,
+    strategy: &str,
+    seed: u64,
+    how: &str,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let (state, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut command = rig.lab.command(pvcheck()?);
+    command.args(["resize", "proxy", "--quiet", "--apply", "--break-lock", "a test", "--to", rig.other()]);
+    let mut child = command.args(["--strategy", strategy, "--state"]).arg(state.path()).spawn()?;
+    std::thread::sleep(Duration::from_millis(seed % if strategy == "bridge" { 12_000 } else { 7_000 }));
+    let runs = child.try_wait()?.is_none();
+    child.kill()?;
+    child.wait()?;
+    // A request that was sent at the last moment is still carried out, and no answer shows when.
+    std::thread::sleep(Duration::from_millis(300));
+    rig.end(how, other.path()).map_err(|e| format!("{strategy}, {how}: {e}"))?;
+    Ok(runs)
 }
 
 /// Run by another test, with the point in its environment: a renewal that kills its process there.

@@ -55,6 +55,15 @@ fn carried(plan: &RenewalPlan, container: &AttachedContainer) -> String {
     )
 }
 
+/// By which way, and over which subnet where there is a holding network.
+fn way(plan: &RenewalPlan, strategy: RenewalStrategy, quote: &str) -> String {
+    let way = format!("{quote}{}{quote}", strategy.as_str());
+    match plan.holding {
+        Some(pool) => format!("{way}, with a holding network on {}", pool.subnet),
+        None => way,
+    }
+}
+
 /// What cannot be reached, and for how long.
 fn dark(plan: &RenewalPlan) -> String {
     let stops = seconds(plan.stop_grace_ms());
@@ -90,7 +99,7 @@ pub(super) fn plan(plan: &RenewalPlan) -> String {
         lines.extend(plan.containers.iter().map(|c| format!("  {}: {}", c.name, carried(plan, c))));
     }
     if let Some(strategy) = plan.strategy {
-        lines.push(format!("by {}:", strategy.as_str()));
+        lines.push(format!("by {}:", way(plan, strategy, "")));
         lines.extend(plan.steps.iter().enumerate().map(|(n, step)| format!("  {:2}. {step}", n + 1)));
         lines.push(dark(plan));
         for room in plan.rooms.iter().filter(|room| !room.counted) {
@@ -142,7 +151,7 @@ pub(super) fn markdown(plan: &RenewalPlan) -> String {
         text += "\n";
     }
     if let Some(strategy) = plan.strategy {
-        text += &format!("By `{}`:\n\n", strategy.as_str());
+        text += &format!("By {}:\n\n", way(plan, strategy, "`"));
         text += &plan
             .steps
             .iter()
