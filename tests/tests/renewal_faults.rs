@@ -11,7 +11,7 @@ use pvcheck_lab::{Fault, FaultProxy, FaultRule, Lab, LabSpec, Suite};
 use pvcheck_tests::faults::{BREAKS, Cases, rule, spread};
 use pvcheck_tests::renewals::specs;
 use pvcheck_tests::stacks::{IMAGE, STOPS_AT_ONCE};
-use pvcheck_tests::{Outcome, docker, docker_json, host, lab_of, long, pvcheck};
+use pvcheck_tests::{Outcome, docker, docker_json, host, in_lanes, lab_of, long, pvcheck};
 use serde_json::{Value, json};
 
 const SUBNETS: [&str; 2] = ["10.10.0.0/24", "10.10.0.0/16"];
@@ -216,6 +216,10 @@ impl Rig {
 
 #[test]
 fn whatever_call_of_a_renewal_is_broken_it_is_done_or_put_back_or_gone_on_with() -> Outcome {
+    in_lanes(one_lane)
+}
+
+fn one_lane(lane: (usize, usize)) -> Outcome {
     let test = "renewal_faults::whatever_call_of_a_renewal_is_broken_it_is_done_or_put_back_or_gone_on_with";
     let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
     let (mut all, each) = (0, BREAKS.len());
@@ -231,7 +235,7 @@ fn whatever_call_of_a_renewal_is_broken_it_is_done_or_put_back_or_gone_on_with()
             continue;
         }
         let since = Instant::now();
-        let [runs, done, back, gone_on] = rig.break_calls(how, strategy, &spread(cases, (0, 1)))?;
+        let [runs, done, back, gone_on] = rig.break_calls(how, strategy, &spread(cases, lane))?;
         all += runs;
         writeln!(
             std::io::stdout(),

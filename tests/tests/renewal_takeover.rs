@@ -205,13 +205,25 @@ impl Rig {
         command.env("POINT_TO", self.other()).env("POINT_STRATEGY", case.strategy);
         command.env("POINT_LOCK_SECONDS", lasts.to_string());
         let mut sleeper = Sleeper(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
-        until("it stops itself", || {
+        let stopped = until("it stops itself", || {
             if let Some(status) = sleeper.0.try_wait()? {
                 return Err(format!("it has ended: {status}").into());
             }
             Ok(sleeper.sleeps())
-        })?;
-        Ok(sleeper)
+        });
+        match stopped {
+            Ok(()) => Ok(sleeper),
+            Err(error) => {
+                let mut status = Command::new(&self.program);
+                let status =
+                    status.args(["resize", "status", "--host", &self.lab.info().hosts[0]]).output()?;
+                sleeper.0.kill()?;
+                let said = [sleeper.0.stdout.take().map(read), sleeper.0.stderr.take().map(read)];
+                let said: Vec<String> = said.into_iter().flatten().collect::<Result<_, _>>()?;
+                let status = String::from_utf8_lossy(&status.stdout).into_owned();
+                Err(format!("{case:?}: {error}: {}; {status}", said.concat()).into())
+            }
+        }
     }
 
     fn pvcheck(&self, words: &[&str], state: &Path) -> Fallible<Output> {
