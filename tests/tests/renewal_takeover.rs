@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabSpec, Suite};
 use pvcheck_tests::renewals::{renewable, renewed_to, specs};
-use pvcheck_tests::{Outcome, docker, lab_of, long, pvcheck, text};
+use pvcheck_tests::{Outcome, docker, in_lanes, lab_of, long, pvcheck, text};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -298,13 +298,27 @@ impl Rig {
 
 #[test]
 fn a_process_that_was_stopped_takes_no_step_more_and_no_step_is_taken_twice() -> Outcome {
-    let test = "renewal_takeover::a_process_that_was_stopped_takes_no_step_more_and_no_step_is_taken_twice";
-    let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
-    let mut cases = 0;
-    // Three points to a step: recorded, done, recorded as done. By bridge the steps are: create-holding, join-holding,
-    // leave-old, drain, remove, create, join-new, leave-holding, drain-holding, remove-holding, confirm; by recreation:
-    // detach, drain, remove, create, attach, confirm.
-    for (case, counts) in [
+    in_lanes(|(lane, lanes)| {
+        let test =
+            "renewal_takeover::a_process_that_was_stopped_takes_no_step_more_and_no_step_is_taken_twice";
+        let Some(mut rig) = Rig::up(test)? else { return Ok(()) };
+        let mut played = 0;
+        for (case, counts) in cases().into_iter().skip(lane).step_by(lanes) {
+            rig.play(case, counts)?;
+            played += 1;
+        }
+        let say = "were stopped, and woken after another process had gone on";
+        writeln!(std::io::stdout(), "{test}: {played} {say}")?;
+        rig.lab.down()?;
+        Ok(())
+    })
+}
+
+/// Three points to a step: recorded, done, recorded as done. By bridge the steps are: create-holding, join-holding,
+/// leave-old, drain, remove, create, join-new, leave-holding, drain-holding, remove-holding, confirm; by recreation:
+/// detach, drain, remove, create, attach, confirm.
+fn cases() -> Vec<(Case, Option<Counted>)> {
+    let counted = [
         // Services are about to join the holding network, and are not updated at all.
         (
             Case { strategy: "bridge", point: 3, by: By::Breaking, how: "rollback" },
@@ -320,27 +334,21 @@ fn a_process_that_was_stopped_takes_no_step_more_and_no_step_is_taken_twice() ->
             Case { strategy: "bridge", point: 16, by: By::Expiry, how: "resume" },
             Counted { created: 1, removed: 1, held: 1, released: 1, tasks: 4 },
         ),
-    ]
-    .into_iter()
-    .take(if long() { 3 } else { 2 })
-    {
-        rig.play(case, Some(counts))?;
-        cases += 1;
+    ];
+    let mut cases: Vec<_> = counted.map(|(case, counts)| (case, Some(counts))).into();
+    if !long() {
+        cases.truncate(2);
+        return cases;
     }
     for (strategy, steps) in [("bridge", 11), ("recreate", 6)] {
-        for point in (0..steps * 3).filter(|_| long()) {
+        // At the last point everything is done but for the record.
+        for point in 0..steps * 3 - 1 {
             let by = [By::Breaking, By::Expiry][point % 2];
             let how = ["resume", "rollback"][point / 2 % 2];
-            // At the last points everything is done but for the record.
-            if point + 1 < steps * 3 {
-                rig.play(Case { strategy, point, by, how }, None)?;
-                cases += 1;
-            }
+            cases.push((Case { strategy, point, by, how }, None));
         }
     }
-    writeln!(std::io::stdout(), "{test}: {cases} were stopped, and woken after another process had gone on")?;
-    rig.lab.down()?;
-    Ok(())
+    cases
 }
 
 /// Run by another test, with the point in its environment: a renewal that stops its process there.
