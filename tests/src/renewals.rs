@@ -128,8 +128,7 @@ pub fn renewed_to(point: usize, lock_lasts: Duration, then: impl Fn() + Send + S
     runtime.block_on(async {
         let engine = Engine::connect(&engine).await?;
         let seen = pvcheck_swarm::read_with_host(&engine).await?;
-        let id = seen.snapshot.named_overlay("proxy")?.id.clone();
-        let facts = RenewalFacts::read(&engine, seen, &id).await?;
+        let facts = RenewalFacts::of(&engine, seen, "proxy").await?;
         let mut plan = plan_renewal(&facts, &request, &[]);
         plan.ignore_lock();
         let options = RenewalOptions {

@@ -329,7 +329,8 @@ impl Ends for RenewalError {
         match self {
             Self::Call(call) => call.code(),
             Self::Lock(lock) => lock.code(),
-            Self::Begun | Self::OtherNode { .. } | Self::Refused { .. } => REFUSED,
+            Self::NoSuchNetwork(none) => none.code(),
+            Self::Begun | Self::OtherNode { .. } | Self::Refused { .. } | Self::Unfinished { .. } => REFUSED,
             Self::State { .. } | Self::TooLarge { .. } => USAGE,
             Self::AddressTaken { .. }
             | Self::Changed { .. }

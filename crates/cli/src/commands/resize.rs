@@ -102,8 +102,7 @@ async fn planned(
     earlier: Option<&RenewalPlan>,
 ) -> Result<RenewalPlan, Failure> {
     let seen = session.snapshot_with_host().await?;
-    let id = seen.snapshot.named_overlay(&request.network)?.id.clone();
-    let facts = RenewalFacts::read(&session.engine, seen, &id).await?;
+    let facts = RenewalFacts::of(&session.engine, seen, &request.network).await?;
     let busy = busy(args, session).await?;
     let mut plan = plan_renewal(&facts, request, &busy);
     if asked.renewing.break_lock.is_some() {

@@ -52,8 +52,7 @@ async fn planned(
     overlay: &OverlayConfig,
     saved: &SavedSnapshot,
 ) -> Result<RenewalPlan, String> {
-    let network = saved.snapshot.named_overlay(&overlay.name).map_err(|e| e.to_string())?;
-    let facts = RenewalFacts::read(engine, saved.clone(), &network.id).await.map_err(|e| e.to_string())?;
+    let facts = RenewalFacts::of(engine, saved.clone(), &overlay.name).await.map_err(|e| e.to_string())?;
     let request = RenewalRequest {
         network: overlay.name.clone(),
         to: NewSubnet::Subnet(overlay.subnet),

@@ -3,10 +3,12 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use pvcheck_audit::NoSuchNetwork;
 use pvcheck_ipam::Subnet;
 use thiserror::Error;
 
 use super::plan::RenewalPlan;
+use super::record::Unfinished;
 use crate::engine::CallError;
 use crate::lock::LockError;
 
@@ -18,6 +20,18 @@ pub enum RenewalError {
     Refused {
         /// The plan, with all that keeps it.
         plan: Box<RenewalPlan>,
+    },
+    /// There is no such network.
+    #[error(transparent)]
+    NoSuchNetwork(#[from] NoSuchNetwork),
+    /// The network is not there because its renewal is not finished.
+    #[error(
+        "the renewal of {} was begun and not finished, and the network is not there now; `pvcheck resize status` says where it stands, `pvcheck resize resume` and `pvcheck resize rollback` end it",
+        renewal.network
+    )]
+    Unfinished {
+        /// The renewal.
+        renewal: Box<Unfinished>,
     },
     /// There is nothing to resume or to roll back.
     #[error("no renewal is under way in this Swarm")]

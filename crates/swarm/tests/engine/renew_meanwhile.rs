@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim};
+use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{
     Operation, Phase, Renewal, RenewalError, RenewalOptions, RenewalPoint, RenewalRequest, RenewalStrategy,
     RunId, renew, roll_back_renewal, silent, unfinished_renewal,
 };
 
 use crate::renew::BOTH;
-use crate::renewals::{options, planned, planned_for, request, specs, subnet};
+use crate::renewals::{facts, options, planned, planned_for, request, specs, subnet};
 use crate::support::{
     PATIENCE, cc_ci, connect, fresh, network, objects, permit, service, start, truth, writes,
 };
@@ -101,6 +101,22 @@ async fn held_it_stays_where_it_failed_until_it_is_rolled_back() {
     assert_eq!(done.changed, Vec::<String>::new());
     assert_eq!(specs(&sim), before);
     is_as_before(&sim, "held").await;
+}
+
+/// Between the removal of the old network and the creation of the new one.
+#[tokio::test]
+async fn while_the_network_is_not_there_its_renewal_is_named() {
+    let sim = start(fragile("continue"));
+    let refused = FaultRule::new(Fault::Fail { status: 400 }).method("POST").path("/networks/create");
+    sim.inject(refused);
+    let error = renewed(&sim, &request(RenewalStrategy::Recreate), PATIENCE, true, &|_| ()).await;
+    assert!(matches!(&error, Err(RenewalError::Held(_))), "{error:?}");
+    let error = facts(&connect(&sim).await).await.expect_err("there is none to plan for");
+    assert!(
+        matches!(&error, RenewalError::Unfinished { renewal } if renewal.network == "proxy")
+            && error.to_string().contains("`pvcheck resize resume`"),
+        "{error}"
+    );
 }
 
 /// Three nodes with a global service and a replicated one on the network; the third node.

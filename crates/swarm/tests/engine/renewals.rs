@@ -8,7 +8,7 @@ use pvcheck_audit::SavedSnapshot;
 use pvcheck_ipam::Subnet;
 use pvcheck_sim::Sim;
 use pvcheck_swarm::{
-    CallError, Engine, NewSubnet, Operation, RenewalFacts, RenewalOptions, RenewalPlan, RenewalPoint,
+    Engine, NewSubnet, Operation, RenewalError, RenewalFacts, RenewalOptions, RenewalPlan, RenewalPoint,
     RenewalRequest, RenewalStrategy, RunId, plan_renewal, renew, silent,
 };
 use serde_json::Value;
@@ -46,12 +46,11 @@ pub(crate) fn options<'a>(
 }
 
 /// As the command reads them.
-pub(crate) async fn facts(engine: &Engine) -> Result<RenewalFacts, CallError> {
+pub(crate) async fn facts(engine: &Engine) -> Result<RenewalFacts, RenewalError> {
     let snapshot = engine.snapshot().await?;
     let counts = pvcheck_swarm::read_counts(engine, &snapshot).await;
     let saved = SavedSnapshot { snapshot, host: None, host_unknown: Some("a model has none".into()), counts };
-    let proxy = saved.snapshot.overlay("proxy").expect("it is there").id.clone();
-    RenewalFacts::read(engine, saved, &proxy).await
+    RenewalFacts::of(engine, saved, "proxy").await
 }
 
 pub(crate) async fn planned(engine: &Engine, strategy: RenewalStrategy) -> RenewalPlan {
