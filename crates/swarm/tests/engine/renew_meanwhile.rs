@@ -106,7 +106,10 @@ async fn held_it_stays_where_it_failed_until_it_is_rolled_back() {
 /// Between the removal of the old network and the creation of the new one.
 #[tokio::test]
 async fn while_the_network_is_not_there_its_renewal_is_named() {
-    let sim = start(fragile("continue"));
+    let mut model = fresh();
+    network(&mut model, "proxy", "10.10.0.0/24");
+    service(&mut model, ServiceDraft::new("web").on("proxy"));
+    let sim = start(model);
     let refused = FaultRule::new(Fault::Fail { status: 400 }).method("POST").path("/networks/create");
     sim.inject(refused);
     let error = renewed(&sim, &request(RenewalStrategy::Recreate), PATIENCE, true, &|_| ()).await;
