@@ -35,21 +35,23 @@ impl Lists {
     /// # Errors
     /// If an update has stopped at a failure.
     pub(super) fn updating<'a>(&self, members: &'a [Member]) -> Result<Vec<&'a Member>, RenewalError> {
-        let mut found = Vec::new();
-        for member in members {
-            let service = self.services.iter().find(|service| service.id == member.id);
-            let Some((service, update)) = service.and_then(|s| Some((s, s.update.as_ref()?))) else {
-                continue;
-            };
-            if update.is_paused() {
-                let message = update.message.clone();
-                return Err(RenewalError::UpdateFailed { service: service.name.clone(), message });
+        let stopped = |member| self.update(member).filter(|update| update.is_paused()).map(|u| (member, u));
+        match members.iter().find_map(stopped) {
+            Some((Member { name, .. }, update)) => {
+                Err(RenewalError::UpdateFailed { service: name.clone(), message: update.message.clone() })
             }
-            if update.is_under_way() {
-                found.push(member);
-            }
+            None => Ok(self.under_way(members)),
         }
-        Ok(found)
+    }
+
+    /// The members whose update is under way, whatever has become of the others'.
+    pub(super) fn under_way<'a>(&self, members: &'a [Member]) -> Vec<&'a Member> {
+        let goes_on = |member: &&Member| self.update(member).is_some_and(UpdateStatus::is_under_way);
+        members.iter().filter(goes_on).collect()
+    }
+
+    fn update(&self, member: &Member) -> Option<&UpdateStatus> {
+        self.services.iter().find(|service| service.id == member.id)?.update.as_ref()
     }
 
     /// How many tasks a member must have running: those that ran before, unless it was scaled down meanwhile, or a node of a
@@ -117,13 +119,22 @@ impl fmt::Display for Lacking {
 }
 
 /// Whether the member has settled on `on` and is off `off`. Of a job only its VIPs are looked at: it runs in its own time.
+/// Where it is on none of them its tasks need not run: some do not without their network, and an update that stops at such a
+/// task has left the networks all the same, unless a task of before is still there.
 pub(super) fn settled(member: &Member, lists: &Lists, on: &[NetworkId], off: &[NetworkId]) -> Settled {
     let Some(service) = lists.services.iter().find(|s| s.id == member.id) else {
         return Settled::NotYet(Lacking::Gone);
     };
     let listed = |id: &NetworkId| service.networks.contains(id);
     let moved = on.iter().all(listed) && !off.iter().any(listed);
-    let failed = |update: &&UpdateStatus| update.is_paused() || (!moved && goes_back(update));
+    let own = || lists.tasks.iter().filter(|task| task.service.as_ref() == Some(&member.id));
+    let placed = |task: &&Task| {
+        on.iter().all(|id| task.is_attached_to(id)) && !off.iter().any(|id| task.is_attached_to(id))
+    };
+    let misplaced =
+        own().filter(|task| task.is_wanted() && task.state.holds_addresses()).any(|task| !placed(&task));
+    let stops = |update: &UpdateStatus| update.is_paused() && (!on.is_empty() || misplaced);
+    let failed = |update: &&UpdateStatus| stops(update) || (!moved && goes_back(update));
     if let Some(update) = service.update.as_ref().filter(failed) {
         return Settled::Failed { message: update.message.clone() };
     }
@@ -138,14 +149,8 @@ pub(super) fn settled(member: &Member, lists: &Lists, on: &[NetworkId], off: &[N
     if member.job {
         return Settled::Yes;
     }
-    let own = || lists.tasks.iter().filter(|task| task.service.as_ref() == Some(&member.id));
-    let placed = |task: &&Task| {
-        on.iter().all(|id| task.is_attached_to(id)) && !off.iter().any(|id| task.is_attached_to(id))
-    };
     let running = own().filter(|task| task.is_running()).filter(placed).count() as u64;
-    let misplaced =
-        own().filter(|task| task.is_wanted() && task.state.holds_addresses()).any(|task| !placed(&task));
-    let wanted = lists.wanted(member, service);
+    let wanted = if on.is_empty() { 0 } else { lists.wanted(member, service) };
     if running < wanted || misplaced {
         let ended = own().filter(|task| matches!(task.state, TaskState::Failed | TaskState::Rejected));
         let last = ended.filter(placed).max_by_key(|task| task.since);
@@ -250,6 +255,25 @@ mod tests {
             let expected = Settled::Failed { message: "task failed".into() };
             assert_eq!(found, if failed { expected } else { Settled::Yes }, "{state:?} on {network}");
         }
+    }
+
+    #[test]
+    fn off_every_network_its_tasks_need_not_run_but_none_of_before_may_be_there() {
+        use TaskState::{Failed, Running, Shutdown};
+        let run = |desired| task(Some("app"), &["old"], Running, desired);
+        let ended = task(Some("app"), &[], Failed, Shutdown);
+        let stopped =
+            UpdateStatus { state: UpdateState::Paused, started: None, message: "task failed".into() };
+        let found = |listed: &[Task]| {
+            let service = Service { update: Some(stopped.clone()), networks: Vec::new(), ..with_vips(&[]) };
+            settled(&member(2), &lists(&[service], listed), &[], &[id("old")])
+        };
+        assert_eq!(found(std::slice::from_ref(&ended)), Settled::Yes);
+        let stopping = Settled::NotYet(Lacking::Stopping { tasks: 1 });
+        assert_eq!(found(&[ended.clone(), run(Shutdown)]), stopping);
+        // The update has stopped before it came to this one.
+        let failed = Settled::Failed { message: "task failed".into() };
+        assert_eq!(found(&[ended, run(Running)]), failed);
     }
 
     #[test]

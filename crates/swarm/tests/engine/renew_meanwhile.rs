@@ -15,10 +15,10 @@ use crate::support::{
 };
 
 /// A network with a service that runs only with an address of its present subnet, and another one.
-fn fragile(action: &str) -> Model {
+fn fragile(action: &str, replicas: u64) -> Model {
     let mut model = fresh();
     network(&mut model, "proxy", "10.10.0.0/24");
-    let app = ServiceDraft::new("app").on("proxy").replicas(2).needs_subnet("10.10.0.0/24");
+    let app = ServiceDraft::new("app").on("proxy").replicas(replicas).needs_subnet("10.10.0.0/24");
     service(&mut model, app.failure_action(action));
     service(&mut model, ServiceDraft::new("web").on("proxy").start_first());
     model
@@ -61,7 +61,7 @@ async fn a_service_whose_new_task_fails_is_put_back_whatever_its_failure_action(
     for strategy in BOTH {
         for action in ["pause", "continue", "rollback"] {
             let what = format!("{strategy:?}, {action}");
-            let sim = start(fragile(action));
+            let sim = start(fragile(action, 2));
             let before = specs(&sim);
             // By `continue` nothing says that it failed, but that it does not come up.
             let patience = if action == "continue" { Duration::from_secs(2) } else { PATIENCE };
@@ -84,7 +84,7 @@ async fn a_service_whose_new_task_fails_is_put_back_whatever_its_failure_action(
 
 #[tokio::test]
 async fn held_it_stays_where_it_failed_until_it_is_rolled_back() {
-    let sim = start(fragile("pause"));
+    let sim = start(fragile("pause", 2));
     let before = specs(&sim);
     let error = renewed(&sim, &elsewhere(RenewalStrategy::Recreate), PATIENCE, true, &|_| ()).await;
     let error = error.expect_err("it fails");
@@ -101,6 +101,30 @@ async fn held_it_stays_where_it_failed_until_it_is_rolled_back() {
     assert_eq!(done.changed, Vec::<String>::new());
     assert_eq!(specs(&sim), before);
     is_as_before(&sim, "held").await;
+}
+
+/// Off the network each of its tasks fails, and runs again with an address of it.
+#[tokio::test]
+async fn a_service_that_does_not_run_without_its_network_is_renewed_by_recreation_too() {
+    // An update that is paused leaves the second task of two where it is.
+    for (action, replicas) in [("pause", 1), ("continue", 2)] {
+        let sim = start(fragile(action, replicas));
+        let before = specs(&sim);
+        let done = renewed(&sim, &request(RenewalStrategy::Recreate), PATIENCE, false, &|_| ()).await;
+        let done = done.unwrap_or_else(|error| panic!("{action}: {error}"));
+        assert_eq!(done.changed, Vec::<String>::new(), "{action}");
+        assert_eq!(specs(&sim), before, "{action}");
+        assert!(
+            connect(&sim)
+                .await
+                .snapshot()
+                .await
+                .expect("a snapshot")
+                .tasks
+                .iter()
+                .any(|task| { task.error.contains("non-zero exit") })
+        );
+    }
 }
 
 /// Between the removal of the old network and the creation of the new one.
@@ -270,7 +294,7 @@ async fn what_changed_between_the_plan_and_the_lock_keeps_it_from_being_begun() 
         ),
     ];
     for (change, what) in drifts {
-        let sim = start(fragile("pause"));
+        let sim = start(fragile("pause", 2));
         let engine = connect(&sim).await;
         let (state, run) = (tempfile::tempdir().expect("a folder"), RunId::unique());
         let plan = planned_for(&engine, &elsewhere(RenewalStrategy::Recreate)).await;
