@@ -334,6 +334,7 @@ impl Ends for RenewalError {
             Self::State { .. } | Self::TooLarge { .. } => USAGE,
             Self::AddressTaken { .. }
             | Self::Changed { .. }
+            | Self::CountLeft { .. }
             | Self::Foreign { .. }
             | Self::Held(_)
             | Self::Lost

@@ -328,7 +328,11 @@ async fn undo(
     name: &str,
 ) -> Result<u8, Failure> {
     // A census may have been under way.
-    sweep_run(op, PATIENCE).await?;
+    let left = sweep_run(op, PATIENCE).await?.left;
+    if !left.is_empty() {
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        printer.note(&format!("pvcheck: this is left, run `pvcheck sweep --apply`: {}", left.join("; ")));
+    }
     if options.hold && unfinished_renewal(op.engine).await?.is_some() {
         return Err(Failure::interrupted(format!(
             "interrupted ({name}) and left where it stands; run `pvcheck resize resume` or `pvcheck resize rollback`"

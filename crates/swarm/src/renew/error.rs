@@ -11,6 +11,7 @@ use super::plan::RenewalPlan;
 use super::record::Unfinished;
 use crate::engine::CallError;
 use crate::lock::LockError;
+use crate::removal::Left;
 
 /// Why a network was not renewed. Each text says what to do next.
 #[derive(Debug, Error)]
@@ -172,6 +173,18 @@ pub enum RenewalError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// Services by which the room was counted could not be removed; nothing else was changed.
+    #[error(
+        "{}but this is left of a count, run `pvcheck sweep --apply`: {}",
+        why.as_ref().map_or_else(|| "not begun; ".to_owned(), |why| format!("{why}; ")),
+        parts(left)
+    )]
+    CountLeft {
+        /// Why the count was not finished either.
+        why: Option<Box<CallError>>,
+        /// What is left.
+        left: Vec<Left>,
+    },
     /// It failed, and was put back.
     #[error("not renewed: {why}; everything was put back as it was{}", but(changed))]
     RolledBack {
@@ -203,6 +216,10 @@ fn was(containers: &[String]) -> String {
 fn are(nodes: &[String]) -> String {
     let (list, one) = (nodes.join(", "), nodes.len() == 1);
     if one { format!("node {list} is") } else { format!("nodes {list} are") }
+}
+
+fn parts(left: &[Left]) -> String {
+    left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn but(changed: &[String]) -> String {

@@ -94,7 +94,15 @@ async fn counted(op: Operation<'_>, plan: &RenewalPlan) -> Result<Vec<Blocker>, 
         let network = || room.network.clone();
         let counted = census(op, room.id.as_str(), &CensusOptions::default()).await;
         // Its services go at once: the next count must not find them.
-        sweep_run(op, COUNTED).await?;
+        let left = sweep_run(op, COUNTED).await?.left;
+        let counted = match counted {
+            Err(CensusError::Call(error)) if left.is_empty() => return Err(error.into()),
+            Err(CensusError::Call(error)) => {
+                return Err(RenewalError::CountLeft { why: Some(Box::new(error)), left });
+            }
+            _ if !left.is_empty() => return Err(RenewalError::CountLeft { why: None, left }),
+            counted => counted,
+        };
         why.extend(match counted {
             Ok(Census { complete: true, handed_out, .. }) => {
                 Room { free: handed_out, counted: true, ..room.clone() }.blocker()
@@ -104,7 +112,6 @@ async fn counted(op: Operation<'_>, plan: &RenewalPlan) -> Result<Vec<Blocker>, 
                     census.reason.map_or_else(|| "the census was not complete".to_owned(), |d| d.to_string());
                 Some(Blocker::RoomUnknown { network: network(), why })
             }
-            Err(CensusError::Call(error)) => return Err(error.into()),
             Err(error) => Some(Blocker::RoomUnknown { network: network(), why: error.to_string() }),
         });
     }
