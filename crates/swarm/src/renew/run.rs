@@ -29,6 +29,9 @@ use crate::removal::sweep_run;
 /// How long the services of a census may take to go.
 const COUNTED: Duration = Duration::from_mins(1);
 
+/// How long an engine that does not answer is waited for, so that it can be tidied up.
+const RESTARTS: Duration = Duration::from_secs(10);
+
 /// How long the release of the lock is tried.
 const RELEASED: Duration = Duration::from_secs(5);
 
@@ -94,7 +97,10 @@ async fn counted(op: Operation<'_>, plan: &RenewalPlan) -> Result<Vec<Blocker>, 
         let network = || room.network.clone();
         let counted = census(op, room.id.as_str(), &CensusOptions::default()).await;
         // Its services go at once: the next count must not find them.
-        let left = sweep_run(op, COUNTED).await?.left;
+        let mut left = sweep_run(op, COUNTED).await?.left;
+        if !left.is_empty() && answers(op.engine).await {
+            left = sweep_run(op, COUNTED).await?.left;
+        }
         let counted = match counted {
             Err(CensusError::Call(error)) if left.is_empty() => return Err(error.into()),
             Err(CensusError::Call(error)) => {
@@ -116,6 +122,11 @@ async fn counted(op: Operation<'_>, plan: &RenewalPlan) -> Result<Vec<Blocker>, 
         });
     }
     Ok(why)
+}
+
+/// Waits for an engine that may be restarting; true iff it answers.
+async fn answers(engine: &Engine) -> bool {
+    retry_while!(RESTARTS, |_: &CallError| true, read_nodes(engine)).is_ok()
 }
 
 /// Finishes a renewal that was begun by any process, in the direction that it had.
@@ -336,7 +347,7 @@ impl<'a> Locked<'a> {
         };
         if !matches!(outcome, Err(RenewalError::Lost)) {
             // One broken call must not keep others out until the lock expires; one that stays does so by itself.
-            let transient = |error: &CallError| !error.is_refusal();
+            let transient = |error: &CallError| !error.is_not_found();
             let _ = retry_while!(RELEASED, transient, lock.clone().release(op.engine, op.permit));
         }
         outcome

@@ -1,10 +1,11 @@
 //! Whether services have settled on the networks that a step gave them: a pure function of what was read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use pvcheck_audit::{
-    EndpointMode, NetworkId, Node, NodeAvailability, NodeState, Service, ServiceMode, Task, TaskState,
-    UpdateState, UpdateStatus,
+    EndpointMode, NetworkId, Node, NodeAvailability, NodeState, Service, ServiceMode, Task, TaskId,
+    TaskState, UpdateState, UpdateStatus,
 };
 
 use super::error::RenewalError;
@@ -163,6 +164,17 @@ pub(super) fn settled(member: &Member, lists: &Lists, on: &[NetworkId], off: &[N
         return Settled::NotYet(Lacking::Stopping { tasks: stopping });
     }
     Settled::Yes
+}
+
+/// The tasks of the member that run on these networks, if one has failed there: others may be about to fail too, and between
+/// two failures a task runs for a moment.
+pub(super) fn doubtful(member: &Member, lists: &Lists, on: &[NetworkId]) -> Option<BTreeSet<TaskId>> {
+    let own = || {
+        let own = lists.tasks.iter().filter(|task| task.service.as_ref() == Some(&member.id));
+        own.filter(|task| on.iter().all(|id| task.is_attached_to(id)))
+    };
+    let failed = !member.job && own().any(|t| matches!(t.state, TaskState::Failed | TaskState::Rejected));
+    failed.then(|| own().filter(|task| task.is_running()).map(|task| task.id.clone()).collect())
 }
 
 /// True iff Swarm takes the update back, or has: the service has its former networks then.

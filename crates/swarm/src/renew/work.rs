@@ -4,9 +4,10 @@
 //! and so that either can begin wherever an earlier process has ended.
 
 use std::cmp::Ordering;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use pvcheck_audit::NetworkId;
+use pvcheck_audit::{NetworkId, TaskId};
 use pvcheck_ipam::Pool;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use super::member::Member;
 use super::networks::{Networks, order};
 use super::pins::repinned;
 use super::settings::pools;
-use super::settle::{Lists, Settled, settled};
+use super::settle::{Lists, Settled, doubtful, settled};
 use super::step::{Direction, Phase, Place, RenewalPoint, RenewalStep, Stage};
 use crate::engine::{CallError, Pace, poll, wait_until, wire};
 use crate::labels::{RENEWAL_LABEL, RUN_LABEL};
@@ -30,6 +31,9 @@ use crate::read::{read_network_names, read_nodes, read_services, read_tasks};
 const TRIES: u32 = 20;
 /// How long a created network may be without a subnet. The allocator gives it one within milliseconds.
 const ALLOCATED: Duration = Duration::from_secs(20);
+/// How long tasks have to stay up after one has failed: as long as Swarm watches a task of an update where nothing else is
+/// said (`update-monitor`).
+const STEADY: Duration = Duration::from_secs(5);
 /// The longest pause between two looks at tasks.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
@@ -54,7 +58,7 @@ impl Work<'_> {
                 continue;
             }
             self.op.say(format!("step {} of {}: {step}", at + 1, steps.len()));
-            let since = std::time::Instant::now();
+            let since = Instant::now();
             self.mark(at, step, Phase::Begun).await?;
             self.act(step, &networks).await?;
             if let RenewalStep::Remove { network } = step {
@@ -265,7 +269,42 @@ impl Work<'_> {
                 return Err(RenewalError::UpdateFailed { service: member.name.clone(), message });
             }
         }
-        Ok(())
+        // On the way back they may have failed because of where they were.
+        if self.direction == Direction::Forward { self.steady(&networks).await } else { Ok(()) }
+    }
+
+    /// Waits until the services of which a task has failed on the new network stay up. By the failure action `continue` nothing
+    /// else says that they do not, and each of their tasks runs for a moment.
+    async fn steady(&self, networks: &Networks) -> Result<(), RenewalError> {
+        let on = networks.of(Stage::New).unwrap_or_default();
+        let members = &self.journal.record.members;
+        let (mut last, mut same) = (None, None::<(Instant, Vec<BTreeSet<TaskId>>)>);
+        let long = STEADY.min(self.patience / 2);
+        let steady = wait_until!(Pace::new(self.patience).every(LOOK), async {
+            let lists = self.lists().await.ok()?;
+            let of = |member| Some((doubtful(member, &lists, &on)?, member));
+            let (runs, doubtful): (Vec<_>, Vec<_>) = members.iter().filter_map(of).unzip();
+            let doubtful: Vec<Member> = doubtful.into_iter().cloned().collect();
+            if doubtful.is_empty() {
+                return Some(());
+            }
+            if let Some(lacking) = self.lacks(&doubtful, Stage::New, networks).await.transpose() {
+                last = Some(lacking.unwrap_or_else(|error| error.to_string()));
+                same = None;
+                return None;
+            }
+            match &same {
+                Some((since, before)) if *before == runs => (long <= since.elapsed()).then_some(()),
+                _ => {
+                    same = Some((Instant::now(), runs));
+                    None
+                }
+            }
+        });
+        steady.ok_or_else(|| {
+            let what = last.unwrap_or_else(|| "tasks on the new network do not stay up".to_owned());
+            RenewalError::NotSettled { what, seconds: self.patience.as_secs() }
+        })
     }
 
     async fn updated(&self) -> Result<(), RenewalError> {

@@ -274,7 +274,8 @@ impl Renewing {
                         && line.contains("`pvcheck sweep --apply`")
                 };
                 if !after.ours.is_empty() && after.ours.iter().all(is_named) {
-                    return after.differs(&self.before, NARROW, false).map_or(Ok(()), Err);
+                    let subnet = after.subnet();
+                    return if subnet == NARROW { Ok(()) } else { Err(format!("it has {subnet}: {line}")) };
                 }
                 as_it_should(NARROW, false)
             }
