@@ -160,6 +160,9 @@ impl Rig {
             self.settled(wanted, false)?;
             return Ok(1);
         }
+        if text.contains("run `pvcheck sweep --apply`") {
+            self.sweep_named(text)?;
+        }
         if !open {
             if how != How::Apply {
                 return Err(format!("it has ended, and is said to have failed: {text}").into());
@@ -182,6 +185,19 @@ impl Rig {
         assert!(!back || !forward, "it was to be undone: {}", end.text);
         self.settled(if forward { 1 - self.at } else { self.at }, false)?;
         Ok(3)
+    }
+
+    /// What an engine that is gone keeps of a count is named, and a sweep removes it.
+    fn sweep_named(&self, text: &str) -> Outcome {
+        let ours = ["service", "ls", "--format", "{{.Name}}", "--filter", "label=org.pvcheck.run"];
+        for name in docker(&self.lab, &ours)?.lines() {
+            if !text.contains(name) {
+                return Err(format!("{name} is left, and that is not said: {text}").into());
+            }
+        }
+        let mut sweep = Command::new(&self.program);
+        sweep.args(["sweep", "--apply", "--quiet", "--host", &self.lab.info().hosts[0]]);
+        pvcheck_tests::text(&mut sweep).map(drop)
     }
 
     /// The network has this subnet, all else is as it was, and nothing of a run is left but for a lock where one may be.
