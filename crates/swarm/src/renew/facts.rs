@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use pvcheck_audit::{NetworkId, SavedSnapshot, ServiceId};
 use serde_json::Value;
 
-use super::error::RenewalError;
 use super::record::{Unfinished, unfinished};
 use crate::engine::{CallError, Engine, wire};
 use crate::lock::{Lock, LockFacts};
@@ -29,25 +28,6 @@ pub struct RenewalFacts {
 }
 
 impl RenewalFacts {
-    /// Reads them, for the overlay of this name or id. Nothing is changed.
-    ///
-    /// # Errors
-    /// If there is none, if an unfinished renewal has removed it for now, or if a call fails.
-    pub async fn of(engine: &Engine, saved: SavedSnapshot, name: &str) -> Result<Self, RenewalError> {
-        let id = match saved.snapshot.named_overlay(name) {
-            Ok(network) => network.id.clone(),
-            Err(none) => {
-                return Err(match unfinished(engine).await? {
-                    Some((renewal, _)) if renewal.network == name => {
-                        RenewalError::Unfinished { renewal: Box::new(renewal) }
-                    }
-                    _ => none.into(),
-                });
-            }
-        };
-        Ok(Self::read(engine, saved, &id).await?)
-    }
-
     /// Reads them, for the overlay with this id. Nothing is changed.
     ///
     /// # Errors

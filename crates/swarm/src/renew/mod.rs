@@ -14,6 +14,7 @@ mod error;
 mod facts;
 mod journal;
 mod member;
+mod named;
 mod networks;
 mod pins;
 mod plan;
