@@ -281,7 +281,14 @@ impl Work<'_> {
         let (mut last, mut same) = (None, None::<(Instant, Vec<BTreeSet<TaskId>>)>);
         let long = STEADY.min(self.patience / 2);
         let steady = wait_until!(Pace::new(self.patience).every(LOOK), async {
-            let lists = self.lists().await.ok()?;
+            let lists = match self.lists().await {
+                Ok(lists) => lists,
+                Err(error) => {
+                    // What was not read says nothing of the tasks.
+                    last = Some(error.to_string());
+                    return None;
+                }
+            };
             let of = |member| Some((doubtful(member, &lists, &on)?, member));
             let (runs, doubtful): (Vec<_>, Vec<_>) = members.iter().filter_map(of).unzip();
             let doubtful: Vec<Member> = doubtful.into_iter().cloned().collect();
