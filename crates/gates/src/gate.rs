@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::catalogue::Kind;
+use crate::catalogue::{Kind, Stage};
+use crate::need::Need;
 
 /// A gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,15 +77,13 @@ impl Gate {
 
     /// True iff it deploys and removes stacks of its own, and so needs `--apply`.
     pub fn changes_something(self) -> bool {
-        match self {
-            Self::FixPlan | Self::Fixed | Self::M1 => false,
-            Self::M2 => true,
-        }
+        self.checks().iter().any(|kind| kind.info().stage == Stage::Deployment)
     }
 
     /// True iff it counts leaked addresses, by a census where `--probe` allows one.
     pub fn takes_a_probe(self) -> bool {
-        matches!(self, Self::Fixed | Self::M1)
+        !self.changes_something()
+            && self.checks().iter().any(|kind| kind.info().needs.contains(&Need::Leaked))
     }
 }
 

@@ -54,7 +54,7 @@ pub struct GateReport {
     /// The id of the Swarm that it is about; `None` in a report of an earlier version.
     #[serde(default)]
     pub swarm: Option<String>,
-    /// When the last of its evidence was seen; the epoch if it has no evidence.
+    /// When the last of its evidence was seen, or else the gate began; the epoch if neither is known.
     pub at: Timestamp,
     /// SHA-256 of the configuration that it ran with, in hex.
     pub config_digest: String,

@@ -10,6 +10,8 @@ use crate::observed::Observed;
 /// Where a gate runs and what ran before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
+    /// When the gate began, by this machine's clock.
+    pub at: Timestamp,
     /// The Swarm's id.
     pub swarm: String,
     /// Whether its engine is real.

@@ -31,10 +31,7 @@ pub(crate) fn run(args: &Args, asked: &args::Explain, printer: &Printer) -> Resu
     let found = match (find(&asked.subject), check_info(asked.subject.trim())) {
         (Ok(found), _) => found,
         (Err(_), Ok(info)) => return check::explain(args, info, printer),
-        // Ids of checks have dots in them, names of signatures and sentences without a blank have none.
-        (Err(unknown), Err(none))
-            if unknown.near.is_empty() && looks_like_a_check(&asked.subject, &none.near) =>
-        {
+        (Err(unknown), Err(none)) if looks_like_a_check(&asked.subject, &unknown.near, &none.near) => {
             return Err(none.into());
         }
         (Err(unknown), Err(_)) => return Err(unknown.into()),
@@ -59,9 +56,10 @@ fn find(text: &str) -> Result<&'static Signature, UnknownSignature> {
     catalogue.explain(text).or_else(|unknown| by_error().ok_or(unknown))
 }
 
-/// True iff what was asked for is no sentence and is spelled as a check is, or like one.
-fn looks_like_a_check(text: &str, near: &[&str]) -> bool {
-    !text.trim().contains(' ') && (text.contains('.') || !near.is_empty())
+/// True iff what was asked for is no sentence, and has a dot in it as ids of checks have, or is spelled like one of them and
+/// like no signature.
+fn looks_like_a_check(text: &str, signatures: &[&str], checks: &[&str]) -> bool {
+    !text.trim().contains(' ') && (text.contains('.') || (signatures.is_empty() && !checks.is_empty()))
 }
 
 fn table(explained: &Explained) -> String {

@@ -167,9 +167,10 @@ impl Deployer<'_> {
 
     /// The steps themselves; each that ends is kept in `done`. Returns a core route that died between two of them.
     async fn steps(&self, steps: Steps<'_>, core: &CoreRoutes<'_>, done: &mut Done) -> Option<String> {
-        done.leaked = Some(match steps.leaked {
-            true => self.count_others().await,
-            false => Observed::not_asked("allocator", Unseen::NotNeeded),
+        done.leaked = Some(if steps.leaked {
+            self.count_others().await
+        } else {
+            Observed::not_asked("allocator", Unseen::NotNeeded)
         });
         core.at(GateStep::Canary);
         done.canary = Some(match steps.canary {

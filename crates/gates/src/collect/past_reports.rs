@@ -41,7 +41,8 @@ pub fn collect_run(config: &Config, gate: &str, ready: &Preflight) -> RunFacts {
         let read = read_all(&places);
         asked.requires.iter().map(|gate| Before { gate: gate.clone(), newest: newest(gate, &read) }).collect()
     });
-    RunFacts { swarm: ready.swarm.clone(), engine: ready.engine, before: before.unwrap_or_default() }
+    let at = Timestamp::now();
+    RunFacts { at, swarm: ready.swarm.clone(), engine: ready.engine, before: before.unwrap_or_default() }
 }
 
 /// The newest report of this gate. Of two of one time the worse counts.

@@ -39,7 +39,9 @@ pub fn judge_run(config: &Config, facts: &RunFacts, report: GateReport) -> GateR
     let whole = GateReport::named(&report.gate, config, checks);
     // Preconditions alone make no gate pass that has shown nothing itself.
     let verdict = Verdict::worst([own, whole.verdict]);
-    GateReport { verdict, swarm: Some(facts.swarm.clone()), ..whole }
+    // A report without evidence is of the time of its run, too.
+    let at = whole.at.max(facts.at);
+    GateReport { verdict, at, swarm: Some(facts.swarm.clone()), ..whole }
 }
 
 fn precondition(
