@@ -11,7 +11,7 @@ pub(crate) use self::embedded::{Embedded, EmbeddedCommand, EmbeddedUp, WorldChoi
 pub(crate) use self::resize::{Renewing, Resize, ResizeCommand};
 pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
 use self::values::{
-    census_method, churn_order, gate, go_bool, order, reclaim_strategy, shape, strategy, threshold, window,
+    census_method, churn_order, go_bool, order, reclaim_strategy, shape, strategy, threshold, window,
 };
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
@@ -88,6 +88,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck census proxy
     Census(Census),
+    /// The catalogue of checks that gates are made of
+    ///
+    /// Example: pvcheck check explain overlay.leaked
+    Check(Check),
     /// Deploy and remove throwaway stacks between two censuses, to prove that nothing leaks
     ///
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
@@ -104,7 +108,7 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck embedded up --socket /tmp/swarm.sock
     Embedded(Embedded),
-    /// What a signature in the engine's log means, and what to do about it
+    /// What a signature in the engine's log, or a check of a gate, means, and what to do about it
     ///
     /// Example: pvcheck explain vip-exhausted
     Explain(Explain),
@@ -235,6 +239,31 @@ pub(crate) struct Census {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    #[command(subcommand)]
+    pub(crate) what: CheckCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckCommand {
+    /// List the checks
+    ///
+    /// Example: pvcheck check list
+    List,
+    /// What a check needs, when it passes, what to do where it does not, and which gates contain it
+    ///
+    /// Example: pvcheck check explain overlay.leaked
+    Explain(CheckExplain),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckExplain {
+    /// Its id, as `pvcheck check list` or a report has it
+    #[arg(value_name = "CHECK")]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Churn {
     /// The shared overlay's name
     pub(crate) network: String,
@@ -307,9 +336,9 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GateCommand {
-    /// List the gates
+    /// List the gates: those that come with pvcheck, and those of the configuration
     ///
-    /// Example: pvcheck gate list
+    /// Example: pvcheck gate list --config cc-ci.toml
     List,
     /// Run gates in order, until one does not pass
     ///
@@ -319,13 +348,13 @@ pub(crate) enum GateCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GateRun {
-    /// Gates to run
-    #[arg(required = true, value_name = "GATE", value_parser = gate())]
-    pub(crate) gates: Vec<pvcheck_gates::Gate>,
+    /// Gates to run: those that come with pvcheck and those of the configuration, as `pvcheck gate list` prints them
+    #[arg(required = true, value_name = "GATE")]
+    pub(crate) gates: Vec<String>,
     /// Let gates deploy and remove stacks of their own; `gate list` says which need it
     #[arg(long)]
     pub(crate) apply: bool,
-    /// Let pvcheck.m1 and pvfix.m2 count leaked addresses by a census; without it only Docker 29 and newer tell their number
+    /// Let gates count leaked addresses by a census; without it only Docker 29 and newer tell their number
     #[arg(long)]
     pub(crate) probe: bool,
     /// How throwaway stacks are removed
@@ -337,16 +366,16 @@ pub(crate) struct GateRun {
     /// The file that `pvcheck resize` left, for pvfix.m2 [default: resize-NETWORK.json in the folder of --state of resize]
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
-    /// Folder to write GATE.json, GATE.md and GATE.facts.json to
+    /// Folder to write GATE.json, GATE.md and GATE.facts.json to; those of earlier runs stay, these are numbered then
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
-    /// The name that `pvcheck journal scan` prints, such as vip-exhausted, or the error that a task shows
-    #[arg(value_name = "SIGNATURE")]
-    pub(crate) signature: String,
+    /// The name that `pvcheck journal scan` prints, such as vip-exhausted; the error that a task shows; or the id of a check
+    #[arg(value_name = "SIGNATURE|CHECK")]
+    pub(crate) subject: String,
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@
 
 use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as WhyVerdict, Why};
 use pvcheck_boot::BootReport;
-use pvcheck_gates::{ConfigError, PreflightError};
+use pvcheck_gates::{ConfigError, NoSuchCheck, OwnGateError, PreflightError};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_routes::{RootsError, Verdict};
 use pvcheck_sim::StartError;
@@ -395,6 +395,20 @@ impl Ends for StartError {
             Self::Listen { .. } => USAGE,
             Self::Directory(_) | Self::LogFile { .. } | Self::Runtime(_) => UNKNOWN,
         }
+    }
+}
+
+impl Ends for OwnGateError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NoSuchGate(_) | Self::NothingMatches { .. } | Self::NothingRequired { .. } => USAGE,
+        }
+    }
+}
+
+impl Ends for NoSuchCheck {
+    fn code(&self) -> u8 {
+        USAGE
     }
 }
 

@@ -17,6 +17,7 @@ use crate::fault::{
     Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted, Waiting,
     list, many,
 };
+use crate::precondition_reason::PreconditionReason;
 use crate::renewal_reason::RenewalReason;
 
 /// Why a check has its verdict.
@@ -33,6 +34,9 @@ pub enum Reason {
     /// What is said of a renewal.
     #[error("{0}")]
     Renewal(RenewalReason),
+    /// What is said of a gate that must have passed before.
+    #[error("{0}")]
+    Precondition(PreconditionReason),
     /// There is no such overlay.
     #[error("there is no overlay network `{overlay}`; create it, or correct [overlay] name")]
     NoOverlay {

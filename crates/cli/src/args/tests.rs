@@ -63,15 +63,15 @@ fn only_gate_run_has_markdown() {
 }
 
 #[test]
-fn gates_are_parsed_by_their_names() {
+fn gates_are_named_in_their_order() {
     let Command::Gate(Gate { what: GateCommand::Run(run) }) =
         parsed("pvcheck gate run pvcheck.m2 pvcheck.m1").command
     else {
         panic!("another command")
     };
-    assert_eq!(run.gates, [pvcheck_gates::Gate::M2, pvcheck_gates::Gate::M1]);
-    let error = refused("pvcheck gate run m1");
-    assert!(pvcheck_gates::Gate::ALL.iter().all(|gate| error.contains(gate.name())), "{error}");
+    // Which names there are is for the configuration to say as well.
+    assert_eq!(run.gates, ["pvcheck.m2", "pvcheck.m1"]);
+    assert!(refused("pvcheck gate run").contains("<GATE>"));
 }
 
 #[test]

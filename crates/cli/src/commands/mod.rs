@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod boot;
 pub(crate) mod census;
+pub(crate) mod check;
 pub(crate) mod churn;
 pub(crate) mod demo;
 pub(crate) mod docker;

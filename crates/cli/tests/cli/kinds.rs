@@ -16,6 +16,8 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["boot", "--units", "units", "--waits", "waits.json"], "boot", 3),
     (&["census", "shared"], "census", 0),
     (&["census", "shared", "--deadline", "1ms"], "census", 3),
+    (&["check", "explain", "overlay.leaked"], "check", 0),
+    (&["check", "list"], "checks", 0),
     (&["churn", "shared", "--image", "sim/busybox:1"], "churn-plan", 0),
     (&CHURN, "churn", 0),
     (

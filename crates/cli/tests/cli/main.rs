@@ -1,5 +1,6 @@
 //! The command as users and scripts meet it: exit codes, streams, formats, and what an interruption leaves.
 
+mod check;
 mod churn;
 mod drop_in;
 mod embedded;
@@ -9,6 +10,7 @@ mod journal;
 mod kinds;
 mod main_job;
 mod output;
+mod own_gates;
 mod reclaim;
 mod refusal;
 mod resize;

@@ -271,6 +271,8 @@ fn every_help_has_an_example() {
         "audit",
         "boot",
         "census",
+        "check explain",
+        "check list",
         "churn",
         "embedded up",
         "explain",

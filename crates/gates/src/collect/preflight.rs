@@ -1,6 +1,6 @@
 //! What must be in order before a gate begins.
 
-use pvcheck_audit::{Network, NetworkId, Snapshot};
+use pvcheck_audit::{EngineKind, Network, NetworkId, Snapshot};
 use pvcheck_journal::{Journalctl, Role, Source, SourceError};
 use pvcheck_routes::{Prober, RootsError};
 use pvcheck_swarm::{CallError, CensusError, Engine, countable};
@@ -23,6 +23,10 @@ pub struct Preflight {
     pub(super) is_ingress: bool,
     /// The role of the engine whose log is read. Where the leadership moves later, the log itself says so.
     pub(super) role: Role,
+    /// The Swarm's id.
+    pub(super) swarm: String,
+    /// Whether the engine is real.
+    pub(super) engine: EngineKind,
 }
 
 /// Why a gate cannot begin. Nothing was touched.
@@ -86,6 +90,8 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
         overlay: overlay.id.clone(),
         is_ingress: overlay.ingress,
         role,
+        swarm: snapshot.engine.cluster.clone(),
+        engine: snapshot.engine.kind,
     })
 }
 

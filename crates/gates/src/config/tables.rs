@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::error::ConfigFault;
 use super::forms::{self, Pattern, Placement};
+use super::own_gates::{GateConfig, PreconditionConfig};
 
 /// What is expected of a Swarm, and what a gate may deploy on it.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +36,12 @@ pub struct Config {
     pub canary: Option<CanaryConfig>,
     /// The throwaway stacks.
     pub churn: Option<ChurnConfig>,
+    /// Gates of its own, beside those that come with pvcheck.
+    #[serde(default, rename = "gate")]
+    pub gates: Vec<GateConfig>,
+    /// What must have passed before a gate: one `[precondition]`, or several `[[precondition]]`.
+    #[serde(default, rename = "precondition", deserialize_with = "forms::one_or_several")]
+    pub preconditions: Vec<PreconditionConfig>,
     /// What makes a time a bad one for a change.
     #[serde(default)]
     pub window: WindowConfig,

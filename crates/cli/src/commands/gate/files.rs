@@ -1,0 +1,72 @@
+//! The files of `gate run --out`. A report is never overwritten: it may be the proof that a later gate asks for.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use pvcheck_gates::{GateReport, RunFacts, markdown};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The most reports of one gate in a folder.
+const MOST: u32 = 10_000;
+
+/// What a gate rests on, and where it ran, in one file.
+#[derive(Serialize)]
+struct Facts<'a, F> {
+    #[serde(flatten)]
+    facts: &'a F,
+    run: &'a RunFacts,
+}
+
+/// Writes report and facts under the first number that is free: `GATE.json`, `GATE.2.json` and so on.
+pub(super) fn save<F: Serialize>(
+    folder: &Path,
+    report: &GateReport,
+    facts: &F,
+    run: &RunFacts,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let failed = |what: &Path, e: &dyn std::fmt::Display| {
+        Failure::not_done(format!("cannot write {}: {e}", what.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|e| failed(folder, &e))?;
+    let texts = [
+        ("json", pretty(&printer.envelope(report))?),
+        ("facts.json", pretty(&Facts { facts, run })?),
+        ("md", markdown(report, printer.engine())),
+    ];
+    for number in 1..=MOST {
+        let stem = if number == 1 { report.gate.clone() } else { format!("{}.{number}", report.gate) };
+        let path = |end: &str| folder.join(format!("{stem}.{end}"));
+        if texts.iter().any(|(end, _)| path(end).exists()) {
+            continue;
+        }
+        let [(first, report), rest @ ..] = &texts;
+        match write_new(&path(first), report) {
+            Ok(()) => {}
+            // Another process has taken the number since.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
+            Err(e) => return Err(failed(&path(first), &e)),
+        }
+        for (end, text) in rest {
+            write_new(&path(end), text).map_err(|e| failed(&path(end), &e))?;
+        }
+        if 1 < number {
+            printer.note(&format!("pvcheck: the report is {}", path(first).display()));
+        }
+        return Ok(());
+    }
+    let line = format!("it has {MOST} reports of {}; name another folder with --out", report.gate);
+    Err(failed(folder, &line))
+}
+
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+fn pretty<T: Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(Failure::unknown)
+}
