@@ -248,6 +248,7 @@ fn facts_markdown(text: &mut String, facts: &Facts) {
 }
 
 fn put(text: &mut String, line: &str) {
-    text.push_str(line.trim_end());
+    // A line break at the end is an empty line on purpose; spaces there are of a column without a text.
+    text.push_str(line.trim_end_matches(' '));
     text.push('\n');
 }

@@ -52,6 +52,19 @@ pub struct PhaseStatus {
 }
 
 impl Phase {
+    /// The phases of these gates: the part of a name before its first dot.
+    pub fn of_gates<'a>(gates: impl IntoIterator<Item = &'a str>) -> Vec<Self> {
+        let mut phases: Vec<Self> = Vec::new();
+        for gate in gates {
+            let name = gate.split('.').next().unwrap_or(gate);
+            match phases.iter_mut().find(|phase| phase.name == name) {
+                Some(phase) => phase.gates.push(gate.to_owned()),
+                None => phases.push(Self { name: name.to_owned(), gates: vec![gate.to_owned()] }),
+            }
+        }
+        phases
+    }
+
     /// True iff what is about this gate is about the phase; what is about no gate is about every phase.
     pub(crate) fn is_about(&self, gate: Option<&str>) -> bool {
         gate.is_none_or(|gate| self.gates.iter().any(|of_it| of_it == gate))
@@ -103,4 +116,17 @@ pub fn declaration(ledger: &Ledger, phase: &Phase, now: Timestamp, max_age: Dura
 
 fn ms(age: Duration) -> i64 {
     i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_are_of_the_phase_that_their_names_begin_with() {
+        let phases = Phase::of_gates(["pvfix.m1", "pvcheck.m1", "pvfix.m2", "alone"]);
+        let listed: Vec<(String, usize)> =
+            phases.into_iter().map(|phase| (phase.name, phase.gates.len())).collect();
+        assert_eq!(listed, [("pvfix".to_owned(), 2), ("pvcheck".to_owned(), 1), ("alone".to_owned(), 1)]);
+    }
 }

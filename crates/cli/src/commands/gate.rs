@@ -11,6 +11,7 @@ use pvcheck_swarm::{Operation, Permit, RunId, SavedRenewal, default_state};
 use serde::Serialize;
 
 use crate::args::{self, Args, GateCommand, Output};
+use crate::commands::{claim, finding, status, verify};
 use crate::failure::{DONE, Failure, Outcome, REFUSED};
 use crate::printer::Printer;
 use crate::report::{Document, many};
@@ -65,32 +66,24 @@ pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> R
             Ok(DONE)
         }
         GateCommand::Run(run) => run_gates(args, run, printer).await,
+        GateCommand::Claim(claim) => claim::run(claim, printer),
+        GateCommand::Verify(asked) => {
+            verify::run(asked, printer, measure(args, asked.gate, &asked.options, printer)).await
+        }
+        GateCommand::Status(asked) => status::run(asked, printer),
+        GateCommand::Finding(asked) => finding::run(asked, printer),
     }
 }
 
 async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
-    // Before the configuration and the engine: what is wrong with the words alone needs neither.
-    let changing = asked.gates.iter().find(|gate| gate.changes_something());
-    if let (Some(gate), false) = (changing, asked.apply) {
-        return Err(Failure::usage(format!("gate {gate} deploys stacks of its own; add --apply to let it")));
-    }
+    refuse_without_apply(&asked.gates, &asked.options)?;
     let (config, session) = configured(args, printer).await?;
-    let overlay = overlay(&config, asked)?;
-    let ready = preflight(&session.engine, &config).await?;
-    let runner = Runner { session: &session, config: &config, overlay, ready: &ready, asked, printer };
+    let runner = Runner::new(&session, &config, &asked.options, printer).await?;
     let mut reports = Vec::new();
     let mut code = DONE;
     for gate in &asked.gates {
-        let report = match gate {
-            Gate::FixPlan => runner.fix_plan().await?,
-            Gate::Fixed => runner.fixed().await?,
-            Gate::M1 => runner.m1().await?,
-            Gate::M2 => {
-                let (report, refused) = runner.m2().await?;
-                code = if refused { REFUSED } else { code };
-                report
-            }
-        };
+        let (report, refused) = runner.run(*gate).await?;
+        code = if refused { REFUSED } else { code };
         // Tables come one by one, because a gate may take minutes; JSON is one document and waits for the last.
         if printer.output() != Output::Json {
             let rendered = if printer.output() == Output::Table {
@@ -120,6 +113,29 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     Ok(code)
 }
 
+/// The report of one gate, for another command.
+async fn measure(
+    args: &Args,
+    gate: Gate,
+    options: &args::GateOptions,
+    printer: &Printer,
+) -> Result<GateReport, Failure> {
+    refuse_without_apply(&[gate], options)?;
+    let (config, session) = configured(args, printer).await?;
+    let (report, _) = Runner::new(&session, &config, options, printer).await?.run(gate).await?;
+    Ok(report)
+}
+
+/// Before the configuration and the engine: what is wrong with the words alone needs neither.
+fn refuse_without_apply(gates: &[Gate], options: &args::GateOptions) -> Result<(), Failure> {
+    match gates.iter().find(|gate| gate.changes_something()) {
+        Some(gate) if !options.apply => {
+            Err(Failure::usage(format!("gate {gate} deploys stacks of its own; add --apply to let it")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// One gate is one object, several are a list.
 fn print_json(reports: &[GateReport], printer: &Printer) -> Result<(), Failure> {
     match (printer.output(), reports) {
@@ -132,7 +148,7 @@ fn print_json(reports: &[GateReport], printer: &Printer) -> Result<(), Failure> 
 }
 
 /// The overlay that `--network` names, or the first; `None` if the configuration has none.
-fn overlay<'a>(config: &'a Config, asked: &args::GateRun) -> Result<Option<&'a OverlayConfig>, Failure> {
+fn overlay<'a>(config: &'a Config, asked: &args::GateOptions) -> Result<Option<&'a OverlayConfig>, Failure> {
     let Some(name) = &asked.network else { return Ok(config.overlay()) };
     let found = config.overlays.iter().find(|overlay| overlay.name == *name);
     let names = || config.overlays.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -150,12 +166,33 @@ struct Runner<'a> {
     config: &'a Config,
     /// The overlay that the gates of a renewal are about.
     overlay: Option<&'a OverlayConfig>,
-    ready: &'a Preflight,
-    asked: &'a args::GateRun,
+    ready: Preflight,
+    asked: &'a args::GateOptions,
     printer: &'a Printer,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    async fn new(
+        session: &'a Session,
+        config: &'a Config,
+        asked: &'a args::GateOptions,
+        printer: &'a Printer,
+    ) -> Result<Self, Failure> {
+        let overlay = overlay(config, asked)?;
+        let ready = preflight(&session.engine, config).await?;
+        Ok(Self { session, config, overlay, ready, asked, printer })
+    }
+
+    /// The report of a gate, and true iff a guardrail kept it from beginning.
+    async fn run(&self, gate: Gate) -> Result<(GateReport, bool), Failure> {
+        match gate {
+            Gate::FixPlan => Ok((self.fix_plan().await?, false)),
+            Gate::Fixed => Ok((self.fixed().await?, false)),
+            Gate::M1 => Ok((self.m1().await?, false)),
+            Gate::M2 => self.m2().await,
+        }
+    }
+
     async fn fix_plan(&self) -> Result<GateReport, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
@@ -173,7 +210,7 @@ impl Runner<'_> {
         let record = self.asked.record.clone().unwrap_or_else(usual);
         let of = Renewed { overlay, record: &record };
         let collect = async |counting: Counting<'_>| {
-            collect_fixed(engine, self.config, self.ready, of, counting, &watch).await
+            collect_fixed(engine, self.config, &self.ready, of, counting, &watch).await
         };
         let facts = self.counted(collect).await?;
         let report = judge_fixed(self.config, &facts);
@@ -184,7 +221,7 @@ impl Runner<'_> {
     async fn m1(&self) -> Result<GateReport, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let collect = async |counting: Counting<'_>| {
-            collect_m1(engine, self.config, self.ready, counting, &watch).await
+            collect_m1(engine, self.config, &self.ready, counting, &watch).await
         };
         let facts = self.counted(collect).await?;
         let report = judge_m1(self.config, &facts);
@@ -209,7 +246,7 @@ impl Runner<'_> {
         let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
         let watch = |p| self.printer.show(p);
         let op = Operation::new(&self.session.engine, permit, &run, &watch);
-        let work = async { Ok(collect_m2(op, self.config, self.ready, self.asked.order).await?) };
+        let work = async { Ok(collect_m2(op, self.config, &self.ready, self.asked.order).await?) };
         let facts = guarded(op, self.printer, work).await?;
         let report = judge_m2(self.config, &facts);
         self.save(&report, &facts)?;

@@ -7,6 +7,7 @@ mod gates;
 mod interrupt;
 mod journal;
 mod kinds;
+mod ledger;
 mod main_job;
 mod output;
 mod reclaim;
