@@ -161,8 +161,8 @@ pub(crate) struct GateVerify {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GateStatus {
-    /// Gates to show, as one phase [default: those of the phase]
-    #[arg(value_name = "GATE", value_parser = gate())]
+    /// Gates that count as one phase [default: those of --phase]
+    #[arg(value_name = "GATE", value_parser = gate(), conflicts_with = "phase")]
     pub(crate) gates: Vec<pvcheck_gates::Gate>,
     #[command(flatten)]
     pub(crate) ledger: LedgerPath,

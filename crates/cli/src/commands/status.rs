@@ -54,9 +54,9 @@ pub(crate) fn run(asked: &GateStatus, printer: &Printer) -> Result<u8, Failure> 
 /// The phases that are asked for: named gates as one, else that of `--phase`, else all.
 fn phases(asked: &GateStatus) -> Result<Vec<Phase>, Failure> {
     if !asked.gates.is_empty() {
-        let name = asked.phase.clone().unwrap_or_else(|| "the gates named".to_owned());
-        let gates = asked.gates.iter().map(|gate| gate.name().to_owned()).collect();
-        return Ok(vec![Phase { name, gates }]);
+        // By their own names: a part of a phase must not be done under the name of the whole.
+        let gates: Vec<String> = asked.gates.iter().map(|gate| gate.name().to_owned()).collect();
+        return Ok(vec![Phase { name: gates.join(" "), gates }]);
     }
     let known = Phase::of_gates(Gate::ALL.map(Gate::name));
     let names = || known.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>().join(" or ");

@@ -396,6 +396,8 @@ fn pages_are_of_one_phase_that_there_is() {
     let rig = desk();
     rig.run(&["gate", "status", "--write", "docs"]).assert_refused(2, &["add --phase pvfix or pvcheck"]);
     rig.run(&["gate", "status", "--phase", "pvx"]).assert_refused(2, &["--phase pvx", "pvfix or pvcheck"]);
+    rig.run(&["gate", "status", "pvcheck.m1", "--phase", "pvcheck"])
+        .assert_refused(2, &["--phase", "cannot be used"]);
     assert!(!rig.path("docs").exists());
 }
 
