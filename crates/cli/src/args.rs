@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pvcheck_ipam::{Strategy, Threshold};
-use pvcheck_swarm::{CensusMethod, ChurnShape, Host, Order};
+use pvcheck_swarm::{CensusMethod, ChurnShape, Host};
 
 pub(crate) use self::embedded::{Embedded, EmbeddedCommand, EmbeddedUp, WorldChoice};
+pub(crate) use self::gate_options::GateOptions;
+pub(crate) use self::ledger::{
+    FindingClose, FindingCommand, FindingOpen, GateClaim, GateFinding, GateStatus, GateVerify, Keys,
+    KeysCommand, Ledger, LedgerCheck, LedgerCommand, LedgerNew, LedgerPath, Signing,
+};
 pub(crate) use self::resize::{Renewing, Resize, ResizeCommand};
 pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
 use self::values::{
-    census_method, churn_order, go_bool, order, reclaim_strategy, shape, strategy, threshold, window,
+    census_method, churn_order, go_bool, reclaim_strategy, shape, strategy, threshold, window,
 };
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
@@ -36,7 +41,7 @@ pub(crate) struct Global {
     /// Run against the embedded engine, a model of a Swarm, instead of a real one
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) engine: Option<EngineChoice>,
-    /// Format of the result; markdown is for `gate run` and `resize` only
+    /// Format of the result; markdown is for `gate run`, `verify`, `status` and `resize` only
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
     /// No progress on stderr
@@ -61,7 +66,7 @@ pub(crate) enum Output {
     Table,
     /// For scripts
     Json,
-    /// For a file or a ticket; `gate run` and `resize` only
+    /// For a file or a ticket; `gate run`, `verify`, `status` and `resize` only
     Markdown,
 }
 
@@ -120,6 +125,14 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck journal scan --since-engine-start
     Journal(Journal),
+    /// Make keys, with which a ledger's lines are signed
+    ///
+    /// Example: pvcheck keys new builder.key
+    Keys(Keys),
+    /// Make and check the file that claims and verdicts on gates are in
+    ///
+    /// Example: pvcheck ledger check ledger.jsonl
+    Ledger(Ledger),
     /// Choose a subnet that collides with nothing, and say why the others do; changes nothing
     ///
     /// It reads the Swarm's overlays, the engine's own networks, and the addresses and routes (all tables) of the network
@@ -178,11 +191,14 @@ pub(crate) enum Command {
 
 impl Command {
     /// The commands that print Markdown, for the error of all others.
-    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run and pvcheck resize";
+    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run, verify and status, and pvcheck resize";
 
     /// True iff the command prints Markdown for `-o markdown`.
     pub(crate) fn has_markdown(&self) -> bool {
-        matches!(self, Self::Gate(Gate { what: GateCommand::Run(_) }) | Self::Resize(_))
+        let gate = |what: &GateCommand| {
+            matches!(what, GateCommand::Run(_) | GateCommand::Status(_) | GateCommand::Verify(_))
+        };
+        matches!(self, Self::Resize(_)) || matches!(self, Self::Gate(asked) if gate(&asked.what))
     }
 }
 
@@ -344,6 +360,28 @@ pub(crate) enum GateCommand {
     ///
     /// Example: pvcheck gate run pvcheck.m1 pvcheck.m2 --config cc-ci.toml --apply --out reports
     Run(GateRun),
+    /// Claim that a gate passes: what was done, where, and what was measured, signed with the builder's key
+    ///
+    /// Example: pvcheck gate claim pvcheck.m1 --report reports/pvcheck.m1.json --commit e6349a9 --key builder.key
+    Claim(GateClaim),
+    /// Measure a gate afresh and judge its last claim by that, signed with the verifier's key
+    ///
+    /// Exit code 0 PASS; 1 FAIL, a figure is not as claimed; 3 UNKNOWN, it could not be observed; 4 VETO, there is no claim
+    /// that can be judged.
+    ///
+    /// Example: pvcheck gate verify pvcheck.m1 --config cc-ci.toml --probe --key verifier.key
+    Verify(GateVerify),
+    /// Show each gate's last claim and verdict with their age, and whether its phase is done
+    ///
+    /// Exit code 0 if every phase is done; 1 if a verdict is FAIL or VETO or a critical finding is open; 3 if a gate is not
+    /// claimed, not judged, or its PASS is too old.
+    ///
+    /// Example: pvcheck gate status --phase pvcheck --write machine-docs
+    Status(GateStatus),
+    /// Open, close and list findings
+    ///
+    /// Example: pvcheck gate finding list
+    Finding(GateFinding),
 }
 
 #[derive(Debug, clap::Args)]
@@ -351,24 +389,8 @@ pub(crate) struct GateRun {
     /// Gates to run: those that come with pvcheck and those of the configuration, as `pvcheck gate list` prints them
     #[arg(required = true, value_name = "GATE")]
     pub(crate) gates: Vec<String>,
-    /// Let gates deploy and remove stacks of their own; `gate list` says which need it
-    #[arg(long)]
-    pub(crate) apply: bool,
-    /// Let gates count leaked addresses by a census; without it only Docker 29 and newer tell their number
-    #[arg(long)]
-    pub(crate) probe: bool,
-    /// How throwaway stacks are removed
-    #[arg(long, default_value = "drained", value_parser = order)]
-    pub(crate) order: Order,
-    /// The overlay of the configuration that pvfix.m1 and pvfix.m2 are about [default: its first]
-    #[arg(long, value_name = "NETWORK")]
-    pub(crate) network: Option<String>,
-    /// The file that `pvcheck resize` left, for pvfix.m2 [default: resize-NETWORK.json in the folder of --state of resize]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) record: Option<PathBuf>,
-    /// Folder to write GATE.json, GATE.md and GATE.facts.json to; those of earlier runs stay, these are numbered then
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: GateOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -615,6 +637,8 @@ pub(crate) struct Apply {
 }
 
 mod embedded;
+mod gate_options;
+mod ledger;
 mod resize;
 #[cfg(test)]
 mod tests;

@@ -87,6 +87,8 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Explain(a) => commands::explain::run(args, a, printer),
         Command::Gate(a) => commands::gate::run(args, a, printer).await,
         Command::Journal(a) => commands::journal::run(args, a, printer).await,
+        Command::Keys(a) => commands::keys::run(a, printer),
+        Command::Ledger(a) => commands::ledger::run(args, a, printer),
         Command::PlanSubnet(a) => commands::plan_subnet::run(args, a, printer).await,
         Command::Reclaim(a) => commands::reclaim::run(args, a, printer).await,
         Command::Resize(a) => commands::resize::run(args, a, printer).await,

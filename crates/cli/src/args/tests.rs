@@ -1,7 +1,9 @@
 //! Words in, values out.
 
 use clap::CommandFactory;
+use pvcheck_swarm::Order;
 
+use super::values::order;
 use super::*;
 
 #[test]
@@ -55,9 +57,22 @@ fn refused(words: &str) -> String {
 }
 
 #[test]
-fn only_gate_run_has_markdown() {
-    assert!(parsed("pvcheck gate run pvcheck.m1").command.has_markdown());
-    for words in ["audit", "census a", "gate list", "routes", "sweep", "stack rm a", "why a", "plan-subnet"] {
+fn only_verdicts_have_markdown() {
+    for words in ["gate run pvcheck.m1", "gate verify pvcheck.m1 --key a", "gate status"] {
+        assert!(parsed(&format!("pvcheck {words}")).command.has_markdown(), "{words}");
+    }
+    for words in [
+        "audit",
+        "census a",
+        "gate list",
+        "gate finding list",
+        "ledger check",
+        "routes",
+        "sweep",
+        "stack rm a",
+        "why a",
+        "plan-subnet",
+    ] {
         assert!(!parsed(&format!("pvcheck {words}")).command.has_markdown(), "{words}");
     }
 }

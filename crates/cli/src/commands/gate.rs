@@ -13,6 +13,7 @@ use pvcheck_swarm::{Operation, Permit, RunId, SavedRenewal, default_state};
 use serde::Serialize;
 
 use crate::args::{self, Args, GateCommand, Output};
+use crate::commands::{claim, finding, status, verify};
 use crate::failure::{DONE, Failure, Outcome, REFUSED};
 use crate::printer::Printer;
 use crate::report::many;
@@ -20,19 +21,27 @@ use crate::session::{Session, configured, guarded, has_config};
 
 mod files;
 mod list;
+pub(crate) mod names;
 
 pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> Result<u8, Failure> {
     match &asked.what {
         GateCommand::List => list::run(args, printer),
         GateCommand::Run(run) => run_gates(args, run, printer).await,
+        GateCommand::Claim(asked) => claim::run(args, asked, printer),
+        GateCommand::Verify(asked) => {
+            let gate = names::existing(args, &asked.gate)?;
+            verify::run(asked, printer, measure(args, gate, &asked.options, printer)).await
+        }
+        GateCommand::Status(asked) => status::run(args, asked, printer),
+        GateCommand::Finding(asked) => finding::run(args, asked, printer),
     }
 }
 
 /// Refuses what is wrong with the words alone, which needs neither the configuration nor the engine.
-fn refuse_words(args: &Args, asked: &args::GateRun) -> Result<(), Failure> {
-    for name in &asked.gates {
+fn refuse_words(args: &Args, gates: &[&str], options: &args::GateOptions) -> Result<(), Failure> {
+    for name in gates {
         match name.parse::<Gate>() {
-            Ok(gate) => may_change(name, gate.changes_something(), asked)?,
+            Ok(gate) => may_change(name, gate.changes_something(), options)?,
             Err(none) if !has_config(args) => return Err(OwnGateError::from(none).into()),
             Err(_) => {}
         }
@@ -40,26 +49,50 @@ fn refuse_words(args: &Args, asked: &args::GateRun) -> Result<(), Failure> {
     Ok(())
 }
 
-fn may_change(name: &str, changes_something: bool, asked: &args::GateRun) -> Result<(), Failure> {
-    if changes_something && !asked.apply {
+fn may_change(name: &str, changes_something: bool, options: &args::GateOptions) -> Result<(), Failure> {
+    if changes_something && !options.apply {
         return Err(Failure::usage(format!("gate {name} deploys stacks of its own; add --apply to let it")));
     }
     Ok(())
 }
 
-async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
-    refuse_words(args, asked)?;
-    let (config, session) = configured(args, printer).await?;
-    let overlay = overlay(&config, asked)?;
-    let own = OwnGate::all(&config, overlay)?;
-    let mut gates = Vec::new();
-    for name in &asked.gates {
+/// The gates of these names, in their order, which may do what they do.
+fn permitted<'a>(
+    names: &[&str],
+    config: &'a Config,
+    overlay: Option<&'a OverlayConfig>,
+    options: &args::GateOptions,
+) -> Result<Vec<AnyGate<'a>>, Failure> {
+    let own = OwnGate::all(config, overlay)?;
+    let permitted = |name: &&str| {
         let gate = AnyGate::named(name, &own)?;
-        may_change(name, gate.changes_something(), asked)?;
-        gates.push(gate);
-    }
-    let ready = preflight(&session.engine, &config).await?;
-    let runner = Runner { session: &session, config: &config, overlay, ready: &ready, asked, printer };
+        may_change(name, gate.changes_something(), options)?;
+        Ok(gate)
+    };
+    names.iter().map(permitted).collect()
+}
+
+/// The report of one gate, for another command.
+async fn measure(
+    args: &Args,
+    gate: &str,
+    options: &args::GateOptions,
+    printer: &Printer,
+) -> Result<GateReport, Failure> {
+    refuse_words(args, &[gate], options)?;
+    let (config, session) = configured(args, printer).await?;
+    let gates = permitted(&[gate], &config, overlay(&config, options)?, options)?;
+    let runner = Runner::new(&session, &config, options, printer).await?;
+    let gate = gates.first().ok_or_else(|| Failure::unknown("no gate was named"))?;
+    Ok(runner.run(gate).await?.0)
+}
+
+async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
+    let names: Vec<&str> = asked.gates.iter().map(String::as_str).collect();
+    refuse_words(args, &names, &asked.options)?;
+    let (config, session) = configured(args, printer).await?;
+    let gates = permitted(&names, &config, overlay(&config, &asked.options)?, &asked.options)?;
+    let runner = Runner::new(&session, &config, &asked.options, printer).await?;
     let mut reports = Vec::new();
     let mut code = DONE;
     for gate in &gates {
@@ -105,7 +138,7 @@ fn print_json(reports: &[GateReport], printer: &Printer) -> Result<(), Failure> 
 }
 
 /// The overlay that `--network` names, or the first; `None` if the configuration has none.
-fn overlay<'a>(config: &'a Config, asked: &args::GateRun) -> Result<Option<&'a OverlayConfig>, Failure> {
+fn overlay<'a>(config: &'a Config, asked: &args::GateOptions) -> Result<Option<&'a OverlayConfig>, Failure> {
     let Some(name) = &asked.network else { return Ok(config.overlay()) };
     let found = config.overlays.iter().find(|overlay| overlay.name == *name);
     let names = || config.overlays.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -123,15 +156,26 @@ struct Runner<'a> {
     config: &'a Config,
     /// The overlay that the gates of a renewal are about.
     overlay: Option<&'a OverlayConfig>,
-    ready: &'a Preflight,
-    asked: &'a args::GateRun,
+    ready: Preflight,
+    asked: &'a args::GateOptions,
     printer: &'a Printer,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    async fn new(
+        session: &'a Session,
+        config: &'a Config,
+        asked: &'a args::GateOptions,
+        printer: &'a Printer,
+    ) -> Result<Self, Failure> {
+        let overlay = overlay(config, asked)?;
+        let ready = preflight(&session.engine, config).await?;
+        Ok(Self { session, config, overlay, ready, asked, printer })
+    }
+
     /// Runs a gate and writes its files. The report, and true iff a guardrail kept it from deploying.
     async fn run(&self, gate: &AnyGate<'_>) -> Result<(GateReport, bool), Failure> {
-        let run = collect_run(self.config, gate.name(), self.ready);
+        let run = collect_run(self.config, gate.name(), &self.ready);
         match gate {
             AnyGate::BuiltIn(Gate::FixPlan) => self.fix_plan(&run).await,
             AnyGate::BuiltIn(Gate::Fixed) => self.fixed(&run).await,
@@ -154,7 +198,7 @@ impl Runner<'_> {
         let record = self.record(overlay);
         let of = Renewed { overlay, record: &record };
         let collect = async |counting: Counting<'_>| {
-            collect_fixed(engine, self.config, self.ready, of, counting, &watch).await
+            collect_fixed(engine, self.config, &self.ready, of, counting, &watch).await
         };
         let facts = self.counted(collect).await?;
         Ok((self.save(judge_fixed(self.config, &facts), &facts, run)?, false))
@@ -163,7 +207,7 @@ impl Runner<'_> {
     async fn m1(&self, run: &RunFacts) -> Result<(GateReport, bool), Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let collect = async |counting: Counting<'_>| {
-            collect_m1(engine, self.config, self.ready, counting, &watch).await
+            collect_m1(engine, self.config, &self.ready, counting, &watch).await
         };
         let facts = self.counted(collect).await?;
         Ok((self.save(judge_m1(self.config, &facts), &facts, run)?, false))
@@ -175,7 +219,7 @@ impl Runner<'_> {
             None => {
                 let (id, watch) = (RunId::unique(), |p| self.printer.show(p));
                 let op = Operation::new(&self.session.engine, Permit::granted_by_operator(), &id, &watch);
-                let work = async { Ok(collect_m2(op, self.config, self.ready, self.asked.order).await?) };
+                let work = async { Ok(collect_m2(op, self.config, &self.ready, self.asked.order).await?) };
                 guarded(op, self.printer, work).await?
             }
         };
@@ -192,7 +236,7 @@ impl Runner<'_> {
             counting: if self.asked.probe { Counting::Probing(op) } else { Counting::Reading },
             deploying: kept.as_ref().map_or(Ok((op, self.asked.order)), Err),
         };
-        let work = async { Ok(collect_own(engine, gate, self.ready, how, self.with_host(), &watch).await?) };
+        let work = async { Ok(collect_own(engine, gate, &self.ready, how, self.with_host(), &watch).await?) };
         let facts = if self.asked.probe || gate.changes_something() {
             guarded(op, self.printer, work).await?
         } else {

@@ -8,6 +8,7 @@ mod gates;
 mod interrupt;
 mod journal;
 mod kinds;
+mod ledger;
 mod main_job;
 mod output;
 mod own_gates;
