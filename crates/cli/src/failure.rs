@@ -6,7 +6,7 @@ use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as
 use pvcheck_boot::BootReport;
 use pvcheck_gates::{ConfigError, PreflightError};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
-use pvcheck_routes::{RootsError, Verdict};
+use pvcheck_routes::{MaterialError, RootsError, Verdict};
 use pvcheck_sim::StartError;
 use pvcheck_swarm::{
     CallError, CallErrorKind, Census, CensusError, Churn, ChurnComparison, ChurnError, ConnectError,
@@ -285,7 +285,16 @@ impl Ends for PreflightError {
             Self::Journal(source) => source.code(),
             Self::DeploysOnIngress { .. } | Self::NoOverlay | Self::NotConfigured { .. } => USAGE,
             Self::Overlay(census) => census.code(),
+            Self::Routes(material) => material.code(),
+        }
+    }
+}
+
+impl Ends for MaterialError {
+    fn code(&self) -> u8 {
+        match self {
             Self::Roots(roots) => roots.code(),
+            Self::Route { .. } => USAGE,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The catalogue of checks: the one table of their ids, titles and needs.
 
+use pvcheck_routes::Expected;
+
 use crate::config::{Config, OverlayConfig, RouteConfig, ServiceConfig};
 use crate::need::Need;
 
@@ -20,7 +22,7 @@ pub(crate) enum Check<'a> {
     Service(&'a ServiceConfig),
     /// Every service of the Swarm stands in the configuration. Advisory: a gate passes without it.
     ServicesUnlisted,
-    /// This route gives one of the statuses declared.
+    /// This route gives one of the statuses declared, and its conditions are met.
     Route(&'a RouteConfig),
     /// The engine has logged no exhaustion since it started.
     JournalExhaustion,
@@ -191,7 +193,10 @@ impl<'a> Check<'a> {
                 None => format!("{} runs", service.name),
             },
             Self::ServicesUnlisted => "Every service of the Swarm stands in the configuration".into(),
-            Self::Route(route) => format!("{} answers {}", route.url, statuses(&route.expect)),
+            Self::Route(route) => {
+                let more = if route.conditions.is_empty() { "" } else { ", and its conditions are met" };
+                format!("{} answers {}{more}", route.url, statuses(&route.expect))
+            }
             Self::JournalExhaustion => "No exhaustion in the engine's log since the engine started".into(),
             Self::RoutesBefore => "Every core route answers before anything is deployed".into(),
             Self::RoutesDuring => "Every core route answers while stacks come and go".into(),
@@ -224,7 +229,7 @@ impl<'a> Check<'a> {
     }
 }
 
-fn statuses(expected: &[u16]) -> String {
+fn statuses(expected: &[Expected]) -> String {
     expected.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 

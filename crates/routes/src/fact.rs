@@ -6,8 +6,12 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::Conditions;
+use crate::observe::{BodySeen, HeaderSeen};
 use crate::origin::Origin;
+use crate::request::Method;
 use crate::spec::HttpVersion;
+use crate::status::Expected;
 
 /// Everything one probe saw of one route. What was not seen is `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +20,9 @@ pub struct RouteFact {
     pub name: String,
     /// What was asked for, without its query.
     pub url: String,
+    /// The method with which it was asked.
+    #[serde(default)]
+    pub method: Method,
     /// When the probe began, by the caller's clock; certificates are judged at this time.
     pub at: Timestamp,
     /// The address that answered, or the last one tried.
@@ -30,7 +37,16 @@ pub struct RouteFact {
     /// The status of the answer, 100 to 999 as sent.
     pub status: Option<u16>,
     /// The statuses that the spec expects.
-    pub expected: Vec<u16>,
+    pub expected: Vec<Expected>,
+    /// What else the spec asks of the answer.
+    #[serde(default, skip_serializing_if = "Conditions::is_empty")]
+    pub conditions: Conditions,
+    /// What each condition on a header found, in their order; empty while no head came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers_seen: Vec<HeaderSeen>,
+    /// What each condition on the body found, in their order; empty while no head came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body_seen: Vec<BodySeen>,
     /// What TLS showed; `None` over plain HTTP, and when no handshake finished.
     pub tls: Option<TlsFact>,
     /// How long each phase took.
@@ -48,7 +64,10 @@ pub struct RouteFact {
     /// True iff an answer without a body is as good as one with a body, by the spec.
     #[serde(default)]
     pub allow_empty: bool,
-    /// True iff the server asked for a client certificate. Probes send none.
+    /// True iff the head was to suffice, by the spec, so that no body was read.
+    #[serde(default)]
+    pub headers_suffice: bool,
+    /// True iff the server asked for a client certificate. Probes send that of the spec, or none.
     #[serde(default)]
     pub client_certificate: bool,
     /// Why the answer is missing or incomplete; `None` if it is complete.
@@ -65,7 +84,7 @@ pub struct TlsFact {
     pub alpn: Option<String>,
     /// The subject of the server's certificate.
     pub subject: Option<String>,
-    /// The names that the certificate is for, at most 100 of them.
+    /// The names that the certificate is for, the first [`TlsFact::SANS_LIMIT`] of them.
     pub sans: Vec<String>,
     /// Who issued it.
     pub issuer: Option<String>,
@@ -80,6 +99,11 @@ pub struct TlsFact {
     /// What else is wrong with the certificate.
     #[serde(default)]
     pub also_wrong: Vec<VerifyError>,
+}
+
+impl TlsFact {
+    /// The most names that are kept: a shared certificate may have thousands.
+    pub const SANS_LIMIT: usize = 100;
 }
 
 /// Why a certificate is not accepted.

@@ -1,5 +1,6 @@
 //! What a fact means. Pure: the same fact always has the same verdict.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use serde::ser::SerializeStruct as _;
@@ -7,6 +8,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::fact::{Failure, Phase, RouteFact, TlsFact, VerifyError, VerifyErrorKind};
 use crate::reason::RouteReason;
+use crate::request::Method;
+use crate::unmet::unmet;
 
 /// Below this many days a certificate's end is mentioned, though it does not fail the route. Automatic renewal
 /// usually happens with 30 days left, so 14 means that it has been failing for two weeks.
@@ -41,7 +44,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A verdict and why. In JSON `verdict`, `kind` and `reason`, the last as text.
+/// A verdict and why. In JSON `verdict`, `kind` and `reason`, the last as text, and `reasons`: each that keeps it from passing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteVerdict {
     /// The verdict.
@@ -52,65 +55,108 @@ pub struct RouteVerdict {
 
 impl Serialize for RouteVerdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("RouteVerdict", 3)?;
+        let mut object = serializer.serialize_struct("RouteVerdict", 4)?;
         object.serialize_field("verdict", &self.verdict)?;
         object.serialize_field("kind", self.reason.kind())?;
         object.serialize_field("reason", &self.reason.to_string())?;
+        let each = self.reason.each().iter().filter(|_| self.verdict != Verdict::Pass);
+        let reasons: Vec<_> =
+            each.map(|one| OneReason { kind: one.kind(), reason: one.to_string() }).collect();
+        object.serialize_field("reasons", &reasons)?;
         object.end()
     }
 }
 
-/// Passes a route whose status is an expected one, whose body came and whose certificate verified.
+/// One of several reasons, as JSON has it.
+#[derive(Serialize)]
+struct OneReason {
+    kind: &'static str,
+    reason: String,
+}
+
+/// Passes a route whose status is an expected one, whose body came, whose certificate verified and whose conditions are met.
+/// Everything that keeps it from passing is named, what fails it before what leaves it unknown.
 ///
 /// A route that does not answer always fails: no list of statuses makes silence healthy, and neither does an empty 200
 /// unless the spec allows it. Unknown is only what is no evidence about the route: no resolver, a limit of this
 /// program's own (a head too large, TLS that it refuses), a body that may lack its end, or a fact without the parts that a
 /// verdict needs.
 pub fn judge(fact: &RouteFact) -> RouteVerdict {
-    let (verdict, reason) = weigh(fact);
+    let mut found = findings(fact);
+    found.sort_by_key(|(verdict, _)| Reverse(*verdict));
+    let verdict = found.first().map_or(Verdict::Pass, |(worst, _)| *worst);
+    let mut reasons: Vec<RouteReason> = found.into_iter().map(|(_, reason)| reason).collect();
+    let reason = match reasons.len() {
+        0 => as_expected(fact),
+        1 => reasons.remove(0),
+        _ => RouteReason::Several(reasons),
+    };
     RouteVerdict { verdict, reason }
 }
 
-fn weigh(fact: &RouteFact) -> (Verdict, RouteReason) {
-    // The certificate comes first: it is the cause to fix even if something else failed after it.
+type Finding = (Verdict, RouteReason);
+
+/// All that keeps the route from passing, in the order in which a request meets it.
+fn findings(fact: &RouteFact) -> Vec<Finding> {
+    let mut found = Vec::new();
     if let Some(tls) = fact.tls.as_ref().filter(|tls| !tls.verified) {
-        return (Verdict::Fail, bad_certificate(&host(&fact.url), tls));
+        found.push((Verdict::Fail, bad_certificate(&host(&fact.url), tls)));
     }
     if let Some(failure) = &fact.failure {
-        let Failure { phase, text, .. } = failure.clone();
-        return (failure_verdict(failure), RouteReason::NoAnswer { phase, text, status: fact.status });
+        // What was not sent because of a bad certificate is no fault of its own.
+        if found.is_empty() || fact.status.is_some() {
+            let Failure { phase, text, .. } = failure.clone();
+            let reason = RouteReason::NoAnswer { phase, text, status: fact.status };
+            found.push((failure_verdict(failure), reason));
+        }
     }
-    let Some(status) = fact.status else {
-        return (Verdict::Unknown, RouteReason::NothingRecorded);
-    };
+    match fact.status {
+        Some(status) => found.extend(of_answer(status, fact)),
+        None if found.is_empty() => found.push((Verdict::Unknown, RouteReason::NothingRecorded)),
+        None => {}
+    }
+    found.extend(unmet(fact).into_iter().map(|unmet| {
+        let verdict = if unmet.is_unknown() { Verdict::Unknown } else { Verdict::Fail };
+        (verdict, RouteReason::Unmet(unmet))
+    }));
+    found
+}
+
+/// What is wrong with the answer itself.
+fn of_answer(status: u16, fact: &RouteFact) -> Option<Finding> {
     // A fact may come from a file: without this, one that lost its TLS part would pass unverified.
     if fact.tls.is_none() && fact.url.starts_with("https:") {
-        return (Verdict::Unknown, RouteReason::NoCertificateRecorded);
+        return Some((Verdict::Unknown, RouteReason::NoCertificateRecorded));
     }
     // Nothing declared is no reason to pass: unknown is never a pass.
     if fact.expected.is_empty() {
-        return (Verdict::Unknown, RouteReason::NothingExpected { status });
+        return Some((Verdict::Unknown, RouteReason::NothingExpected { status }));
     }
-    if fact.expected.contains(&status) {
-        expected(status, fact)
-    } else {
+    if !fact.expected.iter().any(|expected| expected.matches(status)) {
         let (expected, location) = (fact.expected.clone(), fact.location.clone());
         let (origin, retry_after) = (fact.origin, fact.retry_after.clone());
-        (Verdict::Fail, RouteReason::OtherStatus { status, expected, location, origin, retry_after })
+        let reason = RouteReason::OtherStatus { status, expected, location, origin, retry_after };
+        return Some((Verdict::Fail, reason));
     }
+    // A body that did not come whole is said by the failure.
+    if fact.failure.is_some() { None } else { of_body(status, fact) }
 }
 
 /// The status alone is not enough: a router without a matching rule may send a 200 too, and then it is empty.
-fn expected(status: u16, fact: &RouteFact) -> (Verdict, RouteReason) {
+fn of_body(status: u16, fact: &RouteFact) -> Option<Finding> {
     // 204 and 205 have no body by their definition (RFC 9110, sections 15.3.5 and 15.3.6).
-    let wants_body = (200..300).contains(&status) && !matches!(status, 204 | 205) && !fact.allow_empty;
+    let has_body =
+        (200..300).contains(&status) && !matches!(status, 204 | 205) && fact.method != Method::Head;
+    let wants_body = has_body && !fact.allow_empty && !fact.headers_suffice;
     match &fact.body {
-        None if wants_body => (Verdict::Unknown, RouteReason::NoBodyRecorded { status }),
+        None if wants_body => Some((Verdict::Unknown, RouteReason::NoBodyRecorded { status })),
         Some(body) if wants_body && body.bytes == 0 && body.complete => {
-            (Verdict::Fail, RouteReason::EmptyAnswer { status })
+            Some((Verdict::Fail, RouteReason::EmptyAnswer { status }))
         }
-        Some(body) if body.cut => (Verdict::Unknown, RouteReason::MaybeCut { status, bytes: body.bytes }),
-        _ => (Verdict::Pass, as_expected(status, fact)),
+        Some(body) if body.cut => {
+            Some((Verdict::Unknown, RouteReason::MaybeCut { status, bytes: body.bytes }))
+        }
+        _ => None,
     }
 }
 
@@ -157,12 +203,14 @@ fn is_traefik_default(tls: &TlsFact) -> bool {
     tls.subject.as_deref().is_some_and(|subject| subject.contains("TRAEFIK DEFAULT CERT"))
 }
 
-fn as_expected(status: u16, fact: &RouteFact) -> RouteReason {
+fn as_expected(fact: &RouteFact) -> RouteReason {
+    // Without a status there is a finding, so this is never 0.
+    let status = fact.status.unwrap_or_default();
     let router_body = status == 404 && fact.body.as_ref().is_some_and(|body| body.go_not_found);
     let days = fact.tls.as_ref().and_then(|tls| tls.days_left);
     let days_left = days.filter(|days| *days < DAYS_WORTH_A_WORD);
-    let stream = fact.body.as_ref().is_some_and(|body| body.stream);
-    RouteReason::AsExpected { status, router_body, stream, days_left }
+    let stream = fact.body.as_ref().is_some_and(|body| body.stream) && !fact.headers_suffice;
+    RouteReason::AsExpected { status, head_alone: fact.headers_suffice, router_body, stream, days_left }
 }
 
 fn host(url: &str) -> String {
@@ -172,20 +220,28 @@ fn host(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conditions::Conditions;
     use crate::fact::{BodyFact, TimingMs};
+    use crate::observe::{BodySeen, HeaderSeen};
+    use crate::request::Method;
     use crate::spec::HttpVersion;
+    use crate::status::Expected;
 
     fn healthy() -> RouteFact {
         RouteFact {
             name: "dashboard".to_owned(),
             url: "https://ci.example.net/".to_owned(),
+            method: Method::Get,
             at: "2026-06-13T05:38:02Z".parse().unwrap(),
             address: Some("127.0.0.1:443".parse().unwrap()),
             pinned: true,
             refused: Vec::new(),
             http: Some(HttpVersion::Http2),
             status: Some(200),
-            expected: vec![200],
+            expected: vec![200.into()],
+            conditions: Conditions::default(),
+            headers_seen: Vec::new(),
+            body_seen: Vec::new(),
             tls: Some(TlsFact {
                 version: Some("1.3".to_owned()),
                 alpn: Some("h2".to_owned()),
@@ -204,6 +260,7 @@ mod tests {
             retry_after: None,
             origin: None,
             allow_empty: false,
+            headers_suffice: false,
             client_certificate: false,
             failure: None,
         }
@@ -234,7 +291,10 @@ mod tests {
     #[test]
     fn the_statuses_of_the_mission_are_fine_where_expected_only() {
         for status in [303, 404] {
-            assert_eq!(with(|f| (f.status, f.expected) = (Some(status), vec![status])).0, Verdict::Pass);
+            assert_eq!(
+                with(|f| (f.status, f.expected) = (Some(status), vec![status.into()])).0,
+                Verdict::Pass
+            );
             assert_eq!(with(|f| f.status = Some(status)).0, Verdict::Fail);
         }
     }
@@ -244,7 +304,7 @@ mod tests {
         for phase in [Phase::Connect, Phase::Tls, Phase::Http, Phase::Deadline, Phase::Resolve] {
             let silent = |f: &mut RouteFact| {
                 f.status = None;
-                f.expected = vec![0, 200];
+                f.expected = vec![0.into(), 200.into()];
                 f.failure = Some(Failure::new(phase, "refused"));
             };
             let (verdict, reason) = with(silent);
@@ -330,7 +390,7 @@ mod tests {
             assert_eq!(
                 with(|f| {
                     empty(f);
-                    (f.status, f.expected) = (Some(status), vec![status]);
+                    (f.status, f.expected) = (Some(status), vec![status.into()]);
                 })
                 .0,
                 Verdict::Pass
@@ -350,7 +410,7 @@ mod tests {
     #[test]
     fn weak_passes_say_so() {
         let weak = with(|f| {
-            (f.status, f.expected) = (Some(404), vec![404]);
+            (f.status, f.expected) = (Some(404), vec![404.into()]);
             f.body.as_mut().unwrap().go_not_found = true;
         });
         assert_eq!(weak.0, Verdict::Pass);
@@ -358,6 +418,157 @@ mod tests {
         let ending = with(|f| f.tls.as_mut().unwrap().days_left = Some(13));
         assert_eq!(ending, (Verdict::Pass, "200 as expected; the certificate ends in 13 days".to_owned()));
         assert_eq!(with(|f| f.tls.as_mut().unwrap().days_left = Some(14)).1, "200 as expected");
+    }
+
+    fn asking(conditions: &str, change: impl FnOnce(&mut RouteFact)) -> (Verdict, String) {
+        with(|fact| {
+            fact.conditions = serde_json::from_str(conditions).unwrap();
+            change(fact);
+        })
+    }
+
+    #[test]
+    fn every_condition_fails_where_it_is_not_met_and_is_unknown_where_nothing_was_seen() {
+        let (pass, fail, unknown) = (Verdict::Pass, Verdict::Fail, Verdict::Unknown);
+        let tls = |change: fn(&mut TlsFact)| move |f: &mut RouteFact| change(f.tls.as_mut().unwrap());
+        let header = r#"{"headers":[{"name":"vary","equals":"a"}]}"#;
+        let body = r#"{"body":[{"contains":"ok"}]}"#;
+        let names = r#"{"tls":{"names":["b.example"]}}"#;
+        let cases: Vec<(&str, Box<dyn Fn(&mut RouteFact)>, Verdict, &str)> = vec![
+            (header, Box::new(|f| f.headers_seen = vec![HeaderSeen::Met]), pass, ""),
+            (
+                header,
+                Box::new(|f| f.headers_seen = vec![HeaderSeen::Absent]),
+                fail,
+                "there is no header vary",
+            ),
+            (
+                header,
+                Box::new(|f| f.headers_seen = vec![HeaderSeen::Other { value: "b".into() }]),
+                fail,
+                "vary is \"b\"",
+            ),
+            (header, Box::new(|_| ()), unknown, "head was not seen"),
+            (body, Box::new(|f| f.body_seen = vec![BodySeen::Met]), pass, ""),
+            (body, Box::new(|f| f.body_seen = vec![BodySeen::Missing]), fail, "does not have \"ok\""),
+            (
+                body,
+                Box::new(|f| f.body_seen = vec![BodySeen::Beyond { read: 9 }]),
+                unknown,
+                "the first 9 bytes",
+            ),
+            (body, Box::new(|_| ()), unknown, "body was not seen"),
+            (r#"{"tls":{"min_version":"1.2"}}"#, Box::new(|_| ()), pass, ""),
+            (
+                r#"{"tls":{"min_version":"1.3"}}"#,
+                Box::new(tls(|t| t.version = Some("1.2".into()))),
+                fail,
+                "TLS 1.2 was",
+            ),
+            (
+                r#"{"tls":{"min_version":"1.3"}}"#,
+                Box::new(tls(|t| t.version = None)),
+                unknown,
+                "version of TLS",
+            ),
+            (r#"{"tls":{"min_days_left":60}}"#, Box::new(|_| ()), pass, ""),
+            (r#"{"tls":{"min_days_left":61}}"#, Box::new(|_| ()), fail, "ends in 60 days, and 61"),
+            (
+                r#"{"tls":{"min_days_left":1}}"#,
+                Box::new(tls(|t| t.days_left = None)),
+                unknown,
+                "certificate's end",
+            ),
+            (r#"{"tls":{"issuer":"CA"}}"#, Box::new(|_| ()), pass, ""),
+            (r#"{"tls":{"issuer":"Encrypt"}}"#, Box::new(|_| ()), fail, "issuer is CN=CA"),
+            (
+                r#"{"tls":{"issuer":"CA"}}"#,
+                Box::new(tls(|t| t.issuer = None)),
+                unknown,
+                "certificate's issuer",
+            ),
+            (names, Box::new(tls(|t| t.sans.push("*.example".into()))), pass, ""),
+            (names, Box::new(|_| ()), fail, "not for b.example, but for ci.example.net"),
+            (names, Box::new(tls(|t| t.sans = vec!["x".into(); TlsFact::SANS_LIMIT])), unknown, "whole list"),
+            (
+                names,
+                Box::new(|f| (f.tls, f.url) = (None, "http://h/".into())),
+                unknown,
+                "TLS session was not",
+            ),
+            (r#"{"within_ms":100}"#, Box::new(|f| f.timing_ms.total = 100), pass, ""),
+            (r#"{"within_ms":100}"#, Box::new(|f| f.timing_ms.total = 101), fail, "took 101 ms"),
+            (
+                r#"{"within_ms":100}"#,
+                Box::new(|f| (f.timing_ms.total, f.timing_ms.resolve) = (900, Some(850))),
+                pass,
+                "",
+            ),
+            (
+                r#"{"within_ms":100}"#,
+                Box::new(|f| f.body.as_mut().unwrap().complete = false),
+                unknown,
+                "rest of the body",
+            ),
+        ];
+        for (conditions, change, verdict, words) in cases {
+            let (judged, reason) = asking(conditions, change);
+            assert_eq!(judged, verdict, "{conditions}: {reason}");
+            assert!(reason.contains(words), "{conditions}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_compared_as_a_client_would_follow_it() {
+        for (wanted, location, verdict) in [
+            ("/login", Some("/login?[redacted]"), Verdict::Pass),
+            ("/login", Some("https://ci.example.net/login"), Verdict::Pass),
+            ("https://ci.example.net/login", Some("login"), Verdict::Pass),
+            ("https://ci.example.net:443/a/../login", Some("./login#x"), Verdict::Pass),
+            ("/login", Some("http://ci.example.net/login"), Verdict::Fail),
+            ("/login", Some("//other.example/login"), Verdict::Fail),
+            ("/login", None, Verdict::Fail),
+            ("/login", Some("/login…"), Verdict::Unknown),
+        ] {
+            let (judged, reason) = asking(&format!("{{\"redirect\":\"{wanted}\"}}"), |fact| {
+                (fact.status, fact.expected) = (Some(303), vec![Expected::Class(3)]);
+                fact.location = location.map(str::to_owned);
+            });
+            assert_eq!(judged, verdict, "{wanted} for {location:?}: {reason}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_and_what_fails_comes_first() {
+        let mut fact = healthy();
+        fact.conditions =
+            serde_json::from_str(r#"{"body":[{"contains":"ok"}],"tls":{"min_days_left":90},"within_ms":5}"#)
+                .unwrap();
+        fact.body_seen = vec![BodySeen::Beyond { read: 9 }];
+        (fact.status, fact.timing_ms.total) = (Some(500), 7);
+        let judged = judge(&fact);
+        assert_eq!((judged.verdict, judged.reason.kind()), (Verdict::Fail, "several"));
+        let json = serde_json::to_value(&judged).unwrap();
+        let kinds: Vec<_> = json["reasons"].as_array().unwrap().iter().map(|r| r["kind"].clone()).collect();
+        assert_eq!(kinds, ["other_status", "tls_days_left", "time", "body"]);
+        let text = judged.reason.to_string();
+        for part in ["answered 500", "60 days", "took 7 ms", "first 9 bytes"] {
+            assert!(text.contains(part), "{part} in: {text}");
+        }
+    }
+
+    #[test]
+    fn without_an_answer_only_what_was_seen_is_added_to_the_failure() {
+        let (verdict, reason) =
+            asking(r#"{"body":[{"contains":"ok"}],"tls":{"min_days_left":90}}"#, |fact| {
+                fact.status = None;
+                fact.failure = Some(Failure::new(Phase::Http, "broken off"));
+            });
+        assert_eq!(verdict, Verdict::Fail);
+        assert!(
+            reason.contains("broken off") && reason.contains("60 days") && !reason.contains("\"ok\""),
+            "{reason}"
+        );
     }
 
     #[test]

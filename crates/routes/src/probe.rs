@@ -19,20 +19,26 @@ use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::exchange::{BODY_LIMIT, exchange};
+use crate::conditions::Conditions;
+use crate::exchange::{Answer, BODY_LIMIT, exchange};
 use crate::fact::{Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+use crate::material::{Material, MaterialError};
+use crate::request::Request;
 use crate::roots::{Roots, RootsError, Trust};
 use crate::spec::{HttpVersion, RouteSpec};
 use crate::text::{millis_since, printable};
 use crate::url::Scheme;
 use crate::verify::Capturing;
-use crate::words::{CLIENT_CERTIFICATE, finds_nothing_in_common, handshake_words, tls_error};
-use crate::{cert, legacy, resolve};
+use crate::words::{
+    CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_REFUSED, finds_nothing_in_common, handshake_words, tls_error,
+};
+use crate::{cert, legacy, observe, resolve};
 
-/// Probes routes with one loaded trust store. Cheap to clone.
+/// Probes routes with what was loaded for them: a trust store, and what their requests need. Cheap to clone.
 #[derive(Clone)]
 pub struct Prober {
     trust: Arc<Trust>,
+    materials: Arc<Vec<(Request, Arc<Material>)>>,
 }
 
 impl fmt::Debug for Prober {
@@ -47,7 +53,32 @@ impl Prober {
     /// # Errors
     /// If the CA file is unreadable, empty or not a CA file, or if the system trusts no CA at all.
     pub fn new(roots: &Roots) -> Result<Self, RootsError> {
-        Ok(Self { trust: Arc::new(Trust::load(roots)?) })
+        Ok(Self { trust: Arc::new(Trust::load(roots)?), materials: Arc::default() })
+    }
+
+    /// Loads the trust store, and for each of the routes its credentials, authorities and client certificate. Nothing is asked
+    /// of the network.
+    ///
+    /// # Errors
+    /// As [`Prober::new`], and if what a route names cannot be read or used; the error names the route and never shows what
+    /// was read.
+    pub fn for_routes(roots: &Roots, specs: &[RouteSpec]) -> Result<Self, MaterialError> {
+        let trust = Arc::new(Trust::load(roots)?);
+        let mut materials: Vec<(Request, Arc<Material>)> = Vec::new();
+        for spec in specs.iter().filter(|spec| spec.request != Request::default()) {
+            if materials.iter().all(|(request, _)| *request != spec.request) {
+                materials.push((spec.request.clone(), Arc::new(Material::load(spec, &trust)?)));
+            }
+        }
+        Ok(Self { trust, materials: Arc::new(materials) })
+    }
+
+    /// What the route's request needs; read now where the route was not among those of [`Prober::for_routes`].
+    fn material(&self, spec: &RouteSpec) -> Result<Arc<Material>, MaterialError> {
+        match self.materials.iter().find(|(request, _)| *request == spec.request) {
+            Some((_, material)) => Ok(Arc::clone(material)),
+            None => Material::load(spec, &self.trust).map(Arc::new),
+        }
     }
 
     /// Probes one route once and returns what was seen; what the network does is a fact, never an error.
@@ -57,9 +88,18 @@ impl Prober {
     /// name look-up in progress: the system's resolver runs on a thread that cannot be stopped.
     pub async fn probe(&self, spec: &RouteSpec, at: Timestamp) -> RouteFact {
         let began = Instant::now();
-        let mut run = Run { spec, began, phase: Phase::Resolve, fact: blank(spec, at) };
-        let outcome = timeout(spec.deadline, run.all(&self.trust)).await;
-        let (phase, mut fact) = (run.phase, run.fact);
+        let (mut fact, answer) = (blank(spec, at), Answer::default());
+        let material = match self.material(spec) {
+            Ok(material) => material,
+            Err(error) => {
+                fact.failure = Some(Failure::new(Phase::Local, error.to_string()));
+                return fact;
+            }
+        };
+        let trust = material.trust.as_ref().unwrap_or(&self.trust);
+        let mut run = Run { spec, material: &material, began, phase: Phase::Resolve, fact, answer };
+        let outcome = timeout(spec.deadline, run.all(trust)).await;
+        let (phase, mut fact, answer) = (run.phase, run.fact, run.answer);
         fact.timing_ms.total = millis_since(began);
         fact.failure = match outcome {
             Ok(Ok(())) => None,
@@ -71,6 +111,7 @@ impl Prober {
         if let Some(body) = &mut fact.body {
             body.stream |= fact.failure.is_none() && !body.complete && !body.cut && body.bytes < BODY_LIMIT;
         }
+        look(&spec.conditions, &answer, &mut fact);
         fact
     }
 
@@ -86,10 +127,21 @@ impl Prober {
     }
 }
 
+/// What the conditions find in the answer, if there is one.
+fn look(conditions: &Conditions, answer: &Answer, fact: &mut RouteFact) {
+    if fact.status.is_none() {
+        return;
+    }
+    let whole = fact.body.as_ref().is_some_and(|body| body.complete);
+    fact.headers_seen = observe::headers(&conditions.headers, &answer.headers);
+    fact.body_seen = observe::body(&conditions.body, &answer.headers, &answer.beginning, whole);
+}
+
 fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
     RouteFact {
         name: spec.name.clone(),
         url: spec.url.to_string(),
+        method: spec.request.method,
         at,
         address: spec.address.as_slice().first().copied(),
         pinned: !spec.address.is_empty(),
@@ -97,6 +149,9 @@ fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
         http: None,
         status: None,
         expected: spec.expected.clone(),
+        conditions: spec.conditions.clone(),
+        headers_seen: Vec::new(),
+        body_seen: Vec::new(),
         tls: None,
         timing_ms: TimingMs::default(),
         body: None,
@@ -104,6 +159,7 @@ fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
         retry_after: None,
         origin: None,
         allow_empty: spec.allow_empty,
+        headers_suffice: spec.headers_suffice,
         client_certificate: false,
         failure: None,
     }
@@ -117,9 +173,11 @@ fn deadline_failure(deadline: Duration, during: Phase) -> Failure {
 /// A probe under way. It outlives its own future, so what was seen before a deadline is kept.
 struct Run<'a> {
     spec: &'a RouteSpec,
+    material: &'a Material,
     began: Instant,
     phase: Phase,
     fact: RouteFact,
+    answer: Answer,
 }
 
 impl Run<'_> {
@@ -131,8 +189,8 @@ impl Run<'_> {
             left = &left[tried..];
             match self.ask(tcp, trust).await {
                 // Of a list of nodes the next one is asked, as by any client of several routers: a router that stops resets
-                // what it has accepted, and a GET may be sent again (RFC 9110, section 9.2.2).
-                Err(_) if self.fact.pinned && self.fact.status.is_none() && !left.is_empty() => {
+                // what it has accepted, and an idempotent request may be sent again.
+                Err(_) if self.may_go_on() && !left.is_empty() => {
                     self.fact.refused.extend(self.fact.address);
                     self.fact.tls = None;
                 }
@@ -141,21 +199,30 @@ impl Run<'_> {
         }
     }
 
+    fn may_go_on(&self) -> bool {
+        self.fact.pinned && self.fact.status.is_none() && self.spec.request.method.is_idempotent()
+    }
+
     async fn ask(&mut self, tcp: TcpStream, trust: &Trust) -> Result<(), Failure> {
         let url = &self.spec.url;
         if url.scheme() == Scheme::Http {
             self.phase = Phase::Http;
             let version = self.spec.http.unwrap_or(HttpVersion::Http1);
-            return exchange(tcp, version, url, &mut self.fact).await;
+            return exchange(tcp, version, self.spec, self.material, &mut self.fact, &mut self.answer).await;
         }
-        let asked = Asked::default();
+        let asked = Asked { certificate: self.material.certificate.clone(), ..Asked::default() };
         let done = self.over_tls(tcp, trust, &asked).await;
-        self.fact.client_certificate = asked.0.load(Ordering::Relaxed);
+        self.fact.client_certificate = asked.was_asked();
+        let refused = asked.certificate.is_some();
+        let words = if refused { CLIENT_CERTIFICATE_REFUSED } else { CLIENT_CERTIFICATE };
+        let trusted = self.fact.tls.as_ref().is_none_or(|tls| tls.verified);
         // In TLS 1.3 the refusal comes after the handshake, as an alert or as a reset, at the first read or write: one
         // reason for all of them.
         done.map_err(|failure| match failure.phase {
-            Phase::Tls | Phase::Http if self.fact.client_certificate && self.fact.status.is_none() => {
-                Failure::new(Phase::Tls, CLIENT_CERTIFICATE)
+            Phase::Tls | Phase::Http
+                if self.fact.client_certificate && trusted && self.fact.status.is_none() =>
+            {
+                Failure::new(Phase::Tls, words)
             }
             _ => failure,
         })
@@ -166,14 +233,14 @@ impl Run<'_> {
         let (tls, version) = self.handshake(tcp, trust, asked).await?;
         let verified = self.fact.tls.as_ref().is_some_and(|tls| tls.verified);
         // A query often holds a token, and an unverified server may be anyone.
-        if !verified && url.has_query() {
+        if !verified && (url.has_query() || self.spec.request.has_secrets()) {
             return Err(Failure::new(
                 Phase::Tls,
-                "the certificate is not accepted, so the query was not sent",
+                "the certificate is not accepted, so query and credentials were not sent",
             ));
         }
         self.phase = Phase::Http;
-        exchange(tls, version, url, &mut self.fact).await
+        exchange(tls, version, self.spec, self.material, &mut self.fact, &mut self.answer).await
     }
 
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Failure> {
@@ -258,8 +325,7 @@ impl Run<'_> {
     async fn handshake_failure(&self, error: &io::Error, asked: &Asked) -> Failure {
         let host = self.spec.url.host();
         // TLS 1.2 has no alert for a client certificate that is missing, and servers send handshake_failure.
-        let unlike =
-            tls_error(error).filter(|e| finds_nothing_in_common(e) && !asked.0.load(Ordering::Relaxed));
+        let unlike = tls_error(error).filter(|e| finds_nothing_in_common(e) && !asked.was_asked());
         if let (Some(_), Some(address)) = (unlike, self.fact.address)
             && let Some(offer) = legacy::offer(address, host).await
         {
@@ -270,14 +336,23 @@ impl Run<'_> {
     }
 }
 
-/// Notes that a server asks for a client certificate, and gives none.
+/// Notes that a server asks for a client certificate, and gives that of the route, or none.
 #[derive(Clone, Debug, Default)]
-struct Asked(Arc<AtomicBool>);
+struct Asked {
+    asked: Arc<AtomicBool>,
+    certificate: Option<Arc<CertifiedKey>>,
+}
+
+impl Asked {
+    fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
 
 impl ResolvesClientCert for Asked {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.0.store(true, Ordering::Relaxed);
-        None
+        self.asked.store(true, Ordering::Relaxed);
+        self.certificate.clone()
     }
 
     // True, because rustls asks for a certificate only where there may be one.

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use crate::fact::Phase;
 use crate::origin::Origin;
+use crate::status::Expected;
 use crate::text::printable;
+use crate::unmet::Unmet;
 
 /// How many of a certificate's names a text lists.
 const NAMES_SHOWN: usize = 8;
@@ -18,6 +20,8 @@ pub enum RouteReason {
     AsExpected {
         /// The status.
         status: u16,
+        /// True iff nothing but the head was asked for, by the spec.
+        head_alone: bool,
         /// True iff it is a 404 with the very body that Go's `http.NotFound` writes: a router without a matching rule
         /// answers the same.
         router_body: bool,
@@ -92,7 +96,7 @@ pub enum RouteReason {
         /// The status.
         status: u16,
         /// The statuses that are expected.
-        expected: Vec<u16>,
+        expected: Vec<Expected>,
         /// Where a redirect points, without its query.
         location: Option<String>,
         /// Who sent it, for 502 to 504.
@@ -100,11 +104,15 @@ pub enum RouteReason {
         /// When to ask again, as the answer says.
         retry_after: Option<String>,
     },
+    /// Several, each by itself enough to keep the route from passing.
+    Several(Vec<Self>),
     /// No trusted CA vouches for the certificate.
     UnknownIssuer {
         /// Who issued it; `None` if that cannot be read.
         issuer: Option<String>,
     },
+    /// A condition of the route is not met, or not seen to be.
+    Unmet(Unmet),
     /// The certificate is for other names.
     WrongName {
         /// The host that was asked for.
@@ -115,6 +123,14 @@ pub enum RouteReason {
 }
 
 impl RouteReason {
+    /// The single reasons of several, or this one alone.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(all) => all,
+            one => std::slice::from_ref(one),
+        }
+    }
+
     /// One word for it, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -132,7 +148,9 @@ impl RouteReason {
             Self::NothingRecorded => "nothing_recorded",
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::OtherStatus { .. } => "other_status",
+            Self::Several(_) => "several",
             Self::UnknownIssuer { .. } => "unknown_issuer",
+            Self::Unmet(unmet) => unmet.kind(),
             Self::WrongName { .. } => "wrong_name",
         }
     }
@@ -141,8 +159,9 @@ impl RouteReason {
 impl fmt::Display for RouteReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AsExpected { status, router_body, stream, days_left } => {
-                as_expected(f, *status, *router_body, *stream, *days_left)
+            Self::AsExpected { status, head_alone, router_body, stream, days_left } => {
+                write!(f, "{status} as expected{}", if *head_alone { ", by its head" } else { "" })?;
+                as_expected(f, *router_body, *stream, *days_left)
             }
             Self::EmptyAnswer { status } => write!(
                 f,
@@ -160,6 +179,8 @@ impl fmt::Display for RouteReason {
             Self::NothingExpected { status } => {
                 write!(f, "answered {status}, but no status is declared as expected")
             }
+            Self::Several(all) => f.write_str(&joined(all)),
+            Self::Unmet(unmet) => unmet.fmt(f),
             Self::NothingRecorded => f.write_str("neither a status nor a failure was recorded"),
             Self::OtherStatus { status, expected, location, origin, retry_after } => {
                 other_status(f, *status, expected, location.as_deref())?;
@@ -181,10 +202,7 @@ impl RouteReason {
     /// What is wrong with a certificate.
     fn certificate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CertificateFaults(reasons) => {
-                let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-                f.write_str(&texts.join("; and "))
-            }
+            Self::CertificateFaults(reasons) => f.write_str(&joined(reasons)),
             Self::DefaultCertificate { host, text } => write!(
                 f,
                 "the router offers Traefik's built-in default certificate for {host}, so it has none for that name: \
@@ -219,14 +237,17 @@ impl RouteReason {
     }
 }
 
+fn joined(reasons: &[RouteReason]) -> String {
+    let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    texts.join("; and ")
+}
+
 fn as_expected(
     f: &mut fmt::Formatter<'_>,
-    status: u16,
     router_body: bool,
     stream: bool,
     days_left: Option<i64>,
 ) -> fmt::Result {
-    write!(f, "{status} as expected")?;
     if stream {
         f.write_str("; its body is a stream, of which the beginning was seen")?;
     }
@@ -261,7 +282,7 @@ fn no_answer(f: &mut fmt::Formatter<'_>, phase: Phase, text: &str, status: Optio
 fn other_status(
     f: &mut fmt::Formatter<'_>,
     status: u16,
-    expected: &[u16],
+    expected: &[Expected],
     location: Option<&str>,
 ) -> fmt::Result {
     write!(f, "answered {status}")?;

@@ -198,7 +198,9 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conditions::Conditions;
     use crate::fact::{BodyFact, Failure, Phase, TimingMs};
+    use crate::request::Method;
 
     fn fact(name: &str, second: i64, outcome: char) -> RouteFact {
         let failure = match outcome {
@@ -208,6 +210,7 @@ mod tests {
         };
         RouteFact {
             name: name.to_owned(),
+            method: Method::Get,
             url: "http://h/".to_owned(),
             at: Timestamp::from_second(second).unwrap(),
             address: None,
@@ -215,7 +218,10 @@ mod tests {
             refused: Vec::new(),
             http: None,
             status: failure.is_none().then_some(200),
-            expected: vec![200],
+            expected: vec![200.into()],
+            conditions: Conditions::default(),
+            headers_seen: Vec::new(),
+            body_seen: Vec::new(),
             tls: None,
             timing_ms: TimingMs { total: u64::try_from(second).unwrap(), ..TimingMs::default() },
             body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
@@ -223,6 +229,7 @@ mod tests {
             retry_after: None,
             origin: None,
             allow_empty: false,
+            headers_suffice: false,
             client_certificate: false,
             failure,
         }

@@ -171,7 +171,12 @@ fn alert_words(alert: AlertDescription, host: &str, forced: Option<HttpVersion>)
 }
 
 /// What a server that wants a client certificate comes to, however it says so.
-pub(crate) const CLIENT_CERTIFICATE: &str = "the server wants a client certificate, and probes send none";
+pub(crate) const CLIENT_CERTIFICATE: &str =
+    "the server wants a client certificate, and probes send none: give the route a client_certificate";
+
+/// What a server that does not take the client certificate comes to.
+pub(crate) const CLIENT_CERTIFICATE_REFUSED: &str =
+    "the server refuses the client certificate that it was shown";
 
 fn no_common_protocol(forced: Option<HttpVersion>) -> String {
     match forced {

@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Routes, printer: &Printer) ->
     } else {
         (config(args)?, None)
     };
-    let prober = Prober::new(&config.roots()).map_err(Failure::usage)?;
+    let prober = config.prober().map_err(Failure::usage)?;
     if let Some(duration) = asked.watch {
         let plan = WatchPlan { interval: asked.every, duration };
         let summary = watch(&prober, &config.route_specs(), plan, printer).await;

@@ -110,6 +110,38 @@ mod tests {
     }
 
     #[test]
+    fn a_route_has_conditions_and_their_faults_have_a_place() {
+        let route = |more: &str| {
+            format!(
+                "{GOOD}[[route]]\nname = \"a\"\nurl = \"https://a.test/\"\nexpect = [\"2xx\", 303]\n{more}"
+            )
+        };
+        let conditions = "[route.conditions]\nwithin_ms = 800\nredirect = \"/login\"\n\
+            headers = [{ name = \"vary\", contains = \"origin\" }]\n\
+            body = [{ regex = 'v\\d' }, { pointer = \"/status\", equals = \"up\" }]\n\
+            tls = { min_version = \"1.3\", min_days_left = 21, names = [\"a.test\"] }\n";
+        let specs = Config::parse("x", &route(conditions)).unwrap().route_specs();
+        let asked = &specs[0].conditions;
+        assert_eq!((asked.headers.len(), asked.body.len(), asked.tls.min_days_left), (1, 2, Some(21)));
+        let class: Vec<String> = specs[0].expected.iter().map(ToString::to_string).collect();
+        assert_eq!(class, ["2xx", "303"]);
+        for (more, place, part) in [
+            ("[route.conditions]\nwithin = 1\n", "pvcheck.toml:9:1: ", "within"),
+            ("[route.conditions]\nbody = [{ regex = '(' }]\n", "pvcheck.toml:9:", "not a regular expression"),
+            ("[route.conditions]\nredirect = \"x\"\n", "pvcheck.toml:9:12: ", "a path that begins with /"),
+            ("[route.conditions]\nwithin_ms = 10000\n", "pvcheck.toml: route `a`", "deadline_ms"),
+        ] {
+            let error = refused(&route(more));
+            assert!(error.starts_with(place) && error.contains(part), "{error}");
+        }
+        let plain = route("[route.conditions]\ntls = { min_days_left = 1 }\n").replace("https:", "http:");
+        assert!(refused(&plain).contains("write it with https://"));
+        let no_redirect = route("[route.conditions]\nredirect = \"/x\"\n").replace(", 303", "");
+        assert!(refused(&no_redirect).contains("expects no status from 300 to 399"));
+        assert!(refused(&route("").replace("2xx", "2x")).starts_with("pvcheck.toml:7:"));
+    }
+
+    #[test]
     fn a_file_without_end_is_refused() {
         let error = Config::load(Path::new("/dev/zero")).unwrap_err().to_string();
         assert!(error.contains("/dev/zero: it has more than 16 MiB"), "{error}");

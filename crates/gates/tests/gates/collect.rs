@@ -239,7 +239,7 @@ async fn what_is_missing_is_said_before_anything_is_touched() {
     let cases: [(Change, Is, &str); 5] = [
         (|t| t.replacen("\"proxy\"", "\"prox\"", 1), unknown, "`prox`"),
         (|t| t.replacen("\"proxy\"", "\"clash\"", 1), unallocated, "`clash`"),
-        (|t| t.replacen("ca.pem", "nope.pem", 1), |e| matches!(e, PreflightError::Roots(_)), "nope.pem"),
+        (|t| t.replacen("ca.pem", "nope.pem", 1), |e| matches!(e, PreflightError::Routes(_)), "nope.pem"),
         (
             |t| t.replacen("engine.log", "nope.log", 1),
             |e| matches!(e, PreflightError::Journal(_)),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use pvcheck_audit::Snapshot;
 use pvcheck_gates::{Config, GateReport, LeakFact, M1Facts, Observed, Seen, Unseen, Verdict};
 use pvcheck_journal::{Catalogue, Record, Scan, Scanner, Since};
-use pvcheck_routes::{BodyFact, HttpVersion, RouteFact, TimingMs, TlsFact};
+use pvcheck_routes::{BodyFact, Conditions, HttpVersion, Method, RouteFact, TimingMs, TlsFact};
 use pvcheck_sim::{Model, Sim, SimOptions, Timings};
 use pvcheck_swarm::{Census, CensusMethod, Engine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -113,6 +113,7 @@ pub(crate) fn of<T>(observed: &mut Observed<T>) -> &mut T {
 pub(crate) fn route(name: &str, status: u16) -> RouteFact {
     let host = format!("{name}.example.net");
     RouteFact {
+        method: Method::Get,
         name: name.into(),
         url: format!("https://{host}/"),
         at: at(),
@@ -121,7 +122,10 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
         refused: Vec::new(),
         http: Some(HttpVersion::Http2),
         status: Some(status),
-        expected: vec![status],
+        expected: vec![status.into()],
+        conditions: Conditions::default(),
+        headers_seen: Vec::new(),
+        body_seen: Vec::new(),
         tls: Some(TlsFact {
             version: Some("1.3".into()),
             alpn: Some("h2".into()),
@@ -140,6 +144,7 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
         retry_after: None,
         origin: None,
         allow_empty: false,
+        headers_suffice: false,
         client_certificate: false,
         failure: None,
     }

@@ -20,7 +20,7 @@ fn prober() -> Prober {
 async fn answered(answer: fn() -> Answer, expected: &[u16]) -> RouteFact {
     let server = http(None, move |_| answer()).await;
     let mut spec = spec("http", "/", server);
-    spec.expected = expected.to_vec();
+    spec.expected = expected.iter().copied().map(Into::into).collect();
     prober().probe(&spec, now()).await
 }
 
@@ -121,7 +121,7 @@ async fn a_refused_connection_fails_whatever_is_expected() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let mut spec = spec("http", "/", address);
-    spec.expected = vec![200, 404, 502];
+    spec.expected = vec![200.into(), 404.into(), 502.into()];
     let fact = prober().probe(&spec, now()).await;
     assert_eq!(judge(&fact).verdict, Verdict::Fail);
     assert_eq!((fact.failure.as_ref().unwrap().phase, fact.status), (Phase::Connect, None));
