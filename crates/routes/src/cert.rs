@@ -46,6 +46,11 @@ pub(crate) fn validity(der: &[u8]) -> Option<(Timestamp, Timestamp)> {
     Some((at(validity.not_before.timestamp())?, at(validity.not_after.timestamp())?))
 }
 
+/// True iff a certificate names itself as its issuer.
+pub(crate) fn names_itself(der: &[u8]) -> bool {
+    parse_x509_certificate(der).is_ok_and(|(_, certificate)| certificate.subject() == certificate.issuer())
+}
+
 /// Whole days, rounded down: a certificate that ended an hour ago has -1 left, not 0.
 fn days_between(at: Timestamp, end: Timestamp) -> i64 {
     (end.as_second() - at.as_second()).div_euclid(SECONDS_PER_DAY)

@@ -13,14 +13,16 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 
+use crate::challenge;
+use crate::default_page::{self, LOOKED_AT};
 use crate::fact::{BodyFact, Failure, RouteFact};
 use crate::material::Material;
-use crate::origin::{self, BODY_LOOKED_AT};
+use crate::origin;
 use crate::request::Method;
 use crate::sniff::Sniff;
 use crate::spec::{HttpVersion, RouteSpec};
 use crate::text::{millis_since, printable, redact};
-use crate::words::exchange_failure;
+use crate::words::Exchange;
 
 /// How much of an answer's body is read, in bytes, give or take one network buffer.
 pub const BODY_LIMIT: u64 = 64 * 1024;
@@ -31,9 +33,6 @@ const HEAD_LIMIT_BYTES: u32 = 128 * 1024;
 
 /// The most headers of an answer; hyper takes 100 of itself, and 120 cookies are known from the field (hyper#3283).
 const HEADERS_LIMIT: usize = 512;
-
-/// What Go's `http.NotFound` writes (net/http, server.go); Traefik uses it when no rule matches a request.
-const GO_NOT_FOUND: &[u8] = b"404 page not found\n";
 
 const USER_AGENT: &str = concat!("pvcheck/", env!("CARGO_PKG_VERSION"));
 
@@ -66,7 +65,10 @@ where
         HttpVersion::Http1 => send_http1(io, spec, material, &tasks.0).await,
         HttpVersion::Http2 => send_http2(io, spec, material, &tasks.0).await,
     };
-    let answer = answer.map_err(|error| exchange_failure(&error, version, seen.start()))?;
+    let failed = |error: &hyper::Error, has_head| {
+        Exchange { host: spec.url.host(), version, start: seen.start(), has_head }.failure(error)
+    };
+    let answer = answer.map_err(|error| failed(&error, false))?;
     fact.timing_ms.first_byte = Some(millis_since(sent));
     fact.http = Some(version);
     let (parts, body) = answer.into_parts();
@@ -75,18 +77,26 @@ where
     fact.status = Some(status);
     fact.location = location(&kept.headers);
     fact.retry_after = text_of(&kept.headers, &header::RETRY_AFTER);
+    fact.server = text_of(&kept.headers, &header::SERVER);
+    fact.www_authenticate = challenge::of(&kept.headers);
     fact.origin = origin::of(status, &kept.headers, b"");
     if spec.headers_suffice || spec.request.method == Method::Head {
         let complete = spec.request.method == Method::Head;
-        fact.body = Some(BodyFact { length: length(&kept.headers), complete, ..BodyFact::default() });
+        let default_page = default_page::announced(status, &kept.headers);
+        let length = length(&kept.headers);
+        fact.body = Some(BodyFact { complete, length, default_page, ..BodyFact::default() });
         return Ok(());
     }
-    let keep = if spec.conditions.body.is_empty() { BODY_LOOKED_AT } else { usize::MAX };
+    let keep = if spec.conditions.body.is_empty() { LOOKED_AT } else { usize::MAX };
     let read = read_body(body, &mut fact.body, kept, keep).await;
     if let Some(scrubbed) = material.scrub(&kept.beginning) {
         kept.beginning = scrubbed;
     }
     fact.origin = origin::of(status, &kept.headers, &kept.beginning);
+    // Only a whole body is compared: the beginning of a longer one proves nothing.
+    if let Some(body) = fact.body.as_mut().filter(|body| body.complete) {
+        body.default_page = default_page::of(status, &kept.beginning);
+    }
     match (read, &mut fact.body) {
         (Ok(()), _) => Ok(()),
         // Without a declared length the end of the connection is the end of the body, and only TLS can say whether
@@ -95,7 +105,7 @@ where
             body.cut = true;
             Ok(())
         }
-        (Err(error), _) => Err(exchange_failure(&error, version, seen.start())),
+        (Err(error), _) => Err(failed(&error, true)),
     }
 }
 
@@ -202,8 +212,6 @@ async fn read_body(
     while fact.bytes < BODY_LIMIT && !stream {
         let Some(frame) = body.frame().await else {
             fact.complete = true;
-            // Only a whole body is compared: the beginning of a longer one proves nothing.
-            fact.go_not_found = *beginning == GO_NOT_FOUND;
             return Ok(());
         };
         if let Some(data) = frame?.data_ref() {

@@ -39,8 +39,12 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod cause;
 mod cert;
+mod challenge;
 mod conditions;
+mod curl;
+mod default_page;
 mod exchange;
 mod fact;
 mod files;
@@ -50,6 +54,7 @@ mod material;
 mod observe;
 mod origin;
 mod pattern;
+mod phase;
 mod probe;
 mod reason;
 mod record;
@@ -69,17 +74,21 @@ mod words;
 
 pub use self::url::{RouteUrl, UrlError};
 pub use addresses::Addresses;
+pub use cause::{Cause, End};
+pub use challenge::Challenge;
 pub use conditions::{
     BodyCondition, Conditions, HeaderCondition, HeaderTest, Target, TlsConditions, TlsVersion,
 };
+pub use default_page::DefaultPage;
 pub use exchange::BODY_LIMIT;
-pub use fact::{BodyFact, Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+pub use fact::{BodyFact, Failure, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
 pub use files::FileFault;
 pub use judge::{RouteVerdict, Verdict, judge};
 pub use material::{MaterialError, RouteMaterialFault};
 pub use observe::{BodySeen, HeaderSeen};
 pub use origin::Origin;
 pub use pattern::Pattern;
+pub use phase::Phase;
 pub use probe::Prober;
 pub use reason::RouteReason;
 pub use record::{Outage, Recorder, RouteRecord, WatchSummary};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::conditions::{BodyCondition, HeaderCondition};
+use crate::request::carries_secrets;
 use crate::text::{printable, redact};
 
 /// How much of a value that was not wanted is kept, in characters.
@@ -77,10 +78,8 @@ fn header(condition: &HeaderCondition, headers: &HeaderMap) -> HeaderSeen {
 
 /// A value as a fact may keep it.
 fn shown(name: &str, value: &str) -> String {
-    let secret =
-        ["auth", "cookie", "key", "secret", "session", "token"].iter().any(|word| name.contains(word));
     match name {
-        _ if secret => "[redacted]".to_owned(),
+        _ if carries_secrets(name) => "[redacted]".to_owned(),
         "location" | "content-location" | "link" | "refresh" => redact(value),
         _ => printable(value, SHOWN),
     }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -19,25 +20,27 @@ use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::cause::Cause;
 use crate::conditions::Conditions;
 use crate::exchange::{Answer, BODY_LIMIT, exchange};
-use crate::fact::{Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+use crate::fact::{Failure, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
 use crate::material::{Material, MaterialError};
+use crate::phase::Phase;
 use crate::request::Request;
 use crate::roots::{Roots, RootsError, Trust};
 use crate::spec::{HttpVersion, RouteSpec};
-use crate::text::{millis_since, printable};
+use crate::text::{millis, millis_since, printable};
 use crate::url::Scheme;
 use crate::verify::Capturing;
-use crate::words::{
-    CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_REFUSED, finds_nothing_in_common, handshake_words, tls_error,
-};
-use crate::{cert, legacy, observe, resolve};
+use crate::words::{finds_nothing_in_common, handshake_failure, tls_error};
+use crate::{cert, curl, legacy, observe, resolve};
 
 /// Probes routes with what was loaded for them: a trust store, and what their requests need. Cheap to clone.
 #[derive(Clone)]
 pub struct Prober {
     trust: Arc<Trust>,
+    /// The CA file, where there is one, for curl.
+    ca: Option<PathBuf>,
     materials: Arc<Vec<(Request, Arc<Material>)>>,
 }
 
@@ -53,7 +56,7 @@ impl Prober {
     /// # Errors
     /// If the CA file is unreadable, empty or not a CA file, or if the system trusts no CA at all.
     pub fn new(roots: &Roots) -> Result<Self, RootsError> {
-        Ok(Self { trust: Arc::new(Trust::load(roots)?), materials: Arc::default() })
+        Ok(Self { trust: Arc::new(Trust::load(roots)?), ca: file(roots), materials: Arc::default() })
     }
 
     /// Loads the trust store, and for each of the routes its credentials, authorities and client certificate. Nothing is asked
@@ -70,7 +73,7 @@ impl Prober {
                 materials.push((spec.request.clone(), Arc::new(Material::load(spec, &trust)?)));
             }
         }
-        Ok(Self { trust, materials: Arc::new(materials) })
+        Ok(Self { trust, ca: file(roots), materials: Arc::new(materials) })
     }
 
     /// What the route's request needs; read now where the route was not among those of [`Prober::for_routes`].
@@ -92,7 +95,7 @@ impl Prober {
         let material = match self.material(spec) {
             Ok(material) => material,
             Err(error) => {
-                fact.failure = Some(Failure::new(Phase::Local, error.to_string()));
+                fact.failure = Some(Failure::because(Cause::Here { what: error.to_string() }));
                 return fact;
             }
         };
@@ -106,12 +109,15 @@ impl Prober {
             Ok(Err(failure)) => Some(failure),
             // A body without a declared length that has begun and not ended is a stream: its head and beginning came.
             Err(_) if fact.body.as_ref().is_some_and(|body| body.length.is_none() && 0 < body.bytes) => None,
-            Err(_) => Some(deadline_failure(spec.deadline, phase)),
+            Err(_) => {
+                Some(Failure::because(Cause::TimedOut { during: phase, limit_ms: millis(spec.deadline) }))
+            }
         };
         if let Some(body) = &mut fact.body {
             body.stream |= fact.failure.is_none() && !body.complete && !body.cut && body.bytes < BODY_LIMIT;
         }
         look(&spec.conditions, &answer, &mut fact);
+        fact.curl = Some(curl::line(spec, fact.address, self.ca.as_deref()));
         fact
     }
 
@@ -157,17 +163,23 @@ fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
         body: None,
         location: None,
         retry_after: None,
+        server: None,
+        www_authenticate: Vec::new(),
         origin: None,
         allow_empty: spec.allow_empty,
         headers_suffice: spec.headers_suffice,
+        allow_default: spec.allow_default,
         client_certificate: false,
         failure: None,
+        curl: None,
     }
 }
 
-fn deadline_failure(deadline: Duration, during: Phase) -> Failure {
-    let text = format!("the time of {} ms was up while {during}", deadline.as_millis());
-    Failure { during: Some(during), ..Failure::new(Phase::Deadline, text) }
+fn file(roots: &Roots) -> Option<PathBuf> {
+    match roots {
+        Roots::Pem(path) => Some(path.clone()),
+        Roots::System => None,
+    }
 }
 
 /// A probe under way. It outlives its own future, so what was seen before a deadline is kept.
@@ -213,8 +225,10 @@ impl Run<'_> {
         let asked = Asked { certificate: self.material.certificate.clone(), ..Asked::default() };
         let done = self.over_tls(tcp, trust, &asked).await;
         self.fact.client_certificate = asked.was_asked();
-        let refused = asked.certificate.is_some();
-        let words = if refused { CLIENT_CERTIFICATE_REFUSED } else { CLIENT_CERTIFICATE };
+        let cause = match asked.certificate {
+            Some(_) => Cause::ClientCertificateRefused,
+            None => Cause::ClientCertificateWanted,
+        };
         let trusted = self.fact.tls.as_ref().is_none_or(|tls| tls.verified);
         // In TLS 1.3 the refusal comes after the handshake, as an alert or as a reset, at the first read or write: one
         // reason for all of them.
@@ -222,7 +236,7 @@ impl Run<'_> {
             Phase::Tls | Phase::Http
                 if self.fact.client_certificate && trusted && self.fact.status.is_none() =>
             {
-                Failure::new(Phase::Tls, words)
+                Failure { evidence: failure.evidence, ..Failure::because(cause) }
             }
             _ => failure,
         })
@@ -234,10 +248,7 @@ impl Run<'_> {
         let verified = self.fact.tls.as_ref().is_some_and(|tls| tls.verified);
         // A query often holds a token, and an unverified server may be anyone.
         if !verified && (url.has_query() || self.spec.request.has_secrets()) {
-            return Err(Failure::new(
-                Phase::Tls,
-                "the certificate is not accepted, so query and credentials were not sent",
-            ));
+            return Err(Failure::because(Cause::NotSent));
         }
         self.phase = Phase::Http;
         exchange(tls, version, self.spec, self.material, &mut self.fact, &mut self.answer).await
@@ -273,10 +284,7 @@ impl Run<'_> {
                 }
             }
         }
-        // One address that was reached and refused is evidence about the route, whatever happened to the others here.
-        let local = failures.iter().all(|failure| failure.phase == Phase::Local);
-        let texts: Vec<&str> = failures.iter().map(|failure| failure.text.as_str()).collect();
-        Err(Failure::new(if local { Phase::Local } else { Phase::Connect }, texts.join("; ")))
+        Err(all(failures))
     }
 
     async fn connect_one(&self, address: SocketAddr, left: usize) -> Result<TcpStream, Failure> {
@@ -289,7 +297,7 @@ impl Run<'_> {
             let share = remaining / u32::try_from(left).unwrap_or(u32::MAX);
             match timeout_at((Instant::now() + share).into(), attempt).await {
                 Ok(connected) => connected,
-                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in its share of the time")),
+                Err(_) => return Err(Failure::because(Cause::ConnectTimedOut { address })),
             }
         };
         connected.map_err(|error| connect_failure(address, &error))
@@ -306,7 +314,7 @@ impl Run<'_> {
         let verifier = Arc::new(Capturing::new(trust, self.fact.at));
         let config = client_config(trust, Arc::clone(&verifier), asked.clone(), self.spec.http)?;
         let name = ServerName::try_from(self.spec.url.host().to_owned())
-            .map_err(|error| Failure::new(Phase::Local, error.to_string()))?;
+            .map_err(|error| Failure::because(Cause::Here { what: error.to_string() }))?;
         let connector = TlsConnector::from(Arc::new(config));
         let connected = connector.connect(name, tcp).await;
         let stream = match connected {
@@ -329,10 +337,9 @@ impl Run<'_> {
         if let (Some(_), Some(address)) = (unlike, self.fact.address)
             && let Some(offer) = legacy::offer(address, host).await
         {
-            let text = format!("the server offers {offer}, and nothing that this program's TLS accepts");
-            return Failure::new(Phase::Local, text);
+            return Failure::because(Cause::OldTls { offer });
         }
-        Failure::new(Phase::Tls, handshake_words(error, host, self.spec.http))
+        handshake_failure(error, host, self.spec.http)
     }
 }
 
@@ -361,13 +368,30 @@ impl ResolvesClientCert for Asked {
     }
 }
 
+/// One failure of several, each of an address.
+fn all(mut failures: Vec<Failure>) -> Failure {
+    if failures.len() == 1 {
+        return failures.remove(0);
+    }
+    let evidence: Vec<&str> = failures.iter().filter_map(|failure| failure.evidence.as_deref()).collect();
+    let evidence = evidence.join("; ");
+    let causes = failures.into_iter().filter_map(|failure| failure.cause).collect();
+    Failure::because(Cause::Several { causes }).with_evidence(&evidence)
+}
+
 /// Failures of this machine's own say nothing about the route.
 fn connect_failure(address: SocketAddr, error: &io::Error) -> Failure {
-    // ENFILE and EMFILE: no file descriptors are left here.
-    let out_of_files = matches!(error.raw_os_error(), Some(23 | 24));
-    let local = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied);
-    let phase = if out_of_files || local { Phase::Local } else { Phase::Connect };
-    Failure::new(phase, format!("{address}: {error}"))
+    let cause = match (error.raw_os_error(), error.kind()) {
+        // ENFILE and EMFILE: no file descriptors are left here.
+        (Some(23 | 24), _) => Cause::NoFiles { address },
+        (_, io::ErrorKind::AddrNotAvailable) => Cause::NoLocalAddress { address },
+        (_, io::ErrorKind::PermissionDenied) => Cause::NotPermitted { address },
+        (_, io::ErrorKind::ConnectionRefused) => Cause::Refused { address },
+        (_, io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => Cause::NoRoute { address },
+        (_, io::ErrorKind::TimedOut) => Cause::ConnectTimedOut { address },
+        _ => Cause::Unconnected { address },
+    };
+    Failure::because(cause).with_evidence(&error.to_string())
 }
 
 fn client_config(
@@ -378,7 +402,7 @@ fn client_config(
 ) -> Result<ClientConfig, Failure> {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&trust.provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::new(Phase::Local, error.to_string()))?
+        .map_err(|error| Failure::because(Cause::Here { what: error.to_string() }))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_client_cert_resolver(Arc::new(asked));
@@ -395,9 +419,7 @@ fn client_config(
 fn version(forced: Option<HttpVersion>, agreed: Option<&str>) -> Result<HttpVersion, Failure> {
     match (forced, agreed) {
         (_, Some("h2")) => Ok(HttpVersion::Http2),
-        (Some(HttpVersion::Http2), _) => {
-            Err(Failure::new(Phase::Tls, "the server did not agree to HTTP/2, which the route insists on"))
-        }
+        (Some(HttpVersion::Http2), _) => Err(Failure::because(Cause::Http2NotAgreed)),
         _ => Ok(HttpVersion::Http1),
     }
 }

@@ -199,13 +199,14 @@ impl Outage {
 mod tests {
     use super::*;
     use crate::conditions::Conditions;
-    use crate::fact::{BodyFact, Failure, Phase, TimingMs};
+    use crate::fact::{BodyFact, Failure, TimingMs};
+    use crate::phase::Phase;
     use crate::request::Method;
 
     fn fact(name: &str, second: i64, outcome: char) -> RouteFact {
         let failure = match outcome {
-            'f' => Some(Failure::new(Phase::Connect, format!("refused at {second}"))),
-            'u' => Some(Failure::new(Phase::Local, "no resolver")),
+            'f' => Some(Failure::recorded(Phase::Connect, &format!("refused at {second}"))),
+            'u' => Some(Failure::recorded(Phase::Local, "no resolver")),
             _ => None,
         };
         RouteFact {
@@ -227,11 +228,15 @@ mod tests {
             body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
             location: None,
             retry_after: None,
+            server: None,
+            www_authenticate: Vec::new(),
             origin: None,
             allow_empty: false,
             headers_suffice: false,
+            allow_default: false,
             client_certificate: false,
             failure,
+            curl: None,
         }
     }
 

@@ -62,6 +62,9 @@ pub struct RouteSpec {
     /// True iff the head of the answer is enough, as of a stream that sends nothing for hours: its body is not read.
     #[serde(default)]
     pub headers_suffice: bool,
+    /// True iff a page that a router or web server sends of itself is fine (see [`DefaultPage`](crate::DefaultPage)).
+    #[serde(default)]
+    pub allow_default: bool,
     /// The time for everything from the name look-up to the last byte of the body.
     #[serde(default = "ten_seconds", rename = "deadline_ms", deserialize_with = "millis")]
     pub deadline: Duration,
@@ -80,6 +83,7 @@ impl RouteSpec {
             http: None,
             allow_empty: false,
             headers_suffice: false,
+            allow_default: false,
             deadline: ten_seconds(),
         }
     }

@@ -141,6 +141,9 @@ pub struct RouteConfig {
     /// True iff the head of the answer is enough, as of a stream.
     #[serde(default)]
     pub headers_suffice: bool,
+    /// True iff a page that a router or web server sends of itself is fine.
+    #[serde(default)]
+    pub allow_default: bool,
     /// The time for everything, in milliseconds; 10 s where absent.
     pub deadline_ms: Option<NonZeroU64>,
 }
@@ -327,6 +330,7 @@ impl RouteConfig {
         spec.http = self.http;
         spec.allow_empty = self.allow_empty;
         spec.headers_suffice = self.headers_suffice;
+        spec.allow_default = self.allow_default;
         if let Some(deadline) = self.deadline_ms {
             spec.deadline = Duration::from_millis(deadline.get());
         }

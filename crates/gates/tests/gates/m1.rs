@@ -278,7 +278,13 @@ async fn a_route_that_refuses_and_one_that_could_not_be_asked() {
         let report = with(|facts| {
             let route = &mut of(&mut facts.routes)[1];
             (route.status, route.tls, route.body) = (None, None, None);
-            route.failure = Some(Failure { phase, during: None, text: "connection refused".into() });
+            route.failure = Some(Failure {
+                phase,
+                during: None,
+                cause: None,
+                text: "connection refused".into(),
+                evidence: None,
+            });
         })
         .await;
         assert_open(&report, &[("route.drone", verdict)]);

@@ -142,11 +142,15 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
         body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
         location: None,
         retry_after: None,
+        server: None,
+        www_authenticate: Vec::new(),
         origin: None,
         allow_empty: false,
         headers_suffice: false,
+        allow_default: false,
         client_certificate: false,
         failure: None,
+        curl: None,
     }
 }
 

@@ -186,7 +186,8 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks_and_its_refusal_is_
             (&ca, Verdict::Pass, "200 as expected"),
             (&stranger, Verdict::Fail, "refuses the client certificate"),
         ] {
-            let leaf = of.leaf(&["client.example"]);
+            // The server judges it by the real time.
+            let leaf = of.leaf_until(&["client.example"], (2999, 1, 1));
             let (certificate, key) = (file(&leaf.pem), file(&leaf.key_pem));
             let mut spec = spec("https", "/", server);
             spec.request = request(&json!({

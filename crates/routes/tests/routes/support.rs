@@ -101,6 +101,17 @@ impl Ca {
     }
 }
 
+/// A certificate for this name that vouches for itself, and is no CA's.
+pub(crate) fn self_signed(name: &str) -> Leaf {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    Leaf {
+        der: made.cert.der().to_vec(),
+        key: made.signing_key.serialize_der(),
+        pem: made.cert.pem(),
+        key_pem: made.signing_key.serialize_pem(),
+    }
+}
+
 /// A server certificate with its key.
 pub(crate) struct Leaf {
     der: Vec<u8>,
