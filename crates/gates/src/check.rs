@@ -22,6 +22,8 @@ pub(crate) enum Check<'a> {
     Service(&'a ServiceConfig),
     /// Every service of the Swarm stands in the configuration. Advisory: a gate passes without it.
     ServicesUnlisted,
+    /// Every route that a service's labels declare has a `[[route]]`. Advisory too.
+    RoutesUnlisted,
     /// This route gives one of the statuses declared, and its conditions are met.
     Route(&'a RouteConfig),
     /// The engine has logged no exhaustion since it started.
@@ -87,6 +89,7 @@ impl<'a> Check<'a> {
             Self::SwarmWaiting => "swarm.waiting".into(),
             Self::Service(service) => format!("service.{}", service.name),
             Self::ServicesUnlisted => "services.unlisted".into(),
+            Self::RoutesUnlisted => "routes.unlisted".into(),
             Self::Route(route) => format!("route.{}", route.name),
             Self::JournalExhaustion => "journal.exhaustion".into(),
             Self::RoutesBefore => "routes.before".into(),
@@ -122,7 +125,8 @@ impl<'a> Check<'a> {
             | Self::OverlayOwners(_)
             | Self::SwarmWaiting
             | Self::Service(_)
-            | Self::ServicesUnlisted => &[Need::Snapshot],
+            | Self::ServicesUnlisted
+            | Self::RoutesUnlisted => &[Need::Snapshot],
             Self::OverlayLeaked(_) => &[Need::Leaked],
             Self::OverlayHeadroom(_) => &[Need::Snapshot, Need::Leaked],
             Self::Route(_) | Self::RoutesBefore => &[Need::Routes],
@@ -152,7 +156,7 @@ impl<'a> Check<'a> {
     /// True iff a gate cannot pass without it.
     pub(crate) fn is_required(self) -> bool {
         // What a configuration does not name may well be meant to run; only its owner can tell.
-        !matches!(self, Self::ServicesUnlisted)
+        !matches!(self, Self::ServicesUnlisted | Self::RoutesUnlisted)
     }
 
     /// The overlay that it is about, if it is about one alone.
@@ -193,6 +197,7 @@ impl<'a> Check<'a> {
                 None => format!("{} runs", service.name),
             },
             Self::ServicesUnlisted => "Every service of the Swarm stands in the configuration".into(),
+            Self::RoutesUnlisted => "Every route that a service's labels declare is asked".into(),
             Self::Route(route) => {
                 let more = if route.conditions.is_empty() { "" } else { ", and its conditions are met" };
                 format!("{} answers {}{more}", route.url, statuses(&route.expect))

@@ -7,7 +7,7 @@ use super::log::exhaustion;
 use super::overlay::overlay_checks;
 use super::routes::route_check;
 use super::services::service_check;
-use super::unlisted::unlisted_check;
+use super::unlisted::{unlisted_check, unlisted_routes_check};
 use crate::check::Check;
 use crate::config::Config;
 use crate::facts::M1Facts;
@@ -23,6 +23,7 @@ pub fn judge_m1(config: &Config, facts: &M1Facts) -> GateReport {
     let mut checks = overlay_checks(&judge);
     checks.extend(config.services.iter().map(|s| service_check(&judge, s, &facts.snapshot)));
     checks.push(unlisted_check(&judge));
+    checks.push(unlisted_routes_check(&judge));
     checks.extend(config.routes.iter().map(|r| route_check(&judge, r, &facts.routes)));
     checks.push(judge.check(Check::JournalExhaustion, &facts.journal, |scan| exhaustion(&scan, role)));
     GateReport::new(Gate::M1, config, checks)

@@ -141,7 +141,8 @@ async fn m1_sees_the_incident_in_the_engine_and_in_its_log() {
         ("journal.exhaustion", Fail),
     ];
     assert_open(&report, &expected);
-    assert_eq!(notes(&report), [("services.unlisted", Fail)], "filler and late");
+    let unlisted = [("services.unlisted", Fail), ("routes.unlisted", Fail)];
+    assert_eq!(notes(&report), unlisted, "filler and late, and what the world's labels declare");
     assert_eq!(world.writes().len(), 0, "and did nothing about it");
 }
 

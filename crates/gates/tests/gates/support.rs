@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use Verdict::Pass;
 use jiff::Timestamp;
-use pvcheck_audit::Snapshot;
+use pvcheck_audit::{Snapshot, declared_routes};
 use pvcheck_gates::{Config, GateReport, LeakFact, M1Facts, Observed, Seen, Unseen, Verdict};
 use pvcheck_journal::{Catalogue, Record, Scan, Scanner, Since};
 use pvcheck_routes::{BodyFact, Conditions, HttpVersion, Method, RouteFact, TimingMs, TlsFact};
@@ -190,11 +190,26 @@ pub(crate) async fn look(model: Model) -> Snapshot {
 /// The facts of this world, with healthy routes and a quiet log.
 pub(crate) async fn facts(model: Model) -> M1Facts {
     M1Facts {
-        snapshot: known("engine API", look(model).await),
+        snapshot: known("engine API", declaring(look(model).await)),
         routes: known("routes", routes()),
         journal: known("engine log", scan(&QUIET_LOG)),
         leaked: known("allocator", vec![counted("proxy", 0)]),
     }
+}
+
+/// The snapshot with the routes of the configuration as those that labels declare.
+fn declaring(mut snapshot: Snapshot) -> Snapshot {
+    for service in &mut snapshot.services {
+        let own = ROUTES.into_iter().filter(|(name, _)| service.name == format!("ccci-{name}_app"));
+        let labels: Vec<(String, String)> = own
+            .map(|(name, _)| {
+                (format!("traefik.http.routers.{name}.rule"), format!("Host(`{name}.example.net`)"))
+            })
+            .collect();
+        let labels = labels.iter().map(|(label, rule)| (label.as_str(), rule.as_str()));
+        service.declared = Some(declared_routes(labels));
+    }
+    snapshot
 }
 
 /// A complete census of the world's overlay, by which this many addresses are leaked.
