@@ -41,7 +41,7 @@ pub(crate) struct Global {
     /// Run against the embedded engine, a model of a Swarm, instead of a real one
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) engine: Option<EngineChoice>,
-    /// Format of the result; markdown is for `gate run`, `verify`, `status` and `resize` only
+    /// Format of the result; markdown is for `gate run`, `diff`, `verify`, `status` and `resize` only
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
     /// No progress on stderr
@@ -191,12 +191,15 @@ pub(crate) enum Command {
 
 impl Command {
     /// The commands that print Markdown, for the error of all others.
-    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run, verify and status, and pvcheck resize";
+    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run, diff, verify and status, and pvcheck resize";
 
     /// True iff the command prints Markdown for `-o markdown`.
     pub(crate) fn has_markdown(&self) -> bool {
         let gate = |what: &GateCommand| {
-            matches!(what, GateCommand::Run(_) | GateCommand::Status(_) | GateCommand::Verify(_))
+            matches!(
+                what,
+                GateCommand::Diff(_) | GateCommand::Run(_) | GateCommand::Status(_) | GateCommand::Verify(_)
+            )
         };
         matches!(self, Self::Resize(_)) || matches!(self, Self::Gate(asked) if gate(&asked.what))
     }
@@ -360,6 +363,12 @@ pub(crate) enum GateCommand {
     ///
     /// Example: pvcheck gate run pvcheck.m1 pvcheck.m2 --config cc-ci.toml --apply --out reports
     Run(GateRun),
+    /// Compare two bundles: which checks have another verdict or reason
+    ///
+    /// Exit code 1 if a gate or a required check passed before and does not after.
+    ///
+    /// Example: pvcheck gate diff before.json after.json
+    Diff(GateDiff),
     /// Claim that a gate passes: what was done, where, and what was measured, signed with the builder's key
     ///
     /// Example: pvcheck gate claim pvcheck.m1 --report reports/pvcheck.m1.json --commit e6349a9 --key builder.key
@@ -387,10 +396,30 @@ pub(crate) enum GateCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct GateRun {
     /// Gates to run: those that come with pvcheck and those of the configuration, as `pvcheck gate list` prints them
-    #[arg(required = true, value_name = "GATE")]
+    #[arg(required_unless_present = "replay", value_name = "GATE")]
     pub(crate) gates: Vec<String>,
+    /// Also write configuration, facts and reports to this new file, from which --replay judges again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Judge what a bundle has, without an engine: the same reports, or an error that names what was edited
+    #[arg(
+        long,
+        value_name = "BUNDLE",
+        conflicts_with_all = ["bundle", "apply", "probe", "order", "network", "record", "out"]
+    )]
+    pub(crate) replay: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: GateOptions,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GateDiff {
+    /// The bundle of the earlier run, as `gate run --bundle` writes it
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// The bundle of the later run
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,13 +4,13 @@
 
 use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as WhyVerdict, Why};
 use pvcheck_boot::BootReport;
-use pvcheck_gates::{ConfigError, NoSuchCheck, OwnGateError, PreflightError};
+use pvcheck_gates::{BundleError, ConfigError, NoSuchCheck, OwnGateError, PreflightError};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_ledger::{
     Breach, Damage, FileError, KeyFileError, Lack, NotClaimable, OneKey, Outcome as Judged, Refusal,
     ReportError, Standing, Status,
 };
-use pvcheck_routes::{RootsError, Verdict};
+use pvcheck_routes::{MaterialError, RootsError, Verdict};
 use pvcheck_sim::StartError;
 use pvcheck_swarm::{
     CallError, CallErrorKind, Census, CensusError, Churn, ChurnComparison, ChurnError, ConnectError,
@@ -217,6 +217,18 @@ impl Ends for Breach {
     }
 }
 
+impl Ends for BundleError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NotABundle { .. } => USAGE,
+            Self::Config(config) => config.code(),
+            Self::Gate(gate) => gate.code(),
+            Self::Later { .. } | Self::Differs { other_catalogue: Some(_), .. } => UNKNOWN,
+            Self::Differs { other_catalogue: None, .. } => NOT_DONE,
+        }
+    }
+}
+
 impl Ends for CallError {
     fn code(&self) -> u8 {
         match &self.kind {
@@ -380,7 +392,16 @@ impl Ends for PreflightError {
             Self::Journal(source) => source.code(),
             Self::DeploysOnIngress { .. } | Self::NoOverlay | Self::NotConfigured { .. } => USAGE,
             Self::Overlay(census) => census.code(),
+            Self::Routes(material) => material.code(),
+        }
+    }
+}
+
+impl Ends for MaterialError {
+    fn code(&self) -> u8 {
+        match self {
             Self::Roots(roots) => roots.code(),
+            Self::Route { .. } => USAGE,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The checks of a configuration: each kind of the catalogue, with its overlay, service or route.
 
+use pvcheck_routes::Expected;
+
 use crate::catalogue::{CheckInfo, Kind, Of};
 use crate::config::{Config, OverlayConfig, RouteConfig, ServiceConfig};
 use crate::need::Need;
@@ -15,6 +17,7 @@ pub(crate) enum Check<'a> {
     SwarmWaiting,
     Service(&'a ServiceConfig),
     ServicesUnlisted,
+    RoutesUnlisted,
     Route(&'a RouteConfig),
     JournalExhaustion,
     RoutesBefore,
@@ -89,6 +92,7 @@ fn of_kind<'a>(kind: Kind, of: Subjects<'a>) -> Vec<Check<'a>> {
         Kind::SwarmWaiting => vec![Check::SwarmWaiting],
         Kind::Service => of.services.iter().map(Check::Service).collect(),
         Kind::ServicesUnlisted => vec![Check::ServicesUnlisted],
+        Kind::RoutesUnlisted => vec![Check::RoutesUnlisted],
         Kind::Route => of.routes.iter().map(Check::Route).collect(),
         Kind::JournalExhaustion => vec![Check::JournalExhaustion],
         Kind::RoutesBefore => vec![Check::RoutesBefore],
@@ -128,6 +132,7 @@ impl<'a> Check<'a> {
             Self::SwarmWaiting => Kind::SwarmWaiting,
             Self::Service(_) => Kind::Service,
             Self::ServicesUnlisted => Kind::ServicesUnlisted,
+            Self::RoutesUnlisted => Kind::RoutesUnlisted,
             Self::Route(_) => Kind::Route,
             Self::JournalExhaustion => Kind::JournalExhaustion,
             Self::RoutesBefore => Kind::RoutesBefore,
@@ -208,7 +213,10 @@ impl<'a> Check<'a> {
                 Some(overlay) => format!("{} runs, on {overlay}", service.name),
                 None => format!("{} runs", service.name),
             },
-            Self::Route(route) => format!("{} answers {}", route.url, statuses(&route.expect)),
+            Self::Route(route) => {
+                let more = if route.conditions.is_empty() { "" } else { ", and its conditions are met" };
+                format!("{} answers {}{more}", route.url, statuses(&route.expect))
+            }
             Self::Precondition(gate) => format!("{gate} has passed before"),
             _ if row.of == Of::First => {
                 let name = config.overlay().map_or("the overlay", |o| o.name.as_str());
@@ -222,7 +230,7 @@ impl<'a> Check<'a> {
     }
 }
 
-fn statuses(expected: &[u16]) -> String {
+fn statuses(expected: &[Expected]) -> String {
     expected.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 

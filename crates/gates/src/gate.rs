@@ -106,7 +106,7 @@ const FIXED: [Kind; 13] = [
     Kind::JournalRenewal,
 ];
 
-const M1: [Kind; 9] = [
+const M1: [Kind; 10] = [
     Kind::OverlaySubnet,
     Kind::OverlayOwners,
     Kind::OverlayLeaked,
@@ -114,6 +114,7 @@ const M1: [Kind; 9] = [
     Kind::SwarmWaiting,
     Kind::Service,
     Kind::ServicesUnlisted,
+    Kind::RoutesUnlisted,
     Kind::Route,
     Kind::JournalExhaustion,
 ];

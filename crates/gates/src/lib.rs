@@ -21,6 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bundle;
 mod catalogue;
 mod cause;
 mod check;
@@ -28,6 +29,7 @@ mod collect;
 mod config;
 mod coverage;
 mod creation;
+mod digest;
 mod explain;
 mod facts;
 pub mod fault;
@@ -52,6 +54,10 @@ mod systemd;
 mod testing;
 mod window;
 
+pub use bundle::{
+    Bundle, BundleError, BundledConfig, BundledRun, Change, GateChange, GateFacts, Said, diff, diff_markdown,
+    diff_table,
+};
 pub use catalogue::CheckInfo;
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{

@@ -14,8 +14,8 @@ use thiserror::Error;
 use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 use crate::facts::GateStep;
 use crate::fault::{
-    Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted, Waiting,
-    list, many,
+    Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted,
+    UnlistedRoute, Waiting, list, many,
 };
 use crate::precondition_reason::PreconditionReason;
 use crate::renewal_reason::RenewalReason;
@@ -197,6 +197,18 @@ pub enum Reason {
     /// Services of the Swarm that no `[[service]]` of the configuration names.
     #[error("not in the configuration: {}; add a [[service]] for what must run", a_few(.0))]
     ServicesUnlisted(Vec<Unlisted>),
+    /// Every route that labels declare has a route in the configuration.
+    #[error("{} declared by labels, all in the configuration", many(*.routes, "route"))]
+    RoutesListed {
+        /// How many there are.
+        routes: u64,
+    },
+    /// Routes that labels declare and no `[[route]]` asks.
+    #[error("declared by labels and not asked: {}; add a [[route]] for what must answer", a_few(.0))]
+    RoutesUnlisted(Vec<UnlistedRoute>),
+    /// The facts are of a version that did not keep what labels declare.
+    #[error("what the services' labels declare was not recorded")]
+    LabelsNotRecorded,
     /// The service runs in another number, or not where it must.
     #[error("{}", list(.0, "; "))]
     ServiceAtFault(Vec<ServiceFault>),

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use pvcheck_audit::SavedSnapshot;
 use pvcheck_gates::{
-    AnyGate, Config, Counting, Gate, GateReport, M2Facts, OverlayConfig, OwnCollection, OwnGate,
-    OwnGateError, Preflight, PreflightError, Renewed, RunFacts, Unseen, Verdict, collect_fix_plan,
-    collect_fixed, collect_m1, collect_m2, collect_own, collect_run, judge_fix_plan, judge_fixed, judge_m1,
-    judge_m2, judge_own, judge_preconditions, judge_run, markdown, preflight, table,
+    AnyGate, Bundle, BundledConfig, BundledRun, Config, Counting, Gate, GateFacts, GateReport, M2Facts,
+    OverlayConfig, OwnCollection, OwnGate, OwnGateError, Preflight, PreflightError, Renewed, RunFacts,
+    Unseen, Verdict, collect_fix_plan, collect_fixed, collect_m1, collect_m2, collect_own, collect_run,
+    judge_preconditions, judge_run, markdown, preflight, table,
 };
 use pvcheck_swarm::{Operation, Permit, RunId, SavedRenewal, default_state};
-use serde::Serialize;
 
 use crate::args::{self, Args, GateCommand, Output};
 use crate::commands::{claim, finding, status, verify};
@@ -19,14 +18,17 @@ use crate::printer::Printer;
 use crate::report::many;
 use crate::session::{Session, configured, guarded, has_config};
 
+mod diff;
 mod files;
 mod list;
 pub(crate) mod names;
+mod replay;
 
 pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> Result<u8, Failure> {
     match &asked.what {
         GateCommand::List => list::run(args, printer),
         GateCommand::Run(run) => run_gates(args, run, printer).await,
+        GateCommand::Diff(asked) => diff::run(asked, printer),
         GateCommand::Claim(asked) => claim::run(args, asked, printer),
         GateCommand::Verify(asked) => {
             let gate = names::existing(args, &asked.gate)?;
@@ -84,54 +86,72 @@ async fn measure(
     let gates = permitted(&[gate], &config, overlay(&config, options)?, options)?;
     let runner = Runner::new(&session, &config, options, printer).await?;
     let gate = gates.first().ok_or_else(|| Failure::unknown("no gate was named"))?;
-    Ok(runner.run(gate).await?.0)
+    Ok(runner.run(gate).await?.report)
 }
 
 async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
+    if let Some(bundle) = &asked.replay {
+        return replay::run(bundle, &asked.gates, printer);
+    }
     let names: Vec<&str> = asked.gates.iter().map(String::as_str).collect();
     refuse_words(args, &names, &asked.options)?;
     let (config, session) = configured(args, printer).await?;
     let gates = permitted(&names, &config, overlay(&config, &asked.options)?, &asked.options)?;
     let runner = Runner::new(&session, &config, &asked.options, printer).await?;
-    let mut reports = Vec::new();
-    let mut code = DONE;
+    let mut runs: Vec<BundledRun> = Vec::new();
     for gate in &gates {
-        let (report, refused) = runner.run(gate).await?;
+        let ran = runner.run(gate).await?;
         // Tables come one by one, because a gate may take minutes; JSON is one document and waits for the last.
-        if printer.output() != Output::Json {
-            let rendered = if printer.output() == Output::Table {
-                table(&report, printer.engine(), Printer::style())
-            } else {
-                markdown(&report, printer.engine())
-            };
-            printer.print(&printer.marked(rendered))?;
-        }
-        let verdict = report.verdict;
-        reports.push(report);
-        if verdict != Verdict::Pass {
-            // A refusal goes before the verdict: nothing was deployed, so that there is no finding about it.
-            code = if refused { REFUSED } else { verdict.code() };
+        show(&ran.report, printer)?;
+        let is_passed = ran.report.verdict == Verdict::Pass;
+        runs.push(ran);
+        if !is_passed {
             break;
         }
     }
     printer.done();
+    let code = runs.last().map_or(DONE, |last| exit_code(&last.facts, &last.report));
+    let reports: Vec<&GateReport> = runs.iter().map(|ran| &ran.report).collect();
     print_json(&reports, printer)?;
-    let missing = gates.len() - reports.len();
+    let missing = gates.len() - runs.len();
     if 0 < missing {
         printer.note(&format!(
             "pvcheck: {} not begun, because this one did not pass",
             many(missing as u64, "later gate")
         ));
     }
+    if let Some(path) = &asked.bundle {
+        let bundle = Bundle::new(BundledConfig::of(&config), printer.engine(), runs);
+        files::save_bundle(path, &bundle)?;
+    }
     Ok(code)
 }
 
+/// The exit code of a gate. A refusal goes before the verdict: nothing was deployed, so that there is no finding about it.
+fn exit_code(facts: &GateFacts, report: &GateReport) -> u8 {
+    match report.verdict {
+        Verdict::Pass => DONE,
+        _ if facts.was_refused() => REFUSED,
+        verdict => verdict.code(),
+    }
+}
+
+/// Prints a report where the output is not JSON.
+fn show(report: &GateReport, printer: &Printer) -> Result<(), Failure> {
+    let rendered = match printer.output() {
+        Output::Json => return Ok(()),
+        Output::Table => table(report, printer.engine(), Printer::style()),
+        Output::Markdown => markdown(report, printer.engine()),
+    };
+    printer.print(&printer.marked(rendered))
+}
+
 /// One gate is one object, several are a list.
-fn print_json(reports: &[GateReport], printer: &Printer) -> Result<(), Failure> {
+fn print_json(reports: &[&GateReport], printer: &Printer) -> Result<(), Failure> {
     match (printer.output(), reports) {
-        (Output::Json, [one]) => printer.json(&printer.envelope(one)),
+        (Output::Json, [one]) => printer.json(&printer.envelope(*one)),
         (Output::Json, several) => {
-            printer.json(&several.iter().map(|one| printer.envelope(one)).collect::<Vec<_>>())
+            printer.json(&several.iter().map(|one| printer.envelope(*one)).collect::<Vec<_>>())
         }
         _ => Ok(()),
     }
@@ -173,26 +193,32 @@ impl<'a> Runner<'a> {
         Ok(Self { session, config, overlay, ready, asked, printer })
     }
 
-    /// Runs a gate and writes its files. The report, and true iff a guardrail kept it from deploying.
-    async fn run(&self, gate: &AnyGate<'_>) -> Result<(GateReport, bool), Failure> {
+    /// Runs a gate and writes its files.
+    async fn run(&self, gate: &AnyGate<'_>) -> Result<BundledRun, Failure> {
         let run = collect_run(self.config, gate.name(), &self.ready);
-        match gate {
-            AnyGate::BuiltIn(Gate::FixPlan) => self.fix_plan(&run).await,
-            AnyGate::BuiltIn(Gate::Fixed) => self.fixed(&run).await,
-            AnyGate::BuiltIn(Gate::M1) => self.m1(&run).await,
-            AnyGate::BuiltIn(Gate::M2) => self.m2(&run).await,
-            AnyGate::Own(gate) => self.own(gate, &run).await,
+        let facts = match gate {
+            AnyGate::BuiltIn(Gate::FixPlan) => self.fix_plan().await?,
+            AnyGate::BuiltIn(Gate::Fixed) => self.fixed().await?,
+            AnyGate::BuiltIn(Gate::M1) => self.m1().await?,
+            AnyGate::BuiltIn(Gate::M2) => self.m2(&run).await?,
+            AnyGate::Own(gate) => self.own(gate, &run).await?,
+        };
+        let report = judge_run(self.config, &run, facts.judge(self.config, gate.name())?);
+        let ran = BundledRun { facts, run, report };
+        if let Some(out) = &self.asked.out {
+            files::save(out, &ran, self.printer)?;
         }
+        Ok(ran)
     }
 
-    async fn fix_plan(&self, run: &RunFacts) -> Result<(GateReport, bool), Failure> {
+    async fn fix_plan(&self) -> Result<GateFacts, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
         let facts = collect_fix_plan(engine, self.config, overlay, self.with_host(), &watch).await;
-        Ok((self.save(judge_fix_plan(self.config, &facts), &facts, run)?, false))
+        Ok(GateFacts::FixPlan(Box::new(facts)))
     }
 
-    async fn fixed(&self, run: &RunFacts) -> Result<(GateReport, bool), Failure> {
+    async fn fixed(&self) -> Result<GateFacts, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
         let record = self.record(overlay);
@@ -200,20 +226,18 @@ impl<'a> Runner<'a> {
         let collect = async |counting: Counting<'_>| {
             collect_fixed(engine, self.config, &self.ready, of, counting, &watch).await
         };
-        let facts = self.counted(collect).await?;
-        Ok((self.save(judge_fixed(self.config, &facts), &facts, run)?, false))
+        Ok(GateFacts::Fixed(Box::new(self.counted(collect).await?)))
     }
 
-    async fn m1(&self, run: &RunFacts) -> Result<(GateReport, bool), Failure> {
+    async fn m1(&self) -> Result<GateFacts, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let collect = async |counting: Counting<'_>| {
             collect_m1(engine, self.config, &self.ready, counting, &watch).await
         };
-        let facts = self.counted(collect).await?;
-        Ok((self.save(judge_m1(self.config, &facts), &facts, run)?, false))
+        Ok(GateFacts::M1(Box::new(self.counted(collect).await?)))
     }
 
-    async fn m2(&self, run: &RunFacts) -> Result<(GateReport, bool), Failure> {
+    async fn m2(&self, run: &RunFacts) -> Result<GateFacts, Failure> {
         let facts = match self.kept_from(Gate::M2.name(), run) {
             Some(why) => M2Facts::not_begun(&why),
             None => {
@@ -223,10 +247,10 @@ impl<'a> Runner<'a> {
                 guarded(op, self.printer, work).await?
             }
         };
-        Ok((self.save(judge_m2(self.config, &facts), &facts, run)?, facts.was_refused()))
+        Ok(GateFacts::M2(Box::new(facts)))
     }
 
-    async fn own(&self, gate: &OwnGate<'_>, run: &RunFacts) -> Result<(GateReport, bool), Failure> {
+    async fn own(&self, gate: &OwnGate<'_>, run: &RunFacts) -> Result<GateFacts, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let (id, kept) = (RunId::unique(), self.kept_from(gate.name(), run));
         let op = Operation::new(engine, Permit::granted_by_operator(), &id, &watch);
@@ -242,7 +266,7 @@ impl<'a> Runner<'a> {
         } else {
             work.await?
         };
-        Ok((self.save(judge_own(gate, &facts), &facts, run)?, facts.was_refused()))
+        Ok(GateFacts::Own(Box::new(facts)))
     }
 
     /// Why a gate that deploys must not begin: the first of its preconditions that does not hold.
@@ -273,19 +297,5 @@ impl<'a> Runner<'a> {
         let (permit, run, watch) = (Permit::granted_by_operator(), RunId::unique(), |p| self.printer.show(p));
         let op = Operation::new(&self.session.engine, permit, &run, &watch);
         guarded(op, self.printer, async { Ok(collect(Counting::Probing(op)).await) }).await
-    }
-
-    /// The whole report, which is written where that was asked for.
-    fn save<F: Serialize>(
-        &self,
-        report: GateReport,
-        facts: &F,
-        run: &RunFacts,
-    ) -> Result<GateReport, Failure> {
-        let report = judge_run(self.config, run, report);
-        if let Some(out) = &self.asked.out {
-            files::save(out, &report, facts, run, self.printer)?;
-        }
-        Ok(report)
     }
 }

@@ -1,5 +1,6 @@
 //! The command as users and scripts meet it: exit codes, streams, formats, and what an interruption leaves.
 
+mod bundle;
 mod check;
 mod churn;
 mod drop_in;

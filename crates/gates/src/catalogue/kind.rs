@@ -10,6 +10,7 @@ pub(crate) enum Kind {
     SwarmWaiting,
     Service,
     ServicesUnlisted,
+    RoutesUnlisted,
     Route,
     JournalExhaustion,
     RoutesBefore,

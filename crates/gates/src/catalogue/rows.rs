@@ -7,7 +7,7 @@ use super::kind::{Kind, Of, Stage};
 use crate::need::Need;
 
 /// Every kind of check, in the order of [`Kind`].
-pub(crate) const ROWS: [CheckInfo; 32] = [
+pub(crate) const ROWS: [CheckInfo; 33] = [
     CheckInfo {
         kind: Kind::OverlaySubnet,
         id: "overlay.subnet",
@@ -94,12 +94,25 @@ pub(crate) const ROWS: [CheckInfo; 32] = [
         requirements: &[48],
     },
     CheckInfo {
+        kind: Kind::RoutesUnlisted,
+        id: "routes.unlisted",
+        of: Of::Swarm,
+        stage: Stage::Control,
+        title: "Every route that a service's labels declare is asked",
+        passes_when: "every route that labels of a service declare has a `[[route]]`",
+        needs: &[Need::Snapshot],
+        remedies: "add a [[route]] for what must answer",
+        // As with services: only their owner can tell.
+        required: false,
+        requirements: &[48],
+    },
+    CheckInfo {
         kind: Kind::Route,
         id: "route.NAME",
         of: Of::Route,
         stage: Stage::Control,
         title: "The route answers as expected",
-        passes_when: "it answers with a status in `expect`",
+        passes_when: "it answers with a status in `expect`, and its conditions are met",
         needs: &[Need::Routes],
         remedies: "look at the service behind it (`pvcheck why SERVICE`), then at the router; `pvcheck routes` asks again",
         required: true,

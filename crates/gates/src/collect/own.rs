@@ -130,7 +130,7 @@ async fn swarm<E: Display>(
 /// The routes of the gate, and no other.
 async fn asked(gate: &OwnGate<'_>, ready: &Preflight) -> Observed<Vec<RouteFact>> {
     let own = gate.checks.iter().filter_map(|own| match own.check {
-        Check::Route(route) => Some(route.spec()),
+        Check::Route(route) => Some(gate.config.route_spec(route)),
         _ => None,
     });
     let specs: Vec<RouteSpec> = own.collect();

@@ -2,7 +2,7 @@
 
 use pvcheck_audit::{EngineKind, Network, NetworkId, Snapshot};
 use pvcheck_journal::{Journalctl, Role, Source, SourceError};
-use pvcheck_routes::{Prober, RootsError};
+use pvcheck_routes::{MaterialError, Prober};
 use pvcheck_swarm::{CallError, CensusError, Engine, countable};
 use thiserror::Error;
 
@@ -35,9 +35,9 @@ pub enum PreflightError {
     /// The configured overlay does not exist, or has no subnet.
     #[error(transparent)]
     Overlay(CensusError),
-    /// The trusted certificates cannot be read.
+    /// The trusted certificates cannot be read, or what a route's request needs.
     #[error(transparent)]
-    Roots(#[from] RootsError),
+    Routes(#[from] MaterialError),
     /// The engine's log cannot be read.
     #[error(transparent)]
     Journal(#[from] SourceError),
@@ -72,7 +72,7 @@ pub enum PreflightError {
 /// Checks that a gate can run: every overlay of the configuration exists and is allocated, the trusted certificates can be read. It only reads.
 ///
 /// # Errors
-/// If the configuration has no overlay, the engine fails a call, an overlay is not there, not allocated or has an IPv6 subnet, or the trusted certificates cannot be read.
+/// If the configuration has no overlay, the engine fails a call, an overlay is not there, not allocated or has an IPv6 subnet, or the trusted certificates or the routes' credentials cannot be read.
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
     let first = config.overlay().ok_or(PreflightError::NoOverlay)?;
     let snapshot = engine.snapshot().await?;
@@ -82,7 +82,7 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
     }
     let overlay = named(&snapshot, &first.name)?;
     // Read once here: a certificate file that cannot be read is wrong usage, and not a route that is down.
-    let prober = Prober::new(&config.roots())?;
+    let prober = config.prober()?;
     let role = engine_role(&snapshot);
     Ok(Preflight {
         prober,

@@ -32,7 +32,7 @@ pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
         return Err(ConfigFault::TwoLogs);
     }
     for route in &config.routes {
-        route.spec().check()?;
+        config.route_spec(route).check()?;
     }
     if let Some(canary) = &config.canary {
         // Any name will do: what the run's own name adds are letters, digits and hyphens.

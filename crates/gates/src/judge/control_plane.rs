@@ -8,7 +8,7 @@ use super::log::exhaustion;
 use super::overlay::{headroom_check, owners_check, subnet_check, waiting_check};
 use super::routes::route_check;
 use super::services::service_check;
-use super::unlisted::unlisted_check;
+use super::unlisted::{unlisted_check, unlisted_routes_check};
 use crate::check::{Check, Subjects, checks_of};
 use crate::config::Config;
 use crate::facts::M1Facts;
@@ -37,6 +37,7 @@ pub(super) fn control_check(judge: &Judge<'_, M1Facts>, check: Check<'_>) -> Che
         Check::SwarmWaiting => waiting_check(judge),
         Check::Service(service) => service_check(judge, service, &facts.snapshot),
         Check::ServicesUnlisted => unlisted_check(judge),
+        Check::RoutesUnlisted => unlisted_routes_check(judge),
         Check::Route(route) => route_check(judge, route, &facts.routes),
         Check::JournalExhaustion => {
             let role = facts.snapshot.known().map_or(Role::Unknown, engine_role);

@@ -121,7 +121,8 @@ async fn m1_writes_nothing_but_its_census_and_passes_on_a_healthy_world() {
     let world = World::new(cc_ci()).await;
     let facts = m1_run(&world).await;
     assert_open(&judge_m1(&world.config, &facts), &[]);
-    assert_eq!(notes(&judge_m1(&world.config, &facts)), []);
+    let unlisted = [("routes.unlisted", Fail)];
+    assert_eq!(notes(&judge_m1(&world.config, &facts)), unlisted, "what the world's labels declare");
     assert!(!world.writes().is_empty() && only_probes(&world), "more than the census wrote");
 }
 
@@ -142,7 +143,8 @@ async fn m1_sees_the_incident_in_the_engine_and_in_its_log() {
         ("journal.exhaustion", Fail),
     ];
     assert_open(&report, &expected);
-    assert_eq!(notes(&report), [("services.unlisted", Fail)], "filler and late");
+    let unlisted = [("services.unlisted", Fail), ("routes.unlisted", Fail)];
+    assert_eq!(notes(&report), unlisted, "filler and late, and what the world's labels declare");
     assert_eq!(world.writes().len(), 0, "and did nothing about it");
 }
 
@@ -240,7 +242,7 @@ async fn what_is_missing_is_said_before_anything_is_touched() {
     let cases: [(Change, Is, &str); 5] = [
         (|t| t.replacen("\"proxy\"", "\"prox\"", 1), unknown, "`prox`"),
         (|t| t.replacen("\"proxy\"", "\"clash\"", 1), unallocated, "`clash`"),
-        (|t| t.replacen("ca.pem", "nope.pem", 1), |e| matches!(e, PreflightError::Roots(_)), "nope.pem"),
+        (|t| t.replacen("ca.pem", "nope.pem", 1), |e| matches!(e, PreflightError::Routes(_)), "nope.pem"),
         (
             |t| t.replacen("engine.log", "nope.log", 1),
             |e| matches!(e, PreflightError::Journal(_)),

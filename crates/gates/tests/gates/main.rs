@@ -2,6 +2,7 @@
 //! check changes.
 
 mod before;
+mod bundle;
 mod collect;
 mod coverage;
 mod every_fault;

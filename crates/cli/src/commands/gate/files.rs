@@ -1,10 +1,11 @@
-//! The files of `gate run --out`. A report is never overwritten: it may be the proof that a later gate asks for.
+//! The files of `gate run`. A report is never overwritten: it may be the proof that a later gate asks for.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use pvcheck_gates::{GateReport, RunFacts, markdown};
+use pvcheck_gates::{Bundle, BundledRun, RunFacts, markdown};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -15,27 +16,23 @@ const MOST: u32 = 10_000;
 
 /// What a gate rests on, and where it ran, in one file.
 #[derive(Serialize)]
-struct Facts<'a, F> {
+struct Facts<'a> {
     #[serde(flatten)]
-    facts: &'a F,
+    facts: serde_json::Value,
     run: &'a RunFacts,
 }
 
 /// Writes report and facts under the first number that is free: `GATE.json`, `GATE.2.json` and so on.
-pub(super) fn save<F: Serialize>(
-    folder: &Path,
-    report: &GateReport,
-    facts: &F,
-    run: &RunFacts,
-    printer: &Printer,
-) -> Result<(), Failure> {
+pub(super) fn save(folder: &Path, ran: &BundledRun, printer: &Printer) -> Result<(), Failure> {
+    let report = &ran.report;
+    let facts = Facts { facts: ran.facts.to_json().map_err(Failure::unknown)?, run: &ran.run };
     let failed = |what: &Path, e: &dyn std::fmt::Display| {
         Failure::not_done(format!("cannot write {}: {e}", what.display()))
     };
     std::fs::create_dir_all(folder).map_err(|e| failed(folder, &e))?;
     let texts = [
         ("json", pretty(&printer.envelope(report))?),
-        ("facts.json", pretty(&Facts { facts, run })?),
+        ("facts.json", pretty(&facts)?),
         ("md", markdown(report, printer.engine())),
     ];
     for number in 1..=MOST {
@@ -61,6 +58,18 @@ pub(super) fn save<F: Serialize>(
     }
     let line = format!("it has {MOST} reports of {}; name another folder with --out", report.gate);
     Err(failed(folder, &line))
+}
+
+/// Writes a bundle, which only its owner may read: it has the whole snapshot. One that is there is never overwritten.
+pub(super) fn save_bundle(path: &Path, bundle: &Bundle) -> Result<(), Failure> {
+    let text = serde_json::to_string(bundle).map_err(Failure::unknown)? + "\n";
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|e| {
+        let hint =
+            if e.kind() == ErrorKind::AlreadyExists { "; name another file with --bundle" } else { "" };
+        Failure::not_done(format!("cannot write {}: {e}{hint}", path.display()))
+    })
 }
 
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {

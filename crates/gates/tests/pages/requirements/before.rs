@@ -22,7 +22,7 @@ const REMOVAL: &str = "crates/swarm/tests/engine/removal.rs";
 const RENEW: &str = "crates/swarm/tests/engine/renew.rs";
 const SECRETS: &str = "crates/swarm/tests/engine/secrets.rs";
 const SCAN: &str = "crates/journal/tests/scan.rs";
-const JUDGED: &str = "crates/routes/src/judge.rs";
+const JUDGED: &str = "crates/routes/src/judge/tests.rs";
 const LEDGER: &str = "pvcheck gate claim, verify and status";
 const REPOSITORY: &str = "it is a rule for a repository, and its host enforces it";
 
