@@ -347,7 +347,7 @@ mod tests {
             ("Host(`a.example`) || Host(`b.example`)", "a.example b.example"),
             ("Host(`a.example`) && PathPrefix(`/api`)", "a.example/api…"),
             ("(Host(`a.example`) || Host(`b.example`)) && Path(`/x`)", "a.example/x b.example/x"),
-            ("Host(`a.example`) && (PathPrefix(`/x`) || Path(`/y`))", "a.example/x… a.example/y"),
+            ("Host(`a.example`) && (PathPrefix(`/x`) || Path(`/y`))", "a.example/y a.example/x…"),
             ("Host(`a.example`)&&Method(`GET`)", "a.example"),
             ("Host(`a.example`) && Header(`x-token`, `s3cret`)", "a.example"),
             ("PathPrefix(`/api`)", "? names no host"),
