@@ -43,6 +43,13 @@ async fn judged(facts: &RunFacts) -> GateReport {
     judge_run(&config, facts, judge_m1(&config, &crate::support::facts(cc_ci()).await))
 }
 
+/// The gate after such a report of one that must have passed before.
+pub(crate) async fn judged_with(broken: impl FnOnce(&mut PastReport)) -> GateReport {
+    let mut facts = run();
+    broken(of(&mut facts.before[1].newest));
+    judged(&facts).await
+}
+
 #[tokio::test]
 async fn a_gate_whose_preconditions_hold_passes_and_names_its_swarm() {
     let report = judged(&run()).await;

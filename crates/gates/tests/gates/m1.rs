@@ -10,18 +10,18 @@ use pvcheck_sim::{NetworkDraft, ServiceDraft};
 use crate::support::*;
 
 /// The healthy world's facts, with one thing changed.
-async fn with(change: impl FnOnce(&mut M1Facts)) -> GateReport {
+pub(crate) async fn with(change: impl FnOnce(&mut M1Facts)) -> GateReport {
     let mut facts = facts(cc_ci()).await;
     change(&mut facts);
     judge_m1(&config(), &facts)
 }
 
-async fn with_snapshot(change: impl FnOnce(&mut Snapshot)) -> GateReport {
+pub(crate) async fn with_snapshot(change: impl FnOnce(&mut Snapshot)) -> GateReport {
     with(|facts| change(of(&mut facts.snapshot))).await
 }
 
 /// The healthy facts under another configuration.
-async fn under(config: &Config) -> GateReport {
+pub(crate) async fn under(config: &Config) -> GateReport {
     judge_m1(config, &facts(cc_ci()).await)
 }
 

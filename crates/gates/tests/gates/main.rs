@@ -16,4 +16,5 @@ mod replay;
 mod report;
 mod services;
 mod support;
+mod teeth;
 mod under_way;
