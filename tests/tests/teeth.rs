@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pvcheck_lab::{Lab, World};
 use pvcheck_tests::gates::{Verdicts, run, until, verdicts};
@@ -41,7 +41,6 @@ struct Bench {
 
 const M1: &str = "pvcheck.m1";
 const M2: &str = "pvcheck.m2";
-const JOURNAL: (&str, &str) = ("journal.exhaustion", "UNKNOWN");
 
 impl Bench {
     fn new(lab: Lab) -> Result<Self, Box<dyn std::error::Error>> {
@@ -67,10 +66,6 @@ impl Bench {
         let path = self.folder.path().join("pvcheck.toml");
         std::fs::write(&path, config)?;
         Ok(path.display().to_string())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     /// The journal's line of the configuration.
@@ -134,44 +129,24 @@ fn absolute(config: &str, name: &str, folder: &str) -> String {
 fn exactly_the_checks_that_are_about_it_change() -> Outcome {
     let Some(lab) = lab("teeth", None, World::CcCi) else { return Ok(()) };
     let bench = Bench::new(lab)?;
-    std::fs::write(bench.path("empty.log"), "")?;
-    std::fs::write(bench.path("other.log"), "level=info msg=\"Configuration loaded\"\n")?;
-    let log = bench.lab.info().log.first().ok_or("no log")?;
-    let last: Vec<String> = std::fs::read_to_string(log)?.lines().rev().take(3).map(str::to_owned).collect();
-    std::fs::write(bench.path("rotated.log"), last.join("\n") + "\n")?;
-    let at = |name: &str| format!("file = \"{}\"", bench.path(name).display());
-    let journal = bench.journal()?;
-    let network = ["network", "create", "-d", "overlay", "--subnet", "10.91.0.0/29", "full"].to_vec();
-    let filler = [
-        "service",
-        "create",
-        "-q",
-        "--detach",
-        "--name",
-        "filler",
-        "--network",
-        "full",
-        "--constraint",
-        "node.labels.no==1",
-        "--replicas",
-        "4",
-        "pvcheck-lab/busybox:1",
-    ]
-    .to_vec();
-    let late = [
-        "service",
-        "create",
-        "-q",
-        "--detach",
-        "--name",
-        "late",
-        "--network",
-        "full",
-        "pvcheck-lab/busybox:1",
-    ]
-    .to_vec();
-    let gone = vec![["service", "rm", "filler", "late"].to_vec(), ["network", "rm", "full"].to_vec()];
-    let rows = [
+    let mut matrix = String::new();
+    for rows in [declared(), live(), logged(&bench)?, churned()] {
+        for row in &rows {
+            matrix += &bench.row(row)?;
+        }
+    }
+    matrix += &leaked_before(&bench)?;
+    writeln!(matrix, "  every other verdict as in the healthy world")?;
+    // Past the capture of the test's own output: the matrix is a result.
+    write!(std::io::stdout(), "{matrix}")?;
+    bench.lab.down()?;
+    Ok(())
+}
+
+/// The configuration wants what the Swarm has not.
+fn declared() -> Vec<Row<'static>> {
+    let with = |line: &str| format!("subnet = \"10.10.0.0/24\"\n{line}");
+    vec![
         Row {
             broken: "a /16 is declared, the overlay has a /24",
             gate: M1,
@@ -181,59 +156,74 @@ fn exactly_the_checks_that_are_about_it_change() -> Outcome {
         Row {
             broken: "fewer addresses are free than wanted",
             gate: M1,
-            way: Way::Config("subnet = \"10.10.0.0/24\"", "subnet = \"10.10.0.0/24\"\nmin_free = 250".into()),
+            way: Way::Config("subnet = \"10.10.0.0/24\"", with("min_free = 250")),
             expected: &[("overlay.headroom", "FAIL")],
         },
+    ]
+}
+
+/// Something of the Swarm is not as it should be.
+fn live() -> Vec<Row<'static>> {
+    let words = |text: &'static str| text.split(' ').collect::<Vec<_>>();
+    let breaks = vec![
+        words("network create -d overlay --subnet 10.91.0.0/29 full"),
+        words(
+            "service create -q --detach --name filler --network full --constraint node.labels.no==1 --replicas 4 pvcheck-lab/busybox:1",
+        ),
+        words("service create -q --detach --name late --network full pvcheck-lab/busybox:1"),
+    ];
+    let mends = vec![words("service rm filler late"), words("network rm full")];
+    vec![
         Row {
             broken: "a service is at 0",
             gate: M1,
             way: Way::Docker(
-                vec![["service", "scale", "--detach", "ccci-dashboard_app=0"].to_vec()],
-                vec![["service", "scale", "--detach", "ccci-dashboard_app=1"].to_vec()],
+                vec![words("service scale --detach ccci-dashboard_app=0")],
+                vec![words("service scale --detach ccci-dashboard_app=1")],
             ),
             expected: &[("service.ccci-dashboard_app", "FAIL"), ("route.dashboard", "FAIL")],
         },
         Row {
             broken: "a service waits for an address",
             gate: M1,
-            way: Way::Docker(vec![network, filler, late], gone),
+            way: Way::Docker(breaks, mends),
             expected: &[("swarm.waiting", "FAIL")],
         },
-        Row {
-            broken: "the log is empty",
-            gate: M1,
-            way: Way::Config(journal, at("empty.log")),
-            expected: &[JOURNAL],
-        },
-        Row {
-            broken: "the log was rotated",
-            gate: M1,
-            way: Way::Config(journal, at("rotated.log")),
-            expected: &[JOURNAL],
-        },
-        Row {
-            broken: "the log is of another program",
-            gate: M1,
-            way: Way::Config(journal, at("other.log")),
-            expected: &[JOURNAL],
-        },
-        Row {
-            broken: "stacks are removed in docker's order",
-            gate: M2,
-            way: Way::Words(&["--order", "stack-rm"]),
-            expected: &[("churn.leaks", "FAIL")],
-        },
+    ]
+}
+
+/// The log is not the engine's, or not whole.
+fn logged(bench: &Bench) -> Result<Vec<Row<'_>>, Box<dyn std::error::Error>> {
+    let log = bench.lab.info().log.first().ok_or("no log")?;
+    let text = std::fs::read_to_string(log)?;
+    let last: Vec<&str> = text.lines().rev().take(3).collect();
+    let files = [
+        ("the log is empty", "empty.log", String::new()),
+        ("the log was rotated", "rotated.log", last.join("\n") + "\n"),
+        (
+            "the log is of another program",
+            "other.log",
+            "level=info msg=\"Configuration loaded\"\n".to_owned(),
+        ),
     ];
-    let mut matrix = String::new();
-    for row in &rows {
-        matrix += &bench.row(row)?;
-    }
-    matrix += &leaked_before(&bench)?;
-    writeln!(matrix, "  every other verdict as in the healthy world")?;
-    // Past the capture of the test's own output: the matrix is a result.
-    write!(std::io::stdout(), "{matrix}")?;
-    bench.lab.down()?;
-    Ok(())
+    let journal = bench.journal()?;
+    let row = |(broken, name, text): (&'static str, &str, String)| {
+        let path = bench.folder.path().join(name);
+        std::fs::write(&path, text)?;
+        let way = Way::Config(journal, format!("file = \"{}\"", path.display()));
+        Ok(Row { broken, gate: M1, way, expected: &[("journal.exhaustion", "UNKNOWN")] })
+    };
+    files.into_iter().map(row).collect()
+}
+
+/// Stacks leak while the gate runs.
+fn churned() -> Vec<Row<'static>> {
+    vec![Row {
+        broken: "stacks are removed in docker's order",
+        gate: M2,
+        way: Way::Words(&["--order", "stack-rm"]),
+        expected: &[("churn.leaks", "FAIL")],
+    }]
 }
 
 /// Last, because only a new leader takes leaked addresses back: three tasks whose stack is removed as the docker client does,

@@ -8,7 +8,6 @@ use std::process::Command;
 use pvcheck_lab::{Lab, ReadOnlyProxy, World};
 use pvcheck_tests::gates::{run, until, verdict, verdicts};
 use pvcheck_tests::{Outcome, addresses_by_docker, docker, lab, pvcheck, text, xtask};
-use serde_json::Value;
 
 #[test]
 fn the_world_passes_and_what_breaks_is_named() -> Outcome {

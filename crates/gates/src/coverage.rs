@@ -89,9 +89,8 @@ impl Coverage for FixedFacts {
 
 impl Coverage for RunFacts {
     fn gap(&self, _: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
-        let gate = match (need, about) {
-            (Need::Report, Check::Precondition(gate)) => gate,
-            _ => return Some(never_observed()),
+        let (Need::Report, Check::Precondition(gate)) = (need, about) else {
+            return Some(never_observed());
         };
         let before = self.before.iter().find(|before| before.gate == gate);
         before.map_or_else(|| Some(never_observed()), |before| before.newest.gap(|_| None))

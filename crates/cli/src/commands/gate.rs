@@ -238,14 +238,13 @@ impl<'a> Runner<'a> {
     }
 
     async fn m2(&self, run: &RunFacts) -> Result<GateFacts, Failure> {
-        let facts = match self.kept_from(Gate::M2.name(), run) {
-            Some(why) => M2Facts::not_begun(&why),
-            None => {
-                let (id, watch) = (RunId::unique(), |p| self.printer.show(p));
-                let op = Operation::new(&self.session.engine, Permit::granted_by_operator(), &id, &watch);
-                let work = async { Ok(collect_m2(op, self.config, &self.ready, self.asked.order).await?) };
-                guarded(op, self.printer, work).await?
-            }
+        let facts = if let Some(why) = self.kept_from(Gate::M2.name(), run) {
+            M2Facts::not_begun(&why)
+        } else {
+            let (id, watch) = (RunId::unique(), |p| self.printer.show(p));
+            let op = Operation::new(&self.session.engine, Permit::granted_by_operator(), &id, &watch);
+            let work = async { Ok(collect_m2(op, self.config, &self.ready, self.asked.order).await?) };
+            guarded(op, self.printer, work).await?
         };
         Ok(GateFacts::M2(Box::new(facts)))
     }

@@ -49,7 +49,7 @@ fn leave_out(table: &mut Table) {
                 commands.iter_mut().filter_map(Value::as_array_mut).for_each(|words| words_of(words));
             }
             ("labels" | "headers", Value::Table(values)) => {
-                values.iter_mut().for_each(|(_, value)| text(value))
+                values.iter_mut().for_each(|(_, value)| text(value));
             }
             ("url", Value::String(url)) => query(url),
             (_, Value::Table(table)) => leave_out(table),

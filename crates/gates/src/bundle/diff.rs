@@ -108,8 +108,11 @@ pub fn diff_table(gates: &[GateChange]) -> String {
         for change in &gate.changes {
             let advisory = if change.required { "" } else { " (advisory)" };
             text += &format!("  {}: {}{advisory}\n", change.id, verdicts(change));
-            text +=
-                &format!("    before: {}\n    after:  {}\n", reason(&change.before), reason(&change.after));
+            text += &format!(
+                "    before: {}\n    after:  {}\n",
+                reason(change.before.as_ref()),
+                reason(change.after.as_ref())
+            );
         }
     }
     text
@@ -126,7 +129,7 @@ pub fn diff_markdown(gates: &[GateChange]) -> String {
         }
         text += "| check | verdict | before | after |\n| --- | --- | --- | --- |\n";
         for change in &gate.changes {
-            let [before, after] = [&change.before, &change.after].map(|said| escape(reason(said)));
+            let [before, after] = [&change.before, &change.after].map(|said| escape(reason(said.as_ref())));
             text += &format!("| `{}` | {} | {before} | {after} |\n", escape(&change.id), verdicts(change));
         }
         text.push('\n');
@@ -144,6 +147,6 @@ fn step(before: Option<Verdict>, after: Option<Verdict>) -> String {
     if before == after { word(before) } else { format!("{} -> {}", word(before), word(after)) }
 }
 
-fn reason(said: &Option<Said>) -> &str {
-    said.as_ref().map_or("not there", |said| &said.reason)
+fn reason(said: Option<&Said>) -> &str {
+    said.map_or("not there", |said| &said.reason)
 }

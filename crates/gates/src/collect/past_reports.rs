@@ -85,8 +85,10 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(|e| e.to_string())? {
         let path = entry.map_err(|e| e.to_string())?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".json") && !name.ends_with(".facts.json") {
+        let is_facts = |path: &Path| {
+            path.file_stem().is_some_and(|stem| Path::new(stem).extension() == Some("facts".as_ref()))
+        };
+        if path.extension() == Some("json".as_ref()) && !is_facts(&path) {
             files.push(path);
         }
     }

@@ -242,6 +242,9 @@ fn asking(conditions: &str, change: impl FnOnce(&mut RouteFact)) -> (Verdict, St
     })
 }
 
+/// What is changed of an answer that passes.
+type Change = Box<dyn Fn(&mut RouteFact)>;
+
 #[test]
 fn every_condition_fails_where_it_is_not_met_and_is_unknown_where_nothing_was_seen() {
     let (pass, fail, unknown) = (Verdict::Pass, Verdict::Fail, Verdict::Unknown);
@@ -249,7 +252,7 @@ fn every_condition_fails_where_it_is_not_met_and_is_unknown_where_nothing_was_se
     let header = r#"{"headers":[{"name":"vary","equals":"a"}]}"#;
     let body = r#"{"body":[{"contains":"ok"}]}"#;
     let names = r#"{"tls":{"names":["b.example"]}}"#;
-    let cases: Vec<(&str, Box<dyn Fn(&mut RouteFact)>, Verdict, &str)> = vec![
+    let cases: Vec<(&str, Change, Verdict, &str)> = vec![
         (header, Box::new(|f| f.headers_seen = vec![HeaderSeen::Met]), pass, ""),
         (header, Box::new(|f| f.headers_seen = vec![HeaderSeen::Absent]), fail, "there is no header vary"),
         (

@@ -16,7 +16,7 @@ use crate::support::{Ca, HOST, http, now, raw, self_signed, spec, status};
 const TIMES: usize = 5;
 
 async fn closed() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound")
 }
 
 /// A server that reads the request, sends these bytes, and ends with a reset or the ordinary way.
@@ -25,7 +25,7 @@ async fn sends(bytes: &'static [u8], reset: bool) -> SocketAddr {
         drop(tcp.read(&mut [0; 4096]).await);
         drop(tcp.write_all(bytes).await);
         if reset {
-            tcp.set_zero_linger().unwrap();
+            tcp.set_zero_linger().expect("its own socket");
         }
     })
     .await
@@ -38,11 +38,14 @@ async fn cause_of(spec: &RouteSpec, verdict: Verdict) -> Value {
         let fact = prober.probe(spec, now()).await;
         let judged = judge(&fact);
         assert_eq!(judged.verdict, verdict, "{fact:?}");
-        let failure = fact.failure.unwrap();
+        let failure = fact.failure.expect("it failed");
         for library in ["os error", "hyper", "h2", "rustls", "IncompleteMessage", "Alert", "docs.rs"] {
             assert!(!judged.reason.to_string().contains(library), "{library} in: {}", judged.reason);
         }
-        all.push((serde_json::to_value(failure.cause.unwrap()).unwrap(), judged.reason.to_string()));
+        all.push((
+            serde_json::to_value(failure.cause.expect("it has one")).expect("plain data"),
+            judged.reason.to_string(),
+        ));
     }
     assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
     all.remove(0).0
@@ -96,8 +99,8 @@ async fn what_keeps_a_connection_from_being_made_has_its_kind() {
 async fn a_name_that_is_not_found_is_named() {
     let url = RouteUrl::parse("http://no.such.name.invalid/").unwrap();
     let fact = Ca::new("CA").prober().probe(&RouteSpec::new("r", url), now()).await;
-    let (judged, failure) = (judge(&fact), fact.failure.unwrap());
-    let kind = serde_json::to_value(failure.cause.unwrap()).unwrap()["kind"].clone();
+    let (judged, failure) = (judge(&fact), fact.failure.expect("it failed"));
+    let kind = serde_json::to_value(failure.cause.expect("it has one")).expect("plain data")["kind"].clone();
     let expected = if judged.verdict == Verdict::Fail { "name_not_found" } else { "no_resolver" };
     assert_eq!(kind, expected, "{}", judged.reason);
     assert!(failure.evidence.is_some(), "the resolver's own words are kept beside it");

@@ -10,7 +10,7 @@ async fn asked(answer: fn() -> Answer, conditions: &str) -> RouteFact {
     let server = http(None, move |_| answer()).await;
     let mut spec = spec("http", "/", server);
     spec.expected = vec![Expected::Class(2), Expected::Class(3)];
-    spec.conditions = serde_json::from_str(conditions).unwrap();
+    spec.conditions = serde_json::from_str(conditions).expect("sound");
     assert_eq!(spec.check(), Ok(()));
     Ca::new("CA").prober().probe(&spec, now()).await
 }
@@ -21,22 +21,26 @@ fn json() -> Answer {
         .header("content-type", "application/json")
         .header("set-cookie", "id=s3cret")
         .body(Full::from(r#"{"status":"up","checks":[{"token":"s3cret"}]}"#))
-        .unwrap()
+        .expect("sound")
 }
 
 fn login() -> Answer {
-    Response::builder().status(303).header("location", "/login?state=s3cret").body(Full::default()).unwrap()
+    Response::builder()
+        .status(303)
+        .header("location", "/login?state=s3cret")
+        .body(Full::default())
+        .expect("sound")
 }
 
 /// More than is read, with the word at its very end.
 fn long() -> Answer {
-    let mut body = vec![b'x'; usize::try_from(BODY_LIMIT).unwrap() * 8];
+    let mut body = vec![b'x'; usize::try_from(BODY_LIMIT).expect("it fits") * 8];
     body.extend(b"ready");
     Response::new(Full::from(body))
 }
 
 fn compressed() -> Answer {
-    Response::builder().header("content-encoding", "gzip").body(Full::from("ready")).unwrap()
+    Response::builder().header("content-encoding", "gzip").body(Full::from("ready")).expect("sound")
 }
 
 #[tokio::test]

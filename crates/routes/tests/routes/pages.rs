@@ -15,7 +15,7 @@ const TRAEFIK_404: &str = "404 page not found\n";
 async fn answered(status: u16, body: &'static str, change: impl FnOnce(&mut RouteSpec)) -> RouteFact {
     let server = http(None, move |_| {
         let kind = if body.starts_with('<') { "text/html" } else { "text/plain; charset=utf-8" };
-        Response::builder().status(status).header("content-type", kind).body(Full::from(body)).unwrap()
+        Response::builder().status(status).header("content-type", kind).body(Full::from(body)).expect("sound")
     })
     .await;
     let mut spec = spec("http", "/", server);
@@ -70,7 +70,7 @@ async fn what_resembles_such_a_page_passes() {
 #[tokio::test]
 async fn a_page_is_known_by_its_head_where_no_body_is_read() {
     for change in [(|spec| spec.request.method = Method::Head) as fn(&mut RouteSpec), |spec| {
-        spec.headers_suffice = true
+        spec.headers_suffice = true;
     }] {
         let fact = answered(404, TRAEFIK_404, change).await;
         assert_eq!(judge(&fact).verdict, Verdict::Unknown, "{fact:?}");

@@ -19,11 +19,11 @@ use crate::support::{Ca, HOST, file, http, now, raw, serve, spec, status};
 const CANARY: &str = "c4n4ry-In-The-Mine";
 
 fn request(json: &Value) -> Request {
-    serde_json::from_value(json.clone()).unwrap()
+    serde_json::from_value(json.clone()).expect("sound")
 }
 
 async fn probe(ca: &Ca, spec: &RouteSpec) -> RouteFact {
-    ca.prober_for(std::slice::from_ref(spec)).unwrap().probe(spec, now()).await
+    ca.prober_for(std::slice::from_ref(spec)).expect("sound").probe(spec, now()).await
 }
 
 #[tokio::test]
