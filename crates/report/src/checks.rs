@@ -45,10 +45,10 @@ fn one(out: &mut Html, check: &CheckReport, engine: EngineKind) {
     out.raw("</span> <span class=reason>").show(&check.reason).raw("</span></summary>\n<dl>\n");
     let info = check_info(&check.id).ok();
     if let Some(info) = info.filter(|_| !passed) {
-        out.raw("<dt>what to do<dd>").show(info.remedies).raw("\n");
+        out.raw("<dt>what to do<dd>").prose(info.remedies).raw("\n");
     }
     if let Some(info) = info {
-        out.raw("<dt>passes when<dd>").show(info.passes_when).raw("\n");
+        out.raw("<dt>passes when<dd>").prose(info.passes_when).raw("\n");
     }
     if !check.needs.is_empty() {
         let needs: Vec<String> = check.needs.iter().map(ToString::to_string).collect();

@@ -22,9 +22,21 @@ impl Html {
         self
     }
 
-    /// Appends a time.
+    /// Appends a sentence of the catalogue, in which backticks stand around code.
+    pub(crate) fn prose(&mut self, text: &str) -> &mut Self {
+        for (at, part) in text.split('`').enumerate() {
+            match at % 2 {
+                0 => self.show(part),
+                _ => self.raw("<code>").show(part).raw("</code>"),
+            };
+        }
+        self
+    }
+
+    /// Appends a time to the second; to the nanosecond it is in its attribute.
     pub(crate) fn time(&mut self, at: Timestamp) -> &mut Self {
-        self.raw("<time datetime=\"").show(at).raw("\">").show(at).raw("</time>")
+        let second = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.raw("<time datetime=\"").show(at).raw("\">").show(second).raw("</time>")
     }
 
     /// Appends a number with thousands set apart.
@@ -107,6 +119,14 @@ mod tests {
             [0, 999, 1000, 65_533, 4_294_967_296].map(text),
             ["0", "999", "1,000", "65,533", "4,294,967,296"]
         );
+    }
+
+    #[test]
+    fn what_stands_in_backticks_is_code_and_a_time_is_shown_to_the_second() {
+        let mut html = Html::default();
+        html.prose("`a<b` frees; `c").raw(" ").time(Timestamp::new(0, 5).expect("in range"));
+        let time = "<time datetime=\"1970-01-01T00:00:00.000000005Z\">1970-01-01T00:00:00Z</time>";
+        assert_eq!(html.finish(), format!("<code>a&lt;b</code> frees; <code>c</code> {time}"));
     }
 
     proptest! {

@@ -17,7 +17,7 @@ pub(crate) fn section(out: &mut Html, number: &str, overlay: &SeenOverlay) {
         }
     };
     summary(out, overlay, occupancy);
-    legend(out, occupancy, overlay.leaks.is_ok());
+    legend(out, occupancy, overlay.leaks.as_ref().ok().map(|leaks| leaks.leaked));
     for (at, block) in occupancy.blocks.iter().enumerate() {
         drawing::figure(out, &format!("{number}-{}", at + 1), (&overlay.name, number), block, occupancy);
     }
@@ -74,22 +74,31 @@ fn remarks(out: &mut Html, overlay: &SeenOverlay, all: &Occupancy) {
     }
 }
 
-/// Each kind that is there, with its sign, its colour and its number. Leaked and free are told as 0 where they were counted.
-fn legend(out: &mut Html, all: &Occupancy, counted: bool) {
+/// Each kind that is there, with its sign, its colour and its number. That none is leaked or free is told where it was counted.
+fn legend(out: &mut Html, all: &Occupancy, leaked: Option<u64>) {
     out.raw("<ul class=legend>\n");
     for kind in Cell::ALL {
         let count = all.count(kind);
-        let is_zero_told = counted && all.unsettled.is_none() && matches!(kind, Cell::Leaked | Cell::Free);
-        if count == 0 && !is_zero_told {
+        let is_told = all.unsettled.is_none()
+            && match kind {
+                Cell::Leaked => leaked == Some(0),
+                Cell::Free => leaked.is_some(),
+                _ => false,
+            };
+        if count == 0 && !is_told {
             continue;
         }
         out.raw("<li>");
         drawing::swatch(out, kind);
-        out.raw("<span>")
-            .show(words::what(kind, all.unsettled))
-            .raw("</span> <b>")
-            .number(count)
-            .raw("</b>\n");
+        out.raw("<span>").show(words::what(kind, all.unsettled));
+        if let (Cell::Suspect, Some(leaked)) = (kind, leaked) {
+            out.raw(": ").number(leaked).raw(if leaked == 1 {
+                " of them is leaked"
+            } else {
+                " of them are leaked"
+            });
+        }
+        out.raw("</span> <b>").number(count).raw("</b>\n");
     }
     out.raw("</ul>\n");
 }
