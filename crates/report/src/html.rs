@@ -6,19 +6,23 @@ use jiff::Timestamp;
 
 /// A page, or a part of one. Markup can only be a literal of this crate, so that no text from outside becomes any.
 #[derive(Debug, Default)]
-pub(crate) struct Html(String);
+pub(crate) struct Html {
+    text: String,
+    /// How many boxes were opened that scroll by themselves.
+    boxes: u32,
+}
 
 impl Html {
     /// Appends markup.
     pub(crate) fn raw(&mut self, markup: &'static str) -> &mut Self {
-        self.0.push_str(markup);
+        self.text.push_str(markup);
         self
     }
 
     /// Appends a text, escaped for an element and for an attribute in double quotes.
     pub(crate) fn show(&mut self, text: impl Display) -> &mut Self {
         // Writing to a String cannot fail.
-        let _ = write!(Escaping(&mut self.0), "{text}");
+        let _ = write!(Escaping(&mut self.text), "{text}");
         self
     }
 
@@ -44,21 +48,25 @@ impl Html {
         let digits = n.to_string();
         for (at, digit) in digits.chars().enumerate() {
             if 0 < at && (digits.len() - at).is_multiple_of(3) {
-                self.0.push(',');
+                self.text.push(',');
             }
-            self.0.push(digit);
+            self.text.push(digit);
         }
         self
     }
 
-    /// Opens a box of its own for what is wide: it scrolls by itself, also with the keyboard.
+    /// Opens a box of its own for what is wide: it scrolls by itself, also with the keyboard. Its label has a number, because
+    /// two boxes of one name could not be told apart in a list of regions.
     pub(crate) fn scroll(&mut self, label: impl Display) -> &mut Self {
-        self.raw("<div class=scroll tabindex=0 role=region aria-label=\"").show(label).raw("\">")
+        self.boxes += 1;
+        let number = self.boxes;
+        self.raw("<div class=scroll tabindex=0 role=region aria-label=\"").show(label);
+        self.raw(" (").show(number).raw(")\">")
     }
 
     /// The text.
     pub(crate) fn finish(self) -> String {
-        self.0
+        self.text
     }
 }
 

@@ -10,8 +10,8 @@ use crate::html::Html;
 const WIDTH: u64 = 640;
 const HEIGHT: u64 = 220;
 /// What the labels take: left of the chart, right of it, and above and below.
-const LEFT: u64 = 56;
-const RIGHT: u64 = 84;
+const LEFT: u64 = 80;
+const RIGHT: u64 = 100;
 const EDGE: u64 = 18;
 
 /// A figure of a point, by its name and the class that has its colour and dashes.
@@ -34,7 +34,9 @@ pub(crate) fn section(out: &mut Html, room: &[Room]) {
         of_overlay.entry(point.overlay.as_deref()).or_default().push(point);
     }
     for (overlay, points) in of_overlay {
-        out.raw("<h3>").show(overlay.unwrap_or("the overlay")).raw("</h3>\n<figure class=room>\n");
+        out.raw("<h3>")
+            .show(overlay.unwrap_or("The overlay of the configuration"))
+            .raw("</h3>\n<figure class=room>\n");
         chart(out, &points);
         out.raw("<figcaption>Addresses that are free (solid line, circles), owned (dashed, squares) and leaked (dotted, ");
         out.raw("triangles), by the claims and verdicts of the ledger.</figcaption>\n</figure>\n");
@@ -217,21 +219,21 @@ mod tests {
     #[test]
     fn a_figure_stands_where_time_and_number_put_it() {
         let page = drawn(&[point(0, 0, Some(0)), point(50, 253, Some(0)), point(100, 253, Some(0))]);
-        // 640 less 56 and 84 is 500 wide, 220 less 36 is 184 high.
-        assert!(page.contains("class=\"line r-owned\" d=\"M56 202L306 18L556 18\""), "{page}");
+        // 640 less 80 and 100 is 460 wide, 220 less 36 is 184 high.
+        assert!(page.contains("class=\"line r-owned\" d=\"M80 202L310 18L540 18\""), "{page}");
         assert!(page.contains("pvcheck.m1 (embedded engine)"), "{page}");
     }
 
     #[test]
     fn what_was_not_counted_breaks_the_line_and_is_no_zero() {
         let page = drawn(&[point(0, 1, Some(3)), point(50, 1, None), point(100, 1, Some(3))]);
-        assert!(page.contains("class=\"line r-leaked\" d=\"M56 200M556 200\""), "{page}");
+        assert!(page.contains("class=\"line r-leaked\" d=\"M80 200M540 200\""), "{page}");
         assert_eq!(page.matches("not counted").count(), 2, "leaked and free of one line");
     }
 
     #[test]
     fn one_time_or_none_makes_a_page_too() {
-        assert!(drawn(&[point(7, 12, Some(0))]).contains("M306 "));
+        assert!(drawn(&[point(7, 12, Some(0))]).contains("M310 "));
         assert!(drawn(&[]).contains("No claim or verdict"));
         let far = Room { at: Timestamp::MAX, usable: Some(u64::MAX), ..point(0, 1, None) };
         assert!(
