@@ -1,6 +1,6 @@
 //! What stands on a page: gates, checks, evidence, maps, routes, and room.
 
-use pvcheck_gates::{Config, GateFacts, GateStep, M2Facts, Observed, RouteWatch, Unseen, check_info};
+use pvcheck_gates::{Config, GateFacts, GateStep, M2Facts, RouteWatch, Unseen, check_info};
 use pvcheck_ledger::{Engine, Room, SaidBy};
 
 use crate::support::*;
@@ -94,7 +94,7 @@ async fn a_map_has_a_legend_a_slider_and_a_table() {
 fn watch(died: Option<GateStep>) -> M2Facts {
     let why = Unseen::Failed { error: "stopped".into() };
     let watched = RouteWatch { rounds: 41, died, routes: Vec::new() };
-    M2Facts { routes_during: Observed { ..known("routes", watched) }, ..M2Facts::not_begun(&why) }
+    M2Facts { routes_during: known("routes", watched), ..M2Facts::not_begun(&why) }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use crate::support::*;
 
 const MIB: usize = 1 << 20;
 
-/// A Swarm of two services: of the second, one task holds every second address from the sixth on.
+/// A Swarm in which a task holds every second address from the sixth on: all of one service, or each of its own. And the
+/// addresses between them.
 async fn alternating(subnet: &str, services: usize) -> (Snapshot, Vec<Ipv4Addr>) {
     let mut model = world(subnet);
     deploy(&mut model, "app", 1);
@@ -72,7 +73,7 @@ async fn bytes(subnet: &str, services: usize) -> usize {
 async fn a_24_with_every_second_address_taken_makes_a_page_below_1_mib() {
     for services in [1, 2] {
         let bytes = bytes("10.20.0.0/24", services).await;
-        println!("/24, {services}: {bytes} bytes");
+        println!("a /24: {bytes} bytes");
         assert!(20_000 < bytes && bytes < MIB, "{bytes}");
     }
 }
@@ -81,7 +82,7 @@ async fn a_24_with_every_second_address_taken_makes_a_page_below_1_mib() {
 async fn a_16_with_every_second_address_taken_makes_a_page_below_4_mib() {
     for services in [1, 2] {
         let bytes = bytes("10.20.0.0/16", services).await;
-        println!("/16, {services}: {bytes} bytes");
+        println!("a /16: {bytes} bytes");
         assert!(MIB < bytes && bytes < 4 * MIB, "{bytes}");
     }
 }
