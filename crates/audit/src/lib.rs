@@ -2,8 +2,9 @@
 //!
 //! A [`Snapshot`] holds the facts: engine, nodes, networks, services and tasks as the Engine API listed them, and with
 //! [`SavedSnapshot`] the host's addresses and routes in the same file. Everything else here is a pure function of them:
-//! [`owners`] says who holds which address of a network, [`audit()`] what every overlay's pool looks like, [`why()`] what
-//! keeps a service or a task from running, and [`reservations`] what a new subnet must not overlap.
+//! [`owners`] says who holds which address of a network, [`Occupancy`] what each of them is, [`audit()`] what every
+//! overlay's pool looks like, [`why()`] what keeps a service or a task from running, and [`reservations`] what a new subnet
+//! must not overlap.
 //!
 //! This crate never reads an engine, a file, a clock or a socket, and has no async function: the same facts give the same
 //! answer, on any machine, at any time. `pvcheck-swarm` collects the facts.
@@ -19,6 +20,7 @@ mod holders;
 mod known_error;
 mod losses;
 mod note;
+mod occupancy;
 mod owners;
 mod redact;
 mod seen;
@@ -38,6 +40,7 @@ pub use holders::{Duplicate, Holder, NodeShare};
 pub use known_error::{KnownError, TaskError};
 pub use losses::{FreedVip, Loss, LossKind};
 pub use note::Note;
+pub use occupancy::{Block, Cell, NoOccupancy, Occupancy, Unheld, Unsettled};
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{

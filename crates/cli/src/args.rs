@@ -148,6 +148,15 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck reclaim --apply
     Reclaim(Box<Reclaim>),
+    /// Write the page of a run: verdicts with evidence, a map of every address, routes by phase, and room over time
+    ///
+    /// The bundle is judged again first, as `gate run --replay` does, and an edited one is refused. The page is one HTML file
+    /// that loads nothing. A file that is there is not overwritten.
+    ///
+    /// Exit code 0 if the page is written, whatever its verdicts are.
+    ///
+    /// Example: pvcheck report bundle.json --write report.html --ledger ledger.jsonl
+    Report(Report),
     /// Give an overlay another subnet, under its own name
     ///
     /// A subnet cannot be changed, so the network is removed and created again, and every service on it is moved off it
@@ -420,6 +429,19 @@ pub(crate) struct GateDiff {
     /// The bundle of the later run
     #[arg(value_name = "AFTER")]
     pub(crate) after: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// The run, as `gate run --bundle` writes it
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+    /// The page, a new file that only its owner may read; - prints it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+    /// Also show the room over time that the claims and verdicts of this ledger have figures of
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! Files that a command reads and writes. Every failure is one line that names the file.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::mpsc;
@@ -90,6 +90,24 @@ pub(crate) fn save(saved: &SavedSnapshot, path: &Path) -> Result<(), Failure> {
 pub(crate) fn save_text(path: &Path, text: &str) -> Result<(), Failure> {
     write_private(path, text).map_err(|e| {
         Failure::usage(format!("cannot write {}: {e}; name another with --save FILE", path.display()))
+    })
+}
+
+/// Writes a new file, for its owner alone; `option` is the one that named it. One that is there is never overwritten.
+///
+/// # Errors
+/// If there is such a file, or it cannot be written; then nothing of it stays.
+pub(crate) fn save_new(path: &Path, text: &str, option: &str) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| {
+        let is_there = e.kind() == ErrorKind::AlreadyExists;
+        let hint = if is_there { format!("; name another file with {option}") } else { String::new() };
+        Failure::not_done(format!("cannot write {}: {e}{hint}", path.display()))
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(|e| {
+        // Half a file must not be taken for a whole one; where it cannot be removed either, the error still names it.
+        let _ = std::fs::remove_file(path);
+        failed(e)
     })
 }
 

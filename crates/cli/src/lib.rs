@@ -91,6 +91,7 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Ledger(a) => commands::ledger::run(args, a, printer),
         Command::PlanSubnet(a) => commands::plan_subnet::run(args, a, printer).await,
         Command::Reclaim(a) => commands::reclaim::run(args, a, printer).await,
+        Command::Report(a) => commands::report::run(a, printer),
         Command::Resize(a) => commands::resize::run(args, a, printer).await,
         Command::Routes(a) => commands::routes::run(args, a, printer).await,
         Command::Stack(a) => commands::stack::run(args, a, printer).await,

@@ -55,8 +55,8 @@ mod testing;
 mod window;
 
 pub use bundle::{
-    Bundle, BundleError, BundledConfig, BundledRun, Change, GateChange, GateFacts, Said, diff, diff_markdown,
-    diff_table,
+    Bundle, BundleError, BundledConfig, BundledRun, Change, GateChange, GateFacts, Said, SeenLeaks,
+    SeenOverlay, Unmapped, diff, diff_markdown, diff_table,
 };
 pub use catalogue::CheckInfo;
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
@@ -84,7 +84,7 @@ pub use own_gate::{AnyGate, OwnGate, OwnGateError};
 pub use precondition_reason::PreconditionReason;
 pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
-pub use render::{Style, markdown, table};
+pub use render::{Style, Word, mark, markdown, table, tally, word_of};
 pub use renewal_reason::{Foreign, RenewalReason};
 pub use role::engine_role;
 pub use run_facts::{Before, PastReport, RunFacts};

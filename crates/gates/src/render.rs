@@ -23,7 +23,12 @@ pub fn table(report: &GateReport, engine: EngineKind, style: Style) -> String {
     for check in &report.checks {
         line(
             &mut text,
-            &format!("  {} {:width$}  {}", word(said(check), EngineKind::Real, style), check.id, check.title),
+            &format!(
+                "  {} {:width$}  {}",
+                padded(word_of(check), EngineKind::Real, style),
+                check.id,
+                check.title
+            ),
         );
         let arrow = if check.verdict == Verdict::Pass { "" } else { "-> " };
         line(&mut text, &format!("          {:width$}  {arrow}{}", "", check.reason));
@@ -32,7 +37,7 @@ pub fn table(report: &GateReport, engine: EngineKind, style: Style) -> String {
         &mut text,
         &format!(
             "{} {} ({})",
-            word(Said::Verdict(report.verdict), engine, style),
+            padded(Word::Verdict(report.verdict), engine, style),
             report.gate,
             tally(report)
         ),
@@ -53,7 +58,7 @@ pub fn markdown(report: &GateReport, engine: EngineKind) -> String {
         let row = [&c.id, &c.title, &c.reason.to_string()].map(|cell| escape(cell));
         line(
             &mut text,
-            &format!("| {} | `{}` | {} | {} | {} |", said(c), row[0], row[1], row[2], c.elapsed_ms),
+            &format!("| {} | `{}` | {} | {} | {} |", word_of(c), row[0], row[1], row[2], c.elapsed_ms),
         );
     }
     line(&mut text, "\n## Evidence");
@@ -71,19 +76,20 @@ fn evidence(text: &mut String, check: &CheckReport) {
 }
 
 /// What follows a verdict that is true of a model only.
-fn mark(engine: EngineKind) -> &'static str {
+pub fn mark(engine: EngineKind) -> &'static str {
     match engine {
         EngineKind::Real => "",
         EngineKind::Embedded => " (embedded engine)",
     }
 }
 
-fn tally(report: &GateReport) -> String {
-    let count = |what| report.checks.iter().filter(|c| said(c) == what).count();
+/// How many checks have which word.
+pub fn tally(report: &GateReport) -> String {
+    let count = |what| report.checks.iter().filter(|c| word_of(c) == what).count();
     let [pass, fail, unknown] =
-        [Verdict::Pass, Verdict::Fail, Verdict::Unknown].map(|v| count(Said::Verdict(v)));
+        [Verdict::Pass, Verdict::Fail, Verdict::Unknown].map(|v| count(Word::Verdict(v)));
     let tally = format!("{pass} pass, {fail} fail, {unknown} unknown");
-    match count(Said::Note) {
+    match count(Word::Note) {
         0 => tally,
         1 => format!("{tally}, 1 note"),
         notes => format!("{tally}, {notes} notes"),
@@ -92,13 +98,14 @@ fn tally(report: &GateReport) -> String {
 
 /// The word that a check has in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+pub enum Word {
+    /// Its verdict.
     Verdict(Verdict),
     /// It did not pass, and the gate does not need it.
     Note,
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
@@ -107,12 +114,12 @@ impl fmt::Display for Said {
     }
 }
 
-/// An advisory check that did not pass is no FAIL to anyone who counts the lines of a gate that passed.
-fn said(check: &CheckReport) -> Said {
-    if check.required || check.verdict == Verdict::Pass { Said::Verdict(check.verdict) } else { Said::Note }
+/// The word of a check: an advisory check that did not pass is no FAIL to anyone who counts the lines of a gate that passed.
+pub fn word_of(check: &CheckReport) -> Word {
+    if check.required || check.verdict == Verdict::Pass { Word::Verdict(check.verdict) } else { Word::Note }
 }
 
-fn word(said: Said, engine: EngineKind, style: Style) -> String {
+fn padded(said: Word, engine: EngineKind, style: Style) -> String {
     let padded = match engine {
         EngineKind::Real => format!("{said:<7}"),
         EngineKind::Embedded => format!("{said}{}", mark(engine)),
@@ -121,9 +128,9 @@ fn word(said: Said, engine: EngineKind, style: Style) -> String {
         return padded;
     }
     let colour = match said {
-        Said::Verdict(Verdict::Pass) => 32,
-        Said::Verdict(Verdict::Unknown) | Said::Note => 33,
-        Said::Verdict(Verdict::Fail) => 31,
+        Word::Verdict(Verdict::Pass) => 32,
+        Word::Verdict(Verdict::Unknown) | Word::Note => 33,
+        Word::Verdict(Verdict::Fail) => 31,
     };
     format!("\x1b[{colour}m{padded}\x1b[0m")
 }

@@ -30,6 +30,7 @@ mod pages;
 mod render;
 mod report;
 mod role;
+mod room;
 mod rules;
 mod standing;
 mod status;
@@ -58,6 +59,7 @@ pub use render::{
 };
 pub use report::{ReportError, read_report};
 pub use role::Role;
+pub use room::{Room, SaidBy};
 pub use rules::Breach;
 pub use standing::{GateStanding, Lack, Mark, Standing};
 pub use status::{Phase, PhaseStatus, Status, declaration, status};

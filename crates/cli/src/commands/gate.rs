@@ -22,7 +22,7 @@ mod diff;
 mod files;
 mod list;
 pub(crate) mod names;
-mod replay;
+pub(crate) mod replay;
 
 pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> Result<u8, Failure> {
     match &asked.what {

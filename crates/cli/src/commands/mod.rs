@@ -17,6 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod plan_subnet;
 pub(crate) mod reclaim;
+pub(crate) mod report;
 pub(crate) mod resize;
 pub(crate) mod routes;
 pub(crate) mod stack;

@@ -63,6 +63,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["gate", "run", "pvcheck.m1", "--probe", "--bundle", "bundle.json"], "gate", 0),
     (&["gate", "run", "--replay", "bundle.json"], "gate", 0),
     (&["gate", "diff", "bundle.json", "bundle.json"], "gate-diff", 0),
+    (&["report", "bundle.json", "--write", "report.html", "--ledger", "ledger.jsonl"], "report", 0),
     (&["gate", "run", "pvfix.m1"], "gate", 1),
     (&["gate", "run", "pvfix.m2", "--record", "none.json"], "gate", 3),
     (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),

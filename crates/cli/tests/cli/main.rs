@@ -15,6 +15,7 @@ mod output;
 mod own_gates;
 mod reclaim;
 mod refusal;
+mod report;
 mod resize;
 mod support;
 mod why;

@@ -3,10 +3,12 @@
 mod config;
 mod diff;
 mod facts;
+mod overlays;
 
 pub use config::BundledConfig;
 pub use diff::{Change, GateChange, Said, diff, diff_markdown, diff_table};
 pub use facts::GateFacts;
+pub use overlays::{SeenLeaks, SeenOverlay, Unmapped};
 use pvcheck_audit::EngineKind;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

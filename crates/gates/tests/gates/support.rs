@@ -225,6 +225,7 @@ pub(crate) fn counted(overlay: &str, leaked: u8) -> LeakFact {
         leaked: Some(leaked.into()),
         leaked_addresses: addresses.collect(),
         leaked_or_load_balancers: Vec::new(),
+        local_load_balancer: None,
         free_and_owned: Vec::new(),
         method: CensusMethod::Cursor,
         complete: true,

@@ -19,7 +19,7 @@ pub(super) fn balancers_doubt(after: &Snapshot, network: &Network, settled: &Set
     // Whether a node got its load balancer makes a difference only where something may be one.
     let unsure = load_balancers_unsure(after, network, &owners);
     // The asked node names its own, unless it has none although tasks run there (moby#35995).
-    let lacks = owners.load_balancers.contains(&after.engine.node) && !settled.local_named;
+    let lacks = owners.load_balancers.contains(&after.engine.node) && settled.local_load_balancer.is_none();
     ((0 < unsure || lacks) && !report.suspects.is_empty())
         .then(|| Doubt::LoadBalancersUnsure { network: network.name.clone() })
 }
@@ -64,6 +64,7 @@ mod tests {
     }
 
     fn settled(suspects: &[u8], missing: u64, local_named: bool) -> Settled {
+        let local_load_balancer = local_named.then(|| Ipv4Addr::new(10, 9, 0, 2));
         let report = LeakReport {
             usable: 26,
             handed_out: 20,
@@ -75,7 +76,7 @@ mod tests {
             free_and_owned: BTreeSet::new(),
             foreign: BTreeSet::new(),
         };
-        Settled { report, handed_out: BTreeSet::new(), local_named }
+        Settled { report, handed_out: BTreeSet::new(), local_load_balancer }
     }
 
     #[test]

@@ -139,6 +139,7 @@ fn conclude(moment: &Moment<'_>, leaked: Result<u64, Doubt>, started: Instant) -
         leaked,
         leaked_addresses: Vec::new(),
         leaked_or_load_balancers: Vec::new(),
+        local_load_balancer: None,
         free_and_owned: Vec::new(),
         method: CensusMethod::Status,
         complete: doubt.is_none(),

@@ -91,6 +91,7 @@ fn conclude(
         leaked: Some(leaked),
         leaked_addresses,
         leaked_or_load_balancers,
+        local_load_balancer: local,
         free_and_owned: Vec::new(),
         method: CensusMethod::Waiting,
         complete: true,

@@ -12,8 +12,8 @@ pub(super) struct Settled {
     pub(super) report: LeakReport,
     /// Every address that it was given.
     pub(super) handed_out: BTreeSet<Ipv4Addr>,
-    /// True iff the asked node named the address of its own load balancer.
-    pub(super) local_named: bool,
+    /// The address of the asked node's own load balancer, if it named one.
+    pub(super) local_load_balancer: Option<Ipv4Addr>,
 }
 
 impl Settled {
@@ -83,7 +83,11 @@ mod tests {
 
     fn settled(suspects: &[u8], load_balancers: u64) -> Settled {
         let handed_out = (2..15).filter(|host| !suspects.contains(host)).map(address).collect();
-        Settled { report: report(suspects, load_balancers), handed_out, local_named: true }
+        Settled {
+            report: report(suspects, load_balancers),
+            handed_out,
+            local_load_balancer: Some(address(2)),
+        }
     }
 
     #[test]

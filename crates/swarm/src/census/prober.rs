@@ -64,7 +64,7 @@ impl Prober<'_> {
             let (settled, after) = self.settle(&before, &turn).await?;
             match self.doubt(&turn, &before, &after, &settled, &events)? {
                 Some(doubt) if doubt.is_final() || self.time_is_up() => {
-                    return Ok(self.conclude(settled.report, Some(doubt)));
+                    return Ok(self.conclude(settled, Some(doubt)));
                 }
                 Some(doubt) => {
                     if doubt == Doubt::EventsLate {
@@ -77,10 +77,10 @@ impl Prober<'_> {
                 }
                 None if settled.is_final(earlier.as_ref()) => {
                     let doubt = known.contradicts(&settled.report).or_else(|| parts(&settled.report));
-                    return Ok(self.conclude(settled.report, doubt));
+                    return Ok(self.conclude(settled, doubt));
                 }
                 None if self.time_is_up() => {
-                    return Ok(self.conclude(settled.report, Some(Doubt::Unconfirmed)));
+                    return Ok(self.conclude(settled, Some(Doubt::Unconfirmed)));
                 }
                 None => {
                     known.add(&settled);

@@ -72,6 +72,10 @@ pub struct Census {
     /// leaked. No manager says which is which.
     #[serde(default)]
     pub leaked_or_load_balancers: Vec<Ipv4Addr>,
+    /// The address of the asked node's own load balancer, which that node alone names: one of `owned`. `null` if it has none,
+    /// and by `status`, which does not ask for it.
+    #[serde(default)]
+    pub local_load_balancer: Option<Ipv4Addr>,
     /// Addresses that are free and owned at once: another service may be given them (L3 in the docs). Two turns saw them
     /// so, with the same owner. Empty by `status`, which cannot see them, and unless the census is complete.
     pub free_and_owned: Vec<Ipv4Addr>,
@@ -223,6 +227,7 @@ mod tests {
             leaked: Some(2),
             leaked_addresses: vec![host(2)],
             leaked_or_load_balancers: vec![host(3), host(4)],
+            local_load_balancer: None,
             free_and_owned: vec![host(5)],
             method: CensusMethod::Cursor,
             complete: true,

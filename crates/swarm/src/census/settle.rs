@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use pvcheck_audit::{Network, Owners, Snapshot, owners};
-use pvcheck_ipam::{CensusFacts, LeakReport, reconcile};
+use pvcheck_ipam::{CensusFacts, reconcile};
 
 use super::balancers::local_load_balancer;
 use super::doubt::Doubt;
@@ -33,12 +33,13 @@ impl Prober<'_> {
             load_balancers_unnamed: then.load_balancers.union(&now.load_balancers).count() as u64,
             busy: turn.busy().clone(),
         });
-        let settled = Settled { report, handed_out: turn.seen().clone(), local_named: local.is_some() };
+        let settled = Settled { report, handed_out: turn.seen().clone(), local_load_balancer: local };
         Ok((settled, after))
     }
 
     /// A census as a value. What a count that is not complete suspects is nothing that it says.
-    pub(super) fn conclude(&self, report: LeakReport, doubt: Option<Doubt>) -> Census {
+    pub(super) fn conclude(&self, settled: Settled, doubt: Option<Doubt>) -> Census {
+        let (report, local_load_balancer) = (settled.report, settled.local_load_balancer);
         let complete = doubt.is_none();
         let suspects: Vec<_> = if complete { report.suspects.into_iter().collect() } else { Vec::new() };
         let (leaked_addresses, leaked_or_load_balancers) =
@@ -54,6 +55,7 @@ impl Prober<'_> {
             leaked: complete.then_some(report.leaked),
             leaked_addresses,
             leaked_or_load_balancers,
+            local_load_balancer,
             free_and_owned: if complete { report.free_and_owned.into_iter().collect() } else { Vec::new() },
             method: self.method,
             complete,

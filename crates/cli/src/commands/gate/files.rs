@@ -2,13 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use pvcheck_gates::{Bundle, BundledRun, RunFacts, markdown};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::files::save_new;
 use crate::printer::Printer;
 
 /// The most reports of one gate in a folder.
@@ -63,13 +63,7 @@ pub(super) fn save(folder: &Path, ran: &BundledRun, printer: &Printer) -> Result
 /// Writes a bundle, which only its owner may read: it has the whole snapshot. One that is there is never overwritten.
 pub(super) fn save_bundle(path: &Path, bundle: &Bundle) -> Result<(), Failure> {
     let text = serde_json::to_string(bundle).map_err(Failure::unknown)? + "\n";
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|e| {
-        let hint =
-            if e.kind() == ErrorKind::AlreadyExists { "; name another file with --bundle" } else { "" };
-        Failure::not_done(format!("cannot write {}: {e}{hint}", path.display()))
-    })
+    save_new(path, &text, "--bundle")
 }
 
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {

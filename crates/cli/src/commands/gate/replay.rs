@@ -35,7 +35,7 @@ pub(super) fn run(path: &Path, gates: &[String], printer: &Printer) -> Result<u8
 ///
 /// # Errors
 /// If it cannot be read, is no bundle, or its reports are not what its facts give.
-pub(super) fn read(
+pub(crate) fn read(
     path: &Path,
     option: &str,
     printer: &Printer,
