@@ -14,6 +14,7 @@ pub(crate) use self::ledger::{
     KeysCommand, Ledger, LedgerCheck, LedgerCommand, LedgerNew, LedgerPath, Signing,
 };
 pub(crate) use self::resize::{Renewing, Resize, ResizeCommand};
+pub(crate) use self::setup::{Config, ConfigCommand};
 pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
 use self::values::{
     census_method, churn_order, go_bool, reclaim_strategy, shape, strategy, threshold, window,
@@ -101,6 +102,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
     Churn(Churn),
+    /// The configuration: is it right?
+    ///
+    /// Example: pvcheck config check cc-ci.toml
+    Config(Config),
     /// Show the whole way from a full network to the proof of its cure, on the embedded engine
     ///
     /// Example: pvcheck demo incident
@@ -669,6 +674,7 @@ mod embedded;
 mod gate_options;
 mod ledger;
 mod resize;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -4,7 +4,7 @@
 
 use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as WhyVerdict, Why};
 use pvcheck_boot::BootReport;
-use pvcheck_gates::{BundleError, ConfigError, NoSuchCheck, OwnGateError, PreflightError};
+use pvcheck_gates::{BundleError, ConfigError, NoSuchCheck, OwnGateError, PreflightError, Review};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_ledger::{
     Breach, Damage, FileError, KeyFileError, Lack, NotClaimable, OneKey, Outcome as Judged, Refusal,
@@ -130,6 +130,12 @@ impl Outcome for Reclaim {
             None => UNKNOWN,
             Some(left) => code_of_found(0 < left),
         }
+    }
+}
+
+impl Outcome for Review {
+    fn code(&self) -> u8 {
+        if self.right { DONE } else { USAGE }
     }
 }
 

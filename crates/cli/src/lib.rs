@@ -81,6 +81,7 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Census(a) => commands::census::run(args, a, printer).await,
         Command::Check(a) => commands::check::run(args, a, printer),
         Command::Churn(a) => commands::churn::run(args, a, printer).await,
+        Command::Config(a) => commands::config::run(a, printer),
         Command::Demo(a) => commands::demo::run(args, a, printer).await,
         Command::Docker(a) => commands::docker::run(args, a, printer).await,
         Command::Embedded(a) => commands::embedded::run(a, printer).await,

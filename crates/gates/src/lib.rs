@@ -47,6 +47,7 @@ mod precondition_reason;
 mod reason;
 mod render;
 mod renewal_reason;
+mod review;
 mod role;
 mod run_facts;
 mod systemd;
@@ -86,6 +87,10 @@ pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
 pub use render::{Style, markdown, table};
 pub use renewal_reason::{Foreign, RenewalReason};
+pub use review::{
+    ConfigFiles, FileState, Hint, NamedFile, Review, ReviewError, ReviewedGate, ReviewedOverlay,
+    ReviewedRoute, ReviewedService, look_at_files, review,
+};
 pub use role::engine_role;
 pub use run_facts::{Before, PastReport, RunFacts};
 pub use window::{

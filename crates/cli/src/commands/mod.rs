@@ -6,6 +6,7 @@ pub(crate) mod census;
 pub(crate) mod check;
 pub(crate) mod churn;
 pub(crate) mod claim;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod docker;
 pub(crate) mod embedded;

@@ -25,6 +25,8 @@ const TABLE: &[(&[&str], &str, i32)] = &[
         "churn-comparison",
         0,
     ),
+    (&["config", "check", "pvcheck.toml"], "config-check", 0),
+    (&["config", "check", "waits.json"], "config-check", 2),
     (&["demo", "incident"], "demo", 0),
     (&["explain", "vip-exhausted"], "explain", 0),
     // Both roles, a claim of what the rig measured, and its verification: each row rests on those before it.

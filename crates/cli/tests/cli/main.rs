@@ -3,6 +3,7 @@
 mod bundle;
 mod check;
 mod churn;
+mod config;
 mod drop_in;
 mod embedded;
 mod gates;

@@ -1,5 +1,6 @@
 //! `pvcheck.toml`: what is expected of a Swarm, and what a gate may deploy on it.
 
+mod by_table;
 mod error;
 mod forms;
 mod load;

@@ -333,6 +333,18 @@ impl Config {
     pub fn prober(&self) -> Result<Prober, MaterialError> {
         Prober::for_routes(&self.roots(), &self.route_specs())
     }
+
+    /// Everything for which [`Config::prober`] may fail: the authorities, or where these can be read what each route's request
+    /// needs.
+    pub(crate) fn material_errors(&self) -> Vec<MaterialError> {
+        let roots = self.roots();
+        if let Err(error) = Prober::new(&roots) {
+            return vec![error.into()];
+        }
+        let specs = self.routes.iter().filter(|route| route.request != Request::default());
+        let each = specs.map(|route| self.route_spec(route));
+        each.filter_map(|spec| Prober::for_routes(&roots, &[spec]).err()).collect()
+    }
 }
 
 impl RouteConfig {
