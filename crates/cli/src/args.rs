@@ -114,6 +114,14 @@ pub(crate) enum Command {
     ///
     /// Example: docker() { case "$1 $2" in "stack rm"|"stack down"|"stack remove") pvcheck docker "$@";; *) command docker "$@";; esac; }
     Docker(Docker),
+    /// Say what this user may see here, thing by thing, each in order or with what to do; changes nothing
+    ///
+    /// Looked at are the engine's socket, API version and role, the nodes and their versions, the clock, the log, the network
+    /// namespace, the trusted authorities, the configuration if there is one, the lock, and what earlier runs have left. Exit
+    /// codes: 0 all is in order, 1 something is wrong, 3 something could not be looked at.
+    ///
+    /// Example: pvcheck doctor --config cc-ci.toml
+    Doctor,
     /// An engine without containers: a model of a Swarm that stays and that the docker client works against
     ///
     /// Example: pvcheck embedded up --socket /tmp/swarm.sock

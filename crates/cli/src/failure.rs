@@ -4,7 +4,9 @@
 
 use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as WhyVerdict, Why};
 use pvcheck_boot::BootReport;
-use pvcheck_gates::{BundleError, ConfigError, NoSuchCheck, OwnGateError, PreflightError, Review};
+use pvcheck_gates::{
+    BundleError, ConfigError, Diagnosis, Health, NoSuchCheck, OwnGateError, PreflightError, Review,
+};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_ledger::{
     Breach, Damage, FileError, KeyFileError, Lack, NotClaimable, OneKey, Outcome as Judged, Refusal,
@@ -129,6 +131,16 @@ impl Outcome for Reclaim {
             _ if !self.changed.is_empty() => NOT_DONE,
             None => UNKNOWN,
             Some(left) => code_of_found(0 < left),
+        }
+    }
+}
+
+impl Outcome for Diagnosis {
+    fn code(&self) -> u8 {
+        match self.health {
+            Health::Ok => DONE,
+            Health::Unknown => UNKNOWN,
+            Health::Wrong => NOT_DONE,
         }
     }
 }

@@ -84,6 +84,7 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Config(a) => commands::config::run(a, printer),
         Command::Demo(a) => commands::demo::run(args, a, printer).await,
         Command::Docker(a) => commands::docker::run(args, a, printer).await,
+        Command::Doctor => commands::doctor::run(args, printer).await,
         Command::Embedded(a) => commands::embedded::run(a, printer).await,
         Command::Explain(a) => commands::explain::run(args, a, printer),
         Command::Gate(a) => commands::gate::run(args, a, printer).await,

@@ -30,6 +30,7 @@ mod config;
 mod coverage;
 mod creation;
 mod digest;
+mod doctor;
 mod explain;
 mod facts;
 pub mod fault;
@@ -71,6 +72,10 @@ pub use config::{
     ReportPlaces, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
+pub use doctor::{
+    ConfigFact, Diagnosis, DoctorFacts, Examined, Health, Heard, Leftover, LogFact, NamespaceFact, NodeFact,
+    Reached, Symptom, TrustFact, collect_doctor, diagnose,
+};
 pub use explain::{NoSuchCheck, catalogue, check_info};
 pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts, RouteWatch};
 pub use fix_facts::{FixPlanFacts, FixedFacts};

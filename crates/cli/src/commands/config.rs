@@ -24,7 +24,7 @@ pub(crate) fn run(asked: &args::Config, printer: &Printer) -> Result<u8, Failure
 
 /// Reads a configuration and says all that is wrong with it; `option` is the one that named it. `None` where it is no
 /// configuration.
-fn read_and_review(path: &Path, option: &str) -> Result<(Option<Config>, Review), Failure> {
+pub(crate) fn read_and_review(path: &Path, option: &str) -> Result<(Option<Config>, Review), Failure> {
     let (file, text) = (path.display().to_string(), files::read(path, option)?);
     Ok(match Config::of_file_with_all_errors(path, &text) {
         Err(errors) => (None, Review::refused(&file, errors)),

@@ -9,6 +9,7 @@ pub(crate) mod claim;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod docker;
+pub(crate) mod doctor;
 pub(crate) mod embedded;
 pub(crate) mod explain;
 pub(crate) mod finding;

@@ -28,6 +28,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["config", "check", "pvcheck.toml"], "config-check", 0),
     (&["config", "check", "waits.json"], "config-check", 2),
     (&["demo", "incident"], "demo", 0),
+    (&["doctor"], "doctor", 0),
     (&["explain", "vip-exhausted"], "explain", 0),
     // Both roles, a claim of what the rig measured, and its verification: each row rests on those before it.
     (&["keys", "new", "builder.key"], "keys", 0),

@@ -4,6 +4,7 @@ mod bundle;
 mod check;
 mod churn;
 mod config;
+mod doctor;
 mod drop_in;
 mod embedded;
 mod gates;
