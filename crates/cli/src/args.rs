@@ -14,7 +14,7 @@ pub(crate) use self::ledger::{
     KeysCommand, Ledger, LedgerCheck, LedgerCommand, LedgerNew, LedgerPath, Signing,
 };
 pub(crate) use self::resize::{Renewing, Resize, ResizeCommand};
-pub(crate) use self::setup::{Config, ConfigCommand};
+pub(crate) use self::setup::{Config, ConfigCommand, Init};
 pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
 use self::values::{
     census_method, churn_order, go_bool, reclaim_strategy, shape, strategy, threshold, window,
@@ -134,6 +134,12 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck gate run pvcheck.m1 --config cc-ci.toml
     Gate(Gate),
+    /// Write a configuration from what is live: overlays, services, routes from labels, and the log; changes nothing in the Swarm
+    ///
+    /// Each table has a comment that says where it is from and what to change. A file that is there is never overwritten.
+    ///
+    /// Example: pvcheck init --ask --write pvcheck.toml
+    Init(Init),
     /// Search the engine's log for known signatures
     ///
     /// Example: pvcheck journal scan --since-engine-start

@@ -5,7 +5,7 @@
 use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as WhyVerdict, Why};
 use pvcheck_boot::BootReport;
 use pvcheck_gates::{
-    BundleError, ConfigError, Diagnosis, Health, NoSuchCheck, OwnGateError, PreflightError, Review,
+    BundleError, ConfigError, Diagnosis, Health, InitError, NoSuchCheck, OwnGateError, PreflightError, Review,
 };
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_ledger::{
@@ -351,6 +351,16 @@ impl Ends for HostFactsError {
     fn code(&self) -> u8 {
         match self {
             Self::List { .. } | Self::Socket(_) | Self::TooLong { .. } => UNKNOWN,
+        }
+    }
+}
+
+impl Ends for InitError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Call(call) => call.code(),
+            Self::Roots(roots) => roots.code(),
+            Self::Nothing | Self::NotReadBack(_) => NOT_DONE,
         }
     }
 }

@@ -93,6 +93,11 @@ pub(crate) fn save_text(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Writes a new file; one that is there stays as it is.
+pub(crate) fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     if file.metadata()?.is_file() {

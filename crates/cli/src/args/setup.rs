@@ -1,5 +1,6 @@
-//! `pvcheck config`: its commands and options.
+//! `pvcheck config` and `pvcheck init`: their commands and options.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -26,4 +27,23 @@ pub(crate) struct ConfigCheck {
     /// The configuration
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Init {
+    /// Write it to this new file, and not to stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+    /// Ask every declared route once, and expect the status that it answers
+    #[arg(long)]
+    pub(crate) ask: bool,
+    /// Where the router is, whatever names resolve to; may be repeated, one for each node
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) address: Vec<SocketAddr>,
+    /// A PEM file of the authorities that TLS trusts, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The file that the engine logs to [default: the journal of docker.service, if it has records]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
 }

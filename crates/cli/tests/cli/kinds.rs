@@ -68,6 +68,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["gate", "diff", "bundle.json", "bundle.json"], "gate-diff", 0),
     (&["gate", "run", "pvfix.m1"], "gate", 1),
     (&["gate", "run", "pvfix.m2", "--record", "none.json"], "gate", 3),
+    (&["init"], "init", 0),
     (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),
     (&["plan-subnet"], "subnet-plan", 0),
     (&["reclaim", "--state", "state"], "reclaim-plan", 4),

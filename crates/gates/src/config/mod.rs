@@ -15,4 +15,4 @@ pub use tables::{
     CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, JournalConfig, OverlayConfig,
     RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };
-pub(crate) use tables::unit_source;
+pub(crate) use tables::{DOCKER_UNIT, unit_source};

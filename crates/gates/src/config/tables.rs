@@ -17,7 +17,7 @@ use super::forms::{self, Pattern, Placement};
 use super::own_gates::{GateConfig, PreconditionConfig};
 
 /// The unit that writes the engine's log where nothing else is configured.
-const DOCKER_UNIT: &str = "docker.service";
+pub(crate) const DOCKER_UNIT: &str = "docker.service";
 
 /// What is expected of a Swarm, and what a gate may deploy on it.
 #[derive(Clone, Debug, Deserialize)]

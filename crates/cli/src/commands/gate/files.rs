@@ -9,6 +9,7 @@ use pvcheck_gates::{Bundle, BundledRun, RunFacts, markdown};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::files::write_new;
 use crate::printer::Printer;
 
 /// The most reports of one gate in a folder.
@@ -70,10 +71,6 @@ pub(super) fn save_bundle(path: &Path, bundle: &Bundle) -> Result<(), Failure> {
             if e.kind() == ErrorKind::AlreadyExists { "; name another file with --bundle" } else { "" };
         Failure::not_done(format!("cannot write {}: {e}{hint}", path.display()))
     })
-}
-
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
 fn pretty<T: Serialize>(value: &T) -> Result<String, Failure> {
