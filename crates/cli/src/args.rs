@@ -14,6 +14,7 @@ pub(crate) use self::ledger::{
     KeysCommand, Ledger, LedgerCheck, LedgerCommand, LedgerNew, LedgerPath, Signing,
 };
 pub(crate) use self::resize::{Renewing, Resize, ResizeCommand};
+pub(crate) use self::setup::{Config, ConfigCommand, Init};
 pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
 use self::values::{
     census_method, churn_order, go_bool, reclaim_strategy, shape, strategy, threshold, window,
@@ -101,6 +102,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
     Churn(Churn),
+    /// The configuration: is it right?
+    ///
+    /// Example: pvcheck config check cc-ci.toml
+    Config(Config),
     /// Show the whole way from a full network to the proof of its cure, on the embedded engine
     ///
     /// Example: pvcheck demo incident
@@ -109,6 +114,14 @@ pub(crate) enum Command {
     ///
     /// Example: docker() { case "$1 $2" in "stack rm"|"stack down"|"stack remove") pvcheck docker "$@";; *) command docker "$@";; esac; }
     Docker(Docker),
+    /// Say what this user may see here, thing by thing, each in order or with what to do; changes nothing
+    ///
+    /// Looked at are the engine's socket, API version and role, the nodes and their versions, the clock, the log, the network
+    /// namespace, the trusted authorities, the configuration if there is one, the lock, and what earlier runs have left. Exit
+    /// codes: 0 all is in order, 1 something is wrong, 3 something could not be looked at.
+    ///
+    /// Example: pvcheck doctor --config cc-ci.toml
+    Doctor,
     /// An engine without containers: a model of a Swarm that stays and that the docker client works against
     ///
     /// Example: pvcheck embedded up --socket /tmp/swarm.sock
@@ -121,6 +134,12 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck gate run pvcheck.m1 --config cc-ci.toml
     Gate(Gate),
+    /// Write a configuration from what is live: overlays, services, routes from labels, and the log; changes nothing in the Swarm
+    ///
+    /// Each table has a comment that says where it is from and what to change. A file that is there is never overwritten.
+    ///
+    /// Example: pvcheck init --ask --write pvcheck.toml
+    Init(Init),
     /// Search the engine's log for known signatures
     ///
     /// Example: pvcheck journal scan --since-engine-start
@@ -691,6 +710,7 @@ mod embedded;
 mod gate_options;
 mod ledger;
 mod resize;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -4,7 +4,9 @@
 
 use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as WhyVerdict, Why};
 use pvcheck_boot::BootReport;
-use pvcheck_gates::{BundleError, ConfigError, NoSuchCheck, OwnGateError, PreflightError};
+use pvcheck_gates::{
+    BundleError, ConfigError, Diagnosis, Health, InitError, NoSuchCheck, OwnGateError, PreflightError, Review,
+};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_ledger::{
     Breach, Damage, FileError, KeyFileError, Lack, NotClaimable, OneKey, Outcome as Judged, Refusal,
@@ -130,6 +132,22 @@ impl Outcome for Reclaim {
             None => UNKNOWN,
             Some(left) => code_of_found(0 < left),
         }
+    }
+}
+
+impl Outcome for Diagnosis {
+    fn code(&self) -> u8 {
+        match self.health {
+            Health::Ok => DONE,
+            Health::Unknown => UNKNOWN,
+            Health::Wrong => NOT_DONE,
+        }
+    }
+}
+
+impl Outcome for Review {
+    fn code(&self) -> u8 {
+        if self.right { DONE } else { USAGE }
     }
 }
 
@@ -333,6 +351,16 @@ impl Ends for HostFactsError {
     fn code(&self) -> u8 {
         match self {
             Self::List { .. } | Self::Socket(_) | Self::TooLong { .. } => UNKNOWN,
+        }
+    }
+}
+
+impl Ends for InitError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Call(call) => call.code(),
+            Self::Roots(roots) => roots.code(),
+            Self::Nothing | Self::NotReadBack(_) => NOT_DONE,
         }
     }
 }

@@ -111,6 +111,11 @@ pub(crate) fn save_new(path: &Path, text: &str, option: &str) -> Result<(), Fail
     })
 }
 
+/// Writes a new file; one that is there stays as it is.
+pub(crate) fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     if file.metadata()?.is_file() {

@@ -1,6 +1,6 @@
 //! What commands share: the connection, the configuration, and what an interruption leads to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pvcheck_audit::{AllocatorCounts, SavedSnapshot, Snapshot};
@@ -63,6 +63,32 @@ impl Session {
     }
 }
 
+/// Where the engine is, and the file of the configuration if there is one: that of `--config`, else the embedded engine's own,
+/// else `./pvcheck.toml` if it is there. Nothing is asked.
+pub(crate) async fn whereabouts(args: &Args) -> Result<Whereabouts, Failure> {
+    let embedded = match args.global.engine {
+        Some(EngineChoice::Embedded) => Some(embedded().await?),
+        None => None,
+    };
+    let host = match &embedded {
+        Some(world) => world.sim().host().parse::<Host>().map_err(Failure::unknown)?,
+        None => host(args)?,
+    };
+    let config = match &embedded {
+        Some(world) if args.global.config.is_none() => Some(world.config()),
+        _ if has_config(args) => Some(config_path(args).to_owned()),
+        _ => None,
+    };
+    Ok(Whereabouts { host, config, _embedded: embedded })
+}
+
+/// What [`whereabouts`] found. An embedded engine ends with it.
+pub(crate) struct Whereabouts {
+    pub(crate) host: Host,
+    pub(crate) config: Option<PathBuf>,
+    _embedded: Option<ServedWorld>,
+}
+
 /// The engine's address: `--host`, else DOCKER_HOST, else Docker's default socket.
 ///
 /// It is parsed here and not by clap, so that a DOCKER_HOST that pvcheck cannot use does not stop commands without engine.
@@ -98,7 +124,11 @@ pub(crate) fn has_config(args: &Args) -> bool {
 
 /// Reads the configuration given with `--config`, or `./pvcheck.toml`.
 pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
-    config_of(args.global.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG)))
+    config_of(config_path(args))
+}
+
+fn config_path(args: &Args) -> &Path {
+    args.global.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
 }
 
 fn config_of(path: &Path) -> Result<Config, Failure> {

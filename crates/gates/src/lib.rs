@@ -30,6 +30,7 @@ mod config;
 mod coverage;
 mod creation;
 mod digest;
+mod doctor;
 mod explain;
 mod facts;
 pub mod fault;
@@ -37,6 +38,7 @@ mod fix_facts;
 mod gate;
 mod gate_report;
 mod hook;
+mod init;
 mod judge;
 mod leaks;
 mod need;
@@ -47,6 +49,7 @@ mod precondition_reason;
 mod reason;
 mod render;
 mod renewal_reason;
+mod review;
 mod role;
 mod run_facts;
 mod systemd;
@@ -70,12 +73,17 @@ pub use config::{
     ReportPlaces, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
+pub use doctor::{
+    ConfigFact, Diagnosis, DoctorFacts, Examined, Health, Heard, Leftover, LogFact, NamespaceFact, NodeFact,
+    Reached, Symptom, TrustFact, collect_doctor, diagnose,
+};
 pub use explain::{NoSuchCheck, catalogue, check_info};
 pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts, RouteWatch};
 pub use fix_facts::{FixPlanFacts, FixedFacts};
 pub use gate::{Gate, NoSuchGate};
 pub use gate_report::{CheckReport, Evidence, GateReport};
 pub use hook::{HookFailure, HookReport, run_hook};
+pub use init::{Draft, InitError, InitFacts, InitOptions, LogSeen, collect_init, draft};
 pub use judge::{judge_fix_plan, judge_fixed, judge_m1, judge_m2, judge_own, judge_preconditions, judge_run};
 pub use need::Need;
 pub use observed::{Observed, Seen};
@@ -86,6 +94,10 @@ pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
 pub use render::{Style, Word, mark, markdown, table, tally, word_of};
 pub use renewal_reason::{Foreign, RenewalReason};
+pub use review::{
+    ConfigFiles, FileState, Hint, NamedFile, Review, ReviewError, ReviewedGate, ReviewedOverlay,
+    ReviewedRoute, ReviewedService, look_at_files, review,
+};
 pub use role::engine_role;
 pub use run_facts::{Before, PastReport, RunFacts};
 pub use window::{

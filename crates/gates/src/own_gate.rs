@@ -68,7 +68,15 @@ impl<'a> OwnGate<'a> {
     /// # Errors
     /// If a pattern of one of them names no check, or one has no required check.
     pub fn all(config: &'a Config, overlay: Option<&'a OverlayConfig>) -> Result<Vec<Self>, OwnGateError> {
-        config.gates.iter().map(|gate| Self::new(config, gate, overlay.or(config.overlay()))).collect()
+        Self::each(config, overlay).collect()
+    }
+
+    /// As [`OwnGate::all`], each gate for itself.
+    pub(crate) fn each(
+        config: &'a Config,
+        overlay: Option<&'a OverlayConfig>,
+    ) -> impl Iterator<Item = Result<Self, OwnGateError>> {
+        config.gates.iter().map(move |gate| Self::new(config, gate, overlay.or(config.overlay())))
     }
 
     fn new(

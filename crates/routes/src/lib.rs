@@ -94,7 +94,7 @@ pub use reason::RouteReason;
 pub use record::{Outage, Recorder, RouteRecord, WatchSummary};
 pub use report::{RouteRow, RoutesReport};
 pub use request::{Basic, ClientCertificate, Method, Request, SecretSource, SentValue};
-pub use roots::{Roots, RootsError};
+pub use roots::{Roots, RootsCount, RootsError};
 pub use spec::{HttpVersion, RouteSpec, SpecError};
 pub use status::Expected;
 pub use unmet::Unmet;

@@ -9,6 +9,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::files::{FileFault, read_bounded};
@@ -87,6 +88,29 @@ pub enum RootsError {
     Verifier(String),
 }
 
+/// The authorities of a trust store, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootsCount {
+    /// Those that are trusted.
+    pub usable: u64,
+    /// Files and certificates of the system's that were left out, because they cannot be read.
+    pub unusable: u64,
+}
+
+impl Roots {
+    /// Reads the trust store and counts what is in it.
+    ///
+    /// # Errors
+    /// If [`Prober::new`](crate::Prober::new) would fail.
+    pub fn count(&self) -> Result<RootsCount, RootsError> {
+        let (store, unusable) = match self {
+            Self::Pem(path) => (pem_store(path)?.0, 0),
+            Self::System => system_store()?,
+        };
+        Ok(RootsCount { usable: store.len() as u64, unusable: unusable as u64 })
+    }
+}
+
 /// A loaded trust store.
 pub(crate) struct Trust {
     store: RootCertStore,
@@ -100,7 +124,7 @@ impl Trust {
     pub(crate) fn load(roots: &Roots) -> Result<Self, RootsError> {
         let (store, certificates) = match roots {
             Roots::Pem(path) => pem_store(path)?,
-            Roots::System => (system_store()?, Vec::new()),
+            Roots::System => (system_store()?.0, Vec::new()),
         };
         Self::of(store, certificates, provider())
     }
@@ -162,14 +186,14 @@ fn of_file(path: &Path, fault: FileFault) -> RootsError {
     }
 }
 
-/// Unreadable certificates among hundreds are left out: a route whose CA is missing fails with `unknown_issuer`, and
-/// refusing the whole store would hide every other route's state.
-fn system_store() -> Result<RootCertStore, RootsError> {
+/// Unreadable certificates among hundreds are left out and counted: a route whose CA is missing fails with
+/// `unknown_issuer`, and refusing the whole store would hide every other route's state.
+fn system_store() -> Result<(RootCertStore, usize), RootsError> {
     let found = rustls_native_certs::load_native_certs();
     let mut store = RootCertStore::empty();
     let (_, ignored) = store.add_parsable_certificates(found.certs);
     if !store.is_empty() {
-        return Ok(store);
+        return Ok((store, ignored + found.errors.len()));
     }
     let mut tried: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     if ignored > 0 {
@@ -193,6 +217,17 @@ mod tests {
     fn a_ca_file_is_loaded() {
         let ca = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
         assert!(load(ca.cert.pem().as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_authorities_of_a_file_are_counted() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let ca = |name: &str| rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap().cert.pem();
+        let roots = Roots::Pem(file.path().to_owned());
+        std::fs::write(file.path(), ca("a.example") + &ca("b.example")).unwrap();
+        assert_eq!(roots.count().unwrap(), RootsCount { usable: 2, unusable: 0 });
+        std::fs::write(file.path(), "").unwrap();
+        assert!(matches!(roots.count(), Err(RootsError::Empty { .. })));
     }
 
     #[test]

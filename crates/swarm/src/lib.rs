@@ -62,7 +62,9 @@ pub use lock::{Lock, LockAs, LockError, LockFacts, LockRequest, TakenOver};
 pub use operation::Operation;
 pub use probe::{most_probes, probe};
 pub use progress::{Progress, Watcher, silent};
-pub use read::{HostFactsError, read_count, read_counts, read_host, read_with_host};
+pub use read::{
+    HostFactsError, Membership, Standing, read_count, read_counts, read_host, read_standing, read_with_host,
+};
 pub use reclaim::{
     Awaited, Change, ChangeKind, CopyPutBack, CountReason, HelperError, Here, Late, LeakCount, Manager,
     Moment, Note, Obstacle, PlanStep, Reclaim, ReclaimError, ReclaimFacts, ReclaimOptions, ReclaimPlan,

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 pub struct DeclaredRoute {
     /// The label, such as `traefik.http.routers.shop.rule`.
     pub label: String,
+    /// Whether TLS is spoken there, as far as labels say: Traefik's `tls` and the usual names of entry points, Caddy's scheme
+    /// and port. `None` where they do not, and in a file of an older pvcheck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<bool>,
     /// What it takes.
     pub takes: Takes,
 }
@@ -65,6 +69,9 @@ impl fmt::Display for Unclear {
 pub struct Site {
     /// The host, in lower case.
     pub host: String,
+    /// The port, where the label names one: of Caddy alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// Which paths.
     #[serde(default)]
     pub path: SitePath,
@@ -97,10 +104,14 @@ impl Site {
 
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
         match &self.path {
-            SitePath::Any => f.write_str(&self.host),
-            SitePath::Is(path) => write!(f, "{}{path}", self.host),
-            SitePath::Begins(prefix) => write!(f, "{}{prefix}…", self.host),
+            SitePath::Any => Ok(()),
+            SitePath::Is(path) => f.write_str(path),
+            SitePath::Begins(prefix) => write!(f, "{prefix}…"),
         }
     }
 }
@@ -112,30 +123,35 @@ pub fn declared_routes<'a>(labels: impl Iterator<Item = (&'a str, &'a str)> + Cl
     let mut disabled = labels.clone().filter(|(name, _)| *name == "traefik.enable");
     let is_enabled = disabled.all(|(_, value)| !value.trim().eq_ignore_ascii_case("false"));
     let mut all: Vec<DeclaredRoute> = labels
+        .clone()
         .filter_map(|(label, value)| {
-            let takes = match kind(label)? {
-                Kind::Traefik | Kind::Traefik1 if !is_enabled => return None,
-                Kind::Traefik => rule(value),
-                Kind::Traefik1 => Takes::Unclear(Unclear::Syntax),
-                Kind::Caddy => caddy(value)?,
+            let (tls, takes) = match kind(label)? {
+                Kind::Traefik(_) | Kind::Traefik1 if !is_enabled => return None,
+                Kind::Traefik(router) => (traefik_tls(router, labels.clone()), rule(value)),
+                Kind::Traefik1 => (None, Takes::Unclear(Unclear::Syntax)),
+                Kind::Caddy => (Some(caddy_tls(value)), caddy(value)?),
             };
-            Some(DeclaredRoute { label: label.to_owned(), takes })
+            Some(DeclaredRoute { label: label.to_owned(), tls, takes })
         })
         .collect();
     all.sort();
     all
 }
 
-enum Kind {
+enum Kind<'a> {
     Caddy,
-    Traefik,
+    /// Of the router of this name.
+    Traefik(&'a str),
     Traefik1,
 }
 
-fn kind(label: &str) -> Option<Kind> {
-    let router = label.strip_prefix("traefik.http.routers.").and_then(|rest| rest.strip_suffix(".rule"));
-    if router.is_some_and(|name| !name.is_empty()) {
-        return Some(Kind::Traefik);
+/// What the labels of Traefik's routers begin with.
+const ROUTERS: &str = "traefik.http.routers.";
+
+fn kind(label: &str) -> Option<Kind<'_>> {
+    let router = label.strip_prefix(ROUTERS).and_then(|rest| rest.strip_suffix(".rule"));
+    if let Some(name) = router.filter(|name| !name.is_empty()) {
+        return Some(Kind::Traefik(name));
     }
     if label.starts_with("traefik.") && label.ends_with("frontend.rule") {
         return Some(Kind::Traefik1);
@@ -144,6 +160,42 @@ fn kind(label: &str) -> Option<Kind> {
     let is_site = number.is_empty()
         || number.strip_prefix('_').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     is_site.then_some(Kind::Caddy)
+}
+
+/// Whether a router of Traefik speaks TLS, by its label `tls` or one below it, such as `tls.certresolver`; else by the names
+/// of its entry points, which are free, so that only the usual ones tell anything.
+fn traefik_tls<'a>(router: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) -> Option<bool> {
+    let mut by_entry_points = None;
+    for (label, value) in labels {
+        let Some(option) = label.strip_prefix(ROUTERS).and_then(|rest| rest.strip_prefix(router)) else {
+            continue;
+        };
+        match option {
+            ".tls" => return Some(!value.trim().eq_ignore_ascii_case("false")),
+            _ if option.starts_with(".tls.") => return Some(true),
+            _ if option.eq_ignore_ascii_case(".entrypoints") => by_entry_points = entry_points_tls(value),
+            _ => {}
+        }
+    }
+    by_entry_points
+}
+
+fn entry_points_tls(names: &str) -> Option<bool> {
+    let names: Vec<String> = names.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+    let is_secure = |name: &String| ["https", "secure", "443", "tls"].iter().any(|part| name.contains(part));
+    if names.iter().any(is_secure) {
+        return Some(true);
+    }
+    let is_plain = |name: &String| ["http", "web"].contains(&name.as_str());
+    names.iter().all(is_plain).then_some(false)
+}
+
+/// Caddy speaks TLS unless every address says `http://` or port 80 (its documentation, "Automatic HTTPS").
+fn caddy_tls(value: &str) -> bool {
+    let is_plain = |address: &str| {
+        address.starts_with("http://") || address.ends_with(":80") || address.contains(":80/")
+    };
+    !value.split([',', ' ', '\t', '\n']).filter(|part| !part.is_empty()).all(is_plain)
 }
 
 /// Addresses of a Caddyfile's site: `a.example, https://b.example:8443/path`. `None` for a snippet, `(name)`.
@@ -156,7 +208,9 @@ fn caddy(value: &str) -> Option<Takes> {
     for address in value.split([',', ' ', '\t', '\n']).filter(|part| !part.is_empty()) {
         let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let (host, port) =
+            authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+        let port = port.and_then(|port| port.parse().ok()).filter(|port| ![80, 443].contains(port));
         if host.is_empty() {
             return Some(Takes::Unclear(Unclear::AnyHost));
         }
@@ -169,7 +223,7 @@ fn caddy(value: &str) -> Option<Takes> {
             None if matches!(path, "" | "/") => SitePath::Any,
             None => SitePath::Is(path.to_owned()),
         };
-        sites.insert(Site { host: host.to_ascii_lowercase(), path });
+        sites.insert(Site { host: host.to_ascii_lowercase(), port, path });
     }
     Some(if sites.is_empty() {
         Takes::Unclear(Unclear::AnyHost)
@@ -207,7 +261,9 @@ impl Alternative {
     /// `None` if it names no host.
     fn sites(self) -> Option<Vec<Site>> {
         let paths = self.paths.unwrap_or_else(|| BTreeSet::from([SitePath::Any]));
-        let of = |host: String| paths.iter().map(move |path| Site { host: host.clone(), path: path.clone() });
+        let of = |host: String| {
+            paths.iter().map(move |path| Site { host: host.clone(), port: None, path: path.clone() })
+        };
         Some(self.hosts?.into_iter().flat_map(of).collect())
     }
 
@@ -384,7 +440,7 @@ mod tests {
     fn sites_of_caddy_are_read() {
         for (value, read_as) in [
             ("a.example", "a.example"),
-            ("https://A.example:8443, b.example/api/*", "a.example b.example/api/…"),
+            ("https://A.example:8443, b.example/api/*", "a.example:8443 b.example/api/…"),
             ("a.example/x", "a.example/x"),
             (":80", "? names no host"),
             ("*.example", "? has *.example, whose hosts cannot be listed"),
@@ -397,8 +453,34 @@ mod tests {
     }
 
     #[test]
+    fn whether_tls_is_spoken_follows_from_labels_or_is_open() {
+        let rule = ("traefik.http.routers.a.rule", "Host(`a.example`)");
+        for (label, value, tls) in [
+            ("traefik.http.routers.a.tls", "true", Some(true)),
+            ("traefik.http.routers.a.tls", "false", Some(false)),
+            ("traefik.http.routers.a.tls.certresolver", "le", Some(true)),
+            ("traefik.http.routers.a.entrypoints", "web-secure", Some(true)),
+            ("traefik.http.routers.a.entryPoints", "web, websecure", Some(true)),
+            ("traefik.http.routers.a.entrypoints", "web", Some(false)),
+            ("traefik.http.routers.a.entrypoints", "internal", None),
+            ("traefik.http.routers.ab.tls", "true", None),
+            ("traefik.enable", "true", None),
+        ] {
+            assert_eq!(declared_routes([rule, (label, value)].into_iter())[0].tls, tls, "{label}={value}");
+        }
+        for (site, tls) in [
+            ("a.example", true),
+            ("http://a.example", false),
+            ("a.example:80/x", false),
+            ("a.example:8443", true),
+        ] {
+            assert_eq!(declared_routes([("caddy", site)].into_iter())[0].tls, Some(tls), "{site}");
+        }
+    }
+
+    #[test]
     fn a_site_takes_its_own_host_and_paths() {
-        let site = |path| Site { host: "a.example".into(), path };
+        let site = |path| Site { host: "a.example".into(), port: None, path };
         for (path, asked, is_taken) in [
             (SitePath::Any, "/x", true),
             (SitePath::Is("/x".into()), "/x", true),

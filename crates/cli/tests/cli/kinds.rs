@@ -25,7 +25,10 @@ const TABLE: &[(&[&str], &str, i32)] = &[
         "churn-comparison",
         0,
     ),
+    (&["config", "check", "pvcheck.toml"], "config-check", 0),
+    (&["config", "check", "waits.json"], "config-check", 2),
     (&["demo", "incident"], "demo", 0),
+    (&["doctor"], "doctor", 0),
     (&["explain", "vip-exhausted"], "explain", 0),
     // Both roles, a claim of what the rig measured, and its verification: each row rests on those before it.
     (&["keys", "new", "builder.key"], "keys", 0),
@@ -66,6 +69,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["report", "bundle.json", "--write", "report.html", "--ledger", "ledger.jsonl"], "report", 0),
     (&["gate", "run", "pvfix.m1"], "gate", 1),
     (&["gate", "run", "pvfix.m2", "--record", "none.json"], "gate", 3),
+    (&["init"], "init", 0),
     (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),
     (&["plan-subnet"], "subnet-plan", 0),
     (&["reclaim", "--state", "state"], "reclaim-plan", 4),

@@ -3,9 +3,12 @@
 mod bundle;
 mod check;
 mod churn;
+mod config;
+mod doctor;
 mod drop_in;
 mod embedded;
 mod gates;
+mod init;
 mod interrupt;
 mod journal;
 mod kinds;

@@ -1,7 +1,7 @@
 //! What must be in order before a gate begins.
 
 use pvcheck_audit::{EngineKind, Network, NetworkId, Snapshot};
-use pvcheck_journal::{Journalctl, Role, Source, SourceError};
+use pvcheck_journal::{Role, Source, SourceError};
 use pvcheck_routes::{MaterialError, Prober};
 use pvcheck_swarm::{CallError, CensusError, Engine, countable};
 use thiserror::Error;
@@ -9,9 +9,6 @@ use thiserror::Error;
 use crate::config::{Config, OverlayConfig};
 use crate::gate::Gate;
 use crate::role::engine_role;
-
-/// The unit that writes the engine's log where nothing else is configured.
-const DOCKER_UNIT: &str = "docker.service";
 
 /// What a gate needs, checked before it begins.
 pub struct Preflight {
@@ -86,7 +83,7 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
     let role = engine_role(&snapshot);
     Ok(Preflight {
         prober,
-        source: journal_source(config),
+        source: config.log_source(),
         overlay: overlay.id.clone(),
         is_ingress: overlay.ingress,
         role,
@@ -97,11 +94,4 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
 
 fn named<'a>(snapshot: &'a Snapshot, overlay: &str) -> Result<&'a Network, PreflightError> {
     snapshot.named_overlay(overlay).map_err(|e| PreflightError::Overlay(e.into()))
-}
-
-fn journal_source(config: &Config) -> Source {
-    match config.log_file() {
-        Some(file) => Source::File(file),
-        None => Source::Journalctl(Journalctl::unit(config.journal.unit.as_deref().unwrap_or(DOCKER_UNIT))),
-    }
 }

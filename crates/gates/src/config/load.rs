@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use super::by_table::by_table;
 use super::error::ConfigError;
 use super::tables::Config;
-use super::validate::validate;
+use super::validate::faults;
 use crate::digest::sha256;
 
 /// The longest configuration: a thousand times one with a hundred services and routes.
@@ -44,13 +45,38 @@ impl Config {
     /// If the text is not TOML, has unknown or wrong fields (with line and column), or contradicts itself.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|e| ConfigError::syntax(file, text, &e))?;
-        let meaning = |fault| ConfigError::Meaning { file: file.to_owned(), fault };
-        validate(&config).map_err(meaning)?;
+        if let Some(fault) = faults(&config).into_iter().next() {
+            return Err(ConfigError::Meaning { file: file.to_owned(), fault });
+        }
         config.digest = sha256(text);
         text.clone_into(&mut config.text);
         let name = Path::new(file).file_name().unwrap_or(file.as_ref());
         config.file = name.to_string_lossy().into_owned();
         Ok(config)
+    }
+
+    /// As [`Config::of_file`], with everything that is wrong: every error of syntax; where there is none, the first of each
+    /// table; where there is none either, every contradiction.
+    ///
+    /// # Errors
+    /// As [`Config::parse`]; the list is never empty, and in the order of the lines.
+    pub fn of_file_with_all_errors(path: &Path, text: &str) -> Result<Self, Vec<ConfigError>> {
+        let file = path.display().to_string();
+        let first = match Self::of_file(path, text) {
+            Ok(config) => return Ok(config),
+            Err(first) => first,
+        };
+        let mut all: Vec<_> = match toml::from_str::<Self>(text) {
+            Ok(config) => {
+                let meaning = |fault| ConfigError::Meaning { file: file.clone(), fault };
+                faults(&config).into_iter().map(meaning).collect()
+            }
+            Err(_) => by_table::<Self>(text).iter().map(|e| ConfigError::syntax(&file, text, e)).collect(),
+        };
+        if all.is_empty() {
+            all.push(first);
+        }
+        Err(all)
     }
 
     /// The name of the file that it was read from, without its folder.
@@ -165,6 +191,56 @@ mod tests {
         assert!(refused(&format!("{GOOD}{deployed}")).contains("both `deployed` and `unit`"));
         assert!(refused(&format!("{GOOD}[churn]\nimage = \"x\"\nstacks = 0\n")).contains("give 1 to 100"));
         assert!(refused(&format!("{GOOD}[canary]\nimage = \"x\"\nurl = \"nothing\"\n")).contains("[canary]"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_lines() {
+        let all = |text: &str| {
+            let errors = Config::of_file_with_all_errors(Path::new("x.toml"), text).unwrap_err();
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let begin = |errors: &[String], places: &[&str]| {
+            assert_eq!(errors.len(), places.len(), "{errors:?}");
+            for (error, place) in errors.iter().zip(places) {
+                assert!(error.starts_with(place) && !error.contains('\n'), "{place}: {error}");
+            }
+        };
+        begin(&all("[overlay]\nname = \"x\n[[service]]\nname = y\n"), &["x.toml:2:", "x.toml:4:"]);
+        let fields = "[[service]]\nname = \"a\"\nreplica = 1\n[[service]]\nnam = \"b\"\n[[service]]\nname = \"c\"\n\
+            [[overlay]]\nname = \"p\"\nsubnet = \"10.10.0.7/16\"\n[tsl]\nca = \"x\"\n[churn]\nstacks = \"five\"\nimage = \"x\"\n";
+        begin(
+            &all(fields),
+            &["x.toml:3:1: ", "x.toml:5:1: ", "x.toml:10:10: ", "x.toml:11:2: ", "x.toml:14:10: "],
+        );
+        let meaning = format!(
+            "{GOOD}[[service]]\nname = \"a\"\n[[service]]\nname = \"a\"\noverlay = \"q\"\n[journal]\nfile = \"x\"\nunit = \"y\"\n\
+             [churn]\nimage = \"Busybox\"\nstacks = 0\nrounds = 0\n"
+        );
+        let faults = all(&meaning);
+        assert_eq!(faults.len(), 6, "{faults:?}");
+        for part in [
+            "overlay `q`",
+            "`a` is there twice",
+            "keep one",
+            "image \"Busybox\"",
+            "stacks is 0",
+            "rounds is 0",
+        ] {
+            assert!(faults.iter().any(|fault| fault.contains(part)), "{part}: {faults:?}");
+        }
+        assert_eq!(all("").len(), 1);
+        assert!(Config::of_file_with_all_errors(Path::new("x"), GOOD).is_ok());
+    }
+
+    proptest::proptest! {
+        /// What one reader refuses the other refuses as well, and neither panics.
+        #[test]
+        fn both_readers_agree(text in "([a-z]{1,4} = [0-9\"x]{1,3}\n|\\[?\\[(overlay|service|churn|x)\\]\\]?\n|(name|subnet) = \"[a-z0-9./]{0,12}\"\n){0,8}") {
+            let first = Config::parse("x.toml", &text);
+            let all = Config::of_file_with_all_errors(Path::new("x.toml"), &text);
+            proptest::prop_assert_eq!(first.is_ok(), all.is_ok());
+            proptest::prop_assert!(all.map_or_else(|errors| !errors.is_empty(), |_| true));
+        }
     }
 
     #[test]

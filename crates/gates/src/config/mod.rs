@@ -1,5 +1,6 @@
 //! `pvcheck.toml`: what is expected of a Swarm, and what a gate may deploy on it.
 
+mod by_table;
 mod error;
 mod forms;
 mod load;
@@ -14,3 +15,4 @@ pub use tables::{
     CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, JournalConfig, OverlayConfig,
     RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };
+pub(crate) use tables::{DOCKER_UNIT, unit_source};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pvcheck_ipam::Subnet;
+use pvcheck_journal::{Journalctl, Source};
 use pvcheck_routes::{
     Addresses, Conditions, Expected, HttpVersion, MaterialError, Prober, Request, Roots, RouteSpec, RouteUrl,
 };
@@ -14,6 +15,9 @@ use serde::Deserialize;
 use super::error::ConfigFault;
 use super::forms::{self, Pattern, Placement};
 use super::own_gates::{GateConfig, PreconditionConfig};
+
+/// The unit that writes the engine's log where nothing else is configured.
+pub(crate) const DOCKER_UNIT: &str = "docker.service";
 
 /// What is expected of a Swarm, and what a gate may deploy on it.
 #[derive(Clone, Debug, Deserialize)]
@@ -316,6 +320,14 @@ impl Config {
         self.journal.file.as_ref().map(|file| self.folder.join(file))
     }
 
+    /// The engine's log: the file, else the unit's journal, else that of `docker.service`.
+    pub(crate) fn log_source(&self) -> Source {
+        match self.log_file() {
+            Some(file) => Source::File(file),
+            None => unit_source(self.journal.unit.as_deref()),
+        }
+    }
+
     /// Its routes, ready to be asked.
     pub fn route_specs(&self) -> Vec<RouteSpec> {
         self.routes.iter().map(|route| self.route_spec(route)).collect()
@@ -333,6 +345,23 @@ impl Config {
     pub fn prober(&self) -> Result<Prober, MaterialError> {
         Prober::for_routes(&self.roots(), &self.route_specs())
     }
+
+    /// Everything for which [`Config::prober`] may fail: the authorities, or where these can be read what each route's request
+    /// needs.
+    pub(crate) fn material_errors(&self) -> Vec<MaterialError> {
+        let roots = self.roots();
+        if let Err(error) = Prober::new(&roots) {
+            return vec![error.into()];
+        }
+        let specs = self.routes.iter().filter(|route| route.request != Request::default());
+        let each = specs.map(|route| self.route_spec(route));
+        each.filter_map(|spec| Prober::for_routes(&roots, &[spec]).err()).collect()
+    }
+}
+
+/// The journal of a unit; of the one that writes the engine's log where none is named.
+pub(crate) fn unit_source(unit: Option<&str>) -> Source {
+    Source::Journalctl(Journalctl::unit(unit.unwrap_or(DOCKER_UNIT)))
 }
 
 impl RouteConfig {

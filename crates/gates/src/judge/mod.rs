@@ -25,6 +25,7 @@ pub use fix_plan::judge_fix_plan;
 pub use fixed::judge_fixed;
 pub use own::judge_own;
 pub use precondition::{judge_preconditions, judge_run};
+pub(crate) use run::Run;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use crate::fault::ServiceFault;
 use crate::reason::Reason;
 
 /// The tasks of one service, counted.
-pub(super) struct Run {
+pub(crate) struct Run {
     mode: ServiceMode,
     /// Tasks that run and are meant to; of a global service the nodes that have one.
     running: u64,
@@ -19,7 +19,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn of(snapshot: &Snapshot, service: &Service) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot, service: &Service) -> Self {
         let wanted =
             || snapshot.tasks.iter().filter(|t| t.service.as_ref() == Some(&service.id) && t.is_wanted());
         let running = || wanted().filter(|t| t.is_running());
@@ -38,7 +38,7 @@ impl Run {
     }
 
     /// What is wrong with the number of tasks, if the configuration expects this many.
-    pub(super) fn fault(&self, configured: Option<u64>) -> Option<ServiceFault> {
+    pub(crate) fn fault(&self, configured: Option<u64>) -> Option<ServiceFault> {
         let ServiceMode::Job(job) = self.mode else {
             let (running, expected) = (self.running, self.expected(configured));
             return (running != expected).then_some(ServiceFault::Tasks {
@@ -73,7 +73,7 @@ impl Run {
     }
 
     /// `2/3 running`, or the same of a job.
-    pub(super) fn tally(&self) -> String {
+    pub(crate) fn tally(&self) -> String {
         if self.mode.is_job() {
             return format!("{}/{} complete, {} running", self.complete, self.asked, self.running);
         }

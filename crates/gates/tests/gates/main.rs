@@ -9,6 +9,7 @@ mod every_fault;
 mod fix;
 mod fix_coverage;
 mod fixed;
+mod init;
 mod m1;
 mod m2;
 mod overlays;

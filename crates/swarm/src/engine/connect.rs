@@ -30,6 +30,8 @@ const PONG_BYTES: usize = 1 << 10;
 pub struct Engine {
     connection: Connection,
     api: String,
+    /// The newest version that the engine speaks.
+    offered: String,
     kind: EngineKind,
 }
 
@@ -123,12 +125,22 @@ impl Engine {
         let version = version.ok_or_else(|| missing(if is_pong { "Api-Version" } else { "OK" }))?;
         let api = negotiate(version)
             .ok_or_else(|| ConnectError::TooOld { host: host.to_string(), api: offered.to_owned() })?;
-        Ok(Self { connection: plain.with_api(api.clone()), api, kind: EngineKind::Real })
+        Ok(Self {
+            connection: plain.with_api(api.clone()),
+            api,
+            offered: offered.to_owned(),
+            kind: EngineKind::Real,
+        })
     }
 
     /// The API version that was negotiated, such as `1.41`.
     pub fn api(&self) -> &str {
         &self.api
+    }
+
+    /// The newest API version that the engine speaks, such as `1.55`.
+    pub fn offered_api(&self) -> &str {
+        &self.offered
     }
 
     /// Whether it is a real engine, as far as it was asked: [`Engine::connect`] asks, [`Engine::reach`] takes it for one.
@@ -138,7 +150,7 @@ impl Engine {
 
     /// The same engine with another deadline per call.
     pub(crate) fn with_deadline(&self, deadline: Duration) -> Self {
-        Self { connection: self.connection.with_deadline(deadline), api: self.api.clone(), kind: self.kind }
+        Self { connection: self.connection.with_deadline(deadline), ..self.clone() }
     }
 
     /// The connection, for reads that this crate does not offer.

@@ -1,14 +1,13 @@
 //! The files of `gate run`. A report is never overwritten: it may be the proof that a later gate asks for.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use pvcheck_gates::{Bundle, BundledRun, RunFacts, markdown};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::files::save_new;
+use crate::files::{save_new, write_new};
 use crate::printer::Printer;
 
 /// The most reports of one gate in a folder.
@@ -64,10 +63,6 @@ pub(super) fn save(folder: &Path, ran: &BundledRun, printer: &Printer) -> Result
 pub(super) fn save_bundle(path: &Path, bundle: &Bundle) -> Result<(), Failure> {
     let text = serde_json::to_string(bundle).map_err(Failure::unknown)? + "\n";
     save_new(path, &text, "--bundle")
-}
-
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
 fn pretty<T: Serialize>(value: &T) -> Result<String, Failure> {

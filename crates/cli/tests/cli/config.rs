@@ -1,0 +1,106 @@
+//! `pvcheck config check`: all that is wrong at once, and what a right file has.
+
+use crate::support::*;
+
+const CHECK: [&str; 3] = ["config", "check", "pvcheck.toml"];
+
+#[test]
+fn a_right_file_is_told_with_what_it_has_and_no_engine_is_asked() {
+    let rig = Rig::new(cc_ci()).configured();
+    rig.edit(
+        "[tls]",
+        "[[gate]]\nname = \"weekly\"\nchecks = [\"route.*\", \"swarm.waiting\"]\n\
+         [precondition]\ngate = \"pvcheck.m2\"\nrequires = [\"weekly\"]\nreports = \"reports\"\n[tls]",
+    );
+    let done = rig.run(&CHECK);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    for line in [
+        "pvcheck.toml is right",
+        "  proxy 10.10.0.0/24, 16 free wanted",
+        "  ccci-dashboard_app on proxy",
+        "  dashboard http://dashboard.test/",
+        "  pvcheck.m1, 10 checks",
+        "  pvcheck.m2, 14 checks, needs --apply, after weekly",
+        "  weekly, 2 checks",
+        "hint: no [overlay.creation] declared of `proxy`: creation.declared of pvfix.m1 stays UNKNOWN there",
+        "hint: no [window] busy_stacks: no stack is known to be a run's",
+    ] {
+        assert!(done.stdout.lines().any(|l| l == line), "`{line}` is missing: {}", done.stdout);
+    }
+    assert_eq!(rig.sim.requests(), []);
+    rig.edit("[churn]\nimage = \"sim/busybox:1\"\nstacks = 1\n", "");
+    let hinted = rig.run(&CHECK);
+    assert!(hinted.stdout.contains("hint: no [churn]: pvcheck.m2 cannot be run\n"), "{}", hinted.stdout);
+    assert!(!hinted.stdout.contains("  pvcheck.m2"), "{}", hinted.stdout);
+}
+
+/// What a number of checks is worth: it is that of the report.
+#[test]
+fn a_gate_has_as_many_checks_as_its_report() {
+    let rig = Rig::new(cc_ci()).configured();
+    let review = rig.run(&[&CHECK[..], &["-o", "json"]].concat()).json();
+    let gates = review["gates"].as_array().expect("gates");
+    assert_eq!(gates.len(), 4);
+    for gate in gates {
+        let name = gate["name"].as_str().expect("a name");
+        // One overlay, one service and one route: what deploys need not be run to know its checks.
+        let checks = if gate["changes_something"] == true {
+            let list = rig.run(&["gate", "list", "-o", "json"]).json();
+            let listed = list["gates"].as_array().expect("gates").iter().find(|one| one["name"] == name);
+            listed.expect("a gate")["checks"].as_array().expect("checks").len()
+        } else {
+            let report = rig.run(&["gate", "run", name, "--record", "none.json", "-o", "json"]).json();
+            report["checks"].as_array().expect("checks").len()
+        };
+        assert_eq!(gate["checks"], checks, "{name}");
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_a_line_with_its_place() {
+    let broken = |from: &str, to: &str| {
+        let rig = Rig::new(cc_ci()).configured();
+        rig.edit(from, to);
+        let done = rig.run(&CHECK);
+        assert_eq!((done.code, done.stderr.as_str()), (Some(2), ""), "{done:?}");
+        done.stdout
+    };
+    for (from, to, lines) in [
+        ("10.10.0.0/24", "10.10.0.7/24", 1),
+        ("overlay = true", "overlai = true", 1),
+        ("ca.pem", "none.pem", 1),
+        ("engine.log", "none.log", 1),
+        ("engine.log", ".", 1),
+        ("sim/busybox:1", "Busy", 1),
+        ("[tls]", "[[gate]]\nname = \"a\"\nchecks = [\"x\"]\n[[gate]]\nname = \"b\"\nchecks = []\n[tls]", 2),
+        ("[tls]", "[overlay.creation]\ndeclared = \"a.nix\"\ndeployed = \"b.sh\"\n[tls]", 2),
+    ] {
+        let said = broken(from, to);
+        let wrong: Vec<&str> = said.lines().collect();
+        assert_eq!(wrong.len(), lines + 1, "{to}: {said}");
+        assert!(wrong.iter().all(|line| line.starts_with("pvcheck.toml:")), "{said}");
+    }
+    let all = broken("subnet = \"10.10.0.0/24\"", "subnet = \"10.10.0.7/24\"\n[[service]]\nnom = 1");
+    assert!(all.contains("pvcheck.toml:3:10: ") && all.contains("pvcheck.toml:5:1: "), "{all}");
+    assert!(all.ends_with("pvcheck.toml: 2 errors\n"), "{all}");
+}
+
+#[test]
+fn what_routes_need_is_looked_at_and_no_credential_is_shown() {
+    let rig = Rig::new(cc_ci()).configured();
+    rig.file("token", "PLANTED\nPLANTED");
+    rig.edit(
+        "[canary]",
+        "[route.request]\nbearer = { file = \"token\" }\n[[route]]\nname = \"api\"\nurl = \"https://api.test/\"\n\
+         [route.request]\nbasic = { user = \"x\", password = { env = \"PVCHECK_NO_SUCH\" } }\n[canary]",
+    );
+    for format in ["table", "json"] {
+        let done = rig.run(&[&CHECK[..], &["-o", format]].concat());
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(!done.stdout.contains("PLANTED") && !done.stderr.contains("PLANTED"), "{done:?}");
+        for part in ["route `dashboard`", "one line of ASCII", "PVCHECK_NO_SUCH is not set"] {
+            assert!(done.stdout.contains(part), "{part}: {done:?}");
+        }
+    }
+    rig.run(&["config", "check", "none.toml"]).assert_refused(2, &["none.toml", "name another"]);
+}

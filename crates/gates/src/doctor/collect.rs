@@ -1,0 +1,189 @@
+//! Looking at an engine and at this machine. It only reads.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pvcheck_audit::{EngineKind, Network, Node, Snapshot};
+use pvcheck_journal::{Catalogue, Limits, ReadFrom, Role, Scanner, Since, Source};
+use pvcheck_routes::Roots;
+use pvcheck_swarm::{
+    ConnectError, Engine, Host, Left, Lock, LockFacts, Membership, RunId, leftover_runs, read_host,
+    read_standing,
+};
+
+use super::facts::{
+    ConfigFact, DoctorFacts, Heard, Leftover, LogFact, NamespaceFact, NodeFact, Reached, TrustFact,
+};
+use crate::cause::Unseen;
+use crate::config::{Config, unit_source};
+use crate::observed::{Observed, Seen};
+use crate::review::Review;
+use crate::role::engine_role;
+
+/// How long the engine may take for a call.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks at the engine at this address and at this machine: at the log and the authorities of the configuration, or where there
+/// is none at those of the system. Whatever fails is recorded as not seen.
+pub async fn collect_doctor(host: &Host, config: Option<&Config>, review: Option<&Review>) -> DoctorFacts {
+    let source = config.map_or_else(|| unit_source(None), Config::log_source);
+    let roots = config.map_or(Roots::System, Config::roots);
+    let (socket, engine) = reach(host).await;
+    let swarm = match &engine {
+        Some(engine) => look(engine).await,
+        None => Swarm::unseen("no engine answers"),
+    };
+    DoctorFacts {
+        host: host.to_string(),
+        socket,
+        log: log(&source, swarm.role).await,
+        standing: swarm.standing,
+        nodes: swarm.nodes,
+        namespace: swarm.namespace,
+        trust: trust(roots),
+        config: review.map(config_fact),
+        lock: swarm.lock,
+        leftovers: swarm.leftovers,
+    }
+}
+
+async fn reach(host: &Host) -> (Observed<Reached>, Option<Engine>) {
+    let began = Instant::now();
+    let answer = Engine::reach(host, PATIENCE).await;
+    let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (reached, engine) = match answer {
+        Ok(engine) => {
+            let (offered, spoken) = (engine.offered_api().to_owned(), engine.api().to_owned());
+            (Reached::Answers { offered, spoken }, Some(engine))
+        }
+        Err(ConnectError::NoSocket { reason, .. }) => (Reached::NoSocket { reason }, None),
+        Err(ConnectError::Denied { .. }) => (Reached::Denied, None),
+        Err(ConnectError::TooOld { api, .. }) => (Reached::TooOld { offered: api }, None),
+        Err(error) => (Reached::Silent { error: error.to_string() }, None),
+    };
+    (Observed { elapsed_ms, ..Observed::now("engine API", reached) }, engine)
+}
+
+/// What was seen of the Swarm.
+struct Swarm {
+    standing: Seen<Heard>,
+    nodes: Seen<Vec<NodeFact>>,
+    namespace: Seen<NamespaceFact>,
+    lock: Seen<Option<LockFacts>>,
+    leftovers: Seen<Vec<Leftover>>,
+    role: Role,
+}
+
+impl Swarm {
+    fn unseen(why: &str) -> Self {
+        Self {
+            standing: not_seen(why),
+            nodes: not_seen(why),
+            namespace: not_seen(why),
+            lock: not_seen(why),
+            leftovers: not_seen(why),
+            role: Role::Unknown,
+        }
+    }
+}
+
+fn not_seen<T>(why: &(impl ToString + ?Sized)) -> Seen<T> {
+    Seen::Unknown(Unseen::Failed { error: why.to_string() })
+}
+
+fn seen<T, E: ToString>(result: Result<T, E>) -> Seen<T> {
+    match result {
+        Ok(value) => Seen::Known(value),
+        Err(error) => not_seen(&error.to_string()),
+    }
+}
+
+async fn look(engine: &Engine) -> Swarm {
+    let asked = Timestamp::now();
+    let standing = match read_standing(engine).await {
+        Ok(standing) => Heard { standing, asked, answered: Timestamp::now() },
+        Err(error) => {
+            return Swarm {
+                standing: not_seen(&error),
+                ..Swarm::unseen("the engine does not say what it is")
+            };
+        }
+    };
+    let is_manager = standing.standing.membership == Membership::Manager;
+    let standing = Seen::Known(standing);
+    if !is_manager {
+        return Swarm { standing, ..Swarm::unseen("only a manager of a Swarm with a leader can show it") };
+    }
+    let (snapshot, lock, leftovers) =
+        tokio::join!(engine.snapshot(), Lock::read(engine), leftover_runs(engine));
+    let leftovers = seen(leftovers.map(|runs| {
+        let of = |(run, left): (RunId, Vec<Left>)| Leftover {
+            run: run.to_string(),
+            parts: left.iter().map(ToString::to_string).collect(),
+        };
+        runs.into_iter().map(of).collect()
+    }));
+    let swarm =
+        Swarm { standing, lock: seen(lock), leftovers, ..Swarm::unseen("the Swarm could not be read") };
+    match snapshot {
+        Ok(snapshot) => Swarm {
+            nodes: Seen::Known(nodes(&snapshot)),
+            namespace: namespace(&snapshot).await,
+            role: engine_role(&snapshot),
+            ..swarm
+        },
+        Err(error) => Swarm { nodes: not_seen(&error), namespace: not_seen(&error), ..swarm },
+    }
+}
+
+fn nodes(snapshot: &Snapshot) -> Vec<NodeFact> {
+    let of = |node: &Node| NodeFact {
+        name: if node.hostname.is_empty() { node.id.to_string() } else { node.hostname.clone() },
+        engine_version: node.engine_version.clone(),
+        state: node.state.clone(),
+        leader: node.leader,
+        own: node.id == snapshot.engine.node,
+    };
+    snapshot.nodes.iter().map(of).collect()
+}
+
+async fn namespace(snapshot: &Snapshot) -> Seen<NamespaceFact> {
+    if snapshot.engine.kind == EngineKind::Embedded {
+        return not_seen("a model of a Swarm is on no host");
+    }
+    let has_network = |n: &&Network| n.bridge.is_some() && !n.internal && !n.subnets().is_empty();
+    let bridges = snapshot.networks.iter().filter(has_network).count() as u64;
+    seen(read_host().await.map(|host| NamespaceFact { bridges, lacking: host.lacks(snapshot) }))
+}
+
+async fn log(source: &Source, role: Role) -> LogFact {
+    let scanner = Scanner::since(Catalogue::builtin(), Since::EngineStart, None);
+    match source.scan(&ReadFrom::Beginning, &Limits::default(), scanner).await {
+        Ok(scan) => LogFact::Read {
+            source: scan.source.clone(),
+            records: scan.records,
+            has_start: scan.start_found == Some(true),
+            doubt: scan.doubt_of_leader(role).map(|doubt| doubt.to_string()),
+        },
+        Err(error) => LogFact::Unreadable { error: error.to_string() },
+    }
+}
+
+fn trust(roots: Roots) -> TrustFact {
+    let count = roots.count().map_err(|error| error.to_string());
+    let file = match roots {
+        Roots::Pem(file) => Some(file),
+        Roots::System => None,
+    };
+    TrustFact { file, roots: count }
+}
+
+fn config_fact(review: &Review) -> ConfigFact {
+    ConfigFact {
+        file: review.file.clone(),
+        errors: review.errors.iter().map(ToString::to_string).collect(),
+        overlays: review.overlays.len() as u64,
+        services: review.services.len() as u64,
+        routes: review.routes.len() as u64,
+    }
+}

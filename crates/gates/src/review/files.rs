@@ -1,0 +1,87 @@
+//! The files that a configuration names, looked at.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// A file that the configuration names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedFile {
+    /// Where it is named, such as `[journal] file`.
+    pub field: String,
+    /// Its path.
+    pub path: PathBuf,
+    /// What was seen of it.
+    pub state: FileState,
+}
+
+/// What was seen of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// It is there, and a regular file.
+    There,
+    /// It is there, and a folder, a pipe or a device.
+    NotAFile,
+    /// It is not there.
+    NotThere,
+    /// It could not be looked at, and why.
+    NotSeen(String),
+}
+
+/// What was seen of the files and variables that a configuration names. No credential is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFiles {
+    /// The files that its checks read. A lock file of `[window]` need not be there, and neither need reports.
+    pub named: Vec<NamedFile>,
+    /// What is wrong with what its routes need: authorities, credentials, client certificates. One line each.
+    pub material: Vec<String>,
+}
+
+/// Looks at the files, and reads what the routes need.
+pub fn look_at_files(config: &Config) -> ConfigFiles {
+    let file = |field: String, path: PathBuf| NamedFile { state: state_of(&path), field, path };
+    let mut named = Vec::new();
+    for overlay in &config.overlays {
+        for (field, path) in
+            [("declared", &overlay.creation.declared), ("deployed", &overlay.creation.deployed)]
+        {
+            let field = format!("[overlay.creation] {field} of `{}`", overlay.name);
+            named.extend(path.as_ref().map(|path| file(field, config.file(path))));
+        }
+    }
+    named.extend(config.log_file().map(|path| file("[journal] file".to_owned(), path)));
+    ConfigFiles { named, material: config.material_errors().iter().map(ToString::to_string).collect() }
+}
+
+fn state_of(path: &Path) -> FileState {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_file() => FileState::There,
+        Ok(_) => FileState::NotAFile,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            FileState::NotThere
+        }
+        Err(error) => FileState::NotSeen(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_or_is_none_or_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("log");
+        assert_eq!(state_of(&file), FileState::NotThere);
+        std::fs::write(&file, "").expect("a file");
+        assert_eq!(state_of(&file), FileState::There);
+        assert_eq!(state_of(folder.path()), FileState::NotAFile);
+        assert_eq!(state_of(&file.join("below")), FileState::NotThere);
+        let long = folder.path().join("x".repeat(300));
+        assert!(matches!(state_of(&long), FileState::NotSeen(_)));
+    }
+}

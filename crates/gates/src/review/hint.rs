@@ -1,0 +1,106 @@
+//! What follows from what a configuration leaves out.
+
+use std::fmt;
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+use crate::config::Config;
+use crate::gate::Gate;
+
+/// What follows from what a configuration leaves out. None is an error. In JSON `kind` and `text`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// It has no overlay.
+    NoOverlay,
+    /// Canary and churn would have to be deployed on `ingress`.
+    IngressFirst,
+    /// It has no service.
+    NoService,
+    /// It has no route.
+    NoRoute,
+    /// It lacks what `pvcheck.m2` deploys: `canary` or `churn`.
+    NotDeployable {
+        /// The table.
+        table: &'static str,
+    },
+    /// No file declares the first overlay.
+    NotDeclared {
+        /// The overlay.
+        overlay: String,
+    },
+    /// It does not say where the log is.
+    NoJournal,
+    /// No stack is known to be a run's.
+    NoBusyStacks,
+}
+
+impl Hint {
+    /// Everything that this configuration leaves out.
+    pub(super) fn of(config: &Config) -> Vec<Self> {
+        let has_overlay = config.overlay().is_some();
+        // The gates of a renewal are about the first, unless another is named.
+        let undeclared = config.overlay().filter(|first| first.creation.declared.is_none());
+        let undeclared = undeclared.map(|o| Self::NotDeclared { overlay: o.name.clone() });
+        [
+            (!has_overlay, Self::NoOverlay),
+            (config.overlay().is_some_and(|first| first.name == "ingress"), Self::IngressFirst),
+            (config.services.is_empty(), Self::NoService),
+            (config.routes.is_empty(), Self::NoRoute),
+            (has_overlay && config.canary.is_none(), Self::NotDeployable { table: "canary" }),
+            (has_overlay && config.churn.is_none(), Self::NotDeployable { table: "churn" }),
+            (config.journal.file.is_none() && config.journal.unit.is_none(), Self::NoJournal),
+            (config.window.busy_stacks.is_empty(), Self::NoBusyStacks),
+        ]
+        .into_iter()
+        .filter_map(|(is_so, hint)| is_so.then_some(hint))
+        .chain(undeclared)
+        .collect()
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoOverlay => "no_overlay",
+            Self::IngressFirst => "ingress_first",
+            Self::NoService => "no_service",
+            Self::NoRoute => "no_route",
+            Self::NotDeployable { .. } => "not_deployable",
+            Self::NotDeclared { .. } => "not_declared",
+            Self::NoJournal => "no_journal",
+            Self::NoBusyStacks => "no_busy_stacks",
+        }
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (plan, deploying) = (Gate::FixPlan, Gate::M2);
+        match self {
+            Self::NoOverlay => f.write_str("no [overlay]: no gate can be run, `pvcheck routes` alone"),
+            Self::IngressFirst => write!(
+                f,
+                "`ingress` is the first overlay: {deploying} cannot be run, since it deploys on the first"
+            ),
+            Self::NoService => f.write_str("no [[service]]: none has to run"),
+            Self::NoRoute => f.write_str("no [[route]]: none has to answer"),
+            Self::NotDeployable { table } => write!(f, "no [{table}]: {deploying} cannot be run"),
+            Self::NotDeclared { overlay } => write!(
+                f,
+                "no [overlay.creation] declared of `{overlay}`: creation.declared of {plan} stays UNKNOWN there"
+            ),
+            Self::NoJournal => {
+                f.write_str("no [journal]: the log is that of unit docker.service, by journalctl")
+            }
+            Self::NoBusyStacks => f.write_str("no [window] busy_stacks: no stack is known to be a run's"),
+        }
+    }
+}
+
+impl Serialize for Hint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Hint", 2)?;
+        object.serialize_field("kind", self.kind())?;
+        object.serialize_field("text", &self.to_string())?;
+        object.end()
+    }
+}
