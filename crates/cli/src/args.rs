@@ -8,6 +8,7 @@ use pvcheck_ipam::{Strategy, Threshold};
 use pvcheck_swarm::{CensusMethod, ChurnShape, Host};
 
 pub(crate) use self::embedded::{Embedded, EmbeddedCommand, EmbeddedUp, WorldChoice};
+pub(crate) use self::gate::{Gate, GateCommand, GateDiff, GateRun, Report};
 pub(crate) use self::gate_options::GateOptions;
 pub(crate) use self::ledger::{
     FindingClose, FindingCommand, FindingOpen, GateClaim, GateFinding, GateStatus, GateVerify, Keys,
@@ -15,10 +16,11 @@ pub(crate) use self::ledger::{
 };
 pub(crate) use self::resize::{Renewing, Resize, ResizeCommand};
 pub(crate) use self::setup::{Config, ConfigCommand, Init};
-pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
-use self::values::{
-    census_method, churn_order, go_bool, reclaim_strategy, shape, strategy, threshold, window,
+pub(crate) use self::stack::{
+    Docker, DockerCommand, DockerStackCommand, DockerStackRm, Stack, StackCommand, StackRm,
 };
+pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
+use self::values::{census_method, churn_order, reclaim_strategy, shape, strategy, threshold, window};
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
 #[derive(Debug, Parser)]
@@ -376,94 +378,6 @@ pub(crate) struct Incident {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Gate {
-    #[command(subcommand)]
-    pub(crate) what: GateCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum GateCommand {
-    /// List the gates: those that come with pvcheck, and those of the configuration
-    ///
-    /// Example: pvcheck gate list --config cc-ci.toml
-    List,
-    /// Run gates in order, until one does not pass
-    ///
-    /// Example: pvcheck gate run pvcheck.m1 pvcheck.m2 --config cc-ci.toml --apply --out reports
-    Run(GateRun),
-    /// Compare two bundles: which checks have another verdict or reason
-    ///
-    /// Exit code 1 if a gate or a required check passed before and does not after.
-    ///
-    /// Example: pvcheck gate diff before.json after.json
-    Diff(GateDiff),
-    /// Claim that a gate passes: what was done, where, and what was measured, signed with the builder's key
-    ///
-    /// Example: pvcheck gate claim pvcheck.m1 --report reports/pvcheck.m1.json --commit e6349a9 --key builder.key
-    Claim(GateClaim),
-    /// Measure a gate afresh and judge its last claim by that, signed with the verifier's key
-    ///
-    /// Exit code 0 PASS; 1 FAIL, a figure is not as claimed; 3 UNKNOWN, it could not be observed; 4 VETO, there is no claim
-    /// that can be judged.
-    ///
-    /// Example: pvcheck gate verify pvcheck.m1 --config cc-ci.toml --probe --key verifier.key
-    Verify(GateVerify),
-    /// Show each gate's last claim and verdict with their age, and whether its phase is done
-    ///
-    /// Exit code 0 if every phase is done; 1 if a verdict is FAIL or VETO or a critical finding is open; 3 if a gate is not
-    /// claimed, not judged, or its PASS is too old.
-    ///
-    /// Example: pvcheck gate status --phase pvcheck --write machine-docs
-    Status(GateStatus),
-    /// Open, close and list findings
-    ///
-    /// Example: pvcheck gate finding list
-    Finding(GateFinding),
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct GateRun {
-    /// Gates to run: those that come with pvcheck and those of the configuration, as `pvcheck gate list` prints them
-    #[arg(required_unless_present = "replay", value_name = "GATE")]
-    pub(crate) gates: Vec<String>,
-    /// Also write configuration, facts and reports to this new file, from which --replay judges again
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bundle: Option<PathBuf>,
-    /// Judge what a bundle has, without an engine: the same reports, or an error that names what was edited
-    #[arg(
-        long,
-        value_name = "BUNDLE",
-        conflicts_with_all = ["bundle", "apply", "probe", "order", "network", "record", "out"]
-    )]
-    pub(crate) replay: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) options: GateOptions,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct GateDiff {
-    /// The bundle of the earlier run, as `gate run --bundle` writes it
-    #[arg(value_name = "BEFORE")]
-    pub(crate) before: PathBuf,
-    /// The bundle of the later run
-    #[arg(value_name = "AFTER")]
-    pub(crate) after: PathBuf,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Report {
-    /// The run, as `gate run --bundle` writes it
-    #[arg(value_name = "BUNDLE")]
-    pub(crate) bundle: PathBuf,
-    /// The page, a new file that only its owner may read; - prints it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) write: Option<PathBuf>,
-    /// Also show the room over time that the claims and verdicts of this ledger have figures of
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ledger: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
     /// The name that `pvcheck journal scan` prints, such as vip-exhausted; the error that a task shows; or the id of a check
     #[arg(value_name = "SIGNATURE|CHECK")]
@@ -614,92 +528,6 @@ pub(crate) struct Routes {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Stack {
-    #[command(subcommand)]
-    pub(crate) what: StackCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum StackCommand {
-    /// Remove stacks: services, wait for their tasks, then networks, secrets and configs
-    ///
-    /// A stack whose tasks do not stop in time keeps its networks; run the command again then, as after Ctrl-C.
-    /// If one of the stacks does not exist, nothing is removed (exit code 2). For the docker client's own behaviour in
-    /// scripts, use `pvcheck docker stack rm`.
-    ///
-    /// Example: pvcheck stack rm ghos-bdd2f3 --apply
-    #[command(visible_aliases = ["remove", "down"])]
-    Rm(StackRm),
-}
-
-/// The docker client's commands that have a form without leaks.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Docker {
-    #[command(subcommand)]
-    pub(crate) what: DockerCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DockerCommand {
-    /// Remove stacks
-    Stack(DockerStack),
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct DockerStack {
-    #[command(subcommand)]
-    pub(crate) what: DockerStackCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DockerStackCommand {
-    /// Remove stacks as `docker stack rm` does, but drained; acts at once, without --apply
-    ///
-    /// Takes the options of client versions 20.10 to 29 and prints the same lines. As with the client, an unknown stack
-    /// is not an error: `Nothing found in stack: NAME` on stderr, exit code 0. Exit code 1 if something is left.
-    ///
-    /// Example: pvcheck docker stack rm ghos-bdd2f3
-    #[command(visible_aliases = ["remove", "down"])]
-    Rm(DockerStackRm),
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct DockerStackRm {
-    /// Names of stacks
-    #[arg(required = true, value_name = "STACK")]
-    pub(crate) stacks: Vec<String>,
-    #[command(flatten)]
-    pub(crate) removal: Removal,
-}
-
-/// Options of `stack rm` and `docker stack rm`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Removal {
-    /// How long to wait for tasks to stop before leaving a stack's networks in place
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
-    pub(crate) timeout: Duration,
-    /// Accepted for scripts, without effect: a removal that leaks nothing has to wait
-    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        value_parser = go_bool)]
-    pub(crate) detach: Option<bool>,
-    /// Accepted from scripts for the client of 20.10; `swarm` and `all` have no effect
-    #[arg(long, value_name = "NAME", hide = true, value_parser = ["swarm", "all", ""])]
-    pub(crate) orchestrator: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct StackRm {
-    /// Names of stacks
-    #[arg(required = true, value_name = "STACK")]
-    pub(crate) stacks: Vec<String>,
-    #[command(flatten)]
-    pub(crate) removal: Removal,
-    /// Do it; without this, only print what would be removed
-    #[arg(long)]
-    pub(crate) apply: bool,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct Apply {
     /// Do it; without this, only print what would be removed
     #[arg(long)]
@@ -707,10 +535,12 @@ pub(crate) struct Apply {
 }
 
 mod embedded;
+mod gate;
 mod gate_options;
 mod ledger;
 mod resize;
 mod setup;
+mod stack;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -3,6 +3,7 @@
 use clap::CommandFactory;
 use pvcheck_swarm::Order;
 
+use super::values::go_bool;
 use super::values::order;
 use super::*;
 
