@@ -291,6 +291,7 @@ fn every_help_has_an_example() {
         "ledger note",
         "plan-subnet",
         "reclaim",
+        "report",
         "routes",
         "stack rm",
         "sweep",

@@ -7,7 +7,7 @@
   // What the table of holders says of each address that it names.
   const read = (table) => {
     const known = new Map();
-    const said = /(VIP|task|load balancer|container|leaked|suspect|reserved) (\d+\.\d+\.\d+\.\d+)(?:–(\d+\.\d+\.\d+\.\d+))?(?: \(([^)]*)\))?/g;
+    const said = /(?:(VIP|task|load balancer|container|leaked|suspect|reserved) )?(\d+\.\d+\.\d+\.\d+)(?:–(\d+\.\d+\.\d+\.\d+))?(?: \(([^)]*)\))?/g;
     for (const row of table.querySelectorAll("tbody tr")) {
       const holder = row.cells[0].textContent;
       for (const [, word, first, last, more] of row.cells[1].textContent.matchAll(said)) {

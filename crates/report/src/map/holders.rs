@@ -114,7 +114,7 @@ fn holder(all: &Occupancy, owner: &Owner) -> Holder {
     }
 }
 
-/// Addresses that follow one another, as ranges.
+/// Addresses that follow one another, as ranges, with the word of their kind in front of the first.
 fn ranges(kind: Cell, addresses: impl Iterator<Item = Ipv4Addr>) -> String {
     let mut found: Vec<(u32, u32)> = Vec::new();
     for address in addresses.map(u32::from) {
@@ -123,13 +123,10 @@ fn ranges(kind: Cell, addresses: impl Iterator<Item = Ipv4Addr>) -> String {
             _ => found.push((address, address)),
         }
     }
-    let said = found.into_iter().map(|(first, last)| {
-        let (word, first_address) = (words::word(kind), Ipv4Addr::from(first));
-        if first == last {
-            format!("{word} {first_address}")
-        } else {
-            format!("{word} {first_address}–{}", Ipv4Addr::from(last))
-        }
+    let said = found.into_iter().map(|(first, last)| match (Ipv4Addr::from(first), Ipv4Addr::from(last)) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}–{last}"),
     });
-    said.collect::<Vec<_>>().join(", ")
+    let all = said.collect::<Vec<_>>().join(", ");
+    if all.is_empty() { all } else { format!("{} {all}", words::word(kind)) }
 }
