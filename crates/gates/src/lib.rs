@@ -74,8 +74,8 @@ pub use config::{
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use doctor::{
-    ConfigFact, Diagnosis, DoctorFacts, Examined, Health, Heard, Leftover, LogFact, NamespaceFact, NodeFact,
-    Reached, Symptom, TrustFact, collect_doctor, diagnose,
+    ConfigFact, Diagnosis, DoctorFacts, Examined, Health, Heard, Leftover, LockSeen, LogFact, NamespaceFact,
+    NodeFact, Reached, Symptom, TrustFact, collect_doctor, diagnose,
 };
 pub use explain::{NoSuchCheck, catalogue, check_info};
 pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts, RouteWatch};

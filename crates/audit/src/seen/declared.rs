@@ -122,12 +122,12 @@ impl fmt::Display for Site {
 pub fn declared_routes<'a>(labels: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Vec<DeclaredRoute> {
     let mut disabled = labels.clone().filter(|(name, _)| *name == "traefik.enable");
     let is_enabled = disabled.all(|(_, value)| !value.trim().eq_ignore_ascii_case("false"));
+    let siblings = labels.clone();
     let mut all: Vec<DeclaredRoute> = labels
-        .clone()
         .filter_map(|(label, value)| {
             let (tls, takes) = match kind(label)? {
                 Kind::Traefik(_) | Kind::Traefik1 if !is_enabled => return None,
-                Kind::Traefik(router) => (traefik_tls(router, labels.clone()), rule(value)),
+                Kind::Traefik(router) => (traefik_tls(router, siblings.clone()), rule(value)),
                 Kind::Traefik1 => (None, Takes::Unclear(Unclear::Syntax)),
                 Kind::Caddy => (Some(caddy_tls(value)), caddy(value)?),
             };

@@ -7,12 +7,11 @@ use pvcheck_audit::{EngineKind, Network, Node, Snapshot};
 use pvcheck_journal::{Catalogue, Limits, ReadFrom, Role, Scanner, Since, Source};
 use pvcheck_routes::Roots;
 use pvcheck_swarm::{
-    ConnectError, Engine, Host, Left, Lock, LockFacts, Membership, RunId, leftover_runs, read_host,
-    read_standing,
+    ConnectError, Engine, Host, Left, Lock, Membership, RunId, leftover_runs, read_host, read_standing,
 };
 
 use super::facts::{
-    ConfigFact, DoctorFacts, Heard, Leftover, LogFact, NamespaceFact, NodeFact, Reached, TrustFact,
+    ConfigFact, DoctorFacts, Heard, Leftover, LockSeen, LogFact, NamespaceFact, NodeFact, Reached, TrustFact,
 };
 use crate::cause::Unseen;
 use crate::config::{Config, unit_source};
@@ -69,7 +68,7 @@ struct Swarm {
     standing: Seen<Heard>,
     nodes: Seen<Vec<NodeFact>>,
     namespace: Seen<NamespaceFact>,
-    lock: Seen<Option<LockFacts>>,
+    lock: Seen<LockSeen>,
     leftovers: Seen<Vec<Leftover>>,
     role: Role,
 }
@@ -123,8 +122,12 @@ async fn look(engine: &Engine) -> Swarm {
         };
         runs.into_iter().map(of).collect()
     }));
-    let swarm =
-        Swarm { standing, lock: seen(lock), leftovers, ..Swarm::unseen("the Swarm could not be read") };
+    let swarm = Swarm {
+        standing,
+        lock: seen(lock.map(|lock| LockSeen { lock })),
+        leftovers,
+        ..Swarm::unseen("the Swarm could not be read")
+    };
     match snapshot {
         Ok(snapshot) => Swarm {
             nodes: Seen::Known(nodes(&snapshot)),

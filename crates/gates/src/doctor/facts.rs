@@ -30,7 +30,7 @@ pub struct DoctorFacts {
     /// The configuration; `None` if none was named and none is here.
     pub config: Option<ConfigFact>,
     /// The lock of the Swarm.
-    pub lock: Seen<Option<LockFacts>>,
+    pub lock: Seen<LockSeen>,
     /// What runs of pvcheck have left.
     pub leftovers: Seen<Vec<Leftover>>,
 }
@@ -144,6 +144,13 @@ pub struct ConfigFact {
     pub services: u64,
     /// Its routes.
     pub routes: u64,
+}
+
+/// The lock of the Swarm. A struct, since a bare `null` in a saved file is none that was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockSeen {
+    /// It; `None` if the Swarm is not locked.
+    pub lock: Option<LockFacts>,
 }
 
 /// What a run of pvcheck has left.

@@ -220,7 +220,7 @@ fn config(facts: &DoctorFacts) -> Symptom {
 }
 
 fn lock(facts: &DoctorFacts) -> Symptom {
-    of(&facts.lock, |lock| match lock {
+    of(&facts.lock, |seen| match &seen.lock {
         None => Symptom::NotLocked,
         Some(lock) => of(&facts.standing, |heard| {
             // By the engine's clock, which the lock was taken by.

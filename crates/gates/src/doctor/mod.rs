@@ -10,7 +10,7 @@ mod symptom;
 
 pub use collect::collect_doctor;
 pub use facts::{
-    ConfigFact, DoctorFacts, Heard, Leftover, LogFact, NamespaceFact, NodeFact, Reached, TrustFact,
+    ConfigFact, DoctorFacts, Heard, Leftover, LockSeen, LogFact, NamespaceFact, NodeFact, Reached, TrustFact,
 };
 pub use judge::{Diagnosis, Examined, diagnose};
 pub use symptom::{Health, Symptom};

@@ -3,7 +3,7 @@
 use pvcheck_routes::RootsCount;
 use pvcheck_swarm::{LockFacts, RunId, Standing};
 
-use super::super::facts::{ConfigFact, Leftover, NamespaceFact, TrustFact};
+use super::super::facts::{ConfigFact, Leftover, LockSeen, NamespaceFact, TrustFact};
 use super::*;
 use crate::cause::Unseen;
 use crate::observed::Observed;
@@ -55,7 +55,7 @@ fn healthy() -> DoctorFacts {
             services: 2,
             routes: 3,
         }),
-        lock: Seen::Known(None),
+        lock: Seen::Known(LockSeen { lock: None }),
         leftovers: Seen::Known(Vec::new()),
     }
 }
@@ -129,8 +129,8 @@ fn what_is_broken_turns_and_nothing_else() {
         ("namespace", Unknown, |f| f.namespace = unseen()),
         ("trust", Wrong, |f| f.trust.roots = Err("no bundle".into())),
         ("config", Wrong, |f| f.config.as_mut().expect("there").errors.push("x.toml:1:1: no".into())),
-        ("lock", Wrong, |f| f.lock = Seen::Known(Some(lock(Some(at(60)))))),
-        ("lock", Wrong, |f| f.lock = Seen::Known(Some(lock(None)))),
+        ("lock", Wrong, |f| f.lock = Seen::Known(LockSeen { lock: Some(lock(Some(at(60)))) })),
+        ("lock", Wrong, |f| f.lock = Seen::Known(LockSeen { lock: Some(lock(None)) })),
         ("lock", Unknown, |f| f.lock = unseen()),
         ("leftovers", Wrong, |f| {
             f.leftovers = Seen::Known(vec![Leftover { run: "r1".into(), parts: vec!["service a".into()] }])
@@ -175,7 +175,7 @@ fn what_is_not_wrong_stays_in_order() {
     known(&mut facts.nodes)[0].own = false;
     known(&mut facts.nodes)[1].own = true;
     facts.config = None;
-    facts.lock = Seen::Known(Some(lock(Some(at(-1)))));
+    facts.lock = Seen::Known(LockSeen { lock: Some(lock(Some(at(-1)))) });
     facts.trust.roots = Ok(RootsCount { usable: 1, unusable: 2 });
     // A slow answer does not make two clocks differ.
     known(&mut facts.standing).answered = at(9);
