@@ -256,7 +256,9 @@ impl Occupancy {
     fn mark(&mut self, unheld: Unheld<'_>) {
         let Unheld::Named { leaked, leaked_or_load_balancers, .. } = unheld else { return };
         for (addresses, kind) in [(leaked, Cell::Leaked), (leaked_or_load_balancers, Cell::Suspect)] {
-            addresses.iter().for_each(|address| self.set(*address, kind));
+            for address in addresses {
+                self.set(*address, kind);
+            }
         }
     }
 

@@ -78,6 +78,7 @@ fn of_facts<'a>(
 ) -> impl Iterator<Item = Room> + 'a {
     facts.checks.iter().filter(|check| has_figures(check)).filter_map(move |check| {
         let overlay = overlay_of(&check.id)?;
+        let overlay = (!overlay.is_empty()).then(|| overlay.to_owned());
         let figure = |name: &str| check.figures.get(name).and_then(serde_json::Value::as_u64);
         let (usable, owned, leaked) = (figure("usable"), figure("owned"), figure("leaked"));
         // Without a count of the leaked ones `free` is what is not owned.
@@ -87,12 +88,10 @@ fn of_facts<'a>(
     })
 }
 
-/// Iff this is a check of headroom: the overlay that its id ends with, if any.
-fn overlay_of(id: &str) -> Option<Option<String>> {
-    match id.strip_prefix(HEADROOM)? {
-        "" => Some(None),
-        end => end.strip_prefix('.').filter(|name| !name.is_empty()).map(|name| Some(name.to_owned())),
-    }
+/// Iff this is a check of headroom: the name of the overlay that its id ends with, empty where it names none.
+fn overlay_of(id: &str) -> Option<&str> {
+    let end = id.strip_prefix(HEADROOM)?;
+    if end.is_empty() { Some(end) } else { end.strip_prefix('.').filter(|name| !name.is_empty()) }
 }
 
 /// True iff its reason is one of numbers; that of an UNKNOWN has none.
