@@ -50,12 +50,15 @@ impl Serialize for Examined {
     }
 }
 
+/// What is made of the facts about one thing.
+type Look = fn(&DoctorFacts) -> Symptom;
+
 /// Says of each thing whether it is in order. Of a model of a Swarm neither clock nor network namespace is looked at: it has
 /// a time of its own and is on no host.
 pub fn diagnose(facts: &DoctorFacts) -> Diagnosis {
     let is_model =
         matches!(&facts.standing, Seen::Known(heard) if heard.standing.kind == EngineKind::Embedded);
-    let things: [(&'static str, bool, fn(&DoctorFacts) -> Symptom); 12] = [
+    let things: [(&'static str, bool, Look); 12] = [
         ("socket", true, socket),
         ("api", true, api),
         ("role", true, role),

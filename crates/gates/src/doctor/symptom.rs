@@ -326,7 +326,7 @@ impl fmt::Display for Symptom {
             Self::LogWhole { source, records } => {
                 write!(f, "{source}: {} since the engine's start", many(*records, "record"))
             }
-            Self::LogUnreadable { error } => f.write_str(error),
+            Self::LogUnreadable { error } | Self::TrustsNone { error } => f.write_str(error),
             Self::LogTooShort { source } => write!(f, "{source} does not have the engine's start"),
             Self::LogDoubtful { source, doubt } => write!(f, "{source}: {doubt}"),
             Self::HostNamespace { bridges } => {
@@ -342,7 +342,6 @@ impl fmt::Display for Symptom {
                 write!(f, "{} of {of}", many(*usable, "CA"))?;
                 if 0 < *unusable { write!(f, ", {unusable} more cannot be read") } else { Ok(()) }
             }
-            Self::TrustsNone { error } => f.write_str(error),
             Self::ConfigRight { file, overlays, services, routes } => write!(
                 f,
                 "{file} is right: {}, {}, {}",
