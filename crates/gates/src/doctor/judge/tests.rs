@@ -133,15 +133,15 @@ fn what_is_broken_turns_and_nothing_else() {
         ("lock", Wrong, |f| f.lock = Seen::Known(LockSeen { lock: Some(lock(None)) })),
         ("lock", Unknown, |f| f.lock = unseen()),
         ("leftovers", Wrong, |f| {
-            f.leftovers = Seen::Known(vec![Leftover { run: "r1".into(), parts: vec!["service a".into()] }])
+            f.leftovers = Seen::Known(vec![Leftover { run: "r1".into(), parts: vec!["service a".into()] }]);
         }),
         ("leftovers", Unknown, |f| f.leftovers = unseen()),
         ("socket", Wrong, |f| f.socket.seen = Seen::Known(Reached::Denied)),
         ("socket", Wrong, |f| {
-            f.socket.seen = Seen::Known(Reached::NoSocket { reason: "there is no such socket".into() })
+            f.socket.seen = Seen::Known(Reached::NoSocket { reason: "there is no such socket".into() });
         }),
         ("socket", Unknown, |f| {
-            f.socket.seen = Seen::Known(Reached::Silent { error: "no complete answer within 10 s".into() })
+            f.socket.seen = Seen::Known(Reached::Silent { error: "no complete answer within 10 s".into() });
         }),
         ("api", Wrong, |f| f.socket.seen = Seen::Known(Reached::TooOld { offered: "1.24".into() })),
         ("nodes", Unknown, |f| f.nodes = unseen()),
