@@ -50,7 +50,7 @@ impl Prober<'_> {
     /// may have been disturbed is made again, and only what it shows to be free is kept.
     pub(super) async fn count(&self, first_look: Snapshot) -> Result<Census, CensusError> {
         self.refuse_while_waiting(&first_look).await?;
-        let events = Events::follow(self.op.engine.connection(), self.names.prefix().to_owned()).await?;
+        let mut events = self.follow().await?;
         self.refuse_rival(&first_look, &events).await?;
         let mut before = self.wait_calm(first_look).await?;
         let (mut known, mut earlier) = (Evidence::default(), None::<Settled>);
@@ -67,6 +67,10 @@ impl Prober<'_> {
                     return Ok(self.conclude(settled.report, Some(doubt)));
                 }
                 Some(doubt) => {
+                    if doubt == Doubt::EventsLate {
+                        // A stream that stands still says nothing in the next turn either.
+                        events = self.follow().await?;
+                    }
                     several_each &= doubt != Doubt::PartlyServed;
                     known.add(&settled);
                     (before, earlier) = (self.wait_calm(after).await?, None);
@@ -85,6 +89,10 @@ impl Prober<'_> {
             }
             n += 1;
         }
+    }
+
+    async fn follow(&self) -> Result<Events, CallError> {
+        Events::follow(self.op.engine.connection(), self.names.prefix().to_owned()).await
     }
 
     /// Reads snapshots until no task of the network is stopping any more, or the time is up.

@@ -363,6 +363,17 @@ async fn it_is_refused_while_tasks_wait_that_have_the_network_among_theirs() {
     assert_eq!(writes(&sim), NOTHING);
 }
 
+/// Without its events no turn says anything: the census would go round until its time is up, and stay incomplete.
+#[tokio::test]
+async fn a_stream_of_events_that_stands_still_is_opened_again() {
+    let sim = start(world("10.90.0.0/28", 1, 2));
+    sim.inject(FaultRule::new(Fault::StallBody { after_bytes: 1 }).path("/events").nth(1));
+    let found = taken(&sim, "shared").await.expect("nothing is in its way");
+    assert_eq!((found.complete, found.leaked), (true, Some(2)), "{found:?}");
+    let streams = sim.requests().iter().filter(|request| request.target.contains("/events")).count();
+    assert_eq!(streams, 2);
+}
+
 /// Whatever answers 404 to it, what was to be removed is still listed.
 #[tokio::test]
 async fn a_removal_that_was_not_done_is_named_and_ends_it() {

@@ -325,6 +325,16 @@ impl Renewing {
     }
 }
 
+/// What an operation that does not end is doing: its last calls, without those that keep its lock.
+fn endless(sim: &Sim) -> String {
+    let requests = sim.requests();
+    let keeps_lock =
+        |call: &&RequestRecord| call.target.contains("/configs/") || call.target.ends_with("/info");
+    let own: Vec<_> = requests.iter().filter(|call| !keeps_lock(call)).collect();
+    let last = own.iter().rev().take(8).rev().map(|call| format!("{} {}", call.method, call.target));
+    format!("it does not end; {} calls, the last: {}", own.len(), last.collect::<Vec<_>>().join("; "))
+}
+
 impl Faulted for Renewing {
     fn rotation(&self) -> usize {
         // Each case is a whole renewal.
@@ -349,7 +359,7 @@ impl Faulted for Renewing {
                 Err(error) => Told::Failed(error.to_string()),
             }
         };
-        let told = tokio::time::timeout(ENDS, attempt).await.map_err(|_| "it does not end".to_owned())?;
+        let told = tokio::time::timeout(ENDS, attempt).await.map_err(|_| endless(&sim))?;
         sim.clear_faults();
         let after = Really::is(&sim);
         let open = after.ours.iter().any(|object| object.starts_with("configs pvcheck-renewal "));
