@@ -4,6 +4,7 @@
 //! end. With `PVCHECK_REQUIRE_ENGINE=1` it fails instead.
 
 pub mod faults;
+pub mod gates;
 pub mod renewals;
 pub mod stacks;
 

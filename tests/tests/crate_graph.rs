@@ -10,6 +10,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("pvcheck-ipam", &["tokio", "bollard", "hyper", "socket2", "mio"]),
     ("pvcheck-audit", &["tokio", "bollard", "hyper", "rtnetlink", "socket2", "mio"]),
     ("pvcheck-boot", &["tokio", "bollard", "hyper"]),
+    ("pvcheck-ledger", &["tokio", "bollard", "hyper", "rustls", "socket2", "mio"]),
     ("pvcheck-journal", &["bollard", "hyper"]),
     ("pvcheck-routes", &["bollard"]),
     ("pvcheck-cli", &["pvcheck-lab"]),

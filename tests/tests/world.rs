@@ -1,14 +1,13 @@
 //! The mission's host in small, on a real engine: both gates, the audit against the docker client, a broken service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, ReadOnlyProxy, World};
+use pvcheck_tests::gates::{run, until, verdict, verdicts};
 use pvcheck_tests::{Outcome, addresses_by_docker, docker, lab, pvcheck, text, xtask};
-use serde_json::Value;
 
 #[test]
 fn the_world_passes_and_what_breaks_is_named() -> Outcome {
@@ -144,42 +143,4 @@ fn ended(command: &mut Command) -> Result<(i32, String), Box<dyn std::error::Err
     let output = command.output()?;
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     Ok((output.status.code().ok_or("ended by a signal")?, errors))
-}
-
-fn run(lab: &Lab, words: &[&str]) -> Result<(i32, Value), Box<dyn std::error::Error>> {
-    let output = lab.command(pvcheck()?).args(words).arg("--quiet").output()?;
-    let code = output.status.code().ok_or("ended by a signal")?;
-    let document = serde_json::from_slice(&output.stdout)
-        .map_err(|e| format!("{e}: code {code}, {}", String::from_utf8_lossy(&output.stderr)))?;
-    Ok((code, document))
-}
-
-fn verdict(report: &Value) -> &str {
-    report["verdict"].as_str().unwrap_or_default()
-}
-
-fn verdicts(report: &Value) -> BTreeMap<String, String> {
-    let checks = report["checks"].as_array().into_iter().flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    checks.map(|check| (text(&check["id"]), text(&check["verdict"]))).collect()
-}
-
-/// Runs a gate until its verdicts are as wanted, for at most half a minute: the router needs a moment to notice.
-fn until(
-    lab: &Lab,
-    words: &[&str],
-    wanted: impl Fn(&BTreeMap<String, String>) -> bool,
-) -> Result<BTreeMap<String, String>, Box<dyn std::error::Error>> {
-    let since = Instant::now();
-    loop {
-        let (_, report) = run(lab, words)?;
-        let verdicts = verdicts(&report);
-        if wanted(&verdicts) {
-            return Ok(verdicts);
-        }
-        assert!(
-            since.elapsed() < Duration::from_secs(30),
-            "not the expected verdicts within 30 s: {verdicts:?}"
-        );
-    }
 }

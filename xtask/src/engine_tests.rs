@@ -34,6 +34,7 @@ const LONGEST: &[&str] = &[
     "renewal_faults",
     "pvcheck",
     "world",
+    "teeth",
     "killed",
     "faults",
     "differential",

@@ -1,4 +1,4 @@
-//! Development tasks: cargo xtask pvcheck, test, bench, lab.
+//! Development tasks: cargo xtask pvcheck, teeth, test, bench, lab.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ mod engine_tests;
 mod examples;
 mod lab;
 mod pvcheck;
+mod teeth;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,10 @@ enum Task {
     Pvcheck(pvcheck::Pvcheck),
     /// Format, clippy, docs, unit and property tests, tests on real engines, the examples of README.md and docs/
     Test(test::Test),
+    /// Break a healthy world in one way after the other, and print which checks change: exactly those that are about it
+    ///
+    /// Example: cargo xtask teeth --embedded
+    Teeth(teeth::Teeth),
     /// Speed, as a ratio against what a user would do instead: `audit` (the default), `ipam`, `swarm` or `scale`
     Bench(bench::Bench),
     /// Private engines: start, list, use and remove them
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().task {
         Task::Pvcheck(args) => pvcheck::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::Teeth(args) => teeth::run(&args),
         Task::Bench(args) => bench::run(args),
         Task::Lab(command) => lab::run(command),
     };

@@ -18,13 +18,13 @@ mod tests;
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub(crate) struct Test {
-    /// Only the steps whose name contains this: format, clippy, docs, unit, journald, engine, examples
+    /// Only the steps whose name contains this: format, clippy, docs, unit, journald, engine, pages, examples
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// The long rounds of the engine tests as well: every kill, every size, every suite
     #[arg(long)]
     long: bool,
-    /// Write what the examples print into their pages, instead of comparing; read the diff afterwards
+    /// Write generated tables and what the examples print into their pages, instead of comparing; read the diff afterwards
     #[arg(long)]
     bless: bool,
 }
@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
     Step { name: "unit", run: |p| p.cargo(&["test", "--workspace", "--exclude", "pvcheck-tests"], &[]) },
     Step { name: "journald", run: journald },
     Step { name: "engine", run: |p| engine_tests::run(&p.root, &p.environment()) },
+    Step { name: "pages", run: pages },
     Step { name: "examples", run: |p| examples::run(&p.root, &p.program, p.examples) },
 ];
 
@@ -129,6 +130,12 @@ fn notes(folder: &Path) -> anyhow::Result<Vec<String>> {
     }
     lines.sort();
     Ok(lines)
+}
+
+/// The tables of pages that are written from the code. Step unit compares them too; this one can write them.
+fn pages(places: &Places) -> anyhow::Result<()> {
+    let bless = ("PVCHECK_BLESS", if places.examples == Mode::Bless { "1" } else { "" });
+    places.cargo(&["test", "--quiet", "--package", "pvcheck-gates", "--test", "pages"], &[bless])
 }
 
 /// The reader of the systemd journal, which needs libsystemd to build.

@@ -41,11 +41,12 @@ pub use note::Note;
 pub use owners::{Owner, OwnerKind, Owners, owners};
 pub use redact::without_values;
 pub use seen::{
-    AllocatorCounts, ConfigId, ContainerId, CountsUnknown, EndpointMode, EngineFacts, EngineKind,
-    HostAddress, HostFacts, HostRoute, JobMode, Lookup, Network, NetworkId, NoSuchNetwork, Node,
+    AllocatorCounts, ConfigId, ContainerId, CountsUnknown, DeclaredRoute, EndpointMode, EngineFacts,
+    EngineKind, HostAddress, HostFacts, HostRoute, JobMode, Lookup, Network, NetworkId, NoSuchNetwork, Node,
     NodeAvailability, NodeId, NodeState, ProbeOutcome, Probes, RouteKind, RouteOrigin, Runtime,
-    SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Snapshot, Task, TaskId,
-    TaskState, UpdateOrder, UpdateState, UpdateStatus, Vip, counts_refused, speaks_counts,
+    SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Site, SitePath, Snapshot,
+    Takes, Task, TaskId, TaskState, Unclear, UpdateOrder, UpdateState, UpdateStatus, Vip, counts_refused,
+    declared_routes, speaks_counts,
 };
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};

@@ -92,6 +92,7 @@ pub(crate) fn service(name: &str, vips: &[(&str, &str)]) -> Service {
         updated: None,
         update_order: UpdateOrder::StopFirst,
         update: None,
+        declared: None,
     }
 }
 

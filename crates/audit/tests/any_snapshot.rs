@@ -110,6 +110,7 @@ fn service() -> impl Strategy<Value = Service> {
                     updated,
                     update_order: UpdateOrder::StopFirst,
                     update: None,
+                    declared: None,
                 }
             },
         )

@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pvcheck_ipam::{Strategy, Threshold};
-use pvcheck_swarm::{CensusMethod, ChurnShape, Host, Order};
+use pvcheck_swarm::{CensusMethod, ChurnShape, Host};
 
 pub(crate) use self::embedded::{Embedded, EmbeddedCommand, EmbeddedUp, WorldChoice};
+pub(crate) use self::gate_options::GateOptions;
+pub(crate) use self::ledger::{
+    FindingClose, FindingCommand, FindingOpen, GateClaim, GateFinding, GateStatus, GateVerify, Keys,
+    KeysCommand, Ledger, LedgerCheck, LedgerCommand, LedgerNew, LedgerPath, Signing,
+};
 pub(crate) use self::resize::{Renewing, Resize, ResizeCommand};
 pub(crate) use self::values::{ChurnOrder, ReclaimStrategy, Stop};
 use self::values::{
-    census_method, churn_order, gate, go_bool, order, reclaim_strategy, shape, strategy, threshold, window,
+    census_method, churn_order, go_bool, reclaim_strategy, shape, strategy, threshold, window,
 };
 
 /// Finds, explains, fixes and proves address exhaustion on Docker Swarm overlay networks
@@ -36,7 +41,7 @@ pub(crate) struct Global {
     /// Run against the embedded engine, a model of a Swarm, instead of a real one
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) engine: Option<EngineChoice>,
-    /// Format of the result; markdown is for `gate run` and `resize` only
+    /// Format of the result; markdown is for `gate run`, `diff`, `verify`, `status` and `resize` only
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
     /// No progress on stderr
@@ -61,7 +66,7 @@ pub(crate) enum Output {
     Table,
     /// For scripts
     Json,
-    /// For a file or a ticket; `gate run` and `resize` only
+    /// For a file or a ticket; `gate run`, `verify`, `status` and `resize` only
     Markdown,
 }
 
@@ -88,6 +93,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck census proxy
     Census(Census),
+    /// The catalogue of checks that gates are made of
+    ///
+    /// Example: pvcheck check explain overlay.leaked
+    Check(Check),
     /// Deploy and remove throwaway stacks between two censuses, to prove that nothing leaks
     ///
     /// Example: pvcheck churn proxy --stacks 5 --image busybox:1 --apply
@@ -104,7 +113,7 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck embedded up --socket /tmp/swarm.sock
     Embedded(Embedded),
-    /// What a signature in the engine's log means, and what to do about it
+    /// What a signature in the engine's log, or a check of a gate, means, and what to do about it
     ///
     /// Example: pvcheck explain vip-exhausted
     Explain(Explain),
@@ -116,6 +125,14 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck journal scan --since-engine-start
     Journal(Journal),
+    /// Make keys, with which a ledger's lines are signed
+    ///
+    /// Example: pvcheck keys new builder.key
+    Keys(Keys),
+    /// Make and check the file that claims and verdicts on gates are in
+    ///
+    /// Example: pvcheck ledger check ledger.jsonl
+    Ledger(Ledger),
     /// Choose a subnet that collides with nothing, and say why the others do; changes nothing
     ///
     /// It reads the Swarm's overlays, the engine's own networks, and the addresses and routes (all tables) of the network
@@ -174,11 +191,17 @@ pub(crate) enum Command {
 
 impl Command {
     /// The commands that print Markdown, for the error of all others.
-    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run and pvcheck resize";
+    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run, diff, verify and status, and pvcheck resize";
 
     /// True iff the command prints Markdown for `-o markdown`.
     pub(crate) fn has_markdown(&self) -> bool {
-        matches!(self, Self::Gate(Gate { what: GateCommand::Run(_) }) | Self::Resize(_))
+        let gate = |what: &GateCommand| {
+            matches!(
+                what,
+                GateCommand::Diff(_) | GateCommand::Run(_) | GateCommand::Status(_) | GateCommand::Verify(_)
+            )
+        };
+        matches!(self, Self::Resize(_)) || matches!(self, Self::Gate(asked) if gate(&asked.what))
     }
 }
 
@@ -232,6 +255,31 @@ pub(crate) struct Census {
     /// the engine's own count, from Docker 29 on: a number without names) [default: cursor or bulk, by size]
     #[arg(long, value_name = "METHOD", value_parser = census_method)]
     pub(crate) method: Option<CensusMethod>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    #[command(subcommand)]
+    pub(crate) what: CheckCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckCommand {
+    /// List the checks
+    ///
+    /// Example: pvcheck check list
+    List,
+    /// What a check needs, when it passes, what to do where it does not, and which gates contain it
+    ///
+    /// Example: pvcheck check explain overlay.leaked
+    Explain(CheckExplain),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckExplain {
+    /// Its id, as `pvcheck check list` or a report has it
+    #[arg(value_name = "CHECK")]
+    pub(crate) id: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -307,46 +355,78 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GateCommand {
-    /// List the gates
+    /// List the gates: those that come with pvcheck, and those of the configuration
     ///
-    /// Example: pvcheck gate list
+    /// Example: pvcheck gate list --config cc-ci.toml
     List,
     /// Run gates in order, until one does not pass
     ///
     /// Example: pvcheck gate run pvcheck.m1 pvcheck.m2 --config cc-ci.toml --apply --out reports
     Run(GateRun),
+    /// Compare two bundles: which checks have another verdict or reason
+    ///
+    /// Exit code 1 if a gate or a required check passed before and does not after.
+    ///
+    /// Example: pvcheck gate diff before.json after.json
+    Diff(GateDiff),
+    /// Claim that a gate passes: what was done, where, and what was measured, signed with the builder's key
+    ///
+    /// Example: pvcheck gate claim pvcheck.m1 --report reports/pvcheck.m1.json --commit e6349a9 --key builder.key
+    Claim(GateClaim),
+    /// Measure a gate afresh and judge its last claim by that, signed with the verifier's key
+    ///
+    /// Exit code 0 PASS; 1 FAIL, a figure is not as claimed; 3 UNKNOWN, it could not be observed; 4 VETO, there is no claim
+    /// that can be judged.
+    ///
+    /// Example: pvcheck gate verify pvcheck.m1 --config cc-ci.toml --probe --key verifier.key
+    Verify(GateVerify),
+    /// Show each gate's last claim and verdict with their age, and whether its phase is done
+    ///
+    /// Exit code 0 if every phase is done; 1 if a verdict is FAIL or VETO or a critical finding is open; 3 if a gate is not
+    /// claimed, not judged, or its PASS is too old.
+    ///
+    /// Example: pvcheck gate status --phase pvcheck --write machine-docs
+    Status(GateStatus),
+    /// Open, close and list findings
+    ///
+    /// Example: pvcheck gate finding list
+    Finding(GateFinding),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GateRun {
-    /// Gates to run
-    #[arg(required = true, value_name = "GATE", value_parser = gate())]
-    pub(crate) gates: Vec<pvcheck_gates::Gate>,
-    /// Let gates deploy and remove stacks of their own; `gate list` says which need it
-    #[arg(long)]
-    pub(crate) apply: bool,
-    /// Let pvcheck.m1 and pvfix.m2 count leaked addresses by a census; without it only Docker 29 and newer tell their number
-    #[arg(long)]
-    pub(crate) probe: bool,
-    /// How throwaway stacks are removed
-    #[arg(long, default_value = "drained", value_parser = order)]
-    pub(crate) order: Order,
-    /// The overlay of the configuration that pvfix.m1 and pvfix.m2 are about [default: its first]
-    #[arg(long, value_name = "NETWORK")]
-    pub(crate) network: Option<String>,
-    /// The file that `pvcheck resize` left, for pvfix.m2 [default: resize-NETWORK.json in the folder of --state of resize]
+    /// Gates to run: those that come with pvcheck and those of the configuration, as `pvcheck gate list` prints them
+    #[arg(required_unless_present = "replay", value_name = "GATE")]
+    pub(crate) gates: Vec<String>,
+    /// Also write configuration, facts and reports to this new file, from which --replay judges again
     #[arg(long, value_name = "FILE")]
-    pub(crate) record: Option<PathBuf>,
-    /// Folder to write GATE.json, GATE.md and GATE.facts.json to
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    pub(crate) bundle: Option<PathBuf>,
+    /// Judge what a bundle has, without an engine: the same reports, or an error that names what was edited
+    #[arg(
+        long,
+        value_name = "BUNDLE",
+        conflicts_with_all = ["bundle", "apply", "probe", "order", "network", "record", "out"]
+    )]
+    pub(crate) replay: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: GateOptions,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GateDiff {
+    /// The bundle of the earlier run, as `gate run --bundle` writes it
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// The bundle of the later run
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
-    /// The name that `pvcheck journal scan` prints, such as vip-exhausted, or the error that a task shows
-    #[arg(value_name = "SIGNATURE")]
-    pub(crate) signature: String,
+    /// The name that `pvcheck journal scan` prints, such as vip-exhausted; the error that a task shows; or the id of a check
+    #[arg(value_name = "SIGNATURE|CHECK")]
+    pub(crate) subject: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -586,6 +666,8 @@ pub(crate) struct Apply {
 }
 
 mod embedded;
+mod gate_options;
+mod ledger;
 mod resize;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,13 @@
 
 use pvcheck_audit::{NoSuchNetwork, NoSuchSubject, SavedSnapshotError, Verdict as WhyVerdict, Why};
 use pvcheck_boot::BootReport;
-use pvcheck_gates::{ConfigError, PreflightError};
+use pvcheck_gates::{BundleError, ConfigError, NoSuchCheck, OwnGateError, PreflightError};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
-use pvcheck_routes::{RootsError, Verdict};
+use pvcheck_ledger::{
+    Breach, Damage, FileError, KeyFileError, Lack, NotClaimable, OneKey, Outcome as Judged, Refusal,
+    ReportError, Standing, Status,
+};
+use pvcheck_routes::{MaterialError, RootsError, Verdict};
 use pvcheck_sim::StartError;
 use pvcheck_swarm::{
     CallError, CallErrorKind, Census, CensusError, Churn, ChurnComparison, ChurnError, ConnectError,
@@ -129,6 +133,30 @@ impl Outcome for Reclaim {
     }
 }
 
+impl Outcome for Judged {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Pass => DONE,
+            Self::Fail => NOT_DONE,
+            Self::Unknown => UNKNOWN,
+            // What a verdict needs is missing: nothing was found to be wrong, and nothing is judged.
+            Self::Veto => REFUSED,
+        }
+    }
+}
+
+impl Outcome for Status {
+    fn code(&self) -> u8 {
+        let of = |lack: &Lack| match lack {
+            Lack::Gate { standing: Standing::Fail | Standing::Veto, .. } | Lack::Finding { .. } => NOT_DONE,
+            Lack::Gate { .. } | Lack::NoGate => UNKNOWN,
+        };
+        let codes = self.phases.iter().flat_map(|phase| &phase.lacks).map(of);
+        // A finding comes before what is not known.
+        codes.min().unwrap_or(DONE)
+    }
+}
+
 impl Outcome for ReclaimPlan {
     fn code(&self) -> u8 {
         if self.strategy.is_some() { DONE } else { REFUSED }
@@ -166,6 +194,38 @@ trait Ends: std::fmt::Display {
 impl<E: Ends> From<E> for Failure {
     fn from(error: E) -> Self {
         Self { code: error.code(), line: error.to_string() }
+    }
+}
+
+impl Ends for Breach {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NoFinding { .. } => USAGE,
+            Self::ClaimOfNoPass { .. }
+            | Self::ClockBehind { .. }
+            | Self::ClosedTwice { .. }
+            | Self::Contradicts { .. }
+            | Self::FindingTwice { .. }
+            | Self::FoundedTwice
+            | Self::NotDone { .. }
+            | Self::NotItsKind { .. }
+            | Self::NotTheBuilders { .. }
+            | Self::NotTheLastClaim { .. }
+            | Self::NotTheirsToClose { .. }
+            | Self::NothingToWithdraw { .. } => REFUSED,
+        }
+    }
+}
+
+impl Ends for BundleError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NotABundle { .. } => USAGE,
+            Self::Config(config) => config.code(),
+            Self::Gate(gate) => gate.code(),
+            Self::Later { .. } | Self::Differs { other_catalogue: Some(_), .. } => UNKNOWN,
+            Self::Differs { other_catalogue: None, .. } => NOT_DONE,
+        }
     }
 }
 
@@ -230,11 +290,33 @@ impl Ends for ConnectError {
     }
 }
 
+impl Ends for Damage {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Damaged { .. } | Self::HeadMissing { .. } => NOT_DONE,
+            Self::NotALedger { .. } => USAGE,
+            Self::Newer { .. } => UNKNOWN,
+        }
+    }
+}
+
 impl Ends for DeployError {
     fn code(&self) -> u8 {
         match self {
             // Whatever failed, stacks were being deployed: that is tried, and not done.
             Self::Call(_) | Self::NoAddress { .. } | Self::NotRunning { .. } => NOT_DONE,
+        }
+    }
+}
+
+impl Ends for FileError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Io { .. } | Self::TooLarge { .. } => USAGE,
+            Self::Damage { damage, .. } => damage.code(),
+            Self::Locked { .. } | Self::Page { .. } => REFUSED,
+            Self::Refused { refusal, .. } => refusal.code(),
+            Self::Write { .. } => NOT_DONE,
         }
     }
 }
@@ -251,6 +333,19 @@ impl Ends for HostFactsError {
     fn code(&self) -> u8 {
         match self {
             Self::List { .. } | Self::Socket(_) | Self::TooLong { .. } => UNKNOWN,
+        }
+    }
+}
+
+impl Ends for KeyFileError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Key { .. }
+            | Self::NotRegular { .. }
+            | Self::Open { .. }
+            | Self::Read { .. }
+            | Self::Write { .. } => USAGE,
+            Self::NoRandomness => UNKNOWN,
         }
     }
 }
@@ -278,6 +373,18 @@ impl Ends for NoSuchSubject {
     }
 }
 
+impl Ends for NotClaimable {
+    fn code(&self) -> u8 {
+        REFUSED
+    }
+}
+
+impl Ends for OneKey {
+    fn code(&self) -> u8 {
+        USAGE
+    }
+}
+
 impl Ends for PreflightError {
     fn code(&self) -> u8 {
         match self {
@@ -285,7 +392,16 @@ impl Ends for PreflightError {
             Self::Journal(source) => source.code(),
             Self::DeploysOnIngress { .. } | Self::NoOverlay | Self::NotConfigured { .. } => USAGE,
             Self::Overlay(census) => census.code(),
+            Self::Routes(material) => material.code(),
+        }
+    }
+}
+
+impl Ends for MaterialError {
+    fn code(&self) -> u8 {
+        match self {
             Self::Roots(roots) => roots.code(),
+            Self::Route { .. } => USAGE,
         }
     }
 }
@@ -311,6 +427,16 @@ impl Ends for ReclaimError {
             | Self::OnlyItself { .. }
             | Self::State { .. }
             | Self::Stranded { .. } => NOT_DONE,
+        }
+    }
+}
+
+impl Ends for Refusal {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Breach(breach) => breach.code(),
+            Self::ForeignKey { .. } | Self::TooLong { .. } => USAGE,
+            Self::Json(_) => UNKNOWN,
         }
     }
 }
@@ -347,6 +473,14 @@ impl Ends for RenewalError {
             | Self::RolledBack { .. }
             | Self::Stranded { .. }
             | Self::UpdateFailed { .. } => NOT_DONE,
+        }
+    }
+}
+
+impl Ends for ReportError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Contradicts(_) | Self::NotAReport(_) | Self::NotJson(_) | Self::OtherGate { .. } => USAGE,
         }
     }
 }
@@ -395,6 +529,20 @@ impl Ends for StartError {
             Self::Listen { .. } => USAGE,
             Self::Directory(_) | Self::LogFile { .. } | Self::Runtime(_) => UNKNOWN,
         }
+    }
+}
+
+impl Ends for OwnGateError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NoSuchGate(_) | Self::NothingMatches { .. } | Self::NothingRequired { .. } => USAGE,
+        }
+    }
+}
+
+impl Ends for NoSuchCheck {
+    fn code(&self) -> u8 {
+        USAGE
     }
 }
 

@@ -29,7 +29,22 @@ pub(crate) fn read(path: &Path, option: &str) -> Result<String, Failure> {
     read_within(path, option, DEADLINE)
 }
 
+/// Reads a file as it is, under the limits of [`read`].
+///
+/// # Errors
+/// If it cannot be read, does not end in time, or is too long.
+pub(crate) fn read_bytes(path: &Path, option: &str) -> Result<Vec<u8>, Failure> {
+    bytes_within(path, option, DEADLINE)
+}
+
 fn read_within(path: &Path, option: &str, deadline: Duration) -> Result<String, Failure> {
+    String::from_utf8(bytes_within(path, option, deadline)?).map_err(|e| {
+        let (shown, at) = (path.display(), e.utf8_error().valid_up_to() + 1);
+        Failure::usage(format!("{shown}: byte {at} is not UTF-8: save the file as UTF-8"))
+    })
+}
+
+fn bytes_within(path: &Path, option: &str, deadline: Duration) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     let failed = |why: &dyn std::fmt::Display| {
         Failure::usage(format!("cannot read {shown}: {why}; name another with {option} FILE"))
@@ -46,10 +61,7 @@ fn read_within(path: &Path, option: &str, deadline: Duration) -> Result<String, 
             format!("{shown} has more than {} MiB: leave out what lies inside another entry", limit >> 20);
         return Err(Failure::usage(line));
     }
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to() + 1;
-        Failure::usage(format!("{shown}: byte {at} is not UTF-8: save the file as UTF-8"))
-    })
+    Ok(bytes)
 }
 
 /// The content and its limit; one byte more than the limit if there is more.

@@ -18,6 +18,9 @@ use crate::printer::Printer;
 /// The deadline of a call while a reclaim is resumed: an engine without a quorum answers late or never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The configuration that is read where none is named.
+const DEFAULT_CONFIG: &str = "pvcheck.toml";
+
 /// A connection to an engine. An embedded engine ends with it.
 pub(crate) struct Session {
     pub(crate) engine: Engine,
@@ -88,9 +91,14 @@ pub(crate) fn brings_its_own(args: &Args) -> bool {
     args.global.engine.is_some() && args.global.config.is_none()
 }
 
+/// True iff a configuration is named or there, which a gate of its own may be in.
+pub(crate) fn has_config(args: &Args) -> bool {
+    !brings_its_own(args) && (args.global.config.is_some() || Path::new(DEFAULT_CONFIG).exists())
+}
+
 /// Reads the configuration given with `--config`, or `./pvcheck.toml`.
 pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
-    config_of(args.global.config.as_deref().unwrap_or(Path::new("pvcheck.toml")))
+    config_of(args.global.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG)))
 }
 
 fn config_of(path: &Path) -> Result<Config, Failure> {

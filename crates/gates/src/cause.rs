@@ -47,6 +47,21 @@ pub enum Unseen {
         /// Why the engine's own count is no answer.
         why: String,
     },
+    /// There is no report of a gate that must have passed before.
+    #[error("there is no report of {gate}; run it with --out into a folder of [precondition] `reports`")]
+    NoReport {
+        /// The gate.
+        gate: String,
+    },
+    /// No check of the gate needs it.
+    #[error("no check of the gate needs it")]
+    NotNeeded,
+    /// It was not begun, because a precondition of the gate does not hold.
+    #[error("not begun: the precondition {precondition} does not hold")]
+    PreconditionOpen {
+        /// The id of the first such check.
+        precondition: String,
+    },
     /// The facts have no such observation: an earlier version saved them.
     #[error("the facts were saved by a version that did not observe this; run the gate again")]
     NotRecorded,

@@ -1,156 +1,189 @@
-//! The catalogue of checks: the one table of their ids, titles and needs.
+//! The checks of a configuration: each kind of the catalogue, with its overlay, service or route.
 
+use pvcheck_routes::Expected;
+
+use crate::catalogue::{CheckInfo, Kind, Of};
 use crate::config::{Config, OverlayConfig, RouteConfig, ServiceConfig};
 use crate::need::Need;
 
-/// A check of a gate, with its overlay, service or route where there is one check for each.
+/// A check of a gate, with its overlay, service or route where there is one check for each. What it is about is told by its
+/// row in the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Check<'a> {
-    /// The overlay has the subnet that the configuration declares.
     OverlaySubnet(&'a OverlayConfig),
-    /// Every owned address lies in the overlay's subnet and has one owner.
     OverlayOwners(&'a OverlayConfig),
-    /// At most `max_leaked` addresses of the overlay are given out without an owner.
     OverlayLeaked(&'a OverlayConfig),
-    /// At least `min_free` addresses of the overlay are neither owned nor leaked.
     OverlayHeadroom(&'a OverlayConfig),
-    /// No service lacks a VIP and no task waits for an address, on whatever network.
     SwarmWaiting,
-    /// This service runs as it asks to, or as declared, on the overlay if it must be there.
     Service(&'a ServiceConfig),
-    /// Every service of the Swarm stands in the configuration. Advisory: a gate passes without it.
     ServicesUnlisted,
-    /// This route gives one of the statuses declared.
+    RoutesUnlisted,
     Route(&'a RouteConfig),
-    /// The engine has logged no exhaustion since it started.
     JournalExhaustion,
-    /// Every route gives one of its statuses before anything is deployed.
     RoutesBefore,
-    /// Every route goes on giving one while stacks are deployed and removed.
     RoutesDuring,
-    /// Every route gives one when everything is removed again.
     RoutesAfter,
-    /// A stack with a service on the overlay comes up and has an address.
     CanaryDeploy,
-    /// The router serves that stack.
     CanaryRoute,
-    /// Nothing is left of that stack after its removal.
     CanaryRemoval,
-    /// The censuses before and after the churn went once round the allocator's ring.
     ChurnCensus,
-    /// The allocator hands out no address that has an owner.
     ChurnDuplicates,
-    /// No address more is leaked after the churn than before.
     ChurnLeaks,
-    /// The engine refused no removal of a throwaway stack.
     ChurnRemoval,
-    /// A renewal of this overlay to its declared subnet is planned, and nothing keeps it from being done.
-    RenewalPlan(&'a OverlayConfig),
-    /// That plan names every service that is on the overlay, or is to be.
-    RenewalMembers(&'a OverlayConfig),
-    /// Nothing is at work.
-    WindowClear,
-    /// The declared file creates the overlay with the declared subnet.
-    CreationDeclared(&'a OverlayConfig),
-    /// The overlay is the network that the renewal created.
-    RenewalNetwork(&'a OverlayConfig),
-    /// Neither the old network nor the holding network of the renewal is left.
-    RenewalRemoved(&'a OverlayConfig),
-    /// Every service that was moved has the spec that it had, but for the network's id.
-    RenewalSpecs(&'a OverlayConfig),
-    /// The renewal ended, with the new subnet, and left neither itself nor its lock in the Swarm.
-    RenewalEnded(&'a OverlayConfig),
-    /// The subnet that is declared, the one that is deployed and the live one are the same.
-    CreationColumns(&'a OverlayConfig),
-    /// The engine has logged nothing about lost or missing addresses since the overlay was created.
-    JournalRenewal,
-    /// The engine has logged nothing about lost or missing addresses since the run began.
     JournalNew,
-    /// Nothing with the run's label is left.
     Residue,
+    RenewalPlan(&'a OverlayConfig),
+    RenewalMembers(&'a OverlayConfig),
+    WindowClear,
+    CreationDeclared(&'a OverlayConfig),
+    RenewalEnded(&'a OverlayConfig),
+    RenewalNetwork(&'a OverlayConfig),
+    RenewalRemoved(&'a OverlayConfig),
+    RenewalSpecs(&'a OverlayConfig),
+    CreationColumns(&'a OverlayConfig),
+    JournalRenewal,
+    Precondition(&'a str),
+}
+
+/// What there is one check of a kind for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subjects<'a> {
+    pub(crate) overlays: &'a [OverlayConfig],
+    pub(crate) services: &'a [ServiceConfig],
+    pub(crate) routes: &'a [RouteConfig],
+    /// The gates that must have passed before.
+    pub(crate) before: &'a [String],
+}
+
+impl<'a> Subjects<'a> {
+    /// Those of a whole configuration; which gates are to be before depends on the gate.
+    pub(crate) fn of(config: &'a Config) -> Self {
+        let (overlays, services, routes) = (&config.overlays, &config.services, &config.routes);
+        Self { overlays, services, routes, before: &[] }
+    }
+}
+
+/// The checks of these kinds, in their order. Kinds about overlays that stand side by side are grouped by overlay, as a
+/// reader looks for them.
+pub(crate) fn checks_of<'a>(kinds: &[Kind], of: Subjects<'a>) -> Vec<Check<'a>> {
+    let is_of_overlay = |kind: &Kind| kind.info().of == Of::Overlay;
+    let runs = kinds.chunk_by(|a, b| is_of_overlay(a) && is_of_overlay(b));
+    runs.flat_map(|run| match run {
+        [kind] if !is_of_overlay(kind) => of_kind(*kind, of),
+        run => {
+            let of_one = |overlay: &'a OverlayConfig| {
+                let alone = Subjects { overlays: std::slice::from_ref(overlay), ..of };
+                run.iter().flat_map(move |kind| of_kind(*kind, alone))
+            };
+            of.overlays.iter().flat_map(of_one).collect()
+        }
+    })
+    .collect()
+}
+
+/// The checks of one kind.
+fn of_kind<'a>(kind: Kind, of: Subjects<'a>) -> Vec<Check<'a>> {
+    let each = |check: fn(&'a OverlayConfig) -> Check<'a>| of.overlays.iter().map(check).collect();
+    match kind {
+        Kind::OverlaySubnet => each(Check::OverlaySubnet),
+        Kind::OverlayOwners => each(Check::OverlayOwners),
+        Kind::OverlayLeaked => each(Check::OverlayLeaked),
+        Kind::OverlayHeadroom => each(Check::OverlayHeadroom),
+        Kind::SwarmWaiting => vec![Check::SwarmWaiting],
+        Kind::Service => of.services.iter().map(Check::Service).collect(),
+        Kind::ServicesUnlisted => vec![Check::ServicesUnlisted],
+        Kind::RoutesUnlisted => vec![Check::RoutesUnlisted],
+        Kind::Route => of.routes.iter().map(Check::Route).collect(),
+        Kind::JournalExhaustion => vec![Check::JournalExhaustion],
+        Kind::RoutesBefore => vec![Check::RoutesBefore],
+        Kind::RoutesDuring => vec![Check::RoutesDuring],
+        Kind::RoutesAfter => vec![Check::RoutesAfter],
+        Kind::CanaryDeploy => vec![Check::CanaryDeploy],
+        Kind::CanaryRoute => vec![Check::CanaryRoute],
+        Kind::CanaryRemoval => vec![Check::CanaryRemoval],
+        Kind::ChurnCensus => vec![Check::ChurnCensus],
+        Kind::ChurnDuplicates => vec![Check::ChurnDuplicates],
+        Kind::ChurnLeaks => vec![Check::ChurnLeaks],
+        Kind::ChurnRemoval => vec![Check::ChurnRemoval],
+        Kind::JournalNew => vec![Check::JournalNew],
+        Kind::Residue => vec![Check::Residue],
+        Kind::RenewalPlan => each(Check::RenewalPlan),
+        Kind::RenewalMembers => each(Check::RenewalMembers),
+        Kind::WindowClear => vec![Check::WindowClear],
+        Kind::CreationDeclared => each(Check::CreationDeclared),
+        Kind::RenewalEnded => each(Check::RenewalEnded),
+        Kind::RenewalNetwork => each(Check::RenewalNetwork),
+        Kind::RenewalRemoved => each(Check::RenewalRemoved),
+        Kind::RenewalSpecs => each(Check::RenewalSpecs),
+        Kind::CreationColumns => each(Check::CreationColumns),
+        Kind::JournalRenewal => vec![Check::JournalRenewal],
+        Kind::Precondition => of.before.iter().map(|gate| Check::Precondition(gate)).collect(),
+    }
 }
 
 impl<'a> Check<'a> {
+    /// Its kind.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::OverlaySubnet(_) => Kind::OverlaySubnet,
+            Self::OverlayOwners(_) => Kind::OverlayOwners,
+            Self::OverlayLeaked(_) => Kind::OverlayLeaked,
+            Self::OverlayHeadroom(_) => Kind::OverlayHeadroom,
+            Self::SwarmWaiting => Kind::SwarmWaiting,
+            Self::Service(_) => Kind::Service,
+            Self::ServicesUnlisted => Kind::ServicesUnlisted,
+            Self::RoutesUnlisted => Kind::RoutesUnlisted,
+            Self::Route(_) => Kind::Route,
+            Self::JournalExhaustion => Kind::JournalExhaustion,
+            Self::RoutesBefore => Kind::RoutesBefore,
+            Self::RoutesDuring => Kind::RoutesDuring,
+            Self::RoutesAfter => Kind::RoutesAfter,
+            Self::CanaryDeploy => Kind::CanaryDeploy,
+            Self::CanaryRoute => Kind::CanaryRoute,
+            Self::CanaryRemoval => Kind::CanaryRemoval,
+            Self::ChurnCensus => Kind::ChurnCensus,
+            Self::ChurnDuplicates => Kind::ChurnDuplicates,
+            Self::ChurnLeaks => Kind::ChurnLeaks,
+            Self::ChurnRemoval => Kind::ChurnRemoval,
+            Self::JournalNew => Kind::JournalNew,
+            Self::Residue => Kind::Residue,
+            Self::RenewalPlan(_) => Kind::RenewalPlan,
+            Self::RenewalMembers(_) => Kind::RenewalMembers,
+            Self::WindowClear => Kind::WindowClear,
+            Self::CreationDeclared(_) => Kind::CreationDeclared,
+            Self::RenewalEnded(_) => Kind::RenewalEnded,
+            Self::RenewalNetwork(_) => Kind::RenewalNetwork,
+            Self::RenewalRemoved(_) => Kind::RenewalRemoved,
+            Self::RenewalSpecs(_) => Kind::RenewalSpecs,
+            Self::CreationColumns(_) => Kind::CreationColumns,
+            Self::JournalRenewal => Kind::JournalRenewal,
+            Self::Precondition(_) => Kind::Precondition,
+        }
+    }
+
+    /// Its row in the catalogue.
+    pub(crate) fn info(self) -> &'static CheckInfo {
+        self.kind().info()
+    }
+
     /// Its id, by which scripts find it in a report. Those of an overlay end with its name where there are several.
     pub(crate) fn id(self, config: &Config) -> String {
-        let of = |id: &str, overlay: &OverlayConfig| match config.overlays.len() {
-            0 | 1 => id.to_owned(),
-            _ => format!("{id}.{}", overlay.name),
-        };
+        let row = self.info().id;
+        let named = |name: &str| row.replace("NAME", name);
         match self {
-            Self::OverlaySubnet(overlay) => of("overlay.subnet", overlay),
-            Self::OverlayOwners(overlay) => of("overlay.owners", overlay),
-            Self::OverlayLeaked(overlay) => of("overlay.leaked", overlay),
-            Self::OverlayHeadroom(overlay) => of("overlay.headroom", overlay),
-            Self::SwarmWaiting => "swarm.waiting".into(),
-            Self::Service(service) => format!("service.{}", service.name),
-            Self::ServicesUnlisted => "services.unlisted".into(),
-            Self::Route(route) => format!("route.{}", route.name),
-            Self::JournalExhaustion => "journal.exhaustion".into(),
-            Self::RoutesBefore => "routes.before".into(),
-            Self::RoutesDuring => "routes.during".into(),
-            Self::RoutesAfter => "routes.after".into(),
-            Self::CanaryDeploy => "canary.deploy".into(),
-            Self::CanaryRoute => "canary.route".into(),
-            Self::CanaryRemoval => "canary.removal".into(),
-            Self::ChurnCensus => "churn.census".into(),
-            Self::ChurnDuplicates => "churn.duplicates".into(),
-            Self::ChurnLeaks => "churn.leaks".into(),
-            Self::ChurnRemoval => "churn.removal".into(),
-            Self::RenewalPlan(overlay) => of("renewal.plan", overlay),
-            Self::RenewalMembers(overlay) => of("renewal.members", overlay),
-            Self::WindowClear => "window.clear".into(),
-            Self::CreationDeclared(overlay) => of("creation.declared", overlay),
-            Self::RenewalNetwork(overlay) => of("renewal.network", overlay),
-            Self::RenewalRemoved(overlay) => of("renewal.removed", overlay),
-            Self::RenewalSpecs(overlay) => of("renewal.specs", overlay),
-            Self::RenewalEnded(overlay) => of("renewal.ended", overlay),
-            Self::CreationColumns(overlay) => of("creation.columns", overlay),
-            Self::JournalRenewal => "journal.renewal".into(),
-            Self::JournalNew => "journal.new".into(),
-            Self::Residue => "residue".into(),
+            Self::Service(service) => named(&service.name),
+            Self::Route(route) => named(&route.name),
+            Self::Precondition(gate) => named(gate),
+            _ => match self.overlay().filter(|_| 1 < config.overlays.len()) {
+                Some(overlay) => format!("{row}.{}", overlay.name),
+                None => row.to_owned(),
+            },
         }
     }
 
-    /// What must have been observed whole for it to pass. A judging function that reads anything else breaks a test
-    /// (`tests/gates/coverage.rs`): the check would change with an observation that its row does not name.
+    /// What must have been observed whole for it to pass.
     pub(crate) fn needs(self) -> &'static [Need] {
-        match self {
-            Self::OverlaySubnet(_)
-            | Self::OverlayOwners(_)
-            | Self::SwarmWaiting
-            | Self::Service(_)
-            | Self::ServicesUnlisted => &[Need::Snapshot],
-            Self::OverlayLeaked(_) => &[Need::Leaked],
-            Self::OverlayHeadroom(_) => &[Need::Snapshot, Need::Leaked],
-            Self::Route(_) | Self::RoutesBefore => &[Need::Routes],
-            Self::RoutesDuring => &[Need::RoutesDuring],
-            Self::RoutesAfter => &[Need::RoutesAfter],
-            // The snapshot says whether the engine leads; only the leader logs that addresses run out.
-            Self::JournalExhaustion | Self::JournalRenewal => &[Need::Journal, Need::Snapshot],
-            Self::RenewalPlan(_) => &[Need::Plan],
-            Self::RenewalMembers(_) => &[Need::Plan, Need::Snapshot],
-            Self::WindowClear => &[Need::Window],
-            Self::CreationDeclared(_) => &[Need::Declared],
-            Self::RenewalNetwork(_) => &[Need::Record, Need::Proof, Need::Snapshot],
-            Self::RenewalRemoved(_) => &[Need::Record, Need::Snapshot],
-            Self::RenewalSpecs(_) | Self::RenewalEnded(_) => &[Need::Record, Need::Proof],
-            Self::CreationColumns(_) => &[Need::Declared, Need::Deployed, Need::Snapshot],
-            Self::JournalNew => &[Need::Journal],
-            Self::CanaryDeploy | Self::CanaryRemoval => &[Need::Canary],
-            Self::CanaryRoute => &[Need::Canary, Need::CanaryRoute],
-            Self::ChurnCensus | Self::ChurnDuplicates | Self::ChurnLeaks => {
-                &[Need::Churn, Need::CensusBefore, Need::CensusAfter]
-            }
-            Self::ChurnRemoval => &[Need::Churn],
-            Self::Residue => &[Need::Residue],
-        }
-    }
-
-    /// True iff a gate cannot pass without it.
-    pub(crate) fn is_required(self) -> bool {
-        // What a configuration does not name may well be meant to run; only its owner can tell.
-        !matches!(self, Self::ServicesUnlisted)
+        self.info().needs
     }
 
     /// The overlay that it is about, if it is about one alone.
@@ -174,72 +207,92 @@ impl<'a> Check<'a> {
 
     /// What it shows when it passes, in a sentence.
     pub(crate) fn title(self, config: &Config) -> String {
-        let several = 1 < config.overlays.len();
-        let of = |sentence: &str| match self.overlay().filter(|_| several) {
-            Some(overlay) => format!("{}: {sentence}", overlay.name),
-            None => sentence.to_owned(),
-        };
-        let churned = config.overlay().map_or("the overlay", |o| o.name.as_str());
+        let row = self.info();
         match self {
-            Self::OverlaySubnet(_) => of("The overlay has the declared subnet"),
-            Self::OverlayOwners(_) => of("Every owned address is the overlay's and has one owner"),
-            Self::OverlayLeaked(_) => of("No more addresses are leaked than accepted"),
-            Self::OverlayHeadroom(_) => of("Enough addresses are free"),
-            Self::SwarmWaiting => "No service or task waits for an address".into(),
             Self::Service(service) => match config.overlay_of(service) {
                 Some(overlay) => format!("{} runs, on {overlay}", service.name),
                 None => format!("{} runs", service.name),
             },
-            Self::ServicesUnlisted => "Every service of the Swarm stands in the configuration".into(),
-            Self::Route(route) => format!("{} answers {}", route.url, statuses(&route.expect)),
-            Self::JournalExhaustion => "No exhaustion in the engine's log since the engine started".into(),
-            Self::RoutesBefore => "Every core route answers before anything is deployed".into(),
-            Self::RoutesDuring => "Every core route answers while stacks come and go".into(),
-            Self::RoutesAfter => "Every core route answers after everything is removed".into(),
-            Self::CanaryDeploy => format!("A canary stack runs on {churned}"),
-            Self::CanaryRoute => "The canary answers through the router".into(),
-            Self::CanaryRemoval => "The canary is removed completely".into(),
-            Self::ChurnCensus => format!("A census of {churned} before and after is complete"),
-            Self::ChurnDuplicates => format!("No address of {churned} is free and owned at once"),
-            Self::ChurnLeaks => format!("Deploying and removing stacks leaks no address of {churned}"),
-            Self::ChurnRemoval => "Every throwaway stack is removed, no removal is refused".into(),
-            Self::RenewalPlan(_) => of("Nothing keeps the renewal to the declared subnet from being done"),
-            Self::RenewalMembers(_) => of("The plan names every service on the overlay"),
-            Self::WindowClear => "Nothing is at work".into(),
-            Self::CreationDeclared(_) => of("The declared create line has the declared subnet"),
-            Self::RenewalNetwork(_) => of("The overlay is the network that the renewal created"),
-            Self::RenewalRemoved(_) => of("The old network and the holding network are gone"),
-            Self::RenewalSpecs(_) => {
-                of("Every service has its former specification but for the network's id")
+            Self::Route(route) => {
+                let more = if route.conditions.is_empty() { "" } else { ", and its conditions are met" };
+                format!("{} answers {}{more}", route.url, statuses(&route.expect))
             }
-            Self::RenewalEnded(_) => of("The renewal has ended and left no lock"),
-            Self::CreationColumns(_) => of("Declared, deployed and live subnet are the same"),
-            Self::JournalRenewal => {
-                "No signature of lost or missing addresses in the engine's log since the overlay was created"
-                    .into()
+            Self::Precondition(gate) => format!("{gate} has passed before"),
+            _ if row.of == Of::First => {
+                let name = config.overlay().map_or("the overlay", |o| o.name.as_str());
+                row.title.replace("the overlay", name)
             }
-            Self::JournalNew => "No new signature of lost or missing addresses in the engine's log".into(),
-            Self::Residue => "Nothing of this run is left".into(),
+            _ => match self.overlay().filter(|_| 1 < config.overlays.len()) {
+                Some(overlay) => format!("{}: {}", overlay.name, row.title),
+                None => row.title.to_owned(),
+            },
         }
     }
 }
 
-fn statuses(expected: &[u16]) -> String {
+fn statuses(expected: &[Expected]) -> String {
     expected.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::catalogue;
+
+    fn config(text: &str) -> Config {
+        Config::parse("pvcheck.toml", text).expect("a sound configuration")
+    }
+
+    fn table(name: &str) -> String {
+        format!("[[overlay]]\nname = \"{name}\"\nsubnet = \"10.10.0.0/24\"\n")
+    }
 
     #[test]
     fn a_title_names_the_overlay_where_there_are_several() {
-        let table = |name: &str| format!("[[overlay]]\nname = \"{name}\"\nsubnet = \"10.10.0.0/24\"\n");
         let title = |text: &str| {
-            let config = Config::parse("pvcheck.toml", text).expect("a sound configuration");
+            let config = config(text);
             Check::OverlayHeadroom(&config.overlays[0]).title(&config)
         };
         assert_eq!(title(&table("proxy")), "Enough addresses are free");
         assert_eq!(title(&(table("proxy") + &table("other"))), "proxy: Enough addresses are free");
+    }
+
+    #[test]
+    fn every_kind_makes_checks_of_its_own_kind_whose_ids_are_its_row_s() {
+        let text = table("proxy")
+            + &table("other")
+            + "[[service]]\nname = \"shop\"\n[[route]]\nname = \"shop\"\nurl = \"https://shop.test/\"\n";
+        let config = config(&text);
+        for row in catalogue() {
+            let before = ["pvfix.m1".to_owned()];
+            let checks = checks_of(&[row.kind], Subjects { before: &before, ..Subjects::of(&config) });
+            let expected = if row.of == Of::Overlay { 2 } else { 1 };
+            assert_eq!(checks.len(), expected, "{}", row.id);
+            for check in checks {
+                let id = check.id(&config);
+                assert!(check.kind() == row.kind && row.has(&id), "{id} of {}", row.id);
+                assert!(!id.contains("NAME") && !check.title(&config).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn checks_of_overlays_side_by_side_are_grouped_by_overlay() {
+        let config = config(&(table("a") + &table("b")));
+        let kinds = [Kind::OverlaySubnet, Kind::OverlayOwners, Kind::SwarmWaiting, Kind::OverlayLeaked];
+        let ids: Vec<String> =
+            checks_of(&kinds, Subjects::of(&config)).into_iter().map(|check| check.id(&config)).collect();
+        assert_eq!(
+            ids,
+            [
+                "overlay.subnet.a",
+                "overlay.owners.a",
+                "overlay.subnet.b",
+                "overlay.owners.b",
+                "swarm.waiting",
+                "overlay.leaked.a",
+                "overlay.leaked.b"
+            ]
+        );
     }
 }

@@ -18,6 +18,7 @@ use crate::leaks::{Leaks, census_of, leaks};
 use crate::need::Need;
 use crate::observed::{Observed, Seen};
 use crate::reason::Reason;
+use crate::run_facts::RunFacts;
 
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,16 @@ impl Coverage for FixedFacts {
                 .map_or_else(|| Some(never_observed()), |overlay| self.record_of(overlay).err()),
             need => self.control.gap(config, about, need),
         }
+    }
+}
+
+impl Coverage for RunFacts {
+    fn gap(&self, _: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
+        let (Need::Report, Check::Precondition(gate)) = (need, about) else {
+            return Some(never_observed());
+        };
+        let before = self.before.iter().find(|before| before.gate == gate);
+        before.map_or_else(|| Some(never_observed()), |before| before.newest.gap(|_| None))
     }
 }
 

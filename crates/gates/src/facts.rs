@@ -9,7 +9,7 @@ use pvcheck_routes::RouteFact;
 use pvcheck_swarm::{Census, Churn};
 use serde::{Deserialize, Serialize};
 
-use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal};
+use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 use crate::observed::{Observed, Seen};
 
 /// What gate `pvcheck.m1` rests on.
@@ -93,6 +93,20 @@ pub struct M2Facts {
 }
 
 impl M2Facts {
+    /// Of a gate that was kept from beginning, for this reason.
+    pub fn not_begun(why: &Unseen) -> Self {
+        Self {
+            routes: Observed::not_asked("routes", why.clone()),
+            routes_during: Observed::not_asked("routes", why.clone()),
+            routes_after: Observed::not_asked("routes", why.clone()),
+            leaked: Observed::not_asked("allocator", why.clone()),
+            canary: Observed::not_asked("canary", why.clone()),
+            churn: Observed::not_asked("churn", why.clone()),
+            journal: Observed::not_asked("engine log", why.clone()),
+            residue: Observed::not_asked("engine API", why.clone()),
+        }
+    }
+
     /// True iff a guardrail kept the gate from beginning: neither canary nor churn was begun, or the churn was refused.
     pub fn was_refused(&self) -> bool {
         let nothing_done = self.canary.known().is_none() && self.churn.known().is_none();
@@ -217,7 +231,6 @@ impl TryFrom<SavedOutcome> for ChurnOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cause::{ChurnRefusal, Unseen};
     use crate::testing::{blind_m2, done, seen};
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
-use pvcheck_audit::{FullBecause, JobMode, ServiceMode, TaskId};
+use pvcheck_audit::{FullBecause, JobMode, ServiceMode, TaskId, Unclear};
 use pvcheck_swarm::CensusMethod;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -133,6 +133,30 @@ pub struct Unlisted {
     pub service: String,
     /// How many of its tasks run, of how many.
     pub tally: String,
+}
+
+/// A route that a service's labels declare and no route of the configuration asks.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum UnlistedRoute {
+    /// A host, or some paths of it.
+    #[error("{site} ({service})")]
+    Site {
+        /// The service.
+        service: String,
+        /// The site.
+        site: String,
+    },
+    /// A rule of which the hosts cannot be listed, so that it cannot be said whether it is asked.
+    #[error("{label} of {service}, which {because}")]
+    Unclear {
+        /// The service.
+        service: String,
+        /// The label.
+        label: String,
+        /// Why.
+        because: Unclear,
+    },
 }
 
 /// A core route that did not pass.

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::catalogue::{Kind, Stage};
+use crate::need::Need;
+
 /// A gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gate {
@@ -20,10 +23,17 @@ pub enum Gate {
 
 /// There is no gate of this name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("no such gate `{name}`; the gates are {}", Gate::ALL.map(|gate| format!("`{gate}`")).join(", "))]
+#[error("no such gate `{name}`; the gates are {}", all(own))]
 pub struct NoSuchGate {
     /// The name that was given.
     pub name: String,
+    /// The gates of the configuration's own.
+    pub own: Vec<String>,
+}
+
+fn all(own: &[String]) -> String {
+    let names = Gate::ALL.iter().map(ToString::to_string).chain(own.iter().cloned());
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl Gate {
@@ -50,19 +60,80 @@ impl Gate {
         }
     }
 
+    /// Its checks, in the order of its report.
+    pub(crate) fn checks(self) -> &'static [Kind] {
+        match self {
+            Self::FixPlan => &FIX_PLAN,
+            Self::Fixed => &FIXED,
+            Self::M1 => &M1,
+            Self::M2 => &M2,
+        }
+    }
+
+    /// The ids of its checks in the catalogue, in the order of its report.
+    pub fn check_ids(self) -> impl Iterator<Item = &'static str> {
+        self.checks().iter().map(|kind| kind.info().id)
+    }
+
     /// True iff it deploys and removes stacks of its own, and so needs `--apply`.
     pub fn changes_something(self) -> bool {
-        match self {
-            Self::FixPlan | Self::Fixed | Self::M1 => false,
-            Self::M2 => true,
-        }
+        self.checks().iter().any(|kind| kind.info().stage == Stage::Deployment)
     }
 
     /// True iff it counts leaked addresses, by a census where `--probe` allows one.
     pub fn takes_a_probe(self) -> bool {
-        matches!(self, Self::Fixed | Self::M1)
+        !self.changes_something()
+            && self.checks().iter().any(|kind| kind.info().needs.contains(&Need::Leaked))
     }
 }
+
+const FIX_PLAN: [Kind; 4] =
+    [Kind::RenewalPlan, Kind::RenewalMembers, Kind::WindowClear, Kind::CreationDeclared];
+
+const FIXED: [Kind; 13] = [
+    Kind::OverlaySubnet,
+    Kind::OverlayOwners,
+    Kind::OverlayLeaked,
+    Kind::OverlayHeadroom,
+    Kind::SwarmWaiting,
+    Kind::RenewalEnded,
+    Kind::RenewalNetwork,
+    Kind::RenewalRemoved,
+    Kind::RenewalSpecs,
+    Kind::CreationColumns,
+    Kind::Service,
+    Kind::Route,
+    Kind::JournalRenewal,
+];
+
+const M1: [Kind; 10] = [
+    Kind::OverlaySubnet,
+    Kind::OverlayOwners,
+    Kind::OverlayLeaked,
+    Kind::OverlayHeadroom,
+    Kind::SwarmWaiting,
+    Kind::Service,
+    Kind::ServicesUnlisted,
+    Kind::RoutesUnlisted,
+    Kind::Route,
+    Kind::JournalExhaustion,
+];
+
+const M2: [Kind; 13] = [
+    Kind::RoutesBefore,
+    Kind::OverlayLeaked,
+    Kind::RoutesDuring,
+    Kind::CanaryDeploy,
+    Kind::CanaryRoute,
+    Kind::CanaryRemoval,
+    Kind::ChurnCensus,
+    Kind::ChurnDuplicates,
+    Kind::ChurnLeaks,
+    Kind::ChurnRemoval,
+    Kind::RoutesAfter,
+    Kind::JournalNew,
+    Kind::Residue,
+];
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,7 +146,7 @@ impl FromStr for Gate {
 
     fn from_str(name: &str) -> Result<Self, NoSuchGate> {
         let found = Self::ALL.into_iter().find(|gate| gate.name() == name);
-        found.ok_or_else(|| NoSuchGate { name: name.to_owned() })
+        found.ok_or_else(|| NoSuchGate { name: name.to_owned(), own: Vec::new() })
     }
 }
 

@@ -51,7 +51,10 @@ pub struct GateReport {
     pub gate: String,
     /// The worst verdict of its required checks.
     pub verdict: Verdict,
-    /// When the last of its evidence was seen; the epoch if it has no evidence.
+    /// The id of the Swarm that it is about; `None` in a report of an earlier version.
+    #[serde(default)]
+    pub swarm: Option<String>,
+    /// When the last of its evidence was seen, or else the gate began; the epoch if neither is known.
     pub at: Timestamp,
     /// SHA-256 of the configuration that it ran with, in hex.
     pub config_digest: String,
@@ -62,9 +65,15 @@ pub struct GateReport {
 impl GateReport {
     /// Sums up checks. Without a required check the verdict is unknown.
     pub fn new(gate: Gate, config: &Config, checks: Vec<CheckReport>) -> Self {
+        Self::named(gate.name(), config, checks)
+    }
+
+    /// Sums up the checks of a gate of this name.
+    pub(crate) fn named(gate: &str, config: &Config, checks: Vec<CheckReport>) -> Self {
         let evidence = checks.iter().flat_map(|c| &c.evidence).map(|e| e.at);
         Self {
-            gate: gate.name().to_owned(),
+            gate: gate.to_owned(),
+            swarm: None,
             // Of nothing the worst is UNKNOWN: a gate without a required check has shown nothing.
             verdict: Verdict::worst(checks.iter().filter(|c| c.required).map(|c| c.verdict)),
             at: evidence.max().unwrap_or(Timestamp::UNIX_EPOCH),

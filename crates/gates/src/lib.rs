@@ -21,12 +21,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bundle;
+mod catalogue;
 mod cause;
 mod check;
 mod collect;
 mod config;
 mod coverage;
 mod creation;
+mod digest;
+mod explain;
 mod facts;
 pub mod fault;
 mod fix_facts;
@@ -37,38 +41,53 @@ mod judge;
 mod leaks;
 mod need;
 mod observed;
+mod own_facts;
+mod own_gate;
+mod precondition_reason;
 mod reason;
 mod render;
 mod renewal_reason;
 mod role;
+mod run_facts;
 mod systemd;
 #[cfg(test)]
 mod testing;
 mod window;
 
+pub use bundle::{
+    Bundle, BundleError, BundledConfig, BundledRun, Change, GateChange, GateFacts, Said, diff, diff_markdown,
+    diff_table,
+};
+pub use catalogue::CheckInfo;
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{
-    Counting, Preflight, PreflightError, Renewed, collect_fix_plan, collect_fixed, collect_m1, collect_m2,
-    preflight,
+    Counting, OwnCollection, Preflight, PreflightError, Renewed, collect_fix_plan, collect_fixed, collect_m1,
+    collect_m2, collect_own, collect_run, preflight,
 };
 pub use config::{
-    CanaryConfig, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, HookConfig, JournalConfig,
-    OverlayConfig, Pattern, Placement, RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
+    CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, GateConfig,
+    HookConfig, JournalConfig, OverlayConfig, Pattern, Placement, PreconditionConfig, RenewalConfig,
+    ReportPlaces, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
+pub use explain::{NoSuchCheck, catalogue, check_info};
 pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts, RouteWatch};
 pub use fix_facts::{FixPlanFacts, FixedFacts};
 pub use gate::{Gate, NoSuchGate};
 pub use gate_report::{CheckReport, Evidence, GateReport};
 pub use hook::{HookFailure, HookReport, run_hook};
-pub use judge::{judge_fix_plan, judge_fixed, judge_m1, judge_m2};
+pub use judge::{judge_fix_plan, judge_fixed, judge_m1, judge_m2, judge_own, judge_preconditions, judge_run};
 pub use need::Need;
 pub use observed::{Observed, Seen};
+pub use own_facts::OwnFacts;
+pub use own_gate::{AnyGate, OwnGate, OwnGateError};
+pub use precondition_reason::PreconditionReason;
 pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
 pub use render::{Style, markdown, table};
 pub use renewal_reason::{Foreign, RenewalReason};
 pub use role::engine_role;
+pub use run_facts::{Before, PastReport, RunFacts};
 pub use window::{
     HostSigns, Process, Sign, Signal, Window, WindowFacts, WindowVerdict, collect_window, judge_window,
 };

@@ -1,5 +1,7 @@
 //! What a check can need: the names of observations and of their parts.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// An observation, or a part of one, that a check needs whole before it can pass.
@@ -30,6 +32,8 @@ pub enum Need {
     Proof,
     /// The record of a renewal of this overlay in this Swarm.
     Record,
+    /// The newest report of a gate that ran before.
+    Report,
     /// What carries the run's label after the sweep.
     Residue,
     /// The answers of the routes that the check is about, before anything is deployed.
@@ -42,4 +46,43 @@ pub enum Need {
     Snapshot,
     /// Whether anything is at work.
     Window,
+}
+
+impl fmt::Display for Need {
+    /// As JSON has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Canary => "canary",
+            Self::CanaryRoute => "canary_route",
+            Self::CensusAfter => "census_after",
+            Self::CensusBefore => "census_before",
+            Self::Churn => "churn",
+            Self::Declared => "declared",
+            Self::Deployed => "deployed",
+            Self::Journal => "journal",
+            Self::Leaked => "leaked",
+            Self::Plan => "plan",
+            Self::Proof => "proof",
+            Self::Record => "record",
+            Self::Report => "report",
+            Self::Residue => "residue",
+            Self::Routes => "routes",
+            Self::RoutesAfter => "routes_after",
+            Self::RoutesDuring => "routes_during",
+            Self::Snapshot => "snapshot",
+            Self::Window => "window",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::explain::catalogue;
+
+    #[test]
+    fn a_need_is_printed_as_json_has_it() {
+        for need in catalogue().flat_map(|row| row.needs) {
+            assert_eq!(serde_json::to_value(need).expect("a name"), need.to_string());
+        }
+    }
 }

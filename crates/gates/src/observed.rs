@@ -48,6 +48,11 @@ impl<T> Observed<T> {
         Self { source: source.into(), at: Timestamp::now(), elapsed_ms, seen }
     }
 
+    /// Something that is seen at this moment.
+    pub(crate) fn now(source: impl Into<String>, value: T) -> Self {
+        Self { source: source.into(), at: Timestamp::now(), elapsed_ms: 0, seen: Seen::Known(value) }
+    }
+
     /// Something that was not asked for, and why not.
     pub fn not_asked(source: impl Into<String>, why: Unseen) -> Self {
         Self { source: source.into(), at: Timestamp::now(), elapsed_ms: 0, seen: Seen::Unknown(why) }

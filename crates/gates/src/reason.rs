@@ -14,9 +14,10 @@ use thiserror::Error;
 use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 use crate::facts::GateStep;
 use crate::fault::{
-    Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted, Waiting,
-    list, many,
+    Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted,
+    UnlistedRoute, Waiting, list, many,
 };
+use crate::precondition_reason::PreconditionReason;
 use crate::renewal_reason::RenewalReason;
 
 /// Why a check has its verdict.
@@ -33,6 +34,9 @@ pub enum Reason {
     /// What is said of a renewal.
     #[error("{0}")]
     Renewal(RenewalReason),
+    /// What is said of a gate that must have passed before.
+    #[error("{0}")]
+    Precondition(PreconditionReason),
     /// There is no such overlay.
     #[error("there is no overlay network `{overlay}`; create it, or correct [overlay] name")]
     NoOverlay {
@@ -193,6 +197,18 @@ pub enum Reason {
     /// Services of the Swarm that no `[[service]]` of the configuration names.
     #[error("not in the configuration: {}; add a [[service]] for what must run", a_few(.0))]
     ServicesUnlisted(Vec<Unlisted>),
+    /// Every route that labels declare has a route in the configuration.
+    #[error("{} declared by labels, all in the configuration", many(*.routes, "route"))]
+    RoutesListed {
+        /// How many there are.
+        routes: u64,
+    },
+    /// Routes that labels declare and no `[[route]]` asks.
+    #[error("declared by labels and not asked: {}; add a [[route]] for what must answer", a_few(.0))]
+    RoutesUnlisted(Vec<UnlistedRoute>),
+    /// The facts are of a version that did not keep what labels declare.
+    #[error("what the services' labels declare was not recorded")]
+    LabelsNotRecorded,
     /// The service runs in another number, or not where it must.
     #[error("{}", list(.0, "; "))]
     ServiceAtFault(Vec<ServiceFault>),

@@ -134,6 +134,6 @@ fn line(text: &mut String, line: &str) {
 }
 
 /// A bar or a line break in a cell would end it.
-fn escape(cell: &str) -> String {
+pub(crate) fn escape(cell: &str) -> String {
     cell.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

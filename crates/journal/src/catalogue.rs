@@ -7,7 +7,7 @@ mod quiet;
 mod tasks;
 mod upkeep;
 
-pub use self::lookup::UnknownSignature;
+pub use self::lookup::{UnknownSignature, spelled_alike};
 pub use self::matcher::Catalogue;
 pub(crate) use self::quiet::CENSUS_NOISE;
 

@@ -8,10 +8,9 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::x509::X509Name;
 
+use crate::fact::TlsFact;
 use crate::text::printable;
 
-/// The most names that are kept: a shared certificate may have thousands.
-const SANS_LIMIT: usize = 100;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The readable parts of a certificate; all empty when it cannot be parsed.
@@ -47,6 +46,11 @@ pub(crate) fn validity(der: &[u8]) -> Option<(Timestamp, Timestamp)> {
     Some((at(validity.not_before.timestamp())?, at(validity.not_after.timestamp())?))
 }
 
+/// True iff a certificate names itself as its issuer.
+pub(crate) fn names_itself(der: &[u8]) -> bool {
+    parse_x509_certificate(der).is_ok_and(|(_, certificate)| certificate.subject() == certificate.issuer())
+}
+
 /// Whole days, rounded down: a certificate that ended an hour ago has -1 left, not 0.
 fn days_between(at: Timestamp, end: Timestamp) -> i64 {
     (end.as_second() - at.as_second()).div_euclid(SECONDS_PER_DAY)
@@ -60,7 +64,7 @@ fn sans(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else {
         return Vec::new();
     };
-    extension.value.general_names.iter().filter_map(san).take(SANS_LIMIT).collect()
+    extension.value.general_names.iter().filter_map(san).take(TlsFact::SANS_LIMIT).collect()
 }
 
 /// Only the kinds that a server can be asked for by (RFC 9525, section 6).

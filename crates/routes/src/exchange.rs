@@ -13,13 +13,16 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 
+use crate::challenge;
+use crate::default_page::{self, LOOKED_AT};
 use crate::fact::{BodyFact, Failure, RouteFact};
-use crate::origin::{self, BODY_LOOKED_AT};
+use crate::material::Material;
+use crate::origin;
+use crate::request::Method;
 use crate::sniff::Sniff;
-use crate::spec::HttpVersion;
+use crate::spec::{HttpVersion, RouteSpec};
 use crate::text::{millis_since, printable, redact};
-use crate::url::RouteUrl;
-use crate::words::exchange_failure;
+use crate::words::Exchange;
 
 /// How much of an answer's body is read, in bytes, give or take one network buffer.
 pub const BODY_LIMIT: u64 = 64 * 1024;
@@ -31,17 +34,25 @@ const HEAD_LIMIT_BYTES: u32 = 128 * 1024;
 /// The most headers of an answer; hyper takes 100 of itself, and 120 cookies are known from the field (hyper#3283).
 const HEADERS_LIMIT: usize = 512;
 
-/// What Go's `http.NotFound` writes (net/http, server.go); Traefik uses it when no rule matches a request.
-const GO_NOT_FOUND: &[u8] = b"404 page not found\n";
-
 const USER_AGENT: &str = concat!("pvcheck/", env!("CARGO_PKG_VERSION"));
 
-/// Sends one GET and records the answer in the fact piece by piece, so that a deadline loses nothing seen so far.
+/// What of an answer is needed until all of it is judged, and is then forgotten: it may hold secrets.
+#[derive(Default)]
+pub(crate) struct Answer {
+    pub(crate) headers: HeaderMap,
+    /// The beginning of the body, as much of it as was asked for.
+    pub(crate) beginning: Vec<u8>,
+}
+
+/// Sends one request and records the answer in the fact piece by piece, so that a deadline loses nothing seen so far. The whole of what
+/// was read of the body is kept only where a condition is about it.
 pub(crate) async fn exchange<T>(
     io: T,
     version: HttpVersion,
-    url: &RouteUrl,
+    spec: &RouteSpec,
+    material: &Material,
     fact: &mut RouteFact,
+    kept: &mut Answer,
 ) -> Result<(), Failure>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -51,20 +62,41 @@ where
     let sent = Instant::now();
     let (io, seen) = Sniff::new(io);
     let answer = match version {
-        HttpVersion::Http1 => send_http1(io, url, &tasks.0).await,
-        HttpVersion::Http2 => send_http2(io, url, &tasks.0).await,
+        HttpVersion::Http1 => send_http1(io, spec, material, &tasks.0).await,
+        HttpVersion::Http2 => send_http2(io, spec, material, &tasks.0).await,
     };
-    let answer = answer.map_err(|error| exchange_failure(&error, version, seen.start()))?;
+    let failed = |error: &hyper::Error, has_head| {
+        Exchange { host: spec.url.host(), version, start: seen.start(), has_head }.failure(error)
+    };
+    let answer = answer.map_err(|error| failed(&error, false))?;
     fact.timing_ms.first_byte = Some(millis_since(sent));
     fact.http = Some(version);
-    fact.status = Some(answer.status().as_u16());
-    fact.location = location(answer.headers());
-    fact.retry_after = text_of(answer.headers(), &header::RETRY_AFTER);
-    fact.origin = origin::of(answer.status().as_u16(), answer.headers(), b"");
     let (parts, body) = answer.into_parts();
-    let mut beginning = Vec::new();
-    let read = read_body(&parts.headers, body, &mut fact.body, &mut beginning).await;
-    fact.origin = origin::of(parts.status.as_u16(), &parts.headers, &beginning);
+    let status = parts.status.as_u16();
+    kept.headers = scrubbed(parts.headers, material);
+    fact.status = Some(status);
+    fact.location = location(&kept.headers);
+    fact.retry_after = text_of(&kept.headers, &header::RETRY_AFTER);
+    fact.server = text_of(&kept.headers, &header::SERVER);
+    fact.www_authenticate = challenge::of(&kept.headers);
+    fact.origin = origin::of(status, &kept.headers, b"");
+    if spec.headers_suffice || spec.request.method == Method::Head {
+        let complete = spec.request.method == Method::Head;
+        let default_page = default_page::announced(status, &kept.headers);
+        let length = length(&kept.headers);
+        fact.body = Some(BodyFact { complete, length, default_page, ..BodyFact::default() });
+        return Ok(());
+    }
+    let keep = if spec.conditions.body.is_empty() { LOOKED_AT } else { usize::MAX };
+    let read = read_body(body, &mut fact.body, kept, keep).await;
+    if let Some(scrubbed) = material.scrub(&kept.beginning) {
+        kept.beginning = scrubbed;
+    }
+    fact.origin = origin::of(status, &kept.headers, &kept.beginning);
+    // Only a whole body is compared: the beginning of a longer one proves nothing.
+    if let Some(body) = fact.body.as_mut().filter(|body| body.complete) {
+        body.default_page = default_page::of(status, &kept.beginning);
+    }
     match (read, &mut fact.body) {
         (Ok(()), _) => Ok(()),
         // Without a declared length the end of the connection is the end of the body, and only TLS can say whether
@@ -73,11 +105,16 @@ where
             body.cut = true;
             Ok(())
         }
-        (Err(error), _) => Err(exchange_failure(&error, version, seen.start())),
+        (Err(error), _) => Err(failed(&error, true)),
     }
 }
 
-async fn send_http1<T>(io: T, url: &RouteUrl, tasks: &Spawner) -> hyper::Result<Response<Incoming>>
+async fn send_http1<T>(
+    io: T,
+    spec: &RouteSpec,
+    material: &Material,
+    tasks: &Spawner,
+) -> hyper::Result<Response<Incoming>>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -85,14 +122,19 @@ where
     builder.max_buf_size(HEAD_LIMIT_BYTES as usize).max_headers(HEADERS_LIMIT);
     let (mut sender, connection) = builder.handshake(TokioIo::new(io)).await?;
     tasks.execute(async move { drop(connection.await) });
-    let mut request = request(url.target());
-    if let Ok(host) = url.authority().parse() {
+    let mut request = request(spec.url.target(), spec.request.method, material);
+    if let Ok(host) = spec.url.authority().parse() {
         request.headers_mut().insert(header::HOST, host);
     }
     sender.send_request(request).await
 }
 
-async fn send_http2<T>(io: T, url: &RouteUrl, tasks: &Spawner) -> hyper::Result<Response<Incoming>>
+async fn send_http2<T>(
+    io: T,
+    spec: &RouteSpec,
+    material: &Material,
+    tasks: &Spawner,
+) -> hyper::Result<Response<Incoming>>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -102,18 +144,44 @@ where
     tasks.execute(async move { drop(connection.await) });
     // HTTP/2 takes scheme and authority from the URI; a Host header as well could contradict them (RFC 9113,
     // section 8.3.1).
+    let url = &spec.url;
     let whole = format!("{}://{}{}", url.scheme().as_str(), url.authority(), url.target());
-    sender.send_request(request(&whole)).await
+    sender.send_request(request(&whole, spec.request.method, material)).await
 }
 
-fn request(uri: &str) -> Request<Empty<Bytes>> {
+fn request(uri: &str, method: Method, material: &Material) -> Request<Empty<Bytes>> {
     let mut request = Request::new(Empty::new());
+    *request.method_mut() = match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Options => http::Method::OPTIONS,
+        Method::Post => http::Method::POST,
+    };
     // `RouteUrl` has checked host, port and target, so this always parses; `/` would be asked for otherwise.
     *request.uri_mut() = uri.parse().unwrap_or_default();
     let headers = request.headers_mut();
     headers.insert(header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT, header::HeaderValue::from_static("*/*"));
+    for (name, value) in &material.headers {
+        headers.insert(name, value.clone());
+    }
     request
+}
+
+/// The headers without the route's credentials: a server may send back what it was sent.
+fn scrubbed(mut headers: HeaderMap, material: &Material) -> HeaderMap {
+    for value in headers.values_mut() {
+        if let Some(scrubbed) =
+            material.scrub(value.as_bytes()).and_then(|v| header::HeaderValue::from_bytes(&v).ok())
+        {
+            *value = scrubbed;
+        }
+    }
+    headers
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    text_of(headers, &header::CONTENT_LENGTH).and_then(|length| length.parse().ok())
 }
 
 fn location(headers: &HeaderMap) -> Option<String> {
@@ -130,26 +198,25 @@ const STREAMS: [&str; 4] =
     ["application/grpc", "application/x-ndjson", "multipart/x-mixed-replace", "text/event-stream"];
 
 async fn read_body(
-    headers: &HeaderMap,
     mut body: Incoming,
     seen: &mut Option<BodyFact>,
-    beginning: &mut Vec<u8>,
+    kept: &mut Answer,
+    keep: usize,
 ) -> hyper::Result<()> {
+    let Answer { headers, beginning } = kept;
     let kind = text_of(headers, &header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
-    let length = text_of(headers, &header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let length = length(headers);
     let stream = length.is_none() && STREAMS.iter().any(|stream| kind.starts_with(stream));
     let fact = seen.insert(BodyFact { length, stream, ..BodyFact::default() });
     // The first event may be hours away: the head is all that a probe can ask for.
     while fact.bytes < BODY_LIMIT && !stream {
         let Some(frame) = body.frame().await else {
             fact.complete = true;
-            // Only a whole body is compared: the beginning of a longer one proves nothing.
-            fact.go_not_found = beginning == GO_NOT_FOUND;
             return Ok(());
         };
         if let Some(data) = frame?.data_ref() {
             fact.bytes += data.len() as u64;
-            let room = BODY_LOOKED_AT.saturating_sub(beginning.len());
+            let room = keep.saturating_sub(beginning.len());
             beginning.extend_from_slice(&data[..data.len().min(room)]);
         }
     }

@@ -1,13 +1,21 @@
 //! What a probe saw.
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
+use crate::challenge::Challenge;
+use crate::conditions::Conditions;
+use crate::default_page::{DefaultPage, page_or_flag};
+use crate::observe::{BodySeen, HeaderSeen};
 use crate::origin::Origin;
+use crate::phase::Phase;
+use crate::request::Method;
 use crate::spec::HttpVersion;
+use crate::status::Expected;
+use crate::text::printable;
 
 /// Everything one probe saw of one route. What was not seen is `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +24,9 @@ pub struct RouteFact {
     pub name: String,
     /// What was asked for, without its query.
     pub url: String,
+    /// The method with which it was asked.
+    #[serde(default)]
+    pub method: Method,
     /// When the probe began, by the caller's clock; certificates are judged at this time.
     pub at: Timestamp,
     /// The address that answered, or the last one tried.
@@ -30,7 +41,16 @@ pub struct RouteFact {
     /// The status of the answer, 100 to 999 as sent.
     pub status: Option<u16>,
     /// The statuses that the spec expects.
-    pub expected: Vec<u16>,
+    pub expected: Vec<Expected>,
+    /// What else the spec asks of the answer.
+    #[serde(default, skip_serializing_if = "Conditions::is_empty")]
+    pub conditions: Conditions,
+    /// What each condition on a header found, in their order; empty while no head came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers_seen: Vec<HeaderSeen>,
+    /// What each condition on the body found, in their order; empty while no head came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body_seen: Vec<BodySeen>,
     /// What TLS showed; `None` over plain HTTP, and when no handshake finished.
     pub tls: Option<TlsFact>,
     /// How long each phase took.
@@ -42,17 +62,32 @@ pub struct RouteFact {
     /// When to ask again, as the answer says: seconds or a date (`Retry-After`).
     #[serde(default)]
     pub retry_after: Option<String>,
+    /// What the server calls itself (`Server`).
+    #[serde(default)]
+    pub server: Option<String>,
+    /// How it wants to be authenticated to (`WWW-Authenticate`): schemes and realms alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub www_authenticate: Vec<Challenge>,
     /// Who sent it; `None` for other statuses than 502 to 504.
     #[serde(default)]
     pub origin: Option<Origin>,
     /// True iff an answer without a body is as good as one with a body, by the spec.
     #[serde(default)]
     pub allow_empty: bool,
-    /// True iff the server asked for a client certificate. Probes send none.
+    /// True iff the head was to suffice, by the spec, so that no body was read.
+    #[serde(default)]
+    pub headers_suffice: bool,
+    /// True iff a page that a router or web server sends of itself is fine, by the spec.
+    #[serde(default)]
+    pub allow_default: bool,
+    /// True iff the server asked for a client certificate. Probes send that of the spec, or none.
     #[serde(default)]
     pub client_certificate: bool,
     /// Why the answer is missing or incomplete; `None` if it is complete.
     pub failure: Option<Failure>,
+    /// The same request for curl, to be repeated by anyone; credentials and query are named, not shown.
+    #[serde(default)]
+    pub curl: Option<String>,
 }
 
 /// What a TLS handshake showed of the server. It is recorded before the certificate is judged, so bad ones have it
@@ -65,7 +100,7 @@ pub struct TlsFact {
     pub alpn: Option<String>,
     /// The subject of the server's certificate.
     pub subject: Option<String>,
-    /// The names that the certificate is for, at most 100 of them.
+    /// The names that the certificate is for, the first [`TlsFact::SANS_LIMIT`] of them.
     pub sans: Vec<String>,
     /// Who issued it.
     pub issuer: Option<String>,
@@ -80,6 +115,11 @@ pub struct TlsFact {
     /// What else is wrong with the certificate.
     #[serde(default)]
     pub also_wrong: Vec<VerifyError>,
+}
+
+impl TlsFact {
+    /// The most names that are kept: a shared certificate may have thousands.
+    pub const SANS_LIMIT: usize = 100;
 }
 
 /// Why a certificate is not accepted.
@@ -101,6 +141,8 @@ pub enum VerifyErrorKind {
     NotYetValid,
     /// Anything else.
     Other,
+    /// It vouches for itself alone, and is not trusted.
+    SelfSigned,
     /// No chain leads to a known CA.
     UnknownIssuer,
     /// The certificate is for other names.
@@ -139,9 +181,10 @@ pub struct BodyFact {
     /// lack its last part.
     #[serde(default)]
     pub cut: bool,
-    /// True iff it is, byte for byte, what Go's `http.NotFound` writes. Traefik answers so when no rule matches the
-    /// request, and so may a service written in Go: an expected 404 with this body proves little about the service.
-    pub go_not_found: bool,
+    /// Whose own page it is, where it is one that a router or web server sends of itself. In facts of earlier versions
+    /// `go_not_found`, which knew one page alone.
+    #[serde(default, alias = "go_not_found", deserialize_with = "page_or_flag")]
+    pub default_page: Option<DefaultPage>,
 }
 
 /// Why a probe has no whole answer.
@@ -151,43 +194,33 @@ pub struct Failure {
     pub phase: Phase,
     /// For [`Phase::Deadline`]: what was being done when the time was up.
     pub during: Option<Phase>,
-    /// What happened, in the words of the protocol.
+    /// What happened; `None` in facts of earlier versions.
+    #[serde(default)]
+    pub cause: Option<Cause>,
+    /// What happened, in the words of the protocol: the cause's.
     pub text: String,
+    /// What the system or a library said of it, where either did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
 }
 
 impl Failure {
-    pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Self {
-        Self { phase, during: None, text: crate::text::printable(&text.into(), 500) }
+    pub(crate) fn because(cause: Cause) -> Self {
+        let during = match &cause {
+            Cause::TimedOut { during, .. } => Some(*during),
+            _ => None,
+        };
+        let text = printable(&cause.to_string(), 500);
+        Self { phase: cause.phase(), during, cause: Some(cause), text, evidence: None }
     }
-}
 
-/// The steps of a probe, and the two ways to end outside of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// The TCP connection.
-    Connect,
-    /// No step: the time was up.
-    Deadline,
-    /// Request and answer.
-    Http,
-    /// No step: this machine could not ask, so nothing is known about the route.
-    Local,
-    /// The name look-up.
-    Resolve,
-    /// The TLS handshake.
-    Tls,
-}
+    pub(crate) fn with_evidence(self, said: &str) -> Self {
+        Self { evidence: Some(printable(said, 200)), ..self }
+    }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "connecting",
-            Self::Deadline => "waiting",
-            Self::Http => "waiting for the answer",
-            Self::Local => "asking from this machine",
-            Self::Resolve => "looking the name up",
-            Self::Tls => "the TLS handshake",
-        })
+    /// As earlier versions recorded one.
+    #[cfg(test)]
+    pub(crate) fn recorded(phase: Phase, text: &str) -> Self {
+        Self { phase, during: None, cause: None, text: text.to_owned(), evidence: None }
     }
 }

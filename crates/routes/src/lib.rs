@@ -6,9 +6,11 @@
 //! function [`judge`] decides what the fact means, so a verdict can be replayed from a file.
 //! [`Prober::watch`] repeats the probes and a [`Recorder`] sums up the outages.
 //!
-//! What it never does: follow a redirect, send a cookie or a credential, send a query over a connection whose
-//! certificate did not verify, obey a proxy variable, read more than [`BODY_LIMIT`] bytes of an answer, or outlive
-//! the deadline of its spec. Queries are cut from everything that it records.
+//! Besides the status a route may have [`Conditions`] on headers, body, redirect, TLS and time.
+//!
+//! What it never does: follow a redirect, send a cookie, send a query or a credential over TLS whose certificate did not
+//! verify, obey a proxy variable, read more than [`BODY_LIMIT`] bytes of an answer, or outlive the deadline of its spec.
+//! Queries and credentials are cut from everything that it records.
 //!
 //! ```
 //! use pvcheck_routes::{Prober, Roots, RouteSpec, RouteUrl, Verdict, judge};
@@ -37,36 +39,63 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod cause;
 mod cert;
+mod challenge;
+mod conditions;
+mod curl;
+mod default_page;
 mod exchange;
 mod fact;
+mod files;
 mod judge;
 mod legacy;
+mod material;
+mod observe;
 mod origin;
+mod pattern;
+mod phase;
 mod probe;
 mod reason;
 mod record;
 mod report;
+mod request;
 mod resolve;
 mod roots;
 mod sniff;
 mod spec;
+mod status;
 mod text;
+mod unmet;
 mod url;
 mod verify;
 mod watch;
 mod words;
 
+pub use self::url::{RouteUrl, UrlError};
 pub use addresses::Addresses;
+pub use cause::{Cause, End};
+pub use challenge::Challenge;
+pub use conditions::{
+    BodyCondition, Conditions, HeaderCondition, HeaderTest, Target, TlsConditions, TlsVersion,
+};
+pub use default_page::DefaultPage;
 pub use exchange::BODY_LIMIT;
-pub use fact::{BodyFact, Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+pub use fact::{BodyFact, Failure, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+pub use files::FileFault;
 pub use judge::{RouteVerdict, Verdict, judge};
+pub use material::{MaterialError, RouteMaterialFault};
+pub use observe::{BodySeen, HeaderSeen};
 pub use origin::Origin;
+pub use pattern::Pattern;
+pub use phase::Phase;
 pub use probe::Prober;
 pub use reason::RouteReason;
 pub use record::{Outage, Recorder, RouteRecord, WatchSummary};
 pub use report::{RouteRow, RoutesReport};
+pub use request::{Basic, ClientCertificate, Method, Request, SecretSource, SentValue};
 pub use roots::{Roots, RootsError};
 pub use spec::{HttpVersion, RouteSpec, SpecError};
-pub use url::{RouteUrl, UrlError};
+pub use status::Expected;
+pub use unmet::Unmet;
 pub use watch::WatchPlan;

@@ -3,6 +3,8 @@
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 
+use crate::default_page;
+
 /// Who an answer of 502 to 504 comes from, by its own marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,23 +17,9 @@ pub enum Origin {
     Unclear,
 }
 
-/// How much of a body is looked at.
-pub(crate) const BODY_LOOKED_AT: usize = 1024;
-
-/// Parts of the pages that routers send themselves: Traefik (`pkg/server/service`, Go's texts of statuses), nginx
-/// (`ngx_http_special_response.c`), HAProxy (`http.c`, default errors), Envoy (local replies), Apache.
-const ROUTER_WORDS: [&str; 7] = [
-    "no available server",
-    "<center>nginx",
-    "No server is available to handle this request",
-    "The server returned an invalid or incomplete response",
-    "no healthy upstream",
-    "upstream connect error",
-    "The proxy server received an invalid",
-];
-
-/// Go's texts of 502 to 504, which Traefik and Caddy send as the whole body.
-const WHOLE_BODIES: [&str; 3] = ["Bad Gateway", "Gateway Timeout", "Service Unavailable"];
+/// Parts of pages that routers send themselves, beside those of [`default_page`]: Envoy (local replies), Apache.
+const ROUTER_WORDS: [&str; 3] =
+    ["no healthy upstream", "upstream connect error", "The proxy server received an invalid"];
 
 /// `None` for any other status. `body` is the beginning of it.
 pub(crate) fn of(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Origin> {
@@ -39,7 +27,7 @@ pub(crate) fn of(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Origin
         return None;
     }
     let text = String::from_utf8_lossy(body);
-    if WHOLE_BODIES.contains(&text.trim()) || ROUTER_WORDS.iter().any(|words| text.contains(words)) {
+    if default_page::of(status, body).is_some() || ROUTER_WORDS.iter().any(|words| text.contains(words)) {
         return Some(Origin::Router);
     }
     let json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));

@@ -4,9 +4,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -19,20 +20,28 @@ use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::exchange::{BODY_LIMIT, exchange};
-use crate::fact::{Failure, Phase, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+use crate::cause::Cause;
+use crate::conditions::Conditions;
+use crate::exchange::{Answer, BODY_LIMIT, exchange};
+use crate::fact::{Failure, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+use crate::material::{Material, MaterialError};
+use crate::phase::Phase;
+use crate::request::Request;
 use crate::roots::{Roots, RootsError, Trust};
 use crate::spec::{HttpVersion, RouteSpec};
-use crate::text::{millis_since, printable};
+use crate::text::{millis, millis_since, printable};
 use crate::url::Scheme;
 use crate::verify::Capturing;
-use crate::words::{CLIENT_CERTIFICATE, finds_nothing_in_common, handshake_words, tls_error};
-use crate::{cert, legacy, resolve};
+use crate::words::{finds_nothing_in_common, handshake_failure, tls_error};
+use crate::{cert, curl, legacy, observe, resolve};
 
-/// Probes routes with one loaded trust store. Cheap to clone.
+/// Probes routes with what was loaded for them: a trust store, and what their requests need. Cheap to clone.
 #[derive(Clone)]
 pub struct Prober {
     trust: Arc<Trust>,
+    /// The CA file, where there is one, for curl.
+    ca: Option<PathBuf>,
+    materials: Arc<Vec<(Request, Arc<Material>)>>,
 }
 
 impl fmt::Debug for Prober {
@@ -47,7 +56,32 @@ impl Prober {
     /// # Errors
     /// If the CA file is unreadable, empty or not a CA file, or if the system trusts no CA at all.
     pub fn new(roots: &Roots) -> Result<Self, RootsError> {
-        Ok(Self { trust: Arc::new(Trust::load(roots)?) })
+        Ok(Self { trust: Arc::new(Trust::load(roots)?), ca: file(roots), materials: Arc::default() })
+    }
+
+    /// Loads the trust store, and for each of the routes its credentials, authorities and client certificate. Nothing is asked
+    /// of the network.
+    ///
+    /// # Errors
+    /// As [`Prober::new`], and if what a route names cannot be read or used; the error names the route and never shows what
+    /// was read.
+    pub fn for_routes(roots: &Roots, specs: &[RouteSpec]) -> Result<Self, MaterialError> {
+        let trust = Arc::new(Trust::load(roots)?);
+        let mut materials: Vec<(Request, Arc<Material>)> = Vec::new();
+        for spec in specs.iter().filter(|spec| spec.request != Request::default()) {
+            if materials.iter().all(|(request, _)| *request != spec.request) {
+                materials.push((spec.request.clone(), Arc::new(Material::load(spec, &trust)?)));
+            }
+        }
+        Ok(Self { trust, ca: file(roots), materials: Arc::new(materials) })
+    }
+
+    /// What the route's request needs; read now where the route was not among those of [`Prober::for_routes`].
+    fn material(&self, spec: &RouteSpec) -> Result<Arc<Material>, MaterialError> {
+        match self.materials.iter().find(|(request, _)| *request == spec.request) {
+            Some((_, material)) => Ok(Arc::clone(material)),
+            None => Material::load(spec, &self.trust).map(Arc::new),
+        }
     }
 
     /// Probes one route once and returns what was seen; what the network does is a fact, never an error.
@@ -57,20 +91,33 @@ impl Prober {
     /// name look-up in progress: the system's resolver runs on a thread that cannot be stopped.
     pub async fn probe(&self, spec: &RouteSpec, at: Timestamp) -> RouteFact {
         let began = Instant::now();
-        let mut run = Run { spec, began, phase: Phase::Resolve, fact: blank(spec, at) };
-        let outcome = timeout(spec.deadline, run.all(&self.trust)).await;
-        let (phase, mut fact) = (run.phase, run.fact);
+        let (mut fact, answer) = (blank(spec, at), Answer::default());
+        let material = match self.material(spec) {
+            Ok(material) => material,
+            Err(error) => {
+                fact.failure = Some(Failure::because(Cause::Here { what: error.to_string() }));
+                return fact;
+            }
+        };
+        let trust = material.trust.as_ref().unwrap_or(&self.trust);
+        let mut run = Run { spec, material: &material, began, phase: Phase::Resolve, fact, answer };
+        let outcome = timeout(spec.deadline, run.all(trust)).await;
+        let (phase, mut fact, answer) = (run.phase, run.fact, run.answer);
         fact.timing_ms.total = millis_since(began);
         fact.failure = match outcome {
             Ok(Ok(())) => None,
             Ok(Err(failure)) => Some(failure),
             // A body without a declared length that has begun and not ended is a stream: its head and beginning came.
             Err(_) if fact.body.as_ref().is_some_and(|body| body.length.is_none() && 0 < body.bytes) => None,
-            Err(_) => Some(deadline_failure(spec.deadline, phase)),
+            Err(_) => {
+                Some(Failure::because(Cause::TimedOut { during: phase, limit_ms: millis(spec.deadline) }))
+            }
         };
         if let Some(body) = &mut fact.body {
             body.stream |= fact.failure.is_none() && !body.complete && !body.cut && body.bytes < BODY_LIMIT;
         }
+        look(&spec.conditions, &answer, &mut fact);
+        fact.curl = Some(curl::line(spec, fact.address, self.ca.as_deref()));
         fact
     }
 
@@ -86,10 +133,21 @@ impl Prober {
     }
 }
 
+/// What the conditions find in the answer, if there is one.
+fn look(conditions: &Conditions, answer: &Answer, fact: &mut RouteFact) {
+    if fact.status.is_none() {
+        return;
+    }
+    let whole = fact.body.as_ref().is_some_and(|body| body.complete);
+    fact.headers_seen = observe::headers(&conditions.headers, &answer.headers);
+    fact.body_seen = observe::body(&conditions.body, &answer.headers, &answer.beginning, whole);
+}
+
 fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
     RouteFact {
         name: spec.name.clone(),
         url: spec.url.to_string(),
+        method: spec.request.method,
         at,
         address: spec.address.as_slice().first().copied(),
         pinned: !spec.address.is_empty(),
@@ -97,29 +155,41 @@ fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
         http: None,
         status: None,
         expected: spec.expected.clone(),
+        conditions: spec.conditions.clone(),
+        headers_seen: Vec::new(),
+        body_seen: Vec::new(),
         tls: None,
         timing_ms: TimingMs::default(),
         body: None,
         location: None,
         retry_after: None,
+        server: None,
+        www_authenticate: Vec::new(),
         origin: None,
         allow_empty: spec.allow_empty,
+        headers_suffice: spec.headers_suffice,
+        allow_default: spec.allow_default,
         client_certificate: false,
         failure: None,
+        curl: None,
     }
 }
 
-fn deadline_failure(deadline: Duration, during: Phase) -> Failure {
-    let text = format!("the time of {} ms was up while {during}", deadline.as_millis());
-    Failure { during: Some(during), ..Failure::new(Phase::Deadline, text) }
+fn file(roots: &Roots) -> Option<PathBuf> {
+    match roots {
+        Roots::Pem(path) => Some(path.clone()),
+        Roots::System => None,
+    }
 }
 
 /// A probe under way. It outlives its own future, so what was seen before a deadline is kept.
 struct Run<'a> {
     spec: &'a RouteSpec,
+    material: &'a Material,
     began: Instant,
     phase: Phase,
     fact: RouteFact,
+    answer: Answer,
 }
 
 impl Run<'_> {
@@ -131,8 +201,8 @@ impl Run<'_> {
             left = &left[tried..];
             match self.ask(tcp, trust).await {
                 // Of a list of nodes the next one is asked, as by any client of several routers: a router that stops resets
-                // what it has accepted, and a GET may be sent again (RFC 9110, section 9.2.2).
-                Err(_) if self.fact.pinned && self.fact.status.is_none() && !left.is_empty() => {
+                // what it has accepted, and an idempotent request may be sent again.
+                Err(_) if self.may_go_on() && !left.is_empty() => {
                     self.fact.refused.extend(self.fact.address);
                     self.fact.tls = None;
                 }
@@ -141,21 +211,32 @@ impl Run<'_> {
         }
     }
 
+    fn may_go_on(&self) -> bool {
+        self.fact.pinned && self.fact.status.is_none() && self.spec.request.method.is_idempotent()
+    }
+
     async fn ask(&mut self, tcp: TcpStream, trust: &Trust) -> Result<(), Failure> {
         let url = &self.spec.url;
         if url.scheme() == Scheme::Http {
             self.phase = Phase::Http;
             let version = self.spec.http.unwrap_or(HttpVersion::Http1);
-            return exchange(tcp, version, url, &mut self.fact).await;
+            return exchange(tcp, version, self.spec, self.material, &mut self.fact, &mut self.answer).await;
         }
-        let asked = Asked::default();
+        let asked = Asked { certificate: self.material.certificate.clone(), ..Asked::default() };
         let done = self.over_tls(tcp, trust, &asked).await;
-        self.fact.client_certificate = asked.0.load(Ordering::Relaxed);
+        self.fact.client_certificate = asked.was_asked();
+        let cause = match asked.certificate {
+            Some(_) => Cause::ClientCertificateRefused,
+            None => Cause::ClientCertificateWanted,
+        };
+        let trusted = self.fact.tls.as_ref().is_none_or(|tls| tls.verified);
         // In TLS 1.3 the refusal comes after the handshake, as an alert or as a reset, at the first read or write: one
         // reason for all of them.
         done.map_err(|failure| match failure.phase {
-            Phase::Tls | Phase::Http if self.fact.client_certificate && self.fact.status.is_none() => {
-                Failure::new(Phase::Tls, CLIENT_CERTIFICATE)
+            Phase::Tls | Phase::Http
+                if self.fact.client_certificate && trusted && self.fact.status.is_none() =>
+            {
+                Failure { evidence: failure.evidence, ..Failure::because(cause) }
             }
             _ => failure,
         })
@@ -166,14 +247,11 @@ impl Run<'_> {
         let (tls, version) = self.handshake(tcp, trust, asked).await?;
         let verified = self.fact.tls.as_ref().is_some_and(|tls| tls.verified);
         // A query often holds a token, and an unverified server may be anyone.
-        if !verified && url.has_query() {
-            return Err(Failure::new(
-                Phase::Tls,
-                "the certificate is not accepted, so the query was not sent",
-            ));
+        if !verified && (url.has_query() || self.spec.request.has_secrets()) {
+            return Err(Failure::because(Cause::NotSent));
         }
         self.phase = Phase::Http;
-        exchange(tls, version, url, &mut self.fact).await
+        exchange(tls, version, self.spec, self.material, &mut self.fact, &mut self.answer).await
     }
 
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Failure> {
@@ -206,10 +284,7 @@ impl Run<'_> {
                 }
             }
         }
-        // One address that was reached and refused is evidence about the route, whatever happened to the others here.
-        let local = failures.iter().all(|failure| failure.phase == Phase::Local);
-        let texts: Vec<&str> = failures.iter().map(|failure| failure.text.as_str()).collect();
-        Err(Failure::new(if local { Phase::Local } else { Phase::Connect }, texts.join("; ")))
+        Err(all(failures))
     }
 
     async fn connect_one(&self, address: SocketAddr, left: usize) -> Result<TcpStream, Failure> {
@@ -222,7 +297,7 @@ impl Run<'_> {
             let share = remaining / u32::try_from(left).unwrap_or(u32::MAX);
             match timeout_at((Instant::now() + share).into(), attempt).await {
                 Ok(connected) => connected,
-                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in its share of the time")),
+                Err(_) => return Err(Failure::because(Cause::ConnectTimedOut { address })),
             }
         };
         connected.map_err(|error| connect_failure(address, &error))
@@ -239,7 +314,7 @@ impl Run<'_> {
         let verifier = Arc::new(Capturing::new(trust, self.fact.at));
         let config = client_config(trust, Arc::clone(&verifier), asked.clone(), self.spec.http)?;
         let name = ServerName::try_from(self.spec.url.host().to_owned())
-            .map_err(|error| Failure::new(Phase::Local, error.to_string()))?;
+            .map_err(|error| Failure::because(Cause::Here { what: error.to_string() }))?;
         let connector = TlsConnector::from(Arc::new(config));
         let connected = connector.connect(name, tcp).await;
         let stream = match connected {
@@ -258,26 +333,33 @@ impl Run<'_> {
     async fn handshake_failure(&self, error: &io::Error, asked: &Asked) -> Failure {
         let host = self.spec.url.host();
         // TLS 1.2 has no alert for a client certificate that is missing, and servers send handshake_failure.
-        let unlike =
-            tls_error(error).filter(|e| finds_nothing_in_common(e) && !asked.0.load(Ordering::Relaxed));
+        let unlike = tls_error(error).filter(|e| finds_nothing_in_common(e) && !asked.was_asked());
         if let (Some(_), Some(address)) = (unlike, self.fact.address)
             && let Some(offer) = legacy::offer(address, host).await
         {
-            let text = format!("the server offers {offer}, and nothing that this program's TLS accepts");
-            return Failure::new(Phase::Local, text);
+            return Failure::because(Cause::OldTls { offer });
         }
-        Failure::new(Phase::Tls, handshake_words(error, host, self.spec.http))
+        handshake_failure(error, host, self.spec.http)
     }
 }
 
-/// Notes that a server asks for a client certificate, and gives none.
+/// Notes that a server asks for a client certificate, and gives that of the route, or none.
 #[derive(Clone, Debug, Default)]
-struct Asked(Arc<AtomicBool>);
+struct Asked {
+    asked: Arc<AtomicBool>,
+    certificate: Option<Arc<CertifiedKey>>,
+}
+
+impl Asked {
+    fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
 
 impl ResolvesClientCert for Asked {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.0.store(true, Ordering::Relaxed);
-        None
+        self.asked.store(true, Ordering::Relaxed);
+        self.certificate.clone()
     }
 
     // True, because rustls asks for a certificate only where there may be one.
@@ -286,13 +368,30 @@ impl ResolvesClientCert for Asked {
     }
 }
 
+/// One failure of several, each of an address.
+fn all(mut failures: Vec<Failure>) -> Failure {
+    if failures.len() == 1 {
+        return failures.remove(0);
+    }
+    let evidence: Vec<&str> = failures.iter().filter_map(|failure| failure.evidence.as_deref()).collect();
+    let evidence = evidence.join("; ");
+    let causes = failures.into_iter().filter_map(|failure| failure.cause).collect();
+    Failure::because(Cause::Several { causes }).with_evidence(&evidence)
+}
+
 /// Failures of this machine's own say nothing about the route.
 fn connect_failure(address: SocketAddr, error: &io::Error) -> Failure {
-    // ENFILE and EMFILE: no file descriptors are left here.
-    let out_of_files = matches!(error.raw_os_error(), Some(23 | 24));
-    let local = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied);
-    let phase = if out_of_files || local { Phase::Local } else { Phase::Connect };
-    Failure::new(phase, format!("{address}: {error}"))
+    let cause = match (error.raw_os_error(), error.kind()) {
+        // ENFILE and EMFILE: no file descriptors are left here.
+        (Some(23 | 24), _) => Cause::NoFiles { address },
+        (_, io::ErrorKind::AddrNotAvailable) => Cause::NoLocalAddress { address },
+        (_, io::ErrorKind::PermissionDenied) => Cause::NotPermitted { address },
+        (_, io::ErrorKind::ConnectionRefused) => Cause::Refused { address },
+        (_, io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => Cause::NoRoute { address },
+        (_, io::ErrorKind::TimedOut) => Cause::ConnectTimedOut { address },
+        _ => Cause::Unconnected { address },
+    };
+    Failure::because(cause).with_evidence(&error.to_string())
 }
 
 fn client_config(
@@ -303,7 +402,7 @@ fn client_config(
 ) -> Result<ClientConfig, Failure> {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&trust.provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::new(Phase::Local, error.to_string()))?
+        .map_err(|error| Failure::because(Cause::Here { what: error.to_string() }))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_client_cert_resolver(Arc::new(asked));
@@ -320,9 +419,7 @@ fn client_config(
 fn version(forced: Option<HttpVersion>, agreed: Option<&str>) -> Result<HttpVersion, Failure> {
     match (forced, agreed) {
         (_, Some("h2")) => Ok(HttpVersion::Http2),
-        (Some(HttpVersion::Http2), _) => {
-            Err(Failure::new(Phase::Tls, "the server did not agree to HTTP/2, which the route insists on"))
-        }
+        (Some(HttpVersion::Http2), _) => Err(Failure::because(Cause::Http2NotAgreed)),
         _ => Ok(HttpVersion::Http1),
     }
 }

@@ -4,9 +4,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::fact::Phase;
+use crate::challenge::Challenge;
+use crate::default_page::DefaultPage;
 use crate::origin::Origin;
+use crate::phase::Phase;
+use crate::status::Expected;
 use crate::text::printable;
+use crate::unmet::Unmet;
 
 /// How many of a certificate's names a text lists.
 const NAMES_SHOWN: usize = 8;
@@ -18,9 +22,10 @@ pub enum RouteReason {
     AsExpected {
         /// The status.
         status: u16,
-        /// True iff it is a 404 with the very body that Go's `http.NotFound` writes: a router without a matching rule
-        /// answers the same.
-        router_body: bool,
+        /// True iff nothing but the head was asked for, by the spec.
+        head_alone: bool,
+        /// Whose own page it is, where the spec takes that.
+        page: Option<DefaultPage>,
         /// True iff the body is a stream without an end, of which the head and what came of it were seen.
         stream: bool,
         /// Whole days until the certificate ends, where these are fewer than 14.
@@ -39,6 +44,13 @@ pub enum RouteReason {
         host: String,
         /// The verifier's words; `None` if it recorded none.
         text: Option<String>,
+    },
+    /// An expected status came with a page that a router or web server sends of itself, so that it shows nothing of the service.
+    DefaultPage {
+        /// The status.
+        status: u16,
+        /// Whose page it is.
+        page: DefaultPage,
     },
     /// An expected status came with a body of 0 bytes, which the spec does not allow.
     EmptyAnswer {
@@ -92,19 +104,32 @@ pub enum RouteReason {
         /// The status.
         status: u16,
         /// The statuses that are expected.
-        expected: Vec<u16>,
+        expected: Vec<Expected>,
         /// Where a redirect points, without its query.
         location: Option<String>,
         /// Who sent it, for 502 to 504.
         origin: Option<Origin>,
+        /// Whose own page it is.
+        page: Option<DefaultPage>,
         /// When to ask again, as the answer says.
         retry_after: Option<String>,
+        /// How the server wants to be authenticated to.
+        asks: Vec<Challenge>,
     },
+    /// The certificate vouches for itself alone.
+    SelfSigned {
+        /// Whose it says it is; `None` if that cannot be read.
+        subject: Option<String>,
+    },
+    /// Several, each by itself enough to keep the route from passing.
+    Several(Vec<Self>),
     /// No trusted CA vouches for the certificate.
     UnknownIssuer {
         /// Who issued it; `None` if that cannot be read.
         issuer: Option<String>,
     },
+    /// A condition of the route is not met, or not seen to be.
+    Unmet(Unmet),
     /// The certificate is for other names.
     WrongName {
         /// The host that was asked for.
@@ -115,6 +140,14 @@ pub enum RouteReason {
 }
 
 impl RouteReason {
+    /// The single reasons of several, or this one alone.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(all) => all,
+            one => std::slice::from_ref(one),
+        }
+    }
+
     /// One word for it, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -122,6 +155,7 @@ impl RouteReason {
             Self::CertificateFaults(_) => "certificate_faults",
             Self::CertificateRefused { .. } => "certificate_refused",
             Self::DefaultCertificate { .. } => "default_certificate",
+            Self::DefaultPage { .. } => "default_page",
             Self::EmptyAnswer { .. } => "empty_answer",
             Self::Expired { .. } => "expired",
             Self::MaybeCut { .. } => "maybe_cut",
@@ -132,7 +166,10 @@ impl RouteReason {
             Self::NothingRecorded => "nothing_recorded",
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::OtherStatus { .. } => "other_status",
+            Self::SelfSigned { .. } => "self_signed",
+            Self::Several(_) => "several",
             Self::UnknownIssuer { .. } => "unknown_issuer",
+            Self::Unmet(unmet) => unmet.kind(),
             Self::WrongName { .. } => "wrong_name",
         }
     }
@@ -141,9 +178,15 @@ impl RouteReason {
 impl fmt::Display for RouteReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AsExpected { status, router_body, stream, days_left } => {
-                as_expected(f, *status, *router_body, *stream, *days_left)
+            Self::AsExpected { status, head_alone, page, stream, days_left } => {
+                write!(f, "{status} as expected{}", if *head_alone { ", by its head" } else { "" })?;
+                as_expected(f, *page, *stream, *days_left)
             }
+            Self::DefaultPage { status, page } => write!(
+                f,
+                "answered {status} with {page}, so it shows nothing of the service: ask for a path that only the service \
+                 answers, or set allow_default = true"
+            ),
             Self::EmptyAnswer { status } => write!(
                 f,
                 "answered {status} with a body of 0 bytes, as a router may for a name that no rule matches: ask for a path \
@@ -160,10 +203,20 @@ impl fmt::Display for RouteReason {
             Self::NothingExpected { status } => {
                 write!(f, "answered {status}, but no status is declared as expected")
             }
+            Self::Several(all) => f.write_str(&joined(all)),
+            Self::Unmet(unmet) => unmet.fmt(f),
             Self::NothingRecorded => f.write_str("neither a status nor a failure was recorded"),
-            Self::OtherStatus { status, expected, location, origin, retry_after } => {
+            Self::OtherStatus { status, expected, location, origin, page, retry_after, asks } => {
                 other_status(f, *status, expected, location.as_deref())?;
-                f.write_str(blame(*status, *origin))?;
+                match page {
+                    // Of 502 to 504 more is said by whom they come from.
+                    Some(page) if origin.is_none() => write!(f, ": it is {page}")?,
+                    _ => f.write_str(blame(*status, *origin))?,
+                }
+                if !asks.is_empty() {
+                    let asks: Vec<String> = asks.iter().map(ToString::to_string).collect();
+                    write!(f, "; it wants authentication: {}", asks.join(", "))?;
+                }
                 retry_after.as_ref().map_or(Ok(()), |after| write!(f, "; it says to ask again: {after}"))
             }
             Self::CertificateFaults(_)
@@ -171,6 +224,7 @@ impl fmt::Display for RouteReason {
             | Self::DefaultCertificate { .. }
             | Self::Expired { .. }
             | Self::NotYetValid { .. }
+            | Self::SelfSigned { .. }
             | Self::UnknownIssuer { .. }
             | Self::WrongName { .. } => self.certificate(f),
         }
@@ -181,10 +235,7 @@ impl RouteReason {
     /// What is wrong with a certificate.
     fn certificate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CertificateFaults(reasons) => {
-                let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-                f.write_str(&texts.join("; and "))
-            }
+            Self::CertificateFaults(reasons) => f.write_str(&joined(reasons)),
             Self::DefaultCertificate { host, text } => write!(
                 f,
                 "the router offers Traefik's built-in default certificate for {host}, so it has none for that name: \
@@ -198,6 +249,11 @@ impl RouteReason {
             Self::NotYetValid { text } => write!(
                 f,
                 "the certificate's time has not begun ({text}): check the clocks of this machine and its issuer"
+            ),
+            Self::SelfSigned { subject } => write!(
+                f,
+                "the certificate of {} is self-signed, and no trusted CA vouches for it: give it as a CA file, or have one issued",
+                subject.as_deref().unwrap_or("an unreadable subject")
             ),
             Self::UnknownIssuer { issuer } => write!(
                 f,
@@ -219,22 +275,22 @@ impl RouteReason {
     }
 }
 
+fn joined(reasons: &[RouteReason]) -> String {
+    let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    texts.join("; and ")
+}
+
 fn as_expected(
     f: &mut fmt::Formatter<'_>,
-    status: u16,
-    router_body: bool,
+    page: Option<DefaultPage>,
     stream: bool,
     days_left: Option<i64>,
 ) -> fmt::Result {
-    write!(f, "{status} as expected")?;
     if stream {
         f.write_str("; its body is a stream, of which the beginning was seen")?;
     }
-    if router_body {
-        f.write_str(
-            ", but with the very body that a router without a matching rule sends: a path that only the service \
-             answers would prove more",
-        )?;
+    if let Some(page) = page {
+        write!(f, ", but with {page}: a path that only the service answers would prove more")?;
     }
     match days_left {
         Some(days) => write!(f, "; the certificate ends in {days} days"),
@@ -261,7 +317,7 @@ fn no_answer(f: &mut fmt::Formatter<'_>, phase: Phase, text: &str, status: Optio
 fn other_status(
     f: &mut fmt::Formatter<'_>,
     status: u16,
-    expected: &[u16],
+    expected: &[Expected],
     location: Option<&str>,
 ) -> fmt::Result {
     write!(f, "answered {status}")?;

@@ -198,16 +198,20 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{BodyFact, Failure, Phase, TimingMs};
+    use crate::conditions::Conditions;
+    use crate::fact::{BodyFact, Failure, TimingMs};
+    use crate::phase::Phase;
+    use crate::request::Method;
 
     fn fact(name: &str, second: i64, outcome: char) -> RouteFact {
         let failure = match outcome {
-            'f' => Some(Failure::new(Phase::Connect, format!("refused at {second}"))),
-            'u' => Some(Failure::new(Phase::Local, "no resolver")),
+            'f' => Some(Failure::recorded(Phase::Connect, &format!("refused at {second}"))),
+            'u' => Some(Failure::recorded(Phase::Local, "no resolver")),
             _ => None,
         };
         RouteFact {
             name: name.to_owned(),
+            method: Method::Get,
             url: "http://h/".to_owned(),
             at: Timestamp::from_second(second).unwrap(),
             address: None,
@@ -215,16 +219,24 @@ mod tests {
             refused: Vec::new(),
             http: None,
             status: failure.is_none().then_some(200),
-            expected: vec![200],
+            expected: vec![200.into()],
+            conditions: Conditions::default(),
+            headers_seen: Vec::new(),
+            body_seen: Vec::new(),
             tls: None,
             timing_ms: TimingMs { total: u64::try_from(second).unwrap(), ..TimingMs::default() },
             body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
             location: None,
             retry_after: None,
+            server: None,
+            www_authenticate: Vec::new(),
             origin: None,
             allow_empty: false,
+            headers_suffice: false,
+            allow_default: false,
             client_certificate: false,
             failure,
+            curl: None,
         }
     }
 

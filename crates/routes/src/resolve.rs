@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use tokio::net::lookup_host;
 
-use crate::fact::{Failure, Phase};
+use crate::cause::Cause;
+use crate::fact::Failure;
 use crate::spec::RouteSpec;
 
 /// The addresses to try, in the resolver's order, and whether a look-up was needed.
@@ -23,7 +24,7 @@ pub(crate) async fn addresses(spec: &RouteSpec) -> Result<(Vec<SocketAddr>, bool
         Err(error) => return Err(lookup_failure(host, &error)),
     };
     if found.is_empty() {
-        return Err(Failure::new(Phase::Resolve, format!("the name {host} has no address")));
+        return Err(Failure::because(Cause::NameWithoutAddress { name: host.to_owned() }));
     }
     Ok((found, true))
 }
@@ -41,17 +42,16 @@ fn lookup_failure(host: &str, error: &io::Error) -> Failure {
         "nodename nor servname provided",
         "No such host is known",
     ];
-    let text = error.to_string();
-    if NO_SUCH_NAME.iter().any(|known| text.contains(known)) {
-        Failure::new(Phase::Resolve, format!("the name {host} does not exist ({text})"))
-    } else {
-        Failure::new(Phase::Local, format!("no resolver could be asked for {host} ({text})"))
-    }
+    let (text, name) = (error.to_string(), host.to_owned());
+    let is_answer = NO_SUCH_NAME.iter().any(|known| text.contains(known));
+    let cause = if is_answer { Cause::NameNotFound { name } } else { Cause::NoResolver { name } };
+    Failure::because(cause).with_evidence(&text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::phase::Phase;
     use crate::url::RouteUrl;
 
     fn spec(url: &str) -> RouteSpec {

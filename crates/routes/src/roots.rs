@@ -1,7 +1,6 @@
 //! Which CAs are trusted, and the one place that names the cryptography provider.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,8 @@ use rustls::crypto::CryptoProvider;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject};
 use thiserror::Error;
+
+use crate::files::{FileFault, read_bounded};
 
 /// The largest CA file that is read. Distributions' bundles are about 230 kB.
 const CA_FILE_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
@@ -88,6 +89,7 @@ pub enum RootsError {
 
 /// A loaded trust store.
 pub(crate) struct Trust {
+    store: RootCertStore,
     pub(crate) verifier: Arc<WebPkiServerVerifier>,
     pub(crate) provider: Arc<CryptoProvider>,
     /// The certificates of a CA file as they are: a server may show one of them as its own.
@@ -100,11 +102,28 @@ impl Trust {
             Roots::Pem(path) => pem_store(path)?,
             Roots::System => (system_store()?, Vec::new()),
         };
-        let provider = provider();
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
+        Self::of(store, certificates, provider())
+    }
+
+    /// This store with the authorities of one more PEM file.
+    pub(crate) fn and(&self, path: &Path) -> Result<Self, RootsError> {
+        let (more, own) = pem_store(path)?;
+        let (mut store, mut certificates) = (self.store.clone(), self.certificates.to_vec());
+        store.roots.extend(more.roots);
+        certificates.extend(own);
+        Self::of(store, certificates, Arc::clone(&self.provider))
+    }
+
+    fn of(
+        store: RootCertStore,
+        certificates: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, RootsError> {
+        let roots = Arc::new(store.clone());
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
             .build()
             .map_err(|error| RootsError::Verifier(error.to_string()))?;
-        Ok(Self { verifier, provider, certificates: Arc::new(certificates) })
+        Ok(Self { store, verifier, provider, certificates: Arc::new(certificates) })
     }
 }
 
@@ -114,7 +133,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn pem_store(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), RootsError> {
-    let bytes = read_bounded(path)?;
+    let bytes = read_bounded(path, CA_FILE_LIMIT_BYTES).map_err(|fault| of_file(path, fault))?;
     let (mut store, mut certificates) = (RootCertStore::empty(), Vec::new());
     for (index, block) in CertificateDer::pem_slice_iter(&bytes).enumerate() {
         let number = index + 1;
@@ -133,19 +152,14 @@ fn pem_store(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>
     }
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, RootsError> {
-    let fault = |source| RootsError::Read { path: path.to_owned(), source };
-    // Checked before opening: opening a FIFO blocks until a writer opens it (fifo(7)).
-    if !std::fs::metadata(path).map_err(fault)?.is_file() {
-        return Err(RootsError::NotAFile { path: path.to_owned() });
+fn of_file(path: &Path, fault: FileFault) -> RootsError {
+    let path = path.to_owned();
+    match fault {
+        FileFault::Read(source) => RootsError::Read { path, source },
+        FileFault::NotAFile => RootsError::NotAFile { path },
+        FileFault::TooLarge(limit_bytes) => RootsError::TooLarge { path, limit_bytes },
+        FileFault::NotPem => RootsError::Empty { path },
     }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(fault)?;
-    file.take(CA_FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;
-    if bytes.len() as u64 > CA_FILE_LIMIT_BYTES {
-        return Err(RootsError::TooLarge { path: path.to_owned(), limit_bytes: CA_FILE_LIMIT_BYTES });
-    }
-    Ok(bytes)
 }
 
 /// Unreadable certificates among hundreds are left out: a route whose CA is missing fails with `unknown_issuer`, and

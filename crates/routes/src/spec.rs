@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::addresses::Addresses;
-use crate::url::RouteUrl;
+use crate::conditions::Conditions;
+use crate::request::{Method, Request, RequestFault};
+use crate::status::Expected;
+use crate::url::{RouteUrl, Scheme};
 
 /// An HTTP version that a route can be asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,9 +43,15 @@ pub struct RouteSpec {
     /// Where to connect to instead of what the name resolves to.
     #[serde(default)]
     pub address: Addresses,
-    /// The statuses that are expected, 100 to 599. A login redirect (303) or a 404 can be as healthy as a 200.
+    /// How it is asked.
+    #[serde(default)]
+    pub request: Request,
+    /// The statuses that are expected, 100 to 599, and classes of them. A login redirect (303) or a 404 can be as healthy as a 200.
     #[serde(default = "only_ok")]
-    pub expected: Vec<u16>,
+    pub expected: Vec<Expected>,
+    /// What else must hold of the answer.
+    #[serde(default)]
+    pub conditions: Conditions,
     /// The HTTP version to insist on; without it both are offered and the server chooses (ALPN).
     #[serde(default)]
     pub http: Option<HttpVersion>,
@@ -50,6 +59,12 @@ pub struct RouteSpec {
     /// matches (Caddy), so it proves nothing unless the service is known to answer so.
     #[serde(default)]
     pub allow_empty: bool,
+    /// True iff the head of the answer is enough, as of a stream that sends nothing for hours: its body is not read.
+    #[serde(default)]
+    pub headers_suffice: bool,
+    /// True iff a page that a router or web server sends of itself is fine (see [`DefaultPage`](crate::DefaultPage)).
+    #[serde(default)]
+    pub allow_default: bool,
     /// The time for everything from the name look-up to the last byte of the body.
     #[serde(default = "ten_seconds", rename = "deadline_ms", deserialize_with = "millis")]
     pub deadline: Duration,
@@ -62,9 +77,13 @@ impl RouteSpec {
             name: name.into(),
             url,
             address: Addresses::default(),
+            request: Request::default(),
             expected: only_ok(),
+            conditions: Conditions::default(),
             http: None,
             allow_empty: false,
+            headers_suffice: false,
+            allow_default: false,
             deadline: ten_seconds(),
         }
     }
@@ -72,17 +91,40 @@ impl RouteSpec {
     /// Checks what the types leave open.
     ///
     /// # Errors
-    /// If no status is expected, if one is outside 100 to 599, or if there is no time at all.
+    /// If no status is expected, if one is outside 100 to 599, if there is no time at all, or if a condition contradicts the
+    /// rest.
     pub fn check(&self) -> Result<(), SpecError> {
         let fault = |kind| Err(SpecError { route: self.name.clone(), kind });
         if self.expected.is_empty() {
             return fault(SpecErrorKind::NothingExpected);
         }
-        if let Some(status) = self.expected.iter().find(|status| !(100..=599).contains(*status)) {
-            return fault(SpecErrorKind::NoSuchStatus(*status));
+        let impossible = self.expected.iter().find_map(|expected| match expected {
+            Expected::Status(status) if !(100..=599).contains(status) => Some(*status),
+            Expected::Status(_) | Expected::Class(_) => None,
+        });
+        if let Some(status) = impossible {
+            return fault(SpecErrorKind::NoSuchStatus(status));
         }
         if self.deadline.is_zero() {
             return fault(SpecErrorKind::NoTime);
+        }
+        self.request.check().or_else(|found| fault(SpecErrorKind::Request(found)))?;
+        if self.request.needs_tls() && self.url.scheme() == Scheme::Http {
+            return fault(SpecErrorKind::CertificatesWithoutTls);
+        }
+        if !self.conditions.body.is_empty() && (self.headers_suffice || self.request.method == Method::Head) {
+            return fault(SpecErrorKind::BodyNotRead);
+        }
+        if !self.conditions.tls.is_empty() && self.url.scheme() == Scheme::Http {
+            return fault(SpecErrorKind::NoTls);
+        }
+        // A redirect that no expected status could carry would fail every answer.
+        if self.conditions.redirect.is_some() && !self.expected.iter().any(|expected| redirects(*expected)) {
+            return fault(SpecErrorKind::NoRedirectExpected);
+        }
+        let within = self.conditions.within_ms.map(|ms| Duration::from_millis(ms.get()));
+        if within.is_some_and(|within| self.deadline <= within) {
+            return fault(SpecErrorKind::DeadlineFirst);
         }
         Ok(())
     }
@@ -104,12 +146,39 @@ enum SpecErrorKind {
         "expects the status {0}: statuses are 100 to 599, and a route that does not answer is never fine"
     )]
     NoSuchStatus(u16),
+    #[error(transparent)]
+    Request(RequestFault),
+    #[error(
+        "has a CA or a client certificate and a URL with http://: write it with https://, or remove them"
+    )]
+    CertificatesWithoutTls,
+    #[error(
+        "has conditions on a body that it does not read (method HEAD, or headers_suffice): remove one of the two"
+    )]
+    BodyNotRead,
     #[error("has a deadline of 0: give it some time")]
     NoTime,
+    #[error("has conditions on TLS and a URL with http://: write it with https://, or remove conditions.tls")]
+    NoTls,
+    #[error(
+        "has a condition on its redirect and expects no status from 300 to 399: add one to expect, such as 303"
+    )]
+    NoRedirectExpected,
+    #[error(
+        "has a within_ms that its deadline_ms cuts off: give a longer deadline_ms, or a shorter within_ms"
+    )]
+    DeadlineFirst,
 }
 
-fn only_ok() -> Vec<u16> {
-    vec![200]
+fn redirects(expected: Expected) -> bool {
+    match expected {
+        Expected::Class(digit) => digit == 3,
+        Expected::Status(status) => (300..400).contains(&status),
+    }
+}
+
+fn only_ok() -> Vec<Expected> {
+    vec![Expected::Status(200)]
 }
 
 fn ten_seconds() -> Duration {
@@ -143,7 +212,7 @@ mod tests {
         assert_eq!(spec.check(), Ok(()));
         for (broken, part) in [
             (RouteSpec { expected: vec![], ..spec.clone() }, "expects no status"),
-            (RouteSpec { expected: vec![200, 0], ..spec.clone() }, "never fine"),
+            (RouteSpec { expected: vec![200.into(), 0.into()], ..spec.clone() }, "never fine"),
             (RouteSpec { deadline: Duration::ZERO, ..spec }, "deadline of 0"),
         ] {
             let error = broken.check().unwrap_err().to_string();

@@ -1,6 +1,6 @@
 //! Text and times from the network in the form in which facts keep them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The text without control characters, at most `limit` characters long.
 ///
@@ -36,7 +36,12 @@ pub(crate) fn redact(url: &str) -> String {
 
 /// Whole milliseconds that have passed since then.
 pub(crate) fn millis_since(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    millis(began.elapsed())
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

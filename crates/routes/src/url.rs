@@ -78,6 +78,16 @@ impl RouteUrl {
         &self.target
     }
 
+    /// The whole of it up to its query.
+    pub(crate) fn without_query(&self) -> String {
+        format!("{}://{}{}", self.scheme.as_str(), self.authority(), self.path())
+    }
+
+    /// The path, without its query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
     pub(crate) fn has_query(&self) -> bool {
         self.target.contains('?')
     }

@@ -67,6 +67,11 @@ impl Capturing {
         if named.is_err_and(|error| describe(&error).kind == VerifyErrorKind::WrongName) {
             faults.push(fault(VerifyErrorKind::WrongName));
         }
+        if cert::names_itself(leaf) {
+            for found in faults.iter_mut().filter(|fault| fault.kind == VerifyErrorKind::UnknownIssuer) {
+                *found = fault(VerifyErrorKind::SelfSigned);
+            }
+        }
         let mut seen = Vec::new();
         faults.retain(|fault| {
             !seen.contains(&fault.kind) && {
@@ -101,6 +106,7 @@ fn fault(kind: VerifyErrorKind) -> VerifyError {
         VerifyErrorKind::Expired => "its time is over",
         VerifyErrorKind::NotYetValid => "its time has not begun",
         VerifyErrorKind::Other => "it is not accepted",
+        VerifyErrorKind::SelfSigned => "it vouches for itself alone",
         VerifyErrorKind::UnknownIssuer => "no trusted CA vouches for it",
         VerifyErrorKind::WrongName => "it is for other names",
     };

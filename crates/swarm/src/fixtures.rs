@@ -35,6 +35,7 @@ pub(crate) fn service(id: &str, networks: &[&str]) -> Service {
         updated: None,
         update_order: pvcheck_audit::UpdateOrder::StopFirst,
         update: None,
+        declared: None,
     }
 }
 

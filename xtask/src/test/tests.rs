@@ -46,7 +46,7 @@ fn a_name_selects_every_step_that_contains_it() -> anyhow::Result<()> {
 fn an_unknown_name_is_refused_with_the_names_there_are() {
     let error = selected(Some("readme")).err().map(|error| error.to_string()).unwrap_or_default();
     let expected =
-        "no step is called readme; give one of format, clippy, docs, unit, journald, engine, examples";
+        "no step is called readme; give one of format, clippy, docs, unit, journald, engine, pages, examples";
     assert_eq!(error, expected);
 }
 

@@ -1,6 +1,7 @@
 //! What was read of an engine: plain facts that can be saved and judged again later.
 
 mod counts;
+mod declared;
 mod file;
 mod host;
 mod ids;
@@ -15,6 +16,7 @@ mod update;
 mod words;
 
 pub use counts::{AllocatorCounts, CountsUnknown, counts_refused, speaks_counts};
+pub use declared::{DeclaredRoute, Site, SitePath, Takes, Unclear, declared_routes};
 pub use file::{SavedSnapshot, SavedSnapshotError};
 pub use host::{HostAddress, HostFacts, HostRoute, RouteKind, RouteOrigin};
 pub use ids::{ConfigId, ContainerId, NetworkId, NodeId, SecretId, ServiceId, TaskId};

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::declared::DeclaredRoute;
 use super::ids::{NetworkId, ServiceId};
 use super::update::{UpdateOrder, UpdateStatus};
 
@@ -144,6 +145,9 @@ pub struct Service {
     /// How far its last update is; `None` if it was never updated, and in a file of an older pvcheck.
     #[serde(default)]
     pub update: Option<UpdateStatus>,
+    /// The routes that its labels declare to a router; `None` in a file of an older pvcheck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Vec<DeclaredRoute>>,
 }
 
 #[cfg(test)]

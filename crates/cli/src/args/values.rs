@@ -1,7 +1,6 @@
 //! How the values of options are parsed, and the types of those that only the command line has.
 
 use clap::ValueEnum;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use pvcheck_ipam::{Strategy, Threshold};
 use pvcheck_swarm::{CensusMethod, ChurnShape, Order};
 
@@ -38,12 +37,6 @@ impl Stop {
 /// A strategy of a reclaim; `None` leaves the choice to pvcheck.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReclaimStrategy(pub(crate) Option<pvcheck_swarm::Strategy>);
-
-/// A gate by its name; clap lists the names, and what each gate is about, in `--help`.
-pub(super) fn gate() -> impl TypedValueParser<Value = pvcheck_gates::Gate> {
-    let named = pvcheck_gates::Gate::ALL.map(|gate| PossibleValue::new(gate.name()).help(gate.about()));
-    PossibleValuesParser::new(named).try_map(|name| name.parse())
-}
 
 pub(super) fn order(text: &str) -> Result<Order, String> {
     match text {

@@ -1,11 +1,13 @@
-//! `pvcheck explain`.
+//! `pvcheck explain`: a signature, or a check.
 
 use std::fmt::Write as _;
 
+use pvcheck_gates::check_info;
 use pvcheck_journal::{Catalogue, Class, Place, Signature, UnknownSignature};
 use serde::Serialize;
 
-use crate::args;
+use crate::args::{self, Args};
+use crate::commands::check;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::report::Document;
@@ -25,8 +27,15 @@ impl Document for Explained {
     const KIND: &'static str = "explain";
 }
 
-pub(crate) fn run(asked: &args::Explain, printer: &Printer) -> Result<u8, Failure> {
-    let found = find(&asked.signature)?;
+pub(crate) fn run(args: &Args, asked: &args::Explain, printer: &Printer) -> Result<u8, Failure> {
+    let found = match (find(&asked.subject), check_info(asked.subject.trim())) {
+        (Ok(found), _) => found,
+        (Err(_), Ok(info)) => return check::explain(args, info, printer),
+        (Err(unknown), Err(none)) if looks_like_a_check(&asked.subject, &unknown.near, &none.near) => {
+            return Err(none.into());
+        }
+        (Err(unknown), Err(_)) => return Err(unknown.into()),
+    };
     let explained = Explained {
         signature: found.id,
         class: found.class,
@@ -45,6 +54,12 @@ fn find(text: &str) -> Result<&'static Signature, UnknownSignature> {
     let catalogue = Catalogue::builtin();
     let by_error = || catalogue.of_task_error(text).filter(|_| text.trim().contains(' '));
     catalogue.explain(text).or_else(|unknown| by_error().ok_or(unknown))
+}
+
+/// True iff what was asked for is no sentence, and has a dot in it as ids of checks have, or is spelled like one of them and
+/// like no signature.
+fn looks_like_a_check(text: &str, signatures: &[&str], checks: &[&str]) -> bool {
+    !text.trim().contains(' ') && (text.contains('.') || (signatures.is_empty() && !checks.is_empty()))
 }
 
 fn table(explained: &Explained) -> String {

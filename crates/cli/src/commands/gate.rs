@@ -1,138 +1,164 @@
 //! `pvcheck gate`.
 
-use std::path::Path;
+use std::path::PathBuf;
 
+use pvcheck_audit::SavedSnapshot;
 use pvcheck_gates::{
-    Config, Counting, Gate, GateReport, OverlayConfig, Preflight, PreflightError, Renewed, Verdict,
-    collect_fix_plan, collect_fixed, collect_m1, collect_m2, judge_fix_plan, judge_fixed, judge_m1, judge_m2,
-    markdown, preflight, table,
+    AnyGate, Bundle, BundledConfig, BundledRun, Config, Counting, Gate, GateFacts, GateReport, M2Facts,
+    OverlayConfig, OwnCollection, OwnGate, OwnGateError, Preflight, PreflightError, Renewed, RunFacts,
+    Unseen, Verdict, collect_fix_plan, collect_fixed, collect_m1, collect_m2, collect_own, collect_run,
+    judge_preconditions, judge_run, markdown, preflight, table,
 };
 use pvcheck_swarm::{Operation, Permit, RunId, SavedRenewal, default_state};
-use serde::Serialize;
 
 use crate::args::{self, Args, GateCommand, Output};
+use crate::commands::{claim, finding, status, verify};
 use crate::failure::{DONE, Failure, Outcome, REFUSED};
 use crate::printer::Printer;
-use crate::report::{Document, many};
-use crate::session::{Session, configured, guarded};
+use crate::report::many;
+use crate::session::{Session, configured, guarded, has_config};
 
-/// The list as JSON.
-#[derive(Serialize)]
-struct List {
-    gates: [Listed; Gate::ALL.len()],
-}
-
-impl Document for List {
-    const KIND: &'static str = "gates";
-}
-
-/// A gate in the list.
-#[derive(Serialize)]
-struct Listed {
-    name: &'static str,
-    about: &'static str,
-    changes_something: bool,
-    #[serde(skip)]
-    takes_a_probe: bool,
-}
-
-impl Listed {
-    fn of(gate: Gate) -> Self {
-        Self {
-            name: gate.name(),
-            about: gate.about(),
-            changes_something: gate.changes_something(),
-            takes_a_probe: gate.takes_a_probe(),
-        }
-    }
-
-    fn line(&self) -> String {
-        let needs = match (self.changes_something, self.takes_a_probe) {
-            (true, _) => "needs --apply",
-            (false, true) => "changes nothing, unless --probe asks for a census",
-            (false, false) => "changes nothing",
-        };
-        format!("{:<10}  {}; {needs}\n", self.name, self.about)
-    }
-}
+mod diff;
+mod files;
+mod list;
+pub(crate) mod names;
+mod replay;
 
 pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> Result<u8, Failure> {
     match &asked.what {
-        GateCommand::List => {
-            printer.done();
-            let list = List { gates: Gate::ALL.map(Listed::of) };
-            printer.result(&list, || list.gates.iter().map(Listed::line).collect())?;
-            Ok(DONE)
-        }
+        GateCommand::List => list::run(args, printer),
         GateCommand::Run(run) => run_gates(args, run, printer).await,
+        GateCommand::Diff(asked) => diff::run(asked, printer),
+        GateCommand::Claim(asked) => claim::run(args, asked, printer),
+        GateCommand::Verify(asked) => {
+            let gate = names::existing(args, &asked.gate)?;
+            verify::run(asked, printer, measure(args, gate, &asked.options, printer)).await
+        }
+        GateCommand::Status(asked) => status::run(args, asked, printer),
+        GateCommand::Finding(asked) => finding::run(args, asked, printer),
     }
 }
 
-async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
-    // Before the configuration and the engine: what is wrong with the words alone needs neither.
-    let changing = asked.gates.iter().find(|gate| gate.changes_something());
-    if let (Some(gate), false) = (changing, asked.apply) {
-        return Err(Failure::usage(format!("gate {gate} deploys stacks of its own; add --apply to let it")));
-    }
-    let (config, session) = configured(args, printer).await?;
-    let overlay = overlay(&config, asked)?;
-    let ready = preflight(&session.engine, &config).await?;
-    let runner = Runner { session: &session, config: &config, overlay, ready: &ready, asked, printer };
-    let mut reports = Vec::new();
-    let mut code = DONE;
-    for gate in &asked.gates {
-        let report = match gate {
-            Gate::FixPlan => runner.fix_plan().await?,
-            Gate::Fixed => runner.fixed().await?,
-            Gate::M1 => runner.m1().await?,
-            Gate::M2 => {
-                let (report, refused) = runner.m2().await?;
-                code = if refused { REFUSED } else { code };
-                report
-            }
-        };
-        // Tables come one by one, because a gate may take minutes; JSON is one document and waits for the last.
-        if printer.output() != Output::Json {
-            let rendered = if printer.output() == Output::Table {
-                table(&report, printer.engine(), Printer::style())
-            } else {
-                markdown(&report, printer.engine())
-            };
-            printer.print(&printer.marked(rendered))?;
+/// Refuses what is wrong with the words alone, which needs neither the configuration nor the engine.
+fn refuse_words(args: &Args, gates: &[&str], options: &args::GateOptions) -> Result<(), Failure> {
+    for name in gates {
+        match name.parse::<Gate>() {
+            Ok(gate) => may_change(name, gate.changes_something(), options)?,
+            Err(none) if !has_config(args) => return Err(OwnGateError::from(none).into()),
+            Err(_) => {}
         }
-        let verdict = report.verdict;
-        reports.push(report);
-        if verdict != Verdict::Pass {
-            // A refusal goes before the verdict: nothing was deployed, so that there is no finding about it.
-            code = if code == REFUSED { REFUSED } else { verdict.code() };
+    }
+    Ok(())
+}
+
+fn may_change(name: &str, changes_something: bool, options: &args::GateOptions) -> Result<(), Failure> {
+    if changes_something && !options.apply {
+        return Err(Failure::usage(format!("gate {name} deploys stacks of its own; add --apply to let it")));
+    }
+    Ok(())
+}
+
+/// The gates of these names, in their order, which may do what they do.
+fn permitted<'a>(
+    names: &[&str],
+    config: &'a Config,
+    overlay: Option<&'a OverlayConfig>,
+    options: &args::GateOptions,
+) -> Result<Vec<AnyGate<'a>>, Failure> {
+    let own = OwnGate::all(config, overlay)?;
+    let permitted = |name: &&str| {
+        let gate = AnyGate::named(name, &own)?;
+        may_change(name, gate.changes_something(), options)?;
+        Ok(gate)
+    };
+    names.iter().map(permitted).collect()
+}
+
+/// The report of one gate, for another command.
+async fn measure(
+    args: &Args,
+    gate: &str,
+    options: &args::GateOptions,
+    printer: &Printer,
+) -> Result<GateReport, Failure> {
+    refuse_words(args, &[gate], options)?;
+    let (config, session) = configured(args, printer).await?;
+    let gates = permitted(&[gate], &config, overlay(&config, options)?, options)?;
+    let runner = Runner::new(&session, &config, options, printer).await?;
+    let gate = gates.first().ok_or_else(|| Failure::unknown("no gate was named"))?;
+    Ok(runner.run(gate).await?.report)
+}
+
+async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
+    if let Some(bundle) = &asked.replay {
+        return replay::run(bundle, &asked.gates, printer);
+    }
+    let names: Vec<&str> = asked.gates.iter().map(String::as_str).collect();
+    refuse_words(args, &names, &asked.options)?;
+    let (config, session) = configured(args, printer).await?;
+    let gates = permitted(&names, &config, overlay(&config, &asked.options)?, &asked.options)?;
+    let runner = Runner::new(&session, &config, &asked.options, printer).await?;
+    let mut runs: Vec<BundledRun> = Vec::new();
+    for gate in &gates {
+        let ran = runner.run(gate).await?;
+        // Tables come one by one, because a gate may take minutes; JSON is one document and waits for the last.
+        show(&ran.report, printer)?;
+        let is_passed = ran.report.verdict == Verdict::Pass;
+        runs.push(ran);
+        if !is_passed {
             break;
         }
     }
     printer.done();
+    let code = runs.last().map_or(DONE, |last| exit_code(&last.facts, &last.report));
+    let reports: Vec<&GateReport> = runs.iter().map(|ran| &ran.report).collect();
     print_json(&reports, printer)?;
-    let missing = asked.gates.len() - reports.len();
+    let missing = gates.len() - runs.len();
     if 0 < missing {
         printer.note(&format!(
             "pvcheck: {} not begun, because this one did not pass",
             many(missing as u64, "later gate")
         ));
     }
+    if let Some(path) = &asked.bundle {
+        let bundle = Bundle::new(BundledConfig::of(&config), printer.engine(), runs);
+        files::save_bundle(path, &bundle)?;
+    }
     Ok(code)
 }
 
+/// The exit code of a gate. A refusal goes before the verdict: nothing was deployed, so that there is no finding about it.
+fn exit_code(facts: &GateFacts, report: &GateReport) -> u8 {
+    match report.verdict {
+        Verdict::Pass => DONE,
+        _ if facts.was_refused() => REFUSED,
+        verdict => verdict.code(),
+    }
+}
+
+/// Prints a report where the output is not JSON.
+fn show(report: &GateReport, printer: &Printer) -> Result<(), Failure> {
+    let rendered = match printer.output() {
+        Output::Json => return Ok(()),
+        Output::Table => table(report, printer.engine(), Printer::style()),
+        Output::Markdown => markdown(report, printer.engine()),
+    };
+    printer.print(&printer.marked(rendered))
+}
+
 /// One gate is one object, several are a list.
-fn print_json(reports: &[GateReport], printer: &Printer) -> Result<(), Failure> {
+fn print_json(reports: &[&GateReport], printer: &Printer) -> Result<(), Failure> {
     match (printer.output(), reports) {
-        (Output::Json, [one]) => printer.json(&printer.envelope(one)),
+        (Output::Json, [one]) => printer.json(&printer.envelope(*one)),
         (Output::Json, several) => {
-            printer.json(&several.iter().map(|one| printer.envelope(one)).collect::<Vec<_>>())
+            printer.json(&several.iter().map(|one| printer.envelope(*one)).collect::<Vec<_>>())
         }
         _ => Ok(()),
     }
 }
 
 /// The overlay that `--network` names, or the first; `None` if the configuration has none.
-fn overlay<'a>(config: &'a Config, asked: &args::GateRun) -> Result<Option<&'a OverlayConfig>, Failure> {
+fn overlay<'a>(config: &'a Config, asked: &args::GateOptions) -> Result<Option<&'a OverlayConfig>, Failure> {
     let Some(name) = &asked.network else { return Ok(config.overlay()) };
     let found = config.overlays.iter().find(|overlay| overlay.name == *name);
     let names = || config.overlays.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -150,46 +176,114 @@ struct Runner<'a> {
     config: &'a Config,
     /// The overlay that the gates of a renewal are about.
     overlay: Option<&'a OverlayConfig>,
-    ready: &'a Preflight,
-    asked: &'a args::GateRun,
+    ready: Preflight,
+    asked: &'a args::GateOptions,
     printer: &'a Printer,
 }
 
-impl Runner<'_> {
-    async fn fix_plan(&self) -> Result<GateReport, Failure> {
-        let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
-        let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
-        let read = async { self.session.snapshot_with_host().await.map_err(|failure| failure.line) };
-        let facts = collect_fix_plan(engine, self.config, overlay, read, &watch).await;
-        let report = judge_fix_plan(self.config, &facts);
-        self.save(&report, &facts)?;
-        Ok(report)
+impl<'a> Runner<'a> {
+    async fn new(
+        session: &'a Session,
+        config: &'a Config,
+        asked: &'a args::GateOptions,
+        printer: &'a Printer,
+    ) -> Result<Self, Failure> {
+        let overlay = overlay(config, asked)?;
+        let ready = preflight(&session.engine, config).await?;
+        Ok(Self { session, config, overlay, ready, asked, printer })
     }
 
-    async fn fixed(&self) -> Result<GateReport, Failure> {
+    /// Runs a gate and writes its files.
+    async fn run(&self, gate: &AnyGate<'_>) -> Result<BundledRun, Failure> {
+        let run = collect_run(self.config, gate.name(), &self.ready);
+        let facts = match gate {
+            AnyGate::BuiltIn(Gate::FixPlan) => self.fix_plan().await?,
+            AnyGate::BuiltIn(Gate::Fixed) => self.fixed().await?,
+            AnyGate::BuiltIn(Gate::M1) => self.m1().await?,
+            AnyGate::BuiltIn(Gate::M2) => self.m2(&run).await?,
+            AnyGate::Own(gate) => self.own(gate, &run).await?,
+        };
+        let report = judge_run(self.config, &run, facts.judge(self.config, gate.name())?);
+        let ran = BundledRun { facts, run, report };
+        if let Some(out) = &self.asked.out {
+            files::save(out, &ran, self.printer)?;
+        }
+        Ok(ran)
+    }
+
+    async fn fix_plan(&self) -> Result<GateFacts, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
-        let usual = || SavedRenewal::file(default_state(), &overlay.name);
-        let record = self.asked.record.clone().unwrap_or_else(usual);
+        let facts = collect_fix_plan(engine, self.config, overlay, self.with_host(), &watch).await;
+        Ok(GateFacts::FixPlan(Box::new(facts)))
+    }
+
+    async fn fixed(&self) -> Result<GateFacts, Failure> {
+        let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
+        let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
+        let record = self.record(overlay);
         let of = Renewed { overlay, record: &record };
         let collect = async |counting: Counting<'_>| {
-            collect_fixed(engine, self.config, self.ready, of, counting, &watch).await
+            collect_fixed(engine, self.config, &self.ready, of, counting, &watch).await
         };
-        let facts = self.counted(collect).await?;
-        let report = judge_fixed(self.config, &facts);
-        self.save(&report, &facts)?;
-        Ok(report)
+        Ok(GateFacts::Fixed(Box::new(self.counted(collect).await?)))
     }
 
-    async fn m1(&self) -> Result<GateReport, Failure> {
+    async fn m1(&self) -> Result<GateFacts, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let collect = async |counting: Counting<'_>| {
-            collect_m1(engine, self.config, self.ready, counting, &watch).await
+            collect_m1(engine, self.config, &self.ready, counting, &watch).await
         };
-        let facts = self.counted(collect).await?;
-        let report = judge_m1(self.config, &facts);
-        self.save(&report, &facts)?;
-        Ok(report)
+        Ok(GateFacts::M1(Box::new(self.counted(collect).await?)))
+    }
+
+    async fn m2(&self, run: &RunFacts) -> Result<GateFacts, Failure> {
+        let facts = if let Some(why) = self.kept_from(Gate::M2.name(), run) {
+            M2Facts::not_begun(&why)
+        } else {
+            let (id, watch) = (RunId::unique(), |p| self.printer.show(p));
+            let op = Operation::new(&self.session.engine, Permit::granted_by_operator(), &id, &watch);
+            let work = async { Ok(collect_m2(op, self.config, &self.ready, self.asked.order).await?) };
+            guarded(op, self.printer, work).await?
+        };
+        Ok(GateFacts::M2(Box::new(facts)))
+    }
+
+    async fn own(&self, gate: &OwnGate<'_>, run: &RunFacts) -> Result<GateFacts, Failure> {
+        let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
+        let (id, kept) = (RunId::unique(), self.kept_from(gate.name(), run));
+        let op = Operation::new(engine, Permit::granted_by_operator(), &id, &watch);
+        let record = self.overlay.map(|overlay| self.record(overlay)).unwrap_or_default();
+        let how = OwnCollection {
+            record: &record,
+            counting: if self.asked.probe { Counting::Probing(op) } else { Counting::Reading },
+            deploying: kept.as_ref().map_or(Ok((op, self.asked.order)), Err),
+        };
+        let work = async { Ok(collect_own(engine, gate, &self.ready, how, self.with_host(), &watch).await?) };
+        let facts = if self.asked.probe || gate.changes_something() {
+            guarded(op, self.printer, work).await?
+        } else {
+            work.await?
+        };
+        Ok(GateFacts::Own(Box::new(facts)))
+    }
+
+    /// Why a gate that deploys must not begin: the first of its preconditions that does not hold.
+    fn kept_from(&self, gate: &str, run: &RunFacts) -> Option<Unseen> {
+        let open = judge_preconditions(self.config, gate, run);
+        let open = open.into_iter().find(|check| check.verdict != Verdict::Pass)?;
+        Some(Unseen::PreconditionOpen { precondition: open.id })
+    }
+
+    /// Reads the Swarm and the host.
+    async fn with_host(&self) -> Result<SavedSnapshot, String> {
+        self.session.snapshot_with_host().await.map_err(|failure| failure.line)
+    }
+
+    /// The file that the renewal of this overlay left.
+    fn record(&self, overlay: &OverlayConfig) -> PathBuf {
+        let usual = || SavedRenewal::file(default_state(), &overlay.name);
+        self.asked.record.clone().unwrap_or_else(usual)
     }
 
     /// Collects with `--probe` by a census, and sweeps it if it breaks off; else only reads.
@@ -203,34 +297,4 @@ impl Runner<'_> {
         let op = Operation::new(&self.session.engine, permit, &run, &watch);
         guarded(op, self.printer, async { Ok(collect(Counting::Probing(op)).await) }).await
     }
-
-    /// The report, and true iff a guardrail kept the churn from beginning.
-    async fn m2(&self) -> Result<(GateReport, bool), Failure> {
-        let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
-        let watch = |p| self.printer.show(p);
-        let op = Operation::new(&self.session.engine, permit, &run, &watch);
-        let work = async { Ok(collect_m2(op, self.config, self.ready, self.asked.order).await?) };
-        let facts = guarded(op, self.printer, work).await?;
-        let report = judge_m2(self.config, &facts);
-        self.save(&report, &facts)?;
-        Ok((report, facts.was_refused()))
-    }
-
-    fn save<F: Serialize>(&self, report: &GateReport, facts: &F) -> Result<(), Failure> {
-        let Some(out) = &self.asked.out else { return Ok(()) };
-        write(out, &format!("{}.json", report.gate), &pretty(&self.printer.envelope(report))?)?;
-        write(out, &format!("{}.facts.json", report.gate), &pretty(facts)?)?;
-        write(out, &format!("{}.md", report.gate), &markdown(report, self.printer.engine()))
-    }
-}
-
-fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {
-    let path = folder.join(name);
-    let failed = |e: std::io::Error| Failure::not_done(format!("cannot write {}: {e}", path.display()));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    std::fs::write(&path, text).map_err(failed)
-}
-
-fn pretty<T: Serialize>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(Failure::unknown)
 }

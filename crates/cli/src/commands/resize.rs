@@ -223,7 +223,7 @@ fn routes(args: &Args) -> Result<Option<(Prober, Vec<RouteSpec>)>, Failure> {
     if specs.is_empty() {
         return Ok(None);
     }
-    Ok(Some((Prober::new(&config.roots()).map_err(Failure::usage)?, specs)))
+    Ok(Some((config.prober().map_err(Failure::usage)?, specs)))
 }
 
 async fn apply(

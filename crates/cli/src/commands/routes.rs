@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
-use pvcheck_routes::{Prober, Recorder, RouteSpec, RoutesReport, WatchPlan, WatchSummary};
+use pvcheck_routes::{Prober, Recorder, RouteSpec, RoutesReport, Verdict, WatchPlan, WatchSummary};
 use pvcheck_swarm::Progress;
 
 use crate::args::{self, Args};
@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Routes, printer: &Printer) ->
     } else {
         (config(args)?, None)
     };
-    let prober = Prober::new(&config.roots()).map_err(Failure::usage)?;
+    let prober = config.prober().map_err(Failure::usage)?;
     if let Some(duration) = asked.watch {
         let plan = WatchPlan { interval: asked.every, duration };
         let summary = watch(&prober, &config.route_specs(), plan, printer).await;
@@ -92,6 +92,10 @@ fn text(report: &RoutesReport) -> String {
             "{:<7} {:<12} {}  {}  ({} ms)",
             row.verdict.verdict, row.fact.name, row.fact.url, row.verdict.reason, row.fact.timing_ms.total
         );
+        let repeat = row.fact.curl.as_ref().filter(|_| row.verdict.verdict != Verdict::Pass);
+        if let Some(curl) = repeat {
+            let _ = writeln!(text, "        to repeat it: {curl}");
+        }
         text
     })
 }

@@ -171,6 +171,49 @@ fn the_gates_of_a_renewal_are_about_one_overlay_of_the_configuration() {
     rig.run(&["gate", "run", "pvfix.m1"]).assert_refused(2, &["both `deployed` and `unit`"]);
 }
 
+/// Whatever prints a route, in every format and in the files that a gate leaves.
+#[test]
+fn a_routes_credential_shows_nowhere() {
+    const SECRET: &str = "c4n4ry-In-The-Mine";
+    // "probe:" is eight characters of base64, so what follows it is the password's own.
+    const ENCODED: &str = "YzRuNHJ5LUluLVRoZS1NaW5l";
+    let rig = Rig::new(cc_ci()).configured();
+    rig.file("password", SECRET);
+    let asked = "expect = [204]\n[route.request]\nbasic = { user = \"probe\", password = { file = \"password\" } }\n[canary]";
+    rig.edit("[canary]", asked);
+    let mut shown = Vec::new();
+    for words in [
+        &["routes"][..],
+        &["routes", "-o", "json"],
+        &["routes", "--watch", "300ms", "-o", "json"],
+        &["routes", "--watch", "300ms", "--verbose"],
+        &["gate", "run", "pvcheck.m1", "-o", "markdown", "--out", "out"],
+        &["gate", "run", "pvcheck.m1", "-o", "json"],
+        &M1,
+    ] {
+        let done = rig.run(words);
+        assert_eq!(done.code, Some(1), "no 204 comes: {done:?}");
+        shown.push(format!("{done:?}"));
+    }
+    for name in ["pvcheck.m1.json", "pvcheck.m1.md", "pvcheck.m1.facts.json"] {
+        shown.push(std::fs::read_to_string(rig.path("out").join(name)).expect("the gate has left it"));
+    }
+    assert!(shown.iter().all(|text| !text.contains(SECRET) && !text.contains(ENCODED)), "{shown:#?}");
+    assert!(
+        shown[0].contains("-u \\\"probe:$(cat "),
+        "the line that repeats it names the file: {}",
+        shown[0]
+    );
+    rig.edit("{ file = \"password\" }", &format!("\"{SECRET}\""));
+    let refused = rig.run(&["routes"]);
+    refused.assert_refused(2, &["pvcheck.toml:", "do not stand in a configuration"]);
+    assert!(!format!("{refused:?}").contains(SECRET), "{refused:?}");
+    rig.edit(&format!("\"{SECRET}\""), "{ env = \"PVCHECK_NO_SUCH_VARIABLE\" }");
+    for words in [&["routes"][..], &M1] {
+        rig.run(words).assert_refused(2, &["route `dashboard`", "PVCHECK_NO_SUCH_VARIABLE is not set"]);
+    }
+}
+
 #[test]
 fn routes_need_no_overlay_and_gates_do() {
     let rig = Rig::new(cc_ci()).configured();

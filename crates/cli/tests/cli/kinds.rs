@@ -16,6 +16,8 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["boot", "--units", "units", "--waits", "waits.json"], "boot", 3),
     (&["census", "shared"], "census", 0),
     (&["census", "shared", "--deadline", "1ms"], "census", 3),
+    (&["check", "explain", "overlay.leaked"], "check", 0),
+    (&["check", "list"], "checks", 0),
     (&["churn", "shared", "--image", "sim/busybox:1"], "churn-plan", 0),
     (&CHURN, "churn", 0),
     (
@@ -25,9 +27,42 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     ),
     (&["demo", "incident"], "demo", 0),
     (&["explain", "vip-exhausted"], "explain", 0),
+    // Both roles, a claim of what the rig measured, and its verification: each row rests on those before it.
+    (&["keys", "new", "builder.key"], "keys", 0),
+    (&["keys", "new", "verifier.key"], "keys", 0),
+    (
+        &[
+            "ledger",
+            "new",
+            "ledger.jsonl",
+            "--builder",
+            "builder.key.pub",
+            "--verifier",
+            "verifier.key.pub",
+            "--key",
+            "builder.key",
+        ],
+        "ledger-line",
+        0,
+    ),
+    (
+        &["gate", "claim", "pvcheck.m1", "--report", "reports/pvcheck.m1.json", "--key", "builder.key"],
+        "ledger-line",
+        0,
+    ),
+    (&["gate", "verify", "pvcheck.m1", "--probe", "--key", "verifier.key"], "gate-verify", 0),
+    (&["gate", "verify", "pvcheck.m2", "--key", "verifier.key"], "gate-verify", 4),
+    (&["gate", "finding", "list"], "findings", 0),
+    (&["gate", "status"], "gate-status", 1),
+    (&["gate", "status", "pvcheck.m1"], "gate-status", 0),
+    (&["gate", "status", "pvfix.m1"], "gate-status", 3),
+    (&["ledger", "check"], "ledger", 0),
     (&["gate", "list"], "gates", 0),
     (&["gate", "run", "pvcheck.m1"], "gate", 3),
     (&["gate", "run", "pvcheck.m1", "--probe"], "gate", 0),
+    (&["gate", "run", "pvcheck.m1", "--probe", "--bundle", "bundle.json"], "gate", 0),
+    (&["gate", "run", "--replay", "bundle.json"], "gate", 0),
+    (&["gate", "diff", "bundle.json", "bundle.json"], "gate-diff", 0),
     (&["gate", "run", "pvfix.m1"], "gate", 1),
     (&["gate", "run", "pvfix.m2", "--record", "none.json"], "gate", 3),
     (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),
@@ -64,6 +99,7 @@ fn rig() -> Rig {
 #[test]
 fn every_command_prints_its_kind_in_the_envelope() {
     let rig = rig();
+    assert_eq!(rig.run(&["gate", "run", "pvcheck.m1", "--probe", "--out", "reports"]).code, Some(0));
     for (words, kind, code) in TABLE {
         let done = rig.run(&[*words, &["-o", "json"]].concat());
         let json = done.json();

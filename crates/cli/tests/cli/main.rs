@@ -1,5 +1,7 @@
 //! The command as users and scripts meet it: exit codes, streams, formats, and what an interruption leaves.
 
+mod bundle;
+mod check;
 mod churn;
 mod drop_in;
 mod embedded;
@@ -7,8 +9,10 @@ mod gates;
 mod interrupt;
 mod journal;
 mod kinds;
+mod ledger;
 mod main_job;
 mod output;
+mod own_gates;
 mod reclaim;
 mod refusal;
 mod resize;

@@ -1,6 +1,6 @@
 //! Facts for `pvcheck.m1`: the Swarm, its routes and its log, read at the same time, then what is leaked.
 
-use pvcheck_journal::{Catalogue, Limits, ReadFrom, Scanner, Since};
+use pvcheck_journal::{Catalogue, Limits, ReadFrom, Scan, Scanner, Since};
 use pvcheck_swarm::{Engine, Progress, Watcher};
 
 use super::leaked::{Counting, count};
@@ -22,14 +22,19 @@ pub async fn collect_m1(
     watch: Watcher<'_>,
 ) -> M1Facts {
     watch(Progress::Step("reading the Swarm, its routes and its log".into()));
-    let scanner = Scanner::since(Catalogue::builtin(), Since::EngineStart, None);
-    let limits = Limits::default();
     let (snapshot, routes, journal) = tokio::join!(
         Observed::of("engine API", engine.snapshot()),
         ask_routes(config, ready),
-        Observed::of("engine log", ready.source.scan(&ReadFrom::Beginning, &limits, scanner)),
+        log_since_start(ready),
     );
     // Last, because a census writes lines into the log and for a moment owners into the snapshot.
     let leaked = count(engine, &config.overlays, counting, watch).await;
     M1Facts { snapshot, routes, journal, leaked }
+}
+
+/// Reads the engine's log since the engine's start.
+pub(super) async fn log_since_start(ready: &Preflight) -> Observed<Scan> {
+    let scanner = Scanner::since(Catalogue::builtin(), Since::EngineStart, None);
+    let limits = Limits::default();
+    Observed::of("engine log", ready.source.scan(&ReadFrom::Beginning, &limits, scanner)).await
 }

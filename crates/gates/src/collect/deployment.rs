@@ -36,8 +36,28 @@ pub async fn collect_m2(
     ready: &Preflight,
     order: Order,
 ) -> Result<M2Facts, PreflightError> {
-    let canary = config.canary.as_ref().ok_or(PreflightError::NotConfigured { table: "canary" })?;
-    let throwaway = config.churn.as_ref().ok_or(PreflightError::NotConfigured { table: "churn" })?;
+    collect_deployment(op, config, ready, order, Wanted { canary: true, churn: true, leaked: true }).await
+}
+
+/// What a gate deploys, and whether it counts on the overlays on which it does not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) canary: bool,
+    pub(super) churn: bool,
+    pub(super) leaked: bool,
+}
+
+/// As [`collect_m2`], of the steps that are wanted.
+pub(super) async fn collect_deployment(
+    op: Operation<'_>,
+    config: &Config,
+    ready: &Preflight,
+    order: Order,
+    wanted: Wanted,
+) -> Result<M2Facts, PreflightError> {
+    let missing = |table| PreflightError::NotConfigured { table };
+    let canary = wanted.canary.then(|| config.canary.as_ref().ok_or(missing("canary"))).transpose()?;
+    let throwaway = wanted.churn.then(|| config.churn.as_ref().ok_or(missing("churn"))).transpose()?;
     let overlay = config.overlay().ok_or(PreflightError::NoOverlay)?;
     if ready.is_ingress {
         return Err(PreflightError::DeploysOnIngress { overlay: overlay.name.clone() });
@@ -50,7 +70,7 @@ pub async fn collect_m2(
     let waits = waiting_services(&op.engine.snapshot().await?);
     let worked = match hard_stop(&routes, &waits) {
         Some(why) => Worked::not_begun(&why),
-        None => deployer.work(canary, throwaway, order).await,
+        None => deployer.work(Steps { canary, throwaway, order, leaked: wanted.leaked }).await,
     };
     // The sweep comes before the log is read, so that what it makes the engine say is judged too.
     let residue = deployer.sweep().await;
@@ -103,6 +123,15 @@ fn hard_stop(routes: &Observed<Vec<RouteFact>>, waits: &[VipWait]) -> Option<Uns
     Some(Unseen::ServiceWaits { service: wait.service.clone(), network })
 }
 
+/// What is done between the first question to the core routes and the sweep.
+#[derive(Clone, Copy)]
+struct Steps<'a> {
+    canary: Option<&'a CanaryConfig>,
+    throwaway: Option<&'a ChurnConfig>,
+    order: Order,
+    leaked: bool,
+}
+
 struct Deployer<'a> {
     op: Operation<'a>,
     config: &'a Config,
@@ -114,11 +143,11 @@ struct Deployer<'a> {
 impl Deployer<'_> {
     /// Counts, then deploys and removes, until it is done or a core route dies. A step that was under way then is dropped;
     /// the sweep that follows removes what it had made.
-    async fn work(&self, canary: &CanaryConfig, throwaway: &ChurnConfig, order: Order) -> Worked {
+    async fn work(&self, steps: Steps<'_>) -> Worked {
         let (core, mut done) = (CoreRoutes::new(self.config, self.ready), Done::default());
         let watched = async {
             // Both futures are boxed: together they would be some tens of KiB on the stack.
-            let steps = Box::pin(self.steps(canary, throwaway, order, &core, &mut done));
+            let steps = Box::pin(self.steps(steps, &core, &mut done));
             let died = tokio::select! {
                 died = steps => died,
                 route = Box::pin(core.until_one_dies()) => Some(route),
@@ -137,28 +166,34 @@ impl Deployer<'_> {
     }
 
     /// The steps themselves; each that ends is kept in `done`. Returns a core route that died between two of them.
-    async fn steps(
-        &self,
-        canary: &CanaryConfig,
-        throwaway: &ChurnConfig,
-        order: Order,
-        core: &CoreRoutes<'_>,
-        done: &mut Done,
-    ) -> Option<String> {
-        // The churn counts on the first overlay itself, before and after.
-        let others = self.config.overlays.get(1..).unwrap_or_default();
-        let counting = Counting::Probing(self.op);
-        done.leaked = Some(count(self.op.engine, others, counting, self.op.watch).await);
+    async fn steps(&self, steps: Steps<'_>, core: &CoreRoutes<'_>, done: &mut Done) -> Option<String> {
+        done.leaked = Some(if steps.leaked {
+            self.count_others().await
+        } else {
+            Observed::not_asked("allocator", Unseen::NotNeeded)
+        });
         core.at(GateStep::Canary);
-        done.canary = Some(self.fly(canary).await);
+        done.canary = Some(match steps.canary {
+            Some(canary) => self.fly(canary).await,
+            None => Observed::not_asked("canary", Unseen::NotNeeded),
+        });
         core.at(GateStep::Between);
         // The watcher asks by the clock; this round is certain to be between the steps.
         let died = core.ask().await;
         if died.is_none() {
             core.at(GateStep::Churn);
-            done.churn = Some(self.churn(throwaway, order).await);
+            done.churn = Some(match steps.throwaway {
+                Some(throwaway) => self.churn(throwaway, steps.order).await,
+                None => Observed::not_asked("churn", Unseen::NotNeeded),
+            });
         }
         died
+    }
+
+    /// The churn counts on the first overlay itself, before and after.
+    async fn count_others(&self) -> Observed<Vec<LeakFact>> {
+        let others = self.config.overlays.get(1..).unwrap_or_default();
+        count(self.op.engine, others, Counting::Probing(self.op), self.op.watch).await
     }
 
     async fn fly(&self, canary: &CanaryConfig) -> Observed<CanaryFacts> {

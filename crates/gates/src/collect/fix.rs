@@ -19,7 +19,7 @@ use crate::config::{Config, OverlayConfig};
 use crate::facts::M1Facts;
 use crate::fix_facts::{FixPlanFacts, FixedFacts};
 use crate::observed::{Observed, Seen};
-use crate::window::{collect_window, judge_window};
+use crate::window::{Window, collect_window, judge_window};
 
 /// Plans the renewal of this overlay to its declared subnet, and reads the window and the files that create the overlay.
 /// `read` reads the Swarm and the host. Nothing of the Swarm is changed; the commands of `[window]` are run.
@@ -32,18 +32,31 @@ pub async fn collect_fix_plan<E: Display>(
 ) -> FixPlanFacts {
     watch(Progress::Step("reading the Swarm and the host".into()));
     let saved = Observed::of("engine API", read).await;
-    let plan = match &saved.seen {
-        Seen::Known(saved) => Observed::of("engine API", planned(engine, overlay, saved)).await,
-        Seen::Unknown(why) => Observed::not_asked("engine API", why.clone()),
-    };
-    let window = async {
-        let facts = collect_window(engine, &config.window).await?;
-        Ok::<_, CallError>(judge_window(&config.window, &facts, Some(&overlay.name)))
-    };
-    let window = Observed::of("engine API, host", window).await;
+    let plan = plan(engine, overlay, &saved).await;
+    let window = window(engine, config, overlay).await;
     let creation = read_creation(config, overlay).await;
     let snapshot = saved.map(|saved| saved.snapshot);
     FixPlanFacts { overlay: overlay.name.clone(), snapshot, plan, window, creation }
+}
+
+pub(super) async fn plan(
+    engine: &Engine,
+    overlay: &OverlayConfig,
+    saved: &Observed<SavedSnapshot>,
+) -> Observed<RenewalPlan> {
+    match &saved.seen {
+        Seen::Known(saved) => Observed::of("engine API", planned(engine, overlay, saved)).await,
+        Seen::Unknown(why) => Observed::not_asked("engine API", why.clone()),
+    }
+}
+
+/// Whether anything is at work, as a change of this overlay has to know.
+pub(super) async fn window(engine: &Engine, config: &Config, overlay: &OverlayConfig) -> Observed<Window> {
+    let look = async {
+        let facts = collect_window(engine, &config.window).await?;
+        Ok::<_, CallError>(judge_window(&config.window, &facts, Some(&overlay.name)))
+    };
+    Observed::of("engine API, host", look).await
 }
 
 /// The plan as `pvcheck resize` makes it, but for the window, which has a check of its own.
@@ -102,7 +115,7 @@ pub struct Renewed<'a> {
 }
 
 /// What was logged before is the old network's, and why it was renewed.
-async fn log_since_creation(
+pub(super) async fn log_since_creation(
     ready: &Preflight,
     overlay: &OverlayConfig,
     snapshot: &Observed<Snapshot>,
@@ -118,7 +131,7 @@ async fn log_since_creation(
     Observed::of("engine log", ready.source.scan(&ReadFrom::Beginning, &limits, scanner)).await
 }
 
-async fn proof(
+pub(super) async fn proof(
     engine: &Engine,
     overlay: &OverlayConfig,
     snapshot: &Observed<Snapshot>,

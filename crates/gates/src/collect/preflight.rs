@@ -1,8 +1,8 @@
 //! What must be in order before a gate begins.
 
-use pvcheck_audit::{Network, NetworkId, Snapshot};
+use pvcheck_audit::{EngineKind, Network, NetworkId, Snapshot};
 use pvcheck_journal::{Journalctl, Role, Source, SourceError};
-use pvcheck_routes::{Prober, RootsError};
+use pvcheck_routes::{MaterialError, Prober};
 use pvcheck_swarm::{CallError, CensusError, Engine, countable};
 use thiserror::Error;
 
@@ -23,6 +23,10 @@ pub struct Preflight {
     pub(super) is_ingress: bool,
     /// The role of the engine whose log is read. Where the leadership moves later, the log itself says so.
     pub(super) role: Role,
+    /// The Swarm's id.
+    pub(super) swarm: String,
+    /// Whether the engine is real.
+    pub(super) engine: EngineKind,
 }
 
 /// Why a gate cannot begin. Nothing was touched.
@@ -31,9 +35,9 @@ pub enum PreflightError {
     /// The configured overlay does not exist, or has no subnet.
     #[error(transparent)]
     Overlay(CensusError),
-    /// The trusted certificates cannot be read.
+    /// The trusted certificates cannot be read, or what a route's request needs.
     #[error(transparent)]
-    Roots(#[from] RootsError),
+    Routes(#[from] MaterialError),
     /// The engine's log cannot be read.
     #[error(transparent)]
     Journal(#[from] SourceError),
@@ -68,7 +72,7 @@ pub enum PreflightError {
 /// Checks that a gate can run: every overlay of the configuration exists and is allocated, the trusted certificates can be read. It only reads.
 ///
 /// # Errors
-/// If the configuration has no overlay, the engine fails a call, an overlay is not there, not allocated or has an IPv6 subnet, or the trusted certificates cannot be read.
+/// If the configuration has no overlay, the engine fails a call, an overlay is not there, not allocated or has an IPv6 subnet, or the trusted certificates or the routes' credentials cannot be read.
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
     let first = config.overlay().ok_or(PreflightError::NoOverlay)?;
     let snapshot = engine.snapshot().await?;
@@ -78,7 +82,7 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
     }
     let overlay = named(&snapshot, &first.name)?;
     // Read once here: a certificate file that cannot be read is wrong usage, and not a route that is down.
-    let prober = Prober::new(&config.roots())?;
+    let prober = config.prober()?;
     let role = engine_role(&snapshot);
     Ok(Preflight {
         prober,
@@ -86,6 +90,8 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
         overlay: overlay.id.clone(),
         is_ingress: overlay.ingress,
         role,
+        swarm: snapshot.engine.cluster.clone(),
+        engine: snapshot.engine.kind,
     })
 }
 

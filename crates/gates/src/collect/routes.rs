@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
-use pvcheck_routes::RouteFact;
+use pvcheck_routes::{RouteFact, RouteSpec};
 
 use super::preflight::Preflight;
 use crate::config::Config;
@@ -15,7 +15,11 @@ pub(super) const SIDE_BY_SIDE: NonZeroUsize = NonZeroUsize::new(8).expect("8 is 
 
 /// Asks every route of the configuration; the facts keep its order. A probe cannot fail: a refused connection is a fact.
 pub(super) async fn ask_routes(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
-    let specs = config.route_specs();
+    ask(config.route_specs(), ready).await
+}
+
+/// Asks these routes; the facts keep their order.
+pub(super) async fn ask(specs: Vec<RouteSpec>, ready: &Preflight) -> Observed<Vec<RouteFact>> {
     let probes = ready.prober.probe_all(&specs, Timestamp::now(), SIDE_BY_SIDE);
     Observed::of("routes", async { Ok::<_, Infallible>(probes.await) }).await
 }

@@ -102,6 +102,34 @@ pub enum ConfigFault {
         /// The overlay.
         overlay: String,
     },
+    /// A gate has the name of one that comes with pvcheck.
+    #[error("[[gate]] `{name}` has the name of a gate that comes with pvcheck; give it another")]
+    BuiltInGate {
+        /// The name.
+        name: String,
+    },
+    /// A gate's name is none for a file.
+    #[error("[[gate]] `{name}`: its reports are named after it; give it letters, digits, `.`, `-` and `_`")]
+    GateName {
+        /// The name.
+        name: String,
+    },
+    /// A precondition names a gate that there is not.
+    #[error(
+        "[precondition] of `{gate}`: there is no gate `{name}`; `pvcheck gate list --config FILE` prints them"
+    )]
+    PreconditionGate {
+        /// The gate that has the precondition.
+        gate: String,
+        /// The name.
+        name: String,
+    },
+    /// A precondition asks for nothing, or for the gate itself.
+    #[error("[precondition] of `{gate}` must require another gate and name where its reports are")]
+    PreconditionEmpty {
+        /// The gate that has the precondition.
+        gate: String,
+    },
     /// The log is both in a file and in a unit's journal.
     #[error("[journal] has both `file` and `unit`; keep one")]
     TwoLogs,

@@ -1,6 +1,5 @@
 //! Reading `pvcheck.toml`.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -8,6 +7,7 @@ use std::path::Path;
 use super::error::ConfigError;
 use super::tables::Config;
 use super::validate::validate;
+use crate::digest::sha256;
 
 /// The longest configuration: a thousand times one with a hundred services and routes.
 const LIMIT_BYTES: u64 = 16 << 20;
@@ -46,18 +46,27 @@ impl Config {
         let mut config: Self = toml::from_str(text).map_err(|e| ConfigError::syntax(file, text, &e))?;
         let meaning = |fault| ConfigError::Meaning { file: file.to_owned(), fault };
         validate(&config).map_err(meaning)?;
-        config.digest = digest(text);
+        config.digest = sha256(text);
+        text.clone_into(&mut config.text);
+        let name = Path::new(file).file_name().unwrap_or(file.as_ref());
+        config.file = name.to_string_lossy().into_owned();
         Ok(config)
     }
-}
 
-fn digest(text: &str) -> String {
-    let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    hash.as_ref().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    /// The name of the file that it was read from, without its folder.
+    pub(crate) fn file_name(&self) -> &str {
+        &self.file
+    }
+
+    /// The text that it was read from.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The same configuration as what was read from a text of this digest.
+    pub(crate) fn with_digest(self, digest: &str) -> Self {
+        Self { digest: digest.to_owned(), ..self }
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +116,38 @@ mod tests {
         let second = refused(&route("[\"192.0.2.10:443\", \"192.0.2.11\"]"));
         assert!(second.starts_with("pvcheck.toml:7:11: ") && second.contains("with a port"), "{second}");
         assert!(refused(&route("[]")).contains("leave it out"));
+    }
+
+    #[test]
+    fn a_route_has_conditions_and_their_faults_have_a_place() {
+        let route = |more: &str| {
+            format!(
+                "{GOOD}[[route]]\nname = \"a\"\nurl = \"https://a.test/\"\nexpect = [\"2xx\", 303]\n{more}"
+            )
+        };
+        let conditions = "[route.conditions]\nwithin_ms = 800\nredirect = \"/login\"\n\
+            headers = [{ name = \"vary\", contains = \"origin\" }]\n\
+            body = [{ regex = 'v\\d' }, { pointer = \"/status\", equals = \"up\" }]\n\
+            tls = { min_version = \"1.3\", min_days_left = 21, names = [\"a.test\"] }\n";
+        let specs = Config::parse("x", &route(conditions)).unwrap().route_specs();
+        let asked = &specs[0].conditions;
+        assert_eq!((asked.headers.len(), asked.body.len(), asked.tls.min_days_left), (1, 2, Some(21)));
+        let class: Vec<String> = specs[0].expected.iter().map(ToString::to_string).collect();
+        assert_eq!(class, ["2xx", "303"]);
+        for (more, place, part) in [
+            ("[route.conditions]\nwithin = 1\n", "pvcheck.toml:9:1: ", "within"),
+            ("[route.conditions]\nbody = [{ regex = '(' }]\n", "pvcheck.toml:9:", "not a regular expression"),
+            ("[route.conditions]\nredirect = \"x\"\n", "pvcheck.toml:9:12: ", "a path that begins with /"),
+            ("[route.conditions]\nwithin_ms = 10000\n", "pvcheck.toml: route `a`", "deadline_ms"),
+        ] {
+            let error = refused(&route(more));
+            assert!(error.starts_with(place) && error.contains(part), "{error}");
+        }
+        let plain = route("[route.conditions]\ntls = { min_days_left = 1 }\n").replace("https:", "http:");
+        assert!(refused(&plain).contains("write it with https://"));
+        let no_redirect = route("[route.conditions]\nredirect = \"/x\"\n").replace(", 303", "");
+        assert!(refused(&no_redirect).contains("expects no status from 300 to 399"));
+        assert!(refused(&route("").replace("2xx", "2x")).starts_with("pvcheck.toml:7:"));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 mod error;
 mod forms;
 mod load;
+mod own_gates;
 mod tables;
 mod validate;
 
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
+pub use own_gates::{CheckPattern, GateConfig, PreconditionConfig, ReportPlaces};
 pub use tables::{
     CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, JournalConfig, OverlayConfig,
     RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pvcheck_ipam::Subnet;
-use pvcheck_routes::{Addresses, HttpVersion, Roots, RouteSpec, RouteUrl};
+use pvcheck_routes::{
+    Addresses, Conditions, Expected, HttpVersion, MaterialError, Prober, Request, Roots, RouteSpec, RouteUrl,
+};
 use serde::Deserialize;
 
 use super::error::ConfigFault;
 use super::forms::{self, Pattern, Placement};
+use super::own_gates::{GateConfig, PreconditionConfig};
 
 /// What is expected of a Swarm, and what a gate may deploy on it.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +38,12 @@ pub struct Config {
     pub canary: Option<CanaryConfig>,
     /// The throwaway stacks.
     pub churn: Option<ChurnConfig>,
+    /// Gates of its own, beside those that come with pvcheck.
+    #[serde(default, rename = "gate")]
+    pub gates: Vec<GateConfig>,
+    /// What must have passed before a gate: one `[precondition]`, or several `[[precondition]]`.
+    #[serde(default, rename = "precondition", deserialize_with = "forms::one_or_several")]
+    pub preconditions: Vec<PreconditionConfig>,
     /// What makes a time a bad one for a change.
     #[serde(default)]
     pub window: WindowConfig,
@@ -45,6 +54,10 @@ pub struct Config {
     pub(super) digest: String,
     #[serde(skip)]
     pub(super) folder: PathBuf,
+    #[serde(skip)]
+    pub(super) file: String,
+    #[serde(skip)]
+    pub(super) text: String,
 }
 
 /// An overlay under test.
@@ -122,7 +135,13 @@ pub struct RouteConfig {
     pub address: Addresses,
     /// The statuses that are fine.
     #[serde(default = "ok")]
-    pub expect: Vec<u16>,
+    pub expect: Vec<Expected>,
+    /// How it is asked.
+    #[serde(default)]
+    pub request: Request,
+    /// What else must hold of the answer.
+    #[serde(default)]
+    pub conditions: Conditions,
     /// The service behind it, named when it fails.
     pub service: Option<String>,
     /// `1.1` or `2`; whatever is agreed on where absent.
@@ -130,6 +149,12 @@ pub struct RouteConfig {
     /// True iff a 2xx answer without a body is fine.
     #[serde(default)]
     pub allow_empty: bool,
+    /// True iff the head of the answer is enough, as of a stream.
+    #[serde(default)]
+    pub headers_suffice: bool,
+    /// True iff a page that a router or web server sends of itself is fine.
+    #[serde(default)]
+    pub allow_default: bool,
     /// The time for everything, in milliseconds; 10 s where absent.
     pub deadline_ms: Option<NonZeroU64>,
 }
@@ -150,7 +175,7 @@ pub struct CanaryConfig {
     pub address: Addresses,
     /// The statuses that are fine.
     #[serde(default = "ok")]
-    pub expect: Vec<u16>,
+    pub expect: Vec<Expected>,
     /// Labels of its service, such as a router wants; `{stack}` stands for its name.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -252,8 +277,8 @@ fn five() -> u32 {
     5
 }
 
-fn ok() -> Vec<u16> {
-    vec![200]
+fn ok() -> Vec<Expected> {
+    vec![Expected::Status(200)]
 }
 
 impl Config {
@@ -293,18 +318,35 @@ impl Config {
 
     /// Its routes, ready to be asked.
     pub fn route_specs(&self) -> Vec<RouteSpec> {
-        self.routes.iter().map(RouteConfig::spec).collect()
+        self.routes.iter().map(|route| self.route_spec(route)).collect()
+    }
+
+    /// One of its routes, ready to be asked.
+    pub(crate) fn route_spec(&self, route: &RouteConfig) -> RouteSpec {
+        route.spec(&self.folder)
+    }
+
+    /// A prober with everything that its routes need: authorities, credentials, client certificates.
+    ///
+    /// # Errors
+    /// If one of them cannot be read or used; the error names the route.
+    pub fn prober(&self) -> Result<Prober, MaterialError> {
+        Prober::for_routes(&self.roots(), &self.route_specs())
     }
 }
 
 impl RouteConfig {
-    /// The route, ready to be asked.
-    pub(crate) fn spec(&self) -> RouteSpec {
+    /// The route, ready to be asked. Relative paths are relative to this folder.
+    fn spec(&self, folder: &Path) -> RouteSpec {
         let mut spec = RouteSpec::new(&self.name, self.url.clone());
         spec.address.clone_from(&self.address);
         spec.expected.clone_from(&self.expect);
+        spec.request = self.request.clone().within(folder);
+        spec.conditions.clone_from(&self.conditions);
         spec.http = self.http;
         spec.allow_empty = self.allow_empty;
+        spec.headers_suffice = self.headers_suffice;
+        spec.allow_default = self.allow_default;
         if let Some(deadline) = self.deadline_ms {
             spec.deadline = Duration::from_millis(deadline.get());
         }

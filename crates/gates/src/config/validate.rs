@@ -6,7 +6,9 @@ use pvcheck_swarm::check_image;
 
 use super::error::ConfigFault;
 use super::forms::Placement;
+use super::own_gates::PreconditionConfig;
 use super::tables::{ChurnConfig, Config, OverlayConfig};
+use crate::gate::Gate;
 
 /// Returns the first fault that the types of the tables cannot exclude.
 ///
@@ -30,14 +32,47 @@ pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
         return Err(ConfigFault::TwoLogs);
     }
     for route in &config.routes {
-        route.spec().check()?;
+        config.route_spec(route).check()?;
     }
     if let Some(canary) = &config.canary {
         // Any name will do: what the run's own name adds are letters, digits and hyphens.
         canary.spec("probe")?;
     }
     deployable(config)?;
+    gates(config)?;
     config.churn.as_ref().map_or(Ok(()), bounded)
+}
+
+/// Refuses gates that could not be named, and preconditions of or by gates that there are not. What their patterns name is
+/// for [`OwnGate`](crate::OwnGate) to say.
+fn gates(config: &Config) -> Result<(), ConfigFault> {
+    unique("gate", config.gates.iter().map(|gate| &gate.name))?;
+    for gate in &config.gates {
+        let name = || gate.name.clone();
+        if gate.name.parse::<Gate>().is_ok() {
+            return Err(ConfigFault::BuiltInGate { name: name() });
+        }
+        // Its name is that of its files.
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if !gate.name.chars().all(fits) || gate.name.starts_with('.') {
+            return Err(ConfigFault::GateName { name: name() });
+        }
+    }
+    let is_there =
+        |name: &String| name.parse::<Gate>().is_ok() || config.gates.iter().any(|gate| gate.name == *name);
+    unique("precondition", config.preconditions.iter().map(|precondition| &precondition.gate))?;
+    for precondition in &config.preconditions {
+        let PreconditionConfig { gate, requires, reports, .. } = precondition;
+        let named = std::iter::once(gate).chain(requires);
+        if let Some(name) = named.into_iter().find(|name| !is_there(name)) {
+            return Err(ConfigFault::PreconditionGate { gate: gate.clone(), name: name.clone() });
+        }
+        unique("precondition", requires.iter())?;
+        if requires.is_empty() || requires.contains(gate) || reports.0.is_empty() {
+            return Err(ConfigFault::PreconditionEmpty { gate: gate.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a service on an overlay that no check is about: it would be a FAIL at every run.

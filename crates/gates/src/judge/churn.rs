@@ -12,26 +12,30 @@ use crate::leaks::sum;
 use crate::observed::Observed;
 use crate::reason::Reason;
 
-pub(super) fn churn_checks(
+/// One of the checks of the churn: its censuses, duplicates, leaks, or removals.
+pub(super) fn churn_check(
     judge: &Judge<'_, impl Coverage>,
+    about: Check<'_>,
     churn: &Observed<ChurnOutcome>,
-) -> [CheckReport; 4] {
-    let on_churn = |about: Check<'_>, of_churn: &dyn Fn(&Sight<'_, Churn>) -> Finding| {
-        judge.check(about, churn, |outcome| match outcome.get() {
-            ChurnOutcome::Done(churn) => of_churn(&outcome.part(churn)),
-            ChurnOutcome::Refused(why) => Finding::unknown(Reason::ChurnRefused(why.clone())),
-            ChurnOutcome::Failed(why) => Finding::fail(Reason::ChurnBrokeOff(why.clone())),
-        })
-    };
-    [
-        on_churn(Check::ChurnCensus, &censuses),
-        on_churn(Check::ChurnDuplicates, &duplicates),
-        on_churn(Check::ChurnLeaks, &leaks),
-        on_churn(Check::ChurnRemoval, &|c| {
-            let removed = Reason::StacksRemoved { stacks: c.cycles, slowest_ms: c.removal_ms };
-            c.faultless(c.errors.iter().map(ToString::to_string).collect(), Reason::Left, removed)
-        }),
-    ]
+) -> CheckReport {
+    judge.check(about, churn, |outcome| match outcome.get() {
+        ChurnOutcome::Refused(why) => Finding::unknown(Reason::ChurnRefused(why.clone())),
+        ChurnOutcome::Failed(why) => Finding::fail(Reason::ChurnBrokeOff(why.clone())),
+        ChurnOutcome::Done(churn) => {
+            let churn = outcome.part(&**churn);
+            match about {
+                Check::ChurnCensus => censuses(&churn),
+                Check::ChurnDuplicates => duplicates(&churn),
+                Check::ChurnLeaks => leaks(&churn),
+                _ => removals(&churn),
+            }
+        }
+    })
+}
+
+fn removals(churn: &Sight<'_, Churn>) -> Finding {
+    let removed = Reason::StacksRemoved { stacks: churn.cycles, slowest_ms: churn.removal_ms };
+    churn.faultless(churn.errors.iter().map(ToString::to_string).collect(), Reason::Left, removed)
 }
 
 fn both(churn: &Churn) -> [(When, &Census); 2] {

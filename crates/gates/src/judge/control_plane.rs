@@ -1,29 +1,48 @@
-//! Gate `pvcheck.m1`: the control plane and its routes, without touching anything.
+//! The checks of the control plane and its routes, which touch nothing; all of gate `pvcheck.m1`.
 
 use pvcheck_journal::Role;
 
 use super::finding::Judge;
+use super::leaked::leaked_check;
 use super::log::exhaustion;
-use super::overlay::overlay_checks;
+use super::overlay::{headroom_check, owners_check, subnet_check, waiting_check};
 use super::routes::route_check;
 use super::services::service_check;
-use super::unlisted::unlisted_check;
-use crate::check::Check;
+use super::unlisted::{unlisted_check, unlisted_routes_check};
+use crate::check::{Check, Subjects, checks_of};
 use crate::config::Config;
 use crate::facts::M1Facts;
 use crate::gate::Gate;
-use crate::gate_report::GateReport;
+use crate::gate_report::{CheckReport, GateReport};
 use crate::role::engine_role;
 
 /// Judges the facts: subnet, owners, leaked and free addresses of every overlay, what waits, every service, every route, the
 /// log.
 pub fn judge_m1(config: &Config, facts: &M1Facts) -> GateReport {
-    let role = facts.snapshot.known().map_or(Role::Unknown, engine_role);
     let judge = Judge { config, facts };
-    let mut checks = overlay_checks(&judge);
-    checks.extend(config.services.iter().map(|s| service_check(&judge, s, &facts.snapshot)));
-    checks.push(unlisted_check(&judge));
-    checks.extend(config.routes.iter().map(|r| route_check(&judge, r, &facts.routes)));
-    checks.push(judge.check(Check::JournalExhaustion, &facts.journal, |scan| exhaustion(&scan, role)));
-    GateReport::new(Gate::M1, config, checks)
+    let checks = checks_of(Gate::M1.checks(), Subjects::of(config));
+    GateReport::new(Gate::M1, config, checks.into_iter().map(|check| control_check(&judge, check)).collect())
+}
+
+/// The report of one check over these facts; unknown if it is about something else.
+pub(super) fn control_check(judge: &Judge<'_, M1Facts>, check: Check<'_>) -> CheckReport {
+    let facts = judge.facts;
+    match check {
+        Check::OverlaySubnet(overlay) => subnet_check(judge, overlay),
+        Check::OverlayOwners(overlay) => owners_check(judge, overlay),
+        Check::OverlayLeaked(overlay) => {
+            leaked_check(judge, overlay, &facts.leaked, &facts.leaks(&overlay.name))
+        }
+        Check::OverlayHeadroom(overlay) => headroom_check(judge, overlay),
+        Check::SwarmWaiting => waiting_check(judge),
+        Check::Service(service) => service_check(judge, service, &facts.snapshot),
+        Check::ServicesUnlisted => unlisted_check(judge),
+        Check::RoutesUnlisted => unlisted_routes_check(judge),
+        Check::Route(route) => route_check(judge, route, &facts.routes),
+        Check::JournalExhaustion => {
+            let role = facts.snapshot.known().map_or(Role::Unknown, engine_role);
+            judge.check(check, &facts.journal, |scan| exhaustion(&scan, role))
+        }
+        _ => judge.unobserved(check),
+    }
 }

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use pvcheck_routes::Verdict;
 
+use crate::cause::Unseen;
 use crate::check::Check;
 use crate::config::Config;
 use crate::coverage::Coverage;
@@ -146,6 +147,12 @@ impl<F: Coverage> Judge<'_, F> {
         self.report(about, observed, judge(Sight { seen: &(), gap: self.gap(about) }))
     }
 
+    /// The report of a check that these facts have no observation for.
+    pub(super) fn unobserved(&self, about: Check<'_>) -> CheckReport {
+        let none = Observed::<()>::not_recorded();
+        self.report(about, &none, Finding::unknown(Reason::NotSeen(Unseen::NotRecorded)))
+    }
+
     /// The first of the check's needs that was not observed whole.
     fn gap(&self, about: Check<'_>) -> Option<Reason> {
         about.needs().iter().find_map(|need| self.facts.gap(self.config, about, *need))
@@ -158,7 +165,7 @@ impl<F: Coverage> Judge<'_, F> {
             title: about.title(self.config),
             verdict: finding.verdict,
             reason: finding.reason,
-            required: about.is_required(),
+            required: about.info().required,
             needs: about.needs().to_vec(),
             evidence: finding.evidence.into_iter().map(evidence).collect(),
             elapsed_ms: observed.elapsed_ms,

@@ -7,11 +7,11 @@ use pvcheck_swarm::{Pin, RenewalPlan};
 
 use super::columns::declared;
 use super::finding::{Finding, Judge, Sight};
-use crate::check::Check;
+use crate::check::{Check, Subjects, checks_of};
 use crate::config::{Config, OverlayConfig};
 use crate::fix_facts::FixPlanFacts;
 use crate::gate::Gate;
-use crate::gate_report::GateReport;
+use crate::gate_report::{CheckReport, GateReport};
 use crate::reason::Reason;
 use crate::renewal_reason::RenewalReason;
 use crate::window::{Signal, Window};
@@ -23,20 +23,29 @@ pub fn judge_fix_plan(config: &Config, facts: &FixPlanFacts) -> GateReport {
     let Some(overlay) = config.overlays.iter().find(|o| o.name == facts.overlay) else {
         return GateReport::new(Gate::FixPlan, config, Vec::new());
     };
-    let members =
-        judge.check(Check::RenewalMembers(overlay), &facts.plan, |plan| match facts.snapshot.sight() {
-            Ok(snapshot) => members(config, overlay, &plan, snapshot),
-            Err(why) => Finding::unknown(Reason::NotSeen(why.clone())),
-        });
-    let checks = vec![
-        judge.check(Check::RenewalPlan(overlay), &facts.plan, |plan| planned(&plan)),
-        members,
-        judge.check(Check::WindowClear, &facts.window, |window| clear(&window)),
-        judge.check(Check::CreationDeclared(overlay), &facts.creation, |creation| {
-            declared(&creation, overlay)
-        }),
-    ];
-    GateReport::new(Gate::FixPlan, config, checks)
+    let of = Subjects { overlays: std::slice::from_ref(overlay), ..Subjects::of(config) };
+    let checks = checks_of(Gate::FixPlan.checks(), of);
+    let checks = checks.into_iter().map(|check| plan_check(&judge, check));
+    GateReport::new(Gate::FixPlan, config, checks.collect())
+}
+
+/// The report of one check over these facts; unknown if it is about something else.
+pub(super) fn plan_check(judge: &Judge<'_, FixPlanFacts>, check: Check<'_>) -> CheckReport {
+    let facts = judge.facts;
+    match check {
+        Check::RenewalPlan(_) => judge.check(check, &facts.plan, |plan| planned(&plan)),
+        Check::RenewalMembers(overlay) => {
+            judge.check(check, &facts.plan, |plan| match facts.snapshot.sight() {
+                Ok(snapshot) => members(judge.config, overlay, &plan, snapshot),
+                Err(why) => Finding::unknown(Reason::NotSeen(why.clone())),
+            })
+        }
+        Check::WindowClear => judge.check(check, &facts.window, |window| clear(&window)),
+        Check::CreationDeclared(overlay) => {
+            judge.check(check, &facts.creation, |creation| declared(&creation, overlay))
+        }
+        _ => judge.unobserved(check),
+    }
 }
 
 fn planned(plan: &Sight<'_, RenewalPlan>) -> Finding {

@@ -4,12 +4,10 @@ use pvcheck_audit::{Network, Snapshot};
 use pvcheck_swarm::{Direction, Ended, Member, RENEWAL_PURPOSE, RenewalProof, SavedRenewal};
 
 use super::columns::columns;
+use super::control_plane::control_check;
 use super::finding::{Finding, Judge, Sight};
 use super::log::new_signatures;
-use super::overlay::{checks_of, waiting_check};
-use super::routes::route_check;
-use super::services::service_check;
-use crate::check::Check;
+use crate::check::{Check, Subjects, checks_of};
 use crate::config::{Config, OverlayConfig, Placement, ServiceConfig};
 use crate::fix_facts::FixedFacts;
 use crate::gate::Gate;
@@ -23,19 +21,13 @@ pub fn judge_fixed(config: &Config, facts: &FixedFacts) -> GateReport {
     let Some(overlay) = config.overlays.iter().find(|o| o.name == facts.overlay) else {
         return GateReport::new(Gate::Fixed, config, Vec::new());
     };
-    let judge = Judge { config, facts };
-    let control = Judge { config, facts: &facts.control };
-    let mut checks: Vec<CheckReport> = checks_of(&control, overlay).into();
-    checks.push(waiting_check(&control));
-    checks.extend(of_renewal(&judge, overlay));
-    checks.push(judge.check(Check::CreationColumns(overlay), &facts.creation, |creation| {
-        columns(&creation, overlay, &facts.control.snapshot)
-    }));
     let services = services(config, overlay, facts);
-    checks.extend(services.iter().map(|service| service_check(&control, service, &facts.control.snapshot)));
-    checks.extend(config.routes.iter().map(|route| route_check(&control, route, &facts.control.routes)));
-    checks.push(judge.check(Check::JournalRenewal, &facts.control.journal, |scan| new_signatures(&scan)));
-    GateReport::new(Gate::Fixed, config, checks)
+    let overlays = std::slice::from_ref(overlay);
+    let of = Subjects { overlays, services: &services, ..Subjects::of(config) };
+    let judge = Judge { config, facts };
+    let checks = checks_of(Gate::Fixed.checks(), of);
+    let checks = checks.into_iter().map(|check| renewed_check(&judge, check));
+    GateReport::new(Gate::Fixed, config, checks.collect())
 }
 
 /// The services of the configuration, and those that the renewal moved: these must be on the overlay, whatever the
@@ -57,22 +49,34 @@ fn services(config: &Config, overlay: &OverlayConfig, facts: &FixedFacts) -> Vec
     all
 }
 
-fn of_renewal(judge: &Judge<'_, FixedFacts>, overlay: &OverlayConfig) -> [CheckReport; 4] {
-    let (proof, snapshot) = (&judge.facts.proof, &judge.facts.control.snapshot);
-    let record = || judge.facts.record_of(overlay);
+/// The report of one check over these facts. What is not about the renewal is judged as without one.
+pub(super) fn renewed_check(judge: &Judge<'_, FixedFacts>, check: Check<'_>) -> CheckReport {
+    let FixedFacts { control, proof, creation, .. } = judge.facts;
+    let snapshot = &control.snapshot;
     // Of another renewal's record even a fault would mean nothing.
-    let by_record = |of: &dyn Fn(&SavedRenewal) -> Finding| record().map_or_else(Finding::unknown, of);
-    [
-        judge.check(Check::RenewalEnded(overlay), proof, |proof| ended(&proof, record())),
-        judge.check(Check::RenewalNetwork(overlay), proof, |proof| {
+    let by_record = |overlay: &OverlayConfig, of: &dyn Fn(&SavedRenewal) -> Finding| {
+        judge.facts.record_of(overlay).map_or_else(Finding::unknown, of)
+    };
+    match check {
+        Check::RenewalEnded(overlay) => {
+            judge.check(check, proof, |proof| ended(&proof, judge.facts.record_of(overlay)))
+        }
+        Check::RenewalNetwork(overlay) => judge.check(check, proof, |proof| {
             let network = snapshot.known().and_then(|s| s.overlay(&overlay.name));
-            by_record(&|saved| created(&proof, saved, network))
+            by_record(overlay, &|saved| created(&proof, saved, network))
         }),
-        judge.check(Check::RenewalRemoved(overlay), snapshot, |snapshot| {
-            by_record(&|saved| removed(&snapshot, saved))
-        }),
-        judge.check(Check::RenewalSpecs(overlay), proof, |proof| by_record(&|saved| specs(&proof, saved))),
-    ]
+        Check::RenewalRemoved(overlay) => {
+            judge.check(check, snapshot, |snapshot| by_record(overlay, &|saved| removed(&snapshot, saved)))
+        }
+        Check::RenewalSpecs(overlay) => {
+            judge.check(check, proof, |proof| by_record(overlay, &|saved| specs(&proof, saved)))
+        }
+        Check::CreationColumns(overlay) => {
+            judge.check(check, creation, |creation| columns(&creation, overlay, snapshot))
+        }
+        Check::JournalRenewal => judge.check(check, &control.journal, |scan| new_signatures(&scan)),
+        other => control_check(&Judge { config: judge.config, facts: control }, other),
+    }
 }
 
 /// Passes iff the record says that it ended forward, and neither a renewal nor a renewal's lock is in the Swarm.

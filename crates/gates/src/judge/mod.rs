@@ -12,6 +12,8 @@ mod fixed;
 mod leaked;
 mod log;
 mod overlay;
+mod own;
+mod precondition;
 mod routes;
 mod run;
 mod services;
@@ -21,6 +23,8 @@ pub use control_plane::judge_m1;
 pub use deployment::judge_m2;
 pub use fix_plan::judge_fix_plan;
 pub use fixed::judge_fixed;
+pub use own::judge_own;
+pub use precondition::{judge_preconditions, judge_run};
 
 #[cfg(test)]
 mod tests;

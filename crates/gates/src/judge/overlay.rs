@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use pvcheck_audit::{Network, OwnerKind, Snapshot, audit, owners, waiting_services};
 
 use super::finding::{Finding, Judge, Sight};
-use super::leaked::leaked_check;
 use crate::check::Check;
 use crate::config::OverlayConfig;
 use crate::facts::M1Facts;
@@ -14,22 +13,20 @@ use crate::gate_report::CheckReport;
 use crate::leaks::Leaks;
 use crate::reason::Reason;
 
-/// What an overlay of the configuration is judged by.
-struct Overlay<'a> {
-    declared: &'a OverlayConfig,
-    leaks: Result<Leaks, Reason>,
+/// The check of an overlay's subnet.
+pub(super) fn subnet_check(judge: &Judge<'_, M1Facts>, declared: &OverlayConfig) -> CheckReport {
+    on_overlay(judge, Check::OverlaySubnet(declared), declared, |s, n| subnet(declared, s, n))
 }
 
-/// The checks of every overlay of the configuration, then the one of what waits on any network.
-pub(super) fn overlay_checks(judge: &Judge<'_, M1Facts>) -> Vec<CheckReport> {
-    let mut checks: Vec<_> = judge.config.overlays.iter().flat_map(|o| checks_of(judge, o)).collect();
-    checks.push(waiting_check(judge));
-    checks
+/// The check of who owns its addresses.
+pub(super) fn owners_check(judge: &Judge<'_, M1Facts>, declared: &OverlayConfig) -> CheckReport {
+    on_overlay(judge, Check::OverlayOwners(declared), declared, one_owner_each)
 }
 
-/// The checks of one overlay.
-pub(super) fn checks_of(judge: &Judge<'_, M1Facts>, declared: &OverlayConfig) -> [CheckReport; 4] {
-    of_overlay(judge, &Overlay { declared, leaks: judge.facts.leaks(&declared.name) })
+/// The check of its free addresses.
+pub(super) fn headroom_check(judge: &Judge<'_, M1Facts>, declared: &OverlayConfig) -> CheckReport {
+    let leaks = judge.facts.leaks(&declared.name);
+    on_overlay(judge, Check::OverlayHeadroom(declared), declared, |s, n| headroom(declared, &leaks, s, n))
 }
 
 /// The check of what waits on any network.
@@ -37,20 +34,16 @@ pub(super) fn waiting_check(judge: &Judge<'_, M1Facts>) -> CheckReport {
     judge.check(Check::SwarmWaiting, &judge.facts.snapshot, |s| none_waits(&s))
 }
 
-fn of_overlay(judge: &Judge<'_, M1Facts>, overlay: &Overlay<'_>) -> [CheckReport; 4] {
-    let (declared, snapshot) = (overlay.declared, &judge.facts.snapshot);
-    let on_overlay = |about: Check<'_>, of: &dyn Fn(&Sight<'_, Snapshot>, &Network) -> Finding| {
-        judge.check(about, snapshot, |snapshot| match snapshot.get().overlay(&declared.name) {
-            Some(network) => of(&snapshot, network),
-            None => Finding::fail(Reason::NoOverlay { overlay: declared.name.clone() }),
-        })
-    };
-    [
-        on_overlay(Check::OverlaySubnet(declared), &|s, n| subnet(declared, s, n)),
-        on_overlay(Check::OverlayOwners(declared), &one_owner_each),
-        leaked_check(judge, declared, &judge.facts.leaked, &overlay.leaks),
-        on_overlay(Check::OverlayHeadroom(declared), &|s, n| headroom(overlay, s, n)),
-    ]
+fn on_overlay(
+    judge: &Judge<'_, M1Facts>,
+    about: Check<'_>,
+    declared: &OverlayConfig,
+    of: impl FnOnce(&Sight<'_, Snapshot>, &Network) -> Finding,
+) -> CheckReport {
+    judge.check(about, &judge.facts.snapshot, |snapshot| match snapshot.get().overlay(&declared.name) {
+        Some(network) => of(&snapshot, network),
+        None => Finding::fail(Reason::NoOverlay { overlay: declared.name.clone() }),
+    })
 }
 
 fn subnet(overlay: &OverlayConfig, snapshot: &Sight<'_, Snapshot>, network: &Network) -> Finding {
@@ -102,10 +95,15 @@ pub(super) fn kind_of(kind: OwnerKind) -> &'static str {
 
 /// Free is what is neither owned nor leaked. Before the leaked ones are counted, only an upper bound is known:
 /// it can show that there are too few, never that there are enough.
-fn headroom(overlay: &Overlay<'_>, snapshot: &Sight<'_, Snapshot>, network: &Network) -> Finding {
+fn headroom(
+    declared: &OverlayConfig,
+    leaks: &Result<Leaks, Reason>,
+    snapshot: &Sight<'_, Snapshot>,
+    network: &Network,
+) -> Finding {
     let (usable, owned) = (network.usable(), owners(snapshot, network).total());
-    let (unowned, wanted) = (usable.saturating_sub(owned), overlay.declared.min_free);
-    let counted = overlay.leaks.as_ref().map(|leaks| leaks.leaked);
+    let (unowned, wanted) = (usable.saturating_sub(owned), declared.min_free);
+    let counted = leaks.as_ref().map(|leaks| leaks.leaked);
     let free = unowned.saturating_sub(counted.unwrap_or(0));
     let finding = match counted {
         _ if free < wanted => {

@@ -29,6 +29,7 @@ pub(super) fn route_finding(fact: &Sight<'_, RouteFact>, behind: Option<&str>) -
     let behind = behind.filter(|_| judged.verdict != Verdict::Pass).map(str::to_owned);
     fact.verdict(judged.verdict, Reason::Route { said: judged.reason.to_string(), behind })
         .evidence(route_evidence(fact))
+        .evidences(fact.curl.clone())
 }
 
 /// Passes iff every core route passes; unknown if there is no route, because that shows nothing.
@@ -60,7 +61,8 @@ pub(super) fn route_evidence(fact: &RouteFact) -> String {
         format!(", {version} {}", if t.verified { "verified" } else { "NOT verified" })
     });
     format!(
-        "GET {} via {address}{refused}: {status}{http}{}, {} ms",
+        "{} {} via {address}{refused}: {status}{http}{}, {} ms",
+        fact.method.as_str(),
         fact.url,
         tls.unwrap_or_default(),
         fact.timing_ms.total

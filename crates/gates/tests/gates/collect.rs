@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{
-    ChurnFailure, ChurnOutcome, Config, Counting, M1Facts, M2Facts, PreflightError, Seen, Unseen, Verdict,
-    collect_m1, collect_m2, judge_fix_plan, judge_fixed, judge_m1, judge_m2, preflight,
+    CheckReport, ChurnFailure, ChurnOutcome, Config, Counting, M1Facts, M2Facts, PreflightError, Seen,
+    Unseen, Verdict, catalogue, check_info, collect_m1, collect_m2, judge_fix_plan, judge_fixed, judge_m1,
+    judge_m2, preflight,
 };
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{CensusError, Engine, Operation, Order, Permit, RunId, silent};
@@ -120,7 +121,8 @@ async fn m1_writes_nothing_but_its_census_and_passes_on_a_healthy_world() {
     let world = World::new(cc_ci()).await;
     let facts = m1_run(&world).await;
     assert_open(&judge_m1(&world.config, &facts), &[]);
-    assert_eq!(notes(&judge_m1(&world.config, &facts)), []);
+    let unlisted = [("routes.unlisted", Fail)];
+    assert_eq!(notes(&judge_m1(&world.config, &facts)), unlisted, "what the world's labels declare");
     assert!(!world.writes().is_empty() && only_probes(&world), "more than the census wrote");
 }
 
@@ -141,7 +143,8 @@ async fn m1_sees_the_incident_in_the_engine_and_in_its_log() {
         ("journal.exhaustion", Fail),
     ];
     assert_open(&report, &expected);
-    assert_eq!(notes(&report), [("services.unlisted", Fail)], "filler and late");
+    let unlisted = [("services.unlisted", Fail), ("routes.unlisted", Fail)];
+    assert_eq!(notes(&report), unlisted, "filler and late, and what the world's labels declare");
     assert_eq!(world.writes().len(), 0, "and did nothing about it");
 }
 
@@ -239,7 +242,7 @@ async fn what_is_missing_is_said_before_anything_is_touched() {
     let cases: [(Change, Is, &str); 5] = [
         (|t| t.replacen("\"proxy\"", "\"prox\"", 1), unknown, "`prox`"),
         (|t| t.replacen("\"proxy\"", "\"clash\"", 1), unallocated, "`clash`"),
-        (|t| t.replacen("ca.pem", "nope.pem", 1), |e| matches!(e, PreflightError::Roots(_)), "nope.pem"),
+        (|t| t.replacen("ca.pem", "nope.pem", 1), |e| matches!(e, PreflightError::Routes(_)), "nope.pem"),
         (
             |t| t.replacen("engine.log", "nope.log", 1),
             |e| matches!(e, PreflightError::Journal(_)),
@@ -361,17 +364,9 @@ fn wait_for_an_address(world: &World) {
     std::fs::write(&log, quiet).expect("there");
 }
 
-/// The page names each check, and no check that there is not.
+/// A report has checks of each kind that the catalogue lists for its gate, and of no other.
 #[tokio::test]
-async fn the_checks_of_the_page_are_the_checks_of_the_gates() {
-    let page = include_str!("../../../../docs/gates.md");
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
-    let named: BTreeSet<&str> = rows
-        .flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2))
-        .filter(|id| !id.starts_with("--") && !id.starts_with('[') && !id.starts_with("-o"))
-        // Where one gate has all of another's of one kind.
-        .filter(|id| !id.ends_with('…'))
-        .collect();
+async fn the_checks_of_a_report_are_those_that_the_catalogue_has_for_its_gate() {
     let world = World::new(cc_ci()).await;
     let ((fix_world, fix_plan), (fixed_world, fixed)) =
         (crate::fix::healthy().await, crate::fixed::healthy().await);
@@ -381,10 +376,14 @@ async fn the_checks_of_the_page_are_the_checks_of_the_gates() {
         judge_m1(&world.config, &m1_run(&world).await),
         judge_m2(&world.config, &crate::m2::healthy().await.1),
     ];
-    let ids = reports.iter().flat_map(|report| &report.checks).map(|check| match check.id.split_once('.') {
-        Some(("service", _)) => "service.NAME",
-        Some(("route", _)) => "route.NAME",
-        _ => check.id.as_str(),
-    });
-    assert_eq!(named, ids.collect::<BTreeSet<_>>());
+    for report in reports {
+        let row = |check: &CheckReport| check_info(&check.id).expect("every check has a row").id;
+        let reported: BTreeSet<&str> = report.checks.iter().map(row).collect();
+        let listed = catalogue().filter(|row| row.gates().any(|gate| gate.name() == report.gate));
+        assert_eq!(reported, listed.map(|row| row.id).collect(), "{}", report.gate);
+        for check in &report.checks {
+            let row = check_info(&check.id).expect("every check has a row");
+            assert_eq!((check.needs.as_slice(), check.required), (row.needs, row.required), "{}", check.id);
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn planned(world: &World) -> FixPlanFacts {
     collect_fix_plan(&world.engine, &world.config, overlay, read, &silent).await
 }
 
-async fn judged(world: &World) -> GateReport {
+pub(crate) async fn judged(world: &World) -> GateReport {
     judge_fix_plan(&world.config, &planned(world).await)
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn healthy() -> &'static (World, FixPlanFacts) {
         .await
 }
 
-async fn with(change: impl FnOnce(&mut FixPlanFacts)) -> GateReport {
+pub(crate) async fn with(change: impl FnOnce(&mut FixPlanFacts)) -> GateReport {
     let (world, facts) = healthy().await;
     let mut facts = facts.clone();
     change(&mut facts);

@@ -42,7 +42,7 @@ pub(crate) async fn renewed(world: &World) -> PathBuf {
     SavedRenewal::file(&state, "proxy")
 }
 
-async fn collected(world: &World, record: &std::path::Path) -> FixedFacts {
+pub(crate) async fn collected(world: &World, record: &std::path::Path) -> FixedFacts {
     let ready = preflight(&world.engine, &world.config).await.expect("ready");
     let run = RunId::unique();
     let op = Operation::new(&world.engine, Permit::granted_by_operator(), &run, &silent);
@@ -64,14 +64,14 @@ pub(crate) async fn healthy() -> &'static (World, FixedFacts) {
         .await
 }
 
-async fn with(change: impl FnOnce(&mut FixedFacts)) -> GateReport {
+pub(crate) async fn with(change: impl FnOnce(&mut FixedFacts)) -> GateReport {
     let (world, facts) = healthy().await;
     let mut facts = facts.clone();
     change(&mut facts);
     judge_fixed(&world.config, &facts)
 }
 
-async fn with_record(change: impl FnOnce(&mut SavedRenewal)) -> GateReport {
+pub(crate) async fn with_record(change: impl FnOnce(&mut SavedRenewal)) -> GateReport {
     with(|facts| change(of(&mut facts.record))).await
 }
 
@@ -347,14 +347,16 @@ async fn another_subnet_leaks_a_route_and_the_log() {
     assert_open(&report, &[("overlay.leaked", Fail)]);
     let report = with(|facts| of(&mut facts.control.routes)[0].status = Some(502)).await;
     assert_open(&report, &[("route.dashboard", Fail)]);
-    let report = with(|facts| {
-        let mut scanner =
-            Scanner::since(Catalogue::builtin(), Since::EngineStart, None).source("file engine.log");
-        for line in QUIET_LOG.iter().chain(&[EXHAUSTED]) {
-            scanner.push(&Record::parse_line(line.as_bytes()));
-        }
-        facts.control.journal = known("engine log", scanner.finish());
-    })
-    .await;
+    let report = with(|facts| facts.control.journal = known("engine log", exhausted())).await;
     assert_open(&report, &[("journal.renewal", Fail)]);
+}
+
+/// A log with an exhaustion since the engine's start.
+pub(crate) fn exhausted() -> pvcheck_journal::Scan {
+    let mut scanner =
+        Scanner::since(Catalogue::builtin(), Since::EngineStart, None).source("file engine.log");
+    for line in QUIET_LOG.iter().chain(&[EXHAUSTED]) {
+        scanner.push(&Record::parse_line(line.as_bytes()));
+    }
+    scanner.finish()
 }

@@ -28,7 +28,7 @@ pub(crate) async fn healthy() -> &'static (World, M2Facts) {
 }
 
 /// The healthy facts with one thing changed.
-async fn with(change: impl FnOnce(&mut M2Facts)) -> GateReport {
+pub(crate) async fn with(change: impl FnOnce(&mut M2Facts)) -> GateReport {
     let (world, facts) = healthy().await;
     let mut facts = facts.clone();
     change(&mut facts);
@@ -42,7 +42,7 @@ pub(crate) fn churn_of(facts: &mut M2Facts) -> &mut Churn {
     }
 }
 
-fn scan_of(lines: &[&str]) -> Scan {
+pub(crate) fn scan_of(lines: &[&str]) -> Scan {
     let records: Vec<Record> = lines.iter().map(|line| Record::parse_line(line.as_bytes())).collect();
     pvcheck_journal::scan(&records, Window::OPEN, Catalogue::builtin(), &OwnNoise::none())
 }

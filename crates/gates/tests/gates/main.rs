@@ -1,6 +1,8 @@
 //! Checks have teeth: for each, a healthy world is broken in exactly the way that the check is about, and exactly that
 //! check changes.
 
+mod before;
+mod bundle;
 mod collect;
 mod coverage;
 mod every_fault;
@@ -14,4 +16,5 @@ mod replay;
 mod report;
 mod services;
 mod support;
+mod teeth;
 mod under_way;

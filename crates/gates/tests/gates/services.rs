@@ -1,7 +1,7 @@
 //! The configuration's own numbers beside what services ask for.
 
-use Verdict::Fail;
-use pvcheck_audit::{Snapshot, TaskState};
+use Verdict::{Fail, Pass, Unknown};
+use pvcheck_audit::{Snapshot, TaskState, declared_routes};
 use pvcheck_gates::{Config, GateReport, M1Facts, Verdict, judge_m1};
 use pvcheck_sim::{Model, ServiceDraft};
 use std::time::Duration;
@@ -121,6 +121,44 @@ async fn a_job_that_cannot_go_on() {
 }
 
 #[tokio::test]
+async fn routes_that_labels_declare_and_nothing_asks_are_named_and_the_gate_passes() {
+    let facts = facts(cc_ci()).await;
+    let declaring = |labels: &[(&str, &str)]| {
+        let mut facts = facts.clone();
+        let services = &mut of(&mut facts.snapshot).services;
+        services[0].declared = Some(declared_routes(labels.iter().copied()));
+        judge_m1(&config(), &facts)
+    };
+    let report =
+        declaring(&[("traefik.http.routers.a.rule", "Host(`drone.example.net`) && PathPrefix(`/`)")]);
+    assert_eq!(notes(&report), [], "a route of the configuration asks it");
+    let named = reason(&report, "routes.unlisted");
+    assert!(named.ends_with("declared by labels, all in the configuration"), "{named}");
+    for (label, rule, said) in [
+        ("traefik.http.routers.shop.rule", "Host(`shop.example`)", "shop.example ("),
+        (
+            "traefik.http.routers.shop.rule",
+            "Host(`drone.example.net`) && Path(`/api`)",
+            "drone.example.net/api (",
+        ),
+        ("traefik.http.routers.any.rule", "HostRegexp(`.+`)", "traefik.http.routers.any.rule of "),
+        ("caddy", "shop.example", "shop.example ("),
+        ("caddy_1", ":443", "caddy_1 of "),
+    ] {
+        let report = declaring(&[(label, rule)]);
+        assert_open(&report, &[]);
+        assert_eq!(notes(&report), [("routes.unlisted", Fail)], "{rule}");
+        let reason = reason(&report, "routes.unlisted");
+        assert!(reason.contains(said) && reason.contains("add a [[route]]"), "{reason}");
+    }
+    let mut older = facts.clone();
+    of(&mut older.snapshot).services[0].declared = None;
+    let report = judge_m1(&config(), &older);
+    assert_eq!(notes(&report), [("routes.unlisted", Unknown)], "an older version did not keep them");
+    assert_eq!(report.verdict, Pass);
+}
+
+#[tokio::test]
 async fn services_of_no_configuration_are_named_with_what_runs_and_the_gate_passes() {
     let mut model = world(0, ServiceDraft::new("guest").replicas(2));
     model.create_service(ServiceDraft::new("dead").constraint("node.labels.no==1").json()).unwrap();
@@ -135,7 +173,7 @@ async fn services_of_no_configuration_are_named_with_what_runs_and_the_gate_pass
     );
     let table = pvcheck_gates::table(&report, pvcheck_audit::EngineKind::Real, pvcheck_gates::Style::Plain);
     assert!(table.contains("  NOTE    services.unlisted"), "{table}");
-    assert!(table.ends_with("PASS    pvcheck.m1 (18 pass, 0 fail, 0 unknown, 1 note)\n"), "{table}");
+    assert!(table.ends_with("PASS    pvcheck.m1 (19 pass, 0 fail, 0 unknown, 1 note)\n"), "{table}");
 }
 
 fn one_task_of<'a>(snapshot: &'a mut Snapshot, service: &str) -> &'a mut pvcheck_audit::Task {

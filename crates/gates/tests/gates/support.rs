@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use Verdict::Pass;
 use jiff::Timestamp;
-use pvcheck_audit::Snapshot;
+use pvcheck_audit::{Snapshot, declared_routes};
 use pvcheck_gates::{Config, GateReport, LeakFact, M1Facts, Observed, Seen, Unseen, Verdict};
 use pvcheck_journal::{Catalogue, Record, Scan, Scanner, Since};
-use pvcheck_routes::{BodyFact, HttpVersion, RouteFact, TimingMs, TlsFact};
+use pvcheck_routes::{BodyFact, Conditions, HttpVersion, Method, RouteFact, TimingMs, TlsFact};
 use pvcheck_sim::{Model, Sim, SimOptions, Timings};
 use pvcheck_swarm::{Census, CensusMethod, Engine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -113,6 +113,7 @@ pub(crate) fn of<T>(observed: &mut Observed<T>) -> &mut T {
 pub(crate) fn route(name: &str, status: u16) -> RouteFact {
     let host = format!("{name}.example.net");
     RouteFact {
+        method: Method::Get,
         name: name.into(),
         url: format!("https://{host}/"),
         at: at(),
@@ -121,7 +122,10 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
         refused: Vec::new(),
         http: Some(HttpVersion::Http2),
         status: Some(status),
-        expected: vec![status],
+        expected: vec![status.into()],
+        conditions: Conditions::default(),
+        headers_seen: Vec::new(),
+        body_seen: Vec::new(),
         tls: Some(TlsFact {
             version: Some("1.3".into()),
             alpn: Some("h2".into()),
@@ -138,10 +142,15 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
         body: Some(BodyFact { bytes: 2, complete: true, ..BodyFact::default() }),
         location: None,
         retry_after: None,
+        server: None,
+        www_authenticate: Vec::new(),
         origin: None,
         allow_empty: false,
+        headers_suffice: false,
+        allow_default: false,
         client_certificate: false,
         failure: None,
+        curl: None,
     }
 }
 
@@ -181,11 +190,26 @@ pub(crate) async fn look(model: Model) -> Snapshot {
 /// The facts of this world, with healthy routes and a quiet log.
 pub(crate) async fn facts(model: Model) -> M1Facts {
     M1Facts {
-        snapshot: known("engine API", look(model).await),
+        snapshot: known("engine API", declaring(look(model).await)),
         routes: known("routes", routes()),
         journal: known("engine log", scan(&QUIET_LOG)),
         leaked: known("allocator", vec![counted("proxy", 0)]),
     }
+}
+
+/// The snapshot with the routes of the configuration as those that labels declare.
+fn declaring(mut snapshot: Snapshot) -> Snapshot {
+    for service in &mut snapshot.services {
+        let own = ROUTES.into_iter().filter(|(name, _)| service.name == format!("ccci-{name}_app"));
+        let labels: Vec<(String, String)> = own
+            .map(|(name, _)| {
+                (format!("traefik.http.routers.{name}.rule"), format!("Host(`{name}.example.net`)"))
+            })
+            .collect();
+        let labels = labels.iter().map(|(label, rule)| (label.as_str(), rule.as_str()));
+        service.declared = Some(declared_routes(labels));
+    }
+    snapshot
 }
 
 /// A complete census of the world's overlay, by which this many addresses are leaked.

@@ -37,22 +37,21 @@ impl Catalogue {
         let wanted = name.trim().to_ascii_lowercase().replace('_', "-");
         self.get(&wanted).ok_or_else(|| UnknownSignature {
             given: name.chars().filter(|c| !c.is_control()).take(GIVEN_CHARS).collect(),
-            near: self.nearest(&wanted),
+            near: spelled_alike(&wanted, self.signatures().map(|signature| signature.id)),
         })
     }
+}
 
-    /// Names within a third of their length in edits, and those of which the text is one word, so that `exhausted` finds
-    /// several although it is far from each.
-    fn nearest(&self, wanted: &str) -> Vec<&'static str> {
-        let wanted: String = wanted.chars().take(GIVEN_CHARS).collect();
-        let mut near: Vec<(usize, &'static str)> = self
-            .signatures()
-            .map(|signature| (edits(&wanted, signature.id), signature.id))
-            .filter(|(edits, id)| *edits <= id.len() / 3 || id.split('-').any(|word| word == wanted))
-            .collect();
-        near.sort_unstable();
-        near.into_iter().take(SUGGESTIONS).map(|(_, id)| id).collect()
-    }
+/// The names that are spelled most like `wanted`, best first, at most three: those within a third of their length in edits,
+/// and those of which it is one word (between `-` or `.`), so that `exhausted` finds several although it is far from each.
+pub fn spelled_alike<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted: String = wanted.chars().take(GIVEN_CHARS).collect();
+    let near = names.into_iter().map(|name| (edits(&wanted, name), name));
+    let mut near: Vec<(usize, &str)> = near
+        .filter(|(edits, name)| *edits <= name.len() / 3 || name.split(['-', '.']).any(|word| word == wanted))
+        .collect();
+    near.sort_unstable();
+    near.into_iter().take(SUGGESTIONS).map(|(_, name)| name).collect()
 }
 
 /// The Levenshtein distance: how many characters must be put in, left out or replaced to get from one to the other.

@@ -20,7 +20,7 @@ fn prober() -> Prober {
 async fn answered(answer: fn() -> Answer, expected: &[u16]) -> RouteFact {
     let server = http(None, move |_| answer()).await;
     let mut spec = spec("http", "/", server);
-    spec.expected = expected.to_vec();
+    spec.expected = expected.iter().copied().map(Into::into).collect();
     prober().probe(&spec, now()).await
 }
 
@@ -82,7 +82,7 @@ async fn the_status_decides() {
             "404 instead of 200 or 303: the router answers, but no rule",
         ),
         (|| status(502), &[200], Verdict::Fail, "the service behind it does not"),
-        (go_not_found, &[404], Verdict::Pass, "router without a matching rule"),
+        (go_not_found, &[404], Verdict::Unknown, "Traefik sends where no router takes the request"),
     ] {
         let fact = answered(answer, expected).await;
         let judged = judge(&fact);
@@ -121,12 +121,12 @@ async fn a_refused_connection_fails_whatever_is_expected() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let mut spec = spec("http", "/", address);
-    spec.expected = vec![200, 404, 502];
+    spec.expected = vec![200.into(), 404.into(), 502.into()];
     let fact = prober().probe(&spec, now()).await;
     assert_eq!(judge(&fact).verdict, Verdict::Fail);
     assert_eq!((fact.failure.as_ref().unwrap().phase, fact.status), (Phase::Connect, None));
     assert!(
-        judge(&fact).reason.to_string().contains(&format!("{address}: Connection refused")),
+        judge(&fact).reason.to_string().contains(&format!("{address} refuses the connection")),
         "{:?}",
         judge(&fact)
     );

@@ -63,7 +63,7 @@ async fn an_empty_200_proves_nothing_unless_it_is_asked_for() {
         &["200 as expected"],
     );
     let none = b"HTTP/1.1 204 No Content\r\n\r\n".to_vec();
-    assert_said(&sent(none, false, |spec| spec.expected = vec![204]).await, Verdict::Pass, &["204"]);
+    assert_said(&sent(none, false, |spec| spec.expected = vec![204.into()]).await, Verdict::Pass, &["204"]);
 }
 
 #[tokio::test]

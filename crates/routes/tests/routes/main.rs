@@ -3,8 +3,12 @@
 // The attribute tells clippy that these are tests: a panic is how a helper of theirs reports a fault.
 #[cfg(test)]
 mod answers;
+mod causes;
+mod conditions;
 #[cfg(test)]
 mod kinds;
+mod pages;
+mod request;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use pvcheck_routes::{Prober, Roots, RouteSpec, RouteUrl};
+use pvcheck_routes::{MaterialError, Prober, Roots, RouteSpec, RouteUrl};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -30,9 +30,16 @@ pub(crate) fn now() -> jiff::Timestamp {
     "2026-06-13T05:38:02Z".parse().unwrap()
 }
 
+/// A file with this content, until it is dropped.
+pub(crate) fn file(content: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), content).unwrap();
+    file
+}
+
 /// A certification authority of a test's own.
 pub(crate) struct Ca {
-    pem: String,
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -49,7 +56,8 @@ impl Ca {
     /// Its own certificate, as a server's that shows it.
     pub(crate) fn as_leaf(&self) -> Leaf {
         let der = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap().to_vec();
-        Leaf { der, key: self.issuer.key().serialize_der() }
+        let key = self.issuer.key();
+        Leaf { der, key: key.serialize_der(), pem: self.pem.clone(), key_pem: key.serialize_pem() }
     }
 
     /// A CA whose certificate has names of its own, as `openssl req -x509` makes them.
@@ -63,9 +71,12 @@ impl Ca {
 
     /// A prober that trusts this CA and no other.
     pub(crate) fn prober(&self) -> Prober {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), &self.pem).unwrap();
-        Prober::new(&Roots::Pem(file.path().to_owned())).unwrap()
+        Prober::new(&Roots::Pem(file(&self.pem).path().to_owned())).unwrap()
+    }
+
+    /// The same, with what these routes need.
+    pub(crate) fn prober_for(&self, specs: &[RouteSpec]) -> Result<Prober, MaterialError> {
+        Prober::for_routes(&Roots::Pem(file(&self.pem).path().to_owned()), specs)
     }
 
     /// A certificate for the names, good from 2026-01-01 to the end of 2026-08-12.
@@ -81,7 +92,23 @@ impl Ca {
         params.not_after = date_time_ymd(year, month, day);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Leaf { der: certificate.der().to_vec(), key: key.serialize_der() }
+        Leaf {
+            der: certificate.der().to_vec(),
+            key: key.serialize_der(),
+            pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        }
+    }
+}
+
+/// A certificate for this name that vouches for itself, and is no CA's.
+pub(crate) fn self_signed(name: &str) -> Leaf {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    Leaf {
+        der: made.cert.der().to_vec(),
+        key: made.signing_key.serialize_der(),
+        pem: made.cert.pem(),
+        key_pem: made.signing_key.serialize_pem(),
     }
 }
 
@@ -89,6 +116,8 @@ impl Ca {
 pub(crate) struct Leaf {
     der: Vec<u8>,
     key: Vec<u8>,
+    pub(crate) pem: String,
+    pub(crate) key_pem: String,
 }
 
 impl Leaf {

@@ -42,7 +42,7 @@ async fn a_good_certificate_passes_in_either_version() {
         assert_verdict(&fact, Verdict::Pass, &["200 as expected"]);
         assert_eq!((fact.http, fact.status, &fact.failure), (Some(spoken), Some(200), &None));
         let body = fact.body.as_ref().unwrap();
-        assert!(body.complete && body.bytes == 2 && !body.go_not_found, "{body:?}");
+        assert!(body.complete && body.bytes == 2 && body.default_page.is_none(), "{body:?}");
         let tls = fact.tls.unwrap();
         assert_eq!((tls.alpn.as_deref(), tls.version.as_deref()), (alpn, Some("1.3")));
         assert_eq!(tls.sans, [HOST, "*.ci.example.net"]);

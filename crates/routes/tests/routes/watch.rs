@@ -108,6 +108,6 @@ async fn of_several_addresses_one_that_takes_the_connection_is_enough_and_each_i
 
     let (facts, verdicts, _) = seen(vec![gone, closed().await]).await;
     assert_eq!(verdicts, [Verdict::Fail; 3], "{facts:?}");
-    let said = facts[0].failure.as_ref().unwrap().text.matches("refused").count();
+    let said = facts[0].failure.as_ref().unwrap().text.matches("refuses").count();
     assert_eq!(said, 2, "{facts:?}");
 }

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::Ipv6Net;
 use jiff::Timestamp;
 use pvcheck_audit::{
-    EndpointMode, EngineFacts, EngineKind, JobMode, Network, NetworkId, Node, NodeId, Runtime, Service,
-    ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateStatus, Vip,
-    without_values,
+    DeclaredRoute, EndpointMode, EngineFacts, EngineKind, JobMode, Network, NetworkId, Node, NodeId, Runtime,
+    Service, ServiceId, ServiceMode, Snapshot, Task, TaskId, TaskState, UpdateOrder, UpdateStatus, Vip,
+    declared_routes, without_values,
 };
 use pvcheck_ipam::{Pool, Subnet};
 
@@ -185,6 +185,8 @@ fn service(raw: wire::Service) -> Service {
             _ => UpdateOrder::StopFirst,
         },
         update: raw.update_status.filter(|u| !u.state.is_empty()).map(update),
+        // Of the labels no more is kept: others of a router's have users and hashes of their passwords.
+        declared: Some(declared(spec.labels.as_ref())),
     }
 }
 
@@ -241,6 +243,10 @@ fn task(raw: wire::Task, runtime: Runtime) -> Task {
             })
             .collect(),
     }
+}
+
+fn declared(labels: Option<&std::collections::HashMap<String, String>>) -> Vec<DeclaredRoute> {
+    declared_routes(labels.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 fn label(labels: Option<&std::collections::HashMap<String, String>>, key: &str) -> Option<String> {

@@ -1,0 +1,34 @@
+//! `pvcheck gate diff`.
+
+use pvcheck_gates::{GateChange, Verdict, diff, diff_markdown, diff_table};
+use serde::Serialize;
+
+use super::replay::read;
+use crate::args::{GateDiff, Output};
+use crate::failure::{DONE, Failure, Outcome};
+use crate::printer::Printer;
+use crate::report::Document;
+
+/// What has changed between two bundles.
+#[derive(Serialize)]
+struct Changed {
+    /// True iff a gate or a required check passed and does not any more.
+    worse: bool,
+    gates: Vec<GateChange>,
+}
+
+impl Document for Changed {
+    const KIND: &'static str = "gate-diff";
+}
+
+pub(super) fn run(asked: &GateDiff, printer: &Printer) -> Result<u8, Failure> {
+    let [before, after] = [&asked.before, &asked.after].map(|path| read(path, "BUNDLE", printer));
+    let gates = diff(&before?.1, &after?.1);
+    let changed = Changed { worse: gates.iter().any(GateChange::is_worse), gates };
+    printer.done();
+    printer.result(&changed, || match printer.output() {
+        Output::Markdown => diff_markdown(&changed.gates),
+        Output::Json | Output::Table => diff_table(&changed.gates),
+    })?;
+    Ok(if changed.worse { Verdict::Fail.code() } else { DONE })
+}

@@ -1,0 +1,81 @@
+//! The files of `gate run`. A report is never overwritten: it may be the proof that a later gate asks for.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use pvcheck_gates::{Bundle, BundledRun, RunFacts, markdown};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The most reports of one gate in a folder.
+const MOST: u32 = 10_000;
+
+/// What a gate rests on, and where it ran, in one file.
+#[derive(Serialize)]
+struct Facts<'a> {
+    #[serde(flatten)]
+    facts: serde_json::Value,
+    run: &'a RunFacts,
+}
+
+/// Writes report and facts under the first number that is free: `GATE.json`, `GATE.2.json` and so on.
+pub(super) fn save(folder: &Path, ran: &BundledRun, printer: &Printer) -> Result<(), Failure> {
+    let report = &ran.report;
+    let facts = Facts { facts: ran.facts.to_json().map_err(Failure::unknown)?, run: &ran.run };
+    let failed = |what: &Path, e: &dyn std::fmt::Display| {
+        Failure::not_done(format!("cannot write {}: {e}", what.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|e| failed(folder, &e))?;
+    let texts = [
+        ("json", pretty(&printer.envelope(report))?),
+        ("facts.json", pretty(&facts)?),
+        ("md", markdown(report, printer.engine())),
+    ];
+    for number in 1..=MOST {
+        let stem = if number == 1 { report.gate.clone() } else { format!("{}.{number}", report.gate) };
+        let path = |end: &str| folder.join(format!("{stem}.{end}"));
+        if texts.iter().any(|(end, _)| path(end).exists()) {
+            continue;
+        }
+        let [(first, report), rest @ ..] = &texts;
+        match write_new(&path(first), report) {
+            Ok(()) => {}
+            // Another process has taken the number since.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
+            Err(e) => return Err(failed(&path(first), &e)),
+        }
+        for (end, text) in rest {
+            write_new(&path(end), text).map_err(|e| failed(&path(end), &e))?;
+        }
+        if 1 < number {
+            printer.note(&format!("pvcheck: the report is {}", path(first).display()));
+        }
+        return Ok(());
+    }
+    let line = format!("it has {MOST} reports of {}; name another folder with --out", report.gate);
+    Err(failed(folder, &line))
+}
+
+/// Writes a bundle, which only its owner may read: it has the whole snapshot. One that is there is never overwritten.
+pub(super) fn save_bundle(path: &Path, bundle: &Bundle) -> Result<(), Failure> {
+    let text = serde_json::to_string(bundle).map_err(Failure::unknown)? + "\n";
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|e| {
+        let hint =
+            if e.kind() == ErrorKind::AlreadyExists { "; name another file with --bundle" } else { "" };
+        Failure::not_done(format!("cannot write {}: {e}{hint}", path.display()))
+    })
+}
+
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+fn pretty<T: Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(Failure::unknown)
+}

@@ -1,0 +1,253 @@
+//! Checks have teeth on a real Swarm: the healthy world is broken in one way after the other, and exactly the checks that are
+//! about it change. The ways that no Swarm can be brought to are in `crates/gates/tests/gates/teeth`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use pvcheck_lab::{Lab, World};
+use pvcheck_tests::gates::{Verdicts, run, until, verdicts};
+use pvcheck_tests::stacks::{Shape, deploy, stack_rm};
+use pvcheck_tests::{Outcome, docker, lab};
+
+/// How a broken world is brought about, and taken back.
+enum Way<'a> {
+    /// By an edit of the configuration: what stood there, and what stands there now.
+    Config(&'a str, String),
+    /// By the docker client.
+    Docker(Vec<Vec<&'a str>>, Vec<Vec<&'a str>>),
+    /// By words after the gate's own.
+    Words(&'a [&'a str]),
+}
+
+/// One row of the matrix.
+struct Row<'a> {
+    broken: &'a str,
+    gate: &'a str,
+    way: Way<'a>,
+    /// The checks that change.
+    expected: &'a [(&'a str, &'a str)],
+}
+
+struct Bench {
+    lab: Lab,
+    folder: tempfile::TempDir,
+    /// The world's own configuration.
+    config: String,
+    /// The verdicts of the healthy world, by gate.
+    healthy: BTreeMap<&'static str, Verdicts>,
+}
+
+const M1: &str = "pvcheck.m1";
+const M2: &str = "pvcheck.m2";
+
+impl Bench {
+    fn new(lab: Lab) -> Result<Self, Box<dyn std::error::Error>> {
+        let path = lab.info().config.clone().ok_or("the world has no configuration")?;
+        let folder = tempfile::tempdir()?;
+        let mut config = std::fs::read_to_string(&path)?;
+        // Beside the original its relative paths are right.
+        let place = path.parent().unwrap_or(Path::new("/")).display().to_string();
+        for name in ["ca = \"", "file = \""] {
+            config = absolute(&config, name, &place);
+        }
+        let mut bench = Self { lab, folder, config, healthy: BTreeMap::new() };
+        let file = bench.write(&bench.config)?;
+        for gate in [M1, M2] {
+            let (code, report) = run(&bench.lab, &words(gate, &file))?;
+            assert_eq!(code, 0, "the healthy world: {report:#}");
+            bench.healthy.insert(gate, verdicts(&report));
+        }
+        Ok(bench)
+    }
+
+    fn write(&self, config: &str) -> Result<String, Box<dyn std::error::Error>> {
+        let path = self.folder.path().join("pvcheck.toml");
+        std::fs::write(&path, config)?;
+        Ok(path.display().to_string())
+    }
+
+    /// The journal's line of the configuration.
+    fn journal(&self) -> Result<&str, Box<dyn std::error::Error>> {
+        self.config
+            .lines()
+            .find(|line| line.starts_with("file = \""))
+            .ok_or_else(|| "no log is configured".into())
+    }
+
+    /// Breaks the world, runs the gate, and mends the world. The line of the matrix.
+    fn row(&self, row: &Row<'_>) -> Result<String, Box<dyn std::error::Error>> {
+        let healthy = &self.healthy[row.gate];
+        let config = match &row.way {
+            Way::Config(old, new) => {
+                assert!(self.config.contains(old), "{}: `{old}` is not in {}", row.broken, self.config);
+                self.config.replacen(old, new, 1)
+            }
+            _ => self.config.clone(),
+        };
+        let file = self.write(&config)?;
+        if let Way::Docker(breaks, _) = &row.way {
+            breaks.iter().try_for_each(|words| docker(&self.lab, words).map(drop))?;
+        }
+        let mut words = words(row.gate, &file);
+        if let Way::Words(more) = row.way {
+            words.extend(more);
+        }
+        let wanted = |id: &str, was: &str| {
+            let changed = row.expected.iter().find(|(changed, _)| *changed == id);
+            changed.map_or_else(|| was.to_owned(), |(_, verdict)| (*verdict).to_owned())
+        };
+        let is_wanted =
+            |seen: &Verdicts| healthy.iter().all(|(id, was)| seen.get(id) == Some(&wanted(id, was)));
+        let seen = until(&self.lab, &words, is_wanted).map_err(|e| format!("{}: {e}", row.broken))?;
+        if let Way::Docker(_, mends) = &row.way {
+            mends.iter().try_for_each(|words| docker(&self.lab, words).map(drop))?;
+        }
+        let changed: Vec<String> =
+            seen.iter().filter(|(id, v)| healthy[*id] != **v).map(|(id, v)| format!("{id} {v}")).collect();
+        let same = seen.len() - changed.len();
+        Ok(format!("  {:10} {:45} {}; {same} as before\n", row.gate, row.broken, changed.join(", ")))
+    }
+}
+
+fn words<'a>(gate: &'a str, config: &'a str) -> Vec<&'a str> {
+    let mut words = vec!["gate", "run", gate, "--config", config, "-o", "json"];
+    words.push(if gate == M2 { "--apply" } else { "--probe" });
+    words
+}
+
+/// The configuration with the relative path after `name` made absolute.
+fn absolute(config: &str, name: &str, folder: &str) -> String {
+    match config.split_once(name) {
+        Some((head, rest)) if !rest.starts_with('/') => format!("{head}{name}{folder}/{rest}"),
+        _ => config.to_owned(),
+    }
+}
+
+#[test]
+fn exactly_the_checks_that_are_about_it_change() -> Outcome {
+    let Some(lab) = lab("teeth", None, World::CcCi) else { return Ok(()) };
+    let bench = Bench::new(lab)?;
+    let mut matrix = String::new();
+    for rows in [declared(), live(), logged(&bench)?, churned()] {
+        for row in &rows {
+            matrix += &bench.row(row)?;
+        }
+    }
+    matrix += &leaked_before(&bench)?;
+    writeln!(matrix, "  every other verdict as in the healthy world")?;
+    // Past the capture of the test's own output: the matrix is a result.
+    write!(std::io::stdout(), "{matrix}")?;
+    bench.lab.down()?;
+    Ok(())
+}
+
+/// The configuration wants what the Swarm has not.
+fn declared() -> Vec<Row<'static>> {
+    let with = |line: &str| format!("subnet = \"10.10.0.0/24\"\n{line}");
+    vec![
+        Row {
+            broken: "a /16 is declared, the overlay has a /24",
+            gate: M1,
+            way: Way::Config("10.10.0.0/24", "10.10.0.0/16".into()),
+            expected: &[("overlay.subnet", "FAIL")],
+        },
+        Row {
+            broken: "fewer addresses are free than wanted",
+            gate: M1,
+            way: Way::Config("subnet = \"10.10.0.0/24\"", with("min_free = 250")),
+            expected: &[("overlay.headroom", "FAIL")],
+        },
+    ]
+}
+
+/// Something of the Swarm is not as it should be.
+fn live() -> Vec<Row<'static>> {
+    let words = |text: &'static str| text.split(' ').collect::<Vec<_>>();
+    let breaks = vec![
+        words("network create -d overlay --subnet 10.91.0.0/29 full"),
+        words(
+            "service create -q --detach --name filler --network full --constraint node.labels.no==1 --replicas 4 pvcheck-lab/busybox:1",
+        ),
+        words("service create -q --detach --name late --network full pvcheck-lab/busybox:1"),
+    ];
+    let mends = vec![words("service rm filler late"), words("network rm full")];
+    vec![
+        Row {
+            broken: "a service is at 0",
+            gate: M1,
+            way: Way::Docker(
+                vec![words("service scale --detach ccci-dashboard_app=0")],
+                vec![words("service scale --detach ccci-dashboard_app=1")],
+            ),
+            expected: &[("service.ccci-dashboard_app", "FAIL"), ("route.dashboard", "FAIL")],
+        },
+        Row {
+            broken: "a service waits for an address",
+            gate: M1,
+            way: Way::Docker(breaks, mends),
+            expected: &[("swarm.waiting", "FAIL")],
+        },
+    ]
+}
+
+/// The log is not the engine's, or not whole.
+fn logged(bench: &Bench) -> Result<Vec<Row<'_>>, Box<dyn std::error::Error>> {
+    let log = bench.lab.info().log.first().ok_or("no log")?;
+    let text = std::fs::read_to_string(log)?;
+    let last: Vec<&str> = text.lines().rev().take(3).collect();
+    let files = [
+        ("the log is empty", "empty.log", String::new()),
+        ("the log was rotated", "rotated.log", last.join("\n") + "\n"),
+        (
+            "the log is of another program",
+            "other.log",
+            "level=info msg=\"Configuration loaded\"\n".to_owned(),
+        ),
+    ];
+    let journal = bench.journal()?;
+    let row = |(broken, name, text): (&'static str, &str, String)| {
+        let path = bench.folder.path().join(name);
+        std::fs::write(&path, text)?;
+        let way = Way::Config(journal, format!("file = \"{}\"", path.display()));
+        Ok(Row { broken, gate: M1, way, expected: &[("journal.exhaustion", "UNKNOWN")] })
+    };
+    files.into_iter().map(row).collect()
+}
+
+/// Stacks leak while the gate runs.
+fn churned() -> Vec<Row<'static>> {
+    vec![Row {
+        broken: "stacks are removed in docker's order",
+        gate: M2,
+        way: Way::Words(&["--order", "stack-rm"]),
+        expected: &[("churn.leaks", "FAIL")],
+    }]
+}
+
+/// Last, because only a new leader takes leaked addresses back: three tasks whose stack is removed as the docker client does,
+/// beside the five that the churn has lost.
+fn leaked_before(bench: &Bench) -> Result<String, Box<dyn std::error::Error>> {
+    let names = vec!["leaky".to_owned()];
+    let script = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done";
+    deploy(&bench.lab, &names, Shape { shared: "proxy", replicas: 3, script })?;
+    stack_rm(&bench.lab, &names)?;
+    let accepted = |most: u32| {
+        Way::Config("subnet = \"10.10.0.0/24\"", format!("subnet = \"10.10.0.0/24\"\nmax_leaked = {most}"))
+    };
+    let fails = &[("overlay.leaked", "FAIL")];
+    let more = bench.row(&Row {
+        broken: "8 addresses are leaked, 7 accepted",
+        gate: M1,
+        way: accepted(7),
+        expected: fails,
+    })?;
+    Ok(more
+        + &bench.row(&Row {
+            broken: "8 addresses are leaked, 8 accepted",
+            gate: M1,
+            way: accepted(8),
+            expected: &[],
+        })?)
+}
