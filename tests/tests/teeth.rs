@@ -145,7 +145,6 @@ fn exactly_the_checks_that_are_about_it_change() -> Outcome {
 
 /// The configuration wants what the Swarm has not.
 fn declared() -> Vec<Row<'static>> {
-    let with = |line: &str| format!("subnet = \"10.10.0.0/24\"\n{line}");
     vec![
         Row {
             broken: "a /16 is declared, the overlay has a /24",
@@ -156,7 +155,7 @@ fn declared() -> Vec<Row<'static>> {
         Row {
             broken: "fewer addresses are free than wanted",
             gate: M1,
-            way: Way::Config("subnet = \"10.10.0.0/24\"", with("min_free = 250")),
+            way: Way::Config("min_free = 32", "min_free = 250".into()),
             expected: &[("overlay.headroom", "FAIL")],
         },
     ]
@@ -233,9 +232,7 @@ fn leaked_before(bench: &Bench) -> Result<String, Box<dyn std::error::Error>> {
     let script = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done";
     deploy(&bench.lab, &names, Shape { shared: "proxy", replicas: 3, script })?;
     stack_rm(&bench.lab, &names)?;
-    let accepted = |most: u32| {
-        Way::Config("subnet = \"10.10.0.0/24\"", format!("subnet = \"10.10.0.0/24\"\nmax_leaked = {most}"))
-    };
+    let accepted = |most: u32| Way::Config("min_free = 32", format!("min_free = 32\nmax_leaked = {most}"));
     let fails = &[("overlay.leaked", "FAIL")];
     let more = bench.row(&Row {
         broken: "8 addresses are leaked, 7 accepted",

@@ -95,6 +95,7 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     }
     let names: Vec<&str> = asked.gates.iter().map(String::as_str).collect();
     refuse_words(args, &names, &asked.options)?;
+    asked.bundle.as_deref().map_or(Ok(()), files::must_be_new)?;
     let (config, session) = configured(args, printer).await?;
     let gates = permitted(&names, &config, overlay(&config, &asked.options)?, &asked.options)?;
     let runner = Runner::new(&session, &config, &asked.options, printer).await?;

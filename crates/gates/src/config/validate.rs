@@ -54,7 +54,8 @@ fn gates(config: &Config) -> Result<(), ConfigFault> {
         }
         // Its name is that of its files.
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if !gate.name.chars().all(fits) || gate.name.starts_with('.') {
+        let is_of_facts = gate.name == "facts" || gate.name.ends_with(".facts");
+        if !gate.name.chars().all(fits) || gate.name.starts_with('.') || is_of_facts {
             return Err(ConfigFault::GateName { name: name() });
         }
     }
