@@ -54,7 +54,8 @@ fn gates(config: &Config) -> Result<(), ConfigFault> {
         }
         // Its name is that of its files.
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let is_of_facts = gate.name == "facts" || gate.name.ends_with(".facts");
+        // `GATE.facts.json` is the file beside a report.
+        let is_of_facts = gate.name.rsplit('.').next() == Some("facts");
         if !gate.name.chars().all(fits) || gate.name.starts_with('.') || is_of_facts {
             return Err(ConfigFault::GateName { name: name() });
         }
