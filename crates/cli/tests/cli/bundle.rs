@@ -22,6 +22,8 @@ fn a_bundle_replays_what_was_printed_without_an_engine() {
     let again = rig.run(&RUN);
     assert_eq!(again.code, Some(2), "{again:?}");
     assert!(again.stderr.contains("name another file with --bundle"), "{again:?}");
+    let other = rig.run(&["gate", "run", "--replay", "before.json", "--config", "pvcheck.toml"]);
+    other.assert_refused(2, &["--replay judges by what the bundle has", "leave --config"]);
     let mixed = rig.run(&["gate", "run", "--replay", "before.json", "--apply"]);
     assert_eq!(mixed.code, Some(2), "{mixed:?}");
 }

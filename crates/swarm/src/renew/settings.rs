@@ -231,4 +231,15 @@ mod tests {
         let bare = Pool { range: None, ..pool };
         assert_eq!(carried(&bare, net("10.20.0.0/16")), Err(NotCarried::Gateway([10, 10, 0, 254].into())));
     }
+
+    #[test]
+    fn as_evidence_labels_and_options_keep_their_names_alone() {
+        let network =
+            json!({"Driver": "overlay", "Labels": {"owner": "pv-canary"}, "Options": {"key": "pv-canary"}});
+        let mut settings = Settings::of_inspected(&network);
+        settings.leave_out_values();
+        let kept = serde_json::to_value(&settings).expect("plain data");
+        assert_eq!((&kept["Labels"], &kept["Options"]), (&json!({"owner": "…"}), &json!({"key": "…"})));
+        assert_eq!(kept["Driver"], "overlay");
+    }
 }
