@@ -223,6 +223,7 @@ impl Ends for Breach {
             | Self::ClockBehind { .. }
             | Self::ClosedTwice { .. }
             | Self::Contradicts { .. }
+            | Self::FindingOutOfTurn { .. }
             | Self::FindingTwice { .. }
             | Self::FoundedTwice
             | Self::NotDone { .. }
@@ -563,7 +564,10 @@ impl Ends for StartError {
 impl Ends for OwnGateError {
     fn code(&self) -> u8 {
         match self {
-            Self::NoSuchGate(_) | Self::NothingMatches { .. } | Self::NothingRequired { .. } => USAGE,
+            Self::NoSuchGate(_)
+            | Self::NothingDeployed { .. }
+            | Self::NothingMatches { .. }
+            | Self::NothingRequired { .. } => USAGE,
         }
     }
 }

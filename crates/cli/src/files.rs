@@ -111,9 +111,9 @@ pub(crate) fn save_new(path: &Path, text: &str, option: &str) -> Result<(), Fail
     })
 }
 
-/// Writes a new file; one that is there stays as it is.
+/// Writes a new file, for its owner alone; one that is there stays as it is.
 pub(crate) fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {

@@ -2,7 +2,7 @@
 
 use pvcheck_routes::Expected;
 
-use crate::catalogue::{CheckInfo, Kind, Of};
+use crate::catalogue::{CheckInfo, Kind, Of, Stage};
 use crate::config::{Config, OverlayConfig, RouteConfig, ServiceConfig};
 use crate::need::Need;
 
@@ -159,6 +159,13 @@ impl<'a> Check<'a> {
             Self::JournalRenewal => Kind::JournalRenewal,
             Self::Precondition(_) => Kind::Precondition,
         }
+    }
+
+    /// True iff something is deployed for it.
+    pub(crate) fn deploys(self) -> bool {
+        let info = self.info();
+        info.stage == Stage::Deployment
+            && [Need::Canary, Need::Churn].iter().any(|need| info.needs.contains(need))
     }
 
     /// Its row in the catalogue.

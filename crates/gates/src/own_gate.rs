@@ -48,6 +48,16 @@ pub enum OwnGateError {
         /// The gate.
         gate: String,
     },
+    /// It asks what came of a deployment, and has nothing deployed: all of it would pass.
+    #[error(
+        "[[gate]] `{gate}`: `{check}` is about what is deployed, and no check of the gate deploys anything; name one of `canary.*` or `churn.*` too"
+    )]
+    NothingDeployed {
+        /// The gate.
+        gate: String,
+        /// The first check that is about a deployment.
+        check: String,
+    },
     /// There is no gate of this name.
     #[error(transparent)]
     NoSuchGate(#[from] NoSuchGate),
@@ -66,7 +76,7 @@ impl<'a> OwnGate<'a> {
     /// configuration's first where it is `None`.
     ///
     /// # Errors
-    /// If a pattern of one of them names no check, or one has no required check.
+    /// If a pattern of one of them names no check, or one has no required check or is about a deployment that it does not make.
     pub fn all(config: &'a Config, overlay: Option<&'a OverlayConfig>) -> Result<Vec<Self>, OwnGateError> {
         Self::each(config, overlay).collect()
     }
@@ -105,6 +115,14 @@ impl<'a> OwnGate<'a> {
         }
         if !checks.iter().any(|own| own.required) {
             return Err(OwnGateError::NothingRequired { gate: gate.name.clone() });
+        }
+        let is_deployed = checks.iter().any(|own| own.check.deploys());
+        let about = checks.iter().find(|own| own.check.info().stage == Stage::Deployment);
+        if let Some(own) = about.filter(|_| !is_deployed) {
+            return Err(OwnGateError::NothingDeployed {
+                gate: gate.name.clone(),
+                check: own.check.id(config),
+            });
         }
         Ok(Self { config, gate, overlay, checks })
     }
@@ -303,5 +321,15 @@ mod tests {
         assert_eq!(of("\"route.*\""), (false, false));
         assert_eq!(of("\"overlay.headroom\""), (false, true));
         assert_eq!(of("\"route.*\", \"canary.route\""), (true, false));
+    }
+
+    /// Nothing was deployed, so that everything is as it was before.
+    #[test]
+    fn a_gate_about_a_deployment_makes_one() {
+        for alone in ["residue", "routes.after", "routes.during", "journal.new"] {
+            let canary = "[canary]\nimage = \"busybox:1\"\nurl = \"https://{stack}.test/\"\n";
+            let error = made(&format!("checks = [\"{alone}\"]\n{canary}")).expect_err(alone);
+            assert!(error.contains(&format!("`{alone}` is about what is deployed")), "{error}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::finding::Finding;
 use crate::keys::{PrivateKey, PublicKey};
 use crate::line::{Line, sealed};
-use crate::lines::{findings, last_claim, last_verdict};
+use crate::lines::{findings, last_claim, last_verdict, next_finding};
 use crate::role::Role;
 use crate::rules::{Breach, breach, of_its_kind};
 use crate::verdict::Verdict;
@@ -151,7 +151,7 @@ impl Ledger {
 
     /// The id of the next finding.
     pub fn next_finding(&self) -> String {
-        format!("F{}", self.findings().len() + 1)
+        next_finding(self.lines())
     }
 }
 

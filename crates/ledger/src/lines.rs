@@ -46,6 +46,11 @@ pub(crate) fn findings(lines: &[Line]) -> Vec<Finding> {
     findings
 }
 
+/// The id of the finding that is opened next.
+pub(crate) fn next_finding(lines: &[Line]) -> String {
+    format!("F{}", findings(lines).len() + 1)
+}
+
 /// True iff the last word on the phase is that it is done.
 pub(crate) fn is_declared_done(lines: &[Line], phase: &str) -> bool {
     let last = lines.iter().rev().find_map(|line| match &line.content {

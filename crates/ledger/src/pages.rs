@@ -13,7 +13,7 @@ use crate::line::Line;
 use crate::render::{claim_markdown, finding_markdown, said, verdict_markdown};
 use crate::status::{Phase, PhaseStatus};
 use crate::text::escaped;
-use crate::verdict::Outcome;
+use crate::verdict::{Outcome, hours};
 
 /// The heading of a phase that is done. The words behind it say whether it still is.
 const DONE: &str = "## DONE";
@@ -34,13 +34,27 @@ pub enum Page {
 
 /// A page cannot be added to.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "{name} was written from another ledger: it has line {line} as {digest}; name its ledger with --ledger FILE, or another folder with --write DIR"
-)]
-pub struct PageError {
-    name: &'static str,
-    line: u64,
-    digest: String,
+pub enum PageError {
+    /// It has a line that is not this ledger's.
+    #[error(
+        "{name} was written from another ledger: it has line {line} as {digest}; name its ledger with --ledger FILE, or another folder with --write DIR"
+    )]
+    OtherLedger {
+        /// Its name.
+        name: &'static str,
+        /// The number of the line.
+        line: u64,
+        /// The line's digest, as the page has it.
+        digest: String,
+    },
+    /// It is of another phase: entries of two would be taken for those of one.
+    #[error("{name} is not of this phase: it begins with `{head}`; name another folder with --write DIR")]
+    OtherPhase {
+        /// Its name.
+        name: &'static str,
+        /// Its first line.
+        head: String,
+    },
 }
 
 impl Page {
@@ -69,7 +83,7 @@ impl Page {
     /// What is to be added to the page as it is now, which is empty if it is not there. Nothing if nothing is new.
     ///
     /// # Errors
-    /// If the page was written from another ledger.
+    /// If the page was written from another ledger, or for another phase.
     pub fn addition(
         self,
         now_there: &str,
@@ -79,6 +93,10 @@ impl Page {
         at: Timestamp,
     ) -> Result<String, PageError> {
         let written = self.written(now_there, ledger)?;
+        let head = now_there.lines().next().unwrap_or_default().trim_end();
+        if 0 < written && head != self.heading(&phase.name) {
+            return Err(PageError::OtherPhase { name: self.file_name(), head: head.to_owned() });
+        }
         let new = ledger.lines().iter().filter(|line| written < line.number && is_about(line, ledger, phase));
         let mut text: String =
             new.filter_map(|line| Some(self.entry(line, ledger)? + &marker(line))).collect();
@@ -98,10 +116,14 @@ impl Page {
 
     fn head(self, phase: &str) -> String {
         format!(
-            "# {}: {}\n\nWritten by `pvcheck gate status --write` from a signed ledger, which alone counts. Entries are added, never changed.\n\n",
-            self.title(),
-            escaped(phase)
+            "{}\n\nWritten by `pvcheck gate status --write` from a signed ledger, which alone counts. Entries are added, never changed.\n\n",
+            self.heading(phase)
         )
+    }
+
+    /// The first line.
+    fn heading(self, phase: &str) -> String {
+        format!("# {}: {}", self.title(), escaped(phase))
     }
 
     /// The number of the last line that the page has; 0 if it has none.
@@ -111,7 +133,8 @@ impl Page {
             let line =
                 usize::try_from(number).ok().and_then(|number| ledger.lines().get(number.checked_sub(1)?));
             if line.is_none_or(|line| line.digest.short() != digest) {
-                return Err(PageError { name: self.file_name(), line: number, digest: digest.to_owned() });
+                let digest = digest.to_owned();
+                return Err(PageError::OtherLedger { name: self.file_name(), line: number, digest });
             }
             last = last.max(number);
         }
@@ -213,7 +236,12 @@ fn journal_entry(line: &Line) -> String {
             format!("closes {}: {}", escaped(&closed.id), escaped(&closed.because))
         }
         Content::Note(note) => escaped(&note.text),
-        Content::Done(done) => format!("declares {} done", escaped(&done.phase)),
+        Content::Done(done) => format!(
+            "declares {} done by {}, none older than {}",
+            escaped(&done.phase),
+            escaped(&done.gates.join(", ")),
+            hours(done.max_age_ms)
+        ),
         Content::Withdrawn(withdrawn) => {
             format!(
                 "withdraws that {} is done: {}",

@@ -10,7 +10,7 @@ use crate::done::{Done, Withdrawn};
 use crate::facts::Measured;
 use crate::finding::{Closed, FindingEvent, Opened};
 use crate::line::Line;
-use crate::lines::{findings, is_declared_done, last_claim};
+use crate::lines::{findings, is_declared_done, last_claim, next_finding};
 use crate::role::Role;
 use crate::standing::{Lack, lacks};
 use crate::verdict::{Outcome, Verdict};
@@ -72,6 +72,14 @@ pub enum Breach {
     FindingTwice {
         /// The id.
         id: String,
+    },
+    /// Findings are numbered: another id would keep the next ones from being opened.
+    #[error("a finding {id} out of turn: the next one is {next}")]
+    FindingOutOfTurn {
+        /// The id.
+        id: String,
+        /// The id that is due.
+        next: String,
     },
     /// A verifier's finding is the verifier's to close.
     #[error("{id} is the verifier's, so only the verifier may close it")]
@@ -171,6 +179,10 @@ fn of_opened(before: &[Line], role: Role, opened: &Opened) -> Option<Breach> {
     let id = || opened.id.clone();
     if findings(before).iter().any(|finding| finding.opened.id == opened.id) {
         return Some(Breach::FindingTwice { id: id() });
+    }
+    let next = next_finding(before);
+    if opened.id != next {
+        return Some(Breach::FindingOutOfTurn { id: id(), next });
     }
     let given_away = role == Role::Verifier && opened.may_close != Role::Verifier;
     given_away.then(|| Breach::NotTheBuilders { id: id() })

@@ -14,6 +14,9 @@ use crate::ledger::Ledger;
 use crate::line::Line;
 use crate::verdict::{Difference, OfClaim, Outcome, Verdict, Veto};
 
+/// The fewest digits by which git names a commit.
+const SHORTEST_COMMIT: usize = 7;
+
 /// A file of a claim, as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeenFile {
@@ -204,9 +207,11 @@ impl Found {
 
     fn commit(&mut self, claim: &Claim, has: Option<&str>) {
         let Some(has) = has else { return };
-        // An abbreviated id is as good as git takes it: a beginning of the other.
-        let same =
-            claim.commit.as_deref().is_some_and(|commit| commit.starts_with(has) || has.starts_with(commit));
+        // An abbreviated id is as good as git writes it: a beginning of the other.
+        let is_id = |id: &str| SHORTEST_COMMIT <= id.len() && id.bytes().all(|b| b.is_ascii_hexdigit());
+        let same = claim.commit.as_deref().is_some_and(|commit| {
+            is_id(commit) && is_id(has) && (commit.starts_with(has) || has.starts_with(commit))
+        });
         if !same {
             self.wrong.push(difference("commit", claim.commit.clone(), has));
         }

@@ -20,10 +20,6 @@ impl Html {
     }
 
     /// Appends a text, escaped for an element and for an attribute in double quotes.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "literals and numbers are shown as well as borrowed texts"
-    )]
     pub(crate) fn show(&mut self, text: impl Display) -> &mut Self {
         // Writing to a String cannot fail.
         let _ = write!(Escaping(&mut self.text), "{text}");

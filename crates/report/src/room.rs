@@ -158,7 +158,7 @@ fn line(out: &mut Html, frame: &Frame, points: &[&Room], (name, class, figure): 
         });
         out.raw("\"/>");
     }
-    if let Some((x, y)) = known().last() {
+    if let Some((x, y)) = known().next_back() {
         out.raw("<text class=name x=").show(x + 8).raw(" y=").show(y + 4).raw(">").raw(name).raw("</text>");
     }
     out.raw("\n");

@@ -19,7 +19,7 @@ pub(crate) fn section(out: &mut Html, facts: &GateFacts) {
     let (control, deployed) = of_facts(facts);
     let all: Vec<Asked<'_>> = control
         .into_iter()
-        .flat_map(of_control)
+        .filter_map(of_control)
         .chain(deployed.into_iter().flat_map(of_deployment))
         .collect();
     let watched = deployed.map(|facts| &facts.routes_during).filter(|watch| is_needed(watch));

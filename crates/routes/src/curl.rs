@@ -7,8 +7,8 @@ use crate::request::{Method, SecretSource, SentValue};
 use crate::spec::{HttpVersion, RouteSpec};
 use crate::url::Scheme;
 
-/// A line for a POSIX shell that asks as the probe did: at `address`, if one was asked, trusting `ca`. Credentials are named,
-/// not shown: `$NAME` of a variable, `$(cat FILE)` of a file, `$QUERY` for the query.
+/// A line for a POSIX shell that asks as the probe did: at `address`, if one was asked, trusting `ca`. Credentials and
+/// values of headers are named, not shown: `$NAME` of a variable, `$(cat FILE)` of a file, `$QUERY` for the query.
 pub(crate) fn line(spec: &RouteSpec, address: Option<SocketAddr>, ca: Option<&Path>) -> String {
     // -q: no .curlrc. A probe obeys no proxy variable either.
     let mut words: Vec<String> = ["curl", "-q", "-sS", "-i", "--noproxy", "'*'"].map(str::to_owned).into();
@@ -31,7 +31,7 @@ pub(crate) fn line(spec: &RouteSpec, address: Option<SocketAddr>, ca: Option<&Pa
     }
     for (name, value) in &request.headers {
         words.push(match value {
-            SentValue::Text(text) => format!("-H {}", single(&format!("{name}: {text}"))),
+            SentValue::Text(_) => format!("-H \"{name}: ${}\"", variable(name)),
             SentValue::Secret(source) => format!("-H \"{name}: {}\"", named(source)),
         });
     }
@@ -83,6 +83,13 @@ fn bracketed(ip: IpAddr) -> String {
 fn target(spec: &RouteSpec) -> String {
     let url = spec.url.without_query();
     if spec.url.has_query() { format!("\"{}?$QUERY\"", in_double(&url)) } else { single(&url) }
+}
+
+/// The variable that stands for a header's value: `$X_TENANT` for `x-tenant`.
+fn variable(header: &str) -> String {
+    let upper = header.to_ascii_uppercase();
+    let kept = upper.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+    format!("{{{}}}", kept.collect::<String>())
 }
 
 fn named(source: &SecretSource) -> String {
@@ -148,7 +155,7 @@ mod tests {
                 "https://h/",
                 r#"{"method":"POST","ca":"own ca.pem","headers":{"accept":"a b","x-key":{"env":"K"}},"basic":{"user":"a$b","password":{"file":"p w"}}}"#,
                 None,
-                "--cacert 'own ca.pem' -X POST -H 'accept: a b' -H \"x-key: ${K}\" -u \"a\\$b:$(cat 'p w')\" https://h/",
+                "--cacert 'own ca.pem' -X POST -H \"accept: ${ACCEPT}\" -H \"x-key: ${K}\" -u \"a\\$b:$(cat 'p w')\" https://h/",
             ),
             (
                 "https://h/",

@@ -314,6 +314,7 @@ impl Rule<'_> {
                 return Err(Unclear::Syntax);
             }
             let inner = self.alternatives()?;
+            self.depth -= 1;
             return if self.takes(")") { Ok(inner) } else { Err(Unclear::Syntax) };
         }
         self.skip();

@@ -1,6 +1,6 @@
 //! `pvcheck gate claim`.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use pvcheck_ledger::{Claim, ClaimedFile, Content, Digest, read_report};
 
@@ -36,5 +36,9 @@ fn file(path: &Path) -> Result<ClaimedFile, Failure> {
     let name = path.to_str();
     let name =
         name.ok_or_else(|| Failure::usage(format!("--file {}: its name is not UTF-8", path.display())))?;
+    if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        let line = format!("--file {name}: name it relative to the folder that you are in, and below it");
+        return Err(Failure::usage(line));
+    }
     Ok(ClaimedFile { path: name.to_owned(), sha256: Digest::of(&files::read_bytes(path, "--file")?) })
 }

@@ -91,10 +91,15 @@ async fn measure(
 
 async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Result<u8, Failure> {
     if let Some(bundle) = &asked.replay {
+        if args.global.config.is_some() || args.global.engine.is_some() {
+            let line = "--replay judges by what the bundle has; leave --config and --engine out";
+            return Err(Failure::usage(line));
+        }
         return replay::run(bundle, &asked.gates, printer);
     }
     let names: Vec<&str> = asked.gates.iter().map(String::as_str).collect();
     refuse_words(args, &names, &asked.options)?;
+    asked.bundle.as_deref().map_or(Ok(()), files::must_be_new)?;
     let (config, session) = configured(args, printer).await?;
     let gates = permitted(&names, &config, overlay(&config, &asked.options)?, &asked.options)?;
     let runner = Runner::new(&session, &config, &asked.options, printer).await?;

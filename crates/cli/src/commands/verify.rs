@@ -1,6 +1,6 @@
 //! `pvcheck gate verify`.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use jiff::Timestamp;
 use pvcheck_gates::GateReport;
@@ -77,6 +77,11 @@ fn facts(gate: &str, report: &GateReport, printer: &Printer) -> Result<Facts, Fa
 /// The files of a claim as they are now.
 fn seen(claim: &Claim, root: &Path) -> Vec<SeenFile> {
     let of = |path: &str| {
+        // What a claim names must not lead the verifier to other files of this machine.
+        if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+        {
+            return SeenFile::Unreadable("it is not below --root".to_owned());
+        }
         let path = root.join(path);
         match path.try_exists() {
             Ok(false) => SeenFile::Missing,

@@ -20,8 +20,10 @@ fn a_bundle_replays_what_was_printed_without_an_engine() {
     assert_eq!(other.code, Some(2), "{other:?}");
     assert!(other.stderr.contains("has no run of pvcheck.m2, but of pvcheck.m1"), "{other:?}");
     let again = rig.run(&RUN);
-    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(again.code, Some(2), "{again:?}");
     assert!(again.stderr.contains("name another file with --bundle"), "{again:?}");
+    let other = rig.run(&["gate", "run", "--replay", "before.json", "--config", "pvcheck.toml"]);
+    other.assert_refused(2, &["--replay judges by what the bundle has", "leave --config"]);
     let mixed = rig.run(&["gate", "run", "--replay", "before.json", "--apply"]);
     assert_eq!(mixed.code, Some(2), "{mixed:?}");
 }
@@ -59,6 +61,7 @@ fn an_edited_bundle_is_refused_and_what_has_changed_since_is_named() {
 fn a_bundle_keeps_no_word_that_may_be_a_secret_and_only_its_owner_reads_it() {
     let canary = "pv-canary-3f9a";
     let rig = Rig::new(cc_ci()).configured();
+    rig.edit("[canary]", &format!("[route.request]\nheaders = {{ \"x-tenant\" = \"{canary}\" }}\n[canary]"));
     rig.edit(
         "[tls]",
         &format!("[[renewal.before]]\ncommand = [\"rebuild\", \"{canary}\"]\n# {canary}\n[tls]"),

@@ -138,6 +138,7 @@ fn what_is_wrong_with_a_gate_is_one_line_and_no_engine_is_asked() {
     for (lines, words) in [
         ("checks = [\"overlay.leakd\"]", ["[[gate]] `weekly`", "did you mean overlay.leaked?"]),
         ("checks = [\"canary\"]", ["`canary` names no check", "did you mean canary."]),
+        ("checks = [\"residue\"]", ["`residue` is about what is deployed", "`canary.*` or `churn.*`"]),
         ("checks = []", ["[[gate]] `weekly`", "no required check"]),
         (
             "checks = [\"swarm.waiting\"]\nadvisory = [\"swarm.*\"]",
@@ -160,7 +161,7 @@ fn what_is_wrong_with_a_gate_is_one_line_and_no_engine_is_asked() {
         }
         assert_eq!(rig.writes(), [] as [&str; 0], "{lines}");
     }
-    weekly("checks = [\"residue\"]")
+    weekly("checks = [\"swarm.waiting\"]")
         .run(&["gate", "run", "weekl"])
         .assert_refused(2, &["no such gate `weekl`", "`weekly`"]);
 }

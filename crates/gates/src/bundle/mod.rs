@@ -10,6 +10,7 @@ pub use diff::{Change, GateChange, Said, diff, diff_markdown, diff_table};
 pub use facts::GateFacts;
 pub use overlays::{SeenLeaks, SeenOverlay, Unmapped};
 use pvcheck_audit::EngineKind;
+use pvcheck_routes::Verdict;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -41,6 +42,9 @@ pub struct Bundle {
     pub config: BundledConfig,
     /// The gates, in the order in which they were run.
     pub runs: Vec<BundledRun>,
+    /// The reports as they stand in the file, every text of them.
+    #[serde(skip)]
+    written: Vec<serde_json::Value>,
 }
 
 /// One gate that was run.
@@ -112,6 +116,7 @@ impl Bundle {
             engine,
             config,
             runs,
+            written: Vec::new(),
         }
     }
 
@@ -128,7 +133,16 @@ impl Bundle {
         if FORMAT < head.format {
             return Err(BundleError::Later { format: head.format, pvcheck: head.pvcheck });
         }
-        serde_json::from_str(json).map_err(|e| not(e.to_string()))
+        let mut bundle: Self = serde_json::from_str(json).map_err(|e| not(e.to_string()))?;
+        let file: Written = serde_json::from_str(json).map_err(|e| not(e.to_string()))?;
+        bundle.written = file.runs.into_iter().map(|run| run.report).collect();
+        match bundle.runs.as_slice() {
+            [] => Err(not("it has no run".to_owned())),
+            [earlier @ .., _] => match earlier.iter().find(|run| run.report.verdict != Verdict::Pass) {
+                Some(run) => Err(not(format!("a run follows {}, which did not pass", run.report.gate))),
+                None => Ok(bundle),
+            },
+        }
     }
 
     /// Judges the facts again. The reports are those that were recorded, to the last byte.
@@ -137,15 +151,41 @@ impl Bundle {
     /// If a report is not what its facts give now, or the configuration does not make its gate.
     pub fn replay(&self) -> Result<Vec<GateReport>, BundleError> {
         let config = self.config.read()?;
-        self.runs.iter().map(|run| self.again(&config, run)).collect()
+        self.runs.iter().enumerate().map(|(at, run)| self.again(&config, run, self.written.get(at))).collect()
     }
 
-    fn again(&self, config: &Config, run: &BundledRun) -> Result<GateReport, BundleError> {
+    fn again(
+        &self,
+        config: &Config,
+        run: &BundledRun,
+        written: Option<&serde_json::Value>,
+    ) -> Result<GateReport, BundleError> {
         let report = judge_run(config, &run.run, run.facts.judge(config, &run.report.gate)?);
-        let Some(what) = difference(&run.report, &report) else { return Ok(report) };
+        let texts = || {
+            let same =
+                written.is_none_or(|written| serde_json::to_value(&report).is_ok_and(|new| new == *written));
+            (!same).then(|| "a text of it is another".to_owned())
+        };
+        let engine = || {
+            let other = run.run.engine != self.engine;
+            other.then(|| "it is of another engine than the bundle".to_owned())
+        };
+        let what = difference(&run.report, &report).or_else(texts).or_else(engine);
+        let Some(what) = what else { return Ok(report) };
         let other_catalogue = (self.catalogue != digest()).then(|| self.pvcheck.clone());
         Err(BundleError::Differs { gate: run.report.gate.clone(), what, other_catalogue })
     }
+}
+
+/// The reports of a bundle, with every text and field that they have in the file.
+#[derive(Deserialize)]
+struct Written {
+    runs: Vec<WrittenRun>,
+}
+
+#[derive(Deserialize)]
+struct WrittenRun {
+    report: serde_json::Value,
 }
 
 /// What of a bundle is the same in every form of it.

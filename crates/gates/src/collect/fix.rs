@@ -91,7 +91,8 @@ pub async fn collect_fixed(
 ) -> FixedFacts {
     let Renewed { overlay, record } = of;
     watch(Progress::Step("reading the Swarm, its routes and its log".into()));
-    let record = Observed::of("file", async { SavedRenewal::load(record) }).await;
+    let record =
+        Observed::of("file", async { SavedRenewal::load(record).map(SavedRenewal::without_values) }).await;
     let snapshot = Observed::of("engine API", engine.snapshot()).await;
     let (routes, journal, proof, creation) = tokio::join!(
         ask_routes(config, ready),

@@ -66,7 +66,7 @@ pub async fn collect_own<E: Display>(
         when(
             gate.needs(renewing, Need::Record),
             "file",
-            Observed::of("file", async { SavedRenewal::load(how.record) })
+            Observed::of("file", async { SavedRenewal::load(how.record).map(SavedRenewal::without_values) })
         ),
         on(overlay, gate.needs(renewing, Need::Proof), "engine API", |o| proof(engine, o, &snapshot)),
         on(overlay, gate.needs(renewing, Need::Journal), "engine log", |o| {

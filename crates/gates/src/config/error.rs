@@ -109,7 +109,9 @@ pub enum ConfigFault {
         name: String,
     },
     /// A gate's name is none for a file.
-    #[error("[[gate]] `{name}`: its reports are named after it; give it letters, digits, `.`, `-` and `_`")]
+    #[error(
+        "[[gate]] `{name}`: its reports are named after it; give it letters, digits, `.`, `-` and `_`, and no end `.facts`"
+    )]
     GateName {
         /// The name.
         name: String,

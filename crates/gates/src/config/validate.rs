@@ -48,9 +48,11 @@ fn of_gates(config: &Config) -> Vec<ConfigFault> {
         let name = gate.name.clone();
         // Its name is that of its files.
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        // `GATE.facts.json` is the file beside a report.
+        let is_of_facts = gate.name.rsplit('.').next() == Some("facts");
         if gate.name.parse::<Gate>().is_ok() {
             found.push(ConfigFault::BuiltInGate { name });
-        } else if !gate.name.chars().all(fits) || gate.name.starts_with('.') {
+        } else if !gate.name.chars().all(fits) || gate.name.starts_with('.') || is_of_facts {
             found.push(ConfigFault::GateName { name });
         }
     }

@@ -78,6 +78,10 @@ async fn an_edited_fact_or_verdict_is_named() {
         b["config"]["text"] = text.into();
     });
     assert!(expectation.contains("overlay.subnet is recorded as PASS, and comes as FAIL"), "{expectation}");
+    let words = edited(|b| b["runs"][0]["report"]["checks"][0]["reason"] = "it is fine".into());
+    assert!(words.contains("a text of it is another"), "{words}");
+    let engine = edited(|b| b["engine"] = "real".into());
+    assert!(engine.contains("of another engine than the bundle"), "{engine}");
     let other = edited(|b| {
         b["catalogue"] = "00".into();
         b["pvcheck"] = "0.0.1".into();
@@ -99,6 +103,11 @@ async fn what_is_no_bundle_or_a_later_one_is_refused() {
     assert!(changed("format", 2.into()).contains("format 2, and this version reads 1"));
     assert!(changed("more", 1.into()).contains("unknown field `more`"));
     assert!(replayed(&Value::from(1)).expect_err("a number").contains("no bundle"));
+    assert!(changed("runs", Value::Array(Vec::new())).contains("it has no run"));
+    let mut failing = facts(cc_ci()).await;
+    of(&mut failing.routes)[0].status = Some(502);
+    let more = bundle(&config(), vec![m1(failing), m1(facts(cc_ci()).await)]);
+    assert!(replayed(&more).expect_err("nothing runs after a FAIL").contains("a run follows pvcheck.m1"));
     let mut without = whole.clone();
     without["config"]["text"] = "".into();
     assert!(replayed(&without).expect_err("no overlay").contains("its configuration"));

@@ -161,6 +161,19 @@ fn what_is_about_another_phase_is_on_its_pages_alone() {
     assert!(!journal.contains("of pvfix") && journal.contains("of both"), "{journal}");
 }
 
+/// Lines of a phase that are older than the last of another would never be added.
+#[test]
+fn a_page_of_another_phase_is_refused() {
+    let mut bench = Bench::new();
+    bench.claim(10);
+    let page = written(Page::Journal, "", &bench, 20).replace(": pvcheck", ": pvfix");
+    let ledger = bench.ledger();
+    let status = status(&ledger, &[phase()], at(20), DAY);
+    let added = Page::Journal.addition(&page, &ledger, &phase(), &status.phases[0], at(20));
+    let error = added.expect_err("of another phase").to_string();
+    assert!(error.contains("JOURNAL.md is not of this phase: it begins with `# Journal: pvfix`"), "{error}");
+}
+
 #[test]
 fn a_page_of_another_ledger_is_refused() {
     let (mut one, mut other) = (Bench::new(), Bench::new());

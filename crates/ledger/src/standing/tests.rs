@@ -44,6 +44,27 @@ fn finding(bench: &mut Bench, severity: Severity, gate: Option<&str>) {
     bench.add(Content::Finding(FindingEvent::Open(opened)), 200, Role::Verifier);
 }
 
+/// An id that is taken before its turn would be refused to whoever opens the next one.
+#[test]
+fn findings_are_numbered_in_their_turn() {
+    let bench = Bench::new();
+    let opened = |id: &str| Opened {
+        id: id.to_owned(),
+        severity: Severity::Minor,
+        title: "x".to_owned(),
+        gate: None,
+        reproduction: None,
+        options: Vec::new(),
+        may_close: Role::Builder,
+    };
+    let next = |id: &str| {
+        let content = Content::Finding(FindingEvent::Open(opened(id)));
+        bench.ledger().next(content, at(100), &bench.builder).map(drop).map_err(|e| e.to_string())
+    };
+    assert!(next("F2").is_err_and(|e| e.contains("a finding F2 out of turn: the next one is F1")));
+    assert_eq!(next("F1"), Ok(()));
+}
+
 #[test]
 fn a_gate_is_claimed_passed_aged_and_claimed_again() {
     let mut bench = Bench::new();

@@ -178,6 +178,11 @@ fn files_and_commit_are_held_against_the_claim() {
     assert_eq!(judged(&ledger, measured(|_| ())).outcome, Outcome::Unknown, "a file that was not looked at");
     let verdict = with(SeenFile::There(sum), Some("71319d7"));
     assert_eq!(said(&verdict.wrong), ["commit: claimed e6349a9, measured 71319d7"]);
+    // What names no commit is the beginning of every one.
+    for short in ["", "e", "e6349a"] {
+        let verdict = with(SeenFile::There(sum), Some(short));
+        assert_eq!((verdict.outcome, verdict.wrong.len()), (Outcome::Fail, 1), "{short:?}");
+    }
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn assert_agrees(subnet: &str, facts: &M1Facts) {
             assert_eq!(all.count(Cell::Leaked) + suspects - among, leaked, "{all:?}");
         }
         Some(leaked) => {
-            assert_eq!(all.count(Cell::Unknown) + all.count(Cell::Leaked), free + leaked + nameless)
+            assert_eq!(all.count(Cell::Unknown) + all.count(Cell::Leaked), free + leaked + nameless);
         }
     }
 }

@@ -30,12 +30,11 @@ async fn the_head_says_what_was_judged_and_with_what() {
     ] {
         assert!(page.contains(part), "{part}");
     }
-    let headings: Vec<u8> = page
+    let headings: Vec<u32> = page
         .match_indices("<h")
-        .filter_map(|(at, _)| page.as_bytes().get(at + 2).copied())
-        .filter(u8::is_ascii_digit)
+        .filter_map(|(at, _)| char::from(*page.as_bytes().get(at + 2)?).to_digit(10))
         .collect();
-    assert_eq!(headings.iter().filter(|level| **level == b'1').count(), 1);
+    assert_eq!(headings.iter().filter(|level| **level == 1).count(), 1);
     assert!(headings.windows(2).all(|pair| pair[1] <= pair[0] + 1), "a level is left out: {headings:?}");
     for landmark in ["<header>", "<main id=main>", "<footer>"] {
         assert_eq!(page.matches(landmark).count(), 1, "{landmark}");

@@ -83,6 +83,14 @@ impl SavedRenewal {
         state.join(format!("resize-{network}.json"))
     }
 
+    /// The same without the values of the network's labels and options, of which nobody knows what is in them: to be kept as
+    /// evidence. No renewal can be resumed from it.
+    #[must_use]
+    pub fn without_values(mut self) -> Self {
+        self.record.settings.leave_out_values();
+        self
+    }
+
     /// Reads the file.
     ///
     /// # Errors

@@ -52,6 +52,16 @@ impl Settings {
         Self(kept)
     }
 
+    /// Leaves out the values of labels and options, of which nobody knows what is in them; their names stay.
+    pub(super) fn leave_out_values(&mut self) {
+        for key in ["Labels", "Options"] {
+            let values = self.0.get_mut(key).and_then(Value::as_object_mut);
+            for value in values.into_iter().flat_map(Map::values_mut) {
+                *value = json!("…");
+            }
+        }
+    }
+
     /// SHA-256 of all of it, in hex.
     pub(super) fn digest(&self) -> String {
         digest(&Value::Object(self.0.clone()))
@@ -220,5 +230,16 @@ mod tests {
         assert_eq!(carried(&pool, net("10.20.0.0/16")), Err(NotCarried::Range(net("10.10.0.128/25"))));
         let bare = Pool { range: None, ..pool };
         assert_eq!(carried(&bare, net("10.20.0.0/16")), Err(NotCarried::Gateway([10, 10, 0, 254].into())));
+    }
+
+    #[test]
+    fn as_evidence_labels_and_options_keep_their_names_alone() {
+        let network =
+            json!({"Driver": "overlay", "Labels": {"owner": "pv-canary"}, "Options": {"key": "pv-canary"}});
+        let mut settings = Settings::of_inspected(&network);
+        settings.leave_out_values();
+        let kept = serde_json::to_value(&settings).expect("plain data");
+        assert_eq!((&kept["Labels"], &kept["Options"]), (&json!({"owner": "…"}), &json!({"key": "…"})));
+        assert_eq!(kept["Driver"], "overlay");
     }
 }

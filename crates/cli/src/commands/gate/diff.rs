@@ -22,7 +22,8 @@ impl Document for Changed {
 }
 
 pub(super) fn run(asked: &GateDiff, printer: &Printer) -> Result<u8, Failure> {
-    let [before, after] = [&asked.before, &asked.after].map(|path| read(path, "BUNDLE", printer));
+    let [before, after] =
+        [(&asked.before, "BEFORE"), (&asked.after, "AFTER")].map(|(path, which)| read(path, which, printer));
     let gates = diff(&before?.1, &after?.1);
     let changed = Changed { worse: gates.iter().any(GateChange::is_worse), gates };
     printer.done();

@@ -59,6 +59,18 @@ pub(super) fn save(folder: &Path, ran: &BundledRun, printer: &Printer) -> Result
     Err(failed(folder, &line))
 }
 
+/// Refuses a bundle's place where something is, before anything is run.
+pub(super) fn must_be_new(path: &Path) -> Result<(), Failure> {
+    match path.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let line = format!("{} is there already; name another file with --bundle", path.display());
+            Err(Failure::usage(line))
+        }
+        Err(e) => Err(Failure::usage(format!("--bundle {}: {e}", path.display()))),
+    }
+}
+
 /// Writes a bundle, which only its owner may read: it has the whole snapshot. One that is there is never overwritten.
 pub(super) fn save_bundle(path: &Path, bundle: &Bundle) -> Result<(), Failure> {
     let text = serde_json::to_string(bundle).map_err(Failure::unknown)? + "\n";
