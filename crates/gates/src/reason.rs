@@ -89,7 +89,7 @@ pub enum Reason {
         attachments: u64,
     },
     /// Addresses have more than one owner, or lie outside of the overlay.
-    #[error("{}", list(.0, "; "))]
+    #[error("{}", a_few(.0, "; "))]
     OwnersAtFault(Vec<OwnerFault>),
     /// Enough addresses are free.
     #[error("{free} of {usable} addresses are free ({owned} owned, {leaked} leaked), {wanted} wanted")]
@@ -161,7 +161,7 @@ pub enum Reason {
     #[error("every service has its addresses, no task waits for one")]
     NoneWaits,
     /// Services or tasks wait for an address.
-    #[error("{}", list(.0, "; "))]
+    #[error("{}", a_few(.0, "; "))]
     Waiting(Vec<Waiting>),
 
     /// There is no such service.
@@ -195,7 +195,7 @@ pub enum Reason {
         services: u64,
     },
     /// Services of the Swarm that no `[[service]]` of the configuration names.
-    #[error("not in the configuration: {}; add a [[service]] for what must run", a_few(.0))]
+    #[error("not in the configuration: {}; add a [[service]] for what must run", a_few(.0, ", "))]
     ServicesUnlisted(Vec<Unlisted>),
     /// Every route that labels declare has a route in the configuration.
     #[error("{} declared by labels, all in the configuration", many(*.routes, "route"))]
@@ -204,13 +204,13 @@ pub enum Reason {
         routes: u64,
     },
     /// Routes that labels declare and no `[[route]]` asks.
-    #[error("declared by labels and not asked: {}; add a [[route]] for what must answer", a_few(.0))]
+    #[error("declared by labels and not asked: {}; add a [[route]] for what must answer", a_few(.0, ", "))]
     RoutesUnlisted(Vec<UnlistedRoute>),
     /// The facts are of a version that did not keep what labels declare.
     #[error("what the services' labels declare was not recorded")]
     LabelsNotRecorded,
     /// The service runs in another number, or not where it must.
-    #[error("{}", list(.0, "; "))]
+    #[error("{}", a_few(.0, "; "))]
     ServiceAtFault(Vec<ServiceFault>),
 
     /// What a route's answer means, in the words of the crate that judges routes.
@@ -326,7 +326,7 @@ pub enum Reason {
     /// The allocator handed out addresses that have an owner.
     #[error(
         "the allocator hands out addresses that are in use ({}); recreate the services that own them",
-        list(.0, "; ")
+        a_few(.0, "; ")
     )]
     Duplicates(Vec<HandedOut>),
     /// None was seen, by a census that did not go all the way round.
@@ -413,15 +413,18 @@ fn leaks_counted(leaked: Option<u64>) -> String {
 }
 
 fn named(addresses: &[Ipv4Addr]) -> String {
-    if addresses.is_empty() { String::new() } else { format!(": {}", a_few(addresses)) }
+    if addresses.is_empty() { String::new() } else { format!(": {}", a_few(addresses, ", ")) }
 }
 
-/// The first of them: a /16 can lose thousands of addresses, and a reason is one line. JSON has them all.
-fn a_few(items: &[impl Display]) -> String {
+/// The first of them: thousands of addresses can be lost and thousands of services wait on a /16, and a reason is one line.
+/// JSON has them all.
+fn a_few(items: &[impl Display], separator: &str) -> String {
     const MOST: usize = 8;
     match items.split_at_checked(MOST) {
-        Some((few, more)) if !more.is_empty() => format!("{}, and {} more", list(few, ", "), more.len()),
-        _ => list(items, ", "),
+        Some((few, more)) if !more.is_empty() => {
+            format!("{}{separator}and {} more", list(few, separator), more.len())
+        }
+        _ => list(items, separator),
     }
 }
 
@@ -444,8 +447,8 @@ mod tests {
 
     #[test]
     fn a_long_list_ends_with_how_many_more_there_are() {
-        assert_eq!(a_few(&[1, 2, 3, 4, 5, 6, 7, 8]), "1, 2, 3, 4, 5, 6, 7, 8");
-        assert_eq!(a_few(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), "1, 2, 3, 4, 5, 6, 7, 8, and 2 more");
+        assert_eq!(a_few(&[1, 2, 3, 4, 5, 6, 7, 8], ", "), "1, 2, 3, 4, 5, 6, 7, 8");
+        assert_eq!(a_few(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], ", "), "1, 2, 3, 4, 5, 6, 7, 8, and 2 more");
         assert_eq!(named(&[]), "");
         assert_eq!(named(&[[10, 0, 0, 2].into()]), ": 10.0.0.2");
     }

@@ -20,8 +20,14 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn of(snapshot: &Snapshot, service: &Service) -> Self {
-        let wanted =
-            || snapshot.tasks.iter().filter(|t| t.service.as_ref() == Some(&service.id) && t.is_wanted());
+        let tasks: Vec<&Task> =
+            snapshot.tasks.iter().filter(|task| task.service.as_ref() == Some(&service.id)).collect();
+        Self::among(&tasks, service)
+    }
+
+    /// As [`of`](Self::of), from the tasks of the service: where every service is counted, each list is read once.
+    pub(crate) fn among(tasks: &[&Task], service: &Service) -> Self {
+        let wanted = || tasks.iter().copied().filter(|task| task.is_wanted());
         let running = || wanted().filter(|t| t.is_running());
         let complete = wanted().filter(|t| t.state == TaskState::Complete).count() as u64;
         // The orchestrator makes a task for each node that the constraints allow, and the snapshot has no constraints: the

@@ -19,9 +19,10 @@ pub(super) fn unlisted_check(judge: &Judge<'_, M1Facts>) -> CheckReport {
     let listed: BTreeSet<&str> = judge.config.services.iter().map(|s| s.name.as_str()).collect();
     judge.check(Check::ServicesUnlisted, &judge.facts.snapshot, |snapshot| {
         let others = snapshot.services.iter().filter(|s| !listed.contains(s.name.as_str()));
+        let lookup = snapshot.lookup();
         let named = |service: &Service| Unlisted {
             service: service.name.clone(),
-            tally: Run::of(&snapshot, service).tally(),
+            tally: Run::among(lookup.tasks_of(&service.id), service).tally(),
         };
         let mut others: Vec<Unlisted> = others.map(named).collect();
         others.sort_by(|a, b| a.service.cmp(&b.service));

@@ -82,7 +82,7 @@ async fn a_map_has_a_legend_a_slider_and_a_table() {
         "data-columns=16",
         "no holder: leaked<td>leaked 10.20.0.",
         "reserved 10.20.0.0–10.20.0.1",
-        "<th scope=row>app<td>VIP 10.20.0.",
+        "<tr><th>app<td>VIP 10.20.0.",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
