@@ -35,7 +35,7 @@ pub fn verdicts(report: &Value) -> Verdicts {
     checks.map(|check| (text(&check["id"]), text(&check["verdict"]))).collect()
 }
 
-/// Runs a gate until its verdicts are as wanted, for at most half a minute: the router needs a moment to notice.
+/// Runs a gate until its verdicts are as wanted, for at most 90 s: Swarm and router need a moment, and a loaded machine more of it.
 ///
 /// # Errors
 /// If a run fails, or they are not by then; the error has the last ones.
@@ -51,8 +51,8 @@ pub fn until(
         if wanted(&verdicts) {
             return Ok(verdicts);
         }
-        if Duration::from_secs(30) < since.elapsed() {
-            return Err(format!("not the expected verdicts within 30 s: {verdicts:?}").into());
+        if Duration::from_secs(90) < since.elapsed() {
+            return Err(format!("not the expected verdicts within 90 s: {verdicts:?}").into());
         }
     }
 }

@@ -255,6 +255,7 @@ impl Ends for CallError {
             | CallErrorKind::Deadline(_)
             | CallErrorKind::Decode(_)
             | CallErrorKind::Incomplete(_)
+            | CallErrorKind::NoQuorum { .. }
             | CallErrorKind::Refused { .. }
             | CallErrorKind::TooLarge { .. }
             | CallErrorKind::Transport(_) => UNKNOWN,

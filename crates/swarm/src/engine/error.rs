@@ -57,6 +57,18 @@ pub enum CallErrorKind {
     /// A removal was answered as if it were done, or as if there were nothing to remove, and the object is there.
     #[error("it is still there, although the engine answered that it is gone")]
     StillThere,
+    /// The leader still answers and no longer reaches a majority of the managers: for some 20 s, until it steps down, it tells
+    /// what it last knew, as if every node were still there (seen on 20.10.24 and two managers).
+    #[error(
+        "the Swarm has no quorum: {unreachable} of {managers} managers cannot be reached, so what this one says may be old; \
+         bring them back"
+    )]
+    NoQuorum {
+        /// Managers that the leader does not reach.
+        unreachable: usize,
+        /// All managers.
+        managers: usize,
+    },
 }
 
 impl CallError {

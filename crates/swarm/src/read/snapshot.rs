@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use http::Method;
 use ipnet::Ipv6Net;
 use jiff::Timestamp;
 use pvcheck_audit::{
@@ -11,7 +12,7 @@ use pvcheck_audit::{
 };
 use pvcheck_ipam::{Pool, Subnet};
 
-use crate::engine::{CallError, Engine, wire};
+use crate::engine::{CallError, CallErrorKind, Engine, wire};
 use crate::labels::{RUN_LABEL, STACK_LABEL};
 
 impl Engine {
@@ -36,10 +37,23 @@ impl Engine {
     }
 }
 
-/// Every node, in one call.
+/// Every node, in one call. It fails where the managers that are reached are no majority.
 pub(crate) async fn read_nodes(engine: &Engine) -> Result<Vec<Node>, CallError> {
-    let nodes: Vec<wire::Node> = engine.connection().get("/nodes").await?;
+    const PATH: &str = "/nodes";
+    let connection = engine.connection();
+    let nodes: Vec<wire::Node> = connection.get(PATH).await?;
+    if let Some(no_quorum) = no_quorum(&nodes) {
+        return Err(connection.error(&Method::GET, PATH, no_quorum));
+    }
     Ok(nodes.into_iter().map(node).collect())
+}
+
+/// The reason why these nodes' Swarm has no quorum, if it has none (swarmkit `manager/state/raft`, `Node.GetMemberlist`).
+fn no_quorum(nodes: &[wire::Node]) -> Option<CallErrorKind> {
+    let managers: Vec<_> = nodes.iter().filter_map(|node| node.manager_status.as_ref()).collect();
+    let unreachable = managers.iter().filter(|manager| manager.reachability == "unreachable").count();
+    (managers.len() <= 2 * unreachable && 0 < unreachable)
+        .then_some(CallErrorKind::NoQuorum { unreachable, managers: managers.len() })
 }
 
 /// The node of the asked engine, in one call.
@@ -282,6 +296,30 @@ mod tests {
             assert!(!TaskState::from_word(done).holds_addresses(), "{done}");
         }
         assert!(TaskState::from_word("a state of tomorrow").holds_addresses());
+    }
+
+    #[test]
+    fn without_a_majority_of_the_managers_nothing_is_known() {
+        let node = |reachability: &str| {
+            let status = match reachability {
+                "" => String::new(),
+                said => format!(r#","ManagerStatus":{{"Reachability":"{said}"}}"#),
+            };
+            serde_json::from_str::<wire::Node>(&format!(r#"{{"ID":"n"{status}}}"#)).unwrap()
+        };
+        for (managers, lost) in [
+            ("reachable", false),
+            ("reachable,unreachable", true),
+            ("reachable,unreachable,reachable", false),
+            ("unreachable,unreachable,reachable", true),
+            // One that has just joined, and workers.
+            ("reachable,unknown", false),
+            ("reachable,,,unreachable,reachable", false),
+            ("reachable,unreachable,unreachable,reachable", true),
+        ] {
+            let nodes: Vec<_> = managers.split(',').map(node).collect();
+            assert_eq!(no_quorum(&nodes).is_some(), lost, "{managers}");
+        }
     }
 
     #[test]
