@@ -65,8 +65,11 @@ impl Shop {
     fn run(&mut self, words: &[&str]) -> Fallible<(i32, String)> {
         let output = self.command()?.args(words).arg("--quiet").output()?;
         let code = output.status.code().ok_or("ended by a signal")?;
-        let seconds = self.since.elapsed().as_secs();
-        writeln!(self.transcript, "  {seconds:4} s  $ pvcheck {} (exit code {code})", words.join(" "))?;
+        let line = format!("s  $ pvcheck {} (exit code {code})\n", words.join(" "));
+        // What is run until something has changed is told once.
+        if !self.transcript.ends_with(&line) {
+            write!(self.transcript, "  {:4} {line}", self.since.elapsed().as_secs())?;
+        }
         let printed = [output.stdout, output.stderr].concat();
         Ok((code, String::from_utf8(printed)?))
     }

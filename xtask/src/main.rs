@@ -9,11 +9,13 @@ mod bench;
 mod engine_tests;
 mod examples;
 mod lab;
+mod programs;
 mod pvcheck;
 mod teeth;
 mod test;
 #[cfg(test)]
 mod tests;
+mod unit_tests;
 mod workspace;
 
 /// Development tasks of pvcheck

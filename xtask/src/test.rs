@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::examples::Mode;
 use crate::workspace::{cargo, must, root};
-use crate::{engine_tests, examples, lab};
+use crate::{engine_tests, examples, lab, unit_tests};
 
 #[cfg(test)]
 mod tests;
@@ -47,8 +47,7 @@ const STEPS: &[Step] = &[
         name: "docs",
         run: |p| p.cargo(&["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")]),
     },
-    // The excluded package needs engines; step engine runs it, program by program.
-    Step { name: "unit", run: |p| p.cargo(&["test", "--workspace", "--exclude", "pvcheck-tests"], &[]) },
+    Step { name: "unit", run: |p| unit_tests::run(&p.root, &p.environment()) },
     Step { name: "journald", run: journald },
     Step { name: "engine", run: |p| engine_tests::run(&p.root, &p.environment()) },
     Step { name: "pages", run: pages },
