@@ -17,7 +17,7 @@ use super::routes::ask;
 use crate::catalogue::Stage;
 use crate::cause::Unseen;
 use crate::check::Check;
-use crate::config::OverlayConfig;
+use crate::config::{HarnessConfig, OverlayConfig};
 use crate::facts::{LeakFact, M1Facts, M2Facts};
 use crate::need::Need;
 use crate::observed::Observed;
@@ -78,7 +78,10 @@ pub async fn collect_own<E: Display>(
     let control = M1Facts { snapshot, routes, journal, leaked };
     let deployment = match how.deploying {
         _ if !gate.changes_something() => None,
-        Ok((op, order)) => Some(collect_deployment(op, gate.config, ready, order, wanted(gate)).await?),
+        Ok((op, order)) => {
+            let harnesses = harnesses(gate);
+            Some(collect_deployment(op, gate.config, ready, order, wanted(gate, &harnesses)).await?)
+        }
         Err(why) => Some(M2Facts::not_begun(why)),
     };
     let overlay = overlay.map_or_else(String::new, |overlay| overlay.name.clone());
@@ -154,7 +157,15 @@ async fn leaked(
 }
 
 /// What its checks want deployed. The census before a churn counts on the first overlay; no check here is of the others'.
-fn wanted(gate: &OwnGate<'_>) -> Wanted {
+fn wanted<'a>(gate: &OwnGate<'_>, harnesses: &'a [&'a HarnessConfig]) -> Wanted<'a> {
     let needs = |need| gate.needs(Stage::Deployment, need);
-    Wanted { canary: needs(Need::Canary), churn: needs(Need::Churn), leaked: false }
+    Wanted { canary: needs(Need::Canary), churn: needs(Need::Churn), leaked: false, harnesses }
+}
+
+fn harnesses<'a>(gate: &OwnGate<'a>) -> Vec<&'a HarnessConfig> {
+    let of_check = |check: Check<'a>| match check {
+        Check::Harness(harness) => Some(harness),
+        _ => None,
+    };
+    gate.checks.iter().filter_map(|own| of_check(own.check)).collect()
 }
