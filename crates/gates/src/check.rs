@@ -277,7 +277,8 @@ mod tests {
     fn every_kind_makes_checks_of_its_own_kind_whose_ids_are_its_row_s() {
         let text = table("proxy")
             + &table("other")
-            + "[[service]]\nname = \"shop\"\n[[route]]\nname = \"shop\"\nurl = \"https://shop.test/\"\n";
+            + "[[service]]\nname = \"shop\"\n[[route]]\nname = \"shop\"\nurl = \"https://shop.test/\"\n\
+               [[harness]]\nname = \"shop\"\nresult = \"shop.json\"\n";
         let config = config(&text);
         for row in catalogue() {
             let before = ["pvfix.m1".to_owned()];
