@@ -98,7 +98,7 @@ pub enum AfterWhat {
 /// The file of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultFile {
-    /// Its path in the configuration.
+    /// Its path.
     pub path: String,
     /// When it was written, by the file system.
     pub modified: Timestamp,

@@ -210,7 +210,7 @@ impl One<'_> {
     }
 
     fn read(&self, path: &Path, before: Option<&Metadata>) -> Seen<ResultFile> {
-        let shown = self.harness.result.display().to_string();
+        let shown = path.display().to_string();
         match read(path, &shown, before) {
             Ok(file) => Seen::Known(file),
             Err(error) => Seen::Unknown(Unseen::Failed { error: format!("{shown}: {error}") }),

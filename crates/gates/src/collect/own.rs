@@ -11,6 +11,7 @@ use super::control_plane::log_since_start;
 use super::creation::read_creation;
 use super::deployment::{Wanted, collect_deployment};
 use super::fix::{log_since_creation, plan, proof, window};
+use super::harness::check_env;
 use super::leaked::{Counting, count};
 use super::preflight::{Preflight, PreflightError};
 use super::routes::ask;
@@ -48,6 +49,8 @@ pub async fn collect_own<E: Display>(
     read: impl Future<Output = Result<SavedSnapshot, E>>,
     watch: Watcher<'_>,
 ) -> Result<OwnFacts, PreflightError> {
+    let harnesses = harnesses(gate);
+    check_env(&harnesses)?;
     watch(Progress::Step("reading what the checks need".into()));
     let (snapshot, plan) = swarm(engine, gate, read).await;
     let overlay = gate.overlay;
@@ -79,7 +82,6 @@ pub async fn collect_own<E: Display>(
     let deployment = match how.deploying {
         _ if !gate.changes_something() => None,
         Ok((op, order)) => {
-            let harnesses = harnesses(gate);
             Some(collect_deployment(op, gate.config, ready, order, wanted(gate, &harnesses)).await?)
         }
         Err(why) => Some(M2Facts::not_begun(why)),

@@ -79,7 +79,7 @@ fn finding(harness: &HarnessConfig, fact: &Sight<'_, HarnessFact>, now: Timestam
         })),
         _ => Finding::unknown(said(HarnessReason::NotShown(lacks))),
     };
-    with_evidence(finding, harness, fact)
+    with_evidence(finding, fact)
 }
 
 fn of_end(run: &HarnessRun, faults: &mut Vec<HarnessFailure>, lacks: &mut Vec<HarnessLack>) {
@@ -193,7 +193,7 @@ fn class(watch: &HarnessWatch) -> FailureClass {
     }
 }
 
-fn with_evidence(mut finding: Finding, harness: &HarnessConfig, fact: &HarnessFact) -> Finding {
+fn with_evidence(mut finding: Finding, fact: &HarnessFact) -> Finding {
     if let HarnessHow::Ran(run) = &fact.how {
         finding = finding.evidence(format!("{} from {} to {}", run.program, run.started, run.ended));
         if let Some(text) = last_of(&run.output) {
@@ -201,7 +201,7 @@ fn with_evidence(mut finding: Finding, harness: &HarnessConfig, fact: &HarnessFa
         }
     }
     if let Seen::Known(file) = &fact.result {
-        finding = finding.whole_is(&file.digest, said(file), repeat::result(harness));
+        finding = finding.whole_is(&file.digest, said(file), repeat::result(&file.path));
     }
     let watch = &fact.watch;
     let seen = |what: &str, of: String| format!("{what}: {}", if of.is_empty() { "none".into() } else { of });
