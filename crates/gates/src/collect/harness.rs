@@ -103,7 +103,7 @@ impl One<'_> {
             name: self.harness.name.clone(),
             how,
             after: Some(After { at: started, of: AfterWhat::Run }),
-            result: self.read(&path, before.as_ref()),
+            result: result(&path, before.as_ref()),
             watch: look.watch,
         }
     }
@@ -135,7 +135,7 @@ impl One<'_> {
 
     /// A result that something else has made: what was on the overlay in its time, as far as Swarm still lists it.
     async fn offered(&self, path: &Path) -> HarnessFact {
-        let result = self.read(path, None);
+        let result = self::result(path, None);
         let mut look = self.look(None);
         match self.engine.snapshot().await {
             Ok(snapshot) => {
@@ -206,14 +206,6 @@ impl One<'_> {
                     grave.map(|m| Counted { signature: m.signature.clone(), count: m.count }).collect(),
                 )
             }
-        }
-    }
-
-    fn read(&self, path: &Path, before: Option<&Metadata>) -> Seen<ResultFile> {
-        let shown = path.display().to_string();
-        match read(path, &shown, before) {
-            Ok(file) => Seen::Known(file),
-            Err(error) => Seen::Unknown(Unseen::Failed { error: format!("{shown}: {error}") }),
         }
     }
 }
@@ -308,6 +300,14 @@ impl Look<'_> {
             tasks.flat_map(|task| task.addresses_on(&network.id)).for_each(|a| add(&service.name, a));
         }
         found.into_iter().collect()
+    }
+}
+
+fn result(path: &Path, before: Option<&Metadata>) -> Seen<ResultFile> {
+    let shown = path.display().to_string();
+    match read(path, &shown, before) {
+        Ok(file) => Seen::Known(file),
+        Err(error) => Seen::Unknown(Unseen::Failed { error: format!("{shown}: {error}") }),
     }
 }
 
