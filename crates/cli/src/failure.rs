@@ -420,7 +420,10 @@ impl Ends for PreflightError {
         match self {
             Self::Call(call) => call.code(),
             Self::Journal(source) => source.code(),
-            Self::DeploysOnIngress { .. } | Self::NoOverlay | Self::NotConfigured { .. } => USAGE,
+            Self::DeploysOnIngress { .. }
+            | Self::HarnessEnv { .. }
+            | Self::NoOverlay
+            | Self::NotConfigured { .. } => USAGE,
             Self::Overlay(census) => census.code(),
             Self::Routes(material) => material.code(),
         }
@@ -601,11 +604,12 @@ mod tests {
         let missing = || NoSuchNetwork { name: "x".into(), overlays: vec!["ingress".into()] };
         let waits =
             || CensusError::ServiceWaits { service: "s".into(), network: "n".into(), status_offered: false };
-        let table: [(Failure, u8); 9] = [
+        let table: [(Failure, u8); 10] = [
             (PreflightError::Overlay(missing().into()).into(), USAGE),
             (PreflightError::Overlay(CensusError::NotAllocated("x".into())).into(), UNKNOWN),
             (PreflightError::NotConfigured { table: "churn" }.into(), USAGE),
             (PreflightError::NoOverlay.into(), USAGE),
+            (PreflightError::HarnessEnv { harness: "x".into(), name: "Y".into() }.into(), USAGE),
             (PreflightError::DeploysOnIngress { overlay: "ingress".into() }.into(), USAGE),
             (PreflightError::Journal(SourceError::Missing { path: "x".into() }).into(), UNKNOWN),
             (ChurnError::Census(waits()).into(), REFUSED),

@@ -3,7 +3,7 @@
 use pvcheck_routes::Expected;
 
 use crate::catalogue::{CheckInfo, Kind, Of, Stage};
-use crate::config::{Config, OverlayConfig, RouteConfig, ServiceConfig};
+use crate::config::{Config, HarnessConfig, OverlayConfig, RouteConfig, ServiceConfig};
 use crate::need::Need;
 
 /// A check of a gate, with its overlay, service or route where there is one check for each. What it is about is told by its
@@ -43,6 +43,7 @@ pub(crate) enum Check<'a> {
     CreationColumns(&'a OverlayConfig),
     JournalRenewal,
     Precondition(&'a str),
+    Harness(&'a HarnessConfig),
 }
 
 /// What there is one check of a kind for.
@@ -51,6 +52,7 @@ pub(crate) struct Subjects<'a> {
     pub(crate) overlays: &'a [OverlayConfig],
     pub(crate) services: &'a [ServiceConfig],
     pub(crate) routes: &'a [RouteConfig],
+    pub(crate) harnesses: &'a [HarnessConfig],
     /// The gates that must have passed before.
     pub(crate) before: &'a [String],
 }
@@ -59,7 +61,7 @@ impl<'a> Subjects<'a> {
     /// Those of a whole configuration; which gates are to be before depends on the gate.
     pub(crate) fn of(config: &'a Config) -> Self {
         let (overlays, services, routes) = (&config.overlays, &config.services, &config.routes);
-        Self { overlays, services, routes, before: &[] }
+        Self { overlays, services, routes, harnesses: &config.harnesses, before: &[] }
     }
 }
 
@@ -117,6 +119,7 @@ fn of_kind<'a>(kind: Kind, of: Subjects<'a>) -> Vec<Check<'a>> {
         Kind::RenewalSpecs => each(Check::RenewalSpecs),
         Kind::CreationColumns => each(Check::CreationColumns),
         Kind::JournalRenewal => vec![Check::JournalRenewal],
+        Kind::Harness => of.harnesses.iter().map(Check::Harness).collect(),
         Kind::Precondition => of.before.iter().map(|gate| Check::Precondition(gate)).collect(),
     }
 }
@@ -158,6 +161,7 @@ impl<'a> Check<'a> {
             Self::CreationColumns(_) => Kind::CreationColumns,
             Self::JournalRenewal => Kind::JournalRenewal,
             Self::Precondition(_) => Kind::Precondition,
+            Self::Harness(_) => Kind::Harness,
         }
     }
 
@@ -165,7 +169,7 @@ impl<'a> Check<'a> {
     pub(crate) fn deploys(self) -> bool {
         let info = self.info();
         info.stage == Stage::Deployment
-            && [Need::Canary, Need::Churn].iter().any(|need| info.needs.contains(need))
+            && [Need::Canary, Need::Churn, Need::Harness].iter().any(|need| info.needs.contains(need))
     }
 
     /// Its row in the catalogue.
@@ -181,6 +185,7 @@ impl<'a> Check<'a> {
             Self::Service(service) => named(&service.name),
             Self::Route(route) => named(&route.name),
             Self::Precondition(gate) => named(gate),
+            Self::Harness(harness) => named(&harness.name),
             _ => match self.overlay().filter(|_| 1 < config.overlays.len()) {
                 Some(overlay) => format!("{row}.{}", overlay.name),
                 None => row.to_owned(),
@@ -223,6 +228,10 @@ impl<'a> Check<'a> {
             Self::Route(route) => {
                 let more = if route.conditions.is_empty() { "" } else { ", and its conditions are met" };
                 format!("{} answers {}{more}", route.url, statuses(&route.expect))
+            }
+            Self::Harness(harness) => {
+                let overlay = config.network_of(harness).unwrap_or("the overlay");
+                format!("The run {} passes, on {overlay}", harness.name)
             }
             Self::Precondition(gate) => format!("{gate} has passed before"),
             _ if row.of == Of::First => {
@@ -268,7 +277,8 @@ mod tests {
     fn every_kind_makes_checks_of_its_own_kind_whose_ids_are_its_row_s() {
         let text = table("proxy")
             + &table("other")
-            + "[[service]]\nname = \"shop\"\n[[route]]\nname = \"shop\"\nurl = \"https://shop.test/\"\n";
+            + "[[service]]\nname = \"shop\"\n[[route]]\nname = \"shop\"\nurl = \"https://shop.test/\"\n\
+               [[harness]]\nname = \"shop\"\nresult = \"shop.json\"\n";
         let config = config(&text);
         for row in catalogue() {
             let before = ["pvfix.m1".to_owned()];

@@ -14,6 +14,9 @@ use crate::config::{Config, RouteConfig};
 use crate::facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts, RouteWatch};
 use crate::fault::{IncompleteCensus, When};
 use crate::fix_facts::{FixPlanFacts, FixedFacts};
+use crate::harness::sound;
+use crate::harness_facts::HarnessFact;
+use crate::harness_reason::{HarnessLack, HarnessReason};
 use crate::leaks::{Leaks, census_of, leaks};
 use crate::need::Need;
 use crate::observed::{Observed, Seen};
@@ -49,6 +52,7 @@ impl Coverage for M2Facts {
             Need::CensusAfter => self.churn.gap(|churn| incomplete(churn, When::After)),
             Need::CensusBefore => self.churn.gap(|churn| incomplete(churn, When::Before)),
             Need::Churn => self.churn.gap(not_done),
+            Need::Harness => self.harness.gap(|all| no_run(about, all)),
             // Records since the mark: without any, the engine had nothing to say, which a complete log may well show.
             Need::Journal => self.journal.gap(|scan| (!scan.complete).then_some(Reason::LogIncomplete)),
             Need::Leaked => not_counted(about, |overlay| self.leaks(overlay)),
@@ -139,6 +143,17 @@ fn missing_route(config: &Config, about: Check<'_>, facts: &[RouteFact]) -> Opti
 fn not_watched(config: &Config, about: Check<'_>, watch: &RouteWatch) -> Option<Reason> {
     let asked = if watch.rounds == 0 { &[][..] } else { &watch.routes };
     missing_route(config, about, asked)
+}
+
+/// A harness that was not seen, or of which there is no result or nothing on the overlay.
+fn no_run(about: Check<'_>, all: &[HarnessFact]) -> Option<Reason> {
+    let Check::Harness(harness) = about else { return Some(never_observed()) };
+    let Some(fact) = all.iter().find(|fact| fact.name == harness.name) else { return Some(never_observed()) };
+    let lack = sound(fact).err().or_else(|| {
+        let network = fact.watch.network.clone();
+        fact.watch.joined.is_empty().then_some(HarnessLack::NotJoined { network })
+    });
+    lack.map(|lack| Reason::Harness(HarnessReason::NotShown(vec![lack])))
 }
 
 fn not_done(outcome: &ChurnOutcome) -> Option<Reason> {

@@ -10,6 +10,7 @@ use pvcheck_swarm::{Census, Churn};
 use serde::{Deserialize, Serialize};
 
 use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
+use crate::harness_facts::HarnessFact;
 use crate::observed::{Observed, Seen};
 
 /// What gate `pvcheck.m1` rests on.
@@ -45,6 +46,8 @@ pub enum GateStep {
     Between,
     /// Throwaway stacks are deployed and removed.
     Churn,
+    /// A harness runs.
+    Harness,
 }
 
 impl fmt::Display for GateStep {
@@ -53,6 +56,7 @@ impl fmt::Display for GateStep {
             Self::Canary => "during the canary",
             Self::Between => "between canary and churn",
             Self::Churn => "during the churn",
+            Self::Harness => "during the harness",
         })
     }
 }
@@ -86,6 +90,9 @@ pub struct M2Facts {
     pub canary: Observed<CanaryFacts>,
     /// The churn.
     pub churn: Observed<ChurnOutcome>,
+    /// The harnesses of the configuration, as far as a check is about them.
+    #[serde(default = "Observed::not_recorded")]
+    pub harness: Observed<Vec<HarnessFact>>,
     /// The engine's log since just before the canary.
     pub journal: Observed<Scan>,
     /// What carries the run's label after the last sweep, by name.
@@ -102,14 +109,16 @@ impl M2Facts {
             leaked: Observed::not_asked("allocator", why.clone()),
             canary: Observed::not_asked("canary", why.clone()),
             churn: Observed::not_asked("churn", why.clone()),
+            harness: Observed::not_asked("harness", why.clone()),
             journal: Observed::not_asked("engine log", why.clone()),
             residue: Observed::not_asked("engine API", why.clone()),
         }
     }
 
-    /// True iff a guardrail kept the gate from beginning: neither canary nor churn was begun, or the churn was refused.
+    /// True iff a guardrail kept the gate from beginning: nothing that deploys was begun, or the churn was refused.
     pub fn was_refused(&self) -> bool {
-        let nothing_done = self.canary.known().is_none() && self.churn.known().is_none();
+        let nothing_done =
+            self.canary.known().is_none() && self.churn.known().is_none() && self.harness.known().is_none();
         // A route that dies under way leaves nothing done either, but that is a finding and not a refusal.
         let stopped = self.routes_during.known().is_some_and(|watch| watch.died.is_some());
         (nothing_done && !stopped) || matches!(self.churn.known(), Some(ChurnOutcome::Refused(_)))
@@ -254,8 +263,12 @@ mod tests {
 
     #[test]
     fn each_step_says_when_it_was() {
-        let steps = [GateStep::Canary, GateStep::Between, GateStep::Churn].map(|step| step.to_string());
-        assert_eq!(steps, ["during the canary", "between canary and churn", "during the churn"]);
+        let steps = [GateStep::Canary, GateStep::Between, GateStep::Churn, GateStep::Harness]
+            .map(|step| step.to_string());
+        assert_eq!(
+            steps,
+            ["during the canary", "between canary and churn", "during the churn", "during the harness"]
+        );
         assert_eq!(blind_m2().canary.sight().err(), Some(&Unseen::NotRecorded));
     }
 }

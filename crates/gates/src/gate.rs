@@ -119,7 +119,7 @@ const M1: [Kind; 10] = [
     Kind::JournalExhaustion,
 ];
 
-const M2: [Kind; 13] = [
+const M2: [Kind; 14] = [
     Kind::RoutesBefore,
     Kind::OverlayLeaked,
     Kind::RoutesDuring,
@@ -130,6 +130,7 @@ const M2: [Kind; 13] = [
     Kind::ChurnDuplicates,
     Kind::ChurnLeaks,
     Kind::ChurnRemoval,
+    Kind::Harness,
     Kind::RoutesAfter,
     Kind::JournalNew,
     Kind::Residue,

@@ -14,10 +14,31 @@ use crate::reason::Reason;
 pub struct Evidence {
     /// Where it was seen: the engine's API, a route, a log.
     pub source: String,
+    /// The node whose engine said so, by its host name; `None` where no engine did, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// When it was seen.
     pub at: Timestamp,
-    /// What was seen.
+    /// How anyone sees the same: a line for a POSIX shell. `None` in a report of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What was seen, without values that may be secrets. A long text ends with `…`.
     pub text: String,
+    /// SHA-256 of that text before it was shortened, in hex; empty in a report of an earlier version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+}
+
+impl Evidence {
+    /// As much of the digest as a reader compares; `None` in a report of an earlier version.
+    pub fn short_digest(&self) -> Option<&str> {
+        self.digest.get(..12)
+    }
+
+    /// The text in one line, as every form of a report but JSON has it.
+    pub fn line(&self) -> String {
+        self.text.replace(['\n', '\r'], " ")
+    }
 }
 
 /// One check of a gate.

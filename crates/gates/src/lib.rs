@@ -37,6 +37,10 @@ pub mod fault;
 mod fix_facts;
 mod gate;
 mod gate_report;
+mod harness;
+mod harness_facts;
+mod harness_reason;
+mod harness_result;
 mod hook;
 mod init;
 mod judge;
@@ -49,12 +53,14 @@ mod precondition_reason;
 mod reason;
 mod render;
 mod renewal_reason;
+mod repeat;
 mod review;
 mod role;
 mod run_facts;
 mod systemd;
 #[cfg(test)]
 mod testing;
+mod waiting;
 mod window;
 
 pub use bundle::{
@@ -69,8 +75,9 @@ pub use collect::{
 };
 pub use config::{
     CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, GateConfig,
-    HookConfig, JournalConfig, OverlayConfig, Pattern, Placement, PreconditionConfig, RenewalConfig,
-    ReportPlaces, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
+    HarnessConfig, HarnessFault, HookConfig, JournalConfig, OverlayConfig, Pattern, Placement,
+    PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig, ServiceConfig, Tier, TlsConfig,
+    WindowConfig,
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use doctor::{
@@ -82,6 +89,12 @@ pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts,
 pub use fix_facts::{FixPlanFacts, FixedFacts};
 pub use gate::{Gate, NoSuchGate};
 pub use gate_report::{CheckReport, Evidence, GateReport};
+pub use harness_facts::{
+    After, AfterWhat, HarnessEnd, HarnessFact, HarnessHow, HarnessRun, HarnessWatch, Joined, ResultFile,
+    ResultSaid,
+};
+pub use harness_reason::{FailureClass, Fresh, HarnessFailure, HarnessLack, HarnessReason};
+pub use harness_result::{HarnessResult, ResultFault, TierOutcome};
 pub use hook::{HookFailure, HookReport, run_hook};
 pub use init::{Draft, InitError, InitFacts, InitOptions, LogSeen, collect_init, draft};
 pub use judge::{judge_fix_plan, judge_fixed, judge_m1, judge_m2, judge_own, judge_preconditions, judge_run};

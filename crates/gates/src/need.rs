@@ -22,6 +22,8 @@ pub enum Need {
     Declared,
     /// The file that creates it on the host.
     Deployed,
+    /// A run of the harness that the check is about, its result, and the Swarm meanwhile.
+    Harness,
     /// The engine's log.
     Journal,
     /// A proved count of the leaked addresses of the overlay that the check is about.
@@ -59,6 +61,7 @@ impl fmt::Display for Need {
             Self::Churn => "churn",
             Self::Declared => "declared",
             Self::Deployed => "deployed",
+            Self::Harness => "harness",
             Self::Journal => "journal",
             Self::Leaked => "leaked",
             Self::Plan => "plan",

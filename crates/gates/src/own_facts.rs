@@ -39,7 +39,8 @@ impl OwnFacts {
     pub fn was_refused(&self) -> bool {
         let refused = |facts: &M2Facts| {
             let is_needless = matches!(&facts.canary.seen, Seen::Unknown(Unseen::NotNeeded))
-                && matches!(&facts.churn.seen, Seen::Unknown(Unseen::NotNeeded));
+                && matches!(&facts.churn.seen, Seen::Unknown(Unseen::NotNeeded))
+                && facts.harness.known().is_some();
             !is_needless && facts.was_refused()
         };
         self.deployment.as_ref().is_some_and(refused)

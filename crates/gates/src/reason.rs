@@ -17,6 +17,7 @@ use crate::fault::{
     Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted,
     UnlistedRoute, Waiting, list, many,
 };
+use crate::harness_reason::HarnessReason;
 use crate::precondition_reason::PreconditionReason;
 use crate::renewal_reason::RenewalReason;
 
@@ -34,6 +35,9 @@ pub enum Reason {
     /// What is said of a renewal.
     #[error("{0}")]
     Renewal(RenewalReason),
+    /// What is said of a harness.
+    #[error("{0}")]
+    Harness(HarnessReason),
     /// What is said of a gate that must have passed before.
     #[error("{0}")]
     Precondition(PreconditionReason),

@@ -32,6 +32,11 @@ pub fn table(report: &GateReport, engine: EngineKind, style: Style) -> String {
         );
         let arrow = if check.verdict == Verdict::Pass { "" } else { "-> " };
         line(&mut text, &format!("          {:width$}  {arrow}{}", "", check.reason));
+        // Of what passed the other forms of the report have it.
+        let command = check.evidence.iter().find_map(|e| e.command.as_deref());
+        if let Some(command) = command.filter(|_| check.verdict != Verdict::Pass) {
+            line(&mut text, &format!("          {:width$}  $ {command}", ""));
+        }
     }
     line(
         &mut text,
@@ -70,8 +75,15 @@ pub fn markdown(report: &GateReport, engine: EngineKind) -> String {
 
 fn evidence(text: &mut String, check: &CheckReport) {
     line(text, &format!("\n### `{}`\n", check.id));
-    for e in &check.evidence {
-        line(text, &format!("    {} [{}] {}", e.at, e.source, e.text.replace(['\n', '\r'], " ")));
+    for of_one in check.evidence.chunk_by(|a, b| a.command == b.command) {
+        if let Some(command) = of_one.first().and_then(|e| e.command.as_deref()) {
+            line(text, &format!("    $ {command}"));
+        }
+        for e in of_one {
+            let node = e.node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
+            let digest = e.short_digest().map(|digest| format!(" (sha256 {digest})")).unwrap_or_default();
+            line(text, &format!("    {} [{}{node}] {}{digest}", e.at, e.source, e.line()));
+        }
     }
 }
 

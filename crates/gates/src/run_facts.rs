@@ -16,6 +16,9 @@ pub struct RunFacts {
     pub swarm: String,
     /// Whether its engine is real.
     pub engine: EngineKind,
+    /// The host name of the node whose engine was asked; `None` if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// The newest report of each gate that must have passed before.
     pub before: Vec<Before>,
 }

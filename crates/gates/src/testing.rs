@@ -67,6 +67,7 @@ pub(crate) fn blind_m2() -> M2Facts {
         leaked: unseen(),
         canary: unseen(),
         churn: unseen(),
+        harness: unseen(),
         journal: unseen(),
         residue: unseen(),
     }

@@ -53,6 +53,7 @@ pub use coverage::{Coverage, Role};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};
 pub use incomplete::{Doubt, Incomplete, Note, Packed};
 pub use record::{Form, Level, MAX_LINE_BYTES, Origin, Record};
+pub use redact::redact;
 pub use scan::{MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Sample, Scan};
 pub use scanner::{Scanner, scan};
 pub use signature::{Class, Place, Signature};

@@ -34,7 +34,7 @@ const HINTS: &[&str] = &[
 /// tokens, private key blocks, passwords in URLs, environments, and the gossip keys that every engine writes into its
 /// log at start-up (`New memberlist node - … Keys:[[…]]`, seen on 20.10.24). When in doubt it replaces too much; ids,
 /// names and the words of an error stay.
-pub(crate) fn redact(text: &str) -> Cow<'_, str> {
+pub fn redact(text: &str) -> Cow<'_, str> {
     static HINT: LazyLock<AhoCorasick> = LazyLock::new(|| {
         AhoCorasick::builder().ascii_case_insensitive(true).build(HINTS).expect("a short list of short words")
     });

@@ -65,13 +65,24 @@ fn one(out: &mut Html, check: &CheckReport, engine: EngineKind) {
 /// What a check rests on: of one source at one time together.
 fn evidence(out: &mut Html, check: &CheckReport) {
     let shown = check.evidence.get(..MOST_LINES).unwrap_or(&check.evidence);
-    for of_one in shown.chunk_by(|a, b| (&a.source, a.at) == (&b.source, b.at)) {
-        let Some(Evidence { source, at, .. }) = of_one.first() else { continue };
-        out.raw("<p class=source>Evidence: ").show(source).raw(", ").time(*at).raw("</p>\n");
+    for of_one in shown.chunk_by(|a, b| (&a.source, a.at, &a.command) == (&b.source, b.at, &b.command)) {
+        let Some(Evidence { source, node, at, command, .. }) = of_one.first() else { continue };
+        out.raw("<p class=source>Evidence: ").show(source);
+        if let Some(node) = node {
+            out.raw(" on ").show(node);
+        }
+        out.raw(", ").time(*at).raw("</p>\n");
         out.scroll(format_args!("Evidence of {} from {source}", check.id)).raw("<pre>");
-        for Evidence { text, .. } in of_one {
+        if let Some(command) = command {
+            out.raw("$ ").show(command).raw("\n");
+        }
+        for evidence in of_one {
             // One line each, as in every other form of a report.
-            out.show(text.replace(['\n', '\r'], " ")).raw("\n");
+            out.show(evidence.line());
+            if let Some(digest) = evidence.short_digest() {
+                out.raw(" (sha256 ").show(digest).raw(")");
+            }
+            out.raw("\n");
         }
         out.raw("</pre></div>\n");
     }

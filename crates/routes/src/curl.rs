@@ -63,12 +63,16 @@ fn pin(spec: &RouteSpec, address: SocketAddr) -> Option<String> {
     let ip = bracketed(address.ip());
     // curl resolves names only, and an address in the URL is none.
     if let Ok(literal) = host.parse() {
-        return Some(format!("--connect-to {}:{port}:{ip}:{}", single(&bracketed(literal)), address.port()));
+        return Some(format!(
+            "--connect-to {}:{port}:{ip}:{}",
+            shell_quoted(&bracketed(literal)),
+            address.port()
+        ));
     }
     Some(if port == address.port() {
-        format!("--resolve {}", single(&format!("{host}:{port}:{ip}")))
+        format!("--resolve {}", shell_quoted(&format!("{host}:{port}:{ip}")))
     } else {
-        format!("--connect-to {}", single(&format!("{host}:{port}:{ip}:{}", address.port())))
+        format!("--connect-to {}", shell_quoted(&format!("{host}:{port}:{ip}:{}", address.port())))
     })
 }
 
@@ -82,7 +86,7 @@ fn bracketed(ip: IpAddr) -> String {
 /// A query often holds a token, so it is left to the reader.
 fn target(spec: &RouteSpec) -> String {
     let url = spec.url.without_query();
-    if spec.url.has_query() { format!("\"{}?$QUERY\"", in_double(&url)) } else { single(&url) }
+    if spec.url.has_query() { format!("\"{}?$QUERY\"", in_double(&url)) } else { shell_quoted(&url) }
 }
 
 /// The variable that stands for a header's value: `$X_TENANT` for `x-tenant`.
@@ -100,11 +104,11 @@ fn named(source: &SecretSource) -> String {
 }
 
 fn path(path: &Path) -> String {
-    single(&path.display().to_string())
+    shell_quoted(&path.display().to_string())
 }
 
-/// Quoted so that a shell changes nothing in it; plain where it would not anyway.
-fn single(text: &str) -> String {
+/// A word quoted so that a POSIX shell changes nothing in it; plain where it would not anyway.
+pub fn shell_quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:[]".contains(c) && c != '[' && c != ']';
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

@@ -79,6 +79,7 @@ pub use challenge::Challenge;
 pub use conditions::{
     BodyCondition, Conditions, HeaderCondition, HeaderTest, Target, TlsConditions, TlsVersion,
 };
+pub use curl::shell_quoted;
 pub use default_page::DefaultPage;
 pub use exchange::BODY_LIMIT;
 pub use fact::{BodyFact, Failure, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};

@@ -176,6 +176,12 @@ fn overlay<'a>(config: &'a Config, asked: &args::GateOptions) -> Result<Option<&
     found.map(Some).ok_or_else(missing)
 }
 
+/// The file that the renewal of this overlay left.
+fn record(overlay: &OverlayConfig, asked: &args::GateOptions) -> PathBuf {
+    let usual = || SavedRenewal::file(default_state(), &overlay.name);
+    asked.record.clone().unwrap_or_else(usual)
+}
+
 struct Runner<'a> {
     session: &'a Session,
     config: &'a Config,
@@ -194,7 +200,10 @@ impl<'a> Runner<'a> {
         printer: &'a Printer,
     ) -> Result<Self, Failure> {
         let overlay = overlay(config, asked)?;
-        let ready = preflight(&session.engine, config).await?;
+        let mut ready = preflight(&session.engine, config).await?;
+        if let Some(overlay) = overlay {
+            ready = ready.with_record(record(overlay, asked));
+        }
         Ok(Self { session, config, overlay, ready, asked, printer })
     }
 
@@ -226,7 +235,7 @@ impl<'a> Runner<'a> {
     async fn fixed(&self) -> Result<GateFacts, Failure> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let overlay = self.overlay.ok_or(PreflightError::NoOverlay)?;
-        let record = self.record(overlay);
+        let record = record(overlay, self.asked);
         let of = Renewed { overlay, record: &record };
         let collect = async |counting: Counting<'_>| {
             collect_fixed(engine, self.config, &self.ready, of, counting, &watch).await
@@ -258,7 +267,7 @@ impl<'a> Runner<'a> {
         let (engine, watch) = (&self.session.engine, |p| self.printer.show(p));
         let (id, kept) = (RunId::unique(), self.kept_from(gate.name(), run));
         let op = Operation::new(engine, Permit::granted_by_operator(), &id, &watch);
-        let record = self.overlay.map(|overlay| self.record(overlay)).unwrap_or_default();
+        let record = self.overlay.map(|overlay| record(overlay, self.asked)).unwrap_or_default();
         let how = OwnCollection {
             record: &record,
             counting: if self.asked.probe { Counting::Probing(op) } else { Counting::Reading },
@@ -283,12 +292,6 @@ impl<'a> Runner<'a> {
     /// Reads the Swarm and the host.
     async fn with_host(&self) -> Result<SavedSnapshot, String> {
         self.session.snapshot_with_host().await.map_err(|failure| failure.line)
-    }
-
-    /// The file that the renewal of this overlay left.
-    fn record(&self, overlay: &OverlayConfig) -> PathBuf {
-        let usual = || SavedRenewal::file(default_state(), &overlay.name);
-        self.asked.record.clone().unwrap_or_else(usual)
     }
 
     /// Collects with `--probe` by a census, and sweeps it if it breaks off; else only reads.

@@ -8,6 +8,7 @@ mod doctor;
 mod drop_in;
 mod embedded;
 mod gates;
+mod harness;
 mod init;
 mod interrupt;
 mod journal;

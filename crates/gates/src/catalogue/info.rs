@@ -41,7 +41,7 @@ impl CheckInfo {
             || match self.of {
                 Of::Swarm | Of::First => false,
                 Of::Overlay => named(id.strip_prefix(self.id).and_then(|end| end.strip_prefix('.'))),
-                Of::Service | Of::Route | Of::Before => {
+                Of::Service | Of::Route | Of::Harness | Of::Before => {
                     named(id.strip_prefix(self.id.trim_end_matches("NAME")))
                 }
             }

@@ -36,6 +36,7 @@ pub(crate) enum Kind {
     CreationColumns,
     JournalRenewal,
     Precondition,
+    Harness,
 }
 
 /// What a configuration has one check of a kind for.
@@ -51,6 +52,8 @@ pub(crate) enum Of {
     Service,
     /// Each route.
     Route,
+    /// Each harness.
+    Harness,
     /// Each gate that must have passed before.
     Before,
 }

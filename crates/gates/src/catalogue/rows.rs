@@ -7,7 +7,7 @@ use super::kind::{Kind, Of, Stage};
 use crate::need::Need;
 
 /// Every kind of check, in the order of [`Kind`].
-pub(crate) const ROWS: [CheckInfo; 33] = [
+pub(crate) const ROWS: [CheckInfo; 34] = [
     CheckInfo {
         kind: Kind::OverlaySubnet,
         id: "overlay.subnet",
@@ -406,6 +406,18 @@ pub(crate) const ROWS: [CheckInfo; 33] = [
         remedies: "run that gate again, with --out into the folder that [precondition] names",
         required: true,
         requirements: &[8, 110, 113, 144],
+    },
+    CheckInfo {
+        kind: Kind::Harness,
+        id: "harness.NAME",
+        of: Of::Harness,
+        stage: Stage::Deployment,
+        title: "The team's own run passes, on the overlay",
+        passes_when: "that run is of after the change, has joined the overlay, ended with 0, passed its `tiers`, reached its `level`, and left nothing",
+        needs: &[Need::Harness],
+        remedies: "the reason says whether a failed tier is infra or recipe: `pvcheck why SERVICE` for the one, the harness's own log for the other",
+        required: true,
+        requirements: &[63, 64, 65, 66, 67, 141, 142],
     },
 ];
 

@@ -11,14 +11,15 @@ use pvcheck_swarm::{
     Order, churn, sweep_run,
 };
 
-use super::canary;
 use super::leaked::{Counting, count};
 use super::preflight::{Preflight, PreflightError};
 use super::routes::ask_routes;
 use super::watch::CoreRoutes;
+use super::{canary, harness};
 use crate::cause::{ChurnFailure, ChurnRefusal, Unseen};
-use crate::config::{CanaryConfig, ChurnConfig, Config, OverlayConfig};
+use crate::config::{CanaryConfig, ChurnConfig, Config, HarnessConfig, OverlayConfig};
 use crate::facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M2Facts, RouteWatch};
+use crate::harness_facts::HarnessFact;
 use crate::observed::{Observed, Seen};
 
 /// Deploys the canary and the throwaway stacks, removes them, the latter in this order, and records what was seen.
@@ -36,15 +37,24 @@ pub async fn collect_m2(
     ready: &Preflight,
     order: Order,
 ) -> Result<M2Facts, PreflightError> {
-    collect_deployment(op, config, ready, order, Wanted { canary: true, churn: true, leaked: true }).await
+    let harnesses = &config.harnesses.iter().collect::<Vec<_>>();
+    collect_deployment(
+        op,
+        config,
+        ready,
+        order,
+        Wanted { canary: true, churn: true, leaked: true, harnesses },
+    )
+    .await
 }
 
 /// What a gate deploys, and whether it counts on the overlays on which it does not.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(super) struct Wanted<'a> {
     pub(super) canary: bool,
     pub(super) churn: bool,
     pub(super) leaked: bool,
+    pub(super) harnesses: &'a [&'a HarnessConfig],
 }
 
 /// As [`collect_m2`], of the steps that are wanted.
@@ -53,7 +63,7 @@ pub(super) async fn collect_deployment(
     config: &Config,
     ready: &Preflight,
     order: Order,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
 ) -> Result<M2Facts, PreflightError> {
     let missing = |table| PreflightError::NotConfigured { table };
     let canary = wanted.canary.then(|| config.canary.as_ref().ok_or(missing("canary"))).transpose()?;
@@ -62,15 +72,18 @@ pub(super) async fn collect_deployment(
     if ready.is_ingress {
         return Err(PreflightError::DeploysOnIngress { overlay: overlay.name.clone() });
     }
+    harness::check_env(wanted.harnesses)?;
     // Before the first call that may make the engine log something.
     let mark = ready.source.mark(&Limits::default()).await?;
     op.say("asking the core routes");
     let routes = ask_routes(config, ready).await;
     let deployer = Deployer { op, config, overlay, ready };
     let waits = waiting_services(&op.engine.snapshot().await?);
+    let Wanted { leaked, harnesses, .. } = wanted;
+    let steps = Steps { canary, throwaway, order, leaked, harnesses };
     let worked = match hard_stop(&routes, &waits) {
         Some(why) => Worked::not_begun(&why),
-        None => deployer.work(Steps { canary, throwaway, order, leaked: wanted.leaked }).await,
+        None => deployer.work(steps).await,
     };
     // The sweep comes before the log is read, so that what it makes the engine say is judged too.
     let residue = deployer.sweep().await;
@@ -79,8 +92,8 @@ pub(super) async fn collect_deployment(
         Seen::Known(_) => ask_routes(config, ready).await,
         Seen::Unknown(why) => Observed::not_asked("routes", why.clone()),
     };
-    let Worked { leaked, canary, churn, routes: routes_during } = worked;
-    Ok(M2Facts { routes, routes_during, routes_after, leaked, canary, churn, journal, residue })
+    let Worked { leaked, canary, churn, harness, routes: routes_during } = worked;
+    Ok(M2Facts { routes, routes_during, routes_after, leaked, canary, churn, harness, journal, residue })
 }
 
 /// What was seen of the steps between the first question to the core routes and the sweep.
@@ -88,6 +101,7 @@ struct Worked {
     leaked: Observed<Vec<LeakFact>>,
     canary: Observed<CanaryFacts>,
     churn: Observed<ChurnOutcome>,
+    harness: Observed<Vec<HarnessFact>>,
     routes: Observed<RouteWatch>,
 }
 
@@ -97,6 +111,7 @@ impl Worked {
             leaked: Observed::not_asked("allocator", why.clone()),
             canary: Observed::not_asked("canary", why.clone()),
             churn: Observed::not_asked("churn", why.clone()),
+            harness: Observed::not_asked("harness", why.clone()),
             routes: Observed::not_asked("routes", why.clone()),
         }
     }
@@ -108,6 +123,7 @@ struct Done {
     leaked: Option<Observed<Vec<LeakFact>>>,
     canary: Option<Observed<CanaryFacts>>,
     churn: Option<Observed<ChurnOutcome>>,
+    harness: Option<Observed<Vec<HarnessFact>>>,
 }
 
 /// Why nothing may be deployed, if there is a reason: a core route that is down, because a canary behind it shows nothing;
@@ -130,6 +146,7 @@ struct Steps<'a> {
     throwaway: Option<&'a ChurnConfig>,
     order: Order,
     leaked: bool,
+    harnesses: &'a [&'a HarnessConfig],
 }
 
 struct Deployer<'a> {
@@ -161,6 +178,7 @@ impl Deployer<'_> {
             leaked: done.leaked.unwrap_or(stopped.leaked),
             canary: done.canary.unwrap_or(stopped.canary),
             churn: done.churn.unwrap_or(stopped.churn),
+            harness: done.harness.unwrap_or(stopped.harness),
             routes: watch.map(|(watch, _)| watch),
         }
     }
@@ -180,13 +198,18 @@ impl Deployer<'_> {
         core.at(GateStep::Between);
         // The watcher asks by the clock; this round is certain to be between the steps.
         let died = core.ask().await;
-        if died.is_none() {
-            core.at(GateStep::Churn);
-            done.churn = Some(match steps.throwaway {
-                Some(throwaway) => self.churn(throwaway, steps.order).await,
-                None => Observed::not_asked("churn", Unseen::NotNeeded),
-            });
+        if died.is_some() {
+            return died;
         }
+        core.at(GateStep::Churn);
+        done.churn = Some(match steps.throwaway {
+            Some(throwaway) => self.churn(throwaway, steps.order).await,
+            None => Observed::not_asked("churn", Unseen::NotNeeded),
+        });
+        // After the churn, so that what a harness leaks is not counted as the churn's.
+        core.at(GateStep::Harness);
+        let (harness, died) = harness::collect(self.op, self.config, self.ready, core, steps.harnesses).await;
+        done.harness = Some(harness);
         died
     }
 

@@ -5,10 +5,12 @@ mod control_plane;
 mod creation;
 mod deployment;
 mod fix;
+mod harness;
 mod leaked;
 mod own;
 mod past_reports;
 mod preflight;
+mod process;
 mod routes;
 mod watch;
 

@@ -11,13 +11,14 @@ use super::control_plane::log_since_start;
 use super::creation::read_creation;
 use super::deployment::{Wanted, collect_deployment};
 use super::fix::{log_since_creation, plan, proof, window};
+use super::harness::check_env;
 use super::leaked::{Counting, count};
 use super::preflight::{Preflight, PreflightError};
 use super::routes::ask;
 use crate::catalogue::Stage;
 use crate::cause::Unseen;
 use crate::check::Check;
-use crate::config::OverlayConfig;
+use crate::config::{HarnessConfig, OverlayConfig};
 use crate::facts::{LeakFact, M1Facts, M2Facts};
 use crate::need::Need;
 use crate::observed::Observed;
@@ -48,6 +49,8 @@ pub async fn collect_own<E: Display>(
     read: impl Future<Output = Result<SavedSnapshot, E>>,
     watch: Watcher<'_>,
 ) -> Result<OwnFacts, PreflightError> {
+    let harnesses = harnesses(gate);
+    check_env(&harnesses)?;
     watch(Progress::Step("reading what the checks need".into()));
     let (snapshot, plan) = swarm(engine, gate, read).await;
     let overlay = gate.overlay;
@@ -78,7 +81,9 @@ pub async fn collect_own<E: Display>(
     let control = M1Facts { snapshot, routes, journal, leaked };
     let deployment = match how.deploying {
         _ if !gate.changes_something() => None,
-        Ok((op, order)) => Some(collect_deployment(op, gate.config, ready, order, wanted(gate)).await?),
+        Ok((op, order)) => {
+            Some(collect_deployment(op, gate.config, ready, order, wanted(gate, &harnesses)).await?)
+        }
         Err(why) => Some(M2Facts::not_begun(why)),
     };
     let overlay = overlay.map_or_else(String::new, |overlay| overlay.name.clone());
@@ -154,7 +159,15 @@ async fn leaked(
 }
 
 /// What its checks want deployed. The census before a churn counts on the first overlay; no check here is of the others'.
-fn wanted(gate: &OwnGate<'_>) -> Wanted {
+fn wanted<'a>(gate: &OwnGate<'_>, harnesses: &'a [&'a HarnessConfig]) -> Wanted<'a> {
     let needs = |need| gate.needs(Stage::Deployment, need);
-    Wanted { canary: needs(Need::Canary), churn: needs(Need::Churn), leaked: false }
+    Wanted { canary: needs(Need::Canary), churn: needs(Need::Churn), leaked: false, harnesses }
+}
+
+fn harnesses<'a>(gate: &OwnGate<'a>) -> Vec<&'a HarnessConfig> {
+    let of_check = |check: Check<'a>| match check {
+        Check::Harness(harness) => Some(harness),
+        _ => None,
+    };
+    gate.checks.iter().filter_map(|own| of_check(own.check)).collect()
 }

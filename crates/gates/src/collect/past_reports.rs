@@ -42,7 +42,13 @@ pub fn collect_run(config: &Config, gate: &str, ready: &Preflight) -> RunFacts {
         asked.requires.iter().map(|gate| Before { gate: gate.clone(), newest: newest(gate, &read) }).collect()
     });
     let at = Timestamp::now();
-    RunFacts { at, swarm: ready.swarm.clone(), engine: ready.engine, before: before.unwrap_or_default() }
+    RunFacts {
+        at,
+        swarm: ready.swarm.clone(),
+        engine: ready.engine,
+        node: ready.node.clone(),
+        before: before.unwrap_or_default(),
+    }
 }
 
 /// The newest report of this gate. Of two of one time the worse counts.

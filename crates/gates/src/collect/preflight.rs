@@ -1,5 +1,7 @@
 //! What must be in order before a gate begins.
 
+use std::path::PathBuf;
+
 use pvcheck_audit::{EngineKind, Network, NetworkId, Snapshot};
 use pvcheck_journal::{Role, Source, SourceError};
 use pvcheck_routes::{MaterialError, Prober};
@@ -24,6 +26,18 @@ pub struct Preflight {
     pub(super) swarm: String,
     /// Whether the engine is real.
     pub(super) engine: EngineKind,
+    /// The host name of its node, if it is in the list of nodes.
+    pub(super) node: Option<String>,
+    /// The file that a renewal left, which says after what an offered run must have started.
+    pub(super) record: Option<PathBuf>,
+}
+
+impl Preflight {
+    /// The same, with the file that a renewal of the overlay left.
+    #[must_use]
+    pub fn with_record(self, record: PathBuf) -> Self {
+        Self { record: Some(record), ..self }
+    }
 }
 
 /// Why a gate cannot begin. Nothing was touched.
@@ -61,6 +75,16 @@ pub enum PreflightError {
         /// The table that is missing.
         table: &'static str,
     },
+    /// A harness is to have a variable that this process has not.
+    #[error(
+        "[[harness]] `{harness}` is to have {name}, which is not set; export it, or take it out of `env`"
+    )]
+    HarnessEnv {
+        /// The harness.
+        harness: String,
+        /// The variable.
+        name: String,
+    },
     /// The engine failed a call.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -89,7 +113,14 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
         role,
         swarm: snapshot.engine.cluster.clone(),
         engine: snapshot.engine.kind,
+        node: own_node(&snapshot),
+        record: None,
     })
+}
+
+fn own_node(snapshot: &Snapshot) -> Option<String> {
+    let own = snapshot.nodes.iter().find(|node| node.id == snapshot.engine.node);
+    own.map(|node| node.hostname.clone()).filter(|name| !name.is_empty())
 }
 
 fn named<'a>(snapshot: &'a Snapshot, overlay: &str) -> Result<&'a Network, PreflightError> {

@@ -6,6 +6,8 @@ use pvcheck_routes::{SpecError, UrlError};
 use pvcheck_swarm::ImageError;
 use thiserror::Error;
 
+use super::harness_fault::HarnessFault;
+
 /// Why a configuration was refused. The text is one line and names the place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
@@ -101,6 +103,14 @@ pub enum ConfigFault {
     TwoDeployed {
         /// The overlay.
         overlay: String,
+    },
+    /// A harness cannot be what it says.
+    #[error("[[harness]] `{name}`: {fault}")]
+    Harness {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        fault: HarnessFault,
     },
     /// A gate has the name of one that comes with pvcheck.
     #[error("[[gate]] `{name}` has the name of a gate that comes with pvcheck; give it another")]

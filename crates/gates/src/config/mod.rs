@@ -3,13 +3,19 @@
 mod by_table;
 mod error;
 mod forms;
+mod harness;
+mod harness_fault;
 mod load;
 mod own_gates;
 mod tables;
 mod validate;
+mod validate_harness;
 
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
+pub(crate) use harness::MOST_LEVEL;
+pub use harness::{HarnessConfig, Tier};
+pub use harness_fault::HarnessFault;
 pub use own_gates::{CheckPattern, GateConfig, PreconditionConfig, ReportPlaces};
 pub use tables::{
     CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, JournalConfig, OverlayConfig,

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::error::ConfigFault;
 use super::forms::{self, Pattern, Placement};
+use super::harness::HarnessConfig;
 use super::own_gates::{GateConfig, PreconditionConfig};
 
 /// The unit that writes the engine's log where nothing else is configured.
@@ -42,6 +43,9 @@ pub struct Config {
     pub canary: Option<CanaryConfig>,
     /// The throwaway stacks.
     pub churn: Option<ChurnConfig>,
+    /// Runs of the team's own, as a proof.
+    #[serde(default, rename = "harness")]
+    pub harnesses: Vec<HarnessConfig>,
     /// Gates of its own, beside those that come with pvcheck.
     #[serde(default, rename = "gate")]
     pub gates: Vec<GateConfig>,
@@ -299,6 +303,15 @@ impl Config {
     /// The name of the overlay that this service must be on; `None` if it may be anywhere.
     pub(crate) fn overlay_of<'a>(&'a self, service: &'a ServiceConfig) -> Option<&'a str> {
         match &service.overlay {
+            Placement::Anywhere => None,
+            Placement::First => self.overlay().map(|o| o.name.as_str()),
+            Placement::Named(name) => Some(name),
+        }
+    }
+
+    /// The name of the overlay that this harness must join; `None` only where the configuration is refused.
+    pub(crate) fn network_of<'a>(&'a self, harness: &'a HarnessConfig) -> Option<&'a str> {
+        match &harness.overlay {
             Placement::Anywhere => None,
             Placement::First => self.overlay().map(|o| o.name.as_str()),
             Placement::Named(name) => Some(name),

@@ -8,6 +8,7 @@ use super::error::ConfigFault;
 use super::forms::Placement;
 use super::own_gates::PreconditionConfig;
 use super::tables::{ChurnConfig, Config, OverlayConfig, ServiceConfig};
+use super::validate_harness;
 use crate::gate::Gate;
 
 /// Every fault that the types of the tables cannot exclude, in the order of the tables.
@@ -35,6 +36,8 @@ pub(super) fn faults(config: &Config) -> Vec<ConfigFault> {
     // Any name will do: what the run's own name adds are letters, digits and hyphens.
     found.extend(config.canary.as_ref().and_then(|canary| canary.spec("probe").err()));
     found.extend(undeployable(config));
+    found.extend(twice("harness", config.harnesses.iter().map(|harness| &harness.name)));
+    found.extend(validate_harness::faults(config));
     found.extend(of_gates(config));
     found.extend(config.churn.iter().flat_map(out_of_bounds));
     found

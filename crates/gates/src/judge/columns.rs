@@ -14,6 +14,7 @@ use crate::fault::list;
 use crate::observed::{Observed, Seen};
 use crate::reason::Reason;
 use crate::renewal_reason::RenewalReason;
+use crate::repeat;
 
 /// Passes iff the declared file creates the overlay with the configuration's subnet.
 pub(super) fn declared(creation: &Sight<'_, CreationFacts>, overlay: &OverlayConfig) -> Finding {
@@ -41,8 +42,9 @@ pub(super) fn columns(
     };
     let read = [(Column::Declared, &creation.declared), (Column::Deployed, &creation.deployed)]
         .map(|(which, places)| (which, column(which, places, overlay)));
-    let mut table: Vec<String> = read.iter().map(|(which, read)| row(*which, read)).collect();
-    table.push(format!("live      {}  network {}", list(&live, ", "), overlay.name));
+    let mut table: Vec<(String, Option<String>)> =
+        read.iter().map(|(which, read)| (row(*which, read), Some(shown_by(*which, overlay)))).collect();
+    table.push((format!("live      {}  network {}", list(&live, ", "), overlay.name), None));
     let others: Vec<String> = read
         .iter()
         .filter_map(|(which, read)| read.as_ref().ok().map(|(subnet, at)| (which, subnet, at)))
@@ -64,7 +66,14 @@ pub(super) fn columns(
         [subnet] => creation.pass(Reason::Renewal(RenewalReason::ColumnsAgree { subnet: *subnet })),
         _ => Finding::fail(Reason::NotAllocated { overlay: overlay.name.clone() }),
     });
-    finding.evidences(table)
+    table.into_iter().fold(finding, |finding, (row, command)| finding.shown_by(row, command))
+}
+
+fn shown_by(which: Column, overlay: &OverlayConfig) -> String {
+    match which {
+        Column::Declared => repeat::declared(overlay),
+        Column::Deployed => repeat::deployed(overlay),
+    }
 }
 
 /// The subnet of a column and where it stands, or what its lack means.

@@ -4,6 +4,7 @@ use super::canary::canary_check;
 use super::churn::churn_check;
 use super::during::stayed;
 use super::finding::Judge;
+use super::harness::harness_check;
 use super::leaked::leaked_check;
 use super::log::new_signatures;
 use super::routes::core_routes;
@@ -35,6 +36,7 @@ pub(super) fn deployment_check(judge: &Judge<'_, M2Facts>, check: Check<'_>) -> 
         Check::ChurnCensus | Check::ChurnDuplicates | Check::ChurnLeaks | Check::ChurnRemoval => {
             churn_check(judge, check, &facts.churn)
         }
+        Check::Harness(harness) => harness_check(judge, harness, &facts.harness),
         Check::RoutesAfter => judge.check(check, &facts.routes_after, |routes| core_routes(&routes)),
         Check::JournalNew => judge.check(check, &facts.journal, |scan| new_signatures(&scan)),
         Check::Residue => judge.check(check, &facts.residue, |left| {

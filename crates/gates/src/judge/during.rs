@@ -1,7 +1,7 @@
 //! The core routes while `pvcheck.m2` deployed and removed stacks.
 
 use super::finding::{Finding, Sight};
-use super::routes::{core_routes, down, route_evidence};
+use super::routes::{answers, core_routes, down};
 use crate::facts::RouteWatch;
 use crate::reason::Reason;
 
@@ -9,8 +9,7 @@ use crate::reason::Reason;
 pub(super) fn stayed(watch: &Sight<'_, RouteWatch>) -> Finding {
     if let Some(step) = watch.died {
         let down = watch.routes.iter().map(down).collect();
-        return Finding::fail(Reason::RouteDied { step, down })
-            .evidences(watch.routes.iter().map(route_evidence));
+        return answers(Finding::fail(Reason::RouteDied { step, down }), &watch.routes);
     }
     // The last round is judged once more: a file may say that none died and show one that did not answer.
     let last = core_routes(&watch.part(&watch.get().routes));

@@ -8,15 +8,42 @@ use crate::cause::Unseen;
 use crate::check::Check;
 use crate::config::Config;
 use crate::coverage::Coverage;
+use crate::digest::sha256;
 use crate::gate_report::{CheckReport, Evidence};
 use crate::observed::Observed;
 use crate::reason::Reason;
+use crate::repeat;
 
 /// A verdict, why, and what it rests on. Only a [`Sight`] makes one that passes.
 pub(super) struct Finding {
     verdict: Verdict,
     reason: Reason,
-    evidence: Vec<String>,
+    evidence: Vec<Line>,
+}
+
+/// The longest text of one line of evidence, in characters; its digest is of all of it.
+const MOST_CHARS: usize = 4096;
+
+/// A line of evidence.
+struct Line {
+    text: String,
+    /// How to see it, where the line knows better than its check.
+    command: Option<String>,
+    /// The digest of what it is the end of, where it is no whole text.
+    digest: Option<String>,
+}
+
+impl Line {
+    fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), command: None, digest: None }
+    }
+
+    fn shortened(&self) -> String {
+        match self.text.char_indices().nth(MOST_CHARS) {
+            Some((end, _)) => format!("{}…", &self.text[..end]),
+            None => self.text.clone(),
+        }
+    }
 }
 
 impl Finding {
@@ -50,13 +77,40 @@ impl Finding {
     }
 
     pub(super) fn evidence(mut self, text: impl Into<String>) -> Self {
-        self.evidence.push(text.into());
+        self.evidence.push(Line::new(text));
+        self
+    }
+
+    /// A line with the command by which anyone sees it.
+    pub(super) fn shown_by(mut self, text: impl Into<String>, command: impl Into<Option<String>>) -> Self {
+        self.evidence.push(Line { command: command.into(), ..Line::new(text) });
+        self
+    }
+
+    /// A line that is a part of what has this digest.
+    pub(super) fn part_of(mut self, digest: &str, text: impl Into<String>) -> Self {
+        self.evidence.push(Line { digest: Some(digest.to_owned()), ..Line::new(text) });
+        self
+    }
+
+    /// A line about what has this digest.
+    pub(super) fn whole_is(mut self, digest: &str, text: String, command: String) -> Self {
+        self.evidence.push(Line { text, command: Some(command), digest: Some(digest.to_owned()) });
         self
     }
 
     pub(super) fn evidences(mut self, texts: impl IntoIterator<Item = String>) -> Self {
-        self.evidence.extend(texts);
+        self.evidence.extend(texts.into_iter().map(Line::new));
         self
+    }
+
+    /// What it rests on. What was seen to be so, or not to be so, is evidence by itself where nothing else is.
+    fn lines(&mut self) -> Vec<Line> {
+        let mut lines = std::mem::take(&mut self.evidence);
+        if lines.is_empty() && self.verdict != Verdict::Unknown {
+            lines.push(Line::new(self.reason.to_string()));
+        }
+        lines
     }
 }
 
@@ -158,8 +212,16 @@ impl<F: Coverage> Judge<'_, F> {
         about.needs().iter().find_map(|need| self.facts.gap(self.config, about, *need))
     }
 
-    fn report<T>(&self, about: Check<'_>, observed: &Observed<T>, finding: Finding) -> CheckReport {
-        let evidence = |text| Evidence { source: observed.source.clone(), at: observed.at, text };
+    fn report<T>(&self, about: Check<'_>, observed: &Observed<T>, mut finding: Finding) -> CheckReport {
+        let evidence = |line: Line| Evidence {
+            source: observed.source.clone(),
+            node: None,
+            at: observed.at,
+            text: line.shortened(),
+            digest: line.digest.unwrap_or_else(|| sha256(&line.text)),
+            command: Some(line.command.unwrap_or_else(|| repeat::command(self.config, about))),
+        };
+        let lines = finding.lines();
         CheckReport {
             id: about.id(self.config),
             title: about.title(self.config),
@@ -167,7 +229,7 @@ impl<F: Coverage> Judge<'_, F> {
             reason: finding.reason,
             required: about.info().required,
             needs: about.needs().to_vec(),
-            evidence: finding.evidence.into_iter().map(evidence).collect(),
+            evidence: lines.into_iter().map(evidence).collect(),
             elapsed_ms: observed.elapsed_ms,
         }
     }

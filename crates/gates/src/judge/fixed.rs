@@ -14,6 +14,7 @@ use crate::gate::Gate;
 use crate::gate_report::{CheckReport, GateReport};
 use crate::reason::Reason;
 use crate::renewal_reason::RenewalReason;
+use crate::repeat;
 
 /// Judges the facts: the overlay, what the renewal left, every service, every route, the log, and the three columns. A report
 /// without a check, which is UNKNOWN, where the configuration has not the overlay that the facts are of.
@@ -154,13 +155,13 @@ fn specs(proof: &Sight<'_, RenewalProof>, saved: &SavedRenewal) -> Finding {
     let now = |member: &Member| proof.fingerprints.get(&member.id).map(String::as_str);
     let changed: Vec<String> = members.iter().filter_map(|member| member.difference(now(member))).collect();
     let kept = Reason::Renewal(RenewalReason::SpecsKept { services: members.len() as u64 });
-    let lines = members.iter().map(|member| {
-        let now = now(member).unwrap_or("gone");
-        format!("{}: {} before, {} now", member.name, short(&member.fingerprint), short(now))
-    });
-    proof
-        .faultless(changed, |changed| Reason::Renewal(RenewalReason::SpecsChanged(changed)), kept)
-        .evidences(lines)
+    let finding =
+        proof.faultless(changed, |changed| Reason::Renewal(RenewalReason::SpecsChanged(changed)), kept);
+    members.iter().fold(finding, |finding, member| {
+        let now = short(now(member).unwrap_or("gone"));
+        let line = format!("{}: {} before, {now} now", member.name, short(&member.fingerprint));
+        finding.shown_by(line, repeat::spec(&member.name))
+    })
 }
 
 /// As much of a digest as a reader compares.

@@ -7,6 +7,7 @@ use pvcheck_journal::{Class, Matched, Role, Sample, Scan};
 use super::finding::{Finding, Sight};
 use crate::fault::Counted;
 use crate::reason::Reason;
+use crate::repeat;
 
 /// Passes iff the leader's log, read and understood from the engine's start to its end, has no record that a network of the
 /// Swarm ran out of addresses. `role` is what the snapshot says of the engine.
@@ -18,7 +19,7 @@ pub(super) fn exhaustion(scan: &Sight<'_, Scan>, role: Role) -> Finding {
         Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
         None => scan.pass(Reason::NoExhaustion { records: scan.records }),
     };
-    finding.evidence(window(scan)).evidences(samples(scan))
+    with_lines(finding, scan)
 }
 
 /// Passes iff the leader's log, read and understood to its end, has no signature of lost or missing addresses.
@@ -33,7 +34,14 @@ pub(super) fn new_signatures(scan: &Sight<'_, Scan>) -> Finding {
         None => scan.pass(Reason::NoSignature { records: scan.records }),
     };
     let unrelated = other.into_iter().map(|m| format!("not about addresses: {}", counted(m)));
-    finding.evidence(window(scan)).evidences(unrelated).evidences(samples(scan))
+    with_lines(finding, scan).evidences(unrelated)
+}
+
+/// The finding with what the log was, and the lines of it that are findings.
+fn with_lines(finding: Finding, scan: &Scan) -> Finding {
+    let command = repeat::log(scan);
+    let lines = std::iter::once(window(scan)).chain(samples(scan));
+    lines.fold(finding, |finding, line| finding.shown_by(line, command.clone()))
 }
 
 /// What the log was and how much of it was read.

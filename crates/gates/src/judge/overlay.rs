@@ -2,16 +2,18 @@
 
 use std::net::Ipv4Addr;
 
-use pvcheck_audit::{Network, OwnerKind, Snapshot, audit, owners, waiting_services};
+use pvcheck_audit::{Network, OwnerKind, Snapshot, owners};
 
 use super::finding::{Finding, Judge, Sight};
 use crate::check::Check;
 use crate::config::OverlayConfig;
 use crate::facts::M1Facts;
-use crate::fault::{OwnerFault, VipLack, Waiting, list};
+use crate::fault::{OwnerFault, list};
 use crate::gate_report::CheckReport;
 use crate::leaks::Leaks;
 use crate::reason::Reason;
+use crate::repeat;
+use crate::waiting::waiting;
 
 /// The check of an overlay's subnet.
 pub(super) fn subnet_check(judge: &Judge<'_, M1Facts>, declared: &OverlayConfig) -> CheckReport {
@@ -76,11 +78,16 @@ fn one_owner_each(snapshot: &Sight<'_, Snapshot>, network: &Network) -> Finding 
         load_balancers: owners.count(OwnerKind::LoadBalancer),
         attachments: owners.count(OwnerKind::Attachment),
     };
-    let lines = owners.named.iter().map(|o| {
+    let finding = snapshot.faultless(shared.chain(outside).collect(), Reason::OwnersAtFault, counted);
+    owners.named.iter().fold(finding, |finding, o| {
         let service = o.service.as_deref().unwrap_or("-");
-        format!("{} {} {service}", o.address, kind_of(o.kind))
-    });
-    snapshot.faultless(shared.chain(outside).collect(), Reason::OwnersAtFault, counted).evidences(lines)
+        let command = match o.kind {
+            OwnerKind::Vip => Some(repeat::vips()),
+            OwnerKind::LoadBalancer => Some(repeat::network(&network.name, "{{json .Containers}}")),
+            OwnerKind::Attachment | OwnerKind::Task => None,
+        };
+        finding.shown_by(format!("{} {} {service}", o.address, kind_of(o.kind)), command)
+    })
 }
 
 /// The kind as JSON has it.
@@ -117,18 +124,13 @@ fn headroom(
 }
 
 fn none_waits(snapshot: &Sight<'_, Snapshot>) -> Finding {
-    let services = waiting_services(snapshot).into_iter().map(|w| Waiting::Service {
-        service: w.service,
-        network: w.network_name.unwrap_or_else(|| w.network.to_string()),
-        because: match (w.network_allocated, w.only_here) {
-            (false, _) => VipLack::NotAllocated,
-            (true, true) => VipLack::Full,
-            (true, false) => VipLack::OnSeveral,
-        },
-    });
-    // Every network, not the configured ones alone: what waits anywhere lets the allocator lose addresses of each network
-    // that it shares (L2 in docs/leaks.md).
-    let stuck = audit(snapshot).networks.into_iter().flat_map(|n| n.stuck);
-    let tasks = stuck.map(|s| Waiting::Task { because: s.to_string(), task: s.task, service: s.service });
-    snapshot.faultless(services.chain(tasks).collect(), Reason::Waiting, Reason::NoneWaits)
+    let waiting = waiting(snapshot);
+    let looked_at = format!(
+        "{} services and {} tasks, {} wait",
+        snapshot.services.len(),
+        snapshot.tasks.len(),
+        waiting.len()
+    );
+    let named: Vec<String> = waiting.iter().map(ToString::to_string).collect();
+    snapshot.faultless(waiting, Reason::Waiting, Reason::NoneWaits).evidence(looked_at).evidences(named)
 }

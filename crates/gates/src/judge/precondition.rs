@@ -13,6 +13,7 @@ use crate::config::{Config, PreconditionConfig};
 use crate::gate_report::{CheckReport, GateReport};
 use crate::precondition_reason::PreconditionReason;
 use crate::reason::Reason;
+use crate::repeat;
 use crate::run_facts::{PastReport, RunFacts};
 
 /// How far two clocks may be apart before a time counts as still to come.
@@ -36,12 +37,20 @@ pub fn judge_run(config: &Config, facts: &RunFacts, report: GateReport) -> GateR
     let own = report.verdict;
     let mut checks = judge_preconditions(config, &report.gate, facts);
     checks.extend(report.checks);
+    for evidence in checks.iter_mut().flat_map(|check| &mut check.evidence) {
+        evidence.node = facts.node.clone().filter(|_| is_of_an_engine(&evidence.source));
+    }
     let whole = GateReport::named(&report.gate, config, checks);
     // Preconditions alone make no gate pass that has shown nothing itself.
     let verdict = Verdict::worst([own, whole.verdict]);
     // A report without evidence is of the time of its run, too.
     let at = whole.at.max(facts.at);
     GateReport { verdict, at, swarm: Some(facts.swarm.clone()), ..whole }
+}
+
+/// True iff the engine that was asked said it, and not this machine.
+fn is_of_an_engine(source: &str) -> bool {
+    ["engine", "allocator", "canary", "churn"].iter().any(|begin| source.starts_with(begin))
 }
 
 fn precondition(
@@ -56,7 +65,7 @@ fn precondition(
     let now = before.newest.at;
     judge.check(check, &before.newest, |past| {
         let line = format!("{}: {} of {gate} at {}", past.file, past.verdict, past.at);
-        passed(&past, gate, judge.facts, now, asked.max_age).evidence(line)
+        passed(&past, gate, judge.facts, now, asked.max_age).shown_by(line, repeat::report(&past.file))
     })
 }
 

@@ -28,8 +28,7 @@ pub(super) fn route_finding(fact: &Sight<'_, RouteFact>, behind: Option<&str>) -
     let judged = judge(fact);
     let behind = behind.filter(|_| judged.verdict != Verdict::Pass).map(str::to_owned);
     fact.verdict(judged.verdict, Reason::Route { said: judged.reason.to_string(), behind })
-        .evidence(route_evidence(fact))
-        .evidences(fact.curl.clone())
+        .shown_by(route_evidence(fact), fact.curl.clone())
 }
 
 /// Passes iff every core route passes; unknown if there is no route, because that shows nothing.
@@ -43,7 +42,12 @@ pub(super) fn core_routes(routes: &Sight<'_, Vec<RouteFact>>) -> Finding {
     } else {
         Reason::RoutesDown(down)
     };
-    routes.verdict(worst, reason).evidences(routes.iter().map(route_evidence))
+    answers(routes.verdict(worst, reason), routes)
+}
+
+/// The finding with what each route answered, and how to ask it again.
+pub(super) fn answers(finding: Finding, routes: &[RouteFact]) -> Finding {
+    routes.iter().fold(finding, |finding, fact| finding.shown_by(route_evidence(fact), fact.curl.clone()))
 }
 
 /// A route that did not pass, with its own reason.

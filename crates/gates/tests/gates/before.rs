@@ -35,7 +35,7 @@ fn passed(gate: &str) -> Before {
 
 fn run() -> RunFacts {
     let before = ["pvfix.m1", "pvfix.m2"].map(passed).to_vec();
-    RunFacts { at: at(), swarm: "s".into(), engine: EngineKind::Real, before }
+    RunFacts { at: at(), swarm: "s".into(), engine: EngineKind::Real, node: None, before }
 }
 
 async fn judged(facts: &RunFacts) -> GateReport {

@@ -13,7 +13,13 @@ use crate::m2::healthy;
 use crate::support::*;
 
 fn run_facts() -> RunFacts {
-    RunFacts { at: at(), swarm: "6wq9m8p4n2k7".into(), engine: EngineKind::Embedded, before: Vec::new() }
+    RunFacts {
+        at: at(),
+        swarm: "6wq9m8p4n2k7".into(),
+        engine: EngineKind::Embedded,
+        node: Some("m1".into()),
+        before: Vec::new(),
+    }
 }
 
 fn ran(config: &Config, gate: &str, facts: GateFacts) -> BundledRun {

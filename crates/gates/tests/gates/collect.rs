@@ -374,7 +374,8 @@ async fn the_checks_of_a_report_are_those_that_the_catalogue_has_for_its_gate() 
         judge_fix_plan(&fix_world.config, fix_plan),
         judge_fixed(&fixed_world.config, fixed),
         judge_m1(&world.config, &m1_run(&world).await),
-        judge_m2(&world.config, &crate::m2::healthy().await.1),
+        // With a harness, of which there need be none.
+        crate::harness::with(|_| ()).await,
     ];
     for report in reports {
         let row = |check: &CheckReport| check_info(&check.id).expect("every check has a row").id;

@@ -10,8 +10,11 @@ use crate::support::*;
 fn check(id: &str, verdict: Verdict, reason: &str, evidence: &[&str]) -> CheckReport {
     let evidence = evidence.iter().map(|text| Evidence {
         source: "engine API".into(),
+        node: Some("m1".into()),
         at: at(),
+        command: Some(format!("docker network inspect {id}")),
         text: (*text).to_owned(),
+        digest: "0123456789abcdef".into(),
     });
     CheckReport {
         id: id.into(),

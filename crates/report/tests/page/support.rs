@@ -101,8 +101,13 @@ pub(crate) fn config(subnet: &str) -> Config {
 
 /// The run of a gate over these facts.
 pub(crate) fn ran(config: &Config, gate: &str, facts: GateFacts) -> BundledRun {
-    let run =
-        RunFacts { at: at(), swarm: "6wq9m8p4n2k7".into(), engine: EngineKind::Embedded, before: Vec::new() };
+    let run = RunFacts {
+        at: at(),
+        swarm: "6wq9m8p4n2k7".into(),
+        engine: EngineKind::Embedded,
+        node: Some("m1".into()),
+        before: Vec::new(),
+    };
     let report = judge_run(config, &run, facts.judge(config, gate).expect("a gate of the configuration"));
     BundledRun { facts, run, report }
 }

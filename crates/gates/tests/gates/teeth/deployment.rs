@@ -7,6 +7,7 @@ use pvcheck_swarm::{Doubt, Left, LeftReason, Order, PartKind};
 
 use super::Row;
 use crate::collect::{World, m2_run};
+use crate::harness;
 use crate::m2::{churn_of, scan_of, with};
 use crate::support::*;
 
@@ -18,7 +19,16 @@ pub(super) async fn rows() -> Vec<Row> {
     let mut rows = canary_rows().await;
     rows.extend(churn_rows().await);
     rows.extend(around_rows().await);
+    rows.extend(harness_rows().await);
     rows
+}
+
+async fn harness_rows() -> Vec<Row> {
+    let rows = harness::broken().await.into_iter().map(|(broken, report, verdict)| {
+        let expected: Vec<_> = verdict.map(|verdict| ("harness.shop", verdict)).into_iter().collect();
+        row(broken, report, &expected)
+    });
+    rows.collect()
 }
 
 async fn canary_rows() -> Vec<Row> {

@@ -28,7 +28,8 @@ const ROUTES: &str = "crates/routes/tests/routes/answers.rs";
 const DEADLOCKS: &str = "crates/boot/tests/boot/deadlocks.rs";
 const GUARD: &str = "pvcheck guard";
 const LEDGER: &str = "pvcheck gate claim, verify and status";
-const HARNESS: &str = "pvcheck gate run with [[harness]]";
+const EVIDENCE: &str = "crates/gates/tests/gates/evidence.rs";
+const HARNESS: &str = "crates/gates/tests/gates/harness.rs";
 const REPOSITORY: &str = "it is a rule for a repository, and its host enforces it";
 
 pub(crate) const SECTIONS: [Section; 9] = [
@@ -38,12 +39,19 @@ pub(crate) const SECTIONS: [Section; 9] = [
         &[
             asked(63, "one stack of low risk is deployed", &[Test(M2, "a_canary_that_does_not_run")]),
             asked(64, "it joins the overlay", &[Test(M2, "a_canary_without_an_address_on_the_overlay")]),
-            asked(65, "a run of the harness completes all its tiers", &[Open(HARNESS)]),
+            asked(
+                65,
+                "a run of the harness completes all its tiers",
+                &[Test(HARNESS, "each_way_to_break_it_has_its_verdict_and_a_reason_in_one_line")],
+            ),
             asked(66, "it is removed cleanly", &[Test(M2, "a_canary_that_is_not_gone")]),
             asked(
                 67,
                 "it is of after the change; a run of before proves nothing",
-                &[Test(M2, "a_canary_that_does_not_run"), Open(HARNESS)],
+                &[
+                    Test(M2, "a_canary_that_does_not_run"),
+                    Test(HARNESS, "a_result_that_its_command_did_not_write_proves_nothing"),
+                ],
             ),
             asked(
                 68,
@@ -302,7 +310,7 @@ pub(crate) const SECTIONS: [Section; 9] = [
                 "evidence is the command and what it printed",
                 &[
                     Test(M1, "a_healthy_world_passes_every_check_with_evidence"),
-                    Open("pvcheck gate run, the command of each check"),
+                    Test(EVIDENCE, "every_required_check_that_was_judged_has_a_command_and_a_digest"),
                 ],
             ),
         ],
@@ -409,16 +417,18 @@ pub(crate) const SECTIONS: [Section; 9] = [
                 &[
                     Test(WHY, "it_is_not_an_address"),
                     Test(M1, "a_service_that_is_stuck_without_a_vip"),
-                    Open(HARNESS),
+                    Test(HARNESS, "a_failed_tier_is_the_swarm_s_where_something_waited_and_the_log_says_so"),
                 ],
             ),
-            asked(142, "tiers and levels of a run are known", &[Open(HARNESS)]),
+            asked(
+                142,
+                "tiers and levels of a run are known",
+                &[Test(HARNESS, "each_way_to_break_it_has_its_verdict_and_a_reason_in_one_line")],
+            ),
             asked(
                 143,
                 "what starts a run is known",
-                &[Elsewhere(
-                    "it is for the CI system; pvcheck starts the command that [[harness]] will name",
-                )],
+                &[Elsewhere("it is for the CI system; pvcheck starts the command that [[harness]] names")],
             ),
             asked(
                 144,

@@ -1,0 +1,345 @@
+//! Harnesses: run or read, and what the Swarm shows meanwhile.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::fs::{self, File, Metadata};
+use std::io::Read as _;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pvcheck_audit::{ServiceId, Snapshot, TaskId};
+use pvcheck_journal::{Catalogue, Class, Limits, Mark, ReadFrom, Scanner, Since};
+use pvcheck_swarm::{Engine, Operation, SavedRenewal};
+
+use super::preflight::{Preflight, PreflightError};
+use super::process::{Output, Run, run};
+use super::watch::CoreRoutes;
+use crate::cause::Unseen;
+use crate::config::{Config, HarnessConfig};
+use crate::digest::sha256;
+use crate::fault::{Counted, Waiting};
+use crate::harness_facts::{
+    After, AfterWhat, HarnessFact, HarnessHow, HarnessRun, HarnessWatch, Joined, ResultFile, ResultSaid,
+};
+use crate::harness_result;
+use crate::observed::{Observed, Seen};
+use crate::waiting::waiting;
+
+/// The longest result.
+const MOST_BYTES: u64 = 8 << 20;
+/// Between two looks at the Swarm: a stack that is up for less time was hardly a proof.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The variables that every harness has: without them few programs are found.
+const ALWAYS: [&str; 2] = ["PATH", "HOME"];
+
+/// Refuses a harness whose variables are not set, before anything is touched.
+pub(super) fn check_env(harnesses: &[&HarnessConfig]) -> Result<(), PreflightError> {
+    let each = harnesses.iter().filter(|harness| !harness.command.is_empty());
+    let all = each.flat_map(|harness| harness.env.iter().map(|name| (&harness.name, name)));
+    let mut missing = all.filter(|(_, name)| std::env::var(name).is_err());
+    missing.next().map_or(Ok(()), |(harness, name)| {
+        Err(PreflightError::HarnessEnv { harness: harness.clone(), name: name.clone() })
+    })
+}
+
+/// Runs or reads each of these, one after the other. What fails is recorded. Returns the core route that was found dead
+/// between two of them, too.
+pub(super) async fn collect(
+    op: Operation<'_>,
+    config: &Config,
+    ready: &Preflight,
+    core: &CoreRoutes<'_>,
+    harnesses: &[&HarnessConfig],
+) -> (Observed<Vec<HarnessFact>>, Option<String>) {
+    let mut died = None;
+    let facts = async {
+        let mut facts = Vec::new();
+        for harness in harnesses {
+            let one = One { engine: op.engine, config, ready, harness };
+            op.say(format!("harness {}: {}", harness.name, one.what()));
+            let mut fact = one.fact().await;
+            // The watcher asks by the clock; this round is certain to be after it.
+            died = core.ask().await;
+            fact.watch.route_down.clone_from(&died);
+            facts.push(fact);
+            if died.is_some() {
+                break;
+            }
+        }
+        Ok::<_, Infallible>(facts)
+    };
+    let facts = Observed::of("harness", facts).await;
+    (facts, died)
+}
+
+/// One harness.
+struct One<'a> {
+    engine: &'a Engine,
+    config: &'a Config,
+    ready: &'a Preflight,
+    harness: &'a HarnessConfig,
+}
+
+impl One<'_> {
+    fn what(&self) -> &'static str {
+        if self.harness.command.is_empty() { "reading its result" } else { "running it" }
+    }
+
+    async fn fact(&self) -> HarnessFact {
+        let path = self.config.file(&self.harness.result);
+        if self.harness.command.is_empty() {
+            return self.offered(&path).await;
+        }
+        let before = fs::metadata(&path).ok();
+        let mark = self.ready.source.mark(&Limits::default()).await.ok();
+        let mut look = self.look(self.engine.snapshot().await.ok().as_ref());
+        let (how, started) = self.run_and(&mut look).await;
+        look.take(self.engine.snapshot().await.map_err(|error| error.to_string()));
+        look.watch.signatures = self.signatures(mark).await;
+        HarnessFact {
+            name: self.harness.name.clone(),
+            how,
+            after: Some(After { at: started, of: AfterWhat::Run }),
+            result: result(&path, before.as_ref()),
+            watch: look.watch,
+        }
+    }
+
+    /// Runs the command, and looks at the Swarm as long as it runs.
+    async fn run_and(&self, look: &mut Look<'_>) -> (HarnessHow, Timestamp) {
+        let given: Vec<(String, String)> = self.harness.env.iter().filter_map(|name| var(name)).collect();
+        let secrets: Vec<String> = given.iter().map(|(_, value)| value.clone()).collect();
+        let env: Vec<_> = ALWAYS.into_iter().filter_map(var).chain(given).collect();
+        let folder = self.config.file(Path::new(""));
+        let limit = Duration::from_secs(self.harness.timeout_s);
+        let what = Run { command: &self.harness.command, env: &env, folder: &folder, limit };
+        let started = Timestamp::now();
+        let looking = async {
+            loop {
+                look.take(self.engine.snapshot().await.map_err(|error| error.to_string()));
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let (end, output) = tokio::select! {
+            ended = Box::pin(run(what, Output::without(secrets))) => ended,
+            () = Box::pin(looking) => unreachable!("it looks without end"),
+        };
+        let (output, output_digest) = output.finish();
+        let program = self.harness.command.first().cloned().unwrap_or_default();
+        let ended = Timestamp::now();
+        (HarnessHow::Ran(HarnessRun { program, started, ended, end, output, output_digest }), started)
+    }
+
+    /// A result that something else has made: what was on the overlay in its time, as far as Swarm still lists it.
+    async fn offered(&self, path: &Path) -> HarnessFact {
+        let result = self::result(path, None);
+        let mut look = self.look(None);
+        match self.engine.snapshot().await {
+            Ok(snapshot) => {
+                look.watch.looks = 1;
+                if let Seen::Known(file) = &result {
+                    look.in_its_time(&snapshot, file);
+                }
+            }
+            Err(error) => look.watch.missed = Some(error.to_string()),
+        }
+        let after = self.after();
+        HarnessFact {
+            name: self.harness.name.clone(),
+            how: HarnessHow::Offered,
+            after,
+            result,
+            watch: look.watch,
+        }
+    }
+
+    /// The later of `since` and the end of the renewal of its overlay.
+    fn after(&self) -> Option<After> {
+        let since = self.harness.since.map(|at| After { at, of: AfterWhat::Since });
+        let record = self.ready.record.as_deref().and_then(|path| SavedRenewal::load(path).ok());
+        let own = record
+            .filter(|saved| Some(saved.record.network.as_str()) == self.config.network_of(self.harness));
+        let renewal =
+            own.and_then(|saved| saved.ended).map(|ended| After { at: ended.at, of: AfterWhat::Renewal });
+        since.into_iter().chain(renewal).max_by_key(|after| after.at)
+    }
+
+    fn look(&self, before: Option<&Snapshot>) -> Look<'_> {
+        let network = self.config.network_of(self.harness).unwrap_or_default();
+        Look {
+            configured: self.config.services.iter().map(|service| service.name.as_str()).collect(),
+            services: before
+                .into_iter()
+                .flat_map(|s| &s.services)
+                .map(|service| service.id.clone())
+                .collect(),
+            tasks: before.into_iter().flat_map(|s| &s.tasks).map(|task| task.id.clone()).collect(),
+            has_before: before.is_some(),
+            waited: Vec::new(),
+            watch: HarnessWatch {
+                network: network.to_owned(),
+                looks: 0,
+                missed: None,
+                joined: Vec::new(),
+                waits: Vec::new(),
+                left: Vec::new(),
+                signatures: Seen::Unknown(Unseen::NotNeeded),
+                route_down: None,
+            },
+        }
+    }
+
+    /// What the log says of exhausted networks since the mark.
+    async fn signatures(&self, mark: Option<Mark>) -> Seen<Vec<Counted>> {
+        let failed = |error: String| Seen::Unknown(Unseen::Failed { error });
+        let Some(mark) = mark else { return failed("it could not be read before".to_owned()) };
+        let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None).role(self.ready.role);
+        match self.ready.source.scan(&ReadFrom::Mark(mark), &Limits::default(), scanner).await {
+            Err(error) => failed(error.to_string()),
+            Ok(scan) => {
+                let grave =
+                    scan.findings().filter(|m| matches!(m.class, Class::Exhaustion | Class::PoolsExhausted));
+                Seen::Known(
+                    grave.map(|m| Counted { signature: m.signature.clone(), count: m.count }).collect(),
+                )
+            }
+        }
+    }
+}
+
+fn var(name: &str) -> Option<(String, String)> {
+    std::env::var(name).ok().map(|value| (name.to_owned(), value))
+}
+
+/// What the Swarm shows, beside what it had before.
+struct Look<'a> {
+    /// Services that are expected to be there.
+    configured: BTreeSet<&'a str>,
+    services: BTreeSet<ServiceId>,
+    tasks: BTreeSet<TaskId>,
+    /// True iff it is known what was there before.
+    has_before: bool,
+    /// What waited at the last look.
+    waited: Vec<Waiting>,
+    watch: HarnessWatch,
+}
+
+impl Look<'_> {
+    fn take(&mut self, seen: Result<Snapshot, String>) {
+        let snapshot = match seen {
+            Ok(snapshot) if self.has_before => snapshot,
+            Ok(_) => {
+                self.watch.missed = Some("the Swarm could not be read before it started".to_owned());
+                return;
+            }
+            Err(error) => {
+                self.watch.missed = Some(error);
+                return;
+            }
+        };
+        self.watch.looks += 1;
+        let is_new = |service: &ServiceId| !self.services.contains(service);
+        let found = self.addresses(&snapshot, is_new, |task| !self.tasks.contains(task));
+        for joined in found {
+            if !self.watch.joined.contains(&joined) {
+                self.watch.joined.push(joined);
+            }
+        }
+        // Swarm needs a moment for every address: only what waits at two looks waits.
+        let waits = waiting(&snapshot);
+        for wait in waits.iter().filter(|wait| self.waited.contains(wait)) {
+            if !self.watch.waits.contains(wait) {
+                self.watch.waits.push(wait.clone());
+            }
+        }
+        self.waited = waits;
+        let there = |name: &&String| snapshot.service_named(name).is_some_and(|service| is_new(&service.id));
+        let names: BTreeSet<&String> = self.watch.joined.iter().map(|joined| &joined.service).collect();
+        self.watch.left = names.into_iter().filter(there).cloned().collect();
+    }
+
+    /// Tasks whose last change is of the time of a run that is over.
+    fn in_its_time(&mut self, snapshot: &Snapshot, file: &ResultFile) {
+        let ResultSaid::Sound(result) = &file.said else { return };
+        let (from, to) = (result.started_at, result.finished_at.unwrap_or(file.modified));
+        let of_then: BTreeSet<&TaskId> = snapshot
+            .tasks
+            .iter()
+            .filter(|task| task.since.is_some_and(|since| (from..=to).contains(&since)))
+            .map(|task| &task.id)
+            .collect();
+        self.watch.joined = self.addresses(snapshot, |_| false, |task| of_then.contains(task));
+    }
+
+    /// The addresses on the overlay of these services and tasks, as far as they are neither of the configuration nor of pvcheck.
+    fn addresses(
+        &self,
+        snapshot: &Snapshot,
+        service_counts: impl Fn(&ServiceId) -> bool,
+        task_counts: impl Fn(&TaskId) -> bool,
+    ) -> Vec<Joined> {
+        let Some(network) = snapshot.overlay(&self.watch.network) else { return Vec::new() };
+        let is_other = |name: &str| !self.configured.contains(name);
+        let others = snapshot.services.iter().filter(|s| is_other(&s.name) && s.run.is_none());
+        let mut found = BTreeSet::new();
+        let mut add = |service: &str, address: Ipv4Addr| {
+            found.insert(Joined { service: service.to_owned(), address });
+        };
+        for service in others {
+            let vips = service.vips.iter().filter(|vip| vip.network == network.id);
+            vips.filter(|_| service_counts(&service.id))
+                .filter_map(|vip| vip.address)
+                .for_each(|a| add(&service.name, a));
+            let tasks = snapshot
+                .tasks
+                .iter()
+                .filter(|t| t.service.as_ref() == Some(&service.id) && task_counts(&t.id));
+            tasks.flat_map(|task| task.addresses_on(&network.id)).for_each(|a| add(&service.name, a));
+        }
+        found.into_iter().collect()
+    }
+}
+
+fn result(path: &Path, before: Option<&Metadata>) -> Seen<ResultFile> {
+    let shown = path.display().to_string();
+    match read(path, &shown, before) {
+        Ok(file) => Seen::Known(file),
+        Err(error) => Seen::Unknown(Unseen::Failed { error: format!("{shown}: {error}") }),
+    }
+}
+
+/// Reads a result's file.
+fn read(path: &Path, shown: &str, before: Option<&Metadata>) -> Result<ResultFile, String> {
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    // Opening anything else may not return.
+    if !metadata.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    let (mut bytes, file) = (Vec::new(), File::open(path).map_err(|error| error.to_string())?);
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if MOST_BYTES < bytes.len() as u64 {
+        return Err(format!("it has more than {} MiB", MOST_BYTES >> 20));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
+    let modified = metadata.modified().map_err(|error| error.to_string())?;
+    Ok(ResultFile {
+        path: shown.to_owned(),
+        modified: Timestamp::try_from(modified).map_err(|error| error.to_string())?,
+        is_new: before.is_none_or(|before| is_another(before, &metadata)),
+        bytes: text.len() as u64,
+        digest: sha256(&text),
+        said: match harness_result::read(&text) {
+            Ok(result) => ResultSaid::Sound(result),
+            Err(fault) => ResultSaid::Unsound(fault),
+        },
+    })
+}
+
+fn is_another(before: &Metadata, now: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let of = |m: &Metadata| (m.ino(), m.mtime(), m.mtime_nsec(), m.len());
+    of(before) != of(now)
+}
