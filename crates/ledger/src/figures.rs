@@ -17,7 +17,8 @@ pub(crate) enum Class {
 
 /// The names of figures that a healthy Swarm changes by itself: addresses come and go with tasks, a log grows, a stack of a
 /// run has a name of its own. Every other figure must be the same, one that a later version brings too.
-const MOVING: [&str; 17] = [
+const MOVING: [&str; 18] = [
+    "attempt",
     "addresses",
     "attachments",
     "below",

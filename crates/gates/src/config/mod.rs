@@ -7,6 +7,7 @@ mod load;
 mod own_gates;
 mod tables;
 mod validate;
+mod waivers;
 
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
@@ -16,3 +17,4 @@ pub use tables::{
     RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };
 pub(crate) use tables::{DOCKER_UNIT, unit_source};
+pub use waivers::WaiverConfig;

@@ -8,7 +8,7 @@ use crate::cause::Unseen;
 use crate::check::Check;
 use crate::config::Config;
 use crate::coverage::Coverage;
-use crate::gate_report::{CheckReport, Evidence};
+use crate::gate_report::{AttemptReport, CheckReport, Evidence};
 use crate::observed::Observed;
 use crate::reason::Reason;
 
@@ -17,11 +17,12 @@ pub(super) struct Finding {
     verdict: Verdict,
     reason: Reason,
     evidence: Vec<String>,
+    attempts: Vec<AttemptReport>,
 }
 
 impl Finding {
     fn new(verdict: Verdict, reason: Reason) -> Self {
-        Self { verdict, reason, evidence: Vec::new() }
+        Self { verdict, reason, evidence: Vec::new(), attempts: Vec::new() }
     }
 
     pub(super) fn fail(reason: Reason) -> Self {
@@ -51,6 +52,12 @@ impl Finding {
 
     pub(super) fn evidence(mut self, text: impl Into<String>) -> Self {
         self.evidence.push(text.into());
+        self
+    }
+
+    /// The same finding, which is the last of these.
+    pub(super) fn attempts(mut self, attempts: Vec<AttemptReport>) -> Self {
+        self.attempts = attempts;
         self
     }
 
@@ -169,6 +176,8 @@ impl<F: Coverage> Judge<'_, F> {
             needs: about.needs().to_vec(),
             evidence: finding.evidence.into_iter().map(evidence).collect(),
             elapsed_ms: observed.elapsed_ms,
+            attempts: finding.attempts,
+            waiver: None,
         }
     }
 }
