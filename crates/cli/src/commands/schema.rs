@@ -22,7 +22,7 @@ use crate::printer::Printer;
 use crate::report::{Document, SCHEMA};
 
 /// The kinds that have a schema.
-#[derive(Serialize, schemars::JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Kinds {
     kinds: Vec<&'static str>,
 }

@@ -57,6 +57,9 @@ fn every_kind_has_a_schema_and_every_schema_a_kind() {
     schema(&["gait"]).assert_refused(2, &["there is no kind `gait`", "`pvcheck schema` lists them"]);
 }
 
+/// What the engine shows of a network before it is renewed, kept as it is.
+const ANYTHING: &str = "inspected";
+
 fn validator(kind: &str) -> jsonschema::Validator {
     let text = std::fs::read_to_string(folder().join(format!("{kind}.json"))).expect(kind);
     let schema: Value = serde_json::from_str(&text).expect("JSON");
@@ -73,7 +76,7 @@ fn what_is_printed_is_valid_and_what_is_broken_is_not() {
         let errors: Vec<String> =
             validator.iter_errors(document).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "{words}: {errors:#?}");
-        for field in document.as_object().expect("an object").keys() {
+        for field in document.as_object().expect("an object").keys().filter(|field| *field != ANYTHING) {
             let mut broken = document.clone();
             // No field of any document is a list of lists of numbers.
             broken[field] = serde_json::json!([[0]]);
