@@ -131,10 +131,12 @@ fn notes(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The tables of pages that are written from the code. Step unit compares them too; this one can write them.
+/// The tables of pages, and the schemas in docs/schemas, that are written from the code. Step unit compares them too; this one can write them.
 fn pages(places: &Places) -> anyhow::Result<()> {
     let bless = ("PVCHECK_BLESS", if places.examples == Mode::Bless { "1" } else { "" });
-    places.cargo(&["test", "--quiet", "--package", "pvcheck-gates", "--test", "pages"], &[bless])
+    places.cargo(&["test", "--quiet", "--package", "pvcheck-gates", "--test", "pages"], &[bless])?;
+    let schemas = "the_committed_schemas";
+    places.cargo(&["test", "--quiet", "--package", "pvcheck-cli", "--test", "cli", schemas], &[bless])
 }
 
 /// The reader of the systemd journal, which needs libsystemd to build.

@@ -23,6 +23,7 @@ described!(allocator_unknown_json, Option<CountsUnknown>, "allocator_unknown", "
 
 /// The audit of a Swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Audit {
     /// The Swarm, and the engine that was asked.
     pub swarm: AuditedSwarm,
@@ -37,11 +38,13 @@ pub struct Audit {
     /// Why the allocator's own counts are missing, or some of them; `null` if none is. JSON has the sentence as
     /// `allocator_unknown`, the kind as `allocator_unknown_kind`.
     #[serde(flatten, with = "allocator_unknown_json")]
+    #[cfg_attr(feature = "schema", schemars(with = "allocator_unknown_json::Written<'static>"))]
     pub allocator_unknown: Option<CountsUnknown>,
 }
 
 /// The Swarm that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditedSwarm {
     /// The version of the engine that was asked.
     pub version: String,
@@ -57,6 +60,7 @@ pub struct AuditedSwarm {
 
 /// One overlay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditedNetwork {
     /// Its name.
     pub name: String,
@@ -104,11 +108,13 @@ pub struct AuditedNetwork {
     pub duplicate_holders: Vec<Duplicate>,
     /// What could not be known from here, and how to learn it.
     #[serde(flatten, with = "notes_json")]
+    #[cfg_attr(feature = "schema", schemars(with = "notes_json::Written<'static>"))]
     pub notes: Vec<Note>,
 }
 
 /// How many addresses are held, by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OwnedCounts {
     /// By services' virtual addresses.
     pub vips: u64,

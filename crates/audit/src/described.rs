@@ -23,7 +23,8 @@ macro_rules! described {
             use crate::described::Described;
 
             #[derive(Serialize)]
-            struct Written<'a> {
+            #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+            pub(crate) struct Written<'a> {
                 #[serde(rename = $text_key)]
                 text: <$value as Described>::Text,
                 #[serde(rename = $kind_key)]

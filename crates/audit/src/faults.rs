@@ -22,6 +22,7 @@ const IPV6_REFUSED: [&str; 2] =
 /// Something that an audit found: a loss, or a fault of a network. JSON has its kind with the kind's data, `networks`, and
 /// the sentence as `text`, whichever it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Finding {
     /// Addresses are being lost, or have two holders.
@@ -32,6 +33,7 @@ pub enum Finding {
 
 /// A fault of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "WrittenFault")]
 pub struct Fault {
     /// What it is.
@@ -41,6 +43,7 @@ pub struct Fault {
 
 /// What is wrong with a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FaultKind {
     /// Services publish ports through the routing mesh, and there is no `ingress` network.
@@ -72,10 +75,12 @@ pub enum FaultKind {
         /// The network.
         network: String,
         /// Its subnet.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         subnet: IpNet,
         /// The other overlay, bridge or interface.
         other: String,
         /// What that one has.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         other_net: IpNet,
         /// Where that was seen.
         source: String,
@@ -105,6 +110,7 @@ pub enum FaultKind {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct WrittenFault {
     #[serde(flatten)]
     kind: FaultKind,

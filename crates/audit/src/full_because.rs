@@ -9,6 +9,7 @@ use crate::seen::TaskId;
 
 /// How it is known that nothing is free on a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FullBecause {
     /// The allocator counts no free address.
@@ -48,6 +49,7 @@ pub enum FullBecause {
 /// A network that is taken not to have run out of addresses since it was created: an assumption on the rate of losses, not
 /// a proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct YoungNetwork {
     /// Its name.
     pub network: String,

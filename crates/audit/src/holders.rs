@@ -10,6 +10,7 @@ use crate::seen::{Lookup, NetworkId, NodeId, NodeState, Task, TaskId};
 
 /// What one service holds of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Holder {
     /// Its name, or its id if it is removed and its tasks are still stopping.
     pub service: String,
@@ -32,6 +33,7 @@ impl Holder {
 
 /// What is held on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeShare {
     /// The node.
     pub node: NodeId,
@@ -50,6 +52,7 @@ pub struct NodeShare {
 
 /// An address with more than one holder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Duplicate {
     /// The address.
     pub address: Ipv4Addr,

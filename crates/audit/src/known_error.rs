@@ -12,6 +12,7 @@ const LISTED: usize = 5;
 
 /// An error that tasks of one service show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskError {
     /// The error in the engine's words, without values of variables.
     pub text: String,
@@ -27,6 +28,7 @@ pub struct TaskError {
 
 /// What a catalogue of signatures knows of an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KnownError {
     /// The signature's name, as `pvcheck explain` takes it.
     pub signature: String,

@@ -14,6 +14,7 @@ use crate::waiting::Waiting;
 /// Something wrong beyond one task that waits. JSON has its kind with the kind's data, `networks`, and
 /// the sentence as `text`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "WrittenLoss")]
 pub struct Loss {
     /// What it is.
@@ -23,6 +24,7 @@ pub struct Loss {
 
 /// What is lost, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LossKind {
     /// A service waits, and each attempt to serve it loses an address on the networks before the one that refuses (L2).
@@ -62,6 +64,7 @@ pub enum LossKind {
 
 /// A virtual address that the allocator has freed although its service still uses it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FreedVip {
     /// The address.
     pub address: Ipv4Addr,
@@ -70,6 +73,7 @@ pub struct FreedVip {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct WrittenLoss {
     #[serde(flatten)]
     kind: LossKind,

@@ -13,6 +13,7 @@ use crate::waiting::Waiting;
 
 /// A remark on one network of an audit. JSON has the sentences as `notes`, the kinds as `note_kinds`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Note {
     /// Swarm has given the network no subnet.

@@ -9,6 +9,7 @@ use crate::seen::{Lookup, Network, NetworkId, NodeId, Runtime, Snapshot, TaskId,
 
 /// What an address is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerKind {
     /// A standalone container on an attachable network.
@@ -35,6 +36,7 @@ impl OwnerKind {
 
 /// One holder of one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Owner {
     /// The address.
     pub address: Ipv4Addr,
@@ -52,6 +54,7 @@ pub struct Owner {
 
 /// All holders on one network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Owners {
     /// The holders whose address is known, by address.
     pub named: Vec<Owner>,

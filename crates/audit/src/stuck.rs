@@ -11,6 +11,7 @@ use crate::waiting::{Lack, Rejected, Waiting, has_waited};
 
 /// A task that waits for an address. `Display` says why; JSON has that sentence as `reason`, next to the cause's data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "WrittenStuck")]
 pub struct Stuck {
     /// Its service's name, or its id if the service is gone.
@@ -28,6 +29,7 @@ pub struct Stuck {
 
 /// Why a task waits on a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
     /// Its node has no load balancer on this network, or on another one of the task: no address was left for it.
@@ -63,6 +65,7 @@ pub enum Cause {
 
 /// A node that rejected a task for want of a load balancer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BalancerRejection {
     /// The node, if the task names it.
     pub node: Option<NodeId>,
@@ -71,6 +74,7 @@ pub struct BalancerRejection {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct WrittenStuck {
     service: String,
     task: TaskId,

@@ -8,6 +8,7 @@ use crate::seen::{EndpointMode, Network, NetworkId, Service, Snapshot, TaskId, T
 
 /// A service that lacks its virtual address on one of its networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VipWait {
     /// The service's name.
     pub service: String,

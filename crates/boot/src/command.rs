@@ -7,6 +7,7 @@ use crate::name::UnitName;
 
 /// At which point of a start a command runs (`systemd.service(5)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Stage {
     /// `ExecCondition=`.
     ExecCondition,

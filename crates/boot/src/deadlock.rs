@@ -70,6 +70,7 @@ pub fn introduced<'a>(before: &BootReport, after: &'a BootReport) -> Vec<&'a Dea
 
 /// The result of the analysis: the JSON document of kind `boot`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BootReport {
     /// How many units were analysed.
     pub units: usize,
@@ -96,6 +97,7 @@ impl BootReport {
 
 /// One wait and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WaitRow {
     /// The waiting unit, by its own name.
     pub unit: UnitName,
@@ -105,6 +107,7 @@ pub struct WaitRow {
     pub outcome: WaitOutcome,
     /// Why it could not be judged; `None` if it was.
     #[serde(flatten, with = "reason::not_judged")]
+    #[cfg_attr(feature = "schema", schemars(with = "reason::not_judged::WithText<'static>"))]
     pub reason: Option<NotJudged>,
     /// Units that the serving unit is ordered after by an explicit line, but that were not among the units: with
     /// their files, a free wait might turn out to be a deadlock.
@@ -115,6 +118,7 @@ pub struct WaitRow {
 
 /// A cycle through a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deadlock {
     /// From the waiting unit to the URL, to the unit that serves it, and along the order back to the waiting unit.
     pub chain: Vec<Link>,
@@ -123,6 +127,7 @@ pub struct Deadlock {
     pub bound_ms: Option<u64>,
     /// Where the bound comes from.
     #[serde(flatten, with = "reason::bound")]
+    #[cfg_attr(feature = "schema", schemars(with = "reason::bound::WithText<'static>"))]
     pub bound_reason: BoundReason,
     /// Remedies, the best first.
     pub remedies: Vec<Remedy>,
@@ -145,6 +150,7 @@ impl Deadlock {
 
 /// One link of a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Link {
     /// A unit, or the place of a `serves` link.
     pub from: String,
@@ -158,6 +164,7 @@ pub struct Link {
 
 /// The kinds of links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkKind {
     /// `from` begins when `to` has started.

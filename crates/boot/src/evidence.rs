@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where something was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// The file, or the rule of systemd's that implies it.
     pub source: String,

@@ -28,6 +28,7 @@ pub struct UnitFile {
 
 /// A line or file that was ignored, as systemd ignores it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Warning {
     /// The file.
     pub source: String,

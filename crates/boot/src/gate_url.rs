@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// The `http` or `https` URL of a gate: scheme, host, port and path. Its query is dropped, since it may hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct GateUrl {
     tls: bool,

@@ -25,6 +25,7 @@ const SUFFIXES: [&str; 11] = [
 
 /// A full unit name with its suffix, such as `deploy-proxy.service`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct UnitName(String);
 

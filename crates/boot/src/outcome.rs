@@ -17,6 +17,7 @@ use crate::unread::{Unread, UnreadKind};
 
 /// The outcome of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WaitOutcome {
     /// It waits for something that waits for it.

@@ -13,6 +13,7 @@ use crate::name::UnitName;
 ///
 /// Written as `https://HOST/PATH`, `tcp://HOST:PORT`, `unix:///PATH`, `file:///PATH` or `/PATH`, and `NAME.service`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum Place {
     /// This file exists.

@@ -14,6 +14,7 @@ const FILES_SHOWN: usize = 3;
 
 /// Why a wait could not be judged. In JSON `kind` and `about`, with the text as `reason`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind", content = "about")]
 pub enum NotJudged {
     /// This unit, the waiting one or a serving one, is masked.
@@ -64,6 +65,7 @@ fn unread(f: &mut fmt::Formatter<'_>, files: &[Unread]) -> fmt::Result {
 
 /// Where the bound of a deadlock comes from. In JSON `bound_kind` with its data, and the text as `bound_reason`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "bound_kind")]
 pub enum BoundReason {
     /// A unit sets a limit for its start.
@@ -101,7 +103,8 @@ pub(crate) mod not_judged {
     use super::NotJudged;
 
     #[derive(Serialize)]
-    struct WithText<'a> {
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    pub(crate) struct WithText<'a> {
         reason: Option<String>,
         #[serde(flatten)]
         kind: Option<&'a NotJudged>,
@@ -125,7 +128,8 @@ pub(crate) mod bound {
     use super::BoundReason;
 
     #[derive(Serialize)]
-    struct WithText<'a> {
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    pub(crate) struct WithText<'a> {
         bound_reason: String,
         #[serde(flatten)]
         kind: &'a BoundReason,

@@ -19,9 +19,11 @@ const PLACES_LIMIT: usize = 20;
 
 /// A change, and its effect on the deadlock when made to a copy of the graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Remedy {
     /// What to change. In JSON `kind` with its data, and the text as `change`.
     #[serde(flatten, with = "json")]
+    #[cfg_attr(feature = "schema", schemars(with = "json::WithText<'static>"))]
     pub change: RemedyChange,
     /// True iff the waits of this deadlock are free afterwards, and no other wait has become a deadlock.
     pub breaks_cycle: bool,
@@ -33,6 +35,7 @@ pub struct Remedy {
 
 /// What to change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum RemedyChange {
     /// Remove the line that orders `unit` after `after`.
@@ -331,7 +334,8 @@ mod json {
     use super::RemedyChange;
 
     #[derive(Serialize)]
-    struct WithText<'a> {
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    pub(super) struct WithText<'a> {
         change: String,
         #[serde(flatten)]
         kind: &'a RemedyChange,

@@ -8,10 +8,12 @@ use thiserror::Error;
 
 /// A time span as `systemd.time(7)` defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
     /// So long; in JSON whole milliseconds, rounded down.
     #[serde(rename = "finite_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     Finite(Duration),
     /// Without end.
     Infinite,

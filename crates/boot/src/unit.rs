@@ -16,6 +16,7 @@ const DEFAULT_TIMEOUT_START: Duration = Duration::from_secs(90);
 
 /// Another unit that a unit names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reference {
     /// The named unit.
     pub unit: UnitName,
@@ -25,6 +26,7 @@ pub struct Reference {
 
 /// One unit with its drop-ins applied: the settings that matter to the order and length of a start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unit {
     /// Its name.
     pub name: UnitName,
@@ -63,6 +65,7 @@ pub struct Unit {
 
 /// A path whose mounts a unit needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MountsFor {
     /// The absolute path.
     pub path: String,

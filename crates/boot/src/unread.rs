@@ -9,6 +9,7 @@ use crate::name::UnitName;
 
 /// A file of a unit that was not read, or not whole: what it says about the order of the start is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unread {
     /// The unit that the file is about. Of a drop-in for all units of a type, such as `service.d`, `None`.
     pub unit: Option<UnitName>,
@@ -21,6 +22,7 @@ pub struct Unread {
 
 /// Why a file was not read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind", content = "about")]
 pub enum UnreadKind {
     /// The link leads to this path, which does not exist here.

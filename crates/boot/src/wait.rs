@@ -11,6 +11,7 @@ use crate::place::Place;
 
 /// The start of this unit waits for something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
     /// The waiting (gated) unit.
@@ -26,6 +27,7 @@ pub struct Wait {
 
 /// This unit makes a host, or a part of it, answer; or a socket or file exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Serves {
     /// The host name, compared without regard to case, with a port as in `127.0.0.1:4001` where only that port counts.

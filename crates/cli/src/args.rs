@@ -44,7 +44,8 @@ pub(crate) struct Global {
     /// Run against the embedded engine, a model of a Swarm, instead of a real one
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) engine: Option<EngineChoice>,
-    /// Format of the result; markdown is for `gate run`, `diff`, `verify`, `status` and `resize` only
+    /// Format of the result; markdown is for `gate run`, `diff`, `verify`, `status` and `resize` only, junit and github for
+    /// `gate run`
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
     /// No progress on stderr
@@ -69,8 +70,25 @@ pub(crate) enum Output {
     Table,
     /// For scripts
     Json,
-    /// For a file or a ticket; `gate run`, `verify`, `status` and `resize` only
+    /// For a file or a ticket; `gate run`, `diff`, `verify`, `status` and `resize` only
     Markdown,
+    /// For a CI server, as JUnit XML; `gate run` only
+    Junit,
+    /// For a GitHub workflow, as annotations; `gate run` only
+    Github,
+}
+
+impl Output {
+    /// Its word on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Junit => "junit",
+            Self::Github => "github",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -200,6 +218,10 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck stack rm ghos-bdd2f3 --apply
     Stack(Stack),
+    /// Print the JSON Schema of what commands print with `-o json`
+    ///
+    /// Example: pvcheck schema gate
+    Schema(Schema),
     /// Remove what earlier runs of pvcheck left, and nothing else
     ///
     /// Example: pvcheck sweep --apply
@@ -220,11 +242,23 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// The commands that print Markdown, for the error of all others.
-    pub(crate) const WITH_MARKDOWN: &str = "pvcheck gate run, diff, verify and status, and pvcheck resize";
+    /// The commands that print in this format, where the others do not.
+    pub(crate) fn only_of(&self, output: Output) -> Option<&'static str> {
+        match output {
+            Output::Markdown if !self.has_markdown() => {
+                Some("pvcheck gate run, diff, verify and status, and pvcheck resize")
+            }
+            Output::Junit | Output::Github if !self.runs_gates() => Some("pvcheck gate run"),
+            _ => None,
+        }
+    }
+
+    fn runs_gates(&self) -> bool {
+        matches!(self, Self::Gate(asked) if matches!(asked.what, GateCommand::Run(_)))
+    }
 
     /// True iff the command prints Markdown for `-o markdown`.
-    pub(crate) fn has_markdown(&self) -> bool {
+    fn has_markdown(&self) -> bool {
         let gate = |what: &GateCommand| {
             matches!(
                 what,
@@ -525,6 +559,12 @@ pub(crate) struct Routes {
     /// From one request to the next, for each route
     #[arg(long, value_name = "DURATION", default_value = "200ms", requires = "watch", value_parser = humantime::parse_duration)]
     pub(crate) every: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Schema {
+    /// The `kind` of a document [default: list the kinds]
+    pub(crate) kind: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Command, Output};
+use crate::args::{Args, Command};
 use crate::printer::Printer;
 
 /// Runs a command line, program name first, and returns its exit code: 0 pass or done, 1 a finding, 2 wrong usage,
@@ -68,12 +68,11 @@ fn refused(error: &clap::Error) -> ExitCode {
 }
 
 async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
-    if args.global.output == Output::Markdown && !args.command.has_markdown() {
+    let output = args.global.output;
+    if let Some(commands) = args.command.only_of(output) {
         // A table where Markdown was asked for would end up in a ticket unnoticed.
-        return Err(failure::Failure::usage(format!(
-            "-o markdown is for {} only; give -o table or -o json",
-            Command::WITH_MARKDOWN
-        )));
+        let line = format!("-o {} is for {commands} only; give -o table or -o json", output.as_str());
+        return Err(failure::Failure::usage(line));
     }
     match &args.command {
         Command::Audit(a) => commands::audit::run(args, a, printer).await,
@@ -97,6 +96,7 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Report(a) => commands::report::run(a, printer),
         Command::Resize(a) => commands::resize::run(args, a, printer).await,
         Command::Routes(a) => commands::routes::run(args, a, printer).await,
+        Command::Schema(a) => commands::schema::run(a, printer),
         Command::Stack(a) => commands::stack::run(args, a, printer).await,
         Command::Sweep(a) => commands::sweep::run(args, a, printer).await,
         Command::Window(a) => commands::window::run(args, a, printer).await,

@@ -8,6 +8,9 @@ use pvcheck_routes::{RoutesReport, WatchSummary};
 use pvcheck_swarm::{Census, Churn, ChurnComparison, CopyPutBack, Reclaim, ReclaimPlan};
 use serde::Serialize;
 
+/// What `schema` says in every document.
+pub(crate) const SCHEMA: &str = "pvcheck/v1";
+
 /// A value that a command prints as one JSON document.
 pub(crate) trait Document: Serialize {
     /// The document's `kind`, which scripts dispatch on.
@@ -28,7 +31,7 @@ pub(crate) struct Envelope<'a, T> {
 impl<'a, T: Document> Envelope<'a, T> {
     pub(crate) fn new(body: &'a T, engine: EngineKind) -> Self {
         let engine = Some(engine).filter(|engine| *engine == EngineKind::Embedded);
-        Self { schema: "pvcheck/v1", kind: T::KIND, engine, body }
+        Self { schema: SCHEMA, kind: T::KIND, engine, body }
     }
 }
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 /// Why something could not be seen.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum Unseen {
     /// The source failed.
@@ -72,6 +73,7 @@ pub enum Unseen {
 
 /// Why a canary did not run.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum CanaryFailure {
     /// The engine failed a call.
@@ -105,6 +107,7 @@ pub enum CanaryFailure {
 
 /// Which guardrail kept a churn from beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum ChurnRefusal {
     /// The Swarm's lock is held.
@@ -132,6 +135,7 @@ pub enum ChurnRefusal {
 
 /// At what a churn broke off.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum ChurnFailure {
     /// A call of its own.

@@ -38,6 +38,7 @@ pub struct LeakFact {
 
 /// A step of `pvcheck.m2` during which the core routes are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GateStep {
     /// The canary is deployed, reached and removed.

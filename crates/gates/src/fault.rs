@@ -10,6 +10,7 @@ use thiserror::Error;
 
 /// What is wrong with the owner of an address.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OwnerFault {
     /// The address has more than one.
@@ -32,6 +33,7 @@ pub enum OwnerFault {
 
 /// A service or a task that waits for an address.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Waiting {
     /// A service without a VIP.
@@ -58,6 +60,7 @@ pub enum Waiting {
 
 /// Why a service has no VIP on a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VipLack {
     /// The allocator gave the network no subnet.
@@ -73,6 +76,7 @@ pub enum VipLack {
 
 /// What is wrong with a service.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ServiceFault {
     /// Another number of tasks runs.
@@ -127,6 +131,7 @@ pub enum ServiceFault {
 
 /// A service that the configuration does not name.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{service} ({tally})")]
 pub struct Unlisted {
     /// Its name.
@@ -137,6 +142,7 @@ pub struct Unlisted {
 
 /// A route that a service's labels declare and no route of the configuration asks.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum UnlistedRoute {
     /// A host, or some paths of it.
@@ -161,6 +167,7 @@ pub enum UnlistedRoute {
 
 /// A core route that did not pass.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{route}: {said}")]
 pub struct RouteDown {
     /// The route's name.
@@ -171,6 +178,7 @@ pub struct RouteDown {
 
 /// How often a signature was found.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{count} × {signature}")]
 pub struct Counted {
     /// Its id in the catalogue of signatures.
@@ -181,6 +189,7 @@ pub struct Counted {
 
 /// One of the two censuses of a churn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum When {
     /// Before anything was deployed.
@@ -193,6 +202,7 @@ pub enum When {
 
 /// A census that did not go all the way round.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("the census {when} is incomplete: {}", reason.as_deref().unwrap_or("no reason given"))]
 pub struct IncompleteCensus {
     /// Which.
@@ -203,6 +213,7 @@ pub struct IncompleteCensus {
 
 /// Owned addresses that a census was handed.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{when}: {}", list(.addresses, ", "))]
 pub struct HandedOut {
     /// To which census.
@@ -213,6 +224,7 @@ pub struct HandedOut {
 
 /// How a number of leaked addresses is known.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CountedBy {
     /// By a complete census.

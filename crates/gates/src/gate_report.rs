@@ -8,9 +8,11 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::need::Need;
 use crate::reason::Reason;
+use crate::waiver::{Waiver, WaiverNote, WaiverState};
 
 /// Something that was seen, verbatim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// Where it was seen: the engine's API, a route, a log.
     pub source: String,
@@ -45,6 +47,7 @@ impl Evidence {
 ///
 /// In JSON `reason` is the text, with `kind` and `data` next to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "SavedCheck", from = "SavedCheck")]
 pub struct CheckReport {
     /// Its id, such as `overlay.subnet` or `route.dashboard`.
@@ -63,14 +66,31 @@ pub struct CheckReport {
     pub evidence: Vec<Evidence>,
     /// How long it took to observe what it is about.
     pub elapsed_ms: u64,
+    /// What was asked and came of it each time, where it was asked more than once.
+    pub attempts: Vec<AttemptReport>,
+    /// Why it does not count for its gate although it is open. It never passes by that.
+    pub waiver: Option<Waiver>,
+}
+
+/// One of several attempts of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AttemptReport {
+    /// When it was made.
+    pub at: Timestamp,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
 }
 
 /// A gate's outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GateReport {
     /// The gate's name, such as `pvcheck.m1`.
     pub gate: String,
-    /// The worst verdict of its required checks.
+    /// The worst verdict of its required checks that are not waived.
     pub verdict: Verdict,
     /// The id of the Swarm that it is about; `None` in a report of an earlier version.
     #[serde(default)]
@@ -81,6 +101,9 @@ pub struct GateReport {
     pub config_digest: String,
     /// Its checks, in order.
     pub checks: Vec<CheckReport>,
+    /// The waivers that are about its checks, in the configuration's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<WaiverNote>,
 }
 
 impl GateReport {
@@ -95,12 +118,24 @@ impl GateReport {
         Self {
             gate: gate.to_owned(),
             swarm: None,
-            // Of nothing the worst is UNKNOWN: a gate without a required check has shown nothing.
-            verdict: Verdict::worst(checks.iter().filter(|c| c.required).map(|c| c.verdict)),
+            verdict: Self::sum(&checks),
             at: evidence.max().unwrap_or(Timestamp::UNIX_EPOCH),
             config_digest: config.digest().to_owned(),
             checks,
+            waivers: Vec::new(),
         }
+    }
+
+    /// The verdict of a gate with these checks. Of nothing the worst is UNKNOWN: a gate without a required check has shown
+    /// nothing, and so has one whose required checks are all waived.
+    pub(crate) fn sum(checks: &[CheckReport]) -> Verdict {
+        let counting = checks.iter().filter(|check| check.required && check.waiver.is_none());
+        Verdict::worst(counting.map(|check| check.verdict))
+    }
+
+    /// How many waivers keep an open check from counting.
+    pub fn waivers_in_use(&self) -> usize {
+        self.waivers.iter().filter(|note| note.state == WaiverState::InUse).count()
     }
 
     /// The checks that are not passed, required or not.
@@ -111,6 +146,7 @@ impl GateReport {
 
 /// [`CheckReport`] as it is saved. Versions before kinds wrote `reason` alone.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct SavedCheck {
     id: String,
     title: String,
@@ -123,11 +159,26 @@ struct SavedCheck {
     needs: Vec<Need>,
     evidence: Vec<Evidence>,
     elapsed_ms: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attempts: Vec<AttemptReport>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waiver: Option<Waiver>,
 }
 
 impl From<CheckReport> for SavedCheck {
     fn from(check: CheckReport) -> Self {
-        let CheckReport { id, title, verdict, reason, required, needs, evidence, elapsed_ms } = check;
+        let CheckReport {
+            id,
+            title,
+            verdict,
+            reason,
+            required,
+            needs,
+            evidence,
+            elapsed_ms,
+            attempts,
+            waiver,
+        } = check;
         Self {
             id,
             title,
@@ -138,15 +189,29 @@ impl From<CheckReport> for SavedCheck {
             needs,
             evidence,
             elapsed_ms,
+            attempts,
+            waiver,
         }
     }
 }
 
 impl From<SavedCheck> for CheckReport {
     fn from(saved: SavedCheck) -> Self {
-        let SavedCheck { id, title, verdict, reason, why, required, needs, evidence, elapsed_ms } = saved;
+        let SavedCheck {
+            id,
+            title,
+            verdict,
+            reason,
+            why,
+            required,
+            needs,
+            evidence,
+            elapsed_ms,
+            attempts,
+            waiver,
+        } = saved;
         let reason = why.unwrap_or(Reason::Recorded(reason));
-        Self { id, title, verdict, reason, required, needs, evidence, elapsed_ms }
+        Self { id, title, verdict, reason, required, needs, evidence, elapsed_ms, attempts, waiver }
     }
 }
 

@@ -75,6 +75,7 @@ pub enum HarnessEnd {
 }
 
 /// A time after which a run must have started.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct After {
     /// The time.
@@ -84,6 +85,7 @@ pub struct After {
 }
 
 /// What a run must be after.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AfterWhat {
@@ -145,6 +147,7 @@ pub struct HarnessWatch {
 
 /// A service with an address on the overlay.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Joined {
     /// Its name.
     pub service: String,

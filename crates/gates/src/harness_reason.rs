@@ -11,6 +11,7 @@ use crate::harness_result::{ResultFault, TierOutcome};
 
 /// Why a harness's check has its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum HarnessReason {
     /// It failed.
@@ -48,6 +49,7 @@ fn and(lacks: &[HarnessLack]) -> String {
 
 /// What a harness failed at.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum HarnessFailure {
     /// It ended with another code than 0.
@@ -102,6 +104,7 @@ pub enum HarnessFailure {
 
 /// What was not shown.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum HarnessLack {
     /// It could not be started.
@@ -185,6 +188,7 @@ fn what(After { at, of }: &After) -> String {
 
 /// Whose fault a failed tier is.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "class", rename_all = "snake_case")]
 pub enum FailureClass {
     /// The Swarm's: something waited for an address and the allocator said so, or a core route was down.
@@ -206,6 +210,7 @@ pub enum FailureClass {
 
 /// How a run is known to be of after the change.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Fresh {
     /// pvcheck has run it.

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::config::{MOST_LEVEL, Tier};
 
 /// How a tier of a harness ended.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TierOutcome {
@@ -77,6 +78,7 @@ impl HarnessResult {
 
 /// Why a result says nothing that counts: the place, and what should stand there.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ResultFault {
     /// It is no JSON.

@@ -16,6 +16,7 @@ const KEPT_BYTES: usize = 8 << 10;
 
 /// What a command did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookReport {
     /// Its program; its words may hold secrets.
     pub program: String,
@@ -29,6 +30,7 @@ pub struct HookReport {
 
 /// Why a command did not do what it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum HookFailure {
     /// It ended with another code than 0; `None` if a signal ended it.

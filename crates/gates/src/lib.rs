@@ -21,6 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod annotations;
 mod bundle;
 mod catalogue;
 mod cause;
@@ -44,6 +45,7 @@ mod harness_result;
 mod hook;
 mod init;
 mod judge;
+mod junit;
 mod leaks;
 mod need;
 mod observed;
@@ -61,8 +63,11 @@ mod systemd;
 #[cfg(test)]
 mod testing;
 mod waiting;
+mod waived;
+mod waiver;
 mod window;
 
+pub use annotations::annotations;
 pub use bundle::{
     Bundle, BundleError, BundledConfig, BundledRun, Change, GateChange, GateFacts, Said, SeenLeaks,
     SeenOverlay, Unmapped, diff, diff_markdown, diff_table,
@@ -77,7 +82,7 @@ pub use config::{
     CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, GateConfig,
     HarnessConfig, HarnessFault, HookConfig, JournalConfig, OverlayConfig, Pattern, Placement,
     PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig, ServiceConfig, Tier, TlsConfig,
-    WindowConfig,
+    WaiverConfig, WindowConfig,
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use doctor::{
@@ -88,7 +93,7 @@ pub use explain::{NoSuchCheck, catalogue, check_info};
 pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts, RouteWatch};
 pub use fix_facts::{FixPlanFacts, FixedFacts};
 pub use gate::{Gate, NoSuchGate};
-pub use gate_report::{CheckReport, Evidence, GateReport};
+pub use gate_report::{AttemptReport, CheckReport, Evidence, GateReport};
 pub use harness_facts::{
     After, AfterWhat, HarnessEnd, HarnessFact, HarnessHow, HarnessRun, HarnessWatch, Joined, ResultFile,
     ResultSaid,
@@ -98,6 +103,7 @@ pub use harness_result::{HarnessResult, ResultFault, TierOutcome};
 pub use hook::{HookFailure, HookReport, run_hook};
 pub use init::{Draft, InitError, InitFacts, InitOptions, LogSeen, collect_init, draft};
 pub use judge::{judge_fix_plan, judge_fixed, judge_m1, judge_m2, judge_own, judge_preconditions, judge_run};
+pub use junit::junit;
 pub use need::Need;
 pub use observed::{Observed, Seen};
 pub use own_facts::OwnFacts;
@@ -105,7 +111,7 @@ pub use own_gate::{AnyGate, OwnGate, OwnGateError};
 pub use precondition_reason::PreconditionReason;
 pub use pvcheck_routes::Verdict;
 pub use reason::Reason;
-pub use render::{Style, Word, mark, markdown, table, tally, word_of};
+pub use render::{Style, Word, mark, markdown, table, tally, told, with_waivers, word_of};
 pub use renewal_reason::{Foreign, RenewalReason};
 pub use review::{
     ConfigFiles, FileState, Hint, NamedFile, Review, ReviewError, ReviewedGate, ReviewedOverlay,
@@ -113,6 +119,8 @@ pub use review::{
 };
 pub use role::engine_role;
 pub use run_facts::{Before, PastReport, RunFacts};
+pub use waived::{WaiverError, waiver_errors};
+pub use waiver::{Waiver, WaiverNote, WaiverState};
 pub use window::{
     HostSigns, Process, Sign, Signal, Window, WindowFacts, WindowVerdict, collect_window, judge_window,
 };

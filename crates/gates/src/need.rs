@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// An observation, or a part of one, that a check needs whole before it can pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
     /// What was seen of the canary.

@@ -13,6 +13,7 @@ use crate::cause::Unseen;
 ///
 /// In JSON `{"known": …}`, or `{"unknown": "text", "kind": …, "data": …}`.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Saved<T>"))]
 pub enum Seen<T> {
     /// What was seen.
     Known(T),
@@ -22,6 +23,7 @@ pub enum Seen<T> {
 
 /// An observation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Observed<T> {
     /// What was asked: the engine API, the routes, the engine's log.
     pub source: String,
@@ -90,6 +92,7 @@ impl<T> Observed<T> {
 
 /// [`Seen`] as it is saved. Versions before kinds wrote `unknown` alone, and their files must still replay.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Saved<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<T>,

@@ -63,7 +63,8 @@ pub enum OwnGateError {
     NoSuchGate(#[from] NoSuchGate),
 }
 
-fn hint(near: &[String]) -> String {
+/// What to write in place of an id that names nothing.
+pub(crate) fn hint(near: &[String]) -> String {
     if near.is_empty() {
         "`pvcheck check list` prints the checks".to_owned()
     } else {
@@ -182,7 +183,7 @@ fn possible<'a>(config: &'a Config, renewed: Option<&'a OverlayConfig>) -> Vec<C
 }
 
 /// True iff the pattern names this check: by its id, or by that of its row, which several overlays share.
-fn names(pattern: &CheckPattern, check: Check<'_>, config: &Config) -> bool {
+pub(crate) fn names(pattern: &CheckPattern, check: Check<'_>, config: &Config) -> bool {
     pattern.matches(&check.id(config)) || (check.overlay().is_some() && pattern.matches(check.info().id))
 }
 
@@ -192,16 +193,18 @@ fn nothing_matches(
     pattern: &CheckPattern,
     all: &[Check<'_>],
 ) -> OwnGateError {
+    let near = near(pattern, config, all);
+    OwnGateError::NothingMatches { gate: gate.name.clone(), pattern: pattern.to_string(), near }
+}
+
+/// The ids of these checks that are spelled most like the pattern, at most three.
+pub(crate) fn near(pattern: &CheckPattern, config: &Config, all: &[Check<'_>]) -> Vec<String> {
     // Of several overlays' checks the id that they share is the one to suggest.
     let id =
         |check: &Check<'_>| check.overlay().map_or_else(|| check.id(config), |_| check.info().id.to_owned());
     let ids: BTreeSet<String> = all.iter().map(id).collect();
     let near = spelled_alike(pattern.as_str().trim_end_matches(".*"), ids.iter().map(String::as_str));
-    OwnGateError::NothingMatches {
-        gate: gate.name.clone(),
-        pattern: pattern.to_string(),
-        near: near.into_iter().map(str::to_owned).collect(),
-    }
+    near.into_iter().map(str::to_owned).collect()
 }
 
 /// A gate that was asked for by its name.

@@ -9,10 +9,11 @@ use thiserror::Error;
 
 /// Why a check of a precondition has its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum PreconditionReason {
     /// The gate passed, here and lately.
-    #[error("{gate} passed at {at} ({file})")]
+    #[error("{gate} passed at {at} ({file}){}", without(.waived))]
     Passed {
         /// The gate.
         gate: String,
@@ -20,6 +21,9 @@ pub enum PreconditionReason {
         at: Timestamp,
         /// Its report.
         file: String,
+        /// The checks that were open there, and waived.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        waived: Vec<String>,
     },
     /// The newest report is no pass.
     #[error("the newest report of {gate} says {verdict}, at {at} ({file}); run it again once that is mended")]
@@ -87,6 +91,10 @@ pub enum PreconditionReason {
         /// The report.
         file: String,
     },
+}
+
+fn without(waived: &[String]) -> String {
+    if waived.is_empty() { String::new() } else { format!(", with waivers of {}", waived.join(", ")) }
 }
 
 /// A duration for people, in whole minutes once there are some.

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::net::Ipv4Addr;
 
 use pvcheck_ipam::Subnet;
+use pvcheck_routes::Attempt;
 use pvcheck_swarm::Order;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -23,6 +24,7 @@ use crate::renewal_reason::RenewalReason;
 
 /// Why a check has its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum Reason {
     /// What the check is about was not seen.
@@ -218,12 +220,15 @@ pub enum Reason {
     ServiceAtFault(Vec<ServiceFault>),
 
     /// What a route's answer means, in the words of the crate that judges routes.
-    #[error("{said}{}", behind.as_ref().map(|s| format!(" (behind it: {s})")).unwrap_or_default())]
+    #[error("{said}{}{}", behind.as_ref().map(|s| format!(" (behind it: {s})")).unwrap_or_default(), tried(.attempt.as_ref()))]
     Route {
         /// The route's own reason.
         said: String,
         /// The service behind it, where the route did not pass.
         behind: Option<String>,
+        /// Which attempt it is, where it was not the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<Attempt>,
     },
     /// No answer of the route is among the facts.
     #[error("the route was not asked")]
@@ -398,6 +403,20 @@ pub enum Reason {
     /// Something is left, each with the engine's reason where it gave one.
     #[error("{}; run `pvcheck sweep --apply`", list(.0, "; "))]
     Left(Vec<String>),
+}
+
+impl Reason {
+    /// File and line, from 1, where it is about one.
+    pub(crate) fn place(&self) -> Option<(String, u64)> {
+        match self {
+            Self::Renewal(reason) => reason.place(),
+            _ => None,
+        }
+    }
+}
+
+fn tried(attempt: Option<&Attempt>) -> String {
+    attempt.map(|attempt| format!(" ({attempt})")).unwrap_or_default()
 }
 
 fn answering(routes: u64) -> String {

@@ -6,6 +6,7 @@ use pvcheck_audit::EngineKind;
 use pvcheck_routes::Verdict;
 
 use crate::gate_report::{CheckReport, GateReport};
+use crate::waiver::{WaiverNote, WaiverState};
 
 /// Whether a table is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub fn table(report: &GateReport, engine: EngineKind, style: Style) -> String {
             &mut text,
             &format!(
                 "  {} {:width$}  {}",
-                padded(word_of(check), EngineKind::Real, style),
+                padded(word_of(check), "", EngineKind::Real, style),
                 check.id,
                 check.title
             ),
@@ -37,40 +38,70 @@ pub fn table(report: &GateReport, engine: EngineKind, style: Style) -> String {
         if let Some(command) = command.filter(|_| check.verdict != Verdict::Pass) {
             line(&mut text, &format!("          {:width$}  $ {command}", ""));
         }
+        if let Some(waiver) = &check.waiver {
+            line(&mut text, &format!("          {:width$}  {waiver}", ""));
+        }
     }
-    line(
-        &mut text,
-        &format!(
-            "{} {} ({})",
-            padded(Word::Verdict(report.verdict), engine, style),
-            report.gate,
-            tally(report)
-        ),
-    );
+    for note in told(report) {
+        line(&mut text, &format!("  {note}"));
+    }
+    line(&mut text, &summary(report, engine, style));
     text
+}
+
+/// The last line: verdict, gate, and how many checks have which word.
+pub(crate) fn summary(report: &GateReport, engine: EngineKind, style: Style) -> String {
+    let verdict = padded(Word::Verdict(report.verdict), &with_waivers(report), engine, style);
+    format!("{verdict} {} ({})", report.gate, tally(report))
+}
+
+/// What follows the verdict of a gate that rests on waivers.
+pub fn with_waivers(report: &GateReport) -> String {
+    match report.waivers_in_use() {
+        0 => String::new(),
+        1 => " with 1 waiver".to_owned(),
+        several => format!(" with {several} waivers"),
+    }
+}
+
+/// The waivers that no check of the report tells of.
+pub fn told(report: &GateReport) -> impl Iterator<Item = &WaiverNote> {
+    report.waivers.iter().filter(|note| note.state != WaiverState::InUse)
 }
 
 /// Markdown: verdict, a row per check, then the evidence of each. The verdict says so if the engine is embedded.
 pub fn markdown(report: &GateReport, engine: EngineKind) -> String {
     let mut text = String::new();
-    line(&mut text, &format!("# {}: {}{}\n", report.gate, report.verdict, mark(engine)));
+    let (verdict, waivers) = (report.verdict, with_waivers(report));
+    line(&mut text, &format!("# {}: {verdict}{waivers}{}\n", report.gate, mark(engine)));
     line(
         &mut text,
         &format!("At {}, {}. Configuration: sha256 `{}`.\n", report.at, tally(report), report.config_digest),
     );
     line(&mut text, "| verdict | check | about | reason | ms |\n| --- | --- | --- | --- | ---: |");
     for c in &report.checks {
-        let row = [&c.id, &c.title, &c.reason.to_string()].map(|cell| escape(cell));
+        let row = [&c.id, &c.title, &said(c)].map(|cell| escape(cell));
         line(
             &mut text,
             &format!("| {} | `{}` | {} | {} | {} |", word_of(c), row[0], row[1], row[2], c.elapsed_ms),
         );
+    }
+    for note in told(report) {
+        line(&mut text, &format!("\n- {}", escape(&note.to_string())));
     }
     line(&mut text, "\n## Evidence");
     for check in report.checks.iter().filter(|c| !c.evidence.is_empty()) {
         evidence(&mut text, check);
     }
     text
+}
+
+/// The reason of a check, and who waives it until when.
+pub(crate) fn said(check: &CheckReport) -> String {
+    match &check.waiver {
+        Some(waiver) => format!("{}; {waiver}", check.reason),
+        None => check.reason.to_string(),
+    }
 }
 
 fn evidence(text: &mut String, check: &CheckReport) {
@@ -101,10 +132,14 @@ pub fn tally(report: &GateReport) -> String {
     let [pass, fail, unknown] =
         [Verdict::Pass, Verdict::Fail, Verdict::Unknown].map(|v| count(Word::Verdict(v)));
     let tally = format!("{pass} pass, {fail} fail, {unknown} unknown");
-    match count(Word::Note) {
+    let tally = match count(Word::Note) {
         0 => tally,
         1 => format!("{tally}, 1 note"),
         notes => format!("{tally}, {notes} notes"),
+    };
+    match count(Word::Waived) {
+        0 => tally,
+        waived => format!("{tally}, {waived} waived"),
     }
 }
 
@@ -115,6 +150,8 @@ pub enum Word {
     Verdict(Verdict),
     /// It did not pass, and the gate does not need it.
     Note,
+    /// It did not pass, and the configuration waives it.
+    Waived,
 }
 
 impl fmt::Display for Word {
@@ -122,26 +159,35 @@ impl fmt::Display for Word {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
             Self::Note => f.pad("NOTE"),
+            Self::Waived => f.pad("WAIVED"),
         }
     }
 }
 
 /// The word of a check: an advisory check that did not pass is no FAIL to anyone who counts the lines of a gate that passed.
 pub fn word_of(check: &CheckReport) -> Word {
-    if check.required || check.verdict == Verdict::Pass { Word::Verdict(check.verdict) } else { Word::Note }
+    if check.verdict == Verdict::Pass {
+        Word::Verdict(Verdict::Pass)
+    } else if check.waiver.is_some() {
+        Word::Waived
+    } else if check.required {
+        Word::Verdict(check.verdict)
+    } else {
+        Word::Note
+    }
 }
 
-fn padded(said: Word, engine: EngineKind, style: Style) -> String {
+fn padded(said: Word, more: &str, engine: EngineKind, style: Style) -> String {
     let padded = match engine {
-        EngineKind::Real => format!("{said:<7}"),
-        EngineKind::Embedded => format!("{said}{}", mark(engine)),
+        EngineKind::Real if more.is_empty() => format!("{said:<7}"),
+        EngineKind::Real | EngineKind::Embedded => format!("{said}{more}{}", mark(engine)),
     };
     if style == Style::Plain {
         return padded;
     }
     let colour = match said {
         Word::Verdict(Verdict::Pass) => 32,
-        Word::Verdict(Verdict::Unknown) | Word::Note => 33,
+        Word::Verdict(Verdict::Unknown) | Word::Note | Word::Waived => 33,
         Word::Verdict(Verdict::Fail) => 31,
     };
     format!("\x1b[{colour}m{padded}\x1b[0m")

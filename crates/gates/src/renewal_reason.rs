@@ -14,6 +14,7 @@ use crate::fault::{list, many};
 
 /// Why a check of a renewal has its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum RenewalReason {
     /// Nothing keeps it from being done.
@@ -146,8 +147,31 @@ pub enum RenewalReason {
     SpecsChanged(Vec<String>),
 }
 
+impl RenewalReason {
+    /// File and line, from 1, where it is about one.
+    pub(crate) fn place(&self) -> Option<(String, u64)> {
+        match self {
+            Self::Declared { at, .. } | Self::DeclaredDiffers { at, .. } => place(at),
+            Self::Column { error, .. } => error.at().and_then(place),
+            // Each is as `declared has 10.10.0.0/24 (swarm.nix:41)`.
+            Self::ColumnsDiffer { others, .. } => {
+                others.first()?.split_once(" (").and_then(|(_, at)| place(at))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// File and line of `swarm.nix:41`, with or without what runs it or what it asks for in brackets behind.
+fn place(at: &str) -> Option<(String, u64)> {
+    let (place, _) = at.split_once(" (").unwrap_or((at.trim_end_matches(')'), ""));
+    let (file, line) = place.rsplit_once(':')?;
+    Some((file.to_owned(), line.parse().ok()?))
+}
+
 /// Of what a record is.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "of", rename_all = "snake_case")]
 pub enum Foreign {
     /// Of another network.

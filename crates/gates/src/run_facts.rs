@@ -45,4 +45,7 @@ pub struct PastReport {
     pub swarm: Option<String>,
     /// Whether its engine was real.
     pub engine: EngineKind,
+    /// The checks that were open and waived, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<String>,
 }

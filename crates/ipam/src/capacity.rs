@@ -13,6 +13,7 @@ use crate::subnet::{Overlap, Subnet};
 /// `--aux-address` is not part of it: the engine does not pass it on to the Swarm's allocator
 /// (moby `daemon/cluster/convert/network.go`, `BasicNetworkCreateToGRPC`), so it reserves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pool {
     /// The subnet.
     pub subnet: Subnet,
@@ -30,6 +31,7 @@ pub struct Pool {
 /// The engine tries several pools in no fixed order and takes the next one only when one is full, so only
 /// their sum means something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "Vec<Pool>", into = "Vec<Pool>")]
 pub struct Capacity {
     pools: Vec<Pool>,
@@ -148,6 +150,7 @@ impl From<Capacity> for Vec<Pool> {
 
 /// Addresses of one network that have a known owner, by kind of owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
     /// Virtual addresses of services.
     pub vips: u64,
@@ -170,6 +173,7 @@ impl Usage {
 
 /// How close a network is to exhaustion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Pressure {
     /// The free addresses are not known, and the known owners alone do not reach a threshold.
@@ -195,6 +199,7 @@ impl fmt::Display for Pressure {
 
 /// One threshold, reached by whichever of the two comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Threshold {
     /// Used addresses in per cent of the usable ones, 0 to 100.
     pub used_percent: u8,
@@ -212,6 +217,7 @@ impl Threshold {
 
 /// When a network counts as `high` and as `full`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Thresholds {
     /// Reached: [`Pressure::High`].
     pub high: Threshold,
@@ -254,6 +260,7 @@ impl Thresholds {
 
 /// The allocator's own numbers for one network, all subnets summed: `Status.IPAM` of API 1.52 and later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllocatorStatus {
     /// `IPsInUse`: every taken address, reserved ones included.
     pub ips_in_use: u64,

@@ -13,8 +13,10 @@ use crate::subnet::{Overlap, Subnet};
 /// A network or address that is taken: an overlay, a bridge, a host's address or route, a VPN range, or one
 /// that is kept for later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reservation {
     /// What is taken, IPv4 or IPv6; host bits do not matter.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub net: IpNet,
     /// Who takes it: the name of a network, an interface, a person.
     pub owner: String,
@@ -43,6 +45,7 @@ impl From<Subnet> for IpNet {
 
 /// Two reservations of different owners that share addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Collision<'a> {
     /// The narrower one.
     pub left: &'a Reservation,

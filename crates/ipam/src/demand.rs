@@ -8,6 +8,7 @@ use crate::capacity::Usage;
 /// Which nodes take a load-balancer endpoint (`lb-<network>`) of a network that is not the ingress. On the
 /// ingress it is every node of the Swarm, drained and dead ones too, with every engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LoadBalancers {
     /// None: up to 17.09 only the ingress has them.
@@ -37,6 +38,7 @@ impl LoadBalancers {
 
 /// What a network is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {
     /// An overlay that services name in their specification.
@@ -47,6 +49,7 @@ pub enum NetworkKind {
 
 /// How a service is found by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// One virtual address, the default.
@@ -57,6 +60,7 @@ pub enum Endpoint {
 
 /// How many tasks a service has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// This many; with 0 the service still holds its VIP.
@@ -72,6 +76,7 @@ pub enum Mode {
 
 /// Which task of a pair comes first in a rolling update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// The old task is ordered to stop at once.
@@ -82,6 +87,7 @@ pub enum Order {
 
 /// How a service is updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Update {
     /// Which task of a pair comes first.
     pub order: Order,
@@ -98,6 +104,7 @@ impl Default for Update {
 
 /// One service, as far as it costs addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Service {
     /// Its name, for messages.
     pub name: String,
@@ -128,6 +135,7 @@ impl Service {
 
 /// The network that a workload is laid on, and the Swarm around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Site {
     /// Overlay or ingress.
     pub kind: NetworkKind,
@@ -139,6 +147,7 @@ pub struct Site {
 
 /// The addresses of one network that a workload takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Demand {
     /// At rest, every task running.
     pub steady: Usage,
@@ -152,6 +161,7 @@ pub struct Demand {
 
 /// What is left when a demand meets a number of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Slack {
     /// Addresses that are left; 0 if it does not fit.
     pub left: u64,
@@ -172,6 +182,7 @@ impl Slack {
 
 /// Slack at rest, at the peaks, and after more of the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Headroom {
     /// At rest.
     pub now: Slack,

@@ -10,6 +10,7 @@ use crate::demand::{Order, Service, Site};
 
 /// What an address was wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Want {
     /// The service's VIP.
@@ -27,6 +28,7 @@ pub enum Want {
 
 /// The first part of a workload that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Misfit {
     /// The service.
     pub service: String,
@@ -38,6 +40,7 @@ pub struct Misfit {
 
 /// How far a list of services gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Filling {
     /// Services that have everything, in the order given.
     pub complete: Vec<String>,
@@ -49,6 +52,7 @@ pub struct Filling {
 
 /// An update for which fewer addresses are free than its new tasks need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UpdateRisk {
     /// The service.
     pub service: String,

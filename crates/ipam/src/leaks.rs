@@ -13,6 +13,7 @@ use crate::capacity::Capacity;
 /// address that was neither handed out nor owned has leaked. Owners are read before and after, because they change
 /// during the census.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CensusFacts {
     /// The pools of the network.
     pub capacity: Capacity,
@@ -32,6 +33,7 @@ pub struct CensusFacts {
 
 /// The result of a census.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeakReport {
     /// Addresses that the network has for use.
     pub usable: u64,

@@ -20,6 +20,7 @@ const MANY_VIPS: u64 = 250;
 
 /// Which free subnet is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// The lowest.
@@ -33,6 +34,7 @@ pub enum Strategy {
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PlanRequest {
     /// Prefix length. Not given: that of the first preferred subnet, or what the workload needs.
@@ -56,6 +58,7 @@ pub struct PlanRequest {
 
 /// A chosen subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// The subnet.
     pub chosen: Subnet,
@@ -78,6 +81,7 @@ pub struct Plan {
 
 /// A candidate that is not suitable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rejection {
     /// The candidate.
     pub candidate: Subnet,
@@ -91,6 +95,7 @@ pub struct Rejection {
 
 /// Why a candidate is not suitable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It shares addresses with reservations.
@@ -121,6 +126,7 @@ impl Reason {
 
 /// A reservation in the way of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Conflict {
     /// Whose, and where it was seen.
     #[serde(flatten)]
@@ -131,6 +137,7 @@ pub struct Conflict {
 
 /// Something to know about a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
     /// The subnet overlaps a default address pool of the Swarm.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Leaks are taken as independent. Where they come in batches, such as one for each task of a stack, count
 /// batches, or read the bounds as too narrow.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeakRate {
     /// Leaks that were seen.
     pub leaks: u64,
@@ -40,6 +41,7 @@ pub enum RateError {
 
 /// How many cycles the free addresses last. Whole cycles that fit, rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CyclesLeft {
     /// At the estimated rate; `None` if no leak was seen, which does not mean that the addresses last without end.
     pub estimate: Option<u64>,

@@ -10,6 +10,7 @@ use crate::subnet::{Subnet, quoted};
 /// A name that Docker accepts for a network: a letter or digit, then letters, digits, `_`, `.` and `-` (moby
 /// `daemon/names`). Safe in a shell, in Nix and in YAML.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct NetworkName(String);
 
@@ -64,6 +65,7 @@ impl fmt::Display for NetworkName {
 
 /// An overlay to declare.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Declaration {
     /// Its name.
     pub name: NetworkName,

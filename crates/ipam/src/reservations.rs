@@ -21,6 +21,7 @@ pub struct Reservations {
 
 /// An entry that repeats an earlier one. Entries are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Duplicate {
     /// The entry that was left out.
     pub entry: usize,

@@ -13,10 +13,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// `daemon/libnetwork/cnmallocator/networkallocator.go`, `allocatePools`), so there is no IPv6 variant.
 /// Ordered by network address, then by prefix (the wider one first). In JSON it is a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Subnet(Ipv4Net);
 
 /// How one subnet overlaps another, seen from the one that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// Both are the same subnet.

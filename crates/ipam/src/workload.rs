@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Services of one shape on one network, and how much they are to grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Workload {
     /// VIP services.
     pub services: u64,

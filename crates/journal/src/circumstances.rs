@@ -20,6 +20,7 @@ use crate::window::Window;
 /// spans. A line that names only a *task* (`failed to allocate network IP for task …`) is recognised by `tasks`
 /// alone: give the ids of the census' tasks, not only of its services.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OwnNoise {
     /// When our censuses ran, from creating the first service until its tasks were gone.
     pub spans: Vec<Window>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a scan covered. Finding nothing means something only where this is the whole log of an engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Coverage {
     /// Records in the window that could be read as a record of some known format.
     pub understood: u64,
@@ -33,6 +34,7 @@ impl Coverage {
 /// The role of the engine that wrote a log. The allocator runs on the leader only, and so do most signatures
 /// ([`Place::Leader`](crate::Place::Leader)): the log of another node cannot show that there were none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The leader of the Swarm's managers.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a scan is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Incomplete {
     /// The time was up.
@@ -168,6 +169,7 @@ impl fmt::Display for Incomplete {
 
 /// What a file is packed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Packed {
     /// bzip2.
@@ -217,6 +219,7 @@ impl fmt::Display for Packed {
 
 /// Why finding nothing in a log proves nothing. One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Doubt {
     /// The reasons; not empty.
     pub parts: Vec<Incomplete>,
@@ -240,6 +243,7 @@ impl fmt::Display for Doubt {
 
 /// What limits the trust in the counts of a scan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Note {
     /// The log shows no start of the engine (or change of leadership), so that all of it was scanned.

@@ -17,6 +17,7 @@ pub const MAX_LINE_BYTES: usize = 64 * 1024;
 /// message. `Debug` and `Serialize` redact secrets; the fields themselves are
 /// verbatim.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Record {
     /// The engine's own time where it wrote one, else the journal's; `None` if the line has neither.
     pub at: Option<Timestamp>,
@@ -94,6 +95,7 @@ pub(crate) fn cut_at(line: &[u8], max: usize) -> (&[u8], u64) {
 
 /// logrus' levels, gravest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// The engine is about to die.
@@ -153,6 +155,7 @@ impl Level {
 /// The writer of a line. Only the engine's and systemd's lines are matched: with the `journald` logging driver the
 /// output of *containers* is in the engine's unit too, and other programs that log with logrus look the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// dockerd, or the containerd that it started; also a line that names no writer.
@@ -184,6 +187,7 @@ pub(crate) fn is_dockerd(ident: &str) -> bool {
 
 /// How a line could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// logrus' text format.

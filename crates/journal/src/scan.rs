@@ -22,6 +22,7 @@ pub const MAX_SAMPLE_CHARS: usize = 1024;
 
 /// What was found in a log, in a window: the `journal-scan` document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Scan {
     /// The log's name, as [`Source::describe`](crate::Source::describe) gives it.
     pub source: String,
@@ -121,6 +122,7 @@ impl Scan {
 
 /// One signature that was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Matched {
     /// Its id in the catalogue.
     pub signature: String,
@@ -150,6 +152,7 @@ pub struct Matched {
 
 /// A line as evidence, redacted and cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sample {
     /// The signature's id; `null` for an error that matches none.
     pub signature: Option<String>,

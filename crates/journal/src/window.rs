@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A span of time, both ends included; `None` is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Window {
     /// The first moment inside.
     pub from: Option<Timestamp>,
@@ -39,6 +40,7 @@ impl Window {
 
 /// Where a scan begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Since {
     /// At the first record.

@@ -8,6 +8,7 @@ use crate::facts::{Facts, Measured};
 
 /// What was done, how, what is expected, and where: commit, files and live facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
     /// The gate that is claimed.
@@ -30,6 +31,7 @@ pub struct Claim {
 
 /// A file of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimedFile {
     /// Its path, as it was given.

@@ -16,6 +16,7 @@ pub(crate) const FORMAT: u32 = 1;
 
 /// The first line: whose keys count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Founding {
     /// The version of the format.
@@ -35,6 +36,7 @@ pub struct OneKey;
 
 /// A note.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Note {
     /// What it says.
@@ -45,6 +47,7 @@ pub struct Note {
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "content", rename_all = "lowercase")]
 pub enum Content {
     /// The first line.

@@ -11,6 +11,7 @@ use crate::hex;
 
 /// SHA-256 of exact bytes; as text 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "String", try_from = "String")]
 pub struct Digest([u8; 32]);
 

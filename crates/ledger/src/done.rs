@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// All gates of a phase have fresh passes, and no critical finding about it is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Done {
     /// The phase.
@@ -16,6 +17,7 @@ pub struct Done {
 
 /// A phase that was done is so no longer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawn {
     /// The phase.

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A gate's or a check's own verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Measured {
     /// Observed, and as it should be.
@@ -23,6 +25,7 @@ pub enum Measured {
 
 /// The engine that was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// A Swarm.
@@ -33,6 +36,7 @@ pub enum Engine {
 
 /// What a report says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
     /// What was measured.
@@ -52,6 +56,7 @@ pub struct Facts {
 
 /// What a report says of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckFacts {
     /// Its id, such as `overlay.subnet`.
@@ -64,6 +69,35 @@ pub struct CheckFacts {
     pub kind: Option<String>,
     /// The figures of its reason by their path, such as `by.method`: texts, numbers and booleans.
     pub figures: BTreeMap<String, Value>,
+    /// Why it did not count for the gate although it was open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
+}
+
+/// Who let a check be open, why, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// Who answers for it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which that counts.
+    pub expires: Date,
+}
+
+impl fmt::Display for Waiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "waived by {} until {}: {}", self.owner, self.expires, self.reason)
+    }
+}
+
+impl CheckFacts {
+    /// True iff the gate rests on it: it is required, and not waived.
+    pub(crate) fn counts(&self) -> bool {
+        self.required && self.waiver.is_none()
+    }
 }
 
 impl Measured {
@@ -103,9 +137,9 @@ impl fmt::Display for Engine {
 }
 
 impl Facts {
-    /// The worst verdict of the required checks; unknown if there is none.
+    /// The worst verdict of the required checks that are not waived; unknown if there is none.
     pub fn worst(&self) -> Measured {
-        let required = self.checks.iter().filter(|check| check.required);
+        let required = self.checks.iter().filter(|check| check.counts());
         required.map(|check| check.verdict).max().unwrap_or(Measured::Unknown)
     }
 
@@ -114,8 +148,13 @@ impl Facts {
         self.checks.iter().find(|check| check.id == id)
     }
 
-    /// The verdict, marked where it is of a model only.
+    /// The verdict, marked where checks are waived, and where it is of a model only.
     pub fn said(&self) -> String {
-        format!("{}{}", self.verdict, self.engine.mark())
+        let waived = match self.checks.iter().filter(|check| check.waiver.is_some()).count() {
+            0 => String::new(),
+            1 => " with 1 check waived".to_owned(),
+            several => format!(" with {several} checks waived"),
+        };
+        format!("{}{waived}{}", self.verdict, self.engine.mark())
     }
 }

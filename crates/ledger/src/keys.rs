@@ -16,6 +16,7 @@ use crate::hex;
 
 /// A public key; as text 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "String", try_from = "String")]
 pub struct PublicKey([u8; 32]);
 

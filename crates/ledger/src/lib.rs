@@ -46,7 +46,7 @@ pub use damage::{Damage, Fault};
 pub use digest::{Digest, NoDigest};
 pub use disk::FileError;
 pub use done::{Done, Withdrawn};
-pub use facts::{CheckFacts, Engine, Facts, Measured};
+pub use facts::{CheckFacts, Engine, Facts, Measured, Waiver};
 pub use file::{LedgerFile, add_to_page};
 pub use finding::{Closed, Finding, FindingEvent, Opened, Severity};
 pub use key_file::{KeyFileError, NewKey, new_key, read_private, read_public};

@@ -18,6 +18,7 @@ const DIGITS: usize = 128;
 
 /// A line of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Line {
     /// Its number, from 1.
     pub number: u64,

@@ -240,9 +240,11 @@ fn facts_markdown(text: &mut String, facts: &Facts) {
     put(text, "| verdict | check | figures |\n| --- | --- | --- |");
     for check in &facts.checks {
         let figures = check.figures.iter().map(|(path, value)| format!("{path} {value}")).collect::<Vec<_>>();
+        let waiver = check.waiver.as_ref().map(|waiver| format!(" ({waiver})")).unwrap_or_default();
+        let word = format!("{}{waiver}", check.verdict);
         put(
             text,
-            &format!("| {} | {} | {} |", check.verdict, escaped(&check.id), escaped(&figures.join(", "))),
+            &format!("| {} | {} | {} |", escaped(&word), escaped(&check.id), escaped(&figures.join(", "))),
         );
     }
 }

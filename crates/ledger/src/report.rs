@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::facts::{CheckFacts, Engine, Facts, Measured};
+use crate::facts::{CheckFacts, Engine, Facts, Measured, Waiver};
 use crate::figures::flat;
 
 /// A report cannot be used.
@@ -56,12 +56,13 @@ struct PrintedCheck {
     kind: Option<String>,
     #[serde(default)]
     data: Value,
+    waiver: Option<Waiver>,
 }
 
 /// Reads what a report, or one of a list of reports, says of this gate.
 ///
 /// # Errors
-/// If it is no such report, or its verdict is not the worst of its required checks, or an id comes twice.
+/// If it is no such report, or its verdict is not the worst of its required checks that are not waived, or an id comes twice.
 pub fn read_report(json: &[u8], gate: &str) -> Result<Facts, ReportError> {
     let value: Value = serde_json::from_slice(json).map_err(ReportError::NotJson)?;
     let reports = match value {
@@ -96,6 +97,7 @@ fn facts(printed: Printed) -> Result<Facts, ReportError> {
         required: check.required,
         kind: check.kind,
         figures: flat(&check.data),
+        waiver: check.waiver,
     });
     let checks = checks.collect();
     sound(Facts {
@@ -165,6 +167,22 @@ mod tests {
         marked["engine"] = "imagined".into();
         assert!(read(&marked).expect_err("no engine").to_string().contains("imagined"));
         assert!(read_report(b"{", "pvcheck.m1").is_err());
+    }
+
+    /// A waiver that was removed from the report, or added to it, contradicts its verdict.
+    #[test]
+    fn what_is_waived_does_not_count() {
+        let mut open = report();
+        open["checks"][2]["verdict"] = "FAIL".into();
+        assert!(read(&open).expect_err("a FAIL").to_string().contains("that of its required checks FAIL"));
+        open["checks"][2]["waiver"] = json!({"owner": "ops", "reason": "replaced", "expires": "2026-06-30"});
+        let facts = read(&open).expect("waived");
+        assert_eq!(
+            facts.check("route.drone").and_then(|c| c.waiver.as_ref()).map(|w| w.owner.as_str()),
+            Some("ops")
+        );
+        open["checks"][2]["waiver"]["expires"] = "soon".into();
+        assert!(read(&open).is_err());
     }
 
     proptest! {

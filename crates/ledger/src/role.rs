@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A role, which has one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Does the work and claims that a gate passes.

@@ -16,6 +16,7 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 
 /// How a gate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Standing {
     /// Neither claimed nor judged.
@@ -36,6 +37,7 @@ pub enum Standing {
 
 /// A line of a gate, and its age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Mark {
     /// Its number.
     pub line: u64,
@@ -47,6 +49,7 @@ pub struct Mark {
 
 /// How one gate stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GateStanding {
     /// The gate.
     pub gate: String,
@@ -62,6 +65,7 @@ pub struct GateStanding {
 
 /// What keeps a phase from being done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Lack {
     /// A gate has no fresh pass.

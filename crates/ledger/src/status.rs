@@ -25,6 +25,7 @@ pub struct Phase {
 
 /// How phases stand at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// The time.
     pub at: Timestamp,
@@ -38,6 +39,7 @@ pub struct Status {
 
 /// How one phase stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PhaseStatus {
     /// Its name.
     pub phase: String,

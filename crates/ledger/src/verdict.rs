@@ -12,6 +12,7 @@ use crate::facts::{Engine, Facts};
 
 /// The verdict on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Outcome {
     /// Measured afresh, and as claimed.
@@ -26,6 +27,7 @@ pub enum Outcome {
 
 /// Why there is nothing to judge.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Veto {
     /// No builder has claimed the gate.
@@ -86,6 +88,7 @@ pub enum Veto {
 
 /// A figure that is another one than claimed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Difference {
     /// The check and the figure, such as `overlay.subnet subnet`, or `file PATH`, or `commit`.
@@ -98,6 +101,7 @@ pub struct Difference {
 
 /// The claim that a verdict is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OfClaim {
     /// Its line.
@@ -108,6 +112,7 @@ pub struct OfClaim {
 
 /// The outcome of a verification, with what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
     /// The gate.

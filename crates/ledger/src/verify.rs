@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::claim::{Claim, ClaimedFile};
 use crate::digest::Digest;
-use crate::facts::{CheckFacts, Engine, Facts, Measured};
+use crate::facts::{CheckFacts, Engine, Facts, Measured, Waiver};
 use crate::figures::{Class, class, contradicted};
 use crate::ledger::Ledger;
 use crate::line::Line;
@@ -144,7 +144,16 @@ impl Found {
             self.side(claimed.required).push(difference(id, claimed.verdict.as_str(), Value::Null));
             return;
         };
-        let required = claimed.required || measured.required;
+        // What is waived decides nothing as long as it stays so, or passes since.
+        let is_mended = claimed.waiver.is_some() && measured.verdict == Measured::Pass;
+        let required = claimed.counts() || (measured.counts() && !is_mended);
+        if claimed.waiver != measured.waiver {
+            let said = |waiver: &Option<Waiver>| {
+                waiver.as_ref().map_or(Value::Null, |waiver| waiver.to_string().into())
+            };
+            let other = difference(&format!("{id} waiver"), said(&claimed.waiver), said(&measured.waiver));
+            self.side(required || measured.waiver.is_some()).push(other);
+        }
         let mut of = |what: &str, claimed: Value, measured: Value| {
             self.side(required).push(difference(&format!("{id} {what}"), claimed, measured));
         };

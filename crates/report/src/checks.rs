@@ -1,7 +1,7 @@
 //! The checks of a gate: verdict, reason, what it rests on, and what to do.
 
 use pvcheck_audit::EngineKind;
-use pvcheck_gates::{CheckReport, Evidence, GateReport, Verdict, Word, check_info, mark, word_of};
+use pvcheck_gates::{CheckReport, Evidence, GateReport, Verdict, Word, check_info, mark, told, word_of};
 
 use crate::html::Html;
 
@@ -22,7 +22,7 @@ fn class(word: Word) -> &'static str {
         Word::Verdict(Verdict::Pass) => "pass",
         Word::Verdict(Verdict::Fail) => "fail",
         Word::Verdict(Verdict::Unknown) => "unknown",
-        Word::Note => "note",
+        Word::Note | Word::Waived => "note",
     }
 }
 
@@ -34,6 +34,9 @@ pub(crate) fn list(out: &mut Html, report: &GateReport, engine: EngineKind) {
     }
     for check in &report.checks {
         one(out, check, engine);
+    }
+    for note in told(report) {
+        out.raw("<p>").show(note).raw("</p>\n");
     }
 }
 
@@ -53,6 +56,9 @@ fn one(out: &mut Html, check: &CheckReport, engine: EngineKind) {
     if !check.needs.is_empty() {
         let needs: Vec<String> = check.needs.iter().map(ToString::to_string).collect();
         out.raw("<dt>needs, observed whole<dd>").show(needs.join(", ")).raw("\n");
+    }
+    if let Some(waiver) = &check.waiver {
+        out.raw("<dt>does not count<dd>").show(waiver).raw("\n");
     }
     if !check.required {
         out.raw("<dt>advisory<dd>the gate passes without it\n");

@@ -1,7 +1,7 @@
 //! What the page is about: gates, engine, version and configuration; and where to find what.
 
 use pvcheck_audit::EngineKind;
-use pvcheck_gates::{Bundle, GateReport, tally};
+use pvcheck_gates::{Bundle, GateReport, tally, with_waivers};
 
 use crate::checks::verdict;
 use crate::html::Html;
@@ -18,7 +18,7 @@ pub(crate) fn header(out: &mut Html, bundle: &Bundle, reports: &[GateReport]) {
             .show(&report.gate)
             .raw("</a><td>");
         verdict(out, report.verdict, bundle.engine);
-        out.raw("<td>").show(tally(report)).raw("<td>").time(report.at).raw("\n");
+        out.show(with_waivers(report)).raw("<td>").show(tally(report)).raw("<td>").time(report.at).raw("\n");
     }
     out.raw("</tbody></table></div>\n<dl class=about>\n");
     fact(out, "Swarm", reports.iter().find_map(|report| report.swarm.as_deref()).unwrap_or("not recorded"));

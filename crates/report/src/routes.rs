@@ -100,7 +100,11 @@ fn row(out: &mut Html, fact: &RouteFact, longest: u64) {
         .raw(" <span class=url>")
         .show(&fact.url)
         .raw("</span><td>");
-    out.show(judged.verdict).raw(" ").show(&judged.reason).raw("<td class=wide>");
+    out.show(judged.verdict).raw(" ").show(&judged.reason);
+    if let Some(attempt) = fact.attempt() {
+        out.raw(" (").show(attempt).raw(")");
+    }
+    out.raw("<td class=wide>");
     bars::bar(out, &fact.timing_ms, longest);
     for ms in bars::phases(&fact.timing_ms) {
         out.raw("<td class=n>");

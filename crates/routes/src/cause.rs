@@ -12,6 +12,7 @@ use crate::spec::HttpVersion;
 
 /// Why a probe has no whole answer. `Display` is a fragment that a reader needs no library's manual for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
     /// The server ended the handshake with an alert that has no kind of its own.
@@ -172,6 +173,7 @@ pub enum Cause {
 
 /// How a connection ended too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// Neither of the others.

@@ -12,6 +12,7 @@ const MOST: usize = 8;
 
 /// One way to authenticate that a server names. Its other parameters, such as nonces, are not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Challenge {
     /// Its scheme, such as `Basic` or `Bearer`.
     pub scheme: String,

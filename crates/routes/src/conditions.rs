@@ -12,6 +12,7 @@ use crate::pattern::Pattern;
 /// What must hold of a route's answer besides its status: `[route.conditions]`. All of them are judged, and each that is
 /// not met is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Conditions {
     /// Of its headers.
@@ -35,6 +36,7 @@ impl Conditions {
 
 /// A header that must be there: `{ name = "content-type", contains = "json" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "HeaderForm", into = "HeaderForm")]
 pub struct HeaderCondition {
     /// Its name, in lower case.
@@ -77,6 +79,7 @@ impl fmt::Display for HeaderTest {
 
 /// What a body must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "BodyForm", into = "BodyForm")]
 pub enum BodyCondition {
     /// This text: `{ contains = "ok" }`.
@@ -104,6 +107,7 @@ impl fmt::Display for BodyCondition {
 
 /// What must hold of the TLS session and the server's certificate, beside that the certificate verifies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsConditions {
     /// The oldest version that is fine.
@@ -125,6 +129,7 @@ impl TlsConditions {
 
 /// A version of TLS that probes speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246).
     #[serde(rename = "1.2")]
@@ -146,6 +151,7 @@ impl TlsVersion {
 
 /// Where a redirect must lead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Target(String);
 
@@ -192,6 +198,7 @@ impl fmt::Display for Target {
 
 /// A header condition as a file has it.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct HeaderForm {
     name: String,
@@ -232,6 +239,7 @@ impl From<HeaderCondition> for HeaderForm {
 
 /// A body condition as a file has it.
 #[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 struct BodyForm {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! What a probe saw.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ use crate::text::printable;
 
 /// Everything one probe saw of one route. What was not seen is `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RouteFact {
     /// The route's name in its spec.
     pub name: String,
@@ -88,11 +90,51 @@ pub struct RouteFact {
     /// The same request for curl, to be repeated by anyone; credentials and query are named, not shown.
     #[serde(default)]
     pub curl: Option<String>,
+    /// How often it could be asked, by the spec.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub of_attempts: u32,
+    /// What was seen before, in order, each time not as expected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<RouteFact>,
+}
+
+/// Which time it was that a route was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The most that the spec allows.
+    pub of: u32,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attempt {} of {}", self.number, self.of)
+    }
+}
+
+impl RouteFact {
+    /// Which attempt it is; `None` for the first one.
+    pub fn attempt(&self) -> Option<Attempt> {
+        let earlier = u32::try_from(self.earlier.len()).unwrap_or(u32::MAX);
+        (0 < earlier).then(|| Attempt { number: earlier.saturating_add(1), of: self.of_attempts })
+    }
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_once(attempts: &u32) -> bool {
+    *attempts == 1
 }
 
 /// What a TLS handshake showed of the server. It is recorded before the certificate is judged, so bad ones have it
 /// too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TlsFact {
     /// `1.2` or `1.3`.
     pub version: Option<String>,
@@ -124,6 +166,7 @@ impl TlsFact {
 
 /// Why a certificate is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerifyError {
     /// The kind of fault, which decides the remedy.
     pub kind: VerifyErrorKind,
@@ -133,6 +176,7 @@ pub struct VerifyError {
 
 /// The faults of certificates that have a remedy of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyErrorKind {
     /// Its time is over.
@@ -151,6 +195,7 @@ pub enum VerifyErrorKind {
 
 /// The length of each phase in milliseconds; `None` for a phase that was not needed or not finished.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TimingMs {
     /// The name look-up.
     pub resolve: Option<u64>,
@@ -166,6 +211,7 @@ pub struct TimingMs {
 
 /// What of an answer's body was read before it was dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BodyFact {
     /// Bytes read.
     pub bytes: u64,
@@ -189,6 +235,7 @@ pub struct BodyFact {
 
 /// Why a probe has no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
     /// Where it ended.
     pub phase: Phase,

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::default_page::DefaultPage;
@@ -19,6 +18,7 @@ const DAYS_WORTH_A_WORD: i64 = 14;
 
 /// The judgement of a route, or of anything else that was observed. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
     /// It answers as expected.
@@ -48,6 +48,7 @@ impl fmt::Display for Verdict {
 
 /// A verdict and why. In JSON `verdict`, `kind` and `reason`, the last as text, and `reasons`: each that keeps it from passing.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Written"))]
 pub struct RouteVerdict {
     /// The verdict.
     pub verdict: Verdict,
@@ -57,20 +58,26 @@ pub struct RouteVerdict {
 
 impl Serialize for RouteVerdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("RouteVerdict", 4)?;
-        object.serialize_field("verdict", &self.verdict)?;
-        object.serialize_field("kind", self.reason.kind())?;
-        object.serialize_field("reason", &self.reason.to_string())?;
         let each = self.reason.each().iter().filter(|_| self.verdict != Verdict::Pass);
-        let reasons: Vec<_> =
-            each.map(|one| OneReason { kind: one.kind(), reason: one.to_string() }).collect();
-        object.serialize_field("reasons", &reasons)?;
-        object.end()
+        let reasons = each.map(|one| OneReason { kind: one.kind(), reason: one.to_string() }).collect();
+        let (verdict, kind, reason) = (self.verdict, self.reason.kind(), self.reason.to_string());
+        Written { verdict, kind, reason, reasons }.serialize(serializer)
     }
+}
+
+/// [`RouteVerdict`] as JSON has it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Written {
+    verdict: Verdict,
+    kind: &'static str,
+    reason: String,
+    reasons: Vec<OneReason>,
 }
 
 /// One of several reasons, as JSON has it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct OneReason {
     kind: &'static str,
     reason: String,

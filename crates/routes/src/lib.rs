@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod attempts;
 mod cause;
 mod cert;
 mod challenge;
@@ -82,7 +83,7 @@ pub use conditions::{
 pub use curl::shell_quoted;
 pub use default_page::DefaultPage;
 pub use exchange::BODY_LIMIT;
-pub use fact::{BodyFact, Failure, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
+pub use fact::{Attempt, BodyFact, Failure, RouteFact, TimingMs, TlsFact, VerifyError, VerifyErrorKind};
 pub use files::FileFault;
 pub use judge::{RouteVerdict, Verdict, judge};
 pub use material::{MaterialError, RouteMaterialFault};

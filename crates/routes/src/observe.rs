@@ -16,6 +16,7 @@ const SHOWN: usize = 80;
 
 /// What a header condition found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "seen", rename_all = "snake_case")]
 pub enum HeaderSeen {
     /// There is no such header.
@@ -31,6 +32,7 @@ pub enum HeaderSeen {
 
 /// What a body condition found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "seen", rename_all = "snake_case")]
 pub enum BodySeen {
     /// Not in what was read, and more was not read.

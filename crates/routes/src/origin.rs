@@ -7,6 +7,7 @@ use crate::default_page;
 
 /// Who an answer of 502 to 504 comes from, by its own marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// It has the words that a router writes when it reaches no service.

@@ -10,6 +10,7 @@ const SIZE_LIMIT: usize = 1 << 20;
 
 /// A regular expression, matched anywhere in a body. Two are equal iff they are written the same.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Pattern(Regex);
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The steps of a probe, and the two ways to end outside of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The TCP connection.

@@ -172,6 +172,8 @@ fn blank(spec: &RouteSpec, at: Timestamp) -> RouteFact {
         client_certificate: false,
         failure: None,
         curl: None,
+        of_attempts: 1,
+        earlier: Vec::new(),
     }
 }
 

@@ -116,6 +116,7 @@ impl Track {
 
 /// What was seen of every route over time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchSummary {
     /// One record per route.
     pub routes: Vec<RouteRecord>,
@@ -131,6 +132,7 @@ impl WatchSummary {
 
 /// What was seen of one route over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RouteRecord {
     /// The route.
     pub name: String,
@@ -171,6 +173,7 @@ impl RouteRecord {
 
 /// A time in which a route failed. It began between `last_pass` and `from` and ended between `last_fail` and `to`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outage {
     /// The last probe before it that passed.
     pub last_pass: Option<Timestamp>,
@@ -237,6 +240,8 @@ mod tests {
             client_certificate: false,
             failure,
             curl: None,
+            of_attempts: 1,
+            earlier: Vec::new(),
         }
     }
 

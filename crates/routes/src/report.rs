@@ -8,6 +8,7 @@ use crate::judge::{RouteVerdict, Verdict, judge};
 
 /// Facts with their verdicts, as scripts read them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RoutesReport {
     /// When the first probe began; `None` without a probe.
     pub at: Option<Timestamp>,
@@ -31,6 +32,7 @@ impl RoutesReport {
 
 /// A fact and its verdict in one JSON object. A row that is read from JSON is judged anew from its fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "RouteFact")]
 pub struct RouteRow {
     /// What was seen.

@@ -128,6 +128,7 @@ pub(crate) enum RequestFault {
 /// A method that a probe may use. The first three are safe (RFC 9110, section 9.2.1); `POST` is for health checks that take
 /// nothing else, has no body, and is sent once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// The whole answer.

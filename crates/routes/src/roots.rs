@@ -90,6 +90,7 @@ pub enum RootsError {
 
 /// The authorities of a trust store, counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RootsCount {
     /// Those that are trusted.
     pub usable: u64,

@@ -13,6 +13,7 @@ use crate::url::{RouteUrl, Scheme};
 
 /// An HTTP version that a route can be asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum HttpVersion {
     /// HTTP/1.1, written `1.1`.
     #[serde(rename = "1.1")]
@@ -68,9 +69,16 @@ pub struct RouteSpec {
     /// The time for everything from the name look-up to the last byte of the body.
     #[serde(default = "ten_seconds", rename = "deadline_ms", deserialize_with = "millis")]
     pub deadline: Duration,
+    /// How often it may be asked until it answers as expected, 1 to [`RouteSpec::MOST_ATTEMPTS`]; see
+    /// [`Prober::ask`](crate::Prober::ask).
+    #[serde(default = "once")]
+    pub attempts: u32,
 }
 
 impl RouteSpec {
+    /// The most attempts: what needs more of them is down for a while.
+    pub const MOST_ATTEMPTS: u32 = 5;
+
     /// A spec that expects a 200 within ten seconds, at the address that the name resolves to.
     pub fn new(name: impl Into<String>, url: RouteUrl) -> Self {
         Self {
@@ -85,6 +93,7 @@ impl RouteSpec {
             headers_suffice: false,
             allow_default: false,
             deadline: ten_seconds(),
+            attempts: once(),
         }
     }
 
@@ -107,6 +116,12 @@ impl RouteSpec {
         }
         if self.deadline.is_zero() {
             return fault(SpecErrorKind::NoTime);
+        }
+        if !(1..=Self::MOST_ATTEMPTS).contains(&self.attempts) {
+            return fault(SpecErrorKind::Attempts(self.attempts));
+        }
+        if 1 < self.attempts && !self.request.method.is_idempotent() {
+            return fault(SpecErrorKind::AskedAgain(self.request.method));
         }
         self.request.check().or_else(|found| fault(SpecErrorKind::Request(found)))?;
         if self.request.needs_tls() && self.url.scheme() == Scheme::Http {
@@ -156,6 +171,10 @@ enum SpecErrorKind {
         "has conditions on a body that it does not read (method HEAD, or headers_suffice): remove one of the two"
     )]
     BodyNotRead,
+    #[error("has attempts = {0}: give 1 to {most}", most = RouteSpec::MOST_ATTEMPTS)]
+    Attempts(u32),
+    #[error("has attempts and method {}: a second request may do its work twice; remove one of the two", .0.as_str())]
+    AskedAgain(Method),
     #[error("has a deadline of 0: give it some time")]
     NoTime,
     #[error("has conditions on TLS and a URL with http://: write it with https://, or remove conditions.tls")]
@@ -179,6 +198,10 @@ fn redirects(expected: Expected) -> bool {
 
 fn only_ok() -> Vec<Expected> {
     vec![Expected::Status(200)]
+}
+
+fn once() -> u32 {
+    1
 }
 
 fn ten_seconds() -> Duration {
@@ -206,6 +229,10 @@ mod tests {
         assert_eq!((spec.http, spec.deadline), (Some(HttpVersion::Http2), Duration::from_millis(1500)));
     }
 
+    fn posting() -> Request {
+        Request { method: Method::Post, ..Request::default() }
+    }
+
     #[test]
     fn impossible_specs_are_refused_by_name() {
         let spec = RouteSpec::new("drone", RouteUrl::parse("https://h/").unwrap());
@@ -213,7 +240,10 @@ mod tests {
         for (broken, part) in [
             (RouteSpec { expected: vec![], ..spec.clone() }, "expects no status"),
             (RouteSpec { expected: vec![200.into(), 0.into()], ..spec.clone() }, "never fine"),
-            (RouteSpec { deadline: Duration::ZERO, ..spec }, "deadline of 0"),
+            (RouteSpec { deadline: Duration::ZERO, ..spec.clone() }, "deadline of 0"),
+            (RouteSpec { attempts: 0, ..spec.clone() }, "attempts = 0: give 1 to 5"),
+            (RouteSpec { attempts: 6, ..spec.clone() }, "attempts = 6: give 1 to 5"),
+            (RouteSpec { attempts: 2, request: posting(), ..spec }, "attempts and method POST"),
         ] {
             let error = broken.check().unwrap_err().to_string();
             assert!(error.starts_with("route `drone` ") && error.contains(part), "{error}");

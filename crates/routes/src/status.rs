@@ -39,6 +39,17 @@ impl fmt::Display for Expected {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Expected {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Expected".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": ["integer", "string"], "pattern": "^[1-5]xx$"})
+    }
+}
+
 impl Serialize for Expected {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -35,6 +35,7 @@ const DOMAIN: &str = "ci_commoninternet_net";
 
 /// What was counted at the end of a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Day {
     /// 1 for the first day.
     pub number: u32,

@@ -67,6 +67,7 @@ impl LockAs {
 
 /// What a lock says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LockFacts {
     /// The holder, as it identified itself.
     pub holder: String,
@@ -82,6 +83,7 @@ pub struct LockFacts {
 
 /// A lock of another run that was taken over, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TakenOver {
     /// The lock as it was.
     pub lock: LockFacts,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// One step of a long operation. The library prints nothing; the caller's [`Watcher`] decides what is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Progress {
     /// A part of a stack is about to be removed.
     Removing {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Twelve lower-case hex digits, unique per run, and short enough for service names, which have at most 63 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct RunId(String);
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The value's own fields, and its text.
 #[derive(Serialize)]
-struct Worded<'a, T> {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct Worded<'a, T> {
     #[serde(flatten)]
     value: &'a T,
     text: String,
@@ -27,8 +28,9 @@ pub(crate) mod reason {
     use super::{Deserialize, Deserializer, Display, Serialize, Serializer};
 
     #[derive(Deserialize, Serialize)]
-    struct Reasoned<T> {
-        #[serde(default = "missing")]
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    pub(crate) struct Reasoned<T> {
+        #[serde(default = "missing::<T>")]
         doubt: Option<T>,
         #[serde(skip_deserializing)]
         reason: Option<String>,

@@ -23,17 +23,20 @@ const FIRST_LEADER_MAJOR: u32 = 29;
 
 /// The allocator's counts, network by network, as far as the engine gave them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllocatorCounts {
     /// The counts. A network without one is unknown, which is not 0.
     pub networks: BTreeMap<NetworkId, AllocatorStatus>,
     /// Why there are none, or not all; `None` if every allocated overlay has one. JSON has the sentence as `unknown`, the
     /// kind as `unknown_kind`.
     #[serde(flatten, with = "unknown_json")]
+    #[cfg_attr(feature = "schema", schemars(with = "unknown_json::Written<'static>"))]
     pub unknown: Option<CountsUnknown>,
 }
 
 /// Why the allocator's counts, or some of them, are not known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CountsUnknown {
     /// The engine's API has no such counts.

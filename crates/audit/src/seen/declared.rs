@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A route that a label declares.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeclaredRoute {
     /// The label, such as `traefik.http.routers.shop.rule`.
     pub label: String,
@@ -34,6 +35,7 @@ impl fmt::Display for DeclaredRoute {
 
 /// What a declared route takes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Takes {
     /// Requests to these.
@@ -44,6 +46,7 @@ pub enum Takes {
 
 /// Why it cannot be said what a declared route takes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unclear {
     /// It names no host, so it may take any.
@@ -66,6 +69,7 @@ impl fmt::Display for Unclear {
 
 /// A host, and which paths of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Site {
     /// The host, in lower case.
     pub host: String,
@@ -79,6 +83,7 @@ pub struct Site {
 
 /// Which paths of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SitePath {
     /// All of them.

@@ -19,6 +19,7 @@ const MAIN_TABLE: u32 = 254;
 
 /// What a host has on its own interfaces and in all its routing tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HostFacts {
     /// Every address, by interface in the kernel's order.
     pub addresses: Vec<HostAddress>,
@@ -28,6 +29,7 @@ pub struct HostFacts {
 
 /// An address on an interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HostAddress {
     /// The interface's name.
     pub interface: String,
@@ -41,8 +43,10 @@ pub struct HostAddress {
 
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HostRoute {
     /// Where it leads to.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub destination: IpNet,
     /// The table that it stands in: 254 is `main`, 255 `local`, others are policy tables.
     pub table: u32,
@@ -58,6 +62,7 @@ pub struct HostRoute {
 
 /// What becomes of a packet on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RouteKind {
     /// It goes on (`unicast`).
@@ -70,6 +75,7 @@ pub enum RouteKind {
 
 /// Who set a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RouteOrigin {
     /// The kernel, for an address: a connected network.

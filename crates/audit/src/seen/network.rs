@@ -9,6 +9,7 @@ use super::ids::NetworkId;
 
 /// A network as the asked engine lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Network {
     /// Its id.
     pub id: NetworkId,
@@ -31,6 +32,7 @@ pub struct Network {
     pub ipv6: bool,
     /// Its IPv6 subnets. The allocator draws addresses from them as from IPv4 ones.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub ipv6_subnets: Vec<Ipv6Net>,
     /// When it was created, by the Swarm's clocks; `None` in a file of an older pvcheck.
     #[serde(default)]

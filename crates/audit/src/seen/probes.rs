@@ -8,6 +8,7 @@ use super::ids::NetworkId;
 
 /// What a probe on one network came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeOutcome {
     /// It was given an address, so the network has free ones.

@@ -11,6 +11,7 @@ use super::update::{UpdateOrder, UpdateStatus};
 
 /// How many tasks a service wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "WrittenMode", into = "WrittenMode")]
 pub enum ServiceMode {
     /// One per eligible node.
@@ -39,6 +40,7 @@ pub enum JobMode {
 
 /// As written. The word `job` alone is that of older files.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum WrittenMode {
     Global,
@@ -85,6 +87,7 @@ impl ServiceMode {
 
 /// How a service is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndpointMode {
     /// By one address per network: the default.
@@ -95,6 +98,7 @@ pub enum EndpointMode {
 
 /// A virtual address of a service on one network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Vip {
     /// The network.
     pub network: NetworkId,
@@ -114,6 +118,7 @@ impl Vip {
 
 /// A service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Service {
     /// Its id.
     pub id: ServiceId,

@@ -12,6 +12,7 @@ use super::task::Task;
 
 /// Everything that was read of a Swarm at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Snapshot {
     /// The engine that was asked.
     pub engine: EngineFacts,
@@ -27,6 +28,7 @@ pub struct Snapshot {
 
 /// The engine that was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EngineFacts {
     /// Its version, such as `28.5.2`.
     pub version: String,
@@ -49,6 +51,7 @@ pub struct EngineFacts {
 
 /// Whether an engine is real.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EngineKind {
     /// Docker's.

@@ -9,6 +9,7 @@ use super::ids::{NetworkId, NodeId, ServiceId, TaskId};
 
 /// What runs a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Runtime {
     /// A standalone container's place on an attachable network.
@@ -19,6 +20,7 @@ pub enum Runtime {
 
 /// The state of a task, in Swarm's own order (swarmkit `api/types.proto`, `TaskState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
     /// Made, not allocated yet.
@@ -106,6 +108,7 @@ impl TaskState {
 
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Task {
     /// Its id.
     pub id: TaskId,

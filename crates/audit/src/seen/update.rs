@@ -9,6 +9,7 @@ use super::words::words;
 
 /// Which task of a slot goes first in an update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UpdateOrder {
     /// The new task starts, and the old one stops once it runs: each slot needs a second address meanwhile.
@@ -38,6 +39,7 @@ words!(
 
 /// How far a service's last update is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UpdateStatus {
     /// Its state.
     pub state: UpdateState,

@@ -11,6 +11,7 @@ use crate::seen::{TaskId, UpdateStatus};
 
 /// Why something does not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Why {
     /// The service's name; `null` for a standalone container, and for a task whose service is gone.
     pub service: Option<String>,
@@ -58,6 +59,7 @@ impl Why {
 
 /// Why something does not run, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// A network has no address for it.
@@ -76,6 +78,7 @@ pub enum Verdict {
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Link {
     /// What it is about: `service NAME`, `task ID`, `network NAME`.
     pub subject: String,

@@ -11,6 +11,7 @@ const PUBLISH_IN_HOST_MODE: &str = "if all of it is needed: publish in host mode
 
 /// One step. `Display` says what it is and what it gives; JSON has that sentence as `what`, and the command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "WrittenRemedy")]
 pub struct Remedy {
     /// What to do.
@@ -20,6 +21,7 @@ pub struct Remedy {
 
 /// What to do. Networks, services, stacks and hosts are named by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RemedyKind {
     /// Make nodes fit for the task, or ask for less.
@@ -213,6 +215,7 @@ pub enum RemedyKind {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct WrittenRemedy {
     #[serde(flatten)]
     kind: RemedyKind,

@@ -12,6 +12,7 @@ use crate::waiting::Waiting;
 
 /// A network that a service or task waits on, and who holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WaitedOn {
     /// Its name.
     pub name: String,
@@ -40,6 +41,7 @@ pub struct WaitedOn {
     /// How it is known that nothing is free; `null` if it is not known, or not so. JSON has the sentence as `full_because`,
     /// the kind as `full_kind`.
     #[serde(flatten, with = "full_because_json")]
+    #[cfg_attr(feature = "schema", schemars(with = "full_because_json::Written<'static>"))]
     pub full_because: Option<FullBecause>,
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct EmbeddedUp {
 }
 
 /// A world of the embedded engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum WorldChoice {
     /// A CI host in small: nine services, most of them on the overlay `proxy`

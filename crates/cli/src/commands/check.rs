@@ -12,8 +12,8 @@ use crate::report::Document;
 use crate::session::config;
 
 /// The catalogue.
-#[derive(Serialize)]
-struct Checks {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Checks {
     checks: Vec<Row>,
 }
 
@@ -22,8 +22,8 @@ impl Document for Checks {
 }
 
 /// A check, and the gates that contain it.
-#[derive(Serialize)]
-struct Row {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Row {
     #[serde(flatten)]
     info: &'static CheckInfo,
     gates: Vec<String>,

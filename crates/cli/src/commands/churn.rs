@@ -96,8 +96,8 @@ fn plan(args: &Args, asked: &args::Churn) -> Result<ChurnPlan, Failure> {
 }
 
 /// What a churn would do, as JSON.
-#[derive(Serialize)]
-struct Planned<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Planned<'a> {
     network: &'a str,
     order: &'static str,
     shape: &'static str,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use pvcheck_gates::{Config, Review, ReviewedGate, look_at_files, review};
 
 use crate::args::{self, ConfigCommand};
@@ -29,7 +30,7 @@ pub(crate) fn read_and_review(path: &Path, option: &str) -> Result<(Option<Confi
     Ok(match Config::of_file_with_all_errors(path, &text) {
         Err(errors) => (None, Review::refused(&file, errors)),
         Ok(config) => {
-            let review = review(&file, &config, &look_at_files(&config));
+            let review = review(&file, &config, &look_at_files(&config), Timestamp::now());
             (Some(config), review)
         }
     })

@@ -38,8 +38,8 @@ const PACE: Timings = Timings {
 };
 
 /// The result, as JSON has it.
-#[derive(Serialize)]
-struct Demo {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Demo {
     seed: u64,
     network: &'static str,
     subnet: Subnet,
@@ -55,7 +55,7 @@ impl Document for Demo {
 }
 
 /// The forecast; times are days since the beginning, `null` is unknown or never.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Foreseen {
     after_day: u32,
     leaked_a_day: Option<f64>,
@@ -66,7 +66,7 @@ struct Foreseen {
 }
 
 /// The end of the days.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Full {
     /// Days since the beginning.
     after_days: f64,
@@ -77,7 +77,7 @@ struct Full {
 }
 
 /// A command and what it printed.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Step {
     about: &'static str,
     command: String,

@@ -12,8 +12,8 @@ use crate::report::Document;
 use crate::session::whereabouts;
 
 /// The result, as JSON has it.
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Report {
     #[serde(flatten)]
     diagnosis: Diagnosis,
     facts: DoctorFacts,

@@ -13,8 +13,8 @@ use crate::report::Document;
 use crate::session::interrupted;
 
 /// The engine that was started, as JSON has it.
-#[derive(Serialize)]
-struct Served {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Served {
     socket: PathBuf,
     host: String,
     world: WorldChoice,
@@ -73,7 +73,7 @@ async fn started(up: &EmbeddedUp, printer: &Printer) -> Result<Sim, Failure> {
     };
     match printer.output() {
         Output::Json => printer.result(&served, String::new)?,
-        Output::Table | Output::Markdown => printer.print(&line(&served))?,
+        _ => printer.print(&line(&served))?,
     }
     Ok(engine)
 }

@@ -13,8 +13,8 @@ use crate::printer::Printer;
 use crate::report::Document;
 
 /// What the catalogue knows of one signature.
-#[derive(Serialize)]
-struct Explained {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Explained {
     signature: &'static str,
     class: Class,
     place: Place,

@@ -13,8 +13,8 @@ use crate::printer::Printer;
 use crate::report::Document;
 
 /// The findings of a ledger.
-#[derive(Serialize)]
-struct Findings {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Findings {
     findings: Vec<Finding>,
 }
 

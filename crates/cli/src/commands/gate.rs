@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use pvcheck_audit::SavedSnapshot;
 use pvcheck_gates::{
     AnyGate, Bundle, BundledConfig, BundledRun, Config, Counting, Gate, GateFacts, GateReport, M2Facts,
     OverlayConfig, OwnCollection, OwnGate, OwnGateError, Preflight, PreflightError, Renewed, RunFacts,
-    Unseen, Verdict, collect_fix_plan, collect_fixed, collect_m1, collect_m2, collect_own, collect_run,
-    judge_preconditions, judge_run, markdown, preflight, table,
+    Unseen, Verdict, annotations, collect_fix_plan, collect_fixed, collect_m1, collect_m2, collect_own,
+    collect_run, judge_preconditions, judge_run, junit, markdown, preflight, table, waiver_errors,
 };
 use pvcheck_swarm::{Operation, Permit, RunId, SavedRenewal, default_state};
 
@@ -18,9 +19,9 @@ use crate::printer::Printer;
 use crate::report::many;
 use crate::session::{Session, configured, guarded, has_config};
 
-mod diff;
+pub(crate) mod diff;
 mod files;
-mod list;
+pub(crate) mod list;
 pub(crate) mod names;
 pub(crate) mod replay;
 
@@ -65,6 +66,9 @@ fn permitted<'a>(
     overlay: Option<&'a OverlayConfig>,
     options: &args::GateOptions,
 ) -> Result<Vec<AnyGate<'a>>, Failure> {
+    if let Some(error) = waiver_errors(config, Timestamp::now()).into_iter().next() {
+        return Err(Failure::usage(error));
+    }
     let own = OwnGate::all(config, overlay)?;
     let permitted = |name: &&str| {
         let gate = AnyGate::named(name, &own)?;
@@ -106,7 +110,7 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     let mut runs: Vec<BundledRun> = Vec::new();
     for gate in &gates {
         let ran = runner.run(gate).await?;
-        // Tables come one by one, because a gate may take minutes; JSON is one document and waits for the last.
+        // Tables come one by one, because a gate may take minutes; a document of all waits for the last.
         show(&ran.report, printer)?;
         let is_passed = ran.report.verdict == Verdict::Pass;
         runs.push(ran);
@@ -117,7 +121,7 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     printer.done();
     let code = runs.last().map_or(DONE, |last| exit_code(&last.facts, &last.report));
     let reports: Vec<&GateReport> = runs.iter().map(|ran| &ran.report).collect();
-    print_json(&reports, printer)?;
+    show_all(&reports, printer)?;
     let missing = gates.len() - runs.len();
     if 0 < missing {
         printer.note(&format!(
@@ -141,19 +145,21 @@ fn exit_code(facts: &GateFacts, report: &GateReport) -> u8 {
     }
 }
 
-/// Prints a report where the output is not JSON.
+/// Prints a report where the output is not one document of all of them.
 fn show(report: &GateReport, printer: &Printer) -> Result<(), Failure> {
     let rendered = match printer.output() {
-        Output::Json => return Ok(()),
+        Output::Json | Output::Junit => return Ok(()),
         Output::Table => table(report, printer.engine(), Printer::style()),
         Output::Markdown => markdown(report, printer.engine()),
+        Output::Github => annotations(report, printer.engine()),
     };
     printer.print(&printer.marked(rendered))
 }
 
-/// One gate is one object, several are a list.
-fn print_json(reports: &[&GateReport], printer: &Printer) -> Result<(), Failure> {
+/// Prints all reports where the output is one document: as JSON one gate is one object, several are a list.
+fn show_all(reports: &[&GateReport], printer: &Printer) -> Result<(), Failure> {
     match (printer.output(), reports) {
+        (Output::Junit, all) => printer.print(&junit(all, printer.engine()).map_err(Failure::unknown)?),
         (Output::Json, [one]) => printer.json(&printer.envelope(*one)),
         (Output::Json, several) => {
             printer.json(&several.iter().map(|one| printer.envelope(*one)).collect::<Vec<_>>())

@@ -14,8 +14,8 @@ use crate::report::{Document, many};
 use crate::session::Session;
 
 /// The result, as JSON has it.
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Report<'a> {
     written: Option<&'a Path>,
     #[serde(flatten)]
     draft: Draft,
@@ -44,9 +44,9 @@ pub(crate) async fn run(args: &Args, asked: &args::Init, printer: &Printer) -> R
     }
     printer.done();
     match (printer.output(), written) {
+        (Output::Json, _) | (_, Some(_)) => printer.result(&report, || summary(&report))?,
         // It says itself where it is of the embedded engine, since another line would not be TOML.
-        (Output::Table | Output::Markdown, None) => printer.print(&report.draft.text)?,
-        _ => printer.result(&report, || summary(&report))?,
+        (_, None) => printer.print(&report.draft.text)?,
     }
     Ok(DONE)
 }

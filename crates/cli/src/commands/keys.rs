@@ -11,8 +11,8 @@ use crate::printer::Printer;
 use crate::report::Document;
 
 /// A key that was made, without its private part.
-#[derive(Serialize)]
-struct Made {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Made {
     private: PathBuf,
     public: PathBuf,
     public_key: PublicKey,

@@ -14,8 +14,8 @@ use crate::printer::Printer;
 use crate::report::Document;
 
 /// A ledger that is whole.
-#[derive(Serialize)]
-struct Checked<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Checked<'a> {
     lines: usize,
     head: Digest,
     founding: &'a Founding,
@@ -28,7 +28,7 @@ impl Document for Checked<'_> {
 }
 
 /// A line that was appended. Its own `kind` is that of the line, so it is not in the envelope itself.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub(crate) struct Appended<'a> {
     head: Digest,
     line: &'a Line,

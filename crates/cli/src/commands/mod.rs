@@ -23,6 +23,7 @@ pub(crate) mod reclaim;
 pub(crate) mod report;
 pub(crate) mod resize;
 pub(crate) mod routes;
+pub(crate) mod schema;
 pub(crate) mod stack;
 pub(crate) mod status;
 pub(crate) mod sweep;

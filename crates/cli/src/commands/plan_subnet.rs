@@ -1,6 +1,6 @@
 //! `pvcheck plan-subnet`.
 
-mod report;
+pub(crate) mod report;
 
 use pvcheck_audit::{SavedSnapshot, default_pools, not_seen, reservations};
 use pvcheck_ipam::{

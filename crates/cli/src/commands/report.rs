@@ -15,15 +15,15 @@ use crate::printer::Printer;
 use crate::report::Document;
 
 /// A page that was written.
-#[derive(Serialize)]
-struct Written {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Written {
     file: String,
     bytes: usize,
     gates: Vec<Shown>,
 }
 
 /// A gate of the page.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Shown {
     gate: String,
     verdict: Verdict,

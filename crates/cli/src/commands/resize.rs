@@ -30,8 +30,8 @@ impl Document for RenewalPlan {
 }
 
 /// A renewal, with what was seen of the configured routes meanwhile.
-#[derive(Serialize)]
-struct Renewed {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Renewed {
     #[serde(flatten)]
     renewal: Renewal,
     /// `null` where no route is configured.
@@ -45,8 +45,8 @@ impl Document for Renewed {
 }
 
 /// Where a renewal stands, as JSON.
-#[derive(Serialize)]
-struct Status {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Status {
     under_way: Option<Unfinished>,
 }
 
@@ -88,7 +88,7 @@ async fn plan(args: &Args, asked: &args::Resize, printer: &Printer) -> Result<u8
     }
     printer.result(&plan, || match printer.output() {
         Output::Markdown => text::markdown(&plan),
-        Output::Table | Output::Json => text::plan(&plan),
+        _ => text::plan(&plan),
     })?;
     Ok(if plan.can_be_done() { DONE } else { REFUSED })
 }

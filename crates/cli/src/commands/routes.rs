@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
-use pvcheck_routes::{Prober, Recorder, RouteSpec, RoutesReport, Verdict, WatchPlan, WatchSummary};
+use pvcheck_routes::{Prober, Recorder, RouteSpec, RoutesReport, Verdict, WatchPlan, WatchSummary, judge};
 use pvcheck_swarm::Progress;
 
 use crate::args::{self, Args};
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Routes, printer: &Printer) ->
         printer.result(&summary, || watched(&summary))?;
         return Ok(summary.verdict().code());
     }
-    let facts = prober.probe_all(&config.route_specs(), Timestamp::now(), SIDE_BY_SIDE).await;
+    let facts = prober.ask_all(&config.route_specs(), Timestamp::now, SIDE_BY_SIDE).await;
     let report = RoutesReport::new(facts);
     printer.done();
     printer.result(&report, || text(&report))?;
@@ -89,9 +89,17 @@ fn text(report: &RoutesReport) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{:<7} {:<12} {}  {}  ({} ms)",
-            row.verdict.verdict, row.fact.name, row.fact.url, row.verdict.reason, row.fact.timing_ms.total
+            "{:<7} {:<12} {}  {}  ({} ms){}",
+            row.verdict.verdict,
+            row.fact.name,
+            row.fact.url,
+            row.verdict.reason,
+            row.fact.timing_ms.total,
+            row.fact.attempt().map(|attempt| format!(" ({attempt})")).unwrap_or_default()
         );
+        for (number, earlier) in (1..).zip(&row.fact.earlier) {
+            let _ = writeln!(text, "        attempt {number} at {}: {}", earlier.at, judge(earlier).reason);
+        }
         let repeat = row.fact.curl.as_ref().filter(|_| row.verdict.verdict != Verdict::Pass);
         if let Some(curl) = repeat {
             let _ = writeln!(text, "        to repeat it: {curl}");

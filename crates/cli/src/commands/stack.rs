@@ -12,13 +12,21 @@ use crate::report::{Document, many};
 use crate::session::{Session, until_interrupted};
 
 /// The result, as JSON has it: the plan without `--apply`, what was done with it.
-#[derive(Serialize)]
-struct Report<T> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Report<'a> {
     applied: bool,
-    stacks: Vec<T>,
+    stacks: Vec<Stack<'a>>,
 }
 
-impl<T: Serialize> Document for Report<T> {
+/// A stack that would be removed, or that was.
+#[derive(Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+enum Stack<'a> {
+    Planned(&'a RemovalPlan),
+    Removed(&'a StackRemoval),
+}
+
+impl Document for Report<'_> {
     const KIND: &'static str = "stack-rm";
 }
 
@@ -31,9 +39,9 @@ pub(crate) async fn run(args: &Args, asked: &args::Stack, printer: &Printer) -> 
 async fn plan(session: &Session, asked: &StackRm, printer: &Printer) -> Result<u8, Failure> {
     let stacks = plan_removal(&session.engine, &asked.stacks).await?;
     printer.done();
-    let report = Report { applied: false, stacks };
+    let report = Report { applied: false, stacks: stacks.iter().map(Stack::Planned).collect() };
     printer.result(&report, || {
-        let lines: String = report.stacks.iter().map(planned).collect();
+        let lines: String = stacks.iter().map(planned).collect();
         lines + "Nothing was touched; add --apply to do it.\n"
     })?;
     Ok(DONE)
@@ -71,9 +79,9 @@ async fn apply(session: &Session, asked: &StackRm, printer: &Printer) -> Result<
     let removal = async { Ok(remove_stacks(op, &asked.stacks, &options).await?) };
     let stacks = until_interrupted(removal).await?;
     printer.done();
-    let report = Report { applied: true, stacks };
-    printer.result(&report, || report.stacks.iter().map(done).collect())?;
-    Ok(code_of_found(report.stacks.iter().any(|r| !r.left.is_empty())))
+    let report = Report { applied: true, stacks: stacks.iter().map(Stack::Removed).collect() };
+    printer.result(&report, || stacks.iter().map(done).collect())?;
+    Ok(code_of_found(stacks.iter().any(|r| !r.left.is_empty())))
 }
 
 fn done(removal: &StackRemoval) -> String {

@@ -17,8 +17,8 @@ use crate::printer::Printer;
 use crate::report::Document;
 
 /// How phases stand, what was appended to the ledger about that, and the pages that something was added to.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Shown {
     #[serde(flatten)]
     status: Status,
     declared: Vec<Line>,
@@ -107,7 +107,7 @@ fn write(
 fn text(shown: &Shown, printer: &Printer) -> String {
     let mut text = match printer.output() {
         Output::Markdown => status_markdown(&shown.status),
-        Output::Json | Output::Table => status_table(&shown.status),
+        _ => status_table(&shown.status),
     };
     text.extend(shown.declared.iter().map(line_table));
     if !shown.written.is_empty() {

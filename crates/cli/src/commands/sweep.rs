@@ -12,8 +12,8 @@ use crate::report::Document;
 use crate::session::Session;
 
 /// The result, as JSON has it.
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Report {
     applied: bool,
     runs: Vec<Swept>,
 }
@@ -23,7 +23,7 @@ impl Document for Report {
 }
 
 /// One run that left something.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Swept {
     run: RunId,
     found: Vec<Left>,

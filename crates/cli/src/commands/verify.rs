@@ -17,15 +17,15 @@ use crate::printer::Printer;
 use crate::report::Document;
 
 /// A verdict, and the line that it was recorded as.
-#[derive(Serialize)]
-struct Verified<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Verified<'a> {
     #[serde(flatten)]
     verdict: &'a Verdict,
     /// `None` where the ledger is damaged, so that nothing is appended to it.
     recorded: Option<Recorded>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Recorded {
     line: u64,
     head: Digest,
@@ -104,7 +104,7 @@ fn say(verdict: &Verdict, recorded: Option<Recorded>, printer: &Printer) -> Resu
     printer.result(&Verified { verdict, recorded }, || {
         let text = match printer.output() {
             Output::Markdown => verdict_markdown(verdict) + "\n",
-            Output::Json | Output::Table => verdict_table(verdict),
+            _ => verdict_table(verdict),
         };
         text + &place
     })?;

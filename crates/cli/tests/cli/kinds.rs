@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -79,6 +80,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["resize", "status"], "renewal-status", 0),
     (&["routes"], "routes", 0),
     (&["routes", "--watch", "300ms"], "routes-watch", 0),
+    (&["schema"], "schemas", 0),
     (&["stack", "rm", "drone"], "stack-rm", 0),
     (&["stack", "rm", "drone", "--apply"], "stack-rm", 0),
     (&["sweep"], "sweep", 0),
@@ -88,7 +90,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
 
 /// Documents that no command prints on the rig's engine: a copy of a raft folder is made by a real one only, and a server
 /// (see embedded.rs) does not end by itself.
-const NOT_HERE: [&str; 2] = ["embedded-up", "reclaim-copy"];
+pub(crate) const NOT_HERE: [&str; 2] = ["embedded-up", "reclaim-copy"];
 
 fn rig() -> Rig {
     let mut model = cc_ci();
@@ -101,31 +103,45 @@ fn rig() -> Rig {
     rig
 }
 
+/// What each command of the table prints, with its words and its kind; each in its envelope and with its exit code. They are
+/// run once for all tests, which takes a while.
+pub(crate) fn documents() -> &'static [(String, String, Value)] {
+    static DOCUMENTS: OnceLock<Vec<(String, String, Value)>> = OnceLock::new();
+    DOCUMENTS.get_or_init(|| {
+        let rig = rig();
+        assert_eq!(rig.run(&["gate", "run", "pvcheck.m1", "--probe", "--out", "reports"]).code, Some(0));
+        let printed = |(words, kind, code): &(&[&str], &str, i32)| {
+            let done = rig.run(&[*words, &["-o", "json"]].concat());
+            let json = done.json();
+            let envelope = (&json["schema"], &json["kind"]);
+            assert_eq!(envelope, (&"pvcheck/v1".into(), &Value::from(*kind)), "{words:?}");
+            assert_eq!(done.code, Some(*code), "{words:?}: {done:?}");
+            (words.join(" "), (*kind).to_owned(), json)
+        };
+        let all = TABLE.iter().map(printed).collect();
+        assert!(rig.objects().0.is_empty(), "{:?}", rig.objects().0);
+        all
+    })
+}
+
 #[test]
 fn every_command_prints_its_kind_in_the_envelope() {
-    let rig = rig();
-    assert_eq!(rig.run(&["gate", "run", "pvcheck.m1", "--probe", "--out", "reports"]).code, Some(0));
-    for (words, kind, code) in TABLE {
-        let done = rig.run(&[*words, &["-o", "json"]].concat());
-        let json = done.json();
-        assert_eq!(
-            (&json["schema"], &json["kind"]),
-            (&"pvcheck/v1".into(), &Value::from(*kind)),
-            "{words:?}"
-        );
-        assert_eq!(done.code, Some(*code), "{words:?}: {done:?}");
-    }
-    assert!(rig.objects().0.is_empty(), "{:?}", rig.objects().0);
+    assert_eq!(documents().len(), TABLE.len());
 }
 
 /// A document without a row above would reach scripts untested.
 #[test]
 fn every_kind_of_the_sources_has_a_row() {
-    let mut kinds = BTreeSet::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut kinds);
     let rows = TABLE.iter().map(|(_, kind, _)| (*kind).to_owned());
     let known: BTreeSet<String> = rows.chain(NOT_HERE.map(str::to_owned)).collect();
-    assert_eq!(kinds, known);
+    assert_eq!(of_sources(), known);
+}
+
+/// Every kind that stands in the sources of the command.
+pub(crate) fn of_sources() -> BTreeSet<String> {
+    let mut kinds = BTreeSet::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut kinds);
+    kinds
 }
 
 fn collect(folder: &Path, kinds: &mut BTreeSet<String>) {

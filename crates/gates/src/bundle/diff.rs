@@ -5,9 +5,11 @@ use serde::Serialize;
 
 use crate::gate_report::{CheckReport, GateReport};
 use crate::render::escape;
+use crate::waiver::Waiver;
 
 /// How one gate has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GateChange {
     /// Its name.
     pub gate: String,
@@ -21,6 +23,7 @@ pub struct GateChange {
 
 /// How one check has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// Its id.
     pub id: String,
@@ -34,11 +37,15 @@ pub struct Change {
 
 /// What a check said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Said {
     /// Its verdict.
     pub verdict: Verdict,
     /// Why.
     pub reason: String,
+    /// Why it did not count for its gate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
 }
 
 impl GateChange {
@@ -92,7 +99,7 @@ fn changes(before: &[CheckReport], after: &[CheckReport]) -> Vec<Change> {
 }
 
 fn said(check: &CheckReport) -> Said {
-    Said { verdict: check.verdict, reason: check.reason.to_string() }
+    Said { verdict: check.verdict, reason: check.reason.to_string(), waiver: check.waiver.clone() }
 }
 
 /// Both runs side by side, for a terminal: a line for each gate, and three for each check that is not as it was.
@@ -129,7 +136,7 @@ pub fn diff_markdown(gates: &[GateChange]) -> String {
         }
         text += "| check | verdict | before | after |\n| --- | --- | --- | --- |\n";
         for change in &gate.changes {
-            let [before, after] = [&change.before, &change.after].map(|said| escape(reason(said.as_ref())));
+            let [before, after] = [&change.before, &change.after].map(|said| escape(&reason(said.as_ref())));
             text += &format!("| `{}` | {} | {before} | {after} |\n", escape(&change.id), verdicts(change));
         }
         text.push('\n');
@@ -147,6 +154,8 @@ fn step(before: Option<Verdict>, after: Option<Verdict>) -> String {
     if before == after { word(before) } else { format!("{} -> {}", word(before), word(after)) }
 }
 
-fn reason(said: Option<&Said>) -> &str {
-    said.map_or("not there", |said| &said.reason)
+fn reason(said: Option<&Said>) -> String {
+    let Some(said) = said else { return "not there".to_owned() };
+    let waiver = said.waiver.as_ref().map(|waiver| format!(" ({waiver})")).unwrap_or_default();
+    format!("{}{waiver}", said.reason)
 }

@@ -7,6 +7,7 @@ use crate::need::Need;
 
 /// What is known of a kind of check before it is run.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CheckInfo {
     #[serde(skip)]

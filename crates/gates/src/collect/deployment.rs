@@ -13,7 +13,7 @@ use pvcheck_swarm::{
 
 use super::leaked::{Counting, count};
 use super::preflight::{Preflight, PreflightError};
-use super::routes::ask_routes;
+use super::routes::ask_routes_once;
 use super::watch::CoreRoutes;
 use super::{canary, harness};
 use crate::cause::{ChurnFailure, ChurnRefusal, Unseen};
@@ -76,7 +76,7 @@ pub(super) async fn collect_deployment(
     // Before the first call that may make the engine log something.
     let mark = ready.source.mark(&Limits::default()).await?;
     op.say("asking the core routes");
-    let routes = ask_routes(config, ready).await;
+    let routes = ask_routes_once(config, ready).await;
     let deployer = Deployer { op, config, overlay, ready };
     let waits = waiting_services(&op.engine.snapshot().await?);
     let Wanted { leaked, harnesses, .. } = wanted;
@@ -89,7 +89,7 @@ pub(super) async fn collect_deployment(
     let residue = deployer.sweep().await;
     let journal = deployer.scan_since(&mark).await;
     let routes_after = match &worked.routes.seen {
-        Seen::Known(_) => ask_routes(config, ready).await,
+        Seen::Known(_) => ask_routes_once(config, ready).await,
         Seen::Unknown(why) => Observed::not_asked("routes", why.clone()),
     };
     let Worked { leaked, canary, churn, harness, routes: routes_during } = worked;

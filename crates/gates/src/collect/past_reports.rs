@@ -15,6 +15,7 @@ use crate::cause::Unseen;
 use crate::config::Config;
 use crate::observed::Observed;
 use crate::run_facts::{Before, PastReport, RunFacts};
+use crate::waiver::Waiver;
 
 /// The largest report that is read. One of a gate with a thousand checks is smaller.
 const MOST_BYTES: u64 = 16 << 20;
@@ -31,6 +32,16 @@ struct Saved {
     swarm: Option<String>,
     #[serde(default)]
     engine: EngineKind,
+    #[serde(default)]
+    checks: Vec<SavedCheck>,
+}
+
+/// What a check in it says of itself.
+#[derive(Deserialize)]
+struct SavedCheck {
+    id: String,
+    #[serde(default)]
+    waiver: Option<Waiver>,
 }
 
 /// Records where this gate runs, and the newest report of each gate that must have passed before. It reads files alone.
@@ -116,9 +127,11 @@ fn read(path: &Path) -> Result<Vec<(String, PastReport)>, String> {
     };
     let of_gate = documents.into_iter().filter(|document| document["kind"] == "gate");
     let report = |document: Value| {
-        let Saved { gate, verdict, at, swarm, engine } =
+        let Saved { gate, verdict, at, swarm, engine, checks } =
             serde_json::from_value(document).map_err(|e| failed(&e))?;
-        Ok((gate, PastReport { file: file.clone(), verdict, at, swarm, engine }))
+        let waived =
+            checks.into_iter().filter(|check| check.waiver.is_some()).map(|check| check.id).collect();
+        Ok((gate, PastReport { file: file.clone(), verdict, at, swarm, engine, waived }))
     };
     of_gate.map(report).collect()
 }

@@ -18,8 +18,14 @@ pub(super) async fn ask_routes(config: &Config, ready: &Preflight) -> Observed<V
     ask(config.route_specs(), ready).await
 }
 
-/// Asks these routes; the facts keep their order.
+/// As [`ask_routes`], each route once: where something is deployed no answer may be waited for.
+pub(super) async fn ask_routes_once(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
+    let once = config.route_specs().into_iter().map(|spec| RouteSpec { attempts: 1, ..spec });
+    ask(once.collect(), ready).await
+}
+
+/// Asks these routes, each as often as it may be; the facts keep their order.
 pub(super) async fn ask(specs: Vec<RouteSpec>, ready: &Preflight) -> Observed<Vec<RouteFact>> {
-    let probes = ready.prober.probe_all(&specs, Timestamp::now(), SIDE_BY_SIDE);
+    let probes = ready.prober.ask_all(&specs, Timestamp::now, SIDE_BY_SIDE);
     Observed::of("routes", async { Ok::<_, Infallible>(probes.await) }).await
 }

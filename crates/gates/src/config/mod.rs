@@ -10,6 +10,7 @@ mod own_gates;
 mod tables;
 mod validate;
 mod validate_harness;
+mod waivers;
 
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
@@ -22,3 +23,4 @@ pub use tables::{
     RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
 };
 pub(crate) use tables::{DOCKER_UNIT, unit_source};
+pub use waivers::WaiverConfig;

@@ -16,6 +16,7 @@ use super::error::ConfigFault;
 use super::forms::{self, Pattern, Placement};
 use super::harness::HarnessConfig;
 use super::own_gates::{GateConfig, PreconditionConfig};
+use super::waivers::WaiverConfig;
 
 /// The unit that writes the engine's log where nothing else is configured.
 pub(crate) const DOCKER_UNIT: &str = "docker.service";
@@ -52,6 +53,9 @@ pub struct Config {
     /// What must have passed before a gate: one `[precondition]`, or several `[[precondition]]`.
     #[serde(default, rename = "precondition", deserialize_with = "forms::one_or_several")]
     pub preconditions: Vec<PreconditionConfig>,
+    /// Checks that may be open for a while.
+    #[serde(default, rename = "waiver")]
+    pub waivers: Vec<WaiverConfig>,
     /// What makes a time a bad one for a change.
     #[serde(default)]
     pub window: WindowConfig,
@@ -165,6 +169,9 @@ pub struct RouteConfig {
     pub allow_default: bool,
     /// The time for everything, in milliseconds; 10 s where absent.
     pub deadline_ms: Option<NonZeroU64>,
+    /// How often it may be asked until it answers as expected, 1 to 5; for its own check alone.
+    #[serde(default = "one_attempt")]
+    pub attempts: u32,
 }
 
 /// The stack that is deployed once through the router.
@@ -281,6 +288,10 @@ fn one_task() -> u32 {
     1
 }
 
+fn one_attempt() -> u32 {
+    1
+}
+
 fn five() -> u32 {
     5
 }
@@ -389,6 +400,7 @@ impl RouteConfig {
         spec.allow_empty = self.allow_empty;
         spec.headers_suffice = self.headers_suffice;
         spec.allow_default = self.allow_default;
+        spec.attempts = self.attempts;
         if let Some(deadline) = self.deadline_ms {
             spec.deadline = Duration::from_millis(deadline.get());
         }

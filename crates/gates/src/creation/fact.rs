@@ -11,6 +11,7 @@ use crate::observed::Seen;
 
 /// What a line asks for as the network's subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
     /// These IPv4 subnets; none if it names IPv6 ones alone.
@@ -25,6 +26,7 @@ pub enum Asked {
 
 /// A line that creates the network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreateLine {
     /// Its number, from 1.
     pub line: u64,
@@ -37,6 +39,7 @@ pub struct CreateLine {
 
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// Its path; of a unit's own command the unit.
     pub file: String,
@@ -52,6 +55,7 @@ pub type Places = Vec<Place>;
 
 /// The two columns that are files; the third, the live network, is in the snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreationFacts {
     /// The network.
     pub network: String,
@@ -63,6 +67,7 @@ pub struct CreationFacts {
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
     /// The source of the configuration.
@@ -82,6 +87,7 @@ impl fmt::Display for Column {
 
 /// Why files do not say with which subnet they create the network.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ColumnError {
     /// No line creates it.
@@ -128,6 +134,17 @@ impl ColumnError {
         match self {
             Self::NoLine { .. } | Self::Unresolved { .. } => false,
             Self::Contradiction { .. } | Self::DefaultPool { .. } | Self::NotOne { .. } => true,
+        }
+    }
+}
+
+impl ColumnError {
+    /// File and line, with what runs it: the first of several.
+    pub(crate) fn at(&self) -> Option<&str> {
+        match self {
+            Self::NoLine { .. } => None,
+            Self::Contradiction { at } => at.first().map(String::as_str),
+            Self::Unresolved { at, .. } | Self::DefaultPool { at } | Self::NotOne { at, .. } => Some(at),
         }
     }
 }

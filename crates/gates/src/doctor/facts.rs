@@ -12,6 +12,7 @@ use crate::observed::{Observed, Seen};
 
 /// What was seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DoctorFacts {
     /// The engine's address.
     pub host: String,
@@ -37,6 +38,7 @@ pub struct DoctorFacts {
 
 /// What became of the first call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Reached {
     /// The engine answers.
@@ -67,6 +69,7 @@ pub enum Reached {
 
 /// What an engine said of itself, between two times of this machine's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Heard {
     /// What it said.
     pub standing: Standing,
@@ -78,6 +81,7 @@ pub struct Heard {
 
 /// A node of the Swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeFact {
     /// Its host name; its id where it has not told it yet.
     pub name: String,
@@ -93,6 +97,7 @@ pub struct NodeFact {
 
 /// The engine's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LogFact {
     /// It could be read.
@@ -115,6 +120,7 @@ pub enum LogFact {
 
 /// The network namespace of this process, beside the engine's bridges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NamespaceFact {
     /// Bridges of the engine that have a network of their own.
     pub bridges: u64,
@@ -124,6 +130,7 @@ pub struct NamespaceFact {
 
 /// Whom TLS trusts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrustFact {
     /// The file of authorities; `None` for the system's own.
     pub file: Option<PathBuf>,
@@ -133,6 +140,7 @@ pub struct TrustFact {
 
 /// A configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigFact {
     /// Its file.
     pub file: String,
@@ -148,6 +156,7 @@ pub struct ConfigFact {
 
 /// The lock of the Swarm. A struct, since a bare `null` in a saved file is none that was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LockSeen {
     /// It; `None` if the Swarm is not locked.
     pub lock: Option<LockFacts>,
@@ -155,6 +164,7 @@ pub struct LockSeen {
 
 /// What a run of pvcheck has left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Leftover {
     /// The run.
     pub run: String,

@@ -16,6 +16,7 @@ const CLOCKS: SignedDuration = SignedDuration::from_secs(2);
 
 /// What was found, thing by thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Diagnosis {
     /// The worst of all.
     pub health: Health,
@@ -25,6 +26,7 @@ pub struct Diagnosis {
 
 /// A thing that was looked at. In JSON `id`, `health`, the symptom's `kind` and `data`, `text`, and `remedy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Written<'static>"))]
 pub struct Examined {
     /// The thing.
     pub id: &'static str,
@@ -33,6 +35,7 @@ pub struct Examined {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Written<'a> {
     id: &'static str,
     health: Health,

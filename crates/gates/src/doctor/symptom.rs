@@ -11,6 +11,7 @@ use crate::fault::many;
 
 /// Whether a thing is in order. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Health {
     /// It was looked at, and is in order.
@@ -33,6 +34,7 @@ impl fmt::Display for Health {
 
 /// What was found of one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
 pub enum Symptom {
     /// It could not be looked at.

@@ -13,6 +13,7 @@ use crate::config::{Config, ConfigError, ConfigFault, DOCKER_UNIT};
 
 /// A configuration as text, with what it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Draft {
     /// The text, a `pvcheck.toml`.
     pub text: String,

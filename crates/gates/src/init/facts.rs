@@ -13,6 +13,7 @@ use crate::config::ConfigError;
 
 /// What a configuration is written from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InitFacts {
     /// The Swarm.
     pub snapshot: Snapshot,
@@ -28,6 +29,7 @@ pub struct InitFacts {
 
 /// Where the engine's log is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LogSeen {
     /// In this file, as was said.

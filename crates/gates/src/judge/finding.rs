@@ -9,7 +9,7 @@ use crate::check::Check;
 use crate::config::Config;
 use crate::coverage::Coverage;
 use crate::digest::sha256;
-use crate::gate_report::{CheckReport, Evidence};
+use crate::gate_report::{AttemptReport, CheckReport, Evidence};
 use crate::observed::Observed;
 use crate::reason::Reason;
 use crate::repeat;
@@ -19,6 +19,7 @@ pub(super) struct Finding {
     verdict: Verdict,
     reason: Reason,
     evidence: Vec<Line>,
+    attempts: Vec<AttemptReport>,
 }
 
 /// The longest text of one line of evidence, in characters; its digest is of all of it.
@@ -48,7 +49,7 @@ impl Line {
 
 impl Finding {
     fn new(verdict: Verdict, reason: Reason) -> Self {
-        Self { verdict, reason, evidence: Vec::new() }
+        Self { verdict, reason, evidence: Vec::new(), attempts: Vec::new() }
     }
 
     pub(super) fn fail(reason: Reason) -> Self {
@@ -96,6 +97,12 @@ impl Finding {
     /// A line about what has this digest.
     pub(super) fn whole_is(mut self, digest: &str, text: String, command: String) -> Self {
         self.evidence.push(Line { text, command: Some(command), digest: Some(digest.to_owned()) });
+        self
+    }
+
+    /// The same finding, which is the last of these.
+    pub(super) fn attempts(mut self, attempts: Vec<AttemptReport>) -> Self {
+        self.attempts = attempts;
         self
     }
 
@@ -231,6 +238,8 @@ impl<F: Coverage> Judge<'_, F> {
             needs: about.needs().to_vec(),
             evidence: lines.into_iter().map(evidence).collect(),
             elapsed_ms: observed.elapsed_ms,
+            attempts: finding.attempts,
+            waiver: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::precondition_reason::PreconditionReason;
 use crate::reason::Reason;
 use crate::repeat;
 use crate::run_facts::{PastReport, RunFacts};
+use crate::waived::waived;
 
 /// How far two clocks may be apart before a time counts as still to come.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
@@ -31,9 +32,10 @@ pub fn judge_preconditions(config: &Config, gate: &str, facts: &RunFacts) -> Vec
     checks_of(&[Kind::Precondition], of).into_iter().map(judged).collect()
 }
 
-/// The report with what it is about: the Swarm, and in front of its checks those of what was before. It is no better than it
-/// was without them.
+/// The report with what it is about: the Swarm, in front of its checks those of what was before, and what the configuration
+/// waives of its own ones at the time of the run. Preconditions cannot be waived, and it is no better than it was without them.
 pub fn judge_run(config: &Config, facts: &RunFacts, report: GateReport) -> GateReport {
+    let report = waived(config, facts.at, report);
     let own = report.verdict;
     let mut checks = judge_preconditions(config, &report.gate, facts);
     checks.extend(report.checks);
@@ -45,7 +47,7 @@ pub fn judge_run(config: &Config, facts: &RunFacts, report: GateReport) -> GateR
     let verdict = Verdict::worst([own, whole.verdict]);
     // A report without evidence is of the time of its run, too.
     let at = whole.at.max(facts.at);
-    GateReport { verdict, at, swarm: Some(facts.swarm.clone()), ..whole }
+    GateReport { verdict, at, swarm: Some(facts.swarm.clone()), waivers: report.waivers, ..whole }
 }
 
 /// True iff the engine that was asked said it, and not this machine.
@@ -76,7 +78,7 @@ fn passed(
     now: Timestamp,
     most: Duration,
 ) -> Finding {
-    let PastReport { file, verdict, at, swarm, engine } = past.get().clone();
+    let PastReport { file, verdict, at, swarm, engine, waived } = past.get().clone();
     let gate = gate.to_owned();
     let unknown = |reason| Finding::unknown(Reason::Precondition(reason));
     // First whether it is about this Swarm at all: what another one has is no fault of this one.
@@ -99,6 +101,8 @@ fn passed(
         }
         Verdict::Unknown => unknown(PreconditionReason::NotPassed { gate, verdict, at, file }),
         Verdict::Pass if most < age => unknown(PreconditionReason::TooOld { gate, at, age, most, file }),
-        Verdict::Pass => past.pass(Reason::Precondition(PreconditionReason::Passed { gate, at, file })),
+        Verdict::Pass => {
+            past.pass(Reason::Precondition(PreconditionReason::Passed { gate, at, file, waived }))
+        }
     }
 }

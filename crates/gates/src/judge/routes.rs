@@ -7,7 +7,7 @@ use crate::check::Check;
 use crate::config::RouteConfig;
 use crate::coverage::Coverage;
 use crate::fault::RouteDown;
-use crate::gate_report::CheckReport;
+use crate::gate_report::{AttemptReport, CheckReport};
 use crate::observed::Observed;
 use crate::reason::Reason;
 
@@ -27,8 +27,30 @@ pub(super) fn route_check(
 pub(super) fn route_finding(fact: &Sight<'_, RouteFact>, behind: Option<&str>) -> Finding {
     let judged = judge(fact);
     let behind = behind.filter(|_| judged.verdict != Verdict::Pass).map(str::to_owned);
-    fact.verdict(judged.verdict, Reason::Route { said: judged.reason.to_string(), behind })
+    let attempt = fact.attempt();
+    fact.verdict(judged.verdict, Reason::Route { said: judged.reason.to_string(), behind, attempt })
+        .evidences(earlier(fact))
         .shown_by(route_evidence(fact), fact.curl.clone())
+        .attempts(if fact.earlier.is_empty() { Vec::new() } else { all(fact).map(attempted).collect() })
+}
+
+/// Each time that the route was asked, in order.
+fn all(fact: &RouteFact) -> impl Iterator<Item = &RouteFact> {
+    fact.earlier.iter().chain([fact])
+}
+
+fn attempted(fact: &RouteFact) -> AttemptReport {
+    let judged = judge(fact);
+    AttemptReport { at: fact.at, verdict: judged.verdict, reason: judged.reason.to_string() }
+}
+
+/// Why the route was asked again, a line for each time.
+fn earlier(fact: &RouteFact) -> impl Iterator<Item = String> {
+    let line = |(number, one): (u32, &RouteFact)| {
+        let reason = judge(one).reason;
+        format!("attempt {number} of {}, at {}: {reason}; {}", fact.of_attempts, one.at, route_evidence(one))
+    };
+    (1..).zip(&fact.earlier).map(line)
 }
 
 /// Passes iff every core route passes; unknown if there is no route, because that shows nothing.

@@ -9,6 +9,7 @@ use crate::config::Config;
 
 /// A file that the configuration names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NamedFile {
     /// Where it is named, such as `[journal] file`.
     pub field: String,
@@ -20,6 +21,7 @@ pub struct NamedFile {
 
 /// What was seen of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileState {
     /// It is there, and a regular file.
@@ -34,6 +36,7 @@ pub enum FileState {
 
 /// What was seen of the files and variables that a configuration names. No credential is in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigFiles {
     /// The files that its checks read. A lock file of `[window]` need not be there, and neither need reports.
     pub named: Vec<NamedFile>,

@@ -2,14 +2,17 @@
 
 use std::fmt;
 
-use serde::ser::SerializeStruct as _;
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
 use crate::config::Config;
 use crate::gate::Gate;
+use crate::waived::expired;
 
 /// What follows from what a configuration leaves out. None is an error. In JSON `kind` and `text`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Told"))]
 pub enum Hint {
     /// It has no overlay.
     NoOverlay,
@@ -33,11 +36,18 @@ pub enum Hint {
     NoJournal,
     /// No stack is known to be a run's.
     NoBusyStacks,
+    /// The last day of a waiver is over.
+    WaiverExpired {
+        /// What it names.
+        check: String,
+        /// That day.
+        expires: Date,
+    },
 }
 
 impl Hint {
-    /// Everything that this configuration leaves out.
-    pub(super) fn of(config: &Config) -> Vec<Self> {
+    /// Everything that this configuration leaves out at this time.
+    pub(super) fn of(config: &Config, now: Timestamp) -> Vec<Self> {
         let has_overlay = config.overlay().is_some();
         // The gates of a renewal are about the first, unless another is named.
         let undeclared = config.overlay().filter(|first| first.creation.declared.is_none());
@@ -55,6 +65,12 @@ impl Hint {
         .into_iter()
         .filter_map(|(is_so, hint)| is_so.then_some(hint))
         .chain(undeclared)
+        .chain(
+            expired(config, now).map(|waiver| Self::WaiverExpired {
+                check: waiver.check.to_string(),
+                expires: waiver.expires,
+            }),
+        )
         .collect()
     }
 
@@ -68,6 +84,7 @@ impl Hint {
             Self::NotDeclared { .. } => "not_declared",
             Self::NoJournal => "no_journal",
             Self::NoBusyStacks => "no_busy_stacks",
+            Self::WaiverExpired { .. } => "waiver_expired",
         }
     }
 }
@@ -92,15 +109,23 @@ impl fmt::Display for Hint {
                 f.write_str("no [journal]: the log is that of unit docker.service, by journalctl")
             }
             Self::NoBusyStacks => f.write_str("no [window] busy_stacks: no stack is known to be a run's"),
+            Self::WaiverExpired { check, expires } => {
+                write!(f, "the [[waiver]] of `{check}` ended on {expires}, and does not count")
+            }
         }
     }
 }
 
+/// A kind and its text, as JSON has them.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct Told {
+    pub(super) kind: &'static str,
+    pub(super) text: String,
+}
+
 impl Serialize for Hint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Hint", 2)?;
-        object.serialize_field("kind", self.kind())?;
-        object.serialize_field("text", &self.to_string())?;
-        object.end()
+        Told { kind: self.kind(), text: self.to_string() }.serialize(serializer)
     }
 }

@@ -1,19 +1,21 @@
 //! What is wrong with a configuration, and what it has: a pure function of it and of what was seen of its files.
 
+use jiff::Timestamp;
 use pvcheck_ipam::Subnet;
-use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use super::files::{ConfigFiles, FileState, NamedFile};
-use super::hint::Hint;
+use super::hint::{Hint, Told};
 use crate::check::{Subjects, checks_of};
 use crate::config::{Config, ConfigError};
 use crate::gate::Gate;
 use crate::own_gate::{OwnGate, OwnGateError};
+use crate::waived::{WaiverError, waiver_errors};
 
 /// What a configuration has, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Review {
     /// The file.
     pub file: String,
@@ -35,6 +37,7 @@ pub struct Review {
 
 /// An overlay of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReviewedOverlay {
     /// Its name.
     pub name: String,
@@ -48,6 +51,7 @@ pub struct ReviewedOverlay {
 
 /// A service of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReviewedService {
     /// Its name.
     pub name: String,
@@ -57,6 +61,7 @@ pub struct ReviewedService {
 
 /// A route of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReviewedRoute {
     /// Its name.
     pub name: String,
@@ -66,6 +71,7 @@ pub struct ReviewedRoute {
 
 /// A gate that can be run on a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReviewedGate {
     /// Its name.
     pub name: String,
@@ -80,6 +86,7 @@ pub struct ReviewedGate {
 /// Something that is wrong with a configuration. The text is one line, which says where and what to do; in JSON `kind` and
 /// `text`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Told"))]
 pub enum ReviewError {
     /// It cannot be read, or contradicts itself.
     #[error(transparent)]
@@ -99,6 +106,14 @@ pub enum ReviewError {
         file: String,
         /// Why.
         error: String,
+    },
+    /// A waiver of it cannot be used.
+    #[error("{file}: {error}")]
+    Waiver {
+        /// The configuration.
+        file: String,
+        /// Why.
+        error: WaiverError,
     },
     /// A file that it names is not one that a check can read.
     #[error("{file}: {}: {} {}", .named.field, .named.path.display(), state(&.named.state))]
@@ -128,6 +143,7 @@ impl ReviewError {
             Self::Config(ConfigError::Syntax { .. }) => "syntax",
             Self::Config(ConfigError::Unreadable { .. }) => "unreadable",
             Self::Gate { .. } => "gate",
+            Self::Waiver { .. } => "waiver",
             Self::Material { .. } => "material",
             Self::File { .. } => "file",
         }
@@ -136,10 +152,7 @@ impl ReviewError {
 
 impl Serialize for ReviewError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("ReviewError", 2)?;
-        object.serialize_field("kind", self.kind())?;
-        object.serialize_field("text", &self.to_string())?;
-        object.end()
+        Told { kind: self.kind(), text: self.to_string() }.serialize(serializer)
     }
 }
 
@@ -159,14 +172,17 @@ impl Review {
     }
 }
 
-/// Reviews a configuration that could be read, with what was seen of its files. `file` is its name in errors.
-pub fn review(file: &str, config: &Config, files: &ConfigFiles) -> Review {
+/// Reviews a configuration that could be read, with what was seen of its files, for a run at this time. `file` is its name in
+/// errors.
+pub fn review(file: &str, config: &Config, files: &ConfigFiles, now: Timestamp) -> Review {
     let mut errors = Vec::new();
     let missing = files.named.iter().filter(|named| named.state != FileState::There);
     errors.extend(missing.map(|named| ReviewError::File { file: file.to_owned(), named: named.clone() }));
     let material = files.material.iter();
     errors
         .extend(material.map(|error| ReviewError::Material { file: file.to_owned(), error: error.clone() }));
+    let waivers = waiver_errors(config, now).into_iter();
+    errors.extend(waivers.map(|error| ReviewError::Waiver { file: file.to_owned(), error }));
     let mut gates = if config.overlay().is_some() { built_in(config) } else { Vec::new() };
     for own in OwnGate::each(config, None) {
         match own {
@@ -193,7 +209,7 @@ pub fn review(file: &str, config: &Config, files: &ConfigFiles) -> Review {
         services: services.collect(),
         routes: routes.collect(),
         gates,
-        hints: Hint::of(config),
+        hints: Hint::of(config, now),
     }
 }
 

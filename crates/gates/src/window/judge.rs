@@ -12,6 +12,7 @@ use crate::config::WindowConfig;
 
 /// Clear or busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum WindowVerdict {
     /// Everything was seen, and nothing is at work.
@@ -22,11 +23,13 @@ pub enum WindowVerdict {
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Window {
     /// Clear or busy.
     pub verdict: WindowVerdict,
     /// Why it is busy; empty if it is clear.
     #[serde(serialize_with = "worded")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<Worded<'static>>"))]
     pub signals: Vec<Signal>,
     /// What was looked at.
     pub looked_at: Vec<String>,
@@ -39,6 +42,7 @@ pub struct Window {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Worded<'a> {
     #[serde(flatten)]
     signal: &'a Signal,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// One sign that something is at work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Signal {
     /// A stack whose name says that it is a run's.

@@ -29,6 +29,7 @@ fn passed(gate: &str) -> Before {
         at: before(Duration::from_mins(90)),
         swarm: Some("s".into()),
         engine: EngineKind::Real,
+        waived: Vec::new(),
     };
     Before { gate: gate.into(), newest: known("files", past) }
 }

@@ -1,7 +1,10 @@
 //! Gate `pvfix.m1`: the CI host before its overlay is renewed, one break at a time.
 
 use Verdict::{Fail, Pass, Unknown};
-use pvcheck_gates::{Config, FixPlanFacts, GateReport, Verdict, collect_fix_plan, judge_fix_plan};
+use pvcheck_audit::EngineKind;
+use pvcheck_gates::{
+    Config, FixPlanFacts, GateReport, Verdict, annotations, collect_fix_plan, judge_fix_plan,
+};
 use pvcheck_swarm::{Blocker, Lock, LockRequest, Permit, RunId, silent};
 use tokio::sync::OnceCell;
 
@@ -169,6 +172,11 @@ async fn a_declared_file_that_does_not_say_it() {
         assert_open(&report, open);
         let reason = reason(&report, "creation.declared");
         assert!(reason.contains(said), "{text:?}: {reason}");
+        // The line that is wrong is annotated where there is one.
+        let annotated = annotations(&report, EngineKind::Real);
+        let place = format!("::error file={},line=1,title=", ready.path("swarm.sh").display());
+        let has_line = text.as_ref().is_some_and(|text| text.starts_with("docker")) && verdict != Pass;
+        assert_eq!(annotated.contains(&place), has_line, "{annotated}");
     }
     let unnamed = world(|text| text.replace("declared = \"swarm.sh\"\n", "")).await;
     let report = judged(&unnamed).await;

@@ -25,6 +25,8 @@ fn check(id: &str, verdict: Verdict, reason: &str, evidence: &[&str]) -> CheckRe
         needs: Vec::new(),
         evidence: evidence.collect(),
         elapsed_ms: 42,
+        attempts: Vec::new(),
+        waiver: None,
     }
 }
 

@@ -151,6 +151,8 @@ pub(crate) fn route(name: &str, status: u16) -> RouteFact {
         client_certificate: false,
         failure: None,
         curl: None,
+        of_attempts: 1,
+        earlier: Vec::new(),
     }
 }
 

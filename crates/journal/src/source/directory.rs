@@ -21,6 +21,7 @@ const WAITING: usize = 1024;
 
 /// The systemd journal, read by libsystemd: this system's, or the one in a directory that was copied from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Directory {
     /// A directory with `*.journal` files; `None` for this system's journal.
     pub path: Option<PathBuf>,

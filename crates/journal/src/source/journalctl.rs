@@ -24,6 +24,7 @@ const STDERR_BYTES: u64 = 8 * 1024;
 
 /// The systemd journal, read by `journalctl -o json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Journalctl {
     /// The program; a bare `journalctl` is searched on the PATH.
     pub program: PathBuf,

@@ -21,6 +21,7 @@ use crate::scanner::Scanner;
 
 /// A log of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A file: what dockerd wrote to its stderr, or what a syslog daemon, `journalctl`, Docker's json-file driver, Loki or a

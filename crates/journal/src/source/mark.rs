@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The end of a log at some moment. It holds no text of the log, and can be stored and used by another process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Mark {
     /// After the last whole line of a file.

@@ -12,6 +12,7 @@ use crate::record::Record;
 
 /// Where to start reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReadFrom {
     /// All there is.
@@ -48,6 +49,7 @@ impl Default for Limits {
 
 /// How reading went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reading {
     /// The log's name, as [`Source::describe`](crate::Source::describe) gives it.
     pub source: String,

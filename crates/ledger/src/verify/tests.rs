@@ -234,3 +234,39 @@ fn a_verdict_reads_back_as_it_was_written() {
     assert!(serde_json::from_str::<Verdict>(&newer).is_err());
     assert_eq!(json!(verdict)["wrong"][0]["what"], "overlay.subnet usable");
 }
+
+fn waiver(owner: &str) -> Waiver {
+    let expires = "2026-06-30".parse().expect("a date");
+    Waiver { owner: owner.to_owned(), reason: "being replaced".to_owned(), expires }
+}
+
+/// The route fails, and this waiver lets it.
+fn waived(facts: &mut Facts, by: Option<&str>) {
+    let route = check(facts, "route.drone");
+    (route.verdict, route.waiver) = (Measured::Fail, by.map(waiver));
+}
+
+#[test]
+fn a_claim_with_a_waiver_holds_while_the_same_waiver_does() {
+    let ledger = claimed(|claim| waived(&mut claim.facts, Some("ops")));
+    let same = judged(&ledger, measured(|facts| waived(facts, Some("ops"))));
+    assert_eq!((same.outcome, said(&same.wrong), said(&same.moved)), (Outcome::Pass, Vec::new(), Vec::new()));
+    assert!(same.measured.expect("measured").said().ends_with("PASS with 1 check waived"));
+    let mended = judged(&ledger, measured(|_| ()));
+    assert_eq!(mended.outcome, Outcome::Pass);
+    let moved = said(&mended.moved);
+    assert!(moved[0].starts_with("route.drone waiver: claimed waived by ops until 2026-06-30"), "{moved:?}");
+    assert!(moved[1].starts_with("route.drone verdict: claimed FAIL, measured PASS"), "{moved:?}");
+}
+
+#[test]
+fn an_open_check_that_the_claim_does_not_waive_so_is_wrong() {
+    let with = claimed(|claim| waived(&mut claim.facts, Some("ops")));
+    let expired = judged(&with, measured(|facts| waived(facts, None)));
+    assert_eq!(expired.outcome, Outcome::Fail);
+    assert!(said(&expired.wrong).iter().any(|line| line.starts_with("route.drone waiver: ")), "{expired:?}");
+    let other = judged(&with, measured(|facts| waived(facts, Some("builder"))));
+    assert_eq!((other.outcome, other.wrong.len()), (Outcome::Fail, 1), "{other:?}");
+    let new = judged(&claimed(|_| ()), measured(|facts| waived(facts, Some("ops"))));
+    assert_eq!(new.outcome, Outcome::Fail, "it passed when it was claimed: {new:?}");
+}

@@ -38,6 +38,8 @@ fn hostile_route() -> RouteFact {
         client_certificate: false,
         failure: None,
         curl: None,
+        of_attempts: 1,
+        earlier: Vec::new(),
     }
 }
 

@@ -46,6 +46,8 @@ fn healthy() -> RouteFact {
         client_certificate: false,
         failure: None,
         curl: None,
+        of_attempts: 1,
+        earlier: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 // The attribute tells clippy that these are tests: a panic is how a helper of theirs reports a fault.
 #[cfg(test)]
 mod answers;
+mod attempts;
 mod causes;
 mod conditions;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::engine::SwarmChange;
 
 /// Why a census is not complete, or what its method leaves unsaid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Doubt {
     /// The deadline came before the allocator's ring had gone round.

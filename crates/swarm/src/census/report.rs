@@ -14,6 +14,7 @@ use crate::worded;
 
 /// How the addresses were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CensusMethod {
     /// Many tasks at once that no node can run. Faster on a large network; the leader's log gets a line per task, which is
@@ -49,6 +50,7 @@ pub(super) fn is_large(usable: u64) -> bool {
 
 /// What a census found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Census {
     /// The network's name.
     pub network: String,
@@ -88,6 +90,7 @@ pub struct Census {
     /// Why it is not complete; by `status` also what the method leaves unsaid. In JSON its kind and data are `doubt`,
     /// its text is `reason`.
     #[serde(flatten, with = "worded::reason")]
+    #[cfg_attr(feature = "schema", schemars(with = "worded::reason::Reasoned<Doubt>"))]
     pub reason: Option<Doubt>,
     /// How long it took.
     pub elapsed_ms: u64,

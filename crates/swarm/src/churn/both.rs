@@ -10,6 +10,7 @@ use crate::removal::Order;
 
 /// Two churns that differ in the order of removal only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChurnComparison {
     /// Addresses that the control arm lost minus those that the drained arm lost; `null` unless both are known.
     pub spared: Option<i64>,

@@ -11,6 +11,7 @@ use crate::write::PublishMode;
 
 /// What a throwaway stack has in addition to a service on the shared network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ChurnShape {
     /// A private network: the shape that leaks.

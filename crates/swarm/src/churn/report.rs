@@ -16,6 +16,7 @@ use crate::removal::{Left, Order, RemovalError};
 
 /// Counts on the shared network at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChurnCounts {
     /// Addresses held by known owners, load balancers included.
     pub owned: u64,
@@ -29,6 +30,7 @@ pub struct ChurnCounts {
 
 /// The result of a churn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Churn {
     /// The shared network.
     pub network: String,

@@ -30,6 +30,7 @@ const MOST_KEPT: usize = 4096;
 
 /// What a change was made to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangedObject {
     /// A network of the Swarm.
@@ -62,6 +63,7 @@ impl ChangedObject {
 
 /// A change that another client made to the Swarm, or the Swarm itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SwarmChange {
     /// What was changed.
     pub object: ChangedObject,

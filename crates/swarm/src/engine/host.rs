@@ -9,6 +9,7 @@ use thiserror::Error;
 
 /// The address of a Docker engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum Host {
     /// A unix socket, `unix:///path`.

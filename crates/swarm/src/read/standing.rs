@@ -8,6 +8,7 @@ use crate::engine::{CallError, Engine, wire};
 
 /// What an engine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Standing {
     /// Its version, such as `28.5.2`.
     pub version: String,
@@ -21,6 +22,7 @@ pub struct Standing {
 
 /// An engine's place in a Swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Membership {
     /// It is a manager, and there is a leader.

@@ -13,6 +13,7 @@ use crate::worded;
 
 /// How many addresses of a network are leaked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeakCount {
     /// The network.
     pub network: String,
@@ -21,11 +22,13 @@ pub struct LeakCount {
     /// Why the number is unknown, or how it is known without a census. In JSON its kind and data are `doubt`, its text is
     /// `reason`.
     #[serde(flatten, with = "worded::reason")]
+    #[cfg_attr(feature = "schema", schemars(with = "worded::reason::Reasoned<CountReason>"))]
     pub reason: Option<CountReason>,
 }
 
 /// Why a count is unknown, or how it is known without a census.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CountReason {
     /// The network is full, so that every address without an owner is leaked.

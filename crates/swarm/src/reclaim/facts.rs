@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A manager, as in the list of nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Manager {
     /// The id of its node.
     pub id: NodeId,
@@ -22,6 +23,7 @@ pub struct Manager {
 
 /// What this process can do on its own host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Here {
     /// True iff the effective user is root.
     pub root: bool,
@@ -39,6 +41,7 @@ pub struct Here {
 
 /// The facts that [`super::plan_reclaim`] judges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReclaimFacts {
     /// Nodes whose role is manager.
     pub managers: Vec<Manager>,

@@ -8,6 +8,7 @@ use crate::removal::Left;
 
 /// An event that an operator should know of, although the reclaim did not fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Note {
     /// The lock of another run was taken over.
@@ -69,6 +70,7 @@ impl fmt::Display for Note {
 
 /// The kind of object that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// A node's role or availability.
@@ -81,6 +83,7 @@ pub enum ChangeKind {
 
 /// A difference between before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// The kind of object.
     pub kind: ChangeKind,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a strategy is not possible; its text says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Obstacle {
     /// No manager leads.

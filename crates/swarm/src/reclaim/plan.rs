@@ -3,7 +3,6 @@
 use pvcheck_audit::HAND_OVER_MANAGERS;
 use std::net::IpAddr;
 
-use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::facts::ReclaimFacts;
@@ -15,6 +14,7 @@ use crate::worded;
 
 /// A strategy that is not possible, and why. Its JSON has the obstacle, and as `reason` its text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Written<'static>"))]
 pub struct Refused {
     /// The strategy.
     pub strategy: Strategy,
@@ -25,16 +25,23 @@ pub struct Refused {
 
 impl Serialize for Refused {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut to = serializer.serialize_struct("Refused", 3)?;
-        to.serialize_field("strategy", &self.strategy)?;
-        to.serialize_field("obstacle", &self.reason)?;
-        to.serialize_field("reason", &self.reason.to_string())?;
-        to.end()
+        let Self { strategy, reason: obstacle } = self;
+        Written { strategy: *strategy, obstacle, reason: obstacle.to_string() }.serialize(serializer)
     }
+}
+
+/// [`Refused`] as JSON has it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Written<'a> {
+    strategy: Strategy,
+    obstacle: &'a Obstacle,
+    reason: String,
 }
 
 /// The strategy that would be used, and why no gentler one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReclaimPlan {
     /// The strategy; `None` if none is possible.
     pub strategy: Option<Strategy>,
@@ -44,6 +51,7 @@ pub struct ReclaimPlan {
     pub steps: Vec<PlanStep>,
     /// The risks of the strategy.
     #[serde(serialize_with = "worded::list")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<worded::Worded<'static, Risk>>"))]
     pub risks: Vec<Risk>,
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::step::Step;
@@ -10,6 +9,7 @@ use super::strategy::Strategy;
 
 /// A step of a plan. Its JSON has the text too, as `what`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Written<'static>"))]
 pub struct PlanStep {
     /// The step.
     pub step: Step,
@@ -102,11 +102,17 @@ impl fmt::Display for PlanStep {
 
 impl Serialize for PlanStep {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut to = serializer.serialize_struct("PlanStep", 4)?;
-        to.serialize_field("step", &self.step)?;
-        to.serialize_field("strategy", &self.strategy)?;
-        to.serialize_field("leader", &self.leader)?;
-        to.serialize_field("what", &self.to_string())?;
-        to.end()
+        let Self { step, strategy, leader } = self;
+        Written { step, strategy: *strategy, leader, what: self.to_string() }.serialize(serializer)
     }
+}
+
+/// [`PlanStep`] as JSON has it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Written<'a> {
+    step: &'a Step,
+    strategy: Strategy,
+    leader: &'a str,
+    what: String,
 }

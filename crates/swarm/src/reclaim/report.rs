@@ -33,6 +33,7 @@ pub struct ReclaimOptions<'a> {
 
 /// The result of a reclaim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reclaim {
     /// Always true: a plan is another document.
     pub applied: bool,
@@ -52,9 +53,11 @@ pub struct Reclaim {
     pub tasks: u64,
     /// Differences between before and after: tasks, containers, processes, nodes, roles, services, secrets, configs.
     #[serde(serialize_with = "worded::list")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<worded::Worded<'static, Change>>"))]
     pub changed: Vec<Change>,
     /// Events that an operator should know of.
     #[serde(serialize_with = "worded::list")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<worded::Worded<'static, Note>>"))]
     pub notes: Vec<Note>,
     /// The steps that this process did, in order.
     pub steps: Vec<StepTime>,

@@ -12,6 +12,7 @@ use super::step_log::{Record, StepLog};
 
 /// The folder that was put back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CopyPutBack {
     /// The manager's raft folder, which is now as it was before the first step.
     pub restored: PathBuf,

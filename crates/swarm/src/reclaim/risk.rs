@@ -8,6 +8,7 @@ use super::strategy::Strategy;
 
 /// A risk while a strategy is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Risk {
     /// Nothing can be deployed at each change of leader.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One step of a reclaim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// The Swarm's lock is taken.
@@ -78,6 +79,7 @@ impl Step {
 
 /// A moment of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
     /// The step is recorded, but not done yet.
@@ -101,6 +103,7 @@ pub struct StepPoint {
 
 /// How long a step took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepTime {
     /// The step.
     pub step: Step,

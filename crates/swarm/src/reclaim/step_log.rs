@@ -22,6 +22,7 @@ use crate::run::RunId;
 
 /// The contents of the file. It never has a token or a key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct Record {
     /// Always `pvcheck/v1`.
     pub(super) schema: String,
@@ -58,6 +59,7 @@ pub(super) struct Record {
 
 /// One entry of the step log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct Mark {
     pub(super) step: Step,
     pub(super) moment: Moment,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A way to cause a change of leader, which frees leaked addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// The leader is demoted and promoted again, among three or more managers.

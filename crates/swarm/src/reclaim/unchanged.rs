@@ -13,6 +13,7 @@ use crate::run::RunId;
 
 /// Everything that a reclaim must leave unchanged, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct Inventory {
     leader: Option<String>,
     /// Role and availability.

@@ -5,13 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use pvcheck_audit::TaskState;
-use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::engine::ObjectKind;
 
 /// The kind of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PartKind {
     /// A service.
@@ -55,6 +55,7 @@ impl From<ObjectKind> for PartKind {
 
 /// A part that was not removed. Its JSON has `kind`, `name`, `why`, and as `text` the `Display` of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Written<'static>"))]
 pub struct Left {
     /// The kind of the part.
     pub kind: PartKind,
@@ -66,6 +67,7 @@ pub struct Left {
 
 /// Why a part was not removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LeftReason {
     /// It is still listed although its removal was accepted.
@@ -151,13 +153,19 @@ impl fmt::Display for LeftReason {
 
 impl Serialize for Left {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut to = serializer.serialize_struct("Left", 4)?;
-        to.serialize_field("kind", &self.kind)?;
-        to.serialize_field("name", &self.name)?;
-        to.serialize_field("why", &self.why)?;
-        to.serialize_field("text", &self.to_string())?;
-        to.end()
+        let Self { kind, name, why } = self;
+        Written { kind: *kind, name, why, text: self.to_string() }.serialize(serializer)
     }
+}
+
+/// [`Left`] as JSON has it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Written<'a> {
+    kind: PartKind,
+    name: &'a str,
+    why: &'a LeftReason,
+    text: String,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The order in which a stack's parts are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// Services, then a wait for their tasks, then networks, secrets and configs. Leaks nothing.

@@ -26,6 +26,7 @@ impl Default for RemovalOptions {
 
 /// What was removed of one stack, and what was not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StackRemoval {
     /// The stack's name.
     pub stack: String,
@@ -59,6 +60,7 @@ impl StackRemoval {
 
 /// What a removal would remove, as of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RemovalPlan {
     /// The stack's name.
     pub stack: String,
@@ -77,6 +79,7 @@ pub struct RemovalPlan {
 
 /// A network of a stack, and the services outside of that stack that are on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NetworkUse {
     /// The network's name.
     pub network: String,

@@ -15,6 +15,7 @@ const SHORT_ID: usize = 12;
 
 /// A container that was attached by hand, as the Swarm shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attached {
     /// The node that it is on, if the Swarm says so.
     pub node: Option<NodeId>,
@@ -26,6 +27,7 @@ pub struct Attached {
 
 /// A container that a renewal takes along, with all that is needed to connect it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AttachedContainer {
     /// Its id.
     pub id: ContainerId,
@@ -44,6 +46,7 @@ pub struct AttachedContainer {
 
 /// Why a container cannot have its address on a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum AddressClash {
     /// It is not in the subnet.

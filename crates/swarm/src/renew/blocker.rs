@@ -13,6 +13,7 @@ use crate::lock::LockFacts;
 
 /// One reason not to begin. All of them are found at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Blocker {
     /// Swarm has given the network no IPv4 subnet.
@@ -176,6 +177,7 @@ pub enum Blocker {
 
 /// A difference between a saved plan and the Swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Drifted {
     /// Another network has the name now, or its settings were changed.

@@ -14,6 +14,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// A service on the network, with all that is needed to put it back. It has nothing of the service's environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Member {
     /// Its id.
     pub id: ServiceId,

@@ -21,6 +21,7 @@ const VARIABLES: [&str; 3] =
 
 /// A place of a spec that names a network for a router.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "at")]
 pub enum Pin {
     /// A label of the service.

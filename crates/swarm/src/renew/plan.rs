@@ -23,6 +23,7 @@ use crate::worded;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RenewalRequest {
     /// The network, by its name.
     pub network: String,
@@ -44,6 +45,7 @@ pub struct RenewalRequest {
 
 /// Which subnet a network gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NewSubnet {
     /// This one.
@@ -54,6 +56,7 @@ pub enum NewSubnet {
 
 /// A renewal that could be done, or what keeps it from being done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RenewalPlan {
     /// What was asked for.
     pub request: RenewalRequest,
@@ -79,6 +82,7 @@ pub struct RenewalPlan {
     pub steps: Vec<RenewalStep>,
     /// What keeps it from being done, however.
     #[serde(serialize_with = "worded::list")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<worded::Worded<'static, Blocker>>"))]
     pub blockers: Vec<Blocker>,
     /// Room that is needed on networks that stay.
     pub rooms: Vec<Room>,
@@ -96,11 +100,13 @@ pub struct RenewalPlan {
 
 /// A strategy that is not possible.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefusedStrategy {
     /// Which.
     pub strategy: RenewalStrategy,
     /// Why.
     #[serde(serialize_with = "worded::list")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<worded::Worded<'static, Blocker>>"))]
     pub blockers: Vec<Blocker>,
 }
 

@@ -14,6 +14,7 @@ use crate::lock::{Lock, LockFacts};
 
 /// What the Swarm shows of a renewal afterwards, read at one time. It has nothing of a service's environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RenewalProof {
     /// The id of the network that has the name now.
     pub network: NetworkId,

@@ -24,6 +24,7 @@ pub(super) const SCHEMA: &str = "pvcheck/v1";
 
 /// All that is needed to finish a renewal, or to undo it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Record {
     /// Always `pvcheck/v1`.
     pub schema: String,
@@ -64,6 +65,7 @@ impl Record {
 
 /// Where a renewal stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stands {
     /// The process that goes on with it.
     pub writer: RunId,
@@ -81,6 +83,7 @@ pub struct Stands {
 
 /// A renewal that was begun and not finished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unfinished {
     /// The network.
     pub network: String,

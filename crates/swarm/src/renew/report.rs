@@ -37,6 +37,7 @@ pub struct RenewalOptions<'a> {
 
 /// A step that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepDone {
     /// Where to.
     pub direction: Direction,
@@ -49,6 +50,7 @@ pub struct StepDone {
 
 /// The result of a renewal, of a resumed one, or of one that was undone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Renewal {
     /// The network.
     pub network: String,

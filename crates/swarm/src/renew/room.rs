@@ -16,6 +16,7 @@ use super::strategy::RenewalStrategy;
 
 /// Room on one network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Room {
     /// The network's id.
     pub id: NetworkId,

@@ -18,6 +18,7 @@ const MOST_BYTES: u64 = 8 << 20;
 
 /// A renewal as its file has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SavedRenewal {
     /// What was there before, and what was to be.
     #[serde(flatten)]
@@ -31,6 +32,7 @@ pub struct SavedRenewal {
 
 /// How a renewal ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ended {
     /// When, by that process' clock.
     pub at: Timestamp,

@@ -13,11 +13,13 @@ const VXLAN_IDS: &str = "com.docker.network.driver.overlay.vxlanid_list";
 
 /// The body of a network's creation, without its name and subnets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Settings(Map<String, Value>);
 
 /// Why a pool cannot be carried over to another subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum NotCarried {
     /// The ip-range is not in the new subnet.

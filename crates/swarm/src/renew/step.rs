@@ -14,6 +14,7 @@ const AT_ONCE: usize = 8;
 
 /// One of the networks of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// The network that goes.
@@ -26,6 +27,7 @@ pub enum Place {
 
 /// Which of these networks a service is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// On the old one: the beginning.
@@ -87,6 +89,7 @@ impl Stage {
 
 /// One step. Each can be done again: what is done already is left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum RenewalStep {
     /// The holding network is created, and seen to be allocated.
@@ -251,6 +254,7 @@ pub(super) fn batches(members: &[Member]) -> Vec<Vec<String>> {
 
 /// A moment of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// It is recorded, and not done.
@@ -263,6 +267,7 @@ pub enum Phase {
 
 /// Forward to the new subnet, or back to the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// To the new subnet.
@@ -273,6 +278,7 @@ pub enum Direction {
 
 /// A point between two actions, at which the hook of the options is called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RenewalPoint {
     /// Where to.
     pub direction: Direction,

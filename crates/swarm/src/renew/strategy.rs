@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a network is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RenewalStrategy {
     /// Services move to a holding network, and from there to the new one: each is on one of them at any time.

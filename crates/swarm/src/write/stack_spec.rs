@@ -33,6 +33,7 @@ impl StackSpec {
 
 /// How a port is published. The engine chooses the number, so that the spec never asks for one that is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PublishMode {
     /// On the node of each task; takes no address of `ingress`.

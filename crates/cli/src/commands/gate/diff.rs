@@ -10,8 +10,8 @@ use crate::printer::Printer;
 use crate::report::Document;
 
 /// What has changed between two bundles.
-#[derive(Serialize)]
-struct Changed {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Changed {
     /// True iff a gate or a required check passed and does not any more.
     worse: bool,
     gates: Vec<GateChange>,
@@ -29,7 +29,7 @@ pub(super) fn run(asked: &GateDiff, printer: &Printer) -> Result<u8, Failure> {
     printer.done();
     printer.result(&changed, || match printer.output() {
         Output::Markdown => diff_markdown(&changed.gates),
-        Output::Json | Output::Table => diff_table(&changed.gates),
+        _ => diff_table(&changed.gates),
     })?;
     Ok(if changed.worse { Verdict::Fail.code() } else { DONE })
 }

@@ -10,8 +10,8 @@ use crate::report::Document;
 use crate::session::{config, has_config};
 
 /// The list as JSON.
-#[derive(Serialize)]
-struct List {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct List {
     gates: Vec<Listed>,
 }
 
@@ -20,7 +20,7 @@ impl Document for List {
 }
 
 /// A gate in the list.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Listed {
     name: String,
     about: String,

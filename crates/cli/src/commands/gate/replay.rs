@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pvcheck_gates::{Bundle, GateReport};
 
-use super::{exit_code, print_json, show};
+use super::{exit_code, show, show_all};
 use crate::failure::{DONE, Failure};
 use crate::files;
 use crate::printer::Printer;
@@ -29,7 +29,7 @@ pub(super) fn run(path: &Path, gates: &[String], printer: &Printer) -> Result<u8
             code = exit_code(&run.facts, report);
         }
     }
-    print_json(&shown, printer)?;
+    show_all(&shown, printer)?;
     Ok(code)
 }
 

@@ -15,8 +15,8 @@ const RIVALS_SHOWN: usize = 8;
 const COLLISIONS_LISTED: usize = 256;
 
 /// A plan, or why no subnet was found: schema `pvcheck/v1`, kind `subnet-plan`.
-#[derive(Serialize)]
-pub(super) struct Report<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Report<'a> {
     /// `null` if no subnet was found.
     chosen: Option<Subnet>,
     prefix: u8,
@@ -42,7 +42,7 @@ impl Document for Report<'_> {
     const KIND: &'static str = "subnet-plan";
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Rejected<'a> {
     candidate: Subnet,
     /// `collides`, `sibling_taken`, `not_allowed` or `other_prefix`.
@@ -53,7 +53,7 @@ struct Rejected<'a> {
     rejection: &'a Rejection,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Collides {
     left: Reservation,
     overlap: pvcheck_ipam::Overlap,
@@ -62,7 +62,7 @@ struct Collides {
     words: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Declare {
     name: NetworkName,
     docker: String,

@@ -47,6 +47,7 @@ const ALARM: &str = "alarm";
 
 /// A private engine, as the step log records it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct PrivateEngine {
     /// The name of its network namespace, of the link on this side, and its host name.
     name: String,
