@@ -23,7 +23,7 @@ pub(crate) fn waiver(check: &str, expires: &str) -> String {
 }
 
 fn run(at: Timestamp) -> RunFacts {
-    RunFacts { at, swarm: "s".into(), node: String::new(), engine: EngineKind::Real, before: Vec::new() }
+    RunFacts { at, swarm: "s".into(), node: None, engine: EngineKind::Real, before: Vec::new() }
 }
 
 /// Gate `pvcheck.m1` of a world whose dashboard answers 502 and whose log was not read.
