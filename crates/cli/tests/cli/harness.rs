@@ -64,7 +64,7 @@ fn proof(rig: &Rig, more: &[&str]) -> Done {
     let child = command.spawn().expect("the command was built");
     until("it runs", || rig.path("running").exists());
     rig.sim.with_model(|model| {
-        model.create_service(ServiceDraft::new("shop_app").on("proxy").json()).map(drop).expect("fresh")
+        model.create_service(ServiceDraft::new("shop_app").on("proxy").json()).map(drop).expect("fresh");
     });
     let before = looks(rig);
     until("it was seen", || before + 3 <= looks(rig));

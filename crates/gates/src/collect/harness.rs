@@ -135,7 +135,7 @@ impl One<'_> {
 
     /// A result that something else has made: what was on the overlay in its time, as far as Swarm still lists it.
     async fn offered(&self, path: &Path) -> HarnessFact {
-        let result = self::result(path, None);
+        let result = result(path, None);
         let mut look = self.look(None);
         match self.engine.snapshot().await {
             Ok(snapshot) => {
