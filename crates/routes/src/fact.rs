@@ -95,7 +95,7 @@ pub struct RouteFact {
     pub of_attempts: u32,
     /// What was seen before, in order, each time not as expected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier: Vec<RouteFact>,
+    pub earlier: Vec<Self>,
 }
 
 /// Which time it was that a route was asked.
