@@ -419,6 +419,7 @@ impl Ends for PreflightError {
         match self {
             Self::Call(call) => call.code(),
             Self::Journal(source) => source.code(),
+            Self::NoLog(_) => UNKNOWN,
             Self::DeploysOnIngress { .. } | Self::NoOverlay | Self::NotConfigured { .. } => USAGE,
             Self::Overlay(census) => census.code(),
             Self::Routes(material) => material.code(),

@@ -52,6 +52,7 @@ mod renewal_reason;
 mod review;
 mod role;
 mod run_facts;
+mod service_reason;
 mod systemd;
 #[cfg(test)]
 mod testing;
@@ -69,8 +70,9 @@ pub use collect::{
 };
 pub use config::{
     CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, GateConfig,
-    HookConfig, JournalConfig, OverlayConfig, Pattern, Placement, PreconditionConfig, RenewalConfig,
-    ReportPlaces, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
+    HookConfig, JournalConfig, LogPlace, NodeLog, OverlayConfig, Pattern, Placement, PreconditionConfig,
+    RenewalConfig, ReportPlaces, RouteConfig, RouteGroupConfig, ServiceConfig, TasksWanted, TlsConfig, Which,
+    WindowConfig,
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use doctor::{
@@ -100,6 +102,7 @@ pub use review::{
 };
 pub use role::engine_role;
 pub use run_facts::{Before, PastReport, RunFacts};
+pub use service_reason::{OneAtFault, OneRuns, ServicesReason};
 pub use window::{
     HostSigns, Process, Sign, Signal, Window, WindowFacts, WindowVerdict, collect_window, judge_window,
 };

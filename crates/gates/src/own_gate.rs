@@ -181,9 +181,20 @@ fn possible<'a>(config: &'a Config, renewed: Option<&'a OverlayConfig>) -> Vec<C
         .collect()
 }
 
-/// True iff the pattern names this check: by its id, or by that of its row, which several overlays share.
+/// True iff the pattern names this check: by its id, or by one that it shares with others.
 fn names(pattern: &CheckPattern, check: Check<'_>, config: &Config) -> bool {
-    pattern.matches(&check.id(config)) || (check.overlay().is_some() && pattern.matches(check.info().id))
+    pattern.matches(&check.id(config)) || shared_id(check).is_some_and(|id| pattern.matches(&id))
+}
+
+/// The id by which a gate names a check together with others: that of its row, which the checks of several overlays share, or
+/// `route.@GROUP`, which those of a group of routes do.
+fn shared_id(check: Check<'_>) -> Option<String> {
+    match check {
+        Check::Route(route) => {
+            route.group.as_ref().map(|group| check.info().id.replace("NAME", &format!("@{group}")))
+        }
+        _ => check.overlay().map(|_| check.info().id.to_owned()),
+    }
 }
 
 fn nothing_matches(
@@ -193,9 +204,9 @@ fn nothing_matches(
     all: &[Check<'_>],
 ) -> OwnGateError {
     // Of several overlays' checks the id that they share is the one to suggest.
-    let id =
-        |check: &Check<'_>| check.overlay().map_or_else(|| check.id(config), |_| check.info().id.to_owned());
-    let ids: BTreeSet<String> = all.iter().map(id).collect();
+    let own = |check: &Check<'_>| check.overlay().is_none().then(|| check.id(config));
+    let ids: BTreeSet<String> =
+        all.iter().flat_map(|check| shared_id(*check).into_iter().chain(own(check))).collect();
     let near = spelled_alike(pattern.as_str().trim_end_matches(".*"), ids.iter().map(String::as_str));
     OwnGateError::NothingMatches {
         gate: gate.name.clone(),

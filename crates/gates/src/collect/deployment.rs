@@ -14,12 +14,13 @@ use pvcheck_swarm::{
 use super::canary;
 use super::leaked::{Counting, count};
 use super::preflight::{Preflight, PreflightError};
-use super::routes::ask_routes;
+use super::routes::ask_core_routes;
 use super::watch::CoreRoutes;
 use crate::cause::{ChurnFailure, ChurnRefusal, Unseen};
 use crate::config::{CanaryConfig, ChurnConfig, Config, OverlayConfig};
 use crate::facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M2Facts, RouteWatch};
 use crate::observed::{Observed, Seen};
+use crate::role::ChosenLog;
 
 /// Deploys the canary and the throwaway stacks, removes them, the latter in this order, and records what was seen.
 ///
@@ -63,9 +64,10 @@ pub(super) async fn collect_deployment(
         return Err(PreflightError::DeploysOnIngress { overlay: overlay.name.clone() });
     }
     // Before the first call that may make the engine log something.
-    let mark = ready.source.mark(&Limits::default()).await?;
+    let log = ready.log.as_ref().map_err(|why| PreflightError::NoLog(why.clone()))?;
+    let mark = log.source.mark(&Limits::default()).await?;
     op.say("asking the core routes");
-    let routes = ask_routes(config, ready).await;
+    let routes = ask_core_routes(config, ready).await;
     let deployer = Deployer { op, config, overlay, ready };
     let waits = waiting_services(&op.engine.snapshot().await?);
     let worked = match hard_stop(&routes, &waits) {
@@ -74,9 +76,9 @@ pub(super) async fn collect_deployment(
     };
     // The sweep comes before the log is read, so that what it makes the engine say is judged too.
     let residue = deployer.sweep().await;
-    let journal = deployer.scan_since(&mark).await;
+    let journal = deployer.scan_since(log, &mark).await;
     let routes_after = match &worked.routes.seen {
-        Seen::Known(_) => ask_routes(config, ready).await,
+        Seen::Known(_) => ask_core_routes(config, ready).await,
         Seen::Unknown(why) => Observed::not_asked("routes", why.clone()),
     };
     let Worked { leaked, canary, churn, routes: routes_during } = worked;
@@ -235,12 +237,11 @@ impl Deployer<'_> {
         .await
     }
 
-    async fn scan_since(&self, mark: &Mark) -> Observed<Scan> {
+    async fn scan_since(&self, log: &ChosenLog, mark: &Mark) -> Observed<Scan> {
         let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None).role(self.ready.role);
         let limits = Limits::default();
         let from = ReadFrom::Mark(mark.clone());
-        let scan = self.ready.source.scan(&from, &limits, scanner);
-        Observed::of("engine log", scan).await
+        Observed::of(&log.name, log.source.scan(&from, &limits, scanner)).await
     }
 }
 

@@ -18,6 +18,11 @@ pub(super) async fn ask_routes(config: &Config, ready: &Preflight) -> Observed<V
     ask(config.route_specs(), ready).await
 }
 
+/// As [`ask_routes`], of the core routes alone.
+pub(super) async fn ask_core_routes(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
+    ask(config.core_route_specs(), ready).await
+}
+
 /// Asks these routes; the facts keep their order.
 pub(super) async fn ask(specs: Vec<RouteSpec>, ready: &Preflight) -> Observed<Vec<RouteFact>> {
     let probes = ready.prober.probe_all(&specs, Timestamp::now(), SIDE_BY_SIDE);

@@ -75,6 +75,22 @@ impl<'de> Deserialize<'de> for Pattern {
     }
 }
 
+/// True iff `text` is `pattern`, with any characters in the place of each `*`.
+pub(super) fn stars_match(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    // Without a `*` the first part is all of it.
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        // The earliest place leaves most for the parts that follow.
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
 /// Reads one table `[x]`, or several `[[x]]`.
 pub(super) fn one_or_several<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
 where

@@ -3,16 +3,22 @@
 mod by_table;
 mod error;
 mod forms;
+mod journal;
 mod load;
 mod own_gates;
+mod routes;
+mod services;
 mod tables;
 mod validate;
 
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
+pub(crate) use journal::{DOCKER_UNIT, unit_source};
+pub use journal::{JournalConfig, LogPlace, NodeLog};
 pub use own_gates::{CheckPattern, GateConfig, PreconditionConfig, ReportPlaces};
+pub use routes::{RouteConfig, RouteGroupConfig};
+pub use services::{ServiceConfig, TasksWanted, Which};
 pub use tables::{
-    CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, JournalConfig, OverlayConfig,
-    RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
+    CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, OverlayConfig, RenewalConfig, TlsConfig,
+    WindowConfig,
 };
-pub(crate) use tables::{DOCKER_UNIT, unit_source};
