@@ -13,6 +13,8 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 use toml::value::Datetime;
 
+use super::forms::meant;
+
 /// The unit that writes the engine's log where nothing else is configured.
 pub(crate) const DOCKER_UNIT: &str = "docker.service";
 
@@ -34,8 +36,7 @@ pub struct JournalConfig {
 }
 
 /// The log of one node.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "WrittenLog")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeLog {
     /// The node's host name or id.
     pub node: String,
@@ -72,6 +73,12 @@ impl JournalConfig {
 /// The journal of a unit; of the one that writes the engine's log where none is named.
 pub(crate) fn unit_source(unit: Option<&str>) -> Source {
     Source::Journalctl(Journalctl::unit(unit.unwrap_or(DOCKER_UNIT)))
+}
+
+impl<'de> Deserialize<'de> for NodeLog {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        meant::<WrittenLog, _, _>(from)
+    }
 }
 
 /// As it is written.

@@ -4,14 +4,13 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 use pvcheck_audit::Service;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use super::forms::{Placement, stars_match};
+use super::forms::{Placement, meant, stars_match};
 
 /// Services that must run.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "WrittenService")]
+#[derive(Clone, Debug)]
 pub struct ServiceConfig {
     /// Which services of the Swarm these are.
     pub which: Which,
@@ -97,6 +96,12 @@ impl fmt::Display for TasksWanted {
             Self::AtLeast(least) => write!(f, "at least {least} {}", tasks(least.get())),
             Self::Exactly(number) => write!(f, "{number} {}", tasks(*number)),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for ServiceConfig {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        meant::<WrittenService, _, _>(from)
     }
 }
 

@@ -218,6 +218,21 @@ async fn a_job_under_way_in_a_stack_leaves_the_stack_unknown_and_a_fault_beside_
     assert_open(&judged(&facts, STACK), &[("service.@shop", Fail)]);
 }
 
+#[test]
+fn what_an_entry_cannot_mean_is_told_with_the_entry_s_line_and_every_one_at_once() {
+    let text = "[[service]]\nname = \"a\"\n\n[[service]]\nname = \"b\"\nstack = \"b\"\n\n[[service]]\nreplicas = 1\n\n\
+        [[journal.node]]\nnode = \"m1\"\nunit = \"x\"\n[[journal.node]]\nnode = \"m2\"\n";
+    let first = Config::parse("any.toml", text).expect_err("three are wrong").to_string();
+    assert!(first.starts_with("any.toml:4:1: a [[service]] has both"), "{first}");
+    let path = std::path::Path::new("any.toml");
+    let all = Config::of_file_with_all_errors(path, text).expect_err("three are wrong");
+    let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+    assert_eq!(all.len(), 3, "{all:?}");
+    for (error, begins) in all.iter().zip(["any.toml:4:1: ", "any.toml:8:1: ", "any.toml:14:1: "]) {
+        assert!(error.starts_with(begins), "{begins}: {error}");
+    }
+}
+
 // --- Groups of routes ---
 
 const GROUPED: &str = "[[route_group]]\nname = \"inner\"\naddress = \"192.0.2.1:443\"\nca = \"inner.pem\"\n\
