@@ -93,6 +93,7 @@ pub(crate) fn service(name: &str, vips: &[(&str, &str)]) -> Service {
         update_order: UpdateOrder::StopFirst,
         update: None,
         declared: None,
+        iteration: None,
     }
 }
 
@@ -119,6 +120,7 @@ pub(crate) fn task(id: &str, of: &str, state: TaskState, addresses: &[(&str, &st
         error: String::new(),
         container: None,
         attachments: addresses.iter().map(attachment).collect(),
+        iteration: None,
     }
 }
 

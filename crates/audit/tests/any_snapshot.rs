@@ -111,6 +111,7 @@ fn service() -> impl Strategy<Value = Service> {
                     update_order: UpdateOrder::StopFirst,
                     update: None,
                     declared: None,
+                    iteration: None,
                 }
             },
         )
@@ -141,6 +142,7 @@ fn task() -> impl Strategy<Value = Task> {
                 error: error.to_owned(),
                 container: None,
                 attachments,
+                iteration: None,
             }
         })
 }

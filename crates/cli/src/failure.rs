@@ -420,6 +420,7 @@ impl Ends for PreflightError {
         match self {
             Self::Call(call) => call.code(),
             Self::Journal(source) => source.code(),
+            Self::NoLog(_) => UNKNOWN,
             Self::DeploysOnIngress { .. }
             | Self::HarnessEnv { .. }
             | Self::NoOverlay

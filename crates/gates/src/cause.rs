@@ -54,6 +54,22 @@ pub enum Unseen {
         /// The gate.
         gate: String,
     },
+    /// The configuration has the logs of several nodes, and none of them is the leader's.
+    #[error(
+        "{leader} leads, and only the leader logs that addresses run out; [[journal.node]] has {}: add the log of {leader}",
+        nodes.join(", ")
+    )]
+    LogOfLeaderNotConfigured {
+        /// The leader, by its host name or else its id.
+        leader: String,
+        /// The nodes whose logs are configured.
+        nodes: Vec<String>,
+    },
+    /// No node leads, so that it is not known whose log is to be read.
+    #[error(
+        "no manager leads at the moment, so that it is not known whose log to read; run it again when one does"
+    )]
+    NoLeader,
     /// No check of the gate needs it.
     #[error("no check of the gate needs it")]
     NotNeeded,

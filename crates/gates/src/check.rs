@@ -182,7 +182,7 @@ impl<'a> Check<'a> {
         let row = self.info().id;
         let named = |name: &str| row.replace("NAME", name);
         match self {
-            Self::Service(service) => named(&service.name),
+            Self::Service(service) => named(&service.which.id()),
             Self::Route(route) => named(&route.name),
             Self::Precondition(gate) => named(gate),
             Self::Harness(harness) => named(&harness.name),
@@ -221,19 +221,29 @@ impl<'a> Check<'a> {
     pub(crate) fn title(self, config: &Config) -> String {
         let row = self.info();
         match self {
-            Self::Service(service) => match config.overlay_of(service) {
-                Some(overlay) => format!("{} runs, on {overlay}", service.name),
-                None => format!("{} runs", service.name),
-            },
+            Self::Service(service) => {
+                let which = &service.which;
+                let who = if which.is_one() {
+                    which.to_string()
+                } else {
+                    format!("every service {}", which.phrase())
+                };
+                let place = config.overlay_of(service).map(|overlay| format!(", on {overlay}"));
+                format!("{who} runs{}", place.unwrap_or_default())
+            }
             Self::Route(route) => {
-                let more = if route.conditions.is_empty() { "" } else { ", and its conditions are met" };
-                format!("{} answers {}{more}", route.url, statuses(&route.expect))
+                let spec = config.route_spec(route);
+                let more = if spec.conditions.is_empty() { "" } else { ", and its conditions are met" };
+                format!("{} answers {}{more}", route.url, statuses(&spec.expected))
             }
             Self::Harness(harness) => {
                 let overlay = config.network_of(harness).unwrap_or("the overlay");
                 format!("The run {} passes, on {overlay}", harness.name)
             }
             Self::Precondition(gate) => format!("{gate} has passed before"),
+            Self::JournalExhaustion if let Some(since) = config.journal.since => {
+                format!("No exhaustion in the engine's log since {since}")
+            }
             _ if row.of == Of::First => {
                 let name = config.overlay().map_or("the overlay", |o| o.name.as_str());
                 row.title.replace("the overlay", name)

@@ -35,7 +35,9 @@ pub(crate) trait Coverage {
 impl Coverage for M1Facts {
     fn gap(&self, config: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
         match need {
-            Need::Journal => self.journal.gap(doubt),
+            Need::Journal => {
+                self.journal.gap(|scan| doubt(scan).or_else(|| other_window(config, about, scan)))
+            }
             Need::Leaked => not_counted(about, |overlay| self.leaks(overlay)),
             Need::Routes => self.routes.gap(|facts| missing_route(config, about, facts)),
             Need::Snapshot => self.snapshot.gap(|_| None),
@@ -125,17 +127,23 @@ fn doubt(scan: &Scan) -> Option<Reason> {
     scan.doubt().map(|doubt| Reason::LogInconclusive { doubt: doubt.to_string() })
 }
 
+/// A log that was scanned from elsewhere on than the configuration says.
+fn other_window(config: &Config, about: Check<'_>, scan: &Scan) -> Option<Reason> {
+    let is_other = matches!(about, Check::JournalExhaustion) && scan.since != config.journal.begins();
+    is_other.then(never_observed)
+}
+
 fn canary_not_asked(canary: &CanaryFacts) -> Option<Reason> {
     canary.route.is_none().then_some(Reason::CanaryNotAsked)
 }
 
-/// A route of the check's own, or of the configuration where it is about all of them, that has no answer.
+/// A route of the check's own, or a core route where it is about all of those, that has no answer.
 fn missing_route(config: &Config, about: Check<'_>, facts: &[RouteFact]) -> Option<Reason> {
     let asked = |route: &RouteConfig| facts.iter().any(|fact| fact.name == route.name);
     match about {
         Check::Route(route) => (!asked(route)).then_some(Reason::RouteNotAsked),
         // Without a single route there is nothing that could have answered.
-        _ => (facts.is_empty() || !config.routes.iter().all(asked)).then_some(Reason::RouteNotAsked),
+        _ => (facts.is_empty() || !config.core_routes().all(asked)).then_some(Reason::RouteNotAsked),
     }
 }
 

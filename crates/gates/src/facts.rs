@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use pvcheck_audit::Snapshot;
+use pvcheck_audit::{NodeId, Snapshot};
 use pvcheck_journal::Scan;
 use pvcheck_routes::RouteFact;
 use pvcheck_swarm::{Census, Churn};
@@ -20,8 +20,11 @@ pub struct M1Facts {
     pub snapshot: Observed<Snapshot>,
     /// The routes, in the configuration's order.
     pub routes: Observed<Vec<RouteFact>>,
-    /// The engine's log since the engine started.
+    /// The engine's log since the engine started, or since `since` of `[journal]`.
     pub journal: Observed<Scan>,
+    /// The node that wrote the log, where the configuration has logs by node; else it is the engine's that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_node: Option<NodeId>,
     /// A count of the leaked addresses of each overlay of the configuration.
     #[serde(default = "Observed::not_recorded")]
     pub leaked: Observed<Vec<LeakFact>>,

@@ -97,7 +97,27 @@ pub enum ServiceFault {
         /// What the service itself asks for.
         mode: ServiceMode,
     },
-    /// A job is not complete, and not enough of its tasks run.
+    /// The configuration expects more than the service asks for.
+    #[error("the configuration says at_least = {configured}, the service asks for {}; scale it, or correct `at_least`", asks(*.mode))]
+    TooFewAskedFor {
+        /// The configuration's number.
+        configured: u64,
+        /// What the service itself asks for.
+        mode: ServiceMode,
+    },
+    /// A task of a job that is not complete has failed.
+    #[error("a job: {complete} of {total} tasks complete, {failed} failed, the last one so: {error}")]
+    JobFailed {
+        /// Tasks that ended well.
+        complete: u64,
+        /// Tasks that ended badly.
+        failed: u64,
+        /// What the engine says of the one that failed last.
+        error: String,
+        /// Tasks that are to complete.
+        total: u64,
+    },
+    /// A job is not complete, and nothing of it is on its way.
     #[error("a job: {complete} of {total} tasks complete, {running} run")]
     Job {
         /// Tasks that ended well.
@@ -287,4 +307,16 @@ pub(crate) fn many(n: u64, thing: &str) -> String {
 
 pub(crate) fn list(items: &[impl Display], separator: &str) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+}
+
+/// The first of them: thousands of addresses can be lost and thousands of services wait on a /16, and a reason is one line.
+/// JSON has them all.
+pub(crate) fn a_few(items: &[impl Display], separator: &str) -> String {
+    const MOST: usize = 8;
+    match items.split_at_checked(MOST) {
+        Some((few, more)) if !more.is_empty() => {
+            format!("{}{separator}and {} more", list(few, separator), more.len())
+        }
+        _ => list(items, separator),
+    }
 }

@@ -59,6 +59,7 @@ mod repeat;
 mod review;
 mod role;
 mod run_facts;
+mod service_reason;
 mod systemd;
 #[cfg(test)]
 mod testing;
@@ -80,9 +81,9 @@ pub use collect::{
 };
 pub use config::{
     CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, GateConfig,
-    HarnessConfig, HarnessFault, HookConfig, JournalConfig, OverlayConfig, Pattern, Placement,
-    PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig, ServiceConfig, Tier, TlsConfig,
-    WaiverConfig, WindowConfig,
+    HarnessConfig, HarnessFault, HookConfig, JournalConfig, LogPlace, NodeLog, OverlayConfig, Pattern,
+    Placement, PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig, RouteGroupConfig, ServiceConfig,
+    TasksWanted, Tier, TlsConfig, WaiverConfig, Which, WindowConfig,
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use doctor::{
@@ -119,6 +120,7 @@ pub use review::{
 };
 pub use role::engine_role;
 pub use run_facts::{Before, PastReport, RunFacts};
+pub use service_reason::{OneAtFault, OneRuns, ServicesReason};
 pub use waived::{WaiverError, waiver_errors};
 pub use waiver::{Waiver, WaiverNote, WaiverState};
 pub use window::{

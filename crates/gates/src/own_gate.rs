@@ -182,9 +182,20 @@ fn possible<'a>(config: &'a Config, renewed: Option<&'a OverlayConfig>) -> Vec<C
         .collect()
 }
 
-/// True iff the pattern names this check: by its id, or by that of its row, which several overlays share.
+/// True iff the pattern names this check: by its id, or by one that it shares with others.
 pub(crate) fn names(pattern: &CheckPattern, check: Check<'_>, config: &Config) -> bool {
-    pattern.matches(&check.id(config)) || (check.overlay().is_some() && pattern.matches(check.info().id))
+    pattern.matches(&check.id(config)) || shared_id(check).is_some_and(|id| pattern.matches(&id))
+}
+
+/// The id by which a gate names a check together with others: that of its row, which the checks of several overlays share, or
+/// `route.@GROUP`, which those of a group of routes do.
+fn shared_id(check: Check<'_>) -> Option<String> {
+    match check {
+        Check::Route(route) => {
+            route.group.as_ref().map(|group| check.info().id.replace("NAME", &format!("@{group}")))
+        }
+        _ => check.overlay().map(|_| check.info().id.to_owned()),
+    }
 }
 
 fn nothing_matches(
@@ -200,9 +211,9 @@ fn nothing_matches(
 /// The ids of these checks that are spelled most like the pattern, at most three.
 pub(crate) fn near(pattern: &CheckPattern, config: &Config, all: &[Check<'_>]) -> Vec<String> {
     // Of several overlays' checks the id that they share is the one to suggest.
-    let id =
-        |check: &Check<'_>| check.overlay().map_or_else(|| check.id(config), |_| check.info().id.to_owned());
-    let ids: BTreeSet<String> = all.iter().map(id).collect();
+    let own = |check: &Check<'_>| check.overlay().is_none().then(|| check.id(config));
+    let ids: BTreeSet<String> =
+        all.iter().flat_map(|check| shared_id(*check).into_iter().chain(own(check))).collect();
     let near = spelled_alike(pattern.as_str().trim_end_matches(".*"), ids.iter().map(String::as_str));
     near.into_iter().map(str::to_owned).collect()
 }

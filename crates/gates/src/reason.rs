@@ -3,9 +3,9 @@
 //! In JSON a kind stands next to the text that it makes: `"reason": "…", "kind": "too_few_free", "data": {"free": 3, …}`.
 //! Files of versions that wrote the text alone read as `Recorded`.
 
-use std::fmt::Display;
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
 use pvcheck_ipam::Subnet;
 use pvcheck_routes::Attempt;
 use pvcheck_swarm::Order;
@@ -16,11 +16,12 @@ use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 use crate::facts::GateStep;
 use crate::fault::{
     Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted,
-    UnlistedRoute, Waiting, list, many,
+    UnlistedRoute, Waiting, a_few, list, many,
 };
 use crate::harness_reason::HarnessReason;
 use crate::precondition_reason::PreconditionReason;
 use crate::renewal_reason::RenewalReason;
+use crate::service_reason::ServicesReason;
 
 /// Why a check has its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub enum Reason {
     /// What is said of a gate that must have passed before.
     #[error("{0}")]
     Precondition(PreconditionReason),
+    /// What is said of several services, or of a job that has not ended.
+    #[error("{0}")]
+    Services(ServicesReason),
     /// There is no such overlay.
     #[error("there is no overlay network `{overlay}`; create it, or correct [overlay] name")]
     NoOverlay {
@@ -184,7 +188,17 @@ pub enum Reason {
         /// Tasks that the configuration expects.
         expected: u64,
     },
-    /// The job is complete, or on its way.
+    /// At least as many tasks run as the configuration expects.
+    #[error("{running} tasks run, of {asked} asked for; {least} are enough")]
+    EnoughRun {
+        /// Tasks that run.
+        running: u64,
+        /// How many must run.
+        least: u64,
+        /// What the service itself asks for.
+        asked: u64,
+    },
+    /// The job is complete.
     #[error("a job: {complete} of {total} tasks complete, {running} run")]
     JobRuns {
         /// Tasks that ended well.
@@ -270,6 +284,16 @@ pub enum Reason {
     Exhaustion {
         /// How many.
         records: u64,
+    },
+    /// The log is to be judged from a moment on that was still to come when it was read.
+    #[error(
+        "`since` of [journal] is {since}, and the log was read at {read}: nothing of it is judged yet; correct `since`"
+    )]
+    LogNotYet {
+        /// From when on it is judged.
+        since: Timestamp,
+        /// When it was read.
+        read: Timestamp,
     },
     /// The log has no such record, and does not hold all that it should.
     #[error("{doubt}")]
@@ -437,18 +461,6 @@ fn leaks_counted(leaked: Option<u64>) -> String {
 
 fn named(addresses: &[Ipv4Addr]) -> String {
     if addresses.is_empty() { String::new() } else { format!(": {}", a_few(addresses, ", ")) }
-}
-
-/// The first of them: thousands of addresses can be lost and thousands of services wait on a /16, and a reason is one line.
-/// JSON has them all.
-fn a_few(items: &[impl Display], separator: &str) -> String {
-    const MOST: usize = 8;
-    match items.split_at_checked(MOST) {
-        Some((few, more)) if !more.is_empty() => {
-            format!("{}{separator}and {} more", list(few, separator), more.len())
-        }
-        _ => list(items, separator),
-    }
 }
 
 fn many_addresses(n: u64) -> String {

@@ -11,7 +11,7 @@ use pvcheck_routes::shell_quoted as quoted;
 use pvcheck_swarm::RUN_LABEL;
 
 use crate::check::Check;
-use crate::config::{Config, DOCKER_UNIT, HarnessConfig, OverlayConfig};
+use crate::config::{Config, DOCKER_UNIT, HarnessConfig, LogPlace, OverlayConfig, Which};
 use crate::gate::Gate;
 
 /// What the engine writes when a network has no address left; the catalogue of `pvcheck explain` has the sources.
@@ -32,7 +32,7 @@ pub(crate) fn command(config: &Config, about: Check<'_>) -> String {
         Check::SwarmWaiting => format!(
             "docker service ps --filter desired-state=running --format '{{{{.Name}}}} {{{{.CurrentState}}}} {{{{.Error}}}}' {ALL_SERVICES}"
         ),
-        Check::Service(service) => format!("docker service ps {}", quoted(&service.name)),
+        Check::Service(service) => services_of(&service.which),
         Check::ServicesUnlisted => "docker service ls".to_owned(),
         Check::RoutesUnlisted => services("{{.Spec.Name}} {{json .Spec.Labels}}"),
         Check::Route(_) | Check::RoutesBefore | Check::RoutesDuring | Check::RoutesAfter => {
@@ -151,10 +151,30 @@ fn create_line(file: &Path) -> String {
     format!("grep -nE 'network create|subnet' {}", quoted(&file.display().to_string()))
 }
 
+/// Of a pattern, the services whose names begin as it does: the client's filter knows no more.
+fn services_of(which: &Which) -> String {
+    match which {
+        Which::Named(name) => format!("docker service ps {}", quoted(name)),
+        Which::OfStack(stack) => format!("docker stack services {}", quoted(stack)),
+        Which::Alike(pattern) => {
+            let beginning = pattern.split('*').next().unwrap_or_default();
+            format!("docker service ls --filter {}", quoted(&format!("name={beginning}")))
+        }
+    }
+}
+
 fn configured_log(config: &Config) -> String {
-    match &config.journal.file {
+    let journal_config = &config.journal;
+    let of_place = |place: &LogPlace| match place {
+        LogPlace::File(file) => grep(&file.display().to_string()),
+        LogPlace::Unit(unit) => journal(unit, ""),
+    };
+    match &journal_config.file {
         Some(file) => grep(&file.display().to_string()),
-        None => journal(config.journal.unit.as_deref().unwrap_or(DOCKER_UNIT), ""),
+        None if journal_config.nodes.is_empty() => {
+            journal(journal_config.unit.as_deref().unwrap_or(DOCKER_UNIT), "")
+        }
+        None => journal_config.nodes.iter().map(|log| of_place(&log.place)).collect::<Vec<_>>().join("; "),
     }
 }
 

@@ -50,6 +50,9 @@ pub struct Scan {
     pub matched: Vec<Matched>,
     /// The same for what pvcheck's own censuses caused; never findings.
     pub own: Vec<Matched>,
+    /// Findings before the window, of a window whose beginning was given; as far as the log was read there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Matched>,
     /// Records in the window at level error or worse that match no known signature, without pvcheck's own.
     pub unclassified_errors: u64,
     /// The same, of pvcheck's own.

@@ -65,6 +65,8 @@ pub struct Scanner<'a> {
     start: Option<Start>,
     engine_start: Option<Timestamp>,
     incomplete: Vec<Incomplete>,
+    /// Findings before the window.
+    before: Vec<Matched>,
     tally: Tally,
 }
 
@@ -117,6 +119,7 @@ impl<'a> Scanner<'a> {
             start: None,
             engine_start: None,
             incomplete: Vec::new(),
+            before: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -192,6 +195,9 @@ impl<'a> Scanner<'a> {
             if is_before && self.tally.records == 0 {
                 self.tally.untimed_engine = 0;
             }
+            if let Some(signature) = found.filter(|signature| is_before && signature.class.is_finding()) {
+                self.count_before(signature, record);
+            }
             self.tally.untimed_left_out += u64::from(record.at.is_none());
             self.tally.untimed_engine += u64::from(record.at.is_none() && !is_foreign);
             return;
@@ -226,6 +232,7 @@ impl<'a> Scanner<'a> {
             own,
             unclassified_errors: unclassified,
             own_unclassified_errors: own_unclassified,
+            before: self.before,
             samples,
             notes,
         }
@@ -348,6 +355,14 @@ impl<'a> Scanner<'a> {
             None => self.tally.unclassified += 1,
         }
         self.sample(record, signature.map(|signature| signature.id));
+    }
+
+    fn count_before(&mut self, signature: &'static Signature, record: &Record) {
+        let subjects = Subjects::of(record);
+        let signature = self.reclassified(signature, record, &subjects);
+        if signature.class.is_finding() && !self.is_own(record, Some(signature), &subjects) {
+            tally(&mut self.before, signature, record, &subjects);
+        }
     }
 
     fn reclassified(

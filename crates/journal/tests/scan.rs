@@ -91,6 +91,24 @@ fn what_is_outside_of_the_window_is_read_and_not_counted() {
 }
 
 #[test]
+fn findings_before_the_window_are_counted_apart() {
+    let records = [exhausted(1), exhausted(3), exhausted(9)];
+    let before = |window| {
+        let scan = plain(&records, window);
+        let counts = scan.before.iter().map(|matched| (matched.signature.clone(), matched.count));
+        (scan.exhaustion_count(), counts.collect::<Vec<_>>())
+    };
+    let signature = plain(&records, Window::OPEN).matched[0].signature.clone();
+    assert_eq!(before(Window::since(at(5))), (1, vec![(signature.clone(), 2)]));
+    assert_eq!(
+        before(Window::between(at(2), at(8))),
+        (1, vec![(signature, 1)]),
+        "what is later is not before"
+    );
+    assert_eq!(before(Window::OPEN), (3, Vec::new()));
+}
+
+#[test]
 fn records_without_a_time_count_in_the_open_window_only() {
     let records = [untimed(&exhausted(1)), exhausted(2)];
     assert_eq!(records[0].at, None);

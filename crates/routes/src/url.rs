@@ -58,6 +58,11 @@ impl RouteUrl {
         parse(text).map_err(|kind| UrlError { given: redact(text), kind })
     }
 
+    /// True iff it is asked over TLS.
+    pub fn speaks_tls(&self) -> bool {
+        self.scheme() == Scheme::Https
+    }
+
     /// How the route is reached.
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme

@@ -36,6 +36,7 @@ pub(crate) fn service(id: &str, networks: &[&str]) -> Service {
         update_order: pvcheck_audit::UpdateOrder::StopFirst,
         update: None,
         declared: None,
+        iteration: None,
     }
 }
 
@@ -53,6 +54,7 @@ pub(crate) fn task(of: Option<&str>, networks: &[&str], state: TaskState, desire
         error: String::new(),
         container: None,
         attachments: networks.iter().map(|n| (NetworkId::new(*n), Vec::new())).collect(),
+        iteration: None,
     }
 }
 

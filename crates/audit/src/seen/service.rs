@@ -153,6 +153,10 @@ pub struct Service {
     /// The routes that its labels declare to a router; `None` in a file of an older pvcheck.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Vec<DeclaredRoute>>,
+    /// Of a job, which of its executions is the last one: each update that changes its tasks makes another. `None` of any
+    /// other service, and in a file of an older pvcheck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u64>,
 }
 
 #[cfg(test)]

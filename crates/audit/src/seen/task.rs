@@ -132,6 +132,9 @@ pub struct Task {
     pub container: Option<(String, i64)>,
     /// Each network that it is attached to, with the addresses given to it there.
     pub attachments: Vec<(NetworkId, Vec<Ipv4Addr>)>,
+    /// Of a job's task, of which of its executions it is; `None` of any other, and in a file of an older pvcheck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u64>,
 }
 
 impl Task {
@@ -191,6 +194,7 @@ mod tests {
                 (NetworkId::new("a"), vec![Ipv4Addr::new(10, 0, 0, 5)]),
                 (NetworkId::new("b"), Vec::new()),
             ],
+            iteration: None,
         }
     }
 

@@ -44,11 +44,16 @@ fn text(review: &Review) -> String {
     }
     let overlays = review.overlays.iter();
     let overlays = overlays.map(|o| format!("{} {}, {} free wanted", o.name, o.subnet, o.min_free));
-    let services = review.services.iter().map(|service| match &service.overlay {
-        Some(overlay) => format!("{} on {overlay}", service.name),
-        None => service.name.clone(),
+    let services = review.services.iter().map(|service| {
+        let tasks = service.tasks.as_ref().map(|tasks| format!(", {tasks}")).unwrap_or_default();
+        let overlay = service.overlay.as_ref().map(|overlay| format!(" on {overlay}")).unwrap_or_default();
+        format!("{}{overlay}{tasks}", service.name)
     });
-    let routes = review.routes.iter().map(|route| format!("{} {}", route.name, route.url));
+    let routes = review.routes.iter().map(|route| {
+        let group = route.group.as_ref().map(|group| format!(", of {group}")).unwrap_or_default();
+        let core = if route.core { "" } else { ", not core" };
+        format!("{} {}{group}{core}", route.name, route.url)
+    });
     let mut text = format!("{} is right\n", review.file);
     text += &listed("overlays", overlays);
     text += &listed("services", services);

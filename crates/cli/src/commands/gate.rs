@@ -33,7 +33,8 @@ pub(crate) async fn run(args: &Args, asked: &args::Gate, printer: &Printer) -> R
         GateCommand::Claim(asked) => claim::run(args, asked, printer),
         GateCommand::Verify(asked) => {
             let gate = names::existing(args, &asked.gate)?;
-            verify::run(asked, printer, measure(args, gate, &asked.options, printer)).await
+            let measured = Box::pin(measure(args, gate, &asked.options, printer));
+            verify::run(asked, printer, measured).await
         }
         GateCommand::Status(asked) => status::run(args, asked, printer),
         GateCommand::Finding(asked) => finding::run(args, asked, printer),

@@ -104,3 +104,99 @@ fn what_routes_need_is_looked_at_and_no_credential_is_shown() {
     }
     rig.run(&["config", "check", "none.toml"]).assert_refused(2, &["none.toml", "name another"]);
 }
+
+/// The CI host, whose configuration names services, routes and the log by the forms that are about several.
+fn several() -> Rig {
+    let rig = Rig::new(cc_ci()).configured();
+    rig.edit("name = \"ccci-dashboard_app\"", "name = \"ccci-*\"\nat_least = 1");
+    rig.edit("[[route]]", "[[service]]\nstack = \"traefik\"\n[[route]]\ngroup = \"ci\"");
+    rig.edit(
+        "[tls]",
+        "[[route_group]]\nname = \"ci\"\ndeadline_ms = 5000\nexpect = [\"2xx\"]\n\
+         [[route_group]]\nname = \"none\"\n\
+         [[gate]]\nname = \"ci\"\nchecks = [\"service.@traefik\", \"service.ccci-*\", \"route.@ci\", \"journal.exhaustion\"]\n[tls]",
+    );
+    rig
+}
+
+#[test]
+fn entries_about_several_are_told_with_what_a_file_alone_cannot_know() {
+    let done = several().run(&CHECK);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    for line in [
+        "  ccci-* on proxy, at least 1 task",
+        "  stack traefik",
+        "  dashboard http://dashboard.test/, of ci",
+        "hint: [[service]] ccci-*: which services these are, the Swarm alone tells; none there is a FAIL",
+        "hint: [[service]] stack traefik: which services these are, the Swarm alone tells; none there is a FAIL",
+        "hint: no [[route]] is in group `none`",
+    ] {
+        assert!(done.stdout.lines().any(|l| l == line), "`{line}` is missing: {}", done.stdout);
+    }
+    let rig = several();
+    rig.edit("group = \"ci\"", "group = \"ci\"\ncore = false");
+    let done = rig.run(&CHECK);
+    assert!(done.stdout.contains("  dashboard http://dashboard.test/, of ci, not core\n"), "{done:?}");
+    assert!(done.stdout.contains("hint: no route is core: routes.before"), "{done:?}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_its_place() {
+    for (from, to, place, part) in [
+        ("at_least = 1", "at_least = 1\nreplicas = 1", ":", "both `replicas` and `at_least`"),
+        ("stack = \"traefik\"", "stack = \"traefik\"\nname = \"x\"", ":", "both `name` and `stack`"),
+        ("group = \"ci\"", "group = \"cj\"", " ", "in group `cj`; the groups here are ci, none;"),
+        ("[journal]", "[journal]\nsince = \"soon\"", ":", "`soon` is no time"),
+        ("file = \"engine.log\"", "[[journal.node]]\nnode = \"m1\"\nfile = \"m1.log\"", " ", "of `m1`: "),
+        ("file = \"engine.log\"", "[[journal.node]]\nnode = \"m1\"", ":", "does not say where its log is"),
+        (
+            "file = \"engine.log\"",
+            "file = \"engine.log\"\n[[journal.node]]\nnode = \"m1\"\nunit = \"x\"",
+            " ",
+            "a log of no node beside those of [[journal.node]]",
+        ),
+        ("\"route.@ci\"", "\"route.@cj\"", " ", "did you mean route.@ci?"),
+    ] {
+        let rig = several();
+        rig.edit(from, to);
+        let done = rig.run(&CHECK);
+        assert_eq!(done.code, Some(2), "{to}: {done:?}");
+        let line = done.stdout.lines().find(|line| line.contains(part));
+        let line = line.unwrap_or_else(|| panic!("`{part}`: {}", done.stdout));
+        let after = line.strip_prefix("pvcheck.toml:").unwrap_or_else(|| panic!("{line}"));
+        // A fault of the form has line and column, one of the meaning has none.
+        assert_eq!(after.starts_with(|c: char| c.is_ascii_digit()), place == ":", "{line}");
+    }
+}
+
+#[test]
+fn a_gate_judges_entries_about_several_and_fails_where_one_names_nothing() {
+    let run = |rig: &Rig| rig.run(&["gate", "run", "ci", "-o", "json"]);
+    let verdicts = |report: &serde_json::Value| {
+        let checks = report["checks"].as_array().expect("checks").iter();
+        checks.map(|c| format!("{} {}", c["id"], c["verdict"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    let rig = several();
+    let done = run(&rig);
+    assert_eq!(
+        (done.code, verdicts(&done.json())),
+        (
+            Some(0),
+            vec![
+                "service.@traefik PASS".to_owned(),
+                "service.ccci-* PASS".into(),
+                "route.dashboard PASS".into(),
+                "journal.exhaustion PASS".into(),
+            ]
+        ),
+        "{done:?}"
+    );
+    rig.edit("stack = \"traefik\"", "stack = \"traefic\"");
+    rig.edit("service.@traefik", "service.@*");
+    rig.edit("[journal]", "[journal]\nsince = \"9999-01-01\"");
+    let done = run(&rig);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let verdicts = verdicts(&done.json());
+    assert_eq!(verdicts[0], "service.@traefic FAIL");
+    assert_eq!(verdicts[3], "journal.exhaustion UNKNOWN", "{done:?}");
+}

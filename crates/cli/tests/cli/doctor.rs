@@ -47,7 +47,11 @@ fn a_healthy_place_is_in_order_and_nothing_is_written() {
 #[test]
 fn each_thing_that_is_broken_turns_and_decides_the_exit_code() {
     type Break = fn(&Rig);
-    let table: [(&str, i32, Break); 7] = [
+    let table: [(&str, i32, Break); 9] = [
+        ("log UNKNOWN", 3, |rig| {
+            rig.edit("file = \"engine.log\"", "[[journal.node]]\nnode = \"other\"\nfile = \"engine.log\"");
+        }),
+        ("log UNKNOWN", 3, |rig| rig.edit("[journal]", "[journal]\nsince = 9999-01-01")),
         ("log WRONG", 1, |rig| {
             rig.file("other.log", "");
             rig.edit("engine.log", "other.log");

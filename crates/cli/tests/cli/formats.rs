@@ -40,7 +40,7 @@ fn junit_is_one_document_of_all_gates_and_nothing_else_is_on_stdout() {
     let done = run(&rig, &["-o", "junit", "--bundle", "b.json"]);
     assert_eq!(done.code, Some(1), "{done:?}");
     let document = Document::parse(&done.stdout).unwrap_or_else(|e| panic!("{e}: {}", done.stdout));
-    let suites: Vec<_> = document.root_element().children().filter(|node| node.is_element()).collect();
+    let suites: Vec<_> = document.root_element().children().filter(roxmltree::Node::is_element).collect();
     assert_eq!(
         (suites.len(), suites[0].attribute("name"), suites[0].attribute("failures")),
         (1, Some("pvcheck.m1"), Some("1"))

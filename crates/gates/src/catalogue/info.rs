@@ -12,7 +12,8 @@ use crate::need::Need;
 pub struct CheckInfo {
     #[serde(skip)]
     pub(crate) kind: Kind,
-    /// Its id, by which scripts find it in a report; `NAME` stands for a service's, a route's or a gate's name. Where there are several
+    /// Its id, by which scripts find it in a report; `NAME` stands for a service's, a route's or a gate's name, and
+    /// for `@STACK` of a stack's services. Where there are several
     /// overlays, the id of a check of one ends with its name.
     pub id: &'static str,
     #[serde(skip)]

@@ -1,6 +1,6 @@
 //! Facts for `pvcheck.m1`: the Swarm, its routes and its log, read at the same time, then what is leaked.
 
-use pvcheck_journal::{Catalogue, Limits, ReadFrom, Scan, Scanner, Since};
+use pvcheck_journal::{Catalogue, Limits, ReadFrom, Scan, Scanner};
 use pvcheck_swarm::{Engine, Progress, Watcher};
 
 use super::leaked::{Counting, count};
@@ -25,16 +25,26 @@ pub async fn collect_m1(
     let (snapshot, routes, journal) = tokio::join!(
         Observed::of("engine API", engine.snapshot()),
         ask_routes(config, ready),
-        log_since_start(ready),
+        log_to_judge(ready),
     );
     // Last, because a census writes lines into the log and for a moment owners into the snapshot.
     let leaked = count(engine, &config.overlays, counting, watch).await;
-    M1Facts { snapshot, routes, journal, leaked }
+    M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked }
 }
 
-/// Reads the engine's log since the engine's start.
-pub(super) async fn log_since_start(ready: &Preflight) -> Observed<Scan> {
-    let scanner = Scanner::since(Catalogue::builtin(), Since::EngineStart, None);
-    let limits = Limits::default();
-    Observed::of("engine log", ready.source.scan(&ReadFrom::Beginning, &limits, scanner)).await
+/// Reads the engine's log from its beginning, and scans it since the engine's start or since the configuration says.
+pub(super) async fn log_to_judge(ready: &Preflight) -> Observed<Scan> {
+    let scanner = Scanner::since(Catalogue::builtin(), ready.begins, None);
+    whole_log(ready, scanner).await
+}
+
+/// Feeds the whole log to a scanner, so that the scan knows whether it reaches back far enough.
+pub(super) async fn whole_log(ready: &Preflight, scanner: Scanner<'_>) -> Observed<Scan> {
+    match &ready.log {
+        Ok(log) => {
+            let limits = Limits::default();
+            Observed::of(&log.name, log.source.scan(&ReadFrom::Beginning, &limits, scanner)).await
+        }
+        Err(why) => Observed::not_asked("engine log", why.clone()),
+    }
 }

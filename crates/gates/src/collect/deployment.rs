@@ -13,7 +13,7 @@ use pvcheck_swarm::{
 
 use super::leaked::{Counting, count};
 use super::preflight::{Preflight, PreflightError};
-use super::routes::ask_routes_once;
+use super::routes::ask_core_routes_once;
 use super::watch::CoreRoutes;
 use super::{canary, harness};
 use crate::cause::{ChurnFailure, ChurnRefusal, Unseen};
@@ -21,6 +21,7 @@ use crate::config::{CanaryConfig, ChurnConfig, Config, HarnessConfig, OverlayCon
 use crate::facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M2Facts, RouteWatch};
 use crate::harness_facts::HarnessFact;
 use crate::observed::{Observed, Seen};
+use crate::role::ChosenLog;
 
 /// Deploys the canary and the throwaway stacks, removes them, the latter in this order, and records what was seen.
 ///
@@ -74,9 +75,10 @@ pub(super) async fn collect_deployment(
     }
     harness::check_env(wanted.harnesses)?;
     // Before the first call that may make the engine log something.
-    let mark = ready.source.mark(&Limits::default()).await?;
+    let log = ready.log.as_ref().map_err(|why| PreflightError::NoLog(why.clone()))?;
+    let mark = log.source.mark(&Limits::default()).await?;
     op.say("asking the core routes");
-    let routes = ask_routes_once(config, ready).await;
+    let routes = ask_core_routes_once(config, ready).await;
     let deployer = Deployer { op, config, overlay, ready };
     let waits = waiting_services(&op.engine.snapshot().await?);
     let Wanted { leaked, harnesses, .. } = wanted;
@@ -87,9 +89,9 @@ pub(super) async fn collect_deployment(
     };
     // The sweep comes before the log is read, so that what it makes the engine say is judged too.
     let residue = deployer.sweep().await;
-    let journal = deployer.scan_since(&mark).await;
+    let journal = deployer.scan_since(log, &mark).await;
     let routes_after = match &worked.routes.seen {
-        Seen::Known(_) => ask_routes_once(config, ready).await,
+        Seen::Known(_) => ask_core_routes_once(config, ready).await,
         Seen::Unknown(why) => Observed::not_asked("routes", why.clone()),
     };
     let Worked { leaked, canary, churn, harness, routes: routes_during } = worked;
@@ -258,12 +260,11 @@ impl Deployer<'_> {
         .await
     }
 
-    async fn scan_since(&self, mark: &Mark) -> Observed<Scan> {
+    async fn scan_since(&self, log: &ChosenLog, mark: &Mark) -> Observed<Scan> {
         let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None).role(self.ready.role);
         let limits = Limits::default();
         let from = ReadFrom::Mark(mark.clone());
-        let scan = self.ready.source.scan(&from, &limits, scanner);
-        Observed::of("engine log", scan).await
+        Observed::of(&log.name, log.source.scan(&from, &limits, scanner)).await
     }
 }
 

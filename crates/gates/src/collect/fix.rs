@@ -4,12 +4,13 @@ use std::fmt::Display;
 use std::path::Path;
 
 use pvcheck_audit::{SavedSnapshot, Snapshot};
-use pvcheck_journal::{Catalogue, Limits, ReadFrom, Scan, Scanner, Since};
+use pvcheck_journal::{Catalogue, Scan, Scanner, Since};
 use pvcheck_swarm::{
     CallError, Engine, NewSubnet, Progress, RenewalFacts, RenewalPlan, RenewalProof, RenewalRequest,
     SavedRenewal, Watcher, plan_renewal,
 };
 
+use super::control_plane::whole_log;
 use super::creation::read_creation;
 use super::leaked::{Counting, count};
 use super::preflight::Preflight;
@@ -102,7 +103,7 @@ pub async fn collect_fixed(
     );
     // Last, because a census writes lines into the log and for a moment owners into the snapshot.
     let leaked = count(engine, std::slice::from_ref(overlay), counting, watch).await;
-    let control = M1Facts { snapshot, routes, journal, leaked };
+    let control = M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked };
     FixedFacts { overlay: overlay.name.clone(), control, record, proof, creation }
 }
 
@@ -127,9 +128,7 @@ pub(super) async fn log_since_creation(
         return Observed::not_asked("engine log", Unseen::Failed { error });
     };
     let scanner = Scanner::since(Catalogue::builtin(), Since::At(created), None).role(ready.role);
-    let limits = Limits::default();
-    // From its beginning, so that the scan knows whether it reaches back far enough.
-    Observed::of("engine log", ready.source.scan(&ReadFrom::Beginning, &limits, scanner)).await
+    whole_log(ready, scanner).await
 }
 
 pub(super) async fn proof(

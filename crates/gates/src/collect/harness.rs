@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pvcheck_audit::{ServiceId, Snapshot, TaskId};
+use pvcheck_audit::{Service, ServiceId, Snapshot, TaskId};
 use pvcheck_journal::{Catalogue, Class, Limits, Mark, ReadFrom, Scanner, Since};
 use pvcheck_swarm::{Engine, Operation, SavedRenewal};
 
@@ -17,7 +17,7 @@ use super::preflight::{Preflight, PreflightError};
 use super::process::{Output, Run, run};
 use super::watch::CoreRoutes;
 use crate::cause::Unseen;
-use crate::config::{Config, HarnessConfig};
+use crate::config::{Config, HarnessConfig, Which};
 use crate::digest::sha256;
 use crate::fault::{Counted, Waiting};
 use crate::harness_facts::{
@@ -94,7 +94,10 @@ impl One<'_> {
             return self.offered(&path).await;
         }
         let before = fs::metadata(&path).ok();
-        let mark = self.ready.source.mark(&Limits::default()).await.ok();
+        let mark = match &self.ready.log {
+            Ok(log) => log.source.mark(&Limits::default()).await.ok(),
+            Err(_) => None,
+        };
         let mut look = self.look(self.engine.snapshot().await.ok().as_ref());
         let (how, started) = self.run_and(&mut look).await;
         look.take(self.engine.snapshot().await.map_err(|error| error.to_string()));
@@ -170,7 +173,7 @@ impl One<'_> {
     fn look(&self, before: Option<&Snapshot>) -> Look<'_> {
         let network = self.config.network_of(self.harness).unwrap_or_default();
         Look {
-            configured: self.config.services.iter().map(|service| service.name.as_str()).collect(),
+            configured: self.config.services.iter().map(|service| &service.which).collect(),
             services: before
                 .into_iter()
                 .flat_map(|s| &s.services)
@@ -195,9 +198,11 @@ impl One<'_> {
     /// What the log says of exhausted networks since the mark.
     async fn signatures(&self, mark: Option<Mark>) -> Seen<Vec<Counted>> {
         let failed = |error: String| Seen::Unknown(Unseen::Failed { error });
-        let Some(mark) = mark else { return failed("it could not be read before".to_owned()) };
+        let (Some(mark), Ok(log)) = (mark, &self.ready.log) else {
+            return failed("it could not be read before".to_owned());
+        };
         let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None).role(self.ready.role);
-        match self.ready.source.scan(&ReadFrom::Mark(mark), &Limits::default(), scanner).await {
+        match log.source.scan(&ReadFrom::Mark(mark), &Limits::default(), scanner).await {
             Err(error) => failed(error.to_string()),
             Ok(scan) => {
                 let grave =
@@ -217,7 +222,7 @@ fn var(name: &str) -> Option<(String, String)> {
 /// What the Swarm shows, beside what it had before.
 struct Look<'a> {
     /// Services that are expected to be there.
-    configured: BTreeSet<&'a str>,
+    configured: Vec<&'a Which>,
     services: BTreeSet<ServiceId>,
     tasks: BTreeSet<TaskId>,
     /// True iff it is known what was there before.
@@ -282,8 +287,8 @@ impl Look<'_> {
         task_counts: impl Fn(&TaskId) -> bool,
     ) -> Vec<Joined> {
         let Some(network) = snapshot.overlay(&self.watch.network) else { return Vec::new() };
-        let is_other = |name: &str| !self.configured.contains(name);
-        let others = snapshot.services.iter().filter(|s| is_other(&s.name) && s.run.is_none());
+        let is_other = |service: &Service| !self.configured.iter().any(|which| which.contains(service));
+        let others = snapshot.services.iter().filter(|s| is_other(s) && s.run.is_none());
         let mut found = BTreeSet::new();
         let mut add = |service: &str, address: Ipv4Addr| {
             found.insert(Joined { service: service.to_owned(), address });

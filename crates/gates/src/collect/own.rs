@@ -7,7 +7,7 @@ use pvcheck_audit::{SavedSnapshot, Snapshot};
 use pvcheck_routes::{RouteFact, RouteSpec};
 use pvcheck_swarm::{Engine, Operation, Order, Progress, RenewalPlan, SavedRenewal, Watcher};
 
-use super::control_plane::log_since_start;
+use super::control_plane::log_to_judge;
 use super::creation::read_creation;
 use super::deployment::{Wanted, collect_deployment};
 use super::fix::{log_since_creation, plan, proof, window};
@@ -59,7 +59,7 @@ pub async fn collect_own<E: Display>(
     let creation = of_files.iter().any(|need| gate.needs(Stage::Plan, *need) || gate.needs(renewing, *need));
     let (routes, journal, window, creation, record, proof, since_creation) = tokio::join!(
         asked(gate, ready),
-        when(gate.needs(control, Need::Journal), "engine log", log_since_start(ready)),
+        when(gate.needs(control, Need::Journal), "engine log", log_to_judge(ready)),
         on(overlay, gate.needs(Stage::Plan, Need::Window), "engine API, host", |o| window(
             engine,
             gate.config,
@@ -78,7 +78,7 @@ pub async fn collect_own<E: Display>(
     );
     // After the rest, because a census writes lines into the log and for a moment owners into the snapshot.
     let leaked = leaked(engine, gate, how.counting, watch).await;
-    let control = M1Facts { snapshot, routes, journal, leaked };
+    let control = M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked };
     let deployment = match how.deploying {
         _ if !gate.changes_something() => None,
         Ok((op, order)) => {

@@ -2,24 +2,28 @@
 
 use std::path::PathBuf;
 
-use pvcheck_audit::{EngineKind, Network, NetworkId, Snapshot};
-use pvcheck_journal::{Role, Source, SourceError};
+use pvcheck_audit::{EngineKind, Network, NetworkId, NodeId, Snapshot};
+use pvcheck_journal::{Role, Since, SourceError};
 use pvcheck_routes::{MaterialError, Prober};
 use pvcheck_swarm::{CallError, CensusError, Engine, countable};
 use thiserror::Error;
 
+use crate::cause::Unseen;
 use crate::config::{Config, OverlayConfig};
 use crate::gate::Gate;
-use crate::role::engine_role;
+use crate::role::{ChosenLog, choose_log, log_role};
 
 /// What a gate needs, checked before it begins.
 pub struct Preflight {
     pub(super) prober: Prober,
-    pub(super) source: Source,
+    /// The log that is read, or why there is none.
+    pub(super) log: Result<ChosenLog, Unseen>,
     /// The overlay on which canary and churn deploy: the first of the configuration.
     pub(super) overlay: NetworkId,
     /// True iff that is the routing mesh's network.
     pub(super) is_ingress: bool,
+    /// From when on the log is judged.
+    pub(super) begins: Since,
     /// The role of the engine whose log is read. Where the leadership moves later, the log itself says so.
     pub(super) role: Role,
     /// The Swarm's id.
@@ -52,6 +56,9 @@ pub enum PreflightError {
     /// The engine's log cannot be read.
     #[error(transparent)]
     Journal(#[from] SourceError),
+    /// The gate deploys, and which log will say what came of it is not known.
+    #[error("{0}")]
+    NoLog(Unseen),
     /// The configuration has no overlay.
     #[error(
         "the configuration has no [overlay], which every gate is about; add it (see examples/cc-ci.toml), or ask the routes alone with pvcheck routes"
@@ -104,10 +111,12 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
     let overlay = named(&snapshot, &first.name)?;
     // Read once here: a certificate file that cannot be read is wrong usage, and not a route that is down.
     let prober = config.prober()?;
-    let role = engine_role(&snapshot);
+    let log = choose_log(config, &snapshot);
+    let role = log.as_ref().map_or(Role::Unknown, |log| log_role(&snapshot, log.node.as_ref()));
     Ok(Preflight {
         prober,
-        source: config.log_source(),
+        log,
+        begins: config.journal.begins(),
         overlay: overlay.id.clone(),
         is_ingress: overlay.ingress,
         role,
@@ -121,6 +130,13 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
 fn own_node(snapshot: &Snapshot) -> Option<String> {
     let own = snapshot.nodes.iter().find(|node| node.id == snapshot.engine.node);
     own.map(|node| node.hostname.clone()).filter(|name| !name.is_empty())
+}
+
+impl Preflight {
+    /// The node whose log is read, where that is configured.
+    pub(super) fn log_node(&self) -> Option<NodeId> {
+        self.log.as_ref().ok().and_then(|log| log.node.clone())
+    }
 }
 
 fn named<'a>(snapshot: &'a Snapshot, overlay: &str) -> Result<&'a Network, PreflightError> {

@@ -18,9 +18,9 @@ pub(super) async fn ask_routes(config: &Config, ready: &Preflight) -> Observed<V
     ask(config.route_specs(), ready).await
 }
 
-/// As [`ask_routes`], each route once: where something is deployed no answer may be waited for.
-pub(super) async fn ask_routes_once(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
-    let once = config.route_specs().into_iter().map(|spec| RouteSpec { attempts: 1, ..spec });
+/// As [`ask_routes`], of the core routes alone and each once: where something is deployed no answer may be waited for.
+pub(super) async fn ask_core_routes_once(config: &Config, ready: &Preflight) -> Observed<Vec<RouteFact>> {
+    let once = config.core_route_specs().into_iter().map(|spec| RouteSpec { attempts: 1, ..spec });
     ask(once.collect(), ready).await
 }
 

@@ -77,7 +77,7 @@ impl<'a> CoreRoutes<'a> {
     }
 
     async fn probe(&self, wanted: impl Fn(&str) -> bool) -> Vec<RouteFact> {
-        let mut specs = self.config.route_specs();
+        let mut specs = self.config.core_route_specs();
         specs.retain(|spec| wanted(&spec.name));
         self.ready.prober.probe_all(&specs, Timestamp::now(), SIDE_BY_SIDE).await
     }

@@ -61,7 +61,7 @@ pub enum ConfigFault {
     /// Two entries of a table have one name.
     #[error("[[{table}]] `{name}` is there twice; remove one")]
     Duplicate {
-        /// `overlay`, `service` or `route`.
+        /// The table: `overlay`, `service`, `route`.
         table: &'static str,
         /// The name.
         name: String,
@@ -72,7 +72,7 @@ pub enum ConfigFault {
     /// An entry has an empty name.
     #[error("a [[{table}]] has an empty name; give it one")]
     Nameless {
-        /// `overlay`, `service` or `route`.
+        /// The table: `overlay`, `service`, `route`.
         table: &'static str,
     },
     /// A service must be on an overlay that the configuration does not have.
@@ -84,6 +84,16 @@ pub enum ConfigFault {
         overlay: Option<String>,
         /// The overlays of the configuration.
         overlays: Vec<String>,
+    },
+    /// A route is in a group that the configuration does not have.
+    #[error("[[route]] `{route}` is in group `{group}`; {}", which_groups(.groups))]
+    NoSuchGroup {
+        /// The route.
+        route: String,
+        /// The group that it names.
+        group: String,
+        /// The groups of the configuration.
+        groups: Vec<String>,
     },
     /// A number of the churn is out of its bounds.
     #[error("[churn] {field} is {given}; give 1 to {most}")]
@@ -145,6 +155,11 @@ pub enum ConfigFault {
     /// The log is both in a file and in a unit's journal.
     #[error("[journal] has both `file` and `unit`; keep one")]
     TwoLogs,
+    /// There is a log without a node beside those of nodes.
+    #[error(
+        "[journal] has a log of no node beside those of [[journal.node]]; write a [[journal.node]] for it too"
+    )]
+    LogOfNoNode,
 }
 
 fn where_to_be(overlay: Option<&str>) -> String {
@@ -156,6 +171,13 @@ fn which_there_are(overlays: &[String]) -> String {
         return "add an [overlay], or leave `overlay` out".to_owned();
     }
     format!("the overlays here are {}; name one of them, or add an [[overlay]]", overlays.join(", "))
+}
+
+fn which_groups(groups: &[String]) -> String {
+    if groups.is_empty() {
+        return "add a [[route_group]] of that name, or leave `group` out".to_owned();
+    }
+    format!("the groups here are {}; name one of them, or add a [[route_group]]", groups.join(", "))
 }
 
 impl ConfigError {

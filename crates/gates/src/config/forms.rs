@@ -75,6 +75,48 @@ impl<'de> Deserialize<'de> for Pattern {
     }
 }
 
+/// True iff `text` is `pattern`, with any characters in the place of each `*`.
+pub(super) fn stars_match(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    // Without a `*` the first part is all of it.
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        // The earliest place leaves most for the parts that follow.
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+/// Reads a table as it is written, and makes of it what it means. An error of either has the table's place: that of
+/// `#[serde(try_from)]` would have the place of the whole array of tables.
+pub(super) fn meant<'de, W, T, D>(from: D) -> Result<T, D::Error>
+where
+    W: Deserialize<'de>,
+    T: TryFrom<W, Error: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    from.deserialize_any(Meant(PhantomData::<(W, T)>))
+}
+
+struct Meant<W, T>(PhantomData<(W, T)>);
+
+impl<'de, W: Deserialize<'de>, T: TryFrom<W, Error: fmt::Display>> Visitor<'de> for Meant<W, T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<T, A::Error> {
+        let written = W::deserialize(MapAccessDeserializer::new(table))?;
+        T::try_from(written).map_err(A::Error::custom)
+    }
+}
+
 /// Reads one table `[x]`, or several `[[x]]`.
 pub(super) fn one_or_several<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
 where

@@ -5,8 +5,11 @@ mod error;
 mod forms;
 mod harness;
 mod harness_fault;
+mod journal;
 mod load;
 mod own_gates;
+mod routes;
+mod services;
 mod tables;
 mod validate;
 mod validate_harness;
@@ -17,10 +20,13 @@ pub use forms::{Pattern, Placement};
 pub(crate) use harness::MOST_LEVEL;
 pub use harness::{HarnessConfig, Tier};
 pub use harness_fault::HarnessFault;
+pub(crate) use journal::{DOCKER_UNIT, unit_source};
+pub use journal::{JournalConfig, LogPlace, NodeLog};
 pub use own_gates::{CheckPattern, GateConfig, PreconditionConfig, ReportPlaces};
+pub use routes::{RouteConfig, RouteGroupConfig};
+pub use services::{ServiceConfig, TasksWanted, Which};
 pub use tables::{
-    CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, JournalConfig, OverlayConfig,
-    RenewalConfig, RouteConfig, ServiceConfig, TlsConfig, WindowConfig,
+    CanaryConfig, ChurnConfig, Config, CreationConfig, HookConfig, OverlayConfig, RenewalConfig, TlsConfig,
+    WindowConfig,
 };
-pub(crate) use tables::{DOCKER_UNIT, unit_source};
 pub use waivers::WaiverConfig;

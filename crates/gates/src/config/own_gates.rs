@@ -8,6 +8,8 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::forms::stars_match;
+
 /// A gate: a list of checks of the catalogue.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,18 +32,7 @@ pub struct CheckPattern(String);
 impl CheckPattern {
     /// True iff it is this id, or its `*` stand for what the id has in their places.
     pub fn matches(&self, id: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = id.strip_prefix(first) else { return false };
-        let mut parts: Vec<&str> = parts.collect();
-        // Without a `*` the first part is all of it.
-        let Some(last) = parts.pop() else { return rest.is_empty() };
-        for part in parts {
-            // The earliest place leaves most for the parts that follow.
-            let Some(at) = rest.find(part) else { return false };
-            rest = &rest[at + part.len()..];
-        }
-        rest.ends_with(last)
+        stars_match(&self.0, id)
     }
 
     /// True iff it names one check alone.

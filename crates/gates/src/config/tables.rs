@@ -1,25 +1,22 @@
 //! The tables of `pvcheck.toml`: what is expected of a Swarm.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pvcheck_ipam::Subnet;
-use pvcheck_journal::{Journalctl, Source};
-use pvcheck_routes::{
-    Addresses, Conditions, Expected, HttpVersion, MaterialError, Prober, Request, Roots, RouteSpec, RouteUrl,
-};
+use pvcheck_journal::Source;
+use pvcheck_routes::{Addresses, Expected, MaterialError, Prober, Request, Roots, RouteSpec, RouteUrl};
 use serde::Deserialize;
 
 use super::error::ConfigFault;
 use super::forms::{self, Pattern, Placement};
 use super::harness::HarnessConfig;
+use super::journal::{JournalConfig, NodeLog, unit_source};
 use super::own_gates::{GateConfig, PreconditionConfig};
+use super::routes::{RouteConfig, RouteGroupConfig};
+use super::services::ServiceConfig;
 use super::waivers::WaiverConfig;
-
-/// The unit that writes the engine's log where nothing else is configured.
-pub(crate) const DOCKER_UNIT: &str = "docker.service";
 
 /// What is expected of a Swarm, and what a gate may deploy on it.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,6 +37,9 @@ pub struct Config {
     /// Routes that must answer.
     #[serde(default, rename = "route")]
     pub routes: Vec<RouteConfig>,
+    /// What routes of a group have in common.
+    #[serde(default, rename = "route_group")]
+    pub route_groups: Vec<RouteGroupConfig>,
     /// The stack that is deployed once through the router.
     pub canary: Option<CanaryConfig>,
     /// The throwaway stacks.
@@ -109,69 +109,6 @@ pub struct CreationConfig {
 pub struct TlsConfig {
     /// A PEM file of certificate authorities; the system's own where absent.
     pub ca: Option<PathBuf>,
-}
-
-/// Where the engine's log is: one of the two, the unit `docker.service` where both are absent.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JournalConfig {
-    /// A file that the engine's output goes to.
-    pub file: Option<PathBuf>,
-    /// A unit whose records `journalctl` gives.
-    pub unit: Option<String>,
-}
-
-/// A service that must run.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceConfig {
-    /// Its name.
-    pub name: String,
-    /// How many of its tasks must run; what the service itself asks for, and at least one, where absent.
-    pub replicas: Option<u64>,
-    /// On which overlay they must be, with addresses of its subnet.
-    #[serde(default)]
-    pub overlay: Placement,
-}
-
-/// A route that must answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RouteConfig {
-    /// Its name in reports.
-    pub name: String,
-    /// The URL to ask.
-    pub url: RouteUrl,
-    /// Where to connect to, whatever the name resolves to.
-    #[serde(default)]
-    pub address: Addresses,
-    /// The statuses that are fine.
-    #[serde(default = "ok")]
-    pub expect: Vec<Expected>,
-    /// How it is asked.
-    #[serde(default)]
-    pub request: Request,
-    /// What else must hold of the answer.
-    #[serde(default)]
-    pub conditions: Conditions,
-    /// The service behind it, named when it fails.
-    pub service: Option<String>,
-    /// `1.1` or `2`; whatever is agreed on where absent.
-    pub http: Option<HttpVersion>,
-    /// True iff a 2xx answer without a body is fine.
-    #[serde(default)]
-    pub allow_empty: bool,
-    /// True iff the head of the answer is enough, as of a stream.
-    #[serde(default)]
-    pub headers_suffice: bool,
-    /// True iff a page that a router or web server sends of itself is fine.
-    #[serde(default)]
-    pub allow_default: bool,
-    /// The time for everything, in milliseconds; 10 s where absent.
-    pub deadline_ms: Option<NonZeroU64>,
-    /// How often it may be asked until it answers as expected, 1 to 5; for its own check alone.
-    #[serde(default = "one_attempt")]
-    pub attempts: u32,
 }
 
 /// The stack that is deployed once through the router.
@@ -288,10 +225,6 @@ fn one_task() -> u32 {
     1
 }
 
-fn one_attempt() -> u32 {
-    1
-}
-
 fn five() -> u32 {
     5
 }
@@ -339,17 +272,17 @@ impl Config {
         self.folder.join(path)
     }
 
-    /// The engine's log file, if it is one.
-    pub(crate) fn log_file(&self) -> Option<PathBuf> {
-        self.journal.file.as_ref().map(|file| self.folder.join(file))
-    }
-
-    /// The engine's log: the file, else the unit's journal, else that of `docker.service`.
+    /// The engine's log, where it is not one for each node: the file, else the unit's journal, else that of `docker.service`.
     pub(crate) fn log_source(&self) -> Source {
-        match self.log_file() {
-            Some(file) => Source::File(file),
+        match &self.journal.file {
+            Some(file) => Source::File(self.file(file)),
             None => unit_source(self.journal.unit.as_deref()),
         }
+    }
+
+    /// The log of a node.
+    pub(crate) fn source_of(&self, log: &NodeLog) -> Source {
+        log.source(&self.folder)
     }
 
     /// Its routes, ready to be asked.
@@ -357,9 +290,25 @@ impl Config {
         self.routes.iter().map(|route| self.route_spec(route)).collect()
     }
 
+    /// Those of its routes that a gate asks between its steps, and that stop it.
+    pub(crate) fn core_route_specs(&self) -> Vec<RouteSpec> {
+        self.core_routes().map(|route| self.route_spec(route)).collect()
+    }
+
+    /// Those of its routes without which nothing may be deployed.
+    pub(crate) fn core_routes(&self) -> impl Iterator<Item = &RouteConfig> {
+        self.routes.iter().filter(|route| route.is_core(self.group_of(route)))
+    }
+
     /// One of its routes, ready to be asked.
     pub(crate) fn route_spec(&self, route: &RouteConfig) -> RouteSpec {
-        route.spec(&self.folder)
+        route.spec(self.group_of(route), &self.folder)
+    }
+
+    /// The group of a route; `None` where it names none, or one that is not there.
+    fn group_of(&self, route: &RouteConfig) -> Option<&RouteGroupConfig> {
+        let name = route.group.as_ref()?;
+        self.route_groups.iter().find(|group| group.name == *name)
     }
 
     /// A prober with everything that its routes need: authorities, credentials, client certificates.
@@ -377,34 +326,8 @@ impl Config {
         if let Err(error) = Prober::new(&roots) {
             return vec![error.into()];
         }
-        let specs = self.routes.iter().filter(|route| route.request != Request::default());
-        let each = specs.map(|route| self.route_spec(route));
+        let each = self.route_specs().into_iter().filter(|spec| spec.request != Request::default());
         each.filter_map(|spec| Prober::for_routes(&roots, &[spec]).err()).collect()
-    }
-}
-
-/// The journal of a unit; of the one that writes the engine's log where none is named.
-pub(crate) fn unit_source(unit: Option<&str>) -> Source {
-    Source::Journalctl(Journalctl::unit(unit.unwrap_or(DOCKER_UNIT)))
-}
-
-impl RouteConfig {
-    /// The route, ready to be asked. Relative paths are relative to this folder.
-    fn spec(&self, folder: &Path) -> RouteSpec {
-        let mut spec = RouteSpec::new(&self.name, self.url.clone());
-        spec.address.clone_from(&self.address);
-        spec.expected.clone_from(&self.expect);
-        spec.request = self.request.clone().within(folder);
-        spec.conditions.clone_from(&self.conditions);
-        spec.http = self.http;
-        spec.allow_empty = self.allow_empty;
-        spec.headers_suffice = self.headers_suffice;
-        spec.allow_default = self.allow_default;
-        spec.attempts = self.attempts;
-        if let Some(deadline) = self.deadline_ms {
-            spec.deadline = Duration::from_millis(deadline.get());
-        }
-        spec
     }
 }
 

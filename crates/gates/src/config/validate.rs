@@ -7,7 +7,8 @@ use pvcheck_swarm::check_image;
 use super::error::ConfigFault;
 use super::forms::Placement;
 use super::own_gates::PreconditionConfig;
-use super::tables::{ChurnConfig, Config, OverlayConfig, ServiceConfig};
+use super::services::ServiceConfig;
+use super::tables::{ChurnConfig, Config, OverlayConfig};
 use super::validate_harness;
 use crate::gate::Gate;
 
@@ -26,11 +27,18 @@ pub(super) fn faults(config: &Config) -> Vec<ConfigFault> {
     let both = |o: &&OverlayConfig| o.creation.deployed.is_some() && o.creation.unit.is_some();
     let twofold = config.overlays.iter().filter(both);
     found.extend(twofold.map(|o| ConfigFault::TwoDeployed { overlay: o.name.clone() }));
-    found.extend(twice("service", config.services.iter().map(|s| &s.name)));
+    let services: Vec<String> = config.services.iter().map(|service| service.which.id()).collect();
+    found.extend(twice("service", services.iter()));
+    found.extend(twice("route_group", config.route_groups.iter().map(|group| &group.name)));
     found.extend(twice("route", config.routes.iter().map(|r| &r.name)));
+    found.extend(of_groups(config));
     if config.journal.file.is_some() && config.journal.unit.is_some() {
         found.push(ConfigFault::TwoLogs);
     }
+    if !config.journal.nodes.is_empty() && (config.journal.file.is_some() || config.journal.unit.is_some()) {
+        found.push(ConfigFault::LogOfNoNode);
+    }
+    found.extend(twice("journal.node", config.journal.nodes.iter().map(|log| &log.node)));
     let unsound = config.routes.iter().filter_map(|route| config.route_spec(route).check().err());
     found.extend(unsound.map(ConfigFault::Route));
     // Any name will do: what the run's own name adds are letters, digits and hyphens.
@@ -41,6 +49,15 @@ pub(super) fn faults(config: &Config) -> Vec<ConfigFault> {
     found.extend(of_gates(config));
     found.extend(config.churn.iter().flat_map(out_of_bounds));
     found
+}
+
+/// Routes in a group that is not there.
+fn of_groups(config: &Config) -> impl Iterator<Item = ConfigFault> {
+    let groups: Vec<String> = config.route_groups.iter().map(|group| group.name.clone()).collect();
+    config.routes.iter().filter_map(move |route| {
+        let group = route.group.clone().filter(|group| !groups.contains(group))?;
+        Some(ConfigFault::NoSuchGroup { route: route.name.clone(), group, groups: groups.clone() })
+    })
 }
 
 /// Gates that could not be named, and preconditions of or by gates that there are not. What their patterns name is
@@ -88,7 +105,7 @@ fn misplaced(config: &Config) -> Vec<ConfigFault> {
         Placement::Named(name) => !is_here(name),
     });
     let fault = |service: &ServiceConfig| ConfigFault::NoSuchOverlay {
-        service: service.name.clone(),
+        service: service.which.to_string(),
         overlay: match &service.overlay {
             Placement::Named(name) => Some(name.clone()),
             Placement::Anywhere | Placement::First => None,

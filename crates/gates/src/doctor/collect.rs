@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pvcheck_audit::{EngineKind, Network, Node, Snapshot};
-use pvcheck_journal::{Catalogue, Limits, ReadFrom, Role, Scanner, Since, Source};
+use pvcheck_journal::{Catalogue, Limits, ReadFrom, Role, Scanner, Since};
 use pvcheck_routes::Roots;
 use pvcheck_swarm::{
     ConnectError, Engine, Host, Left, Lock, Membership, RunId, leftover_runs, read_host, read_standing,
@@ -14,10 +14,10 @@ use super::facts::{
     ConfigFact, DoctorFacts, Heard, Leftover, LockSeen, LogFact, NamespaceFact, NodeFact, Reached, TrustFact,
 };
 use crate::cause::Unseen;
-use crate::config::{Config, unit_source};
+use crate::config::Config;
 use crate::observed::{Observed, Seen};
 use crate::review::Review;
-use crate::role::engine_role;
+use crate::role::{ChosenLog, choose_log, log_role};
 
 /// How long the engine may take for a call.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,7 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Looks at the engine at this address and at this machine: at the log and the authorities of the configuration, or where there
 /// is none at those of the system. Whatever fails is recorded as not seen.
 pub async fn collect_doctor(host: &Host, config: Option<&Config>, review: Option<&Review>) -> DoctorFacts {
-    let source = config.map_or_else(|| unit_source(None), Config::log_source);
     let roots = config.map_or(Roots::System, Config::roots);
     let (socket, engine) = reach(host).await;
     let swarm = match &engine {
@@ -35,7 +34,7 @@ pub async fn collect_doctor(host: &Host, config: Option<&Config>, review: Option
     DoctorFacts {
         host: host.to_string(),
         socket,
-        log: log(&source, swarm.role).await,
+        log: log(config, swarm.snapshot.as_ref()).await,
         standing: swarm.standing,
         nodes: swarm.nodes,
         namespace: swarm.namespace,
@@ -70,7 +69,7 @@ struct Swarm {
     namespace: Seen<NamespaceFact>,
     lock: Seen<LockSeen>,
     leftovers: Seen<Vec<Leftover>>,
-    role: Role,
+    snapshot: Option<Snapshot>,
 }
 
 impl Swarm {
@@ -81,7 +80,7 @@ impl Swarm {
             namespace: not_seen(why),
             lock: not_seen(why),
             leftovers: not_seen(why),
-            role: Role::Unknown,
+            snapshot: None,
         }
     }
 }
@@ -132,7 +131,7 @@ async fn look(engine: &Engine) -> Swarm {
         Ok(snapshot) => Swarm {
             nodes: Seen::Known(nodes(&snapshot)),
             namespace: namespace(&snapshot).await,
-            role: engine_role(&snapshot),
+            snapshot: Some(snapshot),
             ..swarm
         },
         Err(error) => Swarm { nodes: not_seen(&error), namespace: not_seen(&error), ..swarm },
@@ -159,13 +158,24 @@ async fn namespace(snapshot: &Snapshot) -> Seen<NamespaceFact> {
     seen(read_host().await.map(|host| NamespaceFact { bridges, lacking: host.lacks(snapshot) }))
 }
 
-async fn log(source: &Source, role: Role) -> LogFact {
-    let scanner = Scanner::since(Catalogue::builtin(), Since::EngineStart, None);
-    match source.scan(&ReadFrom::Beginning, &Limits::default(), scanner).await {
+async fn log(config: Option<&Config>, snapshot: Option<&Snapshot>) -> LogFact {
+    let begins = config.map_or(Since::EngineStart, |config| config.journal.begins());
+    let chosen = match (config, snapshot) {
+        (Some(config), Some(snapshot)) => choose_log(config, snapshot),
+        (Some(config), None) if !config.journal.nodes.is_empty() => Err(Unseen::NoLeader),
+        (config, _) => Ok(ChosenLog::of_engine(config)),
+    };
+    let chosen = match chosen {
+        Ok(chosen) => chosen,
+        Err(why) => return LogFact::NotChosen { why: why.to_string() },
+    };
+    let role = snapshot.map_or(Role::Unknown, |snapshot| log_role(snapshot, chosen.node.as_ref()));
+    let scanner = Scanner::since(Catalogue::builtin(), begins, None);
+    match chosen.source.scan(&ReadFrom::Beginning, &Limits::default(), scanner).await {
         Ok(scan) => LogFact::Read {
             source: scan.source.clone(),
             records: scan.records,
-            has_start: scan.start_found == Some(true),
+            has_start: scan.start_found != Some(false),
             doubt: scan.doubt_of_leader(role).map(|doubt| doubt.to_string()),
         },
         Err(error) => LogFact::Unreadable { error: error.to_string() },

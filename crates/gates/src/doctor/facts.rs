@@ -106,10 +106,15 @@ pub enum LogFact {
         source: String,
         /// Records in it since the engine's start.
         records: u64,
-        /// Whether it has the engine's start.
+        /// Whether it has the engine's start, or is not judged from there on.
         has_start: bool,
         /// Why it is no proof that addresses have not run out; `None` if it is one.
         doubt: Option<String>,
+    },
+    /// Of the logs of several nodes, none is known to be the leader's.
+    NotChosen {
+        /// Why, and what to do.
+        why: String,
     },
     /// It could not be read.
     Unreadable {

@@ -184,6 +184,7 @@ fn later(a: Timestamp, b: Timestamp) -> SignedDuration {
 
 fn log(facts: &DoctorFacts) -> Symptom {
     match &facts.log {
+        LogFact::NotChosen { why } => Symptom::NotSeen { why: why.clone() },
         LogFact::Unreadable { error } => Symptom::LogUnreadable { error: error.clone() },
         LogFact::Read { source, has_start: false, .. } => Symptom::LogTooShort { source: source.clone() },
         LogFact::Read { source, doubt: Some(doubt), .. } => {

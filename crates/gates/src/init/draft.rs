@@ -6,7 +6,7 @@ use pvcheck_audit::EngineKind;
 use serde::Serialize;
 
 use super::facts::{InitError, InitFacts, LogSeen};
-use super::page::{Page, Table};
+use super::page::{Page, Table, inline};
 use super::proposed::proposed;
 use super::{overlays, services};
 use crate::config::{Config, ConfigError, ConfigFault, DOCKER_UNIT};
@@ -82,8 +82,19 @@ pub fn draft(facts: &InitFacts) -> Result<Draft, InitError> {
 fn around(page: &mut Page, facts: &InitFacts) {
     page.heading(
         "The engine's log",
-        "journal.exhaustion looks in it for networks that ran out of addresses since the engine's start.",
+        "journal.exhaustion looks in it for networks that ran out of addresses since the engine's start; `since = \"2026-11-01\"`\n\
+         leaves out what was mended before.",
     );
+    let managers = facts.snapshot.nodes.iter().filter(|node| node.manager);
+    let managers: Vec<String> = managers.map(|node| inline(&node.hostname)).collect();
+    if 1 < managers.len() {
+        page.comment(&format!(
+            "Managers: {}. The leader's log decides, and a [journal] alone is that of the engine that is asked. To have\n\
+             them all, name each in its place: [[journal.node]] with node = \"{}\", and file or unit.",
+            managers.join(", "),
+            managers[0]
+        ));
+    }
     let journal = Table::new("[journal]");
     match &facts.log {
         LogSeen::File(file) => page.table(journal.field("file", file.display().to_string())),

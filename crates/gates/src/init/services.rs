@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use pvcheck_audit::{EndpointMode, Network, Service, ServiceMode, Snapshot, Task};
 
 use super::page::{Page, Table, inline};
+use crate::config::TasksWanted;
 use crate::judge::Run;
 
 /// Writes them. Returns how many count, and how many do not.
 pub(super) fn write(page: &mut Page, snapshot: &Snapshot, overlays: &[&Network]) -> (u64, u64) {
     page.heading(
         "Services that must run",
-        "As many tasks as the service asks for; `replicas = N` fails where it asks for another number. With `overlay` its tasks,\n\
-         and its virtual address if it has one, must have addresses there.",
+        "As many tasks as the service asks for; `replicas = N` fails where it asks for another number, `at_least = N` where fewer\n\
+         run. `stack = \"NAME\"` in the place of `name`, or `*` in a name, is about several. With `overlay` its tasks, and its\n\
+         virtual address if it has one, must have addresses there.",
     );
     let mut services: Vec<&Service> = snapshot.services.iter().filter(|s| s.run.is_none()).collect();
     services.sort_by(|a, b| (&a.stack, &a.name).cmp(&(&b.stack, &b.name)));
@@ -39,7 +41,7 @@ pub(super) fn write(page: &mut Page, snapshot: &Snapshot, overlays: &[&Network])
             left_out += 1;
             continue;
         }
-        let is_down = run.fault(None).is_some();
+        let is_down = !run.faults(TasksWanted::AsAsked).is_empty();
         let table = if is_down {
             table.about("It does not run as it should at the moment.".to_owned())
         } else {

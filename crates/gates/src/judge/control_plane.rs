@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::facts::M1Facts;
 use crate::gate::Gate;
 use crate::gate_report::{CheckReport, GateReport};
-use crate::role::engine_role;
+use crate::role::log_role;
 
 /// Judges the facts: subnet, owners, leaked and free addresses of every overlay, what waits, every service, every route, the
 /// log.
@@ -40,8 +40,9 @@ pub(super) fn control_check(judge: &Judge<'_, M1Facts>, check: Check<'_>) -> Che
         Check::RoutesUnlisted => unlisted_routes_check(judge),
         Check::Route(route) => route_check(judge, route, &facts.routes),
         Check::JournalExhaustion => {
-            let role = facts.snapshot.known().map_or(Role::Unknown, engine_role);
-            judge.check(check, &facts.journal, |scan| exhaustion(&scan, role))
+            let role = |snapshot| log_role(snapshot, facts.log_node.as_ref());
+            let role = facts.snapshot.known().map_or(Role::Unknown, role);
+            judge.check(check, &facts.journal, |scan| exhaustion(&scan, role, facts.journal.at))
         }
         _ => judge.unobserved(check),
     }

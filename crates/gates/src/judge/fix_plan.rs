@@ -8,7 +8,7 @@ use pvcheck_swarm::{Pin, RenewalPlan};
 use super::columns::declared;
 use super::finding::{Finding, Judge, Sight};
 use crate::check::{Check, Subjects, checks_of};
-use crate::config::{Config, OverlayConfig};
+use crate::config::{Config, OverlayConfig, Which};
 use crate::fix_facts::FixPlanFacts;
 use crate::gate::Gate;
 use crate::gate_report::{CheckReport, GateReport};
@@ -90,7 +90,8 @@ fn members(
     let here = snapshot.services.iter().filter(|s| s.networks.contains(id) || by_task.contains(&s.id));
     let here: BTreeSet<&str> = here.map(|service| service.name.as_str()).collect();
     let expected = config.services.iter().filter(|s| config.overlay_of(s) == Some(overlay.name.as_str()));
-    let expected: BTreeSet<&str> = expected.map(|service| service.name.as_str()).collect();
+    let expected: Vec<String> = expected.flat_map(|entry| names_of(&entry.which, snapshot)).collect();
+    let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
     let lacking = |found: &BTreeSet<&str>, what: &str| {
         let lacking: Vec<&str> = found.difference(&named).copied().collect();
         (!lacking.is_empty()).then(|| format!("{what} and not in the plan: {}", lacking.join(", ")))
@@ -108,6 +109,13 @@ fn members(
         format!("{}: running {}, routers find it by [{}]", member.name, member.running, pins.join(", "))
     });
     plan.faultless(faults, fault, Reason::Renewal(all)).evidences(lines)
+}
+
+/// The services of the Swarm that an entry is about; where there is none the entry itself, which no plan names.
+fn names_of(which: &Which, snapshot: &Snapshot) -> Vec<String> {
+    let here = snapshot.services.iter().filter(|service| which.contains(service));
+    let names: Vec<String> = here.map(|service| service.name.clone()).collect();
+    if names.is_empty() { vec![which.to_string()] } else { names }
 }
 
 fn clear(window: &Sight<'_, Window>) -> Finding {

@@ -8,7 +8,7 @@ use super::control_plane::control_check;
 use super::finding::{Finding, Judge, Sight};
 use super::log::new_signatures;
 use crate::check::{Check, Subjects, checks_of};
-use crate::config::{Config, OverlayConfig, Placement, ServiceConfig};
+use crate::config::{Config, OverlayConfig, Placement, ServiceConfig, TasksWanted, Which};
 use crate::fix_facts::FixedFacts;
 use crate::gate::Gate;
 use crate::gate_report::{CheckReport, GateReport};
@@ -37,12 +37,17 @@ fn services(config: &Config, overlay: &OverlayConfig, facts: &FixedFacts) -> Vec
     let mut all = config.services.clone();
     let on_it = || Placement::Named(overlay.name.clone());
     for member in facts.record_of(overlay).iter().flat_map(|saved| &saved.record.members) {
-        match all.iter_mut().find(|service| service.name == member.name) {
+        let which = Which::Named(member.name.clone());
+        match all.iter_mut().find(|service| service.which == which) {
             Some(service) => service.overlay = on_it(),
             None => all.push(ServiceConfig {
-                name: member.name.clone(),
+                which,
                 // One that was at 0 replicas is well with none; of any other its own number counts.
-                replicas: (member.running == 0 && !member.job).then_some(0),
+                tasks: if member.running == 0 && !member.job {
+                    TasksWanted::Exactly(0)
+                } else {
+                    TasksWanted::AsAsked
+                },
                 overlay: on_it(),
             }),
         }

@@ -2,29 +2,46 @@
 
 use std::collections::BTreeSet;
 
-use pvcheck_journal::{Class, Matched, Role, Sample, Scan};
+use jiff::Timestamp;
+use pvcheck_journal::{Class, Matched, Role, Sample, Scan, Since};
 
 use super::finding::{Finding, Sight};
-use crate::fault::Counted;
+use crate::fault::{Counted, list};
 use crate::reason::Reason;
 use crate::repeat;
 
-/// Passes iff the leader's log, read and understood from the engine's start to its end, has no record that a network of the
-/// Swarm ran out of addresses. `role` is what the snapshot says of the engine.
-pub(super) fn exhaustion(scan: &Sight<'_, Scan>, role: Role) -> Finding {
+/// Passes iff the leader's log, read and understood from where it is to be judged to its end, has no record that a network of
+/// the Swarm ran out of addresses. `role` is what the snapshot says of the log's engine, `read` when the log was read.
+pub(super) fn exhaustion(scan: &Sight<'_, Scan>, role: Role, read: Timestamp) -> Finding {
     let found = scan.exhaustion_count();
+    let ahead = match scan.since {
+        Since::At(since) if read < since => Some(since),
+        _ => None,
+    };
     let finding = match scan.doubt_of_leader(role) {
         // A record is a record, even in a log of which parts are missing.
         _ if 0 < found => Finding::fail(Reason::Exhaustion { records: found }),
+        _ if let Some(since) = ahead => Finding::unknown(Reason::LogNotYet { since, read }),
         Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
         None => scan.pass(Reason::NoExhaustion { records: scan.records }),
     };
-    with_lines(finding, scan)
+    with_lines(finding, scan).evidences(mended(scan))
+}
+
+/// From when on the log was judged, where the configuration says so, and what stands before.
+fn mended(scan: &Scan) -> Option<String> {
+    let Since::At(since) = scan.since else { return None };
+    let before: Vec<Counted> = scan.before.iter().map(counted).collect();
+    let before = if before.is_empty() { "nothing to report".to_owned() } else { list(&before, ", ") };
+    Some(format!("judged from {since} on, by [journal] since; before that the log has {before}"))
+}
+
+fn counted(matched: &Matched) -> Counted {
+    Counted { signature: matched.signature.clone(), count: matched.count }
 }
 
 /// Passes iff the leader's log, read and understood to its end, has no signature of lost or missing addresses.
 pub(super) fn new_signatures(scan: &Sight<'_, Scan>) -> Finding {
-    let counted = |m: &Matched| Counted { signature: m.signature.clone(), count: m.count };
     let (grave, other): (Vec<_>, Vec<_>) = scan.findings().partition(|m| is_about_addresses(m.class));
     let finding = match scan.doubt_of_leader(Role::Unknown) {
         _ if !grave.is_empty() => {

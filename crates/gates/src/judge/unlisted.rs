@@ -1,7 +1,5 @@
 //! Services that run in the Swarm, and routes that their labels declare, without a place in the configuration.
 
-use std::collections::BTreeSet;
-
 use pvcheck_audit::{DeclaredRoute, Service, Site, Takes};
 
 use super::finding::{Finding, Judge};
@@ -16,9 +14,9 @@ use crate::reason::Reason;
 /// Names every service that the configuration does not expect, with how many of its tasks run: one that is forgotten there
 /// may be down without any check noticing.
 pub(super) fn unlisted_check(judge: &Judge<'_, M1Facts>) -> CheckReport {
-    let listed: BTreeSet<&str> = judge.config.services.iter().map(|s| s.name.as_str()).collect();
+    let is_listed = |service: &Service| judge.config.services.iter().any(|s| s.which.contains(service));
     judge.check(Check::ServicesUnlisted, &judge.facts.snapshot, |snapshot| {
-        let others = snapshot.services.iter().filter(|s| !listed.contains(s.name.as_str()));
+        let others = snapshot.services.iter().filter(|service| !is_listed(service));
         let lookup = snapshot.lookup();
         let named = |service: &Service| Unlisted {
             service: service.name.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, LogPlace, NodeLog};
 
 /// A file that the configuration names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,12 @@ pub fn look_at_files(config: &Config) -> ConfigFiles {
             named.extend(path.as_ref().map(|path| file(field, config.file(path))));
         }
     }
-    named.extend(config.log_file().map(|path| file("[journal] file".to_owned(), path)));
+    named.extend(config.journal.file.iter().map(|path| file("[journal] file".to_owned(), config.file(path))));
+    for NodeLog { node, place } in &config.journal.nodes {
+        if let LogPlace::File(path) = place {
+            named.push(file(format!("[[journal.node]] file of `{node}`"), config.file(path)));
+        }
+    }
     ConfigFiles { named, material: config.material_errors().iter().map(ToString::to_string).collect() }
 }
 

@@ -20,8 +20,20 @@ pub enum Hint {
     IngressFirst,
     /// It has no service.
     NoService,
+    /// Which services an entry is about only a Swarm tells.
+    NotKnownHere {
+        /// The entry: a pattern of names, or `stack NAME`.
+        which: String,
+    },
     /// It has no route.
     NoRoute,
+    /// It has routes, and none of them is core.
+    NoCoreRoute,
+    /// No route is in this group.
+    EmptyGroup {
+        /// The group.
+        group: String,
+    },
     /// It lacks what `pvcheck.m2` deploys: `canary` or `churn`.
     NotDeployable {
         /// The table.
@@ -52,19 +64,33 @@ impl Hint {
         // The gates of a renewal are about the first, unless another is named.
         let undeclared = config.overlay().filter(|first| first.creation.declared.is_none());
         let undeclared = undeclared.map(|o| Self::NotDeclared { overlay: o.name.clone() });
+        let several = config.services.iter().filter(|service| !service.which.is_one());
+        let several = several.map(|service| Self::NotKnownHere { which: service.which.to_string() });
+        let is_empty = |name: &str| !config.routes.iter().any(|route| route.group.as_deref() == Some(name));
+        let empty = config.route_groups.iter().filter(|group| is_empty(&group.name));
+        let empty = empty.map(|group| Self::EmptyGroup { group: group.name.clone() });
+        let no_core = !config.routes.is_empty() && config.core_routes().next().is_none();
         [
             (!has_overlay, Self::NoOverlay),
             (config.overlay().is_some_and(|first| first.name == "ingress"), Self::IngressFirst),
             (config.services.is_empty(), Self::NoService),
             (config.routes.is_empty(), Self::NoRoute),
+            (no_core, Self::NoCoreRoute),
             (has_overlay && config.canary.is_none(), Self::NotDeployable { table: "canary" }),
             (has_overlay && config.churn.is_none(), Self::NotDeployable { table: "churn" }),
-            (config.journal.file.is_none() && config.journal.unit.is_none(), Self::NoJournal),
+            (
+                config.journal.file.is_none()
+                    && config.journal.unit.is_none()
+                    && config.journal.nodes.is_empty(),
+                Self::NoJournal,
+            ),
             (config.window.busy_stacks.is_empty(), Self::NoBusyStacks),
         ]
         .into_iter()
         .filter_map(|(is_so, hint)| is_so.then_some(hint))
         .chain(undeclared)
+        .chain(several)
+        .chain(empty)
         .chain(
             expired(config, now).map(|waiver| Self::WaiverExpired {
                 check: waiver.check.to_string(),
@@ -79,7 +105,10 @@ impl Hint {
             Self::NoOverlay => "no_overlay",
             Self::IngressFirst => "ingress_first",
             Self::NoService => "no_service",
+            Self::NotKnownHere { .. } => "not_known_here",
             Self::NoRoute => "no_route",
+            Self::NoCoreRoute => "no_core_route",
+            Self::EmptyGroup { .. } => "empty_group",
             Self::NotDeployable { .. } => "not_deployable",
             Self::NotDeclared { .. } => "not_declared",
             Self::NoJournal => "no_journal",
@@ -100,6 +129,19 @@ impl fmt::Display for Hint {
             ),
             Self::NoService => f.write_str("no [[service]]: none has to run"),
             Self::NoRoute => f.write_str("no [[route]]: none has to answer"),
+            Self::NoCoreRoute => {
+                write!(
+                    f,
+                    "no route is core: routes.before, routes.during and routes.after of {deploying} stay UNKNOWN"
+                )
+            }
+            Self::EmptyGroup { group } => write!(f, "no [[route]] is in group `{group}`"),
+            Self::NotKnownHere { which } => {
+                write!(
+                    f,
+                    "[[service]] {which}: which services these are, the Swarm alone tells; none there is a FAIL"
+                )
+            }
             Self::NotDeployable { table } => write!(f, "no [{table}]: {deploying} cannot be run"),
             Self::NotDeclared { overlay } => write!(
                 f,

@@ -1,5 +1,7 @@
 //! What is wrong with a configuration, and what it has: a pure function of it and of what was seen of its files.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use pvcheck_ipam::Subnet;
 use serde::{Serialize, Serializer};
@@ -8,7 +10,7 @@ use thiserror::Error;
 use super::files::{ConfigFiles, FileState, NamedFile};
 use super::hint::{Hint, Told};
 use crate::check::{Subjects, checks_of};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, TasksWanted};
 use crate::gate::Gate;
 use crate::own_gate::{OwnGate, OwnGateError};
 use crate::waived::{WaiverError, waiver_errors};
@@ -53,8 +55,10 @@ pub struct ReviewedOverlay {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReviewedService {
-    /// Its name.
+    /// Its name, a pattern of names, or `stack NAME`.
     pub name: String,
+    /// How many tasks of each must run: `3 tasks`, `at least 2 tasks`; `None` where that is as the service asks.
+    pub tasks: Option<String>,
     /// The overlay that it must be on.
     pub overlay: Option<String>,
 }
@@ -67,6 +71,10 @@ pub struct ReviewedRoute {
     pub name: String,
     /// Its URL, without its query.
     pub url: String,
+    /// The group that it is in.
+    pub group: Option<String>,
+    /// True iff a gate that deploys stops where it does not answer.
+    pub core: bool,
 }
 
 /// A gate that can be run on a configuration.
@@ -197,10 +205,17 @@ pub fn review(file: &str, config: &Config, files: &ConfigFiles, now: Timestamp) 
         max_leaked: o.max_leaked,
     });
     let services = config.services.iter().map(|service| ReviewedService {
-        name: service.name.clone(),
+        name: service.which.to_string(),
+        tasks: (service.tasks != TasksWanted::AsAsked).then(|| service.tasks.to_string()),
         overlay: config.overlay_of(service).map(str::to_owned),
     });
-    let routes = config.routes.iter().map(|r| ReviewedRoute { name: r.name.clone(), url: r.url.to_string() });
+    let core: BTreeSet<&str> = config.core_routes().map(|route| route.name.as_str()).collect();
+    let routes = config.routes.iter().map(|route| ReviewedRoute {
+        name: route.name.clone(),
+        url: route.url.to_string(),
+        group: route.group.clone(),
+        core: core.contains(route.name.as_str()),
+    });
     Review {
         file: file.to_owned(),
         right: errors.is_empty(),

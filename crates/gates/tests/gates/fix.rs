@@ -135,6 +135,24 @@ async fn a_service_that_the_plan_does_not_name() {
     assert!(
         reason(&report, "renewal.members").contains("by the configuration and not in the plan: backups_")
     );
+    // A stack and a pattern stand for the services that they name, and for a fault where they name none.
+    for (entry, said) in [
+        ("stack = \"backups\"", Some("not in the plan: backups_ci_commoninternet_net_app")),
+        ("stack = \"gone\"", Some("not in the plan: stack gone")),
+        ("name = \"gone*\"", Some("not in the plan: gone*")),
+        ("name = \"ccci-*\"", None),
+    ] {
+        let other = world(|text| text + &format!("[[service]]\n{entry}\noverlay = true\n")).await;
+        let report = judged(&other).await;
+        match said {
+            None => assert_open(&report, &[]),
+            Some(said) => {
+                assert_open(&report, &[("renewal.members", Fail)]);
+                let reason = reason(&report, "renewal.members");
+                assert!(reason.ends_with(said), "{entry}: {reason}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

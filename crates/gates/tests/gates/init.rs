@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use pvcheck_audit::{NetworkId, ServiceMode, Snapshot};
-use pvcheck_gates::{Config, InitError, InitFacts, LogSeen, Placement, draft};
+use pvcheck_gates::{Config, InitError, InitFacts, LogSeen, Placement, TasksWanted, Which, draft};
 use pvcheck_routes::{BodyFact, RouteFact};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
 
@@ -39,8 +39,9 @@ async fn the_world_is_written_as_it_is() {
     assert_eq!(overlays.len(), 4, "ingress is a comment: {text}");
     assert!(text.contains("# name = \"ingress\"\n"), "{text}");
     for (name, on_proxy) in SERVICES {
-        let service = config.services.iter().find(|s| s.name == name).expect(name);
-        assert_eq!(service.replicas, None, "{name}: left to Swarm");
+        let service = config.services.iter().find(|s| s.which == Which::Named(name.into()));
+        let service = service.expect(name);
+        assert_eq!(service.tasks, TasksWanted::AsAsked, "{name}: left to Swarm");
         assert_eq!(
             service.overlay == Placement::Named("proxy".into()),
             on_proxy,
@@ -86,8 +87,11 @@ async fn what_cannot_be_expected_is_a_comment_with_its_reason() {
     let written = draft(&facts(snapshot)).expect("there is something to expect");
     let (text, config) = (&written.text, read(&written.text));
     assert_eq!(config.overlays.iter().map(|o| o.name.as_str()).collect::<Vec<_>>(), ["proxy"]);
-    let names: Vec<&str> = config.services.iter().map(|s| s.name.as_str()).collect();
-    assert!(!names.contains(&"ccci-bridge_app") && !text.contains("ccci-reports_app"), "{names:?}");
+    let names: Vec<String> = config.services.iter().map(|s| s.which.to_string()).collect();
+    assert!(
+        !names.contains(&"ccci-bridge_app".to_owned()) && !text.contains("ccci-reports_app"),
+        "{names:?}"
+    );
     for part in [
         "# Left out: it asks for no task.\n# [[service]]\n# name = \"ccci-bridge_app\"",
         "# Left out: Swarm has given it no subnet yet.\n# [[overlay]]\n# name = \"backups_internal\"",
@@ -133,8 +137,9 @@ async fn an_answer_decides_what_is_expected() {
         ..facts(snapshot)
     };
     let (text, config) = drafted(&asked);
+    let specs = config.route_specs();
     let expected: Vec<(&str, String)> =
-        config.routes.iter().map(|r| (r.name.as_str(), format!("{:?}", r.expect))).collect();
+        specs.iter().map(|r| (r.name.as_str(), format!("{:?}", r.expected))).collect();
     let status = |n: u16| format!("{:?}", vec![pvcheck_routes::Expected::Status(n)]);
     assert_eq!(
         expected,

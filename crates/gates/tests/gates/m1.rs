@@ -399,6 +399,7 @@ async fn nothing_observed_is_never_a_pass() {
         snapshot: unknown("engine API", "a"),
         routes: unknown("routes", "b"),
         journal: unknown("engine log", "c"),
+        log_node: None,
         leaked: unknown("allocator", "d"),
     };
     let report = judge_m1(&config(), &facts);

@@ -88,7 +88,7 @@ async fn a_number_that_the_service_does_not_ask_for() {
 }
 
 #[tokio::test]
-async fn a_job_is_as_it_should_be_while_it_runs_and_when_it_is_complete() {
+async fn a_job_is_as_it_should_be_when_it_is_complete_and_unknown_while_it_runs() {
     let job = |finishes: u64| {
         ServiceDraft::new("extra").replicated_job(2, 3).finishes_in(Duration::from_millis(finishes))
     };
@@ -96,8 +96,9 @@ async fn a_job_is_as_it_should_be_while_it_runs_and_when_it_is_complete() {
     assert_open(&report, &[]);
     assert_eq!(reason(&report, "service.extra"), "a job: 3 of 3 tasks complete, 0 run");
     let report = with_service(world(0, job(3_600_000)), "").await;
-    assert_open(&report, &[]);
-    assert_eq!(reason(&report, "service.extra"), "a job: 0 of 3 tasks complete, 2 run");
+    assert_open(&report, &[("service.extra", Unknown)]);
+    let said = "under way: extra (0/3 complete, 2 running); judge again when it has ended";
+    assert_eq!(reason(&report, "service.extra"), said);
     let report = with_service(world(0, job(50)), "replicas = 1\n").await;
     assert_open(&report, &[("service.extra", Fail)]);
 
@@ -114,7 +115,8 @@ async fn a_job_that_cannot_go_on() {
     one_task_of(of(&mut facts.snapshot), "extra").state = TaskState::Failed;
     let report = judged(&facts, "");
     assert_open(&report, &[("service.extra", Fail)]);
-    assert_eq!(reason(&report, "service.extra"), "a job: 0 of 3 tasks complete, 1 run");
+    let said = "a job: 0 of 3 tasks complete, 1 failed, the last one so: failed without a word";
+    assert_eq!(reason(&report, "service.extra"), said);
 
     let nowhere = ServiceDraft::new("extra").global_job().constraint("node.labels.no==1");
     assert_open(&with_service(world(0, nowhere), "").await, &[("service.extra", Fail)]);

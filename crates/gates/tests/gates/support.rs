@@ -195,6 +195,7 @@ pub(crate) async fn facts(model: Model) -> M1Facts {
         snapshot: known("engine API", declaring(look(model).await)),
         routes: known("routes", routes()),
         journal: known("engine log", scan(&QUIET_LOG)),
+        log_node: None,
         leaked: known("allocator", vec![counted("proxy", 0)]),
     }
 }

@@ -103,6 +103,7 @@ async fn a_waiver_counts_up_to_its_last_day_in_utc() {
 async fn a_gate_of_which_everything_is_waived_has_shown_nothing() {
     let config = waiving("*", "2026-06-30");
     let facts = pvcheck_gates::M1Facts {
+        log_node: None,
         snapshot: unknown("engine API", "refused"),
         routes: unknown("routes", "refused"),
         journal: unknown("engine log", "refused"),

@@ -90,6 +90,7 @@ pub(crate) fn facts(snapshot: Snapshot, leaked: Observed<Vec<LeakFact>>) -> M1Fa
         snapshot: known("engine API", snapshot),
         routes: known("routes", Vec::<RouteFact>::new()),
         journal: unknown("engine log"),
+        log_node: None,
         leaked,
     }
 }

@@ -271,6 +271,23 @@ pub(crate) struct Service {
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
     pub(crate) update_status: Option<UpdateStatus>,
+    pub(crate) job_status: Option<JobStatus>,
+}
+
+/// Where a job is, from API 1.41 on.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct JobStatus {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) job_iteration: JobIteration,
+}
+
+/// Which execution of a job; the engine leaves out the number of the first, which is 0.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct JobIteration {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) index: u64,
 }
 
 #[derive(Default, Deserialize)]
@@ -380,6 +397,7 @@ pub(crate) struct Task {
     pub(crate) desired_state: String,
     pub(crate) created_at: String,
     pub(crate) networks_attachments: Option<Vec<Attachment>>,
+    pub(crate) job_iteration: Option<JobIteration>,
 }
 
 #[derive(Default, Deserialize)]

@@ -201,6 +201,7 @@ fn service(raw: wire::Service) -> Service {
         update: raw.update_status.filter(|u| !u.state.is_empty()).map(update),
         // Of the labels no more is kept: others of a router's have users and hashes of their passwords.
         declared: Some(declared(spec.labels.as_ref())),
+        iteration: raw.job_status.map(|job| job.job_iteration.index),
     }
 }
 
@@ -256,6 +257,7 @@ fn task(raw: wire::Task, runtime: Runtime) -> Task {
                 (NetworkId::new(a.network.id), addresses.iter().filter_map(|t| address(t)).collect())
             })
             .collect(),
+        iteration: raw.job_iteration.map(|iteration| iteration.index),
     }
 }
 

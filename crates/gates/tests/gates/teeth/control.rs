@@ -2,12 +2,13 @@
 
 use Verdict::{Fail, Unknown};
 use pvcheck_audit::{NodeId, TaskState};
-use pvcheck_gates::{Gate, Verdict, judge_m1};
+use pvcheck_gates::{Config, Gate, Verdict, judge_m1};
 use pvcheck_journal::Incomplete;
 use pvcheck_routes::{VerifyError, VerifyErrorKind};
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
 
 use super::Row;
+use crate::any_swarm::{self, judged};
 use crate::before;
 use crate::m1::{under, with, with_snapshot};
 use crate::support::*;
@@ -18,6 +19,7 @@ fn row(broken: &'static str, report: pvcheck_gates::GateReport, expected: &[(&st
 
 pub(super) async fn rows() -> Vec<Row> {
     let mut rows = swarm_rows().await;
+    rows.extend(entry_rows().await);
     rows.extend(route_rows().await);
     rows.extend(log_rows().await);
     rows.extend(before_rows().await);
@@ -84,6 +86,66 @@ async fn swarm_rows() -> Vec<Row> {
     ]
 }
 
+/// Entries of services that are about several of them, or about a number.
+async fn entry_rows() -> Vec<Row> {
+    let stack = || config_with("name = \"drone_ci_commoninternet_net_app\"", "stack = \"drone\"");
+    let alike = config_with("name = \"ccci-dashboard_app\"", "name = \"ccci-d*\"");
+    let scaled = |name: &'static str| async move {
+        let mut model = cc_ci();
+        model.scale_service(name, 0).expect("there");
+        model.advance(SETTLE);
+        facts(model).await
+    };
+    let removed = |name: &'static str| async move {
+        let mut model = cc_ci();
+        model.remove_service(name).expect("there");
+        model.advance(SETTLE);
+        facts(model).await
+    };
+    let job = |state, desired| async move {
+        let mut model = cc_ci();
+        let hour = std::time::Duration::from_hours(1);
+        let draft = ServiceDraft::new("job").replicated_job(1, 1).finishes_in(hour);
+        model.create_service(draft.json()).expect("fresh");
+        model.advance(SETTLE);
+        let mut facts = facts(model).await;
+        let snapshot = of(&mut facts.snapshot);
+        let id = snapshot.service_named("job").expect("there").id.clone();
+        let task = snapshot.tasks.iter_mut().find(|task| task.service.as_ref() == Some(&id)).expect("one");
+        (task.state, task.desired) = (state, desired);
+        judged(&facts, "[[service]]\nname = \"job\"\n")
+    };
+    let fewer = config_with("name = \"ccci-bridge_app\"", "name = \"ccci-bridge_app\"\nat_least = 2");
+    vec![
+        row(
+            "a service of a stack is at 0",
+            judge_m1(&stack(), &scaled("drone_ci_commoninternet_net_app").await),
+            &[("service.@drone", Fail)],
+        ),
+        row(
+            "a stack has no service",
+            judge_m1(&stack(), &removed("drone_ci_commoninternet_net_app").await),
+            &[("service.@drone", Fail)],
+        ),
+        row(
+            "a pattern names no service",
+            judge_m1(&alike, &removed("ccci-dashboard_app").await),
+            &[("service.ccci-d*", Fail)],
+        ),
+        row("fewer tasks run than the least", under(&fewer).await, &[("service.ccci-bridge_app", Fail)]),
+        row(
+            "a task of a job has failed",
+            job(TaskState::Failed, TaskState::Shutdown).await,
+            &[("service.job", Fail)],
+        ),
+        row(
+            "a job has not ended",
+            job(TaskState::Running, TaskState::Complete).await,
+            &[("service.job", Unknown)],
+        ),
+    ]
+}
+
 async fn route_rows() -> Vec<Row> {
     let certificate = |kind| {
         with(move |facts| {
@@ -91,6 +153,12 @@ async fn route_rows() -> Vec<Row> {
             (tls.verified, tls.verify_error) = (false, Some(VerifyError { kind, text: "not valid".into() }));
         })
     };
+    let grouped = with(|facts| {
+        let config = config_text().replacen("expect = [200]", "group = \"moved\"", 1)
+            + "[[route_group]]\nname = \"moved\"\nexpect = [\"3xx\"]\n";
+        let config = Config::parse("grouped.toml", &config).expect("sound");
+        of(&mut facts.routes)[0].expected.clone_from(&config.route_specs()[0].expected);
+    });
     let down = with(|facts| of(&mut facts.routes).iter_mut().for_each(|route| route.status = Some(502)));
     let routes = ROUTES.map(|(name, _)| format!("route.{name}"));
     let all: Vec<(&str, Verdict)> = routes.iter().map(|id| (id.as_str(), Fail)).collect();
@@ -104,6 +172,11 @@ async fn route_rows() -> Vec<Row> {
         row(
             "a certificate has another name",
             certificate(VerifyErrorKind::WrongName).await,
+            &[("route.dashboard", Fail)],
+        ),
+        row(
+            "a route that its group expects to answer otherwise",
+            grouped.await,
             &[("route.dashboard", Fail)],
         ),
         row(
@@ -143,6 +216,21 @@ async fn log_rows() -> Vec<Row> {
             &unknown_log,
         ),
         row("the log is a follower's", follower.await, &unknown_log),
+        row(
+            "the log is of a node that does not lead",
+            any_swarm::of_managers(Some("n8")).await,
+            &unknown_log,
+        ),
+        row(
+            "an exhaustion after the date from which the log is judged",
+            any_swarm::since("2026-06-13T05:30:30Z").await,
+            &[("journal.exhaustion", Fail)],
+        ),
+        row(
+            "the log is to be judged from tomorrow on",
+            any_swarm::since("2026-06-14T05:30:30Z").await,
+            &unknown_log,
+        ),
     ]
 }
 

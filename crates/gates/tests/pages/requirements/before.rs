@@ -10,6 +10,7 @@ const M1: &str = "crates/gates/tests/gates/m1.rs";
 const M2: &str = "crates/gates/tests/gates/m2.rs";
 const OVERLAYS: &str = "crates/gates/tests/gates/overlays.rs";
 const SERVICES: &str = "crates/gates/tests/gates/services.rs";
+const ANY: &str = "crates/gates/tests/gates/any_swarm.rs";
 const BEFORE: &str = "crates/gates/tests/gates/before.rs";
 const WINDOW: &str = "crates/gates/src/window/judge.rs";
 const SHELL: &str = "crates/gates/src/creation/shell.rs";
@@ -306,10 +307,13 @@ pub(crate) const SECTIONS: [Section; 7] = [
             asked(
                 48,
                 "everything that is deployed, declared or not",
-                &[Test(
-                    SERVICES,
-                    "services_of_no_configuration_are_named_with_what_runs_and_the_gate_passes",
-                )],
+                &[
+                    Test(
+                        SERVICES,
+                        "services_of_no_configuration_are_named_with_what_runs_and_the_gate_passes",
+                    ),
+                    Test(ANY, "a_stack_and_a_pattern_are_a_check_over_every_service_that_they_name"),
+                ],
             ),
             asked(49, "the router runs", &[Test(M1, "each_service_scaled_to_nothing")]),
             asked(50, "the CI server runs", &[Test(M1, "each_service_scaled_to_nothing")]),

@@ -10,6 +10,7 @@ const M1: &str = "crates/gates/tests/gates/m1.rs";
 const M2: &str = "crates/gates/tests/gates/m2.rs";
 const SERVICES: &str = "crates/gates/tests/gates/services.rs";
 const UNDER_WAY: &str = "crates/gates/tests/gates/under_way.rs";
+const ANY: &str = "crates/gates/tests/gates/any_swarm.rs";
 const BEFORE: &str = "crates/gates/tests/gates/before.rs";
 const WINDOW: &str = "crates/gates/src/window/judge.rs";
 const HOST: &str = "crates/gates/src/window/host.rs";
@@ -160,6 +161,7 @@ pub(crate) const SECTIONS: [Section; 9] = [
                 &[
                     Test(SCAN, "what_is_outside_of_the_window_is_read_and_not_counted"),
                     Test(M1, "an_exhaustion_line_of_before_the_engines_start_is_over"),
+                    Test(ANY, "what_stood_in_the_log_before_since_is_mended_and_named"),
                 ],
             ),
         ],
@@ -353,7 +355,13 @@ pub(crate) const SECTIONS: [Section; 9] = [
             asked(
                 129,
                 "stop when a core route dies",
-                &[Test(UNDER_WAY, "a_route_that_dies_during_the_churn_stops_it_and_the_run_is_swept")],
+                &[
+                    Test(UNDER_WAY, "a_route_that_dies_during_the_churn_stops_it_and_the_run_is_swept"),
+                    Test(
+                        ANY,
+                        "a_route_that_is_not_core_keeps_no_stack_from_being_deployed_and_a_core_one_does",
+                    ),
+                ],
             ),
         ],
     ),
