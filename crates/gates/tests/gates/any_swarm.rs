@@ -88,7 +88,7 @@ async fn a_stack_or_a_pattern_that_names_nothing_fails() {
         assert_open(&report, &[(id, Fail)]);
         assert!(reason(&report, id).starts_with(said), "{}", reason(&report, id));
     }
-    let mut own = facts.clone();
+    let mut own = facts;
     for service in &mut of(&mut own.snapshot).services {
         service.run = service.name.starts_with("shop_").then(|| "r1".to_owned());
     }

@@ -157,7 +157,7 @@ async fn route_rows() -> Vec<Row> {
         let config = config_text().replacen("expect = [200]", "group = \"moved\"", 1)
             + "[[route_group]]\nname = \"moved\"\nexpect = [\"3xx\"]\n";
         let config = Config::parse("grouped.toml", &config).expect("sound");
-        of(&mut facts.routes)[0].expected = config.route_specs()[0].expected.clone();
+        of(&mut facts.routes)[0].expected.clone_from(&config.route_specs()[0].expected);
     });
     let down = with(|facts| of(&mut facts.routes).iter_mut().for_each(|route| route.status = Some(502)));
     let routes = ROUTES.map(|(name, _)| format!("route.{name}"));
