@@ -47,7 +47,9 @@ fn a_gate_has_as_many_checks_as_its_report() {
         let checks = if gate["changes_something"] == true {
             let list = rig.run(&["gate", "list", "-o", "json"]).json();
             let listed = list["gates"].as_array().expect("gates").iter().find(|one| one["name"] == name);
-            listed.expect("a gate")["checks"].as_array().expect("checks").len()
+            // It has no `[[harness]]`.
+            let checks = listed.expect("a gate")["checks"].as_array().expect("checks");
+            checks.iter().filter(|id| **id != "harness.NAME").count()
         } else {
             let report = rig.run(&["gate", "run", name, "--record", "none.json", "-o", "json"]).json();
             report["checks"].as_array().expect("checks").len()
