@@ -131,12 +131,17 @@ fn notes(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The tables of pages, and the schemas in docs/schemas, that are written from the code. Step unit compares them too; this one can write them.
+/// The tables of pages, the schemas in docs/schemas and the example of a bundle, all written from the code. Step unit compares them too; this one can
+/// write them.
 fn pages(places: &Places) -> anyhow::Result<()> {
     let bless = ("PVCHECK_BLESS", if places.examples == Mode::Bless { "1" } else { "" });
-    places.cargo(&["test", "--quiet", "--package", "pvcheck-gates", "--test", "pages"], &[bless])?;
-    let schemas = "the_committed_schemas";
-    places.cargo(&["test", "--quiet", "--package", "pvcheck-cli", "--test", "cli", schemas], &[bless])
+    // Of the same packages as step unit, so that nothing is built again with other features.
+    let written = |test: &str, filter: &[&str]| {
+        let words = [&["test", "--quiet"], unit_tests::PACKAGES, &["--test", test], filter].concat();
+        places.cargo(&words, &[bless])
+    };
+    written("pages", &[])?;
+    written("cli", &["the_committed_schemas"])
 }
 
 /// The reader of the systemd journal, which needs libsystemd to build.

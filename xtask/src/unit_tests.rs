@@ -17,7 +17,7 @@ const LONGEST: &[&str] = &["engine", "gates", "every_fault", "cli"];
 /// How many run at a time.
 const LANES: usize = 3;
 /// What is tested. Each run names the same packages, so that all are built with the same features.
-const PACKAGES: &[&str] = &["--workspace", "--exclude", "pvcheck-tests"];
+pub(crate) const PACKAGES: &[&str] = &["--workspace", "--exclude", "pvcheck-tests"];
 
 /// Builds all of them, runs them, and fails with the names of those that failed and the last lines of each.
 pub(crate) fn run(root: &Path, environment: &[(OsString, OsString)]) -> anyhow::Result<()> {

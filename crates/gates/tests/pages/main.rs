@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask test --only pages --bless` writes them.
 
+mod bundle;
 mod checks;
 mod page;
 mod requirements;
