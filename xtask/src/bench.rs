@@ -7,9 +7,11 @@ use clap::{Args, Subcommand};
 mod audit;
 mod build;
 mod compare;
+mod gates;
 mod ipam;
 mod peak;
 mod renew;
+mod routes;
 mod scale;
 mod swarm;
 mod table;
@@ -32,6 +34,14 @@ enum What {
     ///
     /// Example: cargo xtask bench ipam --sizes 10,1000
     Ipam(ipam::Ipam),
+    /// Many routes over TLS on loopback, beside curl in parallel and curl one by one
+    ///
+    /// Example: cargo xtask bench routes --routes 200
+    Routes(routes::Routes),
+    /// Gate pvcheck.m1 of the cc-ci world, beside docker, curl and grep run by a shell
+    ///
+    /// Example: cargo xtask bench gates --engine sid
+    Gates(gates::Gates),
     /// A Swarm of many services: the audit against the pipeline, its calls counted; censuses of an idle /24 and /16
     ///
     /// Example: cargo xtask bench swarm --services 500
@@ -54,6 +64,8 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
         What::Ipam(args) => ipam::run(&args),
         What::Swarm(args) => swarm::run(&args),
         What::Renew(args) => renew::run(&args),
+        What::Routes(args) => routes::run(&args),
+        What::Gates(args) => gates::run(&args),
         What::Scale(args) => scale::run(&args),
     }
 }

@@ -38,7 +38,7 @@ enum Task {
     ///
     /// Example: cargo xtask teeth --embedded
     Teeth(teeth::Teeth),
-    /// Speed, as a ratio against what a user would do instead: `audit` (the default), `ipam`, `swarm` or `scale`
+    /// Speed, as a ratio against what a user would do instead: `audit` (the default), `gates`, `ipam`, `renew`, `routes`, `scale` or `swarm`
     Bench(bench::Bench),
     /// Private engines: start, list, use and remove them
     #[command(subcommand)]

@@ -60,7 +60,7 @@ async fn what_did_not_pass_comes_unfolded_with_its_remedy() {
         "{failed}"
     );
     assert!(!end.trim().is_empty() && failed.contains(end), "{failed}");
-    assert!(failed.contains("<pre>253 usable = "), "its evidence: {failed}");
+    assert!(failed.contains("<pre>$ pvcheck census proxy\n253 usable = "), "its evidence: {failed}");
     let passed = check("overlay.subnet");
     assert!(
         passed.starts_with('>') && passed.contains("PASS</span>") && !passed.contains("what to do"),
