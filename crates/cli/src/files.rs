@@ -103,17 +103,20 @@ pub(crate) fn save_new(path: &Path, text: &str, option: &str) -> Result<(), Fail
         let hint = if is_there { format!("; name another file with {option}") } else { String::new() };
         Failure::not_done(format!("cannot write {}: {e}{hint}", path.display()))
     };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(|e| {
-        // Half a file must not be taken for a whole one; where it cannot be removed either, the error still names it.
-        let _ = std::fs::remove_file(path);
-        failed(e)
-    })
+    write_new(path, text).map_err(failed)
 }
 
-/// Writes a new file, for its owner alone; one that is there stays as it is.
+/// Writes a new file, for its owner alone; one that is there stays as it is. Where it cannot be written, nothing of it stays.
 pub(crate) fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    fill(&mut file, path, text)
+}
+
+fn fill(file: &mut File, path: &Path, text: &str) -> std::io::Result<()> {
+    file.write_all(text.as_bytes()).inspect_err(|_| {
+        // Half a file must not be taken for a whole one; where it cannot be removed either, the error still names it.
+        let _ = std::fs::remove_file(path);
+    })
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
@@ -174,6 +177,18 @@ mod tests {
         let writer = std::thread::spawn(move || std::fs::write(to, sent));
         assert!(read(&fifo, "--config").unwrap() == text, "more than a pipe holds at once");
         writer.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_new_file_is_whole_or_not_there_and_one_that_is_there_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.toml");
+        write_new(&file, "whole").unwrap();
+        assert_eq!(write_new(&file, "other").expect_err("it is there").kind(), ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "whole");
+        let mut full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert_eq!(fill(&mut full, &file, "x").expect_err("no space").kind(), ErrorKind::StorageFull);
+        assert!(!file.exists(), "half a file stays");
     }
 
     /// A file that others could read before must not stay so once the snapshot is in it.

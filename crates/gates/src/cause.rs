@@ -65,6 +65,15 @@ pub enum Unseen {
         /// The nodes whose logs are configured.
         nodes: Vec<String>,
     },
+    /// The leader's log is configured as a unit, whose journal is of another host.
+    #[error(
+        "the log of {leader}, which leads, is configured as a unit, and the journal here is not that of {leader}: give its `file`, \
+         or run it there"
+    )]
+    LogOfOtherHost {
+        /// The leader.
+        leader: String,
+    },
     /// No node leads, so that it is not known whose log is to be read.
     #[error(
         "no manager leads at the moment, so that it is not known whose log to read; run it again when one does"

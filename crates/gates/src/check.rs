@@ -165,10 +165,12 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// True iff something is deployed for it.
+    /// True iff something is deployed for it. A result that is offered deploys nothing.
     pub(crate) fn deploys(self) -> bool {
         let info = self.info();
+        let is_offered = matches!(self, Self::Harness(harness) if harness.is_offered());
         info.stage == Stage::Deployment
+            && !is_offered
             && [Need::Canary, Need::Churn, Need::Harness].iter().any(|need| info.needs.contains(need))
     }
 

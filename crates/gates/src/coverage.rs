@@ -14,7 +14,7 @@ use crate::config::{Config, RouteConfig};
 use crate::facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts, RouteWatch};
 use crate::fault::{IncompleteCensus, When};
 use crate::fix_facts::{FixPlanFacts, FixedFacts};
-use crate::harness::sound;
+use crate::harness::{end_not_seen, sound};
 use crate::harness_facts::HarnessFact;
 use crate::harness_reason::{HarnessLack, HarnessReason};
 use crate::leaks::{Leaks, census_of, leaks};
@@ -153,14 +153,15 @@ fn not_watched(config: &Config, about: Check<'_>, watch: &RouteWatch) -> Option<
     missing_route(config, about, asked)
 }
 
-/// A harness that was not seen, or of which there is no result or nothing on the overlay.
+/// A harness that was not seen, or of which there is no result, nothing on the overlay or no look at its end.
 fn no_run(about: Check<'_>, all: &[HarnessFact]) -> Option<Reason> {
     let Check::Harness(harness) = about else { return Some(never_observed()) };
     let Some(fact) = all.iter().find(|fact| fact.name == harness.name) else { return Some(never_observed()) };
-    let lack = sound(fact).err().or_else(|| {
+    let not_joined = || {
         let network = fact.watch.network.clone();
         fact.watch.joined.is_empty().then_some(HarnessLack::NotJoined { network })
-    });
+    };
+    let lack = sound(fact).err().or_else(not_joined).or_else(|| end_not_seen(fact));
     lack.map(|lack| Reason::Harness(HarnessReason::NotShown(vec![lack])))
 }
 

@@ -137,8 +137,11 @@ pub struct HarnessWatch {
     pub joined: Vec<Joined>,
     /// What waited for an address at two readings in a row.
     pub waits: Vec<Waiting>,
-    /// The services of `joined` that are still there.
+    /// The services of `joined` that were still there at its end; none where the end was not seen.
     pub left: Vec<String>,
+    /// True iff the Swarm was read after its end.
+    #[serde(default)]
+    pub seen_at_end: bool,
     /// The log's signatures of exhausted networks meanwhile.
     pub signatures: Seen<Vec<Counted>>,
     /// The core route that did not pass when the harness had ended.

@@ -176,6 +176,12 @@ pub enum HarnessLack {
         /// The overlay.
         network: String,
     },
+    /// The Swarm was not seen after its end.
+    #[error("what was left was not seen: {why}")]
+    NotSeenAtEnd {
+        /// Why.
+        why: String,
+    },
 }
 
 fn what(After { at, of }: &After) -> String {

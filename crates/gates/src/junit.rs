@@ -10,7 +10,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use crate::gate_report::{AttemptReport, CheckReport, GateReport};
-use crate::render::{Word, said, told, word_of};
+use crate::render::{Word, said, told, with_waivers, word_of};
 
 type Xml = Writer<Cursor<Vec<u8>>>;
 
@@ -71,7 +71,7 @@ fn suite(xml: &mut Xml, report: &GateReport, engine: EngineKind) -> io::Result<(
 
 fn properties(xml: &mut Xml, report: &GateReport, engine: EngineKind) -> io::Result<()> {
     let swarm = report.swarm.as_deref().unwrap_or("not recorded");
-    let verdict = report.verdict.to_string();
+    let verdict = format!("{}{}", report.verdict, with_waivers(report));
     let mut all =
         vec![("verdict", verdict.as_str()), ("swarm", swarm), ("config_digest", &report.config_digest)];
     if engine == EngineKind::Embedded {

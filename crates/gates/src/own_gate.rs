@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::catalogue::{CheckInfo, Kind, Stage};
 use crate::check::{Check, Subjects, checks_of};
-use crate::config::{CheckPattern, Config, GateConfig, OverlayConfig};
+use crate::config::{CheckPattern, Config, GateConfig, OverlayConfig, ServiceConfig};
 use crate::explain::catalogue;
 use crate::gate::{Gate, NoSuchGate};
 use crate::need::Need;
@@ -50,7 +50,7 @@ pub enum OwnGateError {
     },
     /// It asks what came of a deployment, and has nothing deployed: all of it would pass.
     #[error(
-        "[[gate]] `{gate}`: `{check}` is about what is deployed, and no check of the gate deploys anything; name one of `canary.*` or `churn.*` too"
+        "[[gate]] `{gate}`: `{check}` is about what is deployed, and no check of the gate deploys anything; name one of `canary.*` or `churn.*` or a harness with a `command` too"
     )]
     NothingDeployed {
         /// The gate.
@@ -118,7 +118,10 @@ impl<'a> OwnGate<'a> {
             return Err(OwnGateError::NothingRequired { gate: gate.name.clone() });
         }
         let is_deployed = checks.iter().any(|own| own.check.deploys());
-        let about = checks.iter().find(|own| own.check.info().stage == Stage::Deployment);
+        // What is offered is about a deployment of before, and may stand alone.
+        let is_about_it =
+            |check: Check<'_>| check.info().stage == Stage::Deployment && !matches!(check, Check::Harness(_));
+        let about = checks.iter().find(|own| is_about_it(own.check));
         if let Some(own) = about.filter(|_| !is_deployed) {
             return Err(OwnGateError::NothingDeployed {
                 gate: gate.name.clone(),
@@ -184,7 +187,13 @@ fn possible<'a>(config: &'a Config, renewed: Option<&'a OverlayConfig>) -> Vec<C
 
 /// True iff the pattern names this check: by its id, or by one that it shares with others.
 pub(crate) fn names(pattern: &CheckPattern, check: Check<'_>, config: &Config) -> bool {
-    pattern.matches(&check.id(config)) || shared_id(check).is_some_and(|id| pattern.matches(&id))
+    let id = check.id(config);
+    // The id of a `[[service]]` by a pattern has its `*`: written as it is, it names that check alone.
+    let is_an_id = |service: &ServiceConfig| Check::Service(service).id(config) == pattern.as_str();
+    if config.services.iter().any(is_an_id) {
+        return id == pattern.as_str();
+    }
+    pattern.matches(&id) || shared_id(check).is_some_and(|id| pattern.matches(&id))
 }
 
 /// The id by which a gate names a check together with others: that of its row, which the checks of several overlays share, or
@@ -344,6 +353,14 @@ mod tests {
             let canary = "[canary]\nimage = \"busybox:1\"\nurl = \"https://{stack}.test/\"\n";
             let error = made(&format!("checks = [\"{alone}\"]\n{canary}")).expect_err(alone);
             assert!(error.contains(&format!("`{alone}` is about what is deployed")), "{error}");
+            // A result that is offered deploys nothing either.
+            let harness = "[[harness]]\nname = \"shop\"\nresult = \"shop.json\"\n";
+            let both =
+                |more: &str| made(&format!("checks = [\"{alone}\", \"harness.shop\"]\n{harness}{more}"));
+            let error = both("").expect_err(alone);
+            assert!(error.contains(&format!("`{alone}` is about what is deployed")), "{error}");
+            assert!(both("command = [\"ci-run\"]\n").is_ok(), "{alone}");
+            assert!(made(&format!("checks = [\"harness.shop\"]\n{harness}")).is_ok());
         }
     }
 }

@@ -189,14 +189,14 @@ pub enum Reason {
         expected: u64,
     },
     /// At least as many tasks run as the configuration expects.
-    #[error("{running} tasks run, of {asked} asked for; {least} are enough")]
+    #[error("{running} tasks run, of {asked_now} asked for; {least} are enough")]
     EnoughRun {
         /// Tasks that run.
         running: u64,
         /// How many must run.
         least: u64,
         /// What the service itself asks for.
-        asked: u64,
+        asked_now: u64,
     },
     /// The job is complete.
     #[error("a job: {complete} of {total} tasks complete, {running} run")]
@@ -292,6 +292,23 @@ pub enum Reason {
     LogNotYet {
         /// From when on it is judged.
         since: Timestamp,
+        /// When it was read.
+        read: Timestamp,
+    },
+    /// The log's engine leads only since a moment within the window, and what ran out before another manager logged.
+    #[error(
+        "this log's engine was elected at {leader_since}, after `since` of [journal]: what ran out before is in the log of another \
+         manager; set `since` to a moment after the election, or look there with pvcheck journal scan"
+    )]
+    LogOfALaterLeader {
+        /// The last election in the window.
+        leader_since: Timestamp,
+    },
+    /// The log is of another node, and its last record is long past.
+    #[error("the log is of another node and ends at {last}, {} before it was read; copy it again", ago(*.last, *.read))]
+    LogIsOld {
+        /// Its last record.
+        last: Timestamp,
         /// When it was read.
         read: Timestamp,
     },
@@ -461,6 +478,13 @@ fn leaks_counted(leaked: Option<u64>) -> String {
 
 fn named(addresses: &[Ipv4Addr]) -> String {
     if addresses.is_empty() { String::new() } else { format!(": {}", a_few(addresses, ", ")) }
+}
+
+fn ago(then: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(then).as_hours() {
+        hours if hours < 48 => many(hours.unsigned_abs(), "hour"),
+        hours => many(hours.unsigned_abs() / 24, "day"),
+    }
 }
 
 fn many_addresses(n: u64) -> String {

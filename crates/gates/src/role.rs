@@ -4,7 +4,7 @@ use pvcheck_audit::{Node, NodeId, Snapshot};
 use pvcheck_journal::{Role, Source};
 
 use crate::cause::Unseen;
-use crate::config::{Config, NodeLog, unit_source};
+use crate::config::{Config, LogPlace, NodeLog, unit_source};
 
 /// The role of the engine that was asked, which decides what its log can prove: only the leader logs that addresses run out.
 /// [`Role::Unknown`] where no node of the snapshot leads, as during an election.
@@ -66,6 +66,9 @@ pub(crate) fn choose_log(config: &Config, snapshot: &Snapshot) -> Result<ChosenL
         leader: if is_unique { leader.hostname.clone() } else { leader.id.to_string() },
         nodes: logs.iter().map(|log| log.node.clone()).collect(),
     })?;
+    if matches!(log.place, LogPlace::Unit(_)) && leader.id != snapshot.engine.node {
+        return Err(Unseen::LogOfOtherHost { leader: log.node.clone() });
+    }
     let (source, node) = (config.source_of(log), Some(leader.id.clone()));
     Ok(ChosenLog { source, node, name: format!("engine log of {}", log.node) })
 }
@@ -107,6 +110,17 @@ mod tests {
         let lacking = chosen(&["m1", "m2"], &swarm(&three, "i3")).expect_err("the leader's is missing");
         assert!(lacking.to_string().starts_with("m3 leads, and only the leader"), "{lacking}");
         assert_eq!(chosen(&["m1"], &swarm(&three, "none")), Err(Unseen::NoLeader));
+    }
+
+    #[test]
+    fn the_journal_here_is_that_of_the_engine_asked_alone() {
+        let text = "[[journal.node]]\nnode = \"m1\"\nunit = \"docker.service\"\n\
+                    [[journal.node]]\nnode = \"m2\"\nunit = \"docker.service\"\n[[service]]\nname = \"a\"\n";
+        let config = Config::parse("x.toml", text).expect("sound");
+        let two = [("n", "m1"), ("i2", "m2")];
+        assert!(choose_log(&config, &swarm(&two, "n")).is_ok(), "the engine that is asked leads");
+        let elsewhere = choose_log(&config, &swarm(&two, "i2"));
+        assert_eq!(elsewhere, Err(Unseen::LogOfOtherHost { leader: "m2".into() }));
     }
 
     #[test]

@@ -155,5 +155,9 @@ fn every_check(config: &Config) -> Vec<Check<'_>> {
 /// True iff the pattern names the check of this id: by the id, or by that of a row that several overlays share.
 fn is_named(pattern: &CheckPattern, id: &str, config: &Config, all: &[Check<'_>]) -> bool {
     // A gate of a renewal has services that the configuration does not know.
-    pattern.matches(id) || all.iter().any(|check| check.id(config) == id && names(pattern, *check, config))
+    let mut known = all.iter().filter(|check| check.id(config) == id).peekable();
+    if known.peek().is_none() {
+        return pattern.matches(id);
+    }
+    known.any(|check| names(pattern, *check, config))
 }

@@ -139,8 +139,11 @@ impl fmt::Display for Engine {
 impl Facts {
     /// The worst verdict of the required checks that are not waived; unknown if there is none.
     pub fn worst(&self) -> Measured {
-        let required = self.checks.iter().filter(|check| check.counts());
-        required.map(|check| check.verdict).max().unwrap_or(Measured::Unknown)
+        let required = || self.checks.iter().filter(|check| check.counts());
+        // What must have passed before shows nothing of the gate itself.
+        let own = required().any(|check| !check.id.starts_with("precondition."));
+        let worst = required().map(|check| check.verdict).max().unwrap_or(Measured::Unknown);
+        if own { worst } else { worst.max(Measured::Unknown) }
     }
 
     /// The check of this id.

@@ -18,9 +18,10 @@ pub(crate) enum Class {
 /// The names of figures that a healthy Swarm changes by itself: addresses come and go with tasks, a log grows, a stack of a
 /// run has a name of its own, a harness starts at a time of its own and deploys what it
 /// likes. Every other figure must be the same, one that a later version brings too.
-const MOVING: [&str; 20] = [
+const MOVING: [&str; 22] = [
     "attempt",
     "addresses",
+    "asked_now",
     "attachments",
     "below",
     "by",
@@ -35,6 +36,7 @@ const MOVING: [&str; 20] = [
     "rounds",
     "running",
     "stack",
+    "tally",
     "tasks",
     "total",
     "vips",

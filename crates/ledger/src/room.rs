@@ -20,6 +20,8 @@ pub struct Room {
     pub gate: String,
     /// The overlay, where the configuration had several: the check's id ends with its name then.
     pub overlay: Option<String>,
+    /// The id of the Swarm that was measured; `None` where the report named none.
+    pub swarm: Option<String>,
     /// The engine that was measured.
     pub engine: Engine,
     /// When it was measured.
@@ -84,7 +86,8 @@ fn of_facts<'a>(
         // Without a count of the leaked ones `free` is what is not owned.
         let free = figure("free").filter(|_| leaked.is_some());
         let (gate, at, engine) = (gate.to_owned(), facts.at, facts.engine);
-        Some(Room { line, said_by, gate, overlay, engine, at, usable, owned, leaked, free })
+        let swarm = facts.swarm.clone();
+        Some(Room { line, said_by, gate, overlay, swarm, engine, at, usable, owned, leaked, free })
     })
 }
 
@@ -133,6 +136,7 @@ mod tests {
             (Some(253), Some(12), Some(3), Some(238))
         );
         assert_eq!((first.gate.as_str(), &first.overlay), ("pvcheck.m1", &None));
+        assert_eq!((first.swarm.as_deref(), first.engine), (Some("6wq9m8p4n2k7"), claim().facts.engine));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(crate) fn contents(out: &mut Html, bundle: &Bundle, reports: &[GateReport], 
     for (at, report) in reports.iter().enumerate() {
         out.raw("<li><a href=\"#gate-").show(at + 1).raw("\">").show(&report.gate).raw("</a> ");
         verdict(out, report.verdict, bundle.engine);
-        out.raw("\n");
+        out.show(with_waivers(report)).raw("\n");
     }
     if has_room {
         out.raw("<li><a href=\"#room\">room over time</a>\n");

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pvcheck_gates::{Bundle, BundledRun, Config, ConfigError, GateReport, mark};
+use pvcheck_gates::{Bundle, BundledRun, Config, ConfigError, GateReport, mark, with_waivers};
 use pvcheck_ledger::Room;
 use ring::digest::{SHA256, digest};
 
@@ -46,7 +46,8 @@ fn begin(out: &mut Html, bundle: &Bundle, reports: &[GateReport]) {
         "<meta name=color-scheme content=\"light dark\">\n<meta name=referrer content=no-referrer>\n<title>",
     );
     for report in reports {
-        out.show(format_args!("{} {}{}, ", report.gate, report.verdict, mark(bundle.engine)));
+        let (verdict, waivers) = (report.verdict, with_waivers(report));
+        out.show(format_args!("{} {verdict}{waivers}{}, ", report.gate, mark(bundle.engine)));
     }
     out.raw("pvcheck report</title>\n<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n");
     out.raw("<a class=skip href=\"#main\">Skip to the report</a>\n");
@@ -61,7 +62,7 @@ fn gate(out: &mut Html, bundle: &Bundle, config: &Config, number: usize, of: (&B
     out.raw("<section aria-labelledby=gate-").show(number).raw(">\n<h2 id=gate-").show(number).raw(">");
     out.show(&report.gate).raw(": ");
     checks::verdict(out, report.verdict, bundle.engine);
-    out.raw("</h2>\n");
+    out.show(with_waivers(report)).raw("</h2>\n");
     checks::list(out, report, bundle.engine);
     for (at, overlay) in run.facts.overlays(config).iter().enumerate() {
         map::section(out, &format!("{number}-{}", at + 1), overlay);

@@ -1,4 +1,4 @@
-//! Room over time, from the figures of a ledger: a chart for each overlay, and the figures as a table.
+//! Room over time, from the figures of a ledger: a chart for each overlay of each Swarm, and the figures as a table.
 
 use std::collections::BTreeMap;
 
@@ -29,14 +29,19 @@ pub(crate) fn section(out: &mut Html, room: &[Room]) {
     if room.is_empty() {
         out.raw("<p>No claim or verdict of the ledger has figures of <code>overlay.headroom</code>.</p>\n");
     }
-    let mut of_overlay: BTreeMap<Option<&str>, Vec<&Room>> = BTreeMap::new();
+    // Figures of two Swarms, or of a Swarm and a model, are no course of anything.
+    let mut of_overlay: BTreeMap<_, Vec<&Room>> = BTreeMap::new();
     for point in room {
-        of_overlay.entry(point.overlay.as_deref()).or_default().push(point);
+        let of = (point.overlay.as_deref(), point.swarm.as_deref(), point.engine.mark());
+        of_overlay.entry(of).or_default().push(point);
     }
-    for (overlay, points) in of_overlay {
-        out.raw("<h3>")
-            .show(overlay.unwrap_or("The overlay of the configuration"))
-            .raw("</h3>\n<figure class=room>\n");
+    for ((overlay, swarm, mark), points) in of_overlay {
+        out.raw("<h3>").show(overlay.unwrap_or("The overlay of the configuration"));
+        match swarm {
+            Some(swarm) => out.raw(", Swarm ").show(swarm),
+            None => out.raw(", Swarm not recorded"),
+        };
+        out.raw(mark).raw("</h3>\n<figure class=room>\n");
         chart(out, &points);
         out.raw("<figcaption>Addresses that are free (solid line, circles), owned (dashed, squares) and leaked (dotted, ");
         out.raw("triangles), by the claims and verdicts of the ledger.</figcaption>\n</figure>\n");
@@ -201,6 +206,7 @@ mod tests {
             said_by: SaidBy::Claim,
             gate: "pvcheck.m1".into(),
             overlay: None,
+            swarm: Some("a".into()),
             engine: Engine::Embedded,
             at: Timestamp::from_second(second).expect("in range"),
             usable: Some(253),
@@ -222,6 +228,25 @@ mod tests {
         // 640 less 80 and 100 is 460 wide, 220 less 36 is 184 high.
         assert!(page.contains("class=\"line r-owned\" d=\"M80 202L310 18L540 18\""), "{page}");
         assert!(page.contains("pvcheck.m1 (embedded engine)"), "{page}");
+    }
+
+    #[test]
+    fn a_line_is_of_one_swarm_and_one_kind_of_engine() {
+        let one = || point(0, 1, Some(0));
+        let other = Room { swarm: Some("b".into()), ..point(50, 2, Some(0)) };
+        let real = Room { engine: Engine::Real, ..point(100, 3, Some(0)) };
+        let unnamed = Room { swarm: None, ..real.clone() };
+        let page = drawn(&[one(), other, real, unnamed]);
+        assert_eq!(page.matches("<svg").count(), 4, "{page}");
+        for heading in [
+            "Swarm a (embedded engine)</h3>",
+            "Swarm b (embedded engine)</h3>",
+            "Swarm a</h3>",
+            "Swarm not recorded</h3>",
+        ] {
+            assert!(page.contains(heading), "{heading}: {page}");
+        }
+        assert_eq!(drawn(&[one(), one()]).matches("<svg").count(), 1);
     }
 
     #[test]

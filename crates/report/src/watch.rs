@@ -15,13 +15,14 @@ pub(crate) fn part(out: &mut Html, watched: &Observed<RouteWatch>) {
             return;
         }
     };
-    out.raw("All routes were asked ").number(watch.rounds).raw(if watch.rounds == 1 {
+    out.raw("The core routes were asked ").number(watch.rounds).raw(if watch.rounds == 1 {
         " time"
     } else {
         " times"
     });
     out.raw(" in ").number(watched.elapsed_ms).raw(" ms, until ").time(watched.at).raw(". ");
     match watch.died {
+        None if watch.rounds == 0 => out.raw("UNKNOWN: no round had ended."),
         None => out.raw("None of them failed twice in a row."),
         Some(step) => out.raw("One did not pass twice in a row ").show(step).raw(", and the gate stopped:"),
     };

@@ -34,8 +34,8 @@ pub(crate) async fn run(args: &Args, asked: &args::Init, printer: &Printer) -> R
     let options = InitOptions {
         ask: asked.ask,
         addresses: asked.address.clone(),
-        ca: absolute(asked.ca.as_deref())?,
-        log: absolute(asked.log.as_deref())?,
+        ca: there(asked.ca.as_deref(), "--ca")?,
+        log: there(asked.log.as_deref(), "--log")?,
     };
     let session = Session::open(args, printer).await?;
     let report = Report { written, draft: draft(&collect_init(&session.engine, &options).await?)? };
@@ -51,9 +51,15 @@ pub(crate) async fn run(args: &Args, asked: &args::Init, printer: &Printer) -> R
     Ok(DONE)
 }
 
-/// A path for a file that may be anywhere: relative ones in a configuration are relative to its folder.
-fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
-    path.map(std::path::absolute).transpose().map_err(Failure::usage)
+/// The path of a file that is there; `option` is the one that named it. Absolute, since it may be anywhere and relative ones in
+/// a configuration are relative to its folder.
+fn there(path: Option<&Path>, option: &str) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let found = path.metadata().and_then(|_| std::path::absolute(path));
+    found.map(Some).map_err(|e| {
+        let shown = path.display();
+        Failure::usage(format!("cannot read {shown}: {e}; name another with {option} FILE"))
+    })
 }
 
 fn not_written(path: &Path, error: &std::io::Error) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pvcheck_gates::{GateReport, Verdict, mark};
+use pvcheck_gates::{GateReport, Verdict, mark, with_waivers};
 use pvcheck_ledger::LedgerFile;
 use pvcheck_report::page;
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub(crate) struct Written {
 struct Shown {
     gate: String,
     verdict: Verdict,
+    /// The waivers that the verdict rests on.
+    waivers: usize,
 }
 
 impl Document for Written {
@@ -44,9 +46,13 @@ pub(crate) fn run(asked: &Report, printer: &Printer) -> Result<u8, Failure> {
         return Ok(DONE);
     }
     save_new(path, &page, "--write")?;
-    let gates = reports.into_iter().map(|GateReport { gate, verdict, .. }| Shown { gate, verdict });
+    let gates = reports.iter().map(|report| Shown {
+        gate: report.gate.clone(),
+        verdict: report.verdict,
+        waivers: report.waivers_in_use(),
+    });
     let written = Written { file: path.display().to_string(), bytes: page.len(), gates: gates.collect() };
-    printer.result(&written, || text(&written, printer))?;
+    printer.result(&written, || text(&written, &reports, printer))?;
     Ok(DONE)
 }
 
@@ -69,10 +75,11 @@ fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn text(written: &Written, printer: &Printer) -> String {
+fn text(written: &Written, reports: &[GateReport], printer: &Printer) -> String {
     let mut text = format!("{}: {} bytes\n", written.file, written.bytes);
-    for Shown { gate, verdict } in &written.gates {
-        text += &format!("  {verdict}{} {gate}\n", mark(printer.engine()));
+    for report in reports {
+        let (verdict, waivers) = (report.verdict, with_waivers(report));
+        text += &format!("  {verdict}{waivers}{} {}\n", mark(printer.engine()), report.gate);
     }
     text
 }

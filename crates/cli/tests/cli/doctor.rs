@@ -90,11 +90,12 @@ fn each_thing_that_is_broken_turns_and_decides_the_exit_code() {
         let rest_on_it = |other: &String| match thing {
             // The configuration is wrong with them.
             "trust WRONG" | "log WRONG" => other == "config WRONG",
-            // Without a configuration the log is that of this machine's journal, and the authorities are the system's.
-            "config WRONG" => other.starts_with("log ") || other.starts_with("trust "),
+            // It may name others than the system's.
+            "config WRONG" => other == "log UNKNOWN" || other == "trust UNKNOWN",
             _ => false,
         };
         assert!(found.iter().all(|other| other == thing || rest_on_it(other)), "{thing}: {found:?}");
+        assert!(thing != "config WRONG" || found.len() == 3, "log and trust are not looked at: {found:?}");
     }
 }
 
@@ -125,6 +126,7 @@ fn an_engine_that_is_not_there_or_not_a_manager_leaves_the_rest_unseen() {
 fn a_call_that_fails_is_unknown_and_never_in_order() {
     for (rule, thing) in [
         ("GET /nodes: status 500", "nodes UNKNOWN"),
+        ("GET /nodes: status 500", "lock UNKNOWN"),
         ("GET /configs: status 500", "lock UNKNOWN"),
         ("GET /info: status 500", "role UNKNOWN"),
     ] {

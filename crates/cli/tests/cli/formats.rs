@@ -101,6 +101,7 @@ fn a_waived_check_is_told_in_every_format_and_fails_no_gate() {
         ("markdown", "# pvcheck.m1: PASS with 1 waiver (embedded engine)".into()),
         ("markdown", "| WAIVED | `overlay.subnet` |".into()),
         ("junit", "<skipped message=\"WAIVED: ".into()),
+        ("junit", "<property name=\"verdict\" value=\"PASS with 1 waiver\"/>".into()),
         ("github", "::warning title=pvcheck.m1%3A WAIVED overlay.subnet (embedded engine)::".into()),
     ] {
         let replayed = rig.run(&["gate", "run", "--replay", "b.json", "-o", format]);
@@ -112,6 +113,12 @@ fn a_waived_check_is_told_in_every_format_and_fails_no_gate() {
         page.stdout.contains("WAIVED") && page.stdout.contains(&format!("waived by ops until {expires}")),
         "{page:?}"
     );
+    assert!(page.stdout.contains("<title>pvcheck.m1 PASS with 1 waiver (embedded engine), "), "{page:?}");
+    assert!(page.stdout.contains("</span> (embedded engine) with 1 waiver</h2>"), "{page:?}");
+    let written = rig.run(&["report", "b.json", "--write", "run.html"]);
+    assert!(written.stdout.contains("  PASS with 1 waiver (embedded engine) pvcheck.m1\n"), "{written:?}");
+    let json = rig.run(&["report", "b.json", "--write", "other.html", "-o", "json"]).json();
+    assert_eq!(json["gates"][0]["waivers"], 1);
     let diff = rig.run(&["gate", "diff", "b.json", "b.json"]);
     assert_eq!(diff.code, Some(0), "{diff:?}");
 }

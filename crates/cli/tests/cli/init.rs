@@ -137,6 +137,18 @@ fn a_file_that_is_there_is_never_overwritten_and_nothing_is_asked() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_named_before_anything_is_asked() {
+    let place = Place::new(small());
+    place.world.sim().clear_requests();
+    for option in ["--ca", "--log"] {
+        let done = place.run(&["init", option, "gone.pem", "--write", "x.toml"]);
+        done.assert_refused(2, &["cannot read gone.pem", &format!("name another with {option} FILE")]);
+    }
+    assert_eq!(place.world.sim().requests(), []);
+    assert!(!place.dir.path().join("x.toml").exists());
+}
+
+#[test]
 fn the_text_is_the_same_on_stdout_in_a_file_and_in_json() {
     let place = Place::new(small());
     let shown = place.init(&[]);

@@ -32,7 +32,7 @@ fn a_page_is_written_once_for_its_owner_alone_and_asks_no_engine() {
         (&json["gates"][0]["gate"], &json["gates"][0]["verdict"]),
         (&"pvcheck.m1".into(), &"FAIL".into())
     );
-    assert_eq!(json["engine"], "embedded");
+    assert_eq!((&json["gates"][0]["waivers"], &json["engine"]), (&0.into(), &"embedded".into()));
     let mode = std::fs::metadata(rig.path("run.html")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     for part in ["FAIL</span> (embedded engine)", "leaked: given out, no holder</span> <b>2</b>", "</html>"] {

@@ -37,7 +37,7 @@ const ALWAYS: [&str; 2] = ["PATH", "HOME"];
 
 /// Refuses a harness whose variables are not set, before anything is touched.
 pub(super) fn check_env(harnesses: &[&HarnessConfig]) -> Result<(), PreflightError> {
-    let each = harnesses.iter().filter(|harness| !harness.command.is_empty());
+    let each = harnesses.iter().filter(|harness| !harness.is_offered());
     let all = each.flat_map(|harness| harness.env.iter().map(|name| (&harness.name, name)));
     let mut missing = all.filter(|(_, name)| std::env::var(name).is_err());
     missing.next().map_or(Ok(()), |(harness, name)| {
@@ -85,12 +85,12 @@ struct One<'a> {
 
 impl One<'_> {
     fn what(&self) -> &'static str {
-        if self.harness.command.is_empty() { "reading its result" } else { "running it" }
+        if self.harness.is_offered() { "reading its result" } else { "running it" }
     }
 
     async fn fact(&self) -> HarnessFact {
         let path = self.config.file(&self.harness.result);
-        if self.harness.command.is_empty() {
+        if self.harness.is_offered() {
             return self.offered(&path).await;
         }
         let before = fs::metadata(&path).ok();
@@ -100,7 +100,7 @@ impl One<'_> {
         };
         let mut look = self.look(self.engine.snapshot().await.ok().as_ref());
         let (how, started) = self.run_and(&mut look).await;
-        look.take(self.engine.snapshot().await.map_err(|error| error.to_string()));
+        look.take_last(self.engine.snapshot().await.map_err(|error| error.to_string()));
         look.watch.signatures = self.signatures(mark).await;
         HarnessFact {
             name: self.harness.name.clone(),
@@ -117,8 +117,8 @@ impl One<'_> {
         let secrets: Vec<String> = given.iter().map(|(_, value)| value.clone()).collect();
         let env: Vec<_> = ALWAYS.into_iter().filter_map(var).chain(given).collect();
         let folder = self.config.file(Path::new(""));
-        let limit = Duration::from_secs(self.harness.timeout_s);
-        let what = Run { command: &self.harness.command, env: &env, folder: &folder, limit };
+        let limit = Duration::from_secs(self.harness.seconds());
+        let what = Run { command: self.harness.words(), env: &env, folder: &folder, limit };
         let started = Timestamp::now();
         let looking = async {
             loop {
@@ -131,7 +131,7 @@ impl One<'_> {
             () = Box::pin(looking) => unreachable!("it looks without end"),
         };
         let (output, output_digest) = output.finish();
-        let program = self.harness.command.first().cloned().unwrap_or_default();
+        let program = self.harness.words().first().cloned().unwrap_or_default();
         let ended = Timestamp::now();
         (HarnessHow::Ran(HarnessRun { program, started, ended, end, output, output_digest }), started)
     }
@@ -179,7 +179,6 @@ impl One<'_> {
                 .flat_map(|s| &s.services)
                 .map(|service| service.id.clone())
                 .collect(),
-            tasks: before.into_iter().flat_map(|s| &s.tasks).map(|task| task.id.clone()).collect(),
             has_before: before.is_some(),
             waited: Vec::new(),
             watch: HarnessWatch {
@@ -189,6 +188,7 @@ impl One<'_> {
                 joined: Vec::new(),
                 waits: Vec::new(),
                 left: Vec::new(),
+                seen_at_end: false,
                 signatures: Seen::Unknown(Unseen::NotNeeded),
                 route_down: None,
             },
@@ -223,8 +223,8 @@ fn var(name: &str) -> Option<(String, String)> {
 struct Look<'a> {
     /// Services that are expected to be there.
     configured: Vec<&'a Which>,
+    /// Services that were there before.
     services: BTreeSet<ServiceId>,
-    tasks: BTreeSet<TaskId>,
     /// True iff it is known what was there before.
     has_before: bool,
     /// What waited at the last look.
@@ -233,21 +233,22 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn take(&mut self, seen: Result<Snapshot, String>) {
+    /// A look while it runs; `None` where nothing can be told by it.
+    fn take(&mut self, seen: Result<Snapshot, String>) -> Option<Snapshot> {
         let snapshot = match seen {
             Ok(snapshot) if self.has_before => snapshot,
             Ok(_) => {
                 self.watch.missed = Some("the Swarm could not be read before it started".to_owned());
-                return;
+                return None;
             }
             Err(error) => {
                 self.watch.missed = Some(error);
-                return;
+                return None;
             }
         };
         self.watch.looks += 1;
-        let is_new = |service: &ServiceId| !self.services.contains(service);
-        let found = self.addresses(&snapshot, is_new, |task| !self.tasks.contains(task));
+        // A task of a service that was there before is one that was only started again.
+        let found = self.addresses(&snapshot, |service| !self.services.contains(&service.id), None);
         for joined in found {
             if !self.watch.joined.contains(&joined) {
                 self.watch.joined.push(joined);
@@ -261,48 +262,52 @@ impl Look<'_> {
             }
         }
         self.waited = waits;
-        let there = |name: &&String| snapshot.service_named(name).is_some_and(|service| is_new(&service.id));
+        Some(snapshot)
+    }
+
+    /// The look after its end, which alone tells what it left.
+    fn take_last(&mut self, seen: Result<Snapshot, String>) {
+        let Some(snapshot) = self.take(seen) else { return };
+        self.watch.seen_at_end = true;
+        let is_new = |service: &Service| !self.services.contains(&service.id);
+        let there = |name: &&String| snapshot.service_named(name).is_some_and(is_new);
         let names: BTreeSet<&String> = self.watch.joined.iter().map(|joined| &joined.service).collect();
         self.watch.left = names.into_iter().filter(there).cloned().collect();
     }
 
-    /// Tasks whose last change is of the time of a run that is over.
+    /// Tasks whose last change is of the time of a run that is over, of services that were made in that time.
     fn in_its_time(&mut self, snapshot: &Snapshot, file: &ResultFile) {
         let ResultSaid::Sound(result) = &file.said else { return };
-        let (from, to) = (result.started_at, result.finished_at.unwrap_or(file.modified));
-        let of_then: BTreeSet<&TaskId> = snapshot
-            .tasks
-            .iter()
-            .filter(|task| task.since.is_some_and(|since| (from..=to).contains(&since)))
-            .map(|task| &task.id)
-            .collect();
-        self.watch.joined = self.addresses(snapshot, |_| false, |task| of_then.contains(task));
+        let time = result.started_at..=result.finished_at.unwrap_or(file.modified);
+        let is_of_then = |at: Option<Timestamp>| at.is_some_and(|at| time.contains(&at));
+        let of_then: BTreeSet<&TaskId> =
+            snapshot.tasks.iter().filter(|task| is_of_then(task.since)).map(|task| &task.id).collect();
+        self.watch.joined = self.addresses(snapshot, |service| is_of_then(service.created), Some(&of_then));
     }
 
-    /// The addresses on the overlay of these services and tasks, as far as they are neither of the configuration nor of pvcheck.
+    /// The addresses on the overlay of the services that count, as far as they are neither of the configuration nor of
+    /// pvcheck: their own and those of their tasks, or those of `tasks` alone.
     fn addresses(
         &self,
         snapshot: &Snapshot,
-        service_counts: impl Fn(&ServiceId) -> bool,
-        task_counts: impl Fn(&TaskId) -> bool,
+        counts: impl Fn(&Service) -> bool,
+        tasks: Option<&BTreeSet<&TaskId>>,
     ) -> Vec<Joined> {
         let Some(network) = snapshot.overlay(&self.watch.network) else { return Vec::new() };
         let is_other = |service: &Service| !self.configured.iter().any(|which| which.contains(service));
-        let others = snapshot.services.iter().filter(|s| is_other(s) && s.run.is_none());
+        let others = snapshot.services.iter().filter(|s| is_other(s) && s.run.is_none() && counts(s));
         let mut found = BTreeSet::new();
         let mut add = |service: &str, address: Ipv4Addr| {
             found.insert(Joined { service: service.to_owned(), address });
         };
         for service in others {
             let vips = service.vips.iter().filter(|vip| vip.network == network.id);
-            vips.filter(|_| service_counts(&service.id))
+            vips.filter(|_| tasks.is_none())
                 .filter_map(|vip| vip.address)
                 .for_each(|a| add(&service.name, a));
-            let tasks = snapshot
-                .tasks
-                .iter()
-                .filter(|t| t.service.as_ref() == Some(&service.id) && task_counts(&t.id));
-            tasks.flat_map(|task| task.addresses_on(&network.id)).for_each(|a| add(&service.name, a));
+            let own = snapshot.tasks.iter().filter(|t| t.service.as_ref() == Some(&service.id));
+            let own = own.filter(|t| tasks.is_none_or(|tasks| tasks.contains(&t.id)));
+            own.flat_map(|task| task.addresses_on(&network.id)).for_each(|a| add(&service.name, a));
         }
         found.into_iter().collect()
     }

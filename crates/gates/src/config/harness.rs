@@ -10,6 +10,8 @@ use super::forms::Placement;
 
 /// The highest level that a run can reach.
 pub(crate) const MOST_LEVEL: u8 = 5;
+/// How long a command may take where nothing else is said, in seconds.
+const HALF_AN_HOUR: u64 = 1800;
 
 /// A team's own run: a command that pvcheck runs, or a result that is offered.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,17 +19,15 @@ pub(crate) const MOST_LEVEL: u8 = 5;
 pub struct HarnessConfig {
     /// Its name in reports.
     pub name: String,
-    /// Its program and words; none where a result is offered that something else has made.
-    #[serde(default)]
-    pub command: Vec<String>,
+    /// Its program and words; `None` where a result is offered that something else has made.
+    pub command: Option<Vec<String>>,
     /// The variables that are handed over to it, beside PATH and HOME.
     #[serde(default)]
     pub env: Vec<String>,
     /// Where its result is, as JSON.
     pub result: PathBuf,
-    /// How long it may take, in seconds.
-    #[serde(default = "half_an_hour")]
-    pub timeout_s: u64,
+    /// How long its command may take, in seconds; half an hour where it is `None`.
+    pub timeout_s: Option<u64>,
     /// The overlay that it must have joined.
     #[serde(default = "first")]
     pub overlay: Placement,
@@ -37,8 +37,26 @@ pub struct HarnessConfig {
     /// The level that it must reach.
     #[serde(default)]
     pub level: u8,
-    /// After what it must have started, such as the time of a fix.
+    /// After what a result that is offered must have started, such as the time of a fix.
+    #[serde(default, deserialize_with = "super::journal::moment")]
     pub since: Option<Timestamp>,
+}
+
+impl HarnessConfig {
+    /// True iff it has no command: its result is read, and something else has made it.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.command.is_none()
+    }
+
+    /// Its program and words; empty where its result is offered.
+    pub(crate) fn words(&self) -> &[String] {
+        self.command.as_deref().unwrap_or_default()
+    }
+
+    /// How long its command may take, in seconds.
+    pub(crate) fn seconds(&self) -> u64 {
+        self.timeout_s.unwrap_or(HALF_AN_HOUR)
+    }
 }
 
 /// A part of a harness's run.
@@ -78,10 +96,6 @@ impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-fn half_an_hour() -> u64 {
-    1800
 }
 
 fn first() -> Placement {

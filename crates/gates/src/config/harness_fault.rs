@@ -15,6 +15,18 @@ pub enum HarnessFault {
         "its `command` begins with an empty word; name the program, or leave `command` out to offer a result"
     )]
     NoProgram,
+    /// It has a command without a word.
+    #[error("its `command` is empty; name the program, or leave `command` out to offer a result")]
+    NoWords,
+    /// It has no command, and something that only a command has.
+    #[error("its `{field}` is for a command, and it has none; leave `{field}` out, or add `command`")]
+    OfCommand {
+        /// The field.
+        field: &'static str,
+    },
+    /// It has a command, and says after what an offered result must have started.
+    #[error("its `since` is for a result that is offered, and it has a `command`; leave one of them out")]
+    SinceOfRun,
     /// A name that no variable can have.
     #[error(
         "`{name}` in `env` is no name of a variable; name variables, their values stay out of the configuration"

@@ -114,7 +114,7 @@ impl TryFrom<WrittenLog> for NodeLog {
 }
 
 /// Reads a moment: `"2026-11-01T00:00:00Z"`, or a date, which is its beginning in UTC; in quotes or as TOML's own.
-fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+pub(super) fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     from.deserialize_any(MomentForms).map(Some)
 }
 

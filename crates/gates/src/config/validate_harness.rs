@@ -17,14 +17,24 @@ pub(super) fn faults(config: &Config) -> impl Iterator<Item = ConfigFault> {
 
 fn faults_of(config: &Config, harness: &HarnessConfig) -> Vec<HarnessFault> {
     let mut found = Vec::new();
-    if harness.command.first().is_some_and(String::is_empty) {
-        found.push(HarnessFault::NoProgram);
+    match harness.command.as_deref() {
+        Some([]) => found.push(HarnessFault::NoWords),
+        Some([program, ..]) if program.is_empty() => found.push(HarnessFault::NoProgram),
+        Some(_) => {}
+        None => {
+            let given = [("env", !harness.env.is_empty()), ("timeout_s", harness.timeout_s.is_some())];
+            let given = given.into_iter().filter(|(_, is_given)| *is_given);
+            found.extend(given.map(|(field, _)| HarnessFault::OfCommand { field }));
+        }
+    }
+    if harness.command.is_some() && harness.since.is_some() {
+        found.push(HarnessFault::SinceOfRun);
     }
     let unfit = harness.env.iter().filter(|name| !is_variable(name));
     let name = |name: &String| name.split('=').next().unwrap_or_default().to_owned();
     found.extend(unfit.map(|unfit| HarnessFault::NoVariable { name: name(unfit) }));
-    if !(1..=MOST_SECONDS).contains(&harness.timeout_s) {
-        found.push(HarnessFault::Timeout { given: harness.timeout_s });
+    if !(1..=MOST_SECONDS).contains(&harness.seconds()) {
+        found.push(HarnessFault::Timeout { given: harness.seconds() });
     }
     if MOST_LEVEL < harness.level {
         found.push(HarnessFault::Level { given: harness.level });
@@ -61,16 +71,30 @@ mod tests {
         let config = read("").expect("sound");
         let harness = &config.harnesses[0];
         assert_eq!((harness.tiers.as_slice(), config.network_of(harness)), (&Tier::ALL[..], Some("proxy")));
-        assert_eq!((harness.timeout_s, harness.level, harness.command.len()), (1800, 0, 0));
+        assert_eq!((harness.seconds(), harness.level, harness.is_offered()), (1800, 0, true));
+    }
+
+    #[test]
+    fn since_is_a_time_or_a_date_in_quotes_or_not() {
+        for since in ["\"2026-06-13\"", "2026-06-13", "2026-06-13T00:00:00Z", "\"2026-06-13T02:00:00+02:00\""]
+        {
+            let config = read(&format!("since = {since}")).expect(since);
+            let at = config.harnesses[0].since.map(|at| at.to_string());
+            assert_eq!(at.as_deref(), Some("2026-06-13T00:00:00Z"), "{since}");
+        }
     }
 
     #[test]
     fn what_is_wrong_is_one_line_that_names_the_harness_and_the_field() {
         for (lines, words) in [
             ("command = [\"\"]", "`command` begins with an empty word"),
-            ("env = [\"CI_TOKEN=hunter2\"]", "`CI_TOKEN` in `env` is no name"),
-            ("env = [\"1X\"]", "`1X` in `env`"),
-            ("timeout_s = 0", "`timeout_s` is 0; give 1 to 86400"),
+            ("command = []", "`command` is empty; name the program"),
+            ("env = [\"CI_TOKEN\"]", "`env` is for a command, and it has none"),
+            ("timeout_s = 60", "`timeout_s` is for a command, and it has none"),
+            ("command = [\"x\"]\nsince = 2026-06-13", "`since` is for a result that is offered"),
+            ("command = [\"x\"]\nenv = [\"CI_TOKEN=hunter2\"]", "`CI_TOKEN` in `env` is no name"),
+            ("command = [\"x\"]\nenv = [\"1X\"]", "`1X` in `env`"),
+            ("command = [\"x\"]\ntimeout_s = 0", "`timeout_s` is 0; give 1 to 86400"),
             ("level = 6", "`level` is 6; give 0 to 5"),
             ("tiers = []", "at least one tier"),
             ("tiers = [\"install\", \"install\"]", "each once"),

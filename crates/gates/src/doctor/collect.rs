@@ -22,10 +22,14 @@ use crate::role::{ChosenLog, choose_log, log_role};
 /// How long the engine may take for a call.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Why what a configuration decides is not looked at.
+const UNREAD: &str = "the configuration cannot be read";
+
 /// Looks at the engine at this address and at this machine: at the log and the authorities of the configuration, or where there
-/// is none at those of the system. Whatever fails is recorded as not seen.
+/// is none at those of the system. A review without a configuration is of one that cannot be read: then neither is looked at,
+/// for they may be others than the system's. Whatever fails is recorded as not seen.
 pub async fn collect_doctor(host: &Host, config: Option<&Config>, review: Option<&Review>) -> DoctorFacts {
-    let roots = config.map_or(Roots::System, Config::roots);
+    let is_unread = config.is_none() && review.is_some();
     let (socket, engine) = reach(host).await;
     let swarm = match &engine {
         Some(engine) => look(engine).await,
@@ -34,11 +38,19 @@ pub async fn collect_doctor(host: &Host, config: Option<&Config>, review: Option
     DoctorFacts {
         host: host.to_string(),
         socket,
-        log: log(config, swarm.snapshot.as_ref()).await,
+        log: if is_unread {
+            LogFact::NotChosen { why: UNREAD.to_owned() }
+        } else {
+            log(config, swarm.snapshot.as_ref()).await
+        },
         standing: swarm.standing,
         nodes: swarm.nodes,
         namespace: swarm.namespace,
-        trust: trust(roots),
+        trust: if is_unread {
+            not_seen(UNREAD)
+        } else {
+            Seen::Known(trust(config.map_or(Roots::System, Config::roots)))
+        },
         config: review.map(config_fact),
         lock: swarm.lock,
         leftovers: swarm.leftovers,
@@ -121,20 +133,17 @@ async fn look(engine: &Engine) -> Swarm {
         };
         runs.into_iter().map(of).collect()
     }));
-    let swarm = Swarm {
-        standing,
-        lock: seen(lock.map(|lock| LockSeen { lock })),
-        leftovers,
-        ..Swarm::unseen("the Swarm could not be read")
-    };
     match snapshot {
         Ok(snapshot) => Swarm {
+            standing,
             nodes: Seen::Known(nodes(&snapshot)),
             namespace: namespace(&snapshot).await,
+            lock: seen(lock.map(|lock| LockSeen { lock })),
+            leftovers,
             snapshot: Some(snapshot),
-            ..swarm
         },
-        Err(error) => Swarm { nodes: not_seen(&error), namespace: not_seen(&error), ..swarm },
+        // Without a quorum a manager still lists what it knew: a lock that is not there shows nothing then.
+        Err(error) => Swarm { standing, ..Swarm::unseen(&error.to_string()) },
     }
 }
 
@@ -175,6 +184,10 @@ async fn log(config: Option<&Config>, snapshot: Option<&Snapshot>) -> LogFact {
         Ok(scan) => LogFact::Read {
             source: scan.source.clone(),
             records: scan.records,
+            since: match begins {
+                Since::At(at) => Some(at),
+                Since::Beginning | Since::EngineStart | Since::AllocatorStart => None,
+            },
             has_start: scan.start_found != Some(false),
             doubt: scan.doubt_of_leader(role).map(|doubt| doubt.to_string()),
         },

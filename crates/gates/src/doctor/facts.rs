@@ -27,7 +27,7 @@ pub struct DoctorFacts {
     /// The network namespace of this process.
     pub namespace: Seen<NamespaceFact>,
     /// Whom TLS trusts.
-    pub trust: TrustFact,
+    pub trust: Seen<TrustFact>,
     /// The configuration; `None` if none was named and none is here.
     pub config: Option<ConfigFact>,
     /// The lock of the Swarm.
@@ -104,14 +104,18 @@ pub enum LogFact {
     Read {
         /// Its name for people.
         source: String,
-        /// Records in it since the engine's start.
+        /// Records in it since the engine's start, or since `since`.
         records: u64,
+        /// The moment from which on the configuration has it judged; `None` for the engine's start.
+        #[serde(default)]
+        since: Option<Timestamp>,
         /// Whether it has the engine's start, or is not judged from there on.
         has_start: bool,
         /// Why it is no proof that addresses have not run out; `None` if it is one.
         doubt: Option<String>,
     },
-    /// Of the logs of several nodes, none is known to be the leader's.
+    /// Which log it is is not known: of those of several nodes none is known to be the leader's, or the configuration cannot be
+    /// read.
     NotChosen {
         /// Why, and what to do.
         why: String,

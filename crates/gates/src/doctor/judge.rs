@@ -190,8 +190,8 @@ fn log(facts: &DoctorFacts) -> Symptom {
         LogFact::Read { source, doubt: Some(doubt), .. } => {
             Symptom::LogDoubtful { source: source.clone(), doubt: doubt.clone() }
         }
-        LogFact::Read { source, records, doubt: None, .. } => {
-            Symptom::LogWhole { source: source.clone(), records: *records }
+        LogFact::Read { source, records, since, doubt: None, .. } => {
+            Symptom::LogWhole { source: source.clone(), records: *records, since: *since }
         }
     }
 }
@@ -205,12 +205,12 @@ fn namespace(facts: &DoctorFacts) -> Symptom {
 }
 
 fn trust(facts: &DoctorFacts) -> Symptom {
-    match &facts.trust.roots {
+    of(&facts.trust, |trust| match &trust.roots {
         Ok(count) => {
-            Symptom::Trusts { file: facts.trust.file.clone(), usable: count.usable, unusable: count.unusable }
+            Symptom::Trusts { file: trust.file.clone(), usable: count.usable, unusable: count.unusable }
         }
         Err(error) => Symptom::TrustsNone { error: error.clone() },
-    }
+    })
 }
 
 fn config(facts: &DoctorFacts) -> Symptom {

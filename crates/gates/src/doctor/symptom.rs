@@ -128,8 +128,11 @@ pub enum Symptom {
     LogWhole {
         /// Its name.
         source: String,
-        /// Records since the engine's start.
+        /// Records since the engine's start, or since `since`.
         records: u64,
+        /// The moment from which on the configuration has it judged; `None` for the engine's start.
+        #[serde(default)]
+        since: Option<Timestamp>,
     },
     /// The log cannot be read.
     LogUnreadable {
@@ -325,8 +328,10 @@ impl fmt::Display for Symptom {
                 let seconds = ahead_ms.unsigned_abs() as f64 / 1000.0;
                 write!(f, "the engine's is {seconds:.1} s {side} this machine's")
             }
-            Self::LogWhole { source, records } => {
-                write!(f, "{source}: {} since the engine's start", many(*records, "record"))
+            Self::LogWhole { source, records, since } => {
+                let since =
+                    since.map_or_else(|| "the engine's start".to_owned(), |at: Timestamp| at.to_string());
+                write!(f, "{source}: {} since {since}", many(*records, "record"))
             }
             Self::LogUnreadable { error } | Self::TrustsNone { error } => f.write_str(error),
             Self::LogTooShort { source } => write!(f, "{source} does not have the engine's start"),

@@ -1,5 +1,6 @@
 //! What a configuration is written from, and why none can be.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -25,6 +26,9 @@ pub struct InitFacts {
     pub ca: Option<PathBuf>,
     /// What each declared route answered; `None` if none was asked.
     pub answers: Option<Vec<RouteFact>>,
+    /// Why https gave no answer, by the names of the routes that were asked without TLS then.
+    #[serde(default)]
+    pub without_tls: BTreeMap<String, String>,
 }
 
 /// Where the engine's log is.

@@ -85,6 +85,8 @@ fn table(snapshot: &Snapshot, network: &Network) -> Table {
     if MIN_FREE <= free {
         return table.field_off("min_free", MIN_FREE.cast_signed());
     }
-    // As many as by default are not free now: a gate would fail from the beginning.
-    table.field("min_free", (free / 2).cast_signed())
+    // As many as by default are not free now: a gate would fail from the beginning. Never 0, which a full overlay would pass.
+    table
+        .about(format!("Only {free} are not owned now, fewer than the usual {MIN_FREE}: is it large enough?"))
+        .field("min_free", (free / 2).max(1).cast_signed())
 }

@@ -123,6 +123,10 @@ impl Proposed {
         };
         let answer = answers.iter().find(|fact| fact.name == self.name);
         let url = answer.map(|fact| &fact.url).or(self.urls.first());
+        let from = match facts.without_tls.get(&self.name) {
+            Some(why) => format!("{from}\nhttps gave no answer ({}); asked without TLS.", inline(why)),
+            None => from,
+        };
         let table = self.table(facts, from, url);
         match answer.map_or_else(|| Err("it was not asked".to_owned()), status) {
             Ok(status) => {

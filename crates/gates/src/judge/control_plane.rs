@@ -1,10 +1,8 @@
 //! The checks of the control plane and its routes, which touch nothing; all of gate `pvcheck.m1`.
 
-use pvcheck_journal::Role;
-
 use super::finding::Judge;
 use super::leaked::leaked_check;
-use super::log::exhaustion;
+use super::log::{LogRead, exhaustion};
 use super::overlay::{headroom_check, owners_check, subnet_check, waiting_check};
 use super::routes::route_check;
 use super::services::service_check;
@@ -14,7 +12,6 @@ use crate::config::Config;
 use crate::facts::M1Facts;
 use crate::gate::Gate;
 use crate::gate_report::{CheckReport, GateReport};
-use crate::role::log_role;
 
 /// Judges the facts: subnet, owners, leaked and free addresses of every overlay, what waits, every service, every route, the
 /// log.
@@ -40,9 +37,8 @@ pub(super) fn control_check(judge: &Judge<'_, M1Facts>, check: Check<'_>) -> Che
         Check::RoutesUnlisted => unlisted_routes_check(judge),
         Check::Route(route) => route_check(judge, route, &facts.routes),
         Check::JournalExhaustion => {
-            let role = |snapshot| log_role(snapshot, facts.log_node.as_ref());
-            let role = facts.snapshot.known().map_or(Role::Unknown, role);
-            judge.check(check, &facts.journal, |scan| exhaustion(&scan, role, facts.journal.at))
+            let log = LogRead::of(facts);
+            judge.check(check, &facts.journal, |scan| exhaustion(&scan, log))
         }
         _ => judge.unobserved(check),
     }

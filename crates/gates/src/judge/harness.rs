@@ -8,9 +8,9 @@ use crate::config::HarnessConfig;
 use crate::coverage::Coverage;
 use crate::fault::list;
 use crate::gate_report::CheckReport;
-use crate::harness::sound;
+use crate::harness::{end_not_seen, sound};
 use crate::harness_facts::{
-    After, AfterWhat, HarnessEnd, HarnessFact, HarnessHow, HarnessRun, HarnessWatch, ResultFile, ResultSaid,
+    After, AfterWhat, HarnessEnd, HarnessFact, HarnessHow, HarnessRun, ResultFile, ResultSaid,
 };
 use crate::harness_reason::{FailureClass, Fresh, HarnessFailure, HarnessLack, HarnessReason};
 use crate::harness_result::{HarnessResult, TierOutcome};
@@ -32,15 +32,21 @@ pub(super) fn harness_check(
     facts: &Observed<Vec<HarnessFact>>,
 ) -> CheckReport {
     let now = facts.at;
+    let has_core_routes = judge.config.core_routes().next().is_some();
     judge.check(Check::Harness(harness), facts, |seen| {
         match seen.get().iter().find(|fact| fact.name == harness.name) {
-            Some(fact) => finding(harness, &seen.part(fact), now),
+            Some(fact) => finding(harness, &seen.part(fact), now, has_core_routes),
             None => Finding::unknown(Reason::NotSeen(crate::cause::Unseen::NotRecorded)),
         }
     })
 }
 
-fn finding(harness: &HarnessConfig, fact: &Sight<'_, HarnessFact>, now: Timestamp) -> Finding {
+fn finding(
+    harness: &HarnessConfig,
+    fact: &Sight<'_, HarnessFact>,
+    now: Timestamp,
+    has_core_routes: bool,
+) -> Finding {
     let (mut faults, mut lacks) = (Vec::new(), Vec::new());
     if let HarnessHow::Ran(run) = &fact.how {
         of_end(run, &mut faults, &mut lacks);
@@ -62,12 +68,12 @@ fn finding(harness: &HarnessConfig, fact: &Sight<'_, HarnessFact>, now: Timestam
             None
         }
     };
-    of_watch(&fact.watch, &fact.how, &mut faults, &mut lacks);
+    of_watch(fact, &mut faults, &mut lacks);
     let said = |reason| Reason::Harness(reason);
     let finding = match fresh {
         _ if !faults.is_empty() => {
             let is_of_tier = |fault: &HarnessFailure| matches!(fault, HarnessFailure::Tier { .. });
-            let class = faults.iter().any(is_of_tier).then(|| class(&fact.watch));
+            let class = faults.iter().any(is_of_tier).then(|| class(fact, has_core_routes));
             Finding::fail(said(HarnessReason::Failed { faults, class, lacks }))
         }
         Some((level, fresh)) if lacks.is_empty() => fact.pass(said(HarnessReason::Passed {
@@ -150,12 +156,8 @@ fn of_result(
     }
 }
 
-fn of_watch(
-    watch: &HarnessWatch,
-    how: &HarnessHow,
-    faults: &mut Vec<HarnessFailure>,
-    lacks: &mut Vec<HarnessLack>,
-) {
+fn of_watch(fact: &HarnessFact, faults: &mut Vec<HarnessFailure>, lacks: &mut Vec<HarnessLack>) {
+    let watch = &fact.watch;
     if watch.joined.is_empty() {
         lacks.push(match (watch.looks, &watch.missed) {
             (0, why) => {
@@ -164,14 +166,19 @@ fn of_watch(
             _ => HarnessLack::NotJoined { network: watch.network.clone() },
         });
     }
+    lacks.extend(end_not_seen(fact));
     // What was offered may have run at any time, and what is there now need not be its.
-    if !watch.left.is_empty() && matches!(how, HarnessHow::Ran(_)) {
+    if !watch.left.is_empty() && watch.seen_at_end && matches!(fact.how, HarnessHow::Ran(_)) {
         faults.push(HarnessFailure::Left { services: watch.left.clone() });
     }
 }
 
 /// Whose fault a failed tier is. What waits for an address waits in New: Swarm starts no task without one.
-fn class(watch: &HarnessWatch) -> FailureClass {
+fn class(fact: &HarnessFact, has_core_routes: bool) -> FailureClass {
+    let watch = &fact.watch;
+    if matches!(fact.how, HarnessHow::Offered) {
+        return FailureClass::Unclear { because: "the run was not watched".into() };
+    }
     if let Some(route) = &watch.route_down {
         return FailureClass::Infra { because: format!("core route {route} was down") };
     }
@@ -189,6 +196,9 @@ fn class(watch: &HarnessWatch) -> FailureClass {
         (_, true) if watch.looks == 0 || watch.missed.is_some() => {
             FailureClass::Unclear { because: "the Swarm was not seen all the time".into() }
         }
+        (_, true) if !has_core_routes => FailureClass::Unclear {
+            because: "nothing waited for an address, and there is no core route to ask".into(),
+        },
         (_, true) => FailureClass::Recipe,
     }
 }

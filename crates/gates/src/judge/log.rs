@@ -2,17 +2,61 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pvcheck_journal::{Class, Matched, Role, Sample, Scan, Since};
 
 use super::finding::{Finding, Sight};
+use crate::facts::M1Facts;
 use crate::fault::{Counted, list};
 use crate::reason::Reason;
 use crate::repeat;
+use crate::role::log_role;
+
+/// Whose log was read, and when.
+#[derive(Clone, Copy)]
+pub(super) struct LogRead {
+    /// What the snapshot says of the log's engine.
+    role: Role,
+    read: Timestamp,
+    /// True iff the Swarm has other managers, which may have led before.
+    has_others: bool,
+    /// True iff it is the log of another node than the one that was asked: a copy, unless it is mounted here.
+    is_elsewhere: bool,
+}
+
+impl LogRead {
+    /// A copy whose last record is older than this may have been made before what it is to show.
+    const OLDEST_COPY: SignedDuration = SignedDuration::from_hours(1);
+
+    pub(super) fn of(facts: &M1Facts) -> Self {
+        let snapshot = facts.snapshot.known();
+        let node = facts.log_node.as_ref();
+        Self {
+            role: snapshot.map_or(Role::Unknown, |snapshot| log_role(snapshot, node)),
+            read: facts.journal.at,
+            has_others: snapshot.is_none_or(|s| 1 < s.nodes.iter().filter(|node| node.manager).count()),
+            is_elsewhere: snapshot.zip(node).is_some_and(|(snapshot, node)| snapshot.engine.node != *node),
+        }
+    }
+
+    /// When its engine began to lead, if that was within a window that begins at a moment of the configuration's: before that
+    /// another manager logged what ran out.
+    fn led_later(&self, scan: &Scan) -> Option<Timestamp> {
+        let asked = matches!(scan.since, Since::At(_)) && self.has_others;
+        let elected = scan.matched.iter().filter(|matched| matched.signature == "leader-elected");
+        elected.filter_map(|matched| matched.last.filter(|_| asked)).max()
+    }
+
+    fn old_copy(&self, scan: &Scan) -> Option<Timestamp> {
+        let last = scan.coverage?.last?;
+        (self.is_elsewhere && Self::OLDEST_COPY < self.read.duration_since(last)).then_some(last)
+    }
+}
 
 /// Passes iff the leader's log, read and understood from where it is to be judged to its end, has no record that a network of
-/// the Swarm ran out of addresses. `role` is what the snapshot says of the log's engine, `read` when the log was read.
-pub(super) fn exhaustion(scan: &Sight<'_, Scan>, role: Role, read: Timestamp) -> Finding {
+/// the Swarm ran out of addresses.
+pub(super) fn exhaustion(scan: &Sight<'_, Scan>, log: LogRead) -> Finding {
+    let LogRead { role, read, .. } = log;
     let found = scan.exhaustion_count();
     let ahead = match scan.since {
         Since::At(since) if read < since => Some(since),
@@ -22,6 +66,10 @@ pub(super) fn exhaustion(scan: &Sight<'_, Scan>, role: Role, read: Timestamp) ->
         // A record is a record, even in a log of which parts are missing.
         _ if 0 < found => Finding::fail(Reason::Exhaustion { records: found }),
         _ if let Some(since) = ahead => Finding::unknown(Reason::LogNotYet { since, read }),
+        _ if let Some(leader_since) = log.led_later(scan) => {
+            Finding::unknown(Reason::LogOfALaterLeader { leader_since })
+        }
+        _ if let Some(last) = log.old_copy(scan) => Finding::unknown(Reason::LogIsOld { last, read }),
         Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
         None => scan.pass(Reason::NoExhaustion { records: scan.records }),
     };

@@ -119,7 +119,7 @@ impl Run {
         }
         match wanted {
             TasksWanted::AtLeast(least) => {
-                Reason::EnoughRun { running, least: least.get(), asked: self.asked }
+                Reason::EnoughRun { running, least: least.get(), asked_now: self.asked }
             }
             _ => Reason::ServiceRuns { running, expected: self.expected(wanted) },
         }

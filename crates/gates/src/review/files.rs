@@ -62,6 +62,17 @@ pub fn look_at_files(config: &Config) -> ConfigFiles {
             named.push(file(format!("[[journal.node]] file of `{node}`"), config.file(path)));
         }
     }
+    for harness in &config.harnesses {
+        let of = |what: &str| format!("[[harness]] {what} of `{}`", harness.name);
+        match harness.words().first() {
+            // It writes its result itself.
+            Some(program) if program.contains('/') => {
+                named.push(file(of("command"), config.file(Path::new(program))));
+            }
+            Some(_) => {}
+            None => named.push(file(of("result"), config.file(&harness.result))),
+        }
+    }
     ConfigFiles { named, material: config.material_errors().iter().map(ToString::to_string).collect() }
 }
 
@@ -91,5 +102,22 @@ mod tests {
         assert_eq!(state_of(&file.join("below")), FileState::NotThere);
         let long = folder.path().join("x".repeat(300));
         assert!(matches!(state_of(&long), FileState::NotSeen(_)));
+    }
+
+    #[test]
+    fn a_harness_needs_its_program_or_the_result_that_is_offered() {
+        let of = |line: &str| {
+            let text = format!(
+                "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/24\"\n\
+                 [[harness]]\nname = \"shop\"\nresult = \"none.json\"\n{line}\n"
+            );
+            let config = Config::parse("pvcheck.toml", &text).expect("sound");
+            let named = look_at_files(&config).named;
+            named.into_iter().map(|named| (named.field, named.state)).collect::<Vec<_>>()
+        };
+        let missing = |what: &str| vec![(format!("[[harness]] {what} of `shop`"), FileState::NotThere)];
+        assert_eq!(of(""), missing("result"));
+        assert_eq!(of("command = [\"./none.sh\"]"), missing("command"));
+        assert!(of("command = [\"sh\", \"./none.sh\"]").is_empty());
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use Verdict::{Fail, Pass, Unknown};
+use jiff::SignedDuration;
 use pvcheck_audit::{NodeId, Snapshot, Task, TaskState};
 use pvcheck_gates::{Config, GateReport, M1Facts, PreflightError, Seen, Unseen, Verdict, judge_m1, judge_m2};
 use pvcheck_journal::{Catalogue, Record, Scan, Scanner, Since};
@@ -400,6 +401,10 @@ async fn a_log_that_was_scanned_from_elsewhere_on_is_no_proof() {
 
 /// A Swarm of three managers whose engine asked follows, with the log of this node.
 pub(crate) async fn of_managers(log_node: Option<&str>) -> GateReport {
+    judge_m1(&config(), &managers(log_node).await)
+}
+
+async fn managers(log_node: Option<&str>) -> M1Facts {
     let mut facts = facts(cc_ci()).await;
     let snapshot = of(&mut facts.snapshot);
     for id in ["n8", "n9"] {
@@ -409,7 +414,35 @@ pub(crate) async fn of_managers(log_node: Option<&str>) -> GateReport {
     }
     snapshot.nodes[0].leader = false;
     facts.log_node = log_node.map(NodeId::new);
-    judge_m1(&config(), &facts)
+    facts
+}
+
+#[tokio::test]
+async fn a_copy_that_ends_long_before_it_is_read_is_no_proof() {
+    let mut facts = managers(Some("n9")).await;
+    let last = facts.journal.known().and_then(|scan| scan.coverage?.last).expect("its records have times");
+    for (minutes, open) in [(59, vec![]), (61, vec![("journal.exhaustion", Unknown)])] {
+        facts.journal.at = last + SignedDuration::from_mins(minutes);
+        assert_open(&judge_m1(&config(), &facts), &open);
+    }
+    let said = reason(&judge_m1(&config(), &facts), "journal.exhaustion");
+    assert!(said.ends_with("1 hour before it was read; copy it again"), "{said}");
+}
+
+/// Before its election another manager logged what ran out, in a log that is not read.
+#[tokio::test]
+async fn a_leader_that_was_elected_after_since_is_no_proof_of_the_time_before() {
+    const ELECTED: &str = r#"time="2026-06-13T05:33:00.000000000Z" level=info msg="raft.node: 38f174ddaf85df23 elected leader 38f174ddaf85df23 at term 3""#;
+    let mut facts = managers(Some("n9")).await;
+    let [first, second, third] = QUIET_LOG;
+    let log = [first, second, third, ELECTED, LATER];
+    for (since, open) in
+        [("2026-06-13T05:32:00Z", vec![("journal.exhaustion", Unknown)]), ("2026-06-13T05:34:00Z", vec![])]
+    {
+        facts.journal = known("engine log", scan_since(&log, since));
+        let report = judged(&facts, &format!("[journal]\nsince = \"{since}\"\n"));
+        assert_open(&report, &open);
+    }
 }
 
 #[tokio::test]

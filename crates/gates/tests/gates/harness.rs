@@ -168,6 +168,15 @@ pub(crate) async fn broken() -> Vec<(&'static str, GateReport, Option<Verdict>)>
         ("the level is too low", with(|f| result(f).level = 4).await, Some(Fail)),
         ("the harness leaves something", with(|f| result(f).clean_teardown = false).await, Some(Fail)),
         ("its service is still there", with(|f| f.watch.left = vec!["shop_app".into()]).await, Some(Fail)),
+        (
+            "its end was not seen, and a look before had its service",
+            with(|f| {
+                (f.watch.seen_at_end, f.watch.missed) = (false, Some("no answer".into()));
+                f.watch.left = vec!["shop_app".into()];
+            })
+            .await,
+            Some(Unknown),
+        ),
         ("a secret got out", with(|f| result(f).no_secret_leak = false).await, Some(Fail)),
         ("the result is of before the run", with(|f| file(f).is_new = false).await, Some(Unknown)),
         (
@@ -276,6 +285,47 @@ async fn a_failed_tier_is_the_recipe_s_where_nothing_waited() {
     .await;
     let reason = check(&blind).reason.to_string();
     assert!(reason.contains("(infra or recipe: the Swarm was not seen all the time)"), "{reason}");
+    let not_watched = with(|fact| {
+        restore(TierOutcome::Fail)(fact);
+        offered(SignedDuration::from_mins(1))(fact);
+    })
+    .await;
+    let reason = check(&not_watched).reason.to_string();
+    assert!(reason.contains("(infra or recipe: the run was not watched)"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_failed_tier_is_unclear_where_no_core_route_could_have_failed() {
+    let (world, facts) = healthy().await;
+    let text = std::fs::read_to_string(world.config_path()).expect("written");
+    let text = text.replacen("name = \"dashboard\"", "name = \"dashboard\"\ncore = false", 1);
+    let config = pvcheck_gates::Config::parse("pvcheck.toml", &text).expect("sound");
+    let mut facts = facts.clone();
+    restore(TierOutcome::Fail)(&mut of(&mut facts.harness)[0]);
+    let report = judge_m2(&config, &facts);
+    let reason = check(&report).reason.to_string();
+    assert!(
+        reason.contains("(infra or recipe: nothing waited for an address, and there is no core"),
+        "{reason}"
+    );
+}
+
+/// It joins nothing itself; a service of another, which no configuration names, gets a new task.
+#[tokio::test]
+async fn a_task_of_a_service_that_was_there_before_is_not_the_harness_s() {
+    let world = world(&ending("pass"), HARNESS).await;
+    world.sim.with_model(|model| {
+        model.create_service(ServiceDraft::new("old_app").on("proxy").json()).expect("a fresh name");
+    });
+    let another_task = |model: &mut Model| {
+        model.scale_service("old_app", 2).expect("it is there");
+    };
+    let facts = run(&world, another_task, |_| ()).await;
+    let report = judge_m2(&world.config, &facts);
+    let check = check(&report);
+    assert_eq!(check.verdict, Unknown, "{}", check.reason);
+    let reason = check.reason.to_string();
+    assert!(reason.starts_with("it did not touch proxy"), "{reason}");
 }
 
 /// For real: a network fills up while the harness is at work, and the engine says so in its log.

@@ -1,6 +1,6 @@
 //! A configuration that is written from what is live: it reads back, whatever the Swarm is called, and names all there is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use pvcheck_audit::{NetworkId, ServiceMode, Snapshot};
@@ -12,7 +12,7 @@ use crate::support::*;
 
 fn facts(snapshot: Snapshot) -> InitFacts {
     let log = LogSeen::NotFound("there is none".into());
-    InitFacts { snapshot, log, addresses: Vec::new(), ca: None, answers: None }
+    InitFacts { snapshot, log, addresses: Vec::new(), ca: None, answers: None, without_tls: BTreeMap::new() }
 }
 
 fn read(text: &str) -> Config {
@@ -134,6 +134,7 @@ async fn an_answer_decides_what_is_expected() {
         ],
         log: LogSeen::File("/var/log/dockerd.log".into()),
         ca: Some("/etc/ca \"x\".pem".into()),
+        without_tls: BTreeMap::from([("bridge".to_owned(), "it was\nrefused".to_owned())]),
         ..facts(snapshot)
     };
     let (text, config) = drafted(&asked);
@@ -146,12 +147,32 @@ async fn an_answer_decides_what_is_expected() {
         [("bridge", status(404)), ("dashboard", status(200)), ("drone", status(303))],
         "{text}"
     );
-    for part in ["# name = \"keycloak\"", "# name = \"report\"", "# name = \"traefik\"", "it answers 503"] {
+    for part in [
+        "# name = \"keycloak\"",
+        "# name = \"report\"",
+        "# name = \"traefik\"",
+        "it answers 503",
+        "# https gave no answer (it was\u{fffd}refused); asked without TLS.\n[[route]]\nname = \"bridge\"",
+    ] {
         assert!(text.contains(part), "`{part}` is missing: {text}");
     }
     assert!(config.routes.iter().all(|r| r.address.as_slice().len() == 2));
     assert_eq!(config.tls.ca, Some("/etc/ca \"x\".pem".into()));
     assert_eq!(config.journal.file, Some("/var/log/dockerd.log".into()));
+}
+
+/// An overlay that is full must not pass: room for one address is asked for at least.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_overlay_is_asked_for_room() {
+    let mut snapshot = world().await;
+    let proxy = snapshot.networks.iter_mut().find(|network| network.name == "proxy").expect("there");
+    for pool in &mut proxy.pools {
+        pool.subnet = "10.10.0.0/30".parse().expect("a subnet");
+    }
+    let (text, config) = drafted(&facts(snapshot));
+    let of_proxy = config.overlays.iter().find(|overlay| overlay.name == "proxy").expect("there");
+    assert_eq!(of_proxy.min_free, 1, "{text}");
+    assert!(text.contains(" are not owned now, fewer than the usual 16: is it large enough?\n"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,9 +90,9 @@ async fn a_map_has_a_legend_a_slider_and_a_table() {
     assert_eq!(signs.matches("\"s k-task\"").count(), 2);
 }
 
-fn watch(died: Option<GateStep>) -> M2Facts {
+fn watch(rounds: u64, died: Option<GateStep>) -> M2Facts {
     let why = Unseen::Failed { error: "stopped".into() };
-    let watched = RouteWatch { rounds: 41, died, routes: Vec::new() };
+    let watched = RouteWatch { rounds, died, routes: Vec::new() };
     M2Facts { routes_during: known("routes", watched), ..M2Facts::not_begun(&why) }
 }
 
@@ -104,18 +104,20 @@ fn what_the_routes_answered_under_way_is_told() {
     let config = Config::parse("pvcheck.toml", &text).expect("a sound configuration");
     let page =
         |facts: M2Facts| page_of(&config, ran(&config, "pvcheck.m2", GateFacts::M2(Box::new(facts))), None);
-    let calm = page(watch(None));
+    let calm = page(watch(41, None));
     assert!(
-        calm.contains("All routes were asked 41 times")
+        calm.contains("The core routes were asked 41 times")
             && calm.contains("None of them failed twice in a row"),
         "{calm}"
     );
     assert!(calm.contains("No map: "), "nothing was churned");
-    let died = page(watch(Some(GateStep::Churn)));
+    let died = page(watch(41, Some(GateStep::Churn)));
     assert!(
         died.contains("One did not pass twice in a row during the churn, and the gate stopped"),
         "{died}"
     );
+    let short = page(watch(0, None));
+    assert!(short.contains("UNKNOWN: no round had ended.") && !short.contains("twice in a row"), "{short}");
     let blind = M2Facts::not_begun(&Unseen::Failed { error: "stopped".into() });
     assert!(page(blind).contains("UNKNOWN: "));
 }
@@ -129,6 +131,7 @@ async fn room_over_time_is_there_iff_a_ledger_is_given() {
         said_by: SaidBy::Claim,
         gate: "pvcheck.m1".into(),
         overlay: Some("proxy".into()),
+        swarm: Some("6wq9m8p4n2k7".into()),
         engine: Engine::Real,
         at: at(),
         usable: Some(253),
@@ -138,6 +141,7 @@ async fn room_over_time_is_there_iff_a_ledger_is_given() {
     };
     let with = page_of(&config, run.clone(), Some(&[room]));
     assert!(with.contains("<h2 id=room>") && with.contains("<td class=n>238"), "{with}");
+    assert!(with.contains("<h3>proxy, Swarm 6wq9m8p4n2k7</h3>"), "{with}");
     let without = page_of(&config, run, None);
     assert!(!without.contains("id=room") && without.contains("free or leaked: not counted"));
 }

@@ -25,14 +25,16 @@ impl Engine {
     pub async fn snapshot(&self) -> Result<Snapshot, CallError> {
         let connection = self.connection();
         let info: wire::Info = connection.get("/info").await?;
-        let nodes = read_nodes(self).await?;
         let networks: Vec<wire::Network> = connection.get("/networks").await?;
+        let services = read_services(self).await?;
+        let tasks = read_tasks(self).await?;
         Ok(Snapshot {
             engine: engine_facts(info, self.api()),
-            nodes,
+            // Last, because it says whether there is a quorum, on which all of the above rests.
+            nodes: read_nodes(self).await?,
             networks: networks.into_iter().map(network).collect(),
-            services: read_services(self).await?,
-            tasks: read_tasks(self).await?,
+            services,
+            tasks,
         })
     }
 }

@@ -43,11 +43,12 @@ fn healthy() -> DoctorFacts {
         log: LogFact::Read {
             source: "journal of unit docker.service".into(),
             records: 7,
+            since: None,
             has_start: true,
             doubt: None,
         },
         namespace: Seen::Known(NamespaceFact { bridges: 2, lacking: Vec::new() }),
-        trust: TrustFact { file: None, roots: Ok(RootsCount { usable: 142, unusable: 0 }) },
+        trust: Seen::Known(TrustFact { file: None, roots: Ok(RootsCount { usable: 142, unusable: 0 }) }),
         config: Some(ConfigFact {
             file: "x.toml".into(),
             errors: Vec::new(),
@@ -74,6 +75,10 @@ fn unseen<T>() -> Seen<T> {
     Seen::Unknown(Unseen::Failed { error: "it broke".into() })
 }
 
+fn doubtful(has_start: bool) -> LogFact {
+    LogFact::Read { source: "x".into(), records: 7, since: None, has_start, doubt: Some("y".into()) }
+}
+
 /// What is not in order, and how.
 fn ill(facts: &DoctorFacts) -> Vec<(&'static str, Health)> {
     let all = diagnose(facts).examined.into_iter().map(|one| (one.id, one.symptom.health()));
@@ -98,7 +103,7 @@ fn a_healthy_place_has_twelve_things_in_order() {
 fn what_is_broken_turns_and_nothing_else() {
     use Health::{Unknown, Wrong};
     type Break = fn(&mut DoctorFacts);
-    let table: [(&str, Health, Break); 30] = [
+    let table: [(&str, Health, Break); 32] = [
         ("socket", Unknown, |f| f.socket.seen = unseen()),
         ("role", Wrong, |f| {
             known(&mut f.standing).standing.membership = Membership::Leaderless { error: "no quorum".into() }
@@ -117,17 +122,14 @@ fn what_is_broken_turns_and_nothing_else() {
         ("clock", Wrong, |f| known(&mut f.standing).standing.at = at(3)),
         ("clock", Wrong, |f| known(&mut f.standing).standing.at = at(-3)),
         ("log", Wrong, |f| f.log = LogFact::Unreadable { error: "permission denied".into() }),
-        ("log", Wrong, |f| {
-            f.log =
-                LogFact::Read { source: "x".into(), records: 7, has_start: false, doubt: Some("y".into()) }
-        }),
-        ("log", Unknown, |f| {
-            f.log = LogFact::Read { source: "x".into(), records: 7, has_start: true, doubt: Some("y".into()) }
-        }),
+        ("log", Wrong, |f| f.log = doubtful(false)),
+        ("log", Unknown, |f| f.log = doubtful(true)),
+        ("log", Unknown, |f| f.log = LogFact::NotChosen { why: "the configuration cannot be read".into() }),
         ("namespace", Wrong, |f| known(&mut f.namespace).lacking.push("bridge".into())),
         ("namespace", Unknown, |f| known(&mut f.namespace).bridges = 0),
         ("namespace", Unknown, |f| f.namespace = unseen()),
-        ("trust", Wrong, |f| f.trust.roots = Err("no bundle".into())),
+        ("trust", Wrong, |f| known(&mut f.trust).roots = Err("no bundle".into())),
+        ("trust", Unknown, |f| f.trust = unseen()),
         ("config", Wrong, |f| f.config.as_mut().expect("there").errors.push("x.toml:1:1: no".into())),
         ("lock", Wrong, |f| f.lock = Seen::Known(LockSeen { lock: Some(lock(Some(at(60)))) })),
         ("lock", Wrong, |f| f.lock = Seen::Known(LockSeen { lock: Some(lock(None)) })),
@@ -176,7 +178,7 @@ fn what_is_not_wrong_stays_in_order() {
     known(&mut facts.nodes)[1].own = true;
     facts.config = None;
     facts.lock = Seen::Known(LockSeen { lock: Some(lock(Some(at(-1)))) });
-    facts.trust.roots = Ok(RootsCount { usable: 1, unusable: 2 });
+    known(&mut facts.trust).roots = Ok(RootsCount { usable: 1, unusable: 2 });
     // A slow answer does not make two clocks differ.
     known(&mut facts.standing).answered = at(9);
     known(&mut facts.standing).standing.at = at(8);
@@ -206,6 +208,16 @@ fn clocks_say_by_how_much_and_which_way() {
         known(&mut facts.standing).standing.at = at(second);
         assert_eq!(clock(&facts).to_string(), text);
     }
+}
+
+#[test]
+fn a_log_says_since_when_it_is_judged() {
+    let text = |since| {
+        let read = LogFact::Read { source: "x".into(), records: 7, since, has_start: true, doubt: None };
+        log(&DoctorFacts { log: read, ..healthy() }).to_string()
+    };
+    assert_eq!(text(None), "x: 7 records since the engine's start");
+    assert_eq!(text(Some(at(0))), format!("x: 7 records since {}", at(0)));
 }
 
 #[test]
