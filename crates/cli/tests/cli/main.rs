@@ -23,5 +23,6 @@ mod refusal;
 mod report;
 mod resize;
 mod schemas;
+mod secrets;
 mod support;
 mod why;

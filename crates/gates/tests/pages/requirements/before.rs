@@ -24,7 +24,7 @@ const RENEW: &str = "crates/swarm/tests/engine/renew.rs";
 const SECRETS: &str = "crates/swarm/tests/engine/secrets.rs";
 const SCAN: &str = "crates/journal/tests/scan.rs";
 const JUDGED: &str = "crates/routes/src/judge/tests.rs";
-const LEDGER: &str = "pvcheck gate claim, verify and status";
+const LEDGER: &str = "crates/cli/tests/cli/ledger.rs";
 const REPOSITORY: &str = "it is a rule for a repository, and its host enforces it";
 
 pub(crate) const SECTIONS: [Section; 7] = [
@@ -126,7 +126,11 @@ pub(crate) const SECTIONS: [Section; 7] = [
                 "the proof is of what is live",
                 &[Test(CLI_SUBNET, "an_engine_that_cannot_be_seen_is_exit_3")],
             ),
-            asked(17, "two lists of subnets, each collected on its own, are compared", &[Open(LEDGER)]),
+            asked(
+                17,
+                "two lists of subnets, each collected on its own, are compared",
+                &[Test(LEDGER, "one_forged_figure_fails_and_is_named_in_every_format")],
+            ),
             asked(18, "capacity and room are numbers", &[Test(M1, "too_little_room")]),
         ],
     ),

@@ -28,7 +28,7 @@ const SCAN: &str = "crates/journal/tests/scan.rs";
 const ROUTES: &str = "crates/routes/tests/routes/answers.rs";
 const DEADLOCKS: &str = "crates/boot/tests/boot/deadlocks.rs";
 const GUARD: &str = "pvcheck guard";
-const LEDGER: &str = "pvcheck gate claim, verify and status";
+const LEDGER: &str = "crates/cli/tests/cli/ledger.rs";
 const EVIDENCE: &str = "crates/gates/tests/gates/evidence.rs";
 const HARNESS: &str = "crates/gates/tests/gates/harness.rs";
 const REPOSITORY: &str = "it is a rule for a repository, and its host enforces it";
@@ -218,8 +218,22 @@ pub(crate) const SECTIONS: [Section; 9] = [
                 "what a change brought in is told from what was there",
                 &[Test(DEADLOCKS, "what_a_change_brought_in_is_told_from_what_was_there")],
             ),
-            asked(104, "a finding has severity and what it endangers", &[Open(LEDGER)]),
-            asked(105, "a finding is closed by the one who tests it again", &[Open(LEDGER)]),
+            asked(
+                104,
+                "a finding has severity and what it endangers",
+                &[Test(
+                    LEDGER,
+                    "a_critical_finding_of_the_verifiers_keeps_done_away_until_the_verifier_closes_it",
+                )],
+            ),
+            asked(
+                105,
+                "a finding is closed by the one who tests it again",
+                &[Test(
+                    LEDGER,
+                    "a_critical_finding_of_the_verifiers_keeps_done_away_until_the_verifier_closes_it",
+                )],
+            ),
         ],
     ),
     Section(
@@ -257,13 +271,16 @@ pub(crate) const SECTIONS: [Section; 9] = [
                 "the verdict rests on live commands",
                 &[
                     Test(BEFORE, "each_thing_that_is_wrong_with_a_report_has_its_verdict_and_reason"),
-                    Open(LEDGER),
+                    Test(LEDGER, "one_forged_figure_fails_and_is_named_in_every_format"),
                 ],
             ),
             asked(
                 111,
                 "verdicts are appended, with time and evidence, and never rewritten",
-                &[Test(OWN, "a_report_is_never_overwritten"), Open(LEDGER)],
+                &[
+                    Test(OWN, "a_report_is_never_overwritten"),
+                    Test(LEDGER, "a_damaged_ledger_is_refused_with_the_place"),
+                ],
             ),
             asked(
                 112,
@@ -273,7 +290,7 @@ pub(crate) const SECTIONS: [Section; 9] = [
                         SERVICES,
                         "services_of_no_configuration_are_named_with_what_runs_and_the_gate_passes",
                     ),
-                    Open(LEDGER),
+                    Test(LEDGER, "without_a_claim_that_counts_the_verdict_is_a_veto_and_nothing_is_measured"),
                 ],
             ),
             asked(
@@ -284,20 +301,35 @@ pub(crate) const SECTIONS: [Section; 9] = [
                     Test(OWN, "a_gate_that_deploys_is_kept_from_it_by_an_open_precondition"),
                 ],
             ),
-            asked(114, "probes of before a claim are kept apart from the verdict", &[Open(LEDGER)]),
+            asked(
+                114,
+                "probes of before a claim are kept apart from the verdict",
+                &[Test(LEDGER, "without_a_claim_that_counts_the_verdict_is_a_veto_and_nothing_is_measured")],
+            ),
             asked(
                 115,
                 "findings have id, time, severity, status, reproduction, cause, options, and who may close them",
-                &[Open(LEDGER)],
+                &[Test(
+                    LEDGER,
+                    "a_critical_finding_of_the_verifiers_keeps_done_away_until_the_verifier_closes_it",
+                )],
             ),
-            asked(116, "claims and verdicts name the commits that they cover", &[Open(LEDGER)]),
+            asked(
+                116,
+                "claims and verdicts name the commits that they cover",
+                &[Test("crates/ledger/src/verify/tests.rs", "files_and_commit_are_held_against_the_claim")],
+            ),
         ],
     ),
     Section(
         'N',
         "Files",
         &[
-            asked(117, "a phase has its files of status, backlog, review and journal", &[Open(LEDGER)]),
+            asked(
+                117,
+                "a phase has its files of status, backlog, review and journal",
+                &[Test(LEDGER, "a_phase_is_done_with_fresh_passes_of_its_gates_and_its_pages_only_grow")],
+            ),
             asked(
                 118,
                 "a table of checks with a result for each",
@@ -306,7 +338,11 @@ pub(crate) const SECTIONS: [Section; 9] = [
                     "a_table_has_a_line_per_check_and_the_reason_under_it",
                 )],
             ),
-            asked(119, "a backlog with boxes to tick", &[Open(LEDGER)]),
+            asked(
+                119,
+                "a backlog with boxes to tick",
+                &[Test(LEDGER, "a_phase_is_done_with_fresh_passes_of_its_gates_and_its_pages_only_grow")],
+            ),
             asked(
                 120,
                 "evidence is the command and what it printed",
@@ -408,7 +444,11 @@ pub(crate) const SECTIONS: [Section; 9] = [
                 "the order of other units stays",
                 &[Test(DEADLOCKS, "a_remedy_that_only_moves_the_deadlock_is_none")],
             ),
-            asked(138, "an active unit proves nothing; alerts are looked for", &[Open("pvcheck doctor")]),
+            asked(
+                138,
+                "an active unit proves nothing; alerts are looked for",
+                &[Open("pvcheck boot, its lints")],
+            ),
             asked(
                 139,
                 "declared, deployed and live are three columns",
@@ -443,7 +483,7 @@ pub(crate) const SECTIONS: [Section; 9] = [
                 "verdicts age; a claim says what, how, expected and where",
                 &[
                     Test(BEFORE, "each_thing_that_is_wrong_with_a_report_has_its_verdict_and_reason"),
-                    Open(LEDGER),
+                    Test(LEDGER, "a_phase_is_done_with_fresh_passes_of_its_gates_and_its_pages_only_grow"),
                 ],
             ),
             asked(
