@@ -34,11 +34,19 @@ pub(crate) struct Audit {
 
 /// Times the audit and the pipeline on the cc-ci world, and prints the ratio.
 pub(crate) fn run(args: &Audit) -> anyhow::Result<ExitCode> {
+    on_cc_ci(args.engine, |lab, pvcheck| compare(lab, pvcheck, args.rounds))
+}
+
+/// Measures a released pvcheck on a lab with the cc-ci world, which is taken down whatever the measurement came to.
+pub(super) fn on_cc_ci(
+    suite: Option<Suite>,
+    measure: impl FnOnce(&Lab, &Path) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     let pvcheck = release_build(&["--package", "pvcheck-cli"])?.join("pvcheck");
-    let spec = LabSpec { suite: args.engine, world: World::CcCi, ..LabSpec::default() };
+    let spec = LabSpec { suite, world: World::CcCi, ..LabSpec::default() };
     match lab::up_unless_interrupted(spec, false)? {
         Ok(lab) => {
-            let outcome = compare(&lab, &pvcheck, args.rounds);
+            let outcome = measure(&lab, &pvcheck);
             lab.down()?;
             outcome.map(|()| ExitCode::SUCCESS)
         }

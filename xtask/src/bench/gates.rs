@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use pvcheck_lab::{Lab, LabError, LabInfo, LabSpec, Suite, World};
+use pvcheck_lab::{Lab, LabInfo, Suite};
 
-use super::build::release_build;
+use super::audit::on_cc_ci;
 use super::compare::{median, time};
 use crate::lab;
 
@@ -26,17 +26,7 @@ pub(crate) struct Gates {
 
 /// Times both sides and prints the ratio.
 pub(crate) fn run(args: &Gates) -> anyhow::Result<ExitCode> {
-    let pvcheck = release_build(&["--package", "pvcheck-cli"])?.join("pvcheck");
-    let spec = LabSpec { suite: args.engine, world: World::CcCi, ..LabSpec::default() };
-    match lab::up_unless_interrupted(spec, false)? {
-        Ok(lab) => {
-            let outcome = compare(&lab, &pvcheck, args.rounds);
-            lab.down()?;
-            outcome.map(|()| ExitCode::SUCCESS)
-        }
-        Err(LabError::Cancelled) => Ok(ExitCode::from(lab::INTERRUPTED)),
-        Err(error) => Err(error.into()),
-    }
+    on_cc_ci(args.engine, |lab, pvcheck| compare(lab, pvcheck, args.rounds))
 }
 
 fn compare(lab: &Lab, pvcheck: &Path, rounds: u32) -> anyhow::Result<()> {
