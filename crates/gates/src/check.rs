@@ -3,7 +3,7 @@
 use pvcheck_routes::Expected;
 
 use crate::catalogue::{CheckInfo, Kind, Of, Stage};
-use crate::config::{Config, HarnessConfig, OverlayConfig, RouteConfig, ServiceConfig};
+use crate::config::{Config, GuardConfig, HarnessConfig, OverlayConfig, RouteConfig, ServiceConfig};
 use crate::need::Need;
 
 /// A check of a gate, with its overlay, service or route where there is one check for each. What it is about is told by its
@@ -44,6 +44,7 @@ pub(crate) enum Check<'a> {
     JournalRenewal,
     Precondition(&'a str),
     Harness(&'a HarnessConfig),
+    Guard(&'a GuardConfig),
 }
 
 /// What there is one check of a kind for.
@@ -53,6 +54,7 @@ pub(crate) struct Subjects<'a> {
     pub(crate) services: &'a [ServiceConfig],
     pub(crate) routes: &'a [RouteConfig],
     pub(crate) harnesses: &'a [HarnessConfig],
+    pub(crate) guard: Option<&'a GuardConfig>,
     /// The gates that must have passed before.
     pub(crate) before: &'a [String],
 }
@@ -61,7 +63,8 @@ impl<'a> Subjects<'a> {
     /// Those of a whole configuration; which gates are to be before depends on the gate.
     pub(crate) fn of(config: &'a Config) -> Self {
         let (overlays, services, routes) = (&config.overlays, &config.services, &config.routes);
-        Self { overlays, services, routes, harnesses: &config.harnesses, before: &[] }
+        let (harnesses, guard) = (&config.harnesses, config.guard.as_ref());
+        Self { overlays, services, routes, harnesses, guard, before: &[] }
     }
 }
 
@@ -120,6 +123,7 @@ fn of_kind<'a>(kind: Kind, of: Subjects<'a>) -> Vec<Check<'a>> {
         Kind::CreationColumns => each(Check::CreationColumns),
         Kind::JournalRenewal => vec![Check::JournalRenewal],
         Kind::Harness => of.harnesses.iter().map(Check::Harness).collect(),
+        Kind::Guard => of.guard.into_iter().map(Check::Guard).collect(),
         Kind::Precondition => of.before.iter().map(|gate| Check::Precondition(gate)).collect(),
     }
 }
@@ -162,6 +166,7 @@ impl<'a> Check<'a> {
             Self::JournalRenewal => Kind::JournalRenewal,
             Self::Precondition(_) => Kind::Precondition,
             Self::Harness(_) => Kind::Harness,
+            Self::Guard(_) => Kind::Guard,
         }
     }
 
@@ -290,7 +295,8 @@ mod tests {
         let text = table("proxy")
             + &table("other")
             + "[[service]]\nname = \"shop\"\n[[route]]\nname = \"shop\"\nurl = \"https://shop.test/\"\n\
-               [[harness]]\nname = \"shop\"\nresult = \"shop.json\"\n";
+               [[harness]]\nname = \"shop\"\nresult = \"shop.json\"\n\
+               [guard]\nfile = \"run.sh\"\ncontains = ['a']\n";
         let config = config(&text);
         for row in catalogue() {
             let before = ["pvfix.m1".to_owned()];

@@ -10,10 +10,11 @@ use pvcheck_swarm::Census;
 
 use crate::cause::Unseen;
 use crate::check::Check;
-use crate::config::{Config, RouteConfig};
+use crate::config::{Config, Pattern, RouteConfig};
 use crate::facts::{CanaryFacts, ChurnOutcome, M1Facts, M2Facts, RouteWatch};
 use crate::fault::{IncompleteCensus, When};
 use crate::fix_facts::{FixPlanFacts, FixedFacts};
+use crate::guard_facts::{GuardFact, GuardFound, GuardMatch, match_of};
 use crate::harness::{end_not_seen, sound};
 use crate::harness_facts::HarnessFact;
 use crate::harness_reason::{HarnessLack, HarnessReason};
@@ -35,6 +36,13 @@ pub(crate) trait Coverage {
 impl Coverage for M1Facts {
     fn gap(&self, config: &Config, about: Check<'_>, need: Need) -> Option<Reason> {
         match need {
+            Need::Guard => {
+                let seen = self.guard.as_ref();
+                seen.map_or_else(
+                    || Some(never_observed()),
+                    |guard| guard.gap(|fact| not_searched(about, fact)),
+                )
+            }
             Need::Journal => {
                 self.journal.gap(|scan| doubt(scan).or_else(|| other_window(config, about, scan)))
             }
@@ -163,6 +171,17 @@ fn no_run(about: Check<'_>, all: &[HarnessFact]) -> Option<Reason> {
     };
     let lack = sound(fact).err().or_else(not_joined).or_else(|| end_not_seen(fact));
     lack.map(|lack| Reason::Harness(HarnessReason::NotShown(vec![lack])))
+}
+
+/// A guard whose file was searched for other patterns than the configuration has.
+fn not_searched(about: Check<'_>, fact: &GuardFact) -> Option<Reason> {
+    let Check::Guard(guard) = about else { return Some(never_observed()) };
+    let GuardFound::File(file) = &fact.found else { return None };
+    let searched = |patterns: &[Pattern], found: &[GuardMatch]| {
+        patterns.iter().all(|pattern| match_of(found, pattern.as_str()).is_some())
+    };
+    let is_whole = searched(&guard.contains, &file.contains) && searched(&guard.absent, &file.absent);
+    (!is_whole).then(never_observed)
 }
 
 fn not_done(outcome: &ChurnOutcome) -> Option<Reason> {

@@ -10,6 +10,7 @@ use pvcheck_swarm::{Census, Churn};
 use serde::{Deserialize, Serialize};
 
 use crate::cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
+use crate::guard_facts::GuardFact;
 use crate::harness_facts::HarnessFact;
 use crate::observed::{Observed, Seen};
 
@@ -28,6 +29,9 @@ pub struct M1Facts {
     /// A count of the leaked addresses of each overlay of the configuration.
     #[serde(default = "Observed::not_recorded")]
     pub leaked: Observed<Vec<LeakFact>>,
+    /// The team's guard; `None` where the configuration has none, or no check needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Observed<GuardFact>>,
 }
 
 /// A count of the leaked addresses of one overlay.

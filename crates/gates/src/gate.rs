@@ -106,7 +106,7 @@ const FIXED: [Kind; 13] = [
     Kind::JournalRenewal,
 ];
 
-const M1: [Kind; 10] = [
+const M1: [Kind; 11] = [
     Kind::OverlaySubnet,
     Kind::OverlayOwners,
     Kind::OverlayLeaked,
@@ -117,6 +117,7 @@ const M1: [Kind; 10] = [
     Kind::RoutesUnlisted,
     Kind::Route,
     Kind::JournalExhaustion,
+    Kind::Guard,
 ];
 
 const M2: [Kind; 14] = [

@@ -38,6 +38,8 @@ pub mod fault;
 mod fix_facts;
 mod gate;
 mod gate_report;
+mod guard_facts;
+mod guard_reason;
 mod harness;
 mod harness_facts;
 mod harness_reason;
@@ -81,9 +83,9 @@ pub use collect::{
 };
 pub use config::{
     CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, GateConfig,
-    HarnessConfig, HarnessFault, HookConfig, JournalConfig, LogPlace, NodeLog, OverlayConfig, Pattern,
-    Placement, PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig, RouteGroupConfig, ServiceConfig,
-    TasksWanted, Tier, TlsConfig, WaiverConfig, Which, WindowConfig,
+    GuardConfig, GuardFault, HarnessConfig, HarnessFault, HookConfig, JournalConfig, LogPlace, NodeLog,
+    OverlayConfig, Pattern, Placement, PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig,
+    RouteGroupConfig, ServiceConfig, TasksWanted, Tier, TlsConfig, WaiverConfig, Which, WindowConfig,
 };
 pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use doctor::{
@@ -95,6 +97,8 @@ pub use facts::{CanaryFacts, ChurnOutcome, GateStep, LeakFact, M1Facts, M2Facts,
 pub use fix_facts::{FixPlanFacts, FixedFacts};
 pub use gate::{Gate, NoSuchGate};
 pub use gate_report::{AttemptReport, CheckReport, Evidence, GateReport};
+pub use guard_facts::{GuardFact, GuardFile, GuardFound, GuardLine, GuardMatch};
+pub use guard_reason::{GuardFailure, GuardReason};
 pub use harness_facts::{
     After, AfterWhat, HarnessEnd, HarnessFact, HarnessHow, HarnessRun, HarnessWatch, Joined, ResultFile,
     ResultSaid,

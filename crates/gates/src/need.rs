@@ -23,6 +23,8 @@ pub enum Need {
     Declared,
     /// The file that creates it on the host.
     Deployed,
+    /// The file that is to have the team's guard.
+    Guard,
     /// A run of the harness that the check is about, its result, and the Swarm meanwhile.
     Harness,
     /// The engine's log.
@@ -62,6 +64,7 @@ impl fmt::Display for Need {
             Self::Churn => "churn",
             Self::Declared => "declared",
             Self::Deployed => "deployed",
+            Self::Guard => "guard",
             Self::Harness => "harness",
             Self::Journal => "journal",
             Self::Leaked => "leaked",

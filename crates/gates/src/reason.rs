@@ -18,6 +18,7 @@ use crate::fault::{
     Counted, CountedBy, HandedOut, IncompleteCensus, OwnerFault, RouteDown, ServiceFault, Unlisted,
     UnlistedRoute, Waiting, a_few, list, many,
 };
+use crate::guard_reason::GuardReason;
 use crate::harness_reason::HarnessReason;
 use crate::precondition_reason::PreconditionReason;
 use crate::renewal_reason::RenewalReason;
@@ -41,6 +42,9 @@ pub enum Reason {
     /// What is said of a harness.
     #[error("{0}")]
     Harness(HarnessReason),
+    /// What is said of a team's guard.
+    #[error("{0}")]
+    Guard(GuardReason),
     /// What is said of a gate that must have passed before.
     #[error("{0}")]
     Precondition(PreconditionReason),
@@ -451,6 +455,7 @@ impl Reason {
     pub(crate) fn place(&self) -> Option<(String, u64)> {
         match self {
             Self::Renewal(reason) => reason.place(),
+            Self::Guard(reason) => reason.place(),
             _ => None,
         }
     }

@@ -11,7 +11,9 @@ use pvcheck_routes::shell_quoted as quoted;
 use pvcheck_swarm::RUN_LABEL;
 
 use crate::check::Check;
-use crate::config::{Config, DOCKER_UNIT, HarnessConfig, LogPlace, OverlayConfig, Which};
+use crate::config::{
+    Config, DOCKER_UNIT, GuardConfig, HarnessConfig, LogPlace, OverlayConfig, Pattern, Which,
+};
 use crate::gate::Gate;
 
 /// What the engine writes when a network has no address left; the catalogue of `pvcheck explain` has the sources.
@@ -47,6 +49,7 @@ pub(crate) fn command(config: &Config, about: Check<'_>) -> String {
         }
         Check::ChurnCensus | Check::ChurnDuplicates | Check::ChurnLeaks => churn(config),
         Check::Harness(harness) => of_harness(harness),
+        Check::Guard(guard) => of_guard(guard),
         Check::RenewalPlan(overlay) | Check::RenewalMembers(overlay) => {
             format!("pvcheck resize {} --to {}", quoted(&overlay.name), overlay.subnet)
         }
@@ -107,6 +110,22 @@ pub(crate) fn log(scan: &Scan) -> String {
 /// What a harness said, in this file.
 pub(crate) fn result(file: &str) -> String {
     format!("cat {}", quoted(file))
+}
+
+/// The lines of a file that match one of these.
+pub(crate) fn lines<'a>(patterns: impl Iterator<Item = &'a str>, file: &str) -> String {
+    // After -e, so that a pattern that begins with a hyphen is no option.
+    let patterns: Vec<String> = patterns.map(|pattern| format!("-e {}", quoted(pattern))).collect();
+    format!("grep -nE {} {}", patterns.join(" "), quoted(file))
+}
+
+/// The digest of a file.
+pub(crate) fn digest_of(file: &str) -> String {
+    format!("sha256sum {}", quoted(file))
+}
+
+fn of_guard(guard: &GuardConfig) -> String {
+    lines(guard.contains.iter().map(Pattern::as_str), &guard.file.display().to_string())
 }
 
 fn of_harness(harness: &HarnessConfig) -> String {

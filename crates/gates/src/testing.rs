@@ -36,7 +36,14 @@ pub(crate) fn seen<T>(value: T) -> Observed<T> {
 }
 
 pub(crate) fn blind_m1() -> M1Facts {
-    M1Facts { snapshot: unseen(), routes: unseen(), journal: unseen(), log_node: None, leaked: unseen() }
+    M1Facts {
+        snapshot: unseen(),
+        routes: unseen(),
+        journal: unseen(),
+        log_node: None,
+        leaked: unseen(),
+        guard: None,
+    }
 }
 
 pub(crate) fn blind_fix_plan() -> FixPlanFacts {

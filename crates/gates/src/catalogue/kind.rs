@@ -37,12 +37,13 @@ pub(crate) enum Kind {
     JournalRenewal,
     Precondition,
     Harness,
+    Guard,
 }
 
 /// What a configuration has one check of a kind for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Of {
-    /// The whole Swarm: one check.
+    /// The whole Swarm, or the host on which the gate is run: one check at most.
     Swarm,
     /// The overlay on which canary and churn deploy, which the title names in the place of `the overlay`: one check.
     First,

@@ -7,7 +7,7 @@ use super::kind::{Kind, Of, Stage};
 use crate::need::Need;
 
 /// Every kind of check, in the order of [`Kind`].
-pub(crate) const ROWS: [CheckInfo; 34] = [
+pub(crate) const ROWS: [CheckInfo; 35] = [
     CheckInfo {
         kind: Kind::OverlaySubnet,
         id: "overlay.subnet",
@@ -418,6 +418,18 @@ pub(crate) const ROWS: [CheckInfo; 34] = [
         remedies: "the reason says whether a failed tier is infra or recipe: `pvcheck why SERVICE` for the one, the harness's own log for the other",
         required: true,
         requirements: &[63, 64, 65, 66, 67, 141, 142],
+    },
+    CheckInfo {
+        kind: Kind::Guard,
+        id: "guard.present",
+        of: Of::Swarm,
+        stage: Stage::Control,
+        title: "The team's guard is where it is to be",
+        passes_when: "the file of `[guard]` is there, each pattern of its `contains` has a line in it, and none of its `absent` has one",
+        needs: &[Need::Guard],
+        remedies: "put the guard back, also after the mend, or correct [guard]: the reason names file and pattern",
+        required: true,
+        requirements: &[90, 91, 92, 93, 95],
     },
 ];
 

@@ -1,8 +1,9 @@
-//! Facts for `pvcheck.m1`: the Swarm, its routes and its log, read at the same time, then what is leaked.
+//! Facts for `pvcheck.m1`: the Swarm, its routes, its log and the guard, then what is leaked.
 
 use pvcheck_journal::{Catalogue, Limits, ReadFrom, Scan, Scanner};
 use pvcheck_swarm::{Engine, Progress, Watcher};
 
+use super::guard::read_guard;
 use super::leaked::{Counting, count};
 use super::preflight::Preflight;
 use super::routes::ask_routes;
@@ -10,7 +11,7 @@ use crate::config::Config;
 use crate::facts::M1Facts;
 use crate::observed::Observed;
 
-/// Reads the Swarm, its routes and its log at the same time, then counts leaked addresses on every overlay of the
+/// Reads the Swarm, its routes, its log and the guard, then counts leaked addresses on every overlay of the
 /// configuration. What fails is recorded as not seen.
 ///
 /// It changes nothing unless it is to count by [`Counting::Probing`]; if the future is dropped then, sweep that run.
@@ -22,14 +23,15 @@ pub async fn collect_m1(
     watch: Watcher<'_>,
 ) -> M1Facts {
     watch(Progress::Step("reading the Swarm, its routes and its log".into()));
-    let (snapshot, routes, journal) = tokio::join!(
+    let (snapshot, routes, journal, guard) = tokio::join!(
         Observed::of("engine API", engine.snapshot()),
         ask_routes(config, ready),
         log_to_judge(ready),
+        read_guard(config),
     );
     // Last, because a census writes lines into the log and for a moment owners into the snapshot.
     let leaked = count(engine, &config.overlays, counting, watch).await;
-    M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked }
+    M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked, guard }
 }
 
 /// Reads the engine's log from its beginning, and scans it since the engine's start or since the configuration says.

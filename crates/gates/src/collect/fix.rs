@@ -103,7 +103,7 @@ pub async fn collect_fixed(
     );
     // Last, because a census writes lines into the log and for a moment owners into the snapshot.
     let leaked = count(engine, std::slice::from_ref(overlay), counting, watch).await;
-    let control = M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked };
+    let control = M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked, guard: None };
     FixedFacts { overlay: overlay.name.clone(), control, record, proof, creation }
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fs::{self, File, Metadata};
-use std::io::Read as _;
+use std::fs::{self, Metadata};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use pvcheck_swarm::{Engine, Operation, SavedRenewal};
 
 use super::preflight::{Preflight, PreflightError};
 use super::process::{Output, Run, run};
+use super::text::{NoText, Text, read_text};
 use super::watch::CoreRoutes;
 use crate::cause::Unseen;
 use crate::config::{Config, HarnessConfig, Which};
@@ -322,22 +322,11 @@ fn result(path: &Path, before: Option<&Metadata>) -> Seen<ResultFile> {
 }
 
 /// Reads a result's file.
-fn read(path: &Path, shown: &str, before: Option<&Metadata>) -> Result<ResultFile, String> {
-    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
-    // Opening anything else may not return.
-    if !metadata.is_file() {
-        return Err("it is no file".to_owned());
-    }
-    let (mut bytes, file) = (Vec::new(), File::open(path).map_err(|error| error.to_string())?);
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if MOST_BYTES < bytes.len() as u64 {
-        return Err(format!("it has more than {} MiB", MOST_BYTES >> 20));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
-    let modified = metadata.modified().map_err(|error| error.to_string())?;
+fn read(path: &Path, shown: &str, before: Option<&Metadata>) -> Result<ResultFile, NoText> {
+    let Text { text, metadata, modified } = read_text(path, MOST_BYTES)?;
     Ok(ResultFile {
         path: shown.to_owned(),
-        modified: Timestamp::try_from(modified).map_err(|error| error.to_string())?,
+        modified,
         is_new: before.is_none_or(|before| is_another(before, &metadata)),
         bytes: text.len() as u64,
         digest: sha256(&text),

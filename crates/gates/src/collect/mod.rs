@@ -5,6 +5,7 @@ mod control_plane;
 mod creation;
 mod deployment;
 mod fix;
+mod guard;
 mod harness;
 mod leaked;
 mod own;
@@ -12,6 +13,7 @@ mod past_reports;
 mod preflight;
 mod process;
 mod routes;
+mod text;
 mod watch;
 
 pub use control_plane::collect_m1;

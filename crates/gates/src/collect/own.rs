@@ -11,6 +11,7 @@ use super::control_plane::log_to_judge;
 use super::creation::read_creation;
 use super::deployment::{Wanted, collect_deployment};
 use super::fix::{log_since_creation, plan, proof, window};
+use super::guard::read_guard;
 use super::harness::check_env;
 use super::leaked::{Counting, count};
 use super::preflight::{Preflight, PreflightError};
@@ -78,7 +79,8 @@ pub async fn collect_own<E: Display>(
     );
     // After the rest, because a census writes lines into the log and for a moment owners into the snapshot.
     let leaked = leaked(engine, gate, how.counting, watch).await;
-    let control = M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked };
+    let guard = if gate.needs(control, Need::Guard) { read_guard(gate.config).await } else { None };
+    let control = M1Facts { snapshot, routes, journal, log_node: ready.log_node(), leaked, guard };
     let deployment = match how.deploying {
         _ if !gate.changes_something() => None,
         Ok((op, order)) => {

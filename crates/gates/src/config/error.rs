@@ -6,6 +6,7 @@ use pvcheck_routes::{SpecError, UrlError};
 use pvcheck_swarm::ImageError;
 use thiserror::Error;
 
+use super::guard::GuardFault;
 use super::harness_fault::HarnessFault;
 
 /// Why a configuration was refused. The text is one line and names the place.
@@ -122,6 +123,9 @@ pub enum ConfigFault {
         /// What is wrong with it.
         fault: HarnessFault,
     },
+    /// A guard cannot be what it says.
+    #[error("[guard]: {0}")]
+    Guard(GuardFault),
     /// A gate has the name of one that comes with pvcheck.
     #[error("[[gate]] `{name}` has the name of a gate that comes with pvcheck; give it another")]
     BuiltInGate {

@@ -55,11 +55,16 @@ impl Pattern {
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
+
+    /// As it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str())
+        f.write_str(self.as_str())
     }
 }
 

@@ -3,6 +3,7 @@
 mod by_table;
 mod error;
 mod forms;
+mod guard;
 mod harness;
 mod harness_fault;
 mod journal;
@@ -17,6 +18,7 @@ mod waivers;
 
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
+pub use guard::{GuardConfig, GuardFault};
 pub(crate) use harness::MOST_LEVEL;
 pub use harness::{HarnessConfig, Tier};
 pub use harness_fault::HarnessFault;

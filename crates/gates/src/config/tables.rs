@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::error::ConfigFault;
 use super::forms::{self, Pattern, Placement};
+use super::guard::GuardConfig;
 use super::harness::HarnessConfig;
 use super::journal::{JournalConfig, NodeLog, unit_source};
 use super::own_gates::{GateConfig, PreconditionConfig};
@@ -47,6 +48,8 @@ pub struct Config {
     /// Runs of the team's own, as a proof.
     #[serde(default, rename = "harness")]
     pub harnesses: Vec<HarnessConfig>,
+    /// What a team has for the day on which addresses run out again.
+    pub guard: Option<GuardConfig>,
     /// Gates of its own, beside those that come with pvcheck.
     #[serde(default, rename = "gate")]
     pub gates: Vec<GateConfig>,

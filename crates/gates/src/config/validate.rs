@@ -6,6 +6,7 @@ use pvcheck_swarm::check_image;
 
 use super::error::ConfigFault;
 use super::forms::Placement;
+use super::guard;
 use super::own_gates::PreconditionConfig;
 use super::services::ServiceConfig;
 use super::tables::{ChurnConfig, Config, OverlayConfig};
@@ -46,6 +47,7 @@ pub(super) fn faults(config: &Config) -> Vec<ConfigFault> {
     found.extend(undeployable(config));
     found.extend(twice("harness", config.harnesses.iter().map(|harness| &harness.name)));
     found.extend(validate_harness::faults(config));
+    found.extend(config.guard.iter().flat_map(guard::faults).map(ConfigFault::Guard));
     found.extend(of_gates(config));
     found.extend(config.churn.iter().flat_map(out_of_bounds));
     found

@@ -4,13 +4,14 @@ use pvcheck_journal::Incomplete;
 
 use super::*;
 use crate::cause::{ChurnFailure, ChurnRefusal};
+use crate::guard_facts::GuardFile;
 use crate::testing::{blind_fix_plan, blind_fixed, blind_m1, blind_m2, done, seen};
 
 const CONFIG: &str = "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/24\"\n[[route]]\nname = \"a\"\n\
                       url = \"http://a.example/\"\n[[route]]\nname = \"b\"\nurl = \"http://b.example/\"\n";
 
 /// Every need, so that one that is added is not forgotten here.
-const NEEDS: [Need; 18] = [
+const NEEDS: [Need; 19] = [
     Need::Canary,
     Need::CanaryRoute,
     Need::CensusAfter,
@@ -18,6 +19,7 @@ const NEEDS: [Need; 18] = [
     Need::Churn,
     Need::Declared,
     Need::Deployed,
+    Need::Guard,
     Need::Journal,
     Need::Leaked,
     Need::Plan,
@@ -153,4 +155,34 @@ fn a_route_that_was_not_asked_is_missed_by_its_own_check_and_by_those_about_all(
     let watch = |rounds| RouteWatch { rounds, died: None, routes: vec![answer("a"), answer("b")] };
     assert_eq!(not_watched(&config, Check::RoutesDuring, &watch(1)), None);
     assert_eq!(not_watched(&config, Check::RoutesDuring, &watch(0)), missing);
+}
+
+#[test]
+fn a_guard_that_was_searched_for_other_patterns_was_not_searched() {
+    let text = format!("{CONFIG}[guard]\nfile = \"run.sh\"\ncontains = ['a', 'b']\nabsent = ['c']\n");
+    let config = Config::parse("pvcheck.toml", &text).expect("a sound configuration");
+    let about = Check::Guard(config.guard.as_ref().expect("a guard"));
+    let found = |pattern: &&str| GuardMatch { pattern: (*pattern).to_owned(), lines: Vec::new(), more: 0 };
+    let searched = |contains: &[&str], absent: &[&str]| {
+        GuardFound::File(GuardFile {
+            modified: jiff::Timestamp::UNIX_EPOCH,
+            bytes: 0,
+            digest: String::new(),
+            contains: contains.iter().map(found).collect(),
+            absent: absent.iter().map(found).collect(),
+        })
+    };
+    let gap = |about, found| {
+        let guard = seen(GuardFact { path: "run.sh".into(), found });
+        M1Facts { guard: Some(guard), ..blind_m1() }.gap(&config, about, Need::Guard)
+    };
+    assert_eq!(gap(about, searched(&["b", "a"], &["c"])), None);
+    assert_eq!(gap(about, GuardFound::Nothing), None, "nothing has no line of any pattern");
+    let others: [(&[&str], &[&str]); 3] = [(&["a"], &["c"]), (&["a", "b"], &[]), (&["a", "c"], &["c"])];
+    for (contains, absent) in others {
+        assert_eq!(gap(about, searched(contains, absent)), Some(never_observed()), "{contains:?}");
+    }
+    assert_eq!(gap(Check::SwarmWaiting, searched(&["a", "b"], &["c"])), Some(never_observed()));
+    let unread = M1Facts { guard: Some(crate::testing::unseen()), ..blind_m1() };
+    assert!(unread.gap(&config, about, Need::Guard).is_some());
 }

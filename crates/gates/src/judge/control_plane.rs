@@ -1,6 +1,7 @@
 //! The checks of the control plane and its routes, which touch nothing; all of gate `pvcheck.m1`.
 
 use super::finding::Judge;
+use super::guard::guard_check;
 use super::leaked::leaked_check;
 use super::log::{LogRead, exhaustion};
 use super::overlay::{headroom_check, owners_check, subnet_check, waiting_check};
@@ -14,7 +15,7 @@ use crate::gate::Gate;
 use crate::gate_report::{CheckReport, GateReport};
 
 /// Judges the facts: subnet, owners, leaked and free addresses of every overlay, what waits, every service, every route, the
-/// log.
+/// log, the guard.
 pub fn judge_m1(config: &Config, facts: &M1Facts) -> GateReport {
     let judge = Judge { config, facts };
     let checks = checks_of(Gate::M1.checks(), Subjects::of(config));
@@ -40,6 +41,7 @@ pub(super) fn control_check(judge: &Judge<'_, M1Facts>, check: Check<'_>) -> Che
             let log = LogRead::of(facts);
             judge.check(check, &facts.journal, |scan| exhaustion(&scan, log))
         }
+        Check::Guard(guard) => guard_check(judge, guard),
         _ => judge.unobserved(check),
     }
 }

@@ -9,6 +9,7 @@ mod during;
 mod finding;
 mod fix_plan;
 mod fixed;
+mod guard;
 mod harness;
 mod leaked;
 mod log;

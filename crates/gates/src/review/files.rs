@@ -62,6 +62,7 @@ pub fn look_at_files(config: &Config) -> ConfigFiles {
             named.push(file(format!("[[journal.node]] file of `{node}`"), config.file(path)));
         }
     }
+    named.extend(config.guard.iter().map(|guard| file("[guard] file".to_owned(), config.file(&guard.file))));
     for harness in &config.harnesses {
         let of = |what: &str| format!("[[harness]] {what} of `{}`", harness.name);
         match harness.words().first() {
@@ -102,6 +103,21 @@ mod tests {
         assert_eq!(state_of(&file.join("below")), FileState::NotThere);
         let long = folder.path().join("x".repeat(300));
         assert!(matches!(state_of(&long), FileState::NotSeen(_)));
+    }
+
+    #[test]
+    fn the_file_of_a_guard_is_looked_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "[overlay]\nname = \"proxy\"\nsubnet = \"10.10.0.0/24\"\n\
+                    [guard]\nfile = \"run.sh\"\ncontains = ['a']\n";
+        let config = Config::of_file(&folder.path().join("pvcheck.toml"), text).expect("sound");
+        let seen = || {
+            let named = look_at_files(&config).named;
+            named.into_iter().map(|named| (named.field, named.state)).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(), [("[guard] file".to_owned(), FileState::NotThere)]);
+        std::fs::write(folder.path().join("run.sh"), "").expect("a file");
+        assert_eq!(seen(), [("[guard] file".to_owned(), FileState::There)]);
     }
 
     #[test]

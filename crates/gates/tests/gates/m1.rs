@@ -401,6 +401,7 @@ async fn nothing_observed_is_never_a_pass() {
         journal: unknown("engine log", "c"),
         log_node: None,
         leaked: unknown("allocator", "d"),
+        guard: None,
     };
     let report = judge_m1(&config(), &facts);
     assert!(report.checks.iter().all(|c| c.verdict == Unknown));

@@ -197,6 +197,7 @@ pub(crate) async fn facts(model: Model) -> M1Facts {
         journal: known("engine log", scan(&QUIET_LOG)),
         log_node: None,
         leaked: known("allocator", vec![counted("proxy", 0)]),
+        guard: None,
     }
 }
 

@@ -108,6 +108,7 @@ async fn a_gate_of_which_everything_is_waived_has_shown_nothing() {
         routes: unknown("routes", "refused"),
         journal: unknown("engine log", "refused"),
         leaked: unknown("allocator", "refused"),
+        guard: None,
     };
     let report = judge_run(&config, &run(at()), judge_m1(&config, &facts));
     assert!(report.checks.iter().filter(|check| check.required).all(|check| check.waiver.is_some()));

@@ -92,6 +92,7 @@ pub(crate) fn facts(snapshot: Snapshot, leaked: Observed<Vec<LeakFact>>) -> M1Fa
         journal: unknown("engine log"),
         log_node: None,
         leaked,
+        guard: None,
     }
 }
 
