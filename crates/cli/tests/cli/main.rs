@@ -9,6 +9,7 @@ mod drop_in;
 mod embedded;
 mod formats;
 mod gates;
+mod guard;
 mod harness;
 mod init;
 mod interrupt;

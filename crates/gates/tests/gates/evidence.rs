@@ -7,7 +7,7 @@ use pvcheck_gates::{CheckReport, Evidence, GateReport, Verdict, catalogue, check
 
 use crate::collect::{World, m1_run};
 use crate::support::*;
-use crate::{before, fix, fixed, harness, m2};
+use crate::{before, fix, fixed, guard, harness, m2};
 
 /// True iff a shell reads it as a whole.
 fn is_sound(command: &str) -> bool {
@@ -35,6 +35,7 @@ async fn reports() -> Vec<GateReport> {
         fix::with(|_| ()).await,
         fixed::with(|_| ()).await,
         harness::with(|_| ()).await,
+        guard::with(|_| ()).await,
         before::judged_with(|_| ()).await,
     ]
 }

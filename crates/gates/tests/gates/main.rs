@@ -12,6 +12,7 @@ mod fix;
 mod fix_coverage;
 mod fixed;
 mod formats;
+mod guard;
 mod harness;
 mod init;
 mod m1;

@@ -10,6 +10,7 @@ use pvcheck_sim::{Model, NetworkDraft, ServiceDraft};
 use super::Row;
 use crate::any_swarm::{self, judged};
 use crate::before;
+use crate::guard;
 use crate::m1::{under, with, with_snapshot};
 use crate::support::*;
 
@@ -23,6 +24,7 @@ pub(super) async fn rows() -> Vec<Row> {
     rows.extend(route_rows().await);
     rows.extend(log_rows().await);
     rows.extend(before_rows().await);
+    rows.extend(guard_rows().await);
     rows
 }
 
@@ -242,4 +244,10 @@ async fn before_rows() -> Vec<Row> {
         row("an old run is offered as proof", old.await, &[("precondition.pvfix.m2", Unknown)]),
         row("the gate before has failed", failed.await, &[("precondition.pvfix.m2", Fail)]),
     ]
+}
+
+/// A team's guard, which the gate has as a check where the configuration names it.
+async fn guard_rows() -> Vec<Row> {
+    let rows = guard::broken().await.into_iter();
+    rows.map(|(broken, report, verdict)| row(broken, report, &[("guard.present", verdict)])).collect()
 }
