@@ -32,6 +32,9 @@ fn a_gate_of_ones_own_reads_the_file_and_nothing_of_the_swarm() {
     assert_eq!((&place["from"], &place["to"]), (&1.into(), &3.into()), "{place}");
     assert!(done.stdout.contains("DB_PASSWORD=***") && !done.stdout.contains("pv-canary"), "{done:?}");
     assert_eq!(rig.writes(), [] as [&str; 0]);
+    let asked = rig.sim.requests();
+    let snapshots = asked.iter().filter(|r| r.method == "GET" && r.target.ends_with("/tasks")).count();
+    assert_eq!(snapshots, 1, "the look at the configuration's overlays alone");
 
     rig.file("upgrade.sh", &LINES.replace("restart", "reload"));
     let failed = rig.run(&OWN);

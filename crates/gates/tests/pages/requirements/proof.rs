@@ -27,7 +27,8 @@ const CATALOGUE: &str = "crates/journal/src/catalogue/tests.rs";
 const SCAN: &str = "crates/journal/tests/scan.rs";
 const ROUTES: &str = "crates/routes/tests/routes/answers.rs";
 const DEADLOCKS: &str = "crates/boot/tests/boot/deadlocks.rs";
-const GUARD: &str = "pvcheck guard";
+const GUARD: &str = "crates/gates/tests/gates/guard.rs";
+const GUARD_COMMAND: &str = "pvcheck guard";
 const LEDGER: &str = "crates/cli/tests/cli/ledger.rs";
 const EVIDENCE: &str = "crates/gates/tests/gates/evidence.rs";
 const HARNESS: &str = "crates/gates/tests/gates/harness.rs";
@@ -170,13 +171,33 @@ pub(crate) const SECTIONS: [Section; 9] = [
         'K',
         "The guard",
         &[
-            asked(90, "the guard is where it is to be, by file and lines", &[Open(GUARD)]),
-            asked(91, "it matches the original signature", &[Open(GUARD)]),
-            asked(92, "it counts in the engine's log and restarts the engine on a match", &[Open(GUARD)]),
-            asked(93, "it removes unused overlays", &[Open(GUARD)]),
-            asked(94, "it fires when it happens again, and only then", &[Open(GUARD)]),
-            asked(95, "it stays after the mend", &[Open(GUARD)]),
-            asked(96, "a stale text about it is advisory", &[Open(GUARD)]),
+            asked(
+                90,
+                "the guard is where it is to be, by file and lines",
+                &[Test(GUARD, "a_guard_that_stands_passes_and_anyone_sees_its_lines")],
+            ),
+            asked(
+                91,
+                "it matches the original signature",
+                &[Test(GUARD, "each_way_to_break_it_has_its_verdict_and_names_the_file_and_the_pattern")],
+            ),
+            asked(
+                92,
+                "it counts in the engine's log and restarts the engine on a match",
+                &[Test(GUARD, "what_it_counts_restarts_and_removes_is_missed_line_by_line")],
+            ),
+            asked(
+                93,
+                "it removes unused overlays",
+                &[Test(GUARD, "what_it_counts_restarts_and_removes_is_missed_line_by_line")],
+            ),
+            asked(94, "it fires when it happens again, and only then", &[Open(GUARD_COMMAND)]),
+            asked(
+                95,
+                "it stays after the mend",
+                &[Test(GUARD, "each_way_to_break_it_has_its_verdict_and_names_the_file_and_the_pattern")],
+            ),
+            asked(96, "a stale text about it is advisory", &[Open(GUARD_COMMAND)]),
         ],
     ),
     Section(
