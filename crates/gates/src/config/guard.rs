@@ -46,9 +46,9 @@ pub enum GuardFault {
         /// The list.
         field: &'static str,
     },
-    /// A pattern that every line matches.
+    /// A pattern that an empty line matches.
     #[error("its `{field}` has `{pattern}`, which matches an empty line too; name what stands in the line")]
-    MatchesNothing {
+    EmptyLine {
         /// The list.
         field: &'static str,
         /// The pattern.
@@ -74,13 +74,12 @@ pub(super) fn faults(guard: &GuardConfig) -> Vec<GuardFault> {
     found
 }
 
-/// Each line is matched by itself, and a pattern that is true of any of them shows nothing.
+/// Each line is matched by itself, and one that may be empty shows nothing.
 fn unfit(field: &'static str, pattern: &Pattern) -> Option<GuardFault> {
     if pattern.as_str().contains(['\n', '\r']) {
         return Some(GuardFault::SeveralLines { field });
     }
-    let is_true_of_all = pattern.matches("");
-    is_true_of_all.then(|| GuardFault::MatchesNothing { field, pattern: pattern.to_string() })
+    pattern.matches("").then(|| GuardFault::EmptyLine { field, pattern: pattern.to_string() })
 }
 
 #[cfg(test)]
