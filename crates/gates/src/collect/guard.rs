@@ -37,7 +37,7 @@ fn look(path: &Path, guard: &GuardConfig) -> Result<GuardFact, String> {
 }
 
 fn searched(file: &Text, guard: &GuardConfig) -> GuardFile {
-    let text = file.text.as_str();
+    let text = file.content.as_str();
     let redacted = redact(text);
     let clean: BTreeSet<&str> = redacted.lines().collect();
     let of = |pattern: &Pattern| matching(pattern, text, &clean);

@@ -323,7 +323,7 @@ fn result(path: &Path, before: Option<&Metadata>) -> Seen<ResultFile> {
 
 /// Reads a result's file.
 fn read(path: &Path, shown: &str, before: Option<&Metadata>) -> Result<ResultFile, NoText> {
-    let Text { text, metadata, modified } = read_text(path, MOST_BYTES)?;
+    let Text { content: text, metadata, modified } = read_text(path, MOST_BYTES)?;
     Ok(ResultFile {
         path: shown.to_owned(),
         modified,

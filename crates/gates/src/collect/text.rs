@@ -9,7 +9,7 @@ use thiserror::Error;
 
 /// A file that was read to its end.
 pub(super) struct Text {
-    pub(super) text: String,
+    pub(super) content: String,
     pub(super) metadata: Metadata,
     /// When it was written, by the file system.
     pub(super) modified: Timestamp,
@@ -47,5 +47,5 @@ pub(super) fn read_text(path: &Path, most: u64) -> Result<Text, NoText> {
     let text = String::from_utf8(bytes).map_err(|_| NoText::Unfit("it is no UTF-8".to_owned()))?;
     let modified = metadata.modified().map_err(NoText::Unreadable)?;
     let modified = Timestamp::try_from(modified).map_err(|error| NoText::Unfit(error.to_string()))?;
-    Ok(Text { text, metadata, modified })
+    Ok(Text { content: text, metadata, modified })
 }
