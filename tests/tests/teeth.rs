@@ -19,6 +19,8 @@ enum Way<'a> {
     Docker(Vec<Vec<&'a str>>, Vec<Vec<&'a str>>),
     /// By words after the gate's own.
     Words(&'a [&'a str]),
+    /// By what becomes of the runbook's text; `None` removes the file.
+    Runbook(Option<fn(&str) -> String>),
 }
 
 /// One row of the matrix.
@@ -42,6 +44,20 @@ struct Bench {
 const M1: &str = "pvcheck.m1";
 const M2: &str = "pvcheck.m2";
 
+/// The step that a team wrote for the day on which it happens again.
+const RUNBOOK: &str = "\
+# Before each upgrade
+n=$(ssh host \"journalctl -u docker --since=-26h\" | grep -c 'available IP while allocating VIP')
+[ \"$n\" -gt 0 ] && ssh host 'systemctl restart docker && docker network prune -f'
+";
+
+/// The check of it, as it stands in a configuration.
+const GUARD: &str = "
+[guard]
+file = \"runbook.md\"
+contains = ['available IP while allocating VIP', 'journalctl .*-26h', 'systemctl restart docker']
+";
+
 impl Bench {
     fn new(lab: Lab) -> Result<Self, Box<dyn std::error::Error>> {
         let path = lab.info().config.clone().ok_or("the world has no configuration")?;
@@ -52,6 +68,8 @@ impl Bench {
         for name in ["ca = \"", "file = \""] {
             config = absolute(&config, name, &place);
         }
+        config += GUARD;
+        std::fs::write(folder.path().join("runbook.md"), RUNBOOK)?;
         let mut bench = Self { lab, folder, config, healthy: BTreeMap::new() };
         let file = bench.write(&bench.config)?;
         for gate in [M1, M2] {
@@ -90,6 +108,12 @@ impl Bench {
         if let Way::Docker(breaks, _) = &row.way {
             breaks.iter().try_for_each(|words| docker(&self.lab, words).map(drop))?;
         }
+        let runbook = self.folder.path().join("runbook.md");
+        match row.way {
+            Way::Runbook(None) => std::fs::remove_file(&runbook)?,
+            Way::Runbook(Some(becomes)) => std::fs::write(&runbook, becomes(RUNBOOK))?,
+            _ => {}
+        }
         let mut words = words(row.gate, &file);
         if let Way::Words(more) = row.way {
             words.extend(more);
@@ -104,6 +128,7 @@ impl Bench {
         if let Way::Docker(_, mends) = &row.way {
             mends.iter().try_for_each(|words| docker(&self.lab, words).map(drop))?;
         }
+        std::fs::write(&runbook, RUNBOOK)?;
         let changed: Vec<String> =
             seen.iter().filter(|(id, v)| healthy[*id] != **v).map(|(id, v)| format!("{id} {v}")).collect();
         let same = seen.len() - changed.len();
@@ -161,6 +186,18 @@ fn declared() -> Vec<Row<'static>> {
             gate: M1,
             way: Way::Config("min_free = 32", "min_free = 250".into()),
             expected: &[("overlay.headroom", "FAIL")],
+        },
+        Row {
+            broken: "the guard is removed",
+            gate: M1,
+            way: Way::Runbook(None),
+            expected: &[("guard.present", "FAIL")],
+        },
+        Row {
+            broken: "the guard no longer restarts the engine",
+            gate: M1,
+            way: Way::Runbook(Some(|text| text.replace("systemctl restart docker", "true"))),
+            expected: &[("guard.present", "FAIL")],
         },
     ]
 }
