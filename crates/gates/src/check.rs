@@ -45,6 +45,7 @@ pub(crate) enum Check<'a> {
     Precondition(&'a str),
     Harness(&'a HarnessConfig),
     Guard(&'a GuardConfig),
+    CreationUnit(&'a OverlayConfig),
 }
 
 /// What there is one check of a kind for.
@@ -124,6 +125,10 @@ fn of_kind<'a>(kind: Kind, of: Subjects<'a>) -> Vec<Check<'a>> {
         Kind::JournalRenewal => vec![Check::JournalRenewal],
         Kind::Harness => of.harnesses.iter().map(Check::Harness).collect(),
         Kind::Guard => of.guard.into_iter().map(Check::Guard).collect(),
+        Kind::CreationUnit => {
+            let with_unit = of.overlays.iter().filter(|overlay| overlay.creation.unit.is_some());
+            with_unit.map(Check::CreationUnit).collect()
+        }
         Kind::Precondition => of.before.iter().map(|gate| Check::Precondition(gate)).collect(),
     }
 }
@@ -167,6 +172,7 @@ impl<'a> Check<'a> {
             Self::Precondition(_) => Kind::Precondition,
             Self::Harness(_) => Kind::Harness,
             Self::Guard(_) => Kind::Guard,
+            Self::CreationUnit(_) => Kind::CreationUnit,
         }
     }
 
@@ -219,7 +225,8 @@ impl<'a> Check<'a> {
             | Self::RenewalRemoved(overlay)
             | Self::RenewalSpecs(overlay)
             | Self::RenewalEnded(overlay)
-            | Self::CreationColumns(overlay) => Some(overlay),
+            | Self::CreationColumns(overlay)
+            | Self::CreationUnit(overlay) => Some(overlay),
             _ => None,
         }
     }
@@ -292,8 +299,11 @@ mod tests {
 
     #[test]
     fn every_kind_makes_checks_of_its_own_kind_whose_ids_are_its_row_s() {
+        let unit = "[overlay.creation]\nunit = \"init.service\"\n";
         let text = table("proxy")
+            + unit
             + &table("other")
+            + unit
             + "[[service]]\nname = \"shop\"\n[[route]]\nname = \"shop\"\nurl = \"https://shop.test/\"\n\
                [[harness]]\nname = \"shop\"\nresult = \"shop.json\"\n\
                [guard]\nfile = \"run.sh\"\ncontains = ['a']\n";

@@ -92,6 +92,9 @@ impl Coverage for FixedFacts {
         match need {
             Need::Declared => self.creation.gap(|creation| creation.declared.gap()),
             Need::Deployed => self.creation.gap(|creation| creation.deployed.gap()),
+            Need::Activation => self.creation.gap(|creation| {
+                creation.activation.as_ref().map_or_else(|| Some(never_observed()), Seen::gap)
+            }),
             Need::Proof => self.proof.gap(|_| None),
             Need::Record => about
                 .overlay()

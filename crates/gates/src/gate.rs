@@ -90,7 +90,7 @@ impl Gate {
 const FIX_PLAN: [Kind; 4] =
     [Kind::RenewalPlan, Kind::RenewalMembers, Kind::WindowClear, Kind::CreationDeclared];
 
-const FIXED: [Kind; 13] = [
+const FIXED: [Kind; 14] = [
     Kind::OverlaySubnet,
     Kind::OverlayOwners,
     Kind::OverlayLeaked,
@@ -101,6 +101,7 @@ const FIXED: [Kind; 13] = [
     Kind::RenewalRemoved,
     Kind::RenewalSpecs,
     Kind::CreationColumns,
+    Kind::CreationUnit,
     Kind::Service,
     Kind::Route,
     Kind::JournalRenewal,

@@ -21,6 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod activation_reason;
 mod annotations;
 mod bundle;
 mod catalogue;
@@ -70,6 +71,7 @@ mod waived;
 mod waiver;
 mod window;
 
+pub use activation_reason::ActivationReason;
 pub use annotations::annotations;
 pub use bundle::{
     Bundle, BundleError, BundledConfig, BundledRun, Change, GateChange, GateFacts, Said, SeenLeaks,
@@ -87,7 +89,7 @@ pub use config::{
     OverlayConfig, Pattern, Placement, PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig,
     RouteGroupConfig, ServiceConfig, TasksWanted, Tier, TlsConfig, WaiverConfig, Which, WindowConfig,
 };
-pub use creation::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
+pub use creation::{Activation, Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use doctor::{
     ConfigFact, Diagnosis, DoctorFacts, Examined, Health, Heard, Leftover, LockSeen, LogFact, NamespaceFact,
     NodeFact, Reached, Symptom, TrustFact, collect_doctor, diagnose,

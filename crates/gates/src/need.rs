@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
+    /// When the unit that creates the overlay was activated.
+    Activation,
     /// What was seen of the canary.
     Canary,
     /// The answer of the canary's route.
@@ -61,6 +63,7 @@ impl fmt::Display for Need {
             Self::CanaryRoute => "canary_route",
             Self::CensusAfter => "census_after",
             Self::CensusBefore => "census_before",
+            Self::Activation => "activation",
             Self::Churn => "churn",
             Self::Declared => "declared",
             Self::Deployed => "deployed",

@@ -9,6 +9,7 @@ use pvcheck_swarm::RenewalStrategy;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::activation_reason::ActivationReason;
 use crate::creation::{Column, ColumnError};
 use crate::fault::{list, many};
 
@@ -145,6 +146,9 @@ pub enum RenewalReason {
     /// Specs are not as they were, or services are gone.
     #[error("not as before: {}", list(.0, ", "))]
     SpecsChanged(Vec<String>),
+    /// The unit that creates the overlay.
+    #[error("{0}")]
+    Activation(ActivationReason),
 }
 
 impl RenewalReason {

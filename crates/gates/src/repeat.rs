@@ -14,6 +14,7 @@ use crate::check::Check;
 use crate::config::{
     Config, DOCKER_UNIT, GuardConfig, HarnessConfig, LogPlace, OverlayConfig, Pattern, Which,
 };
+use crate::creation::Activation;
 use crate::gate::Gate;
 
 /// What the engine writes when a network has no address left; the catalogue of `pvcheck explain` has the sources.
@@ -55,6 +56,7 @@ pub(crate) fn command(config: &Config, about: Check<'_>) -> String {
         }
         Check::WindowClear => "pvcheck window".to_owned(),
         Check::CreationDeclared(overlay) => declared(overlay),
+        Check::CreationUnit(overlay) => activation(overlay),
         Check::RenewalEnded(_) => "pvcheck resize status".to_owned(),
         Check::RenewalNetwork(overlay) => network(&overlay.name, "{{.Id}} {{.Created}} {{json .IPAM}}"),
         Check::RenewalRemoved(_) => "docker network ls --no-trunc --filter driver=overlay".to_owned(),
@@ -90,6 +92,17 @@ pub(crate) fn deployed(overlay: &OverlayConfig) -> String {
         (None, Some(unit)) => format!("systemctl cat {}", quoted(unit)),
         (None, None) => check_config(),
     }
+}
+
+/// When the unit was active, and when the network was created.
+fn activation(overlay: &OverlayConfig) -> String {
+    let Some(unit) = &overlay.creation.unit else { return check_config() };
+    let properties = Activation::PROPERTIES.join(",");
+    let name = quoted(&overlay.name);
+    format!(
+        "systemctl show -p {properties} {}; docker network inspect {name} --format '{{{{.Created}}}}'",
+        quoted(unit)
+    )
 }
 
 /// The verdict and the time in a gate's report.

@@ -38,6 +38,7 @@ pub(crate) enum Kind {
     Precondition,
     Harness,
     Guard,
+    CreationUnit,
 }
 
 /// What a configuration has one check of a kind for.

@@ -7,7 +7,7 @@ use super::kind::{Kind, Of, Stage};
 use crate::need::Need;
 
 /// Every kind of check, in the order of [`Kind`].
-pub(crate) const ROWS: [CheckInfo; 35] = [
+pub(crate) const ROWS: [CheckInfo; 36] = [
     CheckInfo {
         kind: Kind::OverlaySubnet,
         id: "overlay.subnet",
@@ -430,6 +430,18 @@ pub(crate) const ROWS: [CheckInfo; 35] = [
         remedies: "put the guard back, also after the mend, or correct [guard]: the reason names file and pattern",
         required: true,
         requirements: &[90, 91, 92, 93, 95],
+    },
+    CheckInfo {
+        kind: Kind::CreationUnit,
+        id: "creation.unit",
+        of: Of::Overlay,
+        stage: Stage::Renewed,
+        title: "The unit that creates the overlay is active, and its time fits the overlay's",
+        passes_when: "the `unit` of `[overlay.creation]` is active after a good run, and created the overlay, found it there, or ran before the renewal created it",
+        needs: &[Need::Activation, Need::Snapshot],
+        remedies: "`systemctl status UNIT` says why it is not active; if another client created the overlay, see that it is what the unit would create, and start the unit again",
+        required: true,
+        requirements: &[41],
     },
 ];
 

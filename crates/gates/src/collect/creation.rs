@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cause::Unseen;
 use crate::config::{Config, OverlayConfig};
-use crate::creation::{CreationFacts, Place, Places, create_lines};
+use crate::creation::{Activation, CreationFacts, Place, Places, create_lines};
 use crate::observed::{Observed, Seen};
 use crate::systemd::properties;
 
@@ -29,9 +29,21 @@ pub(super) async fn read_creation(config: &Config, overlay: &OverlayConfig) -> O
             (None, Some(unit)) => seen(of_unit(unit, network).await),
             (None, None) => not_named("`deployed` or `unit`"),
         };
-        Ok::<_, Infallible>(CreationFacts { network: network.clone(), declared, deployed })
+        let activation = match &creation.unit {
+            Some(unit) => Some(activation(unit).await),
+            None => None,
+        };
+        Ok::<_, Infallible>(CreationFacts { network: network.clone(), declared, deployed, activation })
     };
     Observed::of("files", read).await
+}
+
+async fn activation(unit: &str) -> Seen<Activation> {
+    let shown = properties(unit, &Activation::PROPERTIES).await;
+    match shown.and_then(|shown| Activation::of(unit, &shown)) {
+        Ok(activation) => Seen::Known(activation),
+        Err(why) => Seen::Unknown(Unseen::Failed { error: format!("{unit}: {why}") }),
+    }
 }
 
 fn not_named(fields: &str) -> Seen<Places> {

@@ -56,7 +56,7 @@ pub async fn collect_own<E: Display>(
     let (snapshot, plan) = swarm(engine, gate, read).await;
     let overlay = gate.overlay;
     let (renewing, control) = (Stage::Renewed, Stage::Control);
-    let of_files = [Need::Declared, Need::Deployed];
+    let of_files = [Need::Activation, Need::Declared, Need::Deployed];
     let creation = of_files.iter().any(|need| gate.needs(Stage::Plan, *need) || gate.needs(renewing, *need));
     let (routes, journal, window, creation, record, proof, since_creation) = tokio::join!(
         asked(gate, ready),

@@ -6,6 +6,7 @@ use pvcheck_ipam::Subnet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::activation::Activation;
 use crate::fault::list;
 use crate::observed::Seen;
 
@@ -63,6 +64,9 @@ pub struct CreationFacts {
     pub declared: Seen<Places>,
     /// What is deployed.
     pub deployed: Seen<Places>,
+    /// When the unit that creates it was activated; `None` where the configuration names no unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Seen<Activation>>,
 }
 
 /// Which of them.

@@ -2,6 +2,7 @@
 //!
 //! A pure reader: nothing is run, and what only running it would tell is unknown.
 
+mod activation;
 mod compose;
 mod fact;
 mod shell;
@@ -9,6 +10,7 @@ mod words;
 
 use std::path::Path;
 
+pub use activation::Activation;
 pub(crate) use fact::subnet_of;
 pub use fact::{Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 

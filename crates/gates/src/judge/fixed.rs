@@ -3,6 +3,7 @@
 use pvcheck_audit::{Network, Snapshot};
 use pvcheck_swarm::{Direction, Ended, Member, RENEWAL_PURPOSE, RenewalProof, SavedRenewal};
 
+use super::activation::activation;
 use super::columns::columns;
 use super::control_plane::control_check;
 use super::finding::{Finding, Judge, Sight};
@@ -80,6 +81,9 @@ pub(super) fn renewed_check(judge: &Judge<'_, FixedFacts>, check: Check<'_>) -> 
         Check::CreationColumns(overlay) => {
             judge.check(check, creation, |creation| columns(&creation, overlay, snapshot))
         }
+        Check::CreationUnit(overlay) => judge.check(check, creation, |creation| {
+            activation(&creation, overlay, snapshot, judge.facts.record_of(overlay))
+        }),
         Check::JournalRenewal => judge.check(check, &control.journal, |scan| new_signatures(&scan)),
         other => control_check(&Judge { config: judge.config, facts: control }, other),
     }
@@ -115,7 +119,7 @@ fn ended(proof: &Sight<'_, RenewalProof>, record: Result<&SavedRenewal, Reason>)
     finding.evidence(format!("begun {} by run {}", saved.record.begun, saved.record.run))
 }
 
-fn end_not_recorded(saved: &SavedRenewal) -> Reason {
+pub(super) fn end_not_recorded(saved: &SavedRenewal) -> Reason {
     Reason::Renewal(RenewalReason::EndNotRecorded { step: step(&saved.stands.step) })
 }
 

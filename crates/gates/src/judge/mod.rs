@@ -1,5 +1,6 @@
 //! Judging facts. Pure: the same facts give the same report.
 
+mod activation;
 mod canary;
 mod churn;
 mod columns;

@@ -7,7 +7,7 @@ use pvcheck_gates::{CheckReport, Evidence, GateReport, Verdict, catalogue, check
 
 use crate::collect::{World, m1_run};
 use crate::support::*;
-use crate::{before, fix, fixed, guard, harness, m2};
+use crate::{activation, before, fix, fixed, guard, harness, m2};
 
 /// True iff a shell reads it as a whole.
 fn is_sound(command: &str) -> bool {
@@ -34,6 +34,7 @@ async fn reports() -> Vec<GateReport> {
         m2::with(|_| ()).await,
         fix::with(|_| ()).await,
         fixed::with(|_| ()).await,
+        activation::with_unit(|_, _| ()).await,
         harness::with(|_| ()).await,
         guard::with(|_| ()).await,
         before::judged_with(|_| ()).await,

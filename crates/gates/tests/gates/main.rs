@@ -1,6 +1,7 @@
 //! Checks have teeth: for each, a healthy world is broken in exactly the way that the check is about, and exactly that
 //! check changes.
 
+mod activation;
 mod any_swarm;
 mod before;
 mod bundle;

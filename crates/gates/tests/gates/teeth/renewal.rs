@@ -6,6 +6,7 @@ use pvcheck_gates::{FixedFacts, Gate, GateReport, Verdict, judge_fixed};
 use pvcheck_swarm::{Blocker, Direction};
 
 use super::Row;
+use crate::activation::{earlier, left_another, with_unit};
 use crate::fix::{self, CREATES};
 use crate::fixed::{self, collected, renewed, with, with_record};
 use crate::support::*;
@@ -48,6 +49,10 @@ pub(super) async fn fixed_rows() -> Vec<Row> {
         (network.id, network.name) = (old, "old".into());
         snapshot.networks.push(network);
     });
+    let by_other = with_unit(|unit, facts| {
+        earlier(unit);
+        left_another(facts);
+    });
     let of_record = ["renewal.ended", "renewal.network", "renewal.removed", "renewal.specs"];
     vec![
         row("nothing", with(|_| ()).await, &[]),
@@ -68,6 +73,17 @@ pub(super) async fn fixed_rows() -> Vec<Row> {
             "3 addresses are leaked",
             with(|facts| facts.control.leaked = known("allocator", vec![counted("proxy", 3)])).await,
             &[("overlay.leaked", Fail)],
+        ),
+        row("nothing, with a unit", with_unit(|_, _| ()).await, &[]),
+        row(
+            "the unit that creates the overlay has failed",
+            with_unit(|unit, _| unit.state = "failed/failed".into()).await,
+            &[("creation.unit", Fail)],
+        ),
+        row(
+            "somebody has created it after the unit",
+            by_other.await,
+            &[("creation.unit", Fail), ("renewal.network", Fail)],
         ),
         row("the deployed script has a /24", deployed_apart().await, &[("creation.columns", Fail)]),
         row(

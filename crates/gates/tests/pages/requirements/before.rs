@@ -6,6 +6,7 @@ use super::table::{Section, asked};
 const COLLECT: &str = "crates/gates/tests/gates/collect.rs";
 const FIX: &str = "crates/gates/tests/gates/fix.rs";
 const FIXED: &str = "crates/gates/tests/gates/fixed.rs";
+const ACTIVATION: &str = "crates/gates/tests/gates/activation.rs";
 const M1: &str = "crates/gates/tests/gates/m1.rs";
 const M2: &str = "crates/gates/tests/gates/m2.rs";
 const OVERLAYS: &str = "crates/gates/tests/gates/overlays.rs";
@@ -269,7 +270,10 @@ pub(crate) const SECTIONS: [Section; 7] = [
             asked(
                 41,
                 "the unit that creates the network was active when it was created",
-                &[Open("pvcheck gate run pvfix.m2, a check of the unit's activation time")],
+                &[
+                    Test(ACTIVATION, "the_unit_created_it_found_it_or_ran_before_the_renewal"),
+                    Test(ACTIVATION, "an_overlay_that_neither_unit_nor_renewal_created_fails"),
+                ],
             ),
             asked(
                 42,
