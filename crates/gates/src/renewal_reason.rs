@@ -148,7 +148,7 @@ pub enum RenewalReason {
     SpecsChanged(Vec<String>),
     /// The unit that creates the overlay.
     #[error("{0}")]
-    Activation(ActivationReason),
+    Activation(Box<ActivationReason>),
 }
 
 impl RenewalReason {

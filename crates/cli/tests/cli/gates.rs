@@ -83,6 +83,8 @@ fn to_be_wider(deployed: &str) -> Rig {
 fn with_systemctl(rig: &Rig, script: &str) -> String {
     let text = format!(
         "#!/bin/sh\nfor last; do :; done\n[ \"$last\" = swarm-init.service ] || {{ echo LoadState=not-found; exit 0; }}\n\
+         echo ActiveState=active; echo SubState=exited; echo Result=success\n\
+         echo 'InactiveExitTimestamp=Mon 2026-01-05 05:00:00 UTC'; echo 'ActiveEnterTimestamp=Mon 2026-01-05 05:00:01 UTC'\n\
          echo 'ExecStart={{ path={script} ; argv[]={script} ; ignore_errors=no ; pid=0 }}'\necho LoadState=loaded\n"
     );
     let bin = rig.path("bin");
@@ -124,6 +126,8 @@ fn an_overlay_is_renewed_between_its_two_gates() {
         (verdict.as_str(), reason.as_str()),
         ("PASS", "declared, deployed and live have 10.10.0.0/16")
     );
+    let (verdict, reason) = check(&proved.json(), "creation.unit");
+    assert!(verdict == "PASS" && reason.contains("the renewal created proxy afterwards"), "{reason}");
     // Two services of the configuration's are not among those moved; these have a line each all the same.
     assert_eq!(check(&proved.json(), "service.drone_ci_commoninternet_net_app").0, "PASS");
     for name in

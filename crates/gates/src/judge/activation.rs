@@ -98,7 +98,7 @@ fn compare(
 }
 
 fn of(reason: ActivationReason) -> Reason {
-    Reason::Renewal(RenewalReason::Activation(reason))
+    Reason::Renewal(RenewalReason::Activation(Box::new(reason)))
 }
 
 fn said(at: Option<Timestamp>) -> String {

@@ -1,6 +1,6 @@
 //! Sections A to G: what must be so before a change, the change, and the control plane.
 
-use super::table::By::{Elsewhere, Open, Test};
+use super::table::By::{Elsewhere, Test};
 use super::table::{Section, asked};
 
 const COLLECT: &str = "crates/gates/tests/gates/collect.rs";
