@@ -8,6 +8,7 @@ use pvcheck_audit::{NetworkId, Snapshot};
 use pvcheck_swarm::SavedRenewal;
 
 use super::finding::{Finding, Sight};
+use super::record::end_not_recorded;
 use crate::activation_reason::ActivationReason;
 use crate::cause::Unseen;
 use crate::config::OverlayConfig;
@@ -92,7 +93,7 @@ fn compare(
         Ok(saved) if saved.ended.is_some() => {
             Finding::fail(of(ActivationReason::CreatedByOther { unit, overlay, created, active }))
         }
-        Ok(saved) => Finding::unknown(super::fixed::end_not_recorded(saved)),
+        Ok(saved) => Finding::unknown(end_not_recorded(saved)),
         Err(why) => Finding::unknown(why.clone()),
     }
 }

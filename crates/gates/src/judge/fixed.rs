@@ -8,6 +8,7 @@ use super::columns::columns;
 use super::control_plane::control_check;
 use super::finding::{Finding, Judge, Sight};
 use super::log::new_signatures;
+use super::record::{end_not_recorded, step};
 use crate::check::{Check, Subjects, checks_of};
 use crate::config::{Config, OverlayConfig, Placement, ServiceConfig, TasksWanted, Which};
 use crate::fix_facts::FixedFacts;
@@ -117,14 +118,6 @@ fn ended(proof: &Sight<'_, RenewalProof>, record: Result<&SavedRenewal, Reason>)
         None => Finding::unknown(end_not_recorded(saved)),
     };
     finding.evidence(format!("begun {} by run {}", saved.record.begun, saved.record.run))
-}
-
-pub(super) fn end_not_recorded(saved: &SavedRenewal) -> Reason {
-    Reason::Renewal(RenewalReason::EndNotRecorded { step: step(&saved.stands.step) })
-}
-
-fn step(name: &str) -> String {
-    if name.is_empty() { "its beginning".to_owned() } else { format!("step {name}") }
 }
 
 /// Passes iff the network that has the name is the one that the renewal left.

@@ -17,6 +17,7 @@ mod log;
 mod overlay;
 mod own;
 mod precondition;
+mod record;
 mod routes;
 mod run;
 mod services;

@@ -87,7 +87,7 @@ async fn every_required_check_is_broken_and_no_cell_is_wrong() {
     let mut rows = control::rows().await;
     rows.extend(deployment::rows().await);
     rows.extend(renewal::plan_rows().await);
-    rows.extend(renewal::fixed_rows().await);
+    rows.extend(Box::pin(renewal::fixed_rows()).await);
     let mut text = String::from("F is FAIL, ? is UNKNOWN, . is PASS, ! is wrong\n");
     for gate in Gate::ALL {
         let of_gate: Vec<&Row> = rows.iter().filter(|row| row.gate == gate).collect();
