@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use pvcheck_journal::Scan;
+use pvcheck_journal::{Scan, Since};
 use pvcheck_routes::shell_quoted as quoted;
 use pvcheck_swarm::RUN_LABEL;
 
@@ -20,6 +20,9 @@ use crate::gate::Gate;
 /// What the engine writes when a network has no address left; the catalogue of `pvcheck explain` has the sources.
 const EXHAUSTION: &str =
     "could not find an available IP|no available IPv4 addresses|node is missing network attachments";
+
+/// The command that knows every signature.
+const SCAN: &str = "pvcheck journal scan";
 
 /// All services, as an argument of the docker client.
 const ALL_SERVICES: &str = "$(docker service ls -q)";
@@ -41,7 +44,12 @@ pub(crate) fn command(config: &Config, about: Check<'_>) -> String {
         Check::Route(_) | Check::RoutesBefore | Check::RoutesDuring | Check::RoutesAfter => {
             "pvcheck routes".to_owned()
         }
-        Check::JournalExhaustion | Check::JournalNew | Check::JournalRenewal => configured_log(config),
+        Check::JournalExhaustion => configured_log(config, grep, |unit| journal(unit, "")),
+        Check::JournalNew | Check::JournalRenewal => configured_log(
+            config,
+            |file| format!("{SCAN} --file {}", quoted(file)),
+            |unit| format!("{SCAN} --unit {}", quoted(unit)),
+        ),
         Check::CanaryDeploy | Check::CanaryRoute => run_again(Gate::M2),
         Check::CanaryRemoval | Check::ChurnRemoval | Check::Residue => {
             format!(
@@ -110,14 +118,41 @@ pub(crate) fn report(file: &str) -> String {
     format!("grep -E '\"(gate|verdict|swarm|at)\":' {}", quoted(file))
 }
 
-/// The log that was scanned, from where the scan began.
+/// The log that was scanned for exhaustion, from where the scan began.
 pub(crate) fn log(scan: &Scan) -> String {
-    if let Some(file) = scan.source.strip_prefix("file ") {
-        return grep(file);
+    match (file_of(scan), scan.since) {
+        // `grep` knows no times.
+        (Some(_), Since::At(_)) => signatures(scan),
+        (Some(file), _) => grep(file),
+        (None, _) => {
+            let from = scan.window.from;
+            let since = from.map(|from| from.strftime(" --since '%Y-%m-%d %H:%M:%S UTC'").to_string());
+            journal(unit_of(scan), &since.unwrap_or_default())
+        }
     }
+}
+
+/// The log that was scanned for every signature of the catalogue, from where the scan began.
+pub(crate) fn signatures(scan: &Scan) -> String {
+    let place = match file_of(scan) {
+        Some(file) => format!("--file {}", quoted(file)),
+        None => format!("--unit {}", quoted(unit_of(scan))),
+    };
+    let from = match scan.since {
+        Since::At(at) => Some(at),
+        _ => scan.window.from,
+    };
+    let since = from.map(|from| format!(" --since {from}")).unwrap_or_default();
+    format!("{SCAN} {place}{since}")
+}
+
+fn file_of(scan: &Scan) -> Option<&str> {
+    scan.source.strip_prefix("file ")
+}
+
+fn unit_of(scan: &Scan) -> &str {
     let unit = scan.source.strip_prefix("journal of unit ").and_then(|rest| rest.split(' ').next());
-    let since = scan.window.from.map(|from| from.strftime(" --since '%Y-%m-%d %H:%M:%S UTC'").to_string());
-    journal(unit.unwrap_or(DOCKER_UNIT), &since.unwrap_or_default())
+    unit.unwrap_or(DOCKER_UNIT)
 }
 
 /// What a harness said, in this file.
@@ -191,18 +226,16 @@ fn services_of(which: &Which) -> String {
     }
 }
 
-fn configured_log(config: &Config) -> String {
-    let journal_config = &config.journal;
+fn configured_log(config: &Config, of_file: fn(&str) -> String, of_unit: fn(&str) -> String) -> String {
+    let journal = &config.journal;
     let of_place = |place: &LogPlace| match place {
-        LogPlace::File(file) => grep(&file.display().to_string()),
-        LogPlace::Unit(unit) => journal(unit, ""),
+        LogPlace::File(file) => of_file(&file.display().to_string()),
+        LogPlace::Unit(unit) => of_unit(unit),
     };
-    match &journal_config.file {
-        Some(file) => grep(&file.display().to_string()),
-        None if journal_config.nodes.is_empty() => {
-            journal(journal_config.unit.as_deref().unwrap_or(DOCKER_UNIT), "")
-        }
-        None => journal_config.nodes.iter().map(|log| of_place(&log.place)).collect::<Vec<_>>().join("; "),
+    match &journal.file {
+        Some(file) => of_file(&file.display().to_string()),
+        None if journal.nodes.is_empty() => of_unit(journal.unit.as_deref().unwrap_or(DOCKER_UNIT)),
+        None => journal.nodes.iter().map(|log| of_place(&log.place)).collect::<Vec<_>>().join("; "),
     }
 }
 
@@ -250,6 +283,18 @@ mod tests {
                 .starts_with("journalctl -u docker.service -o cat --since '2026-06-13 05:30:00 UTC' | "),
             "{}",
             log(&scan)
+        );
+        assert_eq!(
+            signatures(&scan),
+            "pvcheck journal scan --unit docker.service --since 2026-06-13T05:30:00Z",
+            "every signature, not exhaustion alone"
+        );
+        scan.source = "file /var/log/docker.log".to_owned();
+        assert!(log(&scan).starts_with("grep -nE "), "{}", log(&scan));
+        scan.since = Since::At("2026-06-13T06:00:00Z".parse().expect("a time"));
+        assert_eq!(
+            log(&scan),
+            "pvcheck journal scan --file /var/log/docker.log --since 2026-06-13T06:00:00Z"
         );
     }
 }

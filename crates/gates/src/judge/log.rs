@@ -73,7 +73,7 @@ pub(super) fn exhaustion(scan: &Sight<'_, Scan>, log: LogRead) -> Finding {
         Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
         None => scan.pass(Reason::NoExhaustion { records: scan.records }),
     };
-    with_lines(finding, scan).evidences(mended(scan))
+    with_lines(finding, scan, &repeat::log(scan)).evidences(mended(scan))
 }
 
 /// From when on the log was judged, where the configuration says so, and what stands before.
@@ -99,14 +99,13 @@ pub(super) fn new_signatures(scan: &Sight<'_, Scan>) -> Finding {
         None => scan.pass(Reason::NoSignature { records: scan.records }),
     };
     let unrelated = other.into_iter().map(|m| format!("not about addresses: {}", counted(m)));
-    with_lines(finding, scan).evidences(unrelated)
+    with_lines(finding, scan, &repeat::signatures(scan)).evidences(unrelated)
 }
 
 /// The finding with what the log was, and the lines of it that are findings.
-fn with_lines(finding: Finding, scan: &Scan) -> Finding {
-    let command = repeat::log(scan);
+fn with_lines(finding: Finding, scan: &Scan, command: &str) -> Finding {
     let lines = std::iter::once(window(scan)).chain(samples(scan));
-    lines.fold(finding, |finding, line| finding.shown_by(line, command.clone()))
+    lines.fold(finding, |finding, line| finding.shown_by(line, command.to_owned()))
 }
 
 /// What the log was and how much of it was read.
