@@ -269,11 +269,8 @@ mod tests {
 
     #[test]
     fn a_log_is_searched_where_it_was_read_and_from_where_the_scan_began() {
-        let scanner = pvcheck_journal::Scanner::since(
-            pvcheck_journal::Catalogue::builtin(),
-            pvcheck_journal::Since::Beginning,
-            None,
-        );
+        let scanner =
+            pvcheck_journal::Scanner::since(pvcheck_journal::Catalogue::builtin(), Since::Beginning, None);
         let mut scan = scanner.source("file /var/log/my docker.log").finish();
         assert!(log(&scan).ends_with(" '/var/log/my docker.log'"), "{}", log(&scan));
         scan.source = "journal of unit docker.service --namespace x".to_owned();

@@ -367,12 +367,11 @@ fn wait_for_an_address(world: &World) {
 /// A report has checks of each kind that the catalogue lists for its gate, and of no other.
 #[tokio::test]
 async fn the_checks_of_a_report_are_those_that_the_catalogue_has_for_its_gate() {
-    let ((fix_world, fix_plan), (fixed_world, fixed)) =
-        (crate::fix::healthy().await, crate::fixed::healthy().await);
+    let (fix_world, fix_plan) = crate::fix::healthy().await;
     let reports = [
         judge_fix_plan(&fix_world.config, fix_plan),
-        judge_fixed(&fixed_world.config, fixed),
-        // With a guard and with a harness, of which there need be none.
+        // With a unit, a guard and a harness, of which there need be none.
+        crate::activation::with_unit(|_, _| ()).await,
         crate::guard::with(|_| ()).await,
         crate::harness::with(|_| ()).await,
     ];
