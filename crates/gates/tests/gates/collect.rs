@@ -8,8 +8,8 @@ use std::time::Duration;
 use Verdict::{Fail, Pass, Unknown};
 use pvcheck_gates::{
     CheckReport, ChurnFailure, ChurnOutcome, Config, Counting, M1Facts, M2Facts, PreflightError, Seen,
-    Unseen, Verdict, catalogue, check_info, collect_m1, collect_m2, judge_fix_plan, judge_fixed, judge_m1,
-    judge_m2, preflight,
+    Unseen, Verdict, catalogue, check_info, collect_m1, collect_m2, judge_fix_plan, judge_m1, judge_m2,
+    preflight,
 };
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim};
 use pvcheck_swarm::{CensusError, Engine, Operation, Order, Permit, RunId, silent};
