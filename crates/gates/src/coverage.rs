@@ -154,6 +154,7 @@ fn missing_route(config: &Config, about: Check<'_>, facts: &[RouteFact]) -> Opti
     match about {
         Check::Route(route) => (!asked(route)).then_some(Reason::RouteNotAsked),
         // Without a single route there is nothing that could have answered.
+        _ if config.core_routes().next().is_none() => Some(Reason::NoCoreRoute),
         _ => (facts.is_empty() || !config.core_routes().all(asked)).then_some(Reason::RouteNotAsked),
     }
 }

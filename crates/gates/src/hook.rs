@@ -10,6 +10,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::config::HookConfig;
+use crate::process_group::ProcessGroup;
 
 /// The most that is kept of a command's output, from its end: what went wrong is there.
 const KEPT_BYTES: usize = 8 << 10;
@@ -78,7 +79,7 @@ impl HookReport {
     }
 }
 
-/// Runs a command to its end. It is killed when its time is over, and when the future is dropped.
+/// Runs a command to its end. It is killed, with all that it started, when its time is over, and when the future is dropped.
 pub async fn run_hook(hook: &HookConfig) -> HookReport {
     let since = Instant::now();
     let program = hook.command.first().cloned().unwrap_or_default();
@@ -89,10 +90,10 @@ pub async fn run_hook(hook: &HookConfig) -> HookReport {
 
 async fn run(program: &str, hook: &HookConfig) -> (Option<HookFailure>, String) {
     let mut command = Command::new(program);
-    command.args(hook.command.iter().skip(1)).kill_on_drop(true);
+    command.args(hook.command.iter().skip(1));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
+    let (mut child, group) = match ProcessGroup::start(&mut command) {
+        Ok(started) => started,
         Err(error) => return (Some(HookFailure::NotStarted { why: error.to_string() }), String::new()),
     };
     let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -104,6 +105,10 @@ async fn run(program: &str, hook: &HookConfig) -> (Option<HookFailure>, String) 
         };
         timeout(Duration::from_secs(hook.timeout_s), all).await
     };
+    match ended {
+        Ok(_) => group.let_go(),
+        Err(_) => drop(group),
+    }
     let output = [kept.0, kept.1].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     let failure = match ended {
         Err(_) => Some(HookFailure::Late { seconds: hook.timeout_s }),
@@ -148,6 +153,24 @@ mod tests {
         assert_eq!(failed.to_string(), "sh ended with 3");
         let none = HookConfig { command: vec!["/nonexistent/pvcheck".into()], timeout_s: 1 };
         assert!(matches!(run_hook(&none).await.failure, Some(HookFailure::NotStarted { .. })));
+    }
+
+    /// A shell's child would go on for a minute.
+    #[tokio::test]
+    async fn what_a_late_command_started_is_killed_with_it() {
+        let since = Instant::now();
+        let folder = tempfile::tempdir().expect("a folder");
+        let pid = folder.path().join("pid");
+        let script = format!("sleep 60 & echo $! > {}; wait", pid.display());
+        let late = run_hook(&hook(&script, 1)).await;
+        assert_eq!(late.failure, Some(HookFailure::Late { seconds: 1 }));
+        let pid = std::fs::read_to_string(&pid).expect("written").trim().to_owned();
+        let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let is_gone = |state: &str| state.is_empty() || state.contains(") Z ");
+        while !is_gone(&state()) {
+            assert!(since.elapsed() < Duration::from_secs(30), "it still runs: {}", state());
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -55,6 +55,7 @@ mod observed;
 mod own_facts;
 mod own_gate;
 mod precondition_reason;
+mod process_group;
 mod reason;
 mod render;
 mod renewal_reason;

@@ -251,6 +251,11 @@ pub enum Reason {
     /// No answer of the route is among the facts.
     #[error("the route was not asked")]
     RouteNotAsked,
+    /// The configuration has no core route.
+    #[error(
+        "no core route is configured, so nothing shows that routes stay up; add a [[route]], or take `core = false` off one"
+    )]
+    NoCoreRoute,
     /// Every core route passed.
     #[error("{} as expected", answering(*.routes))]
     RoutesAnswer {

@@ -9,13 +9,14 @@ use std::time::Duration;
 use pvcheck_audit::without_values;
 use pvcheck_journal::redact;
 use ring::digest::{Context, SHA256};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::digest::hex;
 use crate::harness_facts::HarnessEnd;
+use crate::process_group::ProcessGroup;
 
 /// The most that is kept of an output, from its end: what went wrong is there.
 const KEPT_BYTES: usize = 64 << 10;
@@ -42,13 +43,11 @@ pub(super) async fn run(what: Run<'_>, output: Output) -> (HarnessEnd, Output) {
     command.args(what.command.iter().skip(1)).env_clear().envs(what.env.iter().cloned());
     let here = Path::new(".");
     command.current_dir(if what.folder.as_os_str().is_empty() { here } else { what.folder });
-    command.process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
+    let (mut child, group) = match ProcessGroup::start(&mut command) {
+        Ok(started) => started,
         Err(error) => return (HarnessEnd::NotStarted { why: error.to_string() }, output),
     };
-    let group = Group::of(&child);
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let output = RefCell::new(output);
     let end = {
@@ -86,28 +85,6 @@ async fn exit(
             status = child.wait() => return status,
             () = &mut *reading, if !*is_read => *is_read = true,
         }
-    }
-}
-
-/// The process group of a child, which is killed when this is dropped.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
-    }
-
-    fn send(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            // A group without a process is one that has ended.
-            let _ = kill_process_group(group, signal);
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.send(Signal::KILL);
     }
 }
 

@@ -59,7 +59,9 @@ pub(super) fn core_routes(routes: &Sight<'_, Vec<RouteFact>>) -> Finding {
     let worst = Verdict::worst(judged.iter().map(|(_, j)| j.verdict));
     let down = judged.into_iter().filter(|(_, j)| j.verdict != Verdict::Pass);
     let down: Vec<_> = down.map(|(r, _)| self::down(r)).collect();
-    let reason = if down.is_empty() {
+    let reason = if routes.is_empty() {
+        Reason::NoCoreRoute
+    } else if down.is_empty() {
         Reason::RoutesAnswer { routes: routes.len() as u64 }
     } else {
         Reason::RoutesDown(down)

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::config::WindowConfig;
+use crate::process_group::ProcessGroup;
 use crate::systemd::properties;
 
 /// How long a command may take.
@@ -189,8 +190,17 @@ fn is_there(path: &Path) -> Sign<bool> {
 async fn code(program: &str, words: &[String]) -> Sign<Option<i32>> {
     let mut command = Command::new(program);
     let quiet = std::process::Stdio::null;
-    command.args(words).stdin(quiet()).stdout(quiet()).stderr(quiet()).kill_on_drop(true);
-    match timeout(LIMIT, command.status()).await {
+    command.args(words).stdin(quiet()).stdout(quiet()).stderr(quiet());
+    let (mut child, group) = match ProcessGroup::start(&mut command) {
+        Ok(started) => started,
+        Err(error) => return Sign::NotSeen(error.to_string()),
+    };
+    let ended = timeout(LIMIT, child.wait()).await;
+    match ended {
+        Ok(_) => group.let_go(),
+        Err(_) => drop(group),
+    }
+    match ended {
         Err(_) => Sign::NotSeen(format!("it did not end within {} s", LIMIT.as_secs())),
         Ok(Err(error)) => Sign::NotSeen(error.to_string()),
         Ok(Ok(status)) => Sign::Seen(status.code()),
