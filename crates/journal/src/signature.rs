@@ -25,11 +25,27 @@ pub struct Signature {
     pub remedy: &'static str,
     /// Where the fact is from: upstream file, issue, or a measurement on a real engine.
     pub source: &'static str,
+    /// The engine versions that log it, in words; empty where `source` says it.
+    pub versions: &'static str,
+    /// True iff it is an entry of the user's, and no built-in one. Such an entry never says whose log it is, nor which role
+    /// its engine has: what it matches may be of any program.
+    pub(crate) is_added: bool,
 }
 
 impl Signature {
     pub(crate) const fn new(id: &'static str, class: Class, place: Place, rules: &'static [Rule]) -> Self {
-        Self { id, class, place, rules, reclassify: Reclassify::Never, meaning: "", remedy: "", source: "" }
+        Self {
+            id,
+            class,
+            place,
+            rules,
+            reclassify: Reclassify::Never,
+            meaning: "",
+            remedy: "",
+            source: "",
+            versions: "",
+            is_added: false,
+        }
     }
 
     pub(crate) const fn says(
@@ -195,12 +211,15 @@ pub(crate) struct Rule {
     pub(crate) exact: Option<&'static str>,
     /// Texts that neither may contain.
     pub(crate) without: &'static [&'static str],
+    /// Other fields and their whole values; case matters.
+    pub(crate) fields: &'static [(&'static str, &'static str)],
     /// Who must have written it; `None` for the engine or systemd.
     pub(crate) origin: Option<Origin>,
 }
 
 impl Rule {
-    const EMPTY: Self = Self { inner: &[], message: &[], exact: None, without: &[], origin: None };
+    const EMPTY: Self =
+        Self { inner: &[], message: &[], exact: None, without: &[], fields: &[], origin: None };
 
     pub(crate) const fn inner(inner: &'static [&'static str]) -> Self {
         Self { inner, ..Self::EMPTY }
