@@ -22,9 +22,9 @@ pub enum Incomplete {
     },
     /// The file is another one than when the mark was set.
     Rotated,
-    /// The file is shorter than the mark, or was written anew.
+    /// The file is shorter than the mark, was written anew, or was cut while it was read.
     Truncated {
-        /// The mark.
+        /// The mark, or the file's size when reading began.
         mark_bytes: u64,
         /// The file's size now.
         size_bytes: u64,
@@ -114,7 +114,7 @@ impl fmt::Display for Incomplete {
                 f.write_str("the log was rotated since the mark; lines in the old file were not read")
             }
             Self::Truncated { mark_bytes, size_bytes } => {
-                write!(f, "the log was cut since the mark ({mark_bytes} bytes then, {size_bytes} now)")
+                write!(f, "the log was cut since the mark or while it was read ({mark_bytes} bytes then, {size_bytes} now)")
             }
             Self::MarkGone => f.write_str("the journal was vacuumed since the mark"),
             Self::Suppressed { places } => write!(f, "journald dropped lines in {places} places"),

@@ -36,11 +36,15 @@ pub(super) const SIGNATURES: &[Signature] = &[
     .says("a manager says who leads, or a new leader which pools it uses", NOTHING, MEASURED),
     Signature::new("lines-suppressed", Gap, Node, &[
         Rule::message(&["Suppressed ", " messages from "]).by(Origin::Systemd),
+        // Of the kernel's it says the same, which takes none of the engine's lines.
+        Rule::message(&["missed ", " messages"]).without(&["kernel messages"]).by(Origin::Systemd),
+        Rule::message(&["messages lost due to rate-limiting"]).by(Origin::Systemd),
+        Rule::message(&["begin to drop messages due to rate-limiting"]).by(Origin::Systemd),
     ])
     .says(
-        "journald dropped lines of the engine, so that counts are lower bounds",
-        "raise RateLimitBurst in journald.conf",
-        "systemd journald.conf(5)",
+        "journald or the syslog daemon dropped lines, so that counts are lower bounds",
+        "raise RateLimitBurst in journald.conf, or the rate limit of the syslog daemon",
+        "systemd journald.conf(5), src/journal/journald-syslog.c; rsyslog runtime/ratelimit.c",
     ),
     Signature::new("network-in-use", Refusal, Manager, &[
         Rule::inner(&["network ", " is in use by task "]),

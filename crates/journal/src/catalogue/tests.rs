@@ -602,12 +602,30 @@ fn what_systemd_says_counts_only_from_systemd() {
         ("Starting Docker Application Container Engine...", "engine-start"),
         ("Starting docker.service - Docker Application Container Engine...", "engine-start"),
         ("Suppressed 17 messages from docker.service", "lines-suppressed"),
+        ("Forwarding to syslog missed 12 messages.", "lines-suppressed"),
+        (
+            "imjournal: 210 messages lost due to rate-limiting (20000 allowed within 600 seconds)",
+            "lines-suppressed",
+        ),
+        ("imjournal: begin to drop messages due to rate-limiting", "lines-suppressed"),
     ] {
         let from =
             |ident: &str| Record::parse_line(format!("Jun 13 05:38:00 host {ident}[1]: {text}").as_bytes());
         assert_eq!(id_of(&from("systemd")), Some(id));
         assert_eq!(id_of(&from("dockerd")), None);
     }
+}
+
+#[test]
+fn a_syslog_daemon_says_that_it_dropped_lines_and_the_kernels_are_not_the_engines() {
+    let from = |prefix: &str, text: &str| {
+        Record::parse_line(format!("Jun 13 05:38:00 host {prefix}: {text}").as_bytes())
+    };
+    let lost = "imuxsock: 7 messages lost due to rate-limiting (200 allowed within 5 seconds)";
+    for ident in ["rsyslogd", "rsyslogd-2177[55]"] {
+        assert_eq!(id_of(&from(ident, lost)), Some("lines-suppressed"), "{ident}");
+    }
+    assert_eq!(id_of(&from("systemd-journald[99]", "Missed 41 kernel messages")), None);
 }
 
 #[test]
