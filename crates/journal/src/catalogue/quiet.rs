@@ -39,6 +39,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         // Of the kernel's it says the same, which takes none of the engine's lines.
         Rule::message(&["missed ", " messages"]).without(&["kernel messages"]).by(Origin::Systemd),
         Rule::message(&["messages lost due to rate-limiting"]).by(Origin::Systemd),
+        Rule::message(&[" lost ", " messages from pid ", " due to rate-limiting"]).by(Origin::Systemd),
         Rule::message(&["begin to drop messages due to rate-limiting"]).by(Origin::Systemd),
     ])
     .says(
