@@ -332,7 +332,7 @@ async fn a_terminals_copy_has_the_events_and_its_times_where_it_has_some() {
         };
         lines().into_iter().map(line).collect::<String>().into_bytes()
     };
-    let (timed, counted) = (terminal(|time| time.to_owned()), terminal(|_| "0042".to_owned()));
+    let (timed, counted) = (terminal(str::to_owned), terminal(|_| "0042".to_owned()));
     has_the_events("with times", &timed).await;
     has_the_events("with seconds", &counted).await;
     let a_year_before = since("2025-03-02T00:00:00Z");
