@@ -180,7 +180,7 @@ pub enum Packed {
     Journal,
     /// lz4.
     Lz4,
-    /// xz.
+    /// xz, which is read, also in several streams, where it needs no more than 80 MiB of memory.
     Xz,
     /// A zip archive.
     Zip,

@@ -77,6 +77,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 6);
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn utf16(bytes: &[u8], mark: &[u16]) -> Vec<u8> {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     mark.iter().copied().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
@@ -353,6 +359,9 @@ async fn packed_and_encoded_files_have_the_events() {
         ("gzip in members", members),
         ("UTF-16 with its mark", utf16(&plain(), &[0xfeff])),
         ("UTF-16 without", utf16(&plain(), &[])),
+        ("xz", xz(&plain())),
+        ("xz in streams", [xz(&plain()[..100]), xz(&plain()[100..])].concat()),
+        ("xz of UTF-16", xz(&utf16(&plain(), &[0xfeff]))),
         ("gzip of UTF-16", gzip(&utf16(&plain(), &[]))),
     ] {
         has_the_events(name, &bytes).await;
@@ -367,6 +376,27 @@ async fn a_cut_gzip_is_not_complete_at_whatever_byte_it_was_cut() {
         assert!(scan.incomplete.contains(&Incomplete::EndsEarly { format: Packed::Gzip }), "{end}: {scan:?}");
         assert!(!scan.is_conclusive(), "{end}");
     }
+}
+
+#[tokio::test]
+async fn a_cut_xz_is_not_complete_at_whatever_byte_it_was_cut() {
+    let whole = xz(&plain());
+    for end in [6, 12, whole.len() / 2, whole.len() - 12, whole.len() - 1] {
+        let scan = scan(&whole[..end]).await;
+        assert!(scan.incomplete.contains(&Incomplete::EndsEarly { format: Packed::Xz }), "{end}: {scan:?}");
+        assert!(!scan.is_conclusive(), "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_packed_bomb_is_not_unpacked_beyond_the_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.xz");
+    fs::write(&path, xz(&vec![b'\n'; 8 << 20])).unwrap();
+    let limits = Limits { max_bytes: 1 << 20, ..Limits::default() };
+    let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None);
+    let scan = Source::File(path).scan(&ReadFrom::Beginning, &limits, scanner).await.unwrap();
+    assert!(scan.incomplete.contains(&Incomplete::TooLarge { limit_bytes: 1 << 20 }), "{scan:?}");
 }
 
 #[tokio::test]
