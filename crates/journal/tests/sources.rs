@@ -366,6 +366,10 @@ async fn a_journalctl_that_fails_late_or_hides_some_makes_it_incomplete() {
     let fake = Fake::new(&format!("{}echo 'some insufficient permissions' >&2", print(1, VIP)));
     let reading = read(&fake.source(), &ReadFrom::Beginning, &limits()).await.unwrap().reading;
     assert_eq!(reading.incomplete, [Incomplete::NotAllowed]);
+    let left_out = "Journal file /var/log/journal/x/system.journal is truncated, ignoring file.";
+    let fake = Fake::new(&format!("{}echo '{left_out}' >&2", print(1, VIP)));
+    let reading = read(&fake.source(), &ReadFrom::Beginning, &limits()).await.unwrap().reading;
+    assert_eq!(reading.incomplete, [Incomplete::Failed { error: left_out.into() }]);
 }
 
 #[tokio::test]
