@@ -31,7 +31,7 @@ pub enum Incomplete {
     },
     /// The journal no longer has the entry that the mark points to.
     MarkGone,
-    /// journald dropped lines.
+    /// journald or a syslog daemon dropped lines.
     Suppressed {
         /// In how many places.
         places: u64,
@@ -117,7 +117,7 @@ impl fmt::Display for Incomplete {
                 write!(f, "the log was cut since the mark or while it was read ({mark_bytes} bytes then, {size_bytes} now)")
             }
             Self::MarkGone => f.write_str("the journal was vacuumed since the mark"),
-            Self::Suppressed { places } => write!(f, "journald dropped lines in {places} places"),
+            Self::Suppressed { places } => write!(f, "journald or a syslog daemon dropped lines in {places} places"),
             Self::NotAllowed => f.write_str("this user may not read all of the journal"),
             Self::Failed { error } => write!(f, "reading ended early: {error}"),
             Self::NoRecords { read: 0 } => f.write_str(
