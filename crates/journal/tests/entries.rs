@@ -157,6 +157,15 @@ fn what_is_wrong_with_an_entry_is_one_line_that_names_it() {
         (good.replace("id = 'acme-down'", "id = 'vip-exhausted'"), "vip-exhausted: the id is taken"),
         (good.repeat(2), "acme-down: the id is taken"),
         (
+            good.replace("meaning = 'm'", "meaning = 'm'\ninstead = { if_starting_up = 'old-network' }"),
+            "acme-down: `instead` is for built-in signatures",
+        ),
+        (
+            good.replace("meaning = 'm'", &format!("all = {{ message = ['{}'] }}\nmeaning = 'm'", "x".repeat(2_000)))
+                + &"[[signature.pattern]]\nmessage = ['y']\n".repeat(200),
+            "more than 262144 bytes",
+        ),
+        (
             good.replace("class = 'stale'", "class = 'engine_start'"),
             "engine_start decides where a scan begins",
         ),
@@ -173,6 +182,19 @@ fn what_is_wrong_with_an_entry_is_one_line_that_names_it() {
         let error = refused(&text).to_string();
         assert!(error.contains(part) && error.lines().count() == 1, "{part}: {error}");
     }
+}
+
+#[test]
+fn what_all_patterns_ask_is_written_once() {
+    let lines = "matches = ['level=error msg=\"acme: one\" plugin=acme', 'level=error msg=\"acme: two\" plugin=acme']\n\
+        matches_not = ['level=error msg=\"one\" plugin=acme', 'level=error msg=\"acme: two\"']\n";
+    let text = format!(
+        "[[signature]]\nid = 'acme'\nclass = 'stale'\nplace = 'node'\nmeaning = 'm'\nremedy = 'r'\nsource = 's'\n{lines}\
+         all = {{ message = ['acme: '], fields = {{ plugin = 'acme' }} }}\npattern = [{{ message = ['one'] }}, {{ error = ['two'] }}]\n"
+    );
+    assert!(catalogue(&text).get("acme").is_some());
+    let narrower = text.replace("message = ['acme: '], ", "");
+    assert_eq!(refused(&narrower), CatalogueError::Matched { id: "acme".into(), number: 1 });
 }
 
 #[test]

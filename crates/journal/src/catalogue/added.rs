@@ -1,13 +1,14 @@
 //! A user's own entries, read from TOML.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::mem;
 
-use serde::Deserialize;
 use thiserror::Error;
 
+use super::entry::{self, Entry};
 use super::matcher::Catalogue;
-use crate::record::{Origin, Record};
-use crate::signature::{Class, Place, Rule, Signature};
+use crate::record::Record;
+use crate::signature::Class;
 
 /// The longest text that is taken: its patterns become an automaton in memory.
 const MAX_BYTES: usize = 256 * 1024;
@@ -54,6 +55,12 @@ pub enum CatalogueError {
         id: String,
         /// Its class.
         class: Class,
+    },
+    /// An entry that is another one under some condition.
+    #[error("{id}: `instead` is for built-in signatures; leave it out")]
+    Instead {
+        /// The entry.
+        id: String,
     },
     /// A text is empty, or of several lines.
     #[error("{id}: `{field}` has to be one line of text")]
@@ -109,14 +116,17 @@ impl Catalogue {
         if MAX_BYTES < text.len() {
             return Err(CatalogueError::TooLarge);
         }
-        let File { signature: entries } =
-            toml::from_str(text).map_err(|error| CatalogueError::syntax(text, &error))?;
+        let mut entries = entry::read(text).map_err(|error| CatalogueError::syntax(text, &error))?;
         if entries.is_empty() {
             return Err(CatalogueError::NoEntry);
         }
+        if MAX_BYTES < entries.iter().map(Entry::repeated_bytes).sum() {
+            return Err(CatalogueError::TooLarge);
+        }
         check(&entries)?;
-        let (signatures, examples): (Vec<_>, Vec<_>) = entries.into_iter().map(Entry::kept).unzip();
-        let catalogue = Self::compile(&signatures);
+        let examples: Vec<Examples> = entries.iter_mut().map(Examples::of).collect();
+        let signatures: Vec<_> = entries.into_iter().map(|entry| entry.kept(true)).collect();
+        let catalogue = Self::compile(Self::builtin().all(), &signatures);
         for (signature, examples) in signatures.iter().zip(&examples) {
             examples.hold(&catalogue, signature.id)?;
         }
@@ -127,7 +137,7 @@ impl Catalogue {
 impl CatalogueError {
     fn syntax(text: &str, error: &toml::de::Error) -> Self {
         let at = error.span().map_or(0, |span| span.start).min(text.len());
-        let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
         Self::Syntax { line, reason: error.message().replace('\n', ", ") }
     }
 }
@@ -142,47 +152,6 @@ fn check(entries: &[Entry]) -> Result<(), CatalogueError> {
         }
     }
     Ok(())
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    signature: Vec<Entry>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    id: String,
-    class: Class,
-    place: Place,
-    #[serde(default)]
-    versions: Option<String>,
-    meaning: String,
-    remedy: String,
-    source: String,
-    pattern: Vec<Pattern>,
-    matches: Vec<String>,
-    #[serde(default)]
-    matches_not: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Pattern {
-    #[serde(default)]
-    error: Vec<String>,
-    #[serde(default)]
-    message: Vec<String>,
-    #[serde(default)]
-    exact: Option<String>,
-    #[serde(default)]
-    without: Vec<String>,
-    #[serde(default)]
-    fields: BTreeMap<String, String>,
-    #[serde(default)]
-    origin: Option<Origin>,
 }
 
 /// Lines that an entry matches, and lines that it must not match.
@@ -202,6 +171,9 @@ impl Entry {
         if matches!(self.class, Class::EngineStart | Class::EngineStop | Class::LeaderChange) {
             return Err(CatalogueError::ReservedClass { id: id(), class: self.class });
         }
+        if self.instead.is_some() {
+            return Err(CatalogueError::Instead { id: id() });
+        }
         let texts = [
             ("meaning", Some(&self.meaning)),
             ("remedy", Some(&self.remedy)),
@@ -212,30 +184,13 @@ impl Entry {
         if let Some(&(field, _)) = texts.iter().find(|(_, text)| text.is_some_and(is_bad)) {
             return Err(CatalogueError::NoLine { id: id(), field });
         }
-        if self.pattern.is_empty() || !self.pattern.iter().all(Pattern::is_narrow) {
+        if self.patterns().next().is_none() || !self.patterns().all(|pattern| pattern.is_narrow()) {
             return Err(CatalogueError::NoText { id: id() });
         }
         if self.matches.is_empty() {
             return Err(CatalogueError::NoExample { id: id() });
         }
         Ok(())
-    }
-
-    /// The entry as a signature, and what has to be true of it.
-    fn kept(self) -> (&'static Signature, Examples) {
-        let rules: Vec<Rule> = self.pattern.into_iter().map(Pattern::kept).collect();
-        let signature = Signature {
-            versions: self.versions.map_or("", keep),
-            is_added: true,
-            ..Signature::new(keep(self.id), self.class, self.place, rules.leak()).says(
-                keep(self.meaning),
-                keep(self.remedy),
-                keep(self.source),
-            )
-        };
-        let examples = Examples { matches: self.matches, matches_not: self.matches_not };
-        let signature: &'static Signature = Box::leak(Box::new(signature));
-        (signature, examples)
     }
 }
 
@@ -247,37 +202,11 @@ fn is_id(text: &str) -> bool {
     text.len() <= MAX_ID_CHARS && text.split('-').all(is_word)
 }
 
-impl Pattern {
-    /// True iff it asks for a text, and none of its texts is empty: an empty one is in every record.
-    fn is_narrow(&self) -> bool {
-        let asked = || self.error.iter().chain(&self.message).chain(&self.exact);
-        asked().next().is_some() && asked().chain(&self.without).all(|text| !text.trim().is_empty())
-    }
-
-    fn kept(self) -> Rule {
-        let fields: Vec<_> = self.fields.into_iter().map(|(key, value)| (keep(key), keep(value))).collect();
-        Rule {
-            inner: keep_all(self.error),
-            message: keep_all(self.message),
-            exact: self.exact.map(|text| keep(text.trim().to_owned())),
-            without: keep_all(self.without),
-            fields: fields.leak(),
-            origin: self.origin,
-        }
-    }
-}
-
-/// A catalogue is read once and used until the process ends, so that its texts need not be freed; `MAX_BYTES` bounds them.
-fn keep(text: String) -> &'static str {
-    Box::leak(text.into_boxed_str())
-}
-
-fn keep_all(texts: Vec<String>) -> &'static [&'static str] {
-    let texts: Vec<&'static str> = texts.into_iter().map(keep).collect();
-    texts.leak()
-}
-
 impl Examples {
+    fn of(entry: &mut Entry) -> Self {
+        Self { matches: mem::take(&mut entry.matches), matches_not: mem::take(&mut entry.matches_not) }
+    }
+
     fn hold(&self, catalogue: &Catalogue, id: &str) -> Result<(), CatalogueError> {
         let found = |line: &String| {
             catalogue.classify(&Record::parse_line(line.as_bytes())).map(|signature| signature.id)

@@ -4,13 +4,19 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, PatternID};
 
-use super::{allocation, quiet, tasks, upkeep};
+use super::entry;
 use crate::record::{Form, Origin, Record};
 use crate::signature::{Class, Rule, Signature};
 
-/// Order matters: of two signatures that both match by their inner error, or both by message only, the first wins.
-const TABLE: &[&[Signature]] =
-    &[allocation::SIGNATURES, upkeep::SIGNATURES, tasks::SIGNATURES, quiet::SIGNATURES, tasks::UNKNOWN];
+/// The built-in signatures. Order matters: of two that both match by their inner error, or both by message only, the first wins.
+pub(super) const BUILTIN: &str = include_str!("signatures.toml");
+
+/// The message under which an engine logs why a task failed (swarmkit `agent/exec/controller.go` Do).
+const FATAL: &str = "fatal task error";
+/// The signature of what is about networks and matches nothing else.
+const UNKNOWN: &str = "task-network-unknown";
+/// The signature of the lines that a bulk census causes and that carry no id.
+pub(crate) const CENSUS_NOISE: &str = "node-without-id";
 
 /// Every known signature, compiled into one automaton.
 ///
@@ -39,15 +45,18 @@ struct Compiled {
 impl Catalogue {
     /// The built-in catalogue.
     pub fn builtin() -> &'static Self {
-        static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::compile(&[]));
-        &BUILTIN
+        static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+            let entries = entry::read(BUILTIN).expect("the built-in entries are read by every test");
+            let table: Vec<_> = entries.into_iter().map(|entry| entry.kept(false)).collect();
+            Catalogue::compile(&table, &[])
+        });
+        &CATALOGUE
     }
 
-    /// The built-in signatures, and these.
-    pub(super) fn compile(added: &[&'static Signature]) -> Self {
-        let table: Vec<&'static Signature> = TABLE.iter().copied().flatten().collect();
+    /// The built-in signatures, and those of a user.
+    pub(super) fn compile(table: &[&'static Signature], added: &[&'static Signature]) -> Self {
         let mut texts = Texts::default();
-        let (rules, added_rules) = (texts.rules(&table), texts.rules(added));
+        let (rules, added_rules) = (texts.rules(table), texts.rules(added));
         // A table of all transitions is the fastest, and grows with the texts: a user's may be many.
         let kind = added.is_empty().then_some(AhoCorasickKind::DFA);
         let automaton = AhoCorasick::builder()
@@ -62,6 +71,10 @@ impl Catalogue {
     /// Every signature, in the table's order, the user's last.
     pub fn signatures(&self) -> impl Iterator<Item = &'static Signature> {
         self.signatures.iter().copied()
+    }
+
+    pub(super) fn all(&self) -> &[&'static Signature] {
+        &self.signatures
     }
 
     /// The signature of that id.
@@ -99,11 +112,11 @@ impl Catalogue {
     pub fn of_task_error(&self, error: &str) -> Option<&'static Signature> {
         let shown = Record {
             error: Some(error.to_owned()),
-            message: tasks::FATAL.to_owned(),
+            message: FATAL.to_owned(),
             ..Record::bare(Form::Text, error)
         };
         let known = self.classify(&shown);
-        if known.is_some_and(|known| known.id != tasks::UNKNOWN[0].id) {
+        if known.is_some_and(|known| known.id != UNKNOWN) {
             return known;
         }
         // Some texts are known as messages only, because they are logged with a cause of their own.
@@ -118,7 +131,7 @@ impl Catalogue {
 
 /// True iff an entry of the user's may say more of the same record: it is noise, or an error that is not known.
 fn is_vague(signature: &Signature) -> bool {
-    signature.class == Class::Noise || tasks::UNKNOWN.iter().any(|unknown| unknown.id == signature.id)
+    signature.class == Class::Noise || signature.id == UNKNOWN
 }
 
 impl Compiled {
