@@ -161,8 +161,10 @@ fn what_is_wrong_with_an_entry_is_one_line_that_names_it() {
             "acme-down: `instead` is for built-in signatures",
         ),
         (
-            good.replace("meaning = 'm'", &format!("all = {{ message = ['{}'] }}\nmeaning = 'm'", "x".repeat(2_000)))
-                + &"[[signature.pattern]]\nmessage = ['y']\n".repeat(200),
+            good.replace(
+                "meaning = 'm'",
+                &format!("all = {{ message = ['{}'] }}\nmeaning = 'm'", "x".repeat(2_000)),
+            ) + &"[[signature.pattern]]\nmessage = ['y']\n".repeat(200),
             "more than 262144 bytes",
         ),
         (

@@ -22,7 +22,7 @@ pub(crate) struct Explained {
     meaning: &'static str,
     remedy: &'static str,
     source: &'static str,
-    /// The engine versions that log it, where an entry of the user's says so.
+    /// The engine versions that log it, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     versions: Option<&'static str>,
 }

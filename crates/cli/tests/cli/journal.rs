@@ -69,7 +69,12 @@ fn explain_needs_no_engine_and_says_where_the_fact_is_from() {
     let done = in_a_folder(&["explain", "vip-exhausted"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
     let starts: Vec<&str> = done.stdout.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(starts, ["vip-exhausted", "meaning:", "remedy:", "place:", "source:"], "{}", done.stdout);
+    assert_eq!(
+        starts,
+        ["vip-exhausted", "meaning:", "remedy:", "place:", "source:", "versions:"],
+        "{}",
+        done.stdout
+    );
     assert!(
         done.stdout.contains("(exhaustion)") && done.stdout.contains("manager that leads"),
         "{}",
