@@ -416,6 +416,9 @@ pub(crate) struct Explain {
     /// The name that `pvcheck journal scan` prints, such as vip-exhausted; the error that a task shows; or the id of a check
     #[arg(value_name = "SIGNATURE|CHECK")]
     pub(crate) subject: String,
+    /// Your own signatures too, from a TOML file (docs/journal.md has its form)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) catalogue: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -450,6 +453,9 @@ pub(crate) struct Scan {
     /// engine of this host says]
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Option<LogRole>,
+    /// Your own signatures too, from a TOML file (docs/journal.md has its form)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) catalogue: Option<PathBuf>,
 }
 
 /// The role of the engine that wrote a log.

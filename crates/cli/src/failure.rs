@@ -422,6 +422,7 @@ impl Ends for PreflightError {
             Self::Journal(source) => source.code(),
             Self::NoLog(_) => UNKNOWN,
             Self::DeploysOnIngress { .. }
+            | Self::Entries(_)
             | Self::HarnessEnv { .. }
             | Self::NoOverlay
             | Self::NotConfigured { .. } => USAGE,
@@ -593,6 +594,8 @@ impl Ends for UnknownSignature {
 mod tests {
     use std::time::Duration;
 
+    use pvcheck_gates::EntriesError;
+
     use super::*;
 
     #[test]
@@ -605,11 +608,16 @@ mod tests {
         let missing = || NoSuchNetwork { name: "x".into(), overlays: vec!["ingress".into()] };
         let waits =
             || CensusError::ServiceWaits { service: "s".into(), network: "n".into(), status_offered: false };
-        let table: [(Failure, u8); 10] = [
+        let table: [(Failure, u8); 11] = [
             (PreflightError::Overlay(missing().into()).into(), USAGE),
             (PreflightError::Overlay(CensusError::NotAllocated("x".into())).into(), UNKNOWN),
             (PreflightError::NotConfigured { table: "churn" }.into(), USAGE),
             (PreflightError::NoOverlay.into(), USAGE),
+            (
+                PreflightError::Entries(EntriesError::Unreadable { path: "x".into(), reason: "no".into() })
+                    .into(),
+                USAGE,
+            ),
             (PreflightError::HarnessEnv { harness: "x".into(), name: "Y".into() }.into(), USAGE),
             (PreflightError::DeploysOnIngress { overlay: "ingress".into() }.into(), USAGE),
             (PreflightError::Journal(SourceError::Missing { path: "x".into() }).into(), UNKNOWN),

@@ -1,7 +1,25 @@
-//! What the catalogue of log signatures knows of an error that a task shows.
+//! The catalogue of log signatures, with a user's own, and what it knows of an error that a task shows.
+
+use std::path::Path;
 
 use pvcheck_audit::KnownError;
 use pvcheck_journal::{Catalogue, Record};
+
+use crate::failure::Failure;
+use crate::files;
+
+/// The built-in catalogue, with the entries of a file where one is named.
+///
+/// # Errors
+/// If the file cannot be read, or an entry is not taken; the line names the file and the entry.
+pub(crate) fn catalogue(file: Option<&Path>) -> Result<&'static Catalogue, Failure> {
+    let Some(file) = file else { return Ok(Catalogue::builtin()) };
+    let text = files::read(file, "--catalogue")?;
+    let with_entries = Catalogue::with_entries(&text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    // A command reads it once, and needs it to its end.
+    Ok(Box::leak(Box::new(with_entries)))
+}
 
 /// The signature of this error; `None` if the catalogue does not know it.
 ///

@@ -85,9 +85,9 @@ pub use collect::{
     collect_m2, collect_own, collect_run, preflight,
 };
 pub use config::{
-    CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, GateConfig,
-    GuardConfig, GuardFault, HarnessConfig, HarnessFault, HookConfig, JournalConfig, LogPlace, NodeLog,
-    OverlayConfig, Pattern, Placement, PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig,
+    CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, EntriesError,
+    GateConfig, GuardConfig, GuardFault, HarnessConfig, HarnessFault, HookConfig, JournalConfig, LogPlace,
+    NodeLog, OverlayConfig, Pattern, Placement, PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig,
     RouteGroupConfig, ServiceConfig, TasksWanted, Tier, TlsConfig, WaiverConfig, Which, WindowConfig,
 };
 pub use creation::{Activation, Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};

@@ -1,15 +1,14 @@
 //! The table of signatures, and the automaton that matches them.
 
-mod allocation;
+mod added;
+mod entry;
 mod lookup;
 mod matcher;
-mod quiet;
-mod tasks;
-mod upkeep;
 
+pub use self::added::CatalogueError;
 pub use self::lookup::{UnknownSignature, spelled_alike};
+pub(crate) use self::matcher::CENSUS_NOISE;
 pub use self::matcher::Catalogue;
-pub(crate) use self::quiet::CENSUS_NOISE;
 
 #[cfg(test)]
 mod tests;

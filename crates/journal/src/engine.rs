@@ -63,7 +63,8 @@ pub(crate) fn is_dockerds(record: &Record, signature: Option<&Signature>) -> boo
         return true;
     }
     // A stack trace or a torn line may stand in any file; a crash is of any Go program.
-    let is_known = |signature: &Signature| !matches!(signature.class, Class::Crash | Class::Gap);
+    let is_known =
+        |signature: &Signature| !signature.is_added && !matches!(signature.class, Class::Crash | Class::Gap);
     matches!(record.form, Form::Text | Form::Json)
         && (signature.is_some_and(is_known) || has_fields(record) || has_text(record))
 }
@@ -105,7 +106,9 @@ pub(crate) fn role(record: &Record, signature: Option<&Signature>) -> Option<Rol
         Some(signature) if signature.class == Class::EngineStart => Some(Role::Unknown),
         // A task's error names what the leader refused, and is logged by the node.
         Some(signature)
-            if signature.place == Place::Leader && !record.message.starts_with("fatal task error") =>
+            if signature.place == Place::Leader
+                && !signature.is_added
+                && !record.message.starts_with("fatal task error") =>
         {
             Some(Role::Leader)
         }

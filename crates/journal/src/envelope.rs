@@ -57,7 +57,27 @@ const PROGRAMS: &[&str] = &[
     "identifier",
     "process",
 ];
-const LEVELS: &[&str] = &["level", "severity", "syslogseverity-text", "priority"];
+/// Where an object of fields or labels has the program, or else its unit: Elastic Common Schema (`process.name`,
+/// `log.syslog.appname`), Filebeat's journald input (`syslog.identifier`, `systemd.unit`), `logcli -o jsonl` (`labels`), and
+/// the answer of Loki (`stream`), whose labels are those of Promtail or Alloy for a journal. No name of a container: in one
+/// may run an engine.
+const PROGRAM_PATHS: &[&[&str]] = &[
+    &["syslog", "identifier"],
+    &["log", "syslog", "appname"],
+    &["process", "name"],
+    &["labels", "syslog_identifier"],
+    &["stream", "syslog_identifier"],
+    &["systemd", "unit"],
+    &["labels", "unit"],
+    &["labels", "systemd_unit"],
+    &["stream", "unit"],
+    &["stream", "systemd_unit"],
+    // The same with dots, as exporters that flatten objects write it.
+    &["syslog.identifier"],
+    &["process.name"],
+    &["systemd.unit"],
+];
+const LEVELS: &[&str] = &["level", "log.level", "severity", "syslogseverity-text", "priority"];
 
 /// The records in a JSON value, each handed to `out`; false if there is none.
 pub(crate) fn records(value: &Value, out: &mut dyn FnMut(Record)) -> bool {
@@ -74,7 +94,9 @@ fn read(value: &Value, depth: usize, out: &mut dyn FnMut(Record)) -> bool {
                 out(record);
                 return true;
             }
-            each(object.values(), depth, out)
+            // The labels of a stream say whose lines are beside them.
+            let writer = program(object);
+            each(object.values(), depth, &mut |record| out(named(record, writer)))
         }
         Value::Array(values) => {
             if let Some(record) = of_pair(values) {
@@ -115,7 +137,7 @@ fn of_object(object: &Map<String, Value>) -> Option<Record> {
     if object.get("msg").is_some_and(Value::is_string) && object.get("level").is_some_and(Value::is_string) {
         let whole = serde_json::to_string(object).ok()?;
         let record = logfmt::of_json(&whole, object.clone())?;
-        return Some(named(record, first(PROGRAMS)));
+        return Some(named(record, program(object)));
     }
     let mut record = line(text);
     record.at = record.at.or_else(|| first(TIMES).and_then(time));
@@ -126,7 +148,18 @@ fn of_object(object: &Map<String, Value>) -> Option<Record> {
         // The envelope was understood: it has a line, only no structure of logrus'.
         record.form = Form::Plain;
     }
-    Some(named(record, first(PROGRAMS)))
+    Some(named(record, program(object)))
+}
+
+/// The program that an object names: in a field of its own, or in an object of fields or labels.
+fn program(object: &Map<String, Value>) -> Option<&Value> {
+    let flat = PROGRAMS.iter().find_map(|key| object.get(*key).filter(|value| value.is_string()));
+    flat.or_else(|| PROGRAM_PATHS.iter().find_map(|path| at(object, path).filter(|value| value.is_string())))
+}
+
+fn at<'a>(object: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(object.get(*first)?, |value, key| value.get(*key))
 }
 
 /// `["1795640340000000000", "line"]`, as Loki answers a query (Loki HTTP API, "Query logs"), perhaps with metadata.

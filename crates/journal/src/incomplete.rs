@@ -22,16 +22,16 @@ pub enum Incomplete {
     },
     /// The file is another one than when the mark was set.
     Rotated,
-    /// The file is shorter than the mark, or was written anew.
+    /// The file is shorter than the mark, was written anew, or was cut while it was read.
     Truncated {
-        /// The mark.
+        /// The mark, or the file's size when reading began.
         mark_bytes: u64,
         /// The file's size now.
         size_bytes: u64,
     },
     /// The journal no longer has the entry that the mark points to.
     MarkGone,
-    /// journald dropped lines.
+    /// journald or a syslog daemon dropped lines.
     Suppressed {
         /// In how many places.
         places: u64,
@@ -114,10 +114,10 @@ impl fmt::Display for Incomplete {
                 f.write_str("the log was rotated since the mark; lines in the old file were not read")
             }
             Self::Truncated { mark_bytes, size_bytes } => {
-                write!(f, "the log was cut since the mark ({mark_bytes} bytes then, {size_bytes} now)")
+                write!(f, "the log was cut since the mark or while it was read ({mark_bytes} bytes then, {size_bytes} now)")
             }
             Self::MarkGone => f.write_str("the journal was vacuumed since the mark"),
-            Self::Suppressed { places } => write!(f, "journald dropped lines in {places} places"),
+            Self::Suppressed { places } => write!(f, "journald or a syslog daemon dropped lines in {places} places"),
             Self::NotAllowed => f.write_str("this user may not read all of the journal"),
             Self::Failed { error } => write!(f, "reading ended early: {error}"),
             Self::NoRecords { read: 0 } => f.write_str(
@@ -180,7 +180,7 @@ pub enum Packed {
     Journal,
     /// lz4.
     Lz4,
-    /// xz.
+    /// xz, which is read, also in several streams, where it needs no more than 80 MiB of memory.
     Xz,
     /// A zip archive.
     Zip,

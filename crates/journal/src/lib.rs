@@ -47,7 +47,7 @@ mod table;
 mod terminal;
 mod window;
 
-pub use catalogue::{Catalogue, UnknownSignature, spelled_alike};
+pub use catalogue::{Catalogue, CatalogueError, UnknownSignature, spelled_alike};
 pub use circumstances::{OwnNoise, RemovedNetworks};
 pub use coverage::{Coverage, Role};
 pub use ids::{NetworkId, NodeId, ServiceId, TaskId};

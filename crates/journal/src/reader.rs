@@ -118,7 +118,7 @@ impl Reader {
         }
         let before = std::mem::take(&mut self.pieces);
         let joined = if before.is_empty() { None } else { joined(value, &before) };
-        if !envelope::records(joined.as_ref().unwrap_or(value), out) {
+        if !in_order(joined.as_ref().unwrap_or(value), out) {
             out(unknown(line));
         }
     }
@@ -127,14 +127,10 @@ impl Reader {
     fn close(&mut self, out: &mut Out<'_>) {
         let Some(document) = self.document.take() else { return };
         if let Parsed::Value(value) = parse(&document.text) {
-            let mut records = Vec::new();
-            if envelope::records(&value, &mut |record| records.push(record)) {
-                // Loki answers with the newest first, each stream by itself.
-                records.sort_by_key(|record| record.at);
-                records.into_iter().for_each(out);
-                return;
+            if !in_order(&value, out) {
+                out(unknown(&document.text));
             }
-            return out(unknown(&document.text));
+            return;
         }
         // No document after all: its lines may be records all the same.
         for line in document.text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
@@ -169,6 +165,16 @@ impl Reader {
             out(entry::from_fields(&fields));
         }
     }
+}
+
+/// The records in a JSON value, the oldest first; false if there is none. Loki answers with the newest first, each stream by
+/// itself.
+fn in_order(value: &Value, out: &mut Out<'_>) -> bool {
+    let mut records = Vec::new();
+    let is_known = envelope::records(value, &mut |record| records.push(record));
+    records.sort_by_key(|record| record.at);
+    records.into_iter().for_each(out);
+    is_known
 }
 
 /// JSON that is known to be an object or list, and of no known use.

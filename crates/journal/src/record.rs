@@ -160,18 +160,20 @@ impl Level {
 pub enum Origin {
     /// dockerd, or the containerd that it started; also a line that names no writer.
     Engine,
-    /// systemd or journald, about the engine's unit.
+    /// systemd about the engine's unit; journald or a syslog daemon about the lines that they keep.
     Systemd,
     /// A container or another program.
     Other,
 }
 
 impl Origin {
-    /// From a syslog identifier such as `dockerd`, `docker` or `systemd`.
+    /// From a syslog identifier or a unit, such as `dockerd`, `docker.service` or `systemd`.
     pub(crate) fn from_ident(ident: &str) -> Self {
         match ident {
-            "containerd" => Self::Engine,
-            "systemd" | "systemd-journald" => Self::Systemd,
+            "containerd" | "containerd.service" => Self::Engine,
+            // `init.scope` is the unit of systemd itself; rsyslog names itself by its version too (`rsyslogd-2177`).
+            "init.scope" | "systemd" | "systemd-journald" | "systemd-journald.service" => Self::Systemd,
+            _ if ident.starts_with("rsyslogd") => Self::Systemd,
             _ if is_dockerd(ident) => Self::Engine,
             _ => Self::Other,
         }

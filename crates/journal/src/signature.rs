@@ -25,27 +25,11 @@ pub struct Signature {
     pub remedy: &'static str,
     /// Where the fact is from: upstream file, issue, or a measurement on a real engine.
     pub source: &'static str,
-}
-
-impl Signature {
-    pub(crate) const fn new(id: &'static str, class: Class, place: Place, rules: &'static [Rule]) -> Self {
-        Self { id, class, place, rules, reclassify: Reclassify::Never, meaning: "", remedy: "", source: "" }
-    }
-
-    pub(crate) const fn says(
-        mut self,
-        meaning: &'static str,
-        remedy: &'static str,
-        source: &'static str,
-    ) -> Self {
-        (self.meaning, self.remedy, self.source) = (meaning, remedy, source);
-        self
-    }
-
-    pub(crate) const fn or(mut self, reclassify: Reclassify) -> Self {
-        self.reclassify = reclassify;
-        self
-    }
+    /// The engine versions that log it, in words; empty where they are not known.
+    pub versions: &'static str,
+    /// True iff it is an entry of the user's, and no built-in one. Such an entry never says whose log it is, nor which role
+    /// its engine has: what it matches may be of any program.
+    pub(crate) is_added: bool,
 }
 
 /// What kind of thing a signature is.
@@ -195,40 +179,13 @@ pub(crate) struct Rule {
     pub(crate) exact: Option<&'static str>,
     /// Texts that neither may contain.
     pub(crate) without: &'static [&'static str],
+    /// Other fields and their whole values; case matters.
+    pub(crate) fields: &'static [(&'static str, &'static str)],
     /// Who must have written it; `None` for the engine or systemd.
     pub(crate) origin: Option<Origin>,
 }
 
 impl Rule {
-    const EMPTY: Self = Self { inner: &[], message: &[], exact: None, without: &[], origin: None };
-
-    pub(crate) const fn inner(inner: &'static [&'static str]) -> Self {
-        Self { inner, ..Self::EMPTY }
-    }
-
-    pub(crate) const fn message(message: &'static [&'static str]) -> Self {
-        Self { message, ..Self::EMPTY }
-    }
-
-    pub(crate) const fn exact(exact: &'static str) -> Self {
-        Self { exact: Some(exact), ..Self::EMPTY }
-    }
-
-    pub(crate) const fn during(mut self, message: &'static [&'static str]) -> Self {
-        self.message = message;
-        self
-    }
-
-    pub(crate) const fn without(mut self, without: &'static [&'static str]) -> Self {
-        self.without = without;
-        self
-    }
-
-    pub(crate) const fn by(mut self, origin: Origin) -> Self {
-        self.origin = Some(origin);
-        self
-    }
-
     /// Rules of lower rank are tried earlier: the inner error decides, and the message is only its context.
     pub(crate) fn rank(&self) -> u8 {
         match (self.inner, self.exact) {

@@ -11,6 +11,7 @@ mod lines;
 mod log;
 mod mark;
 mod reading;
+mod xz;
 
 #[cfg(feature = "journald")]
 pub use self::directory::Directory;

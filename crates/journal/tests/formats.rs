@@ -398,7 +398,7 @@ async fn a_torn_document_costs_none_of_the_lines_after_it() {
 async fn formats_that_are_not_read_say_how_to_unpack_them() {
     for (magic, command) in [
         (&b"\x28\xb5\x2f\xfd"[..], "zstd -dc"),
-        (b"\xfd7zXZ\0", "xz -dc"),
+        (b"\x04\x22\x4d\x18", "lz4 -dc"),
         (b"BZh9", "bzip2 -dc"),
         (b"LPKSHHRH", "journalctl --file"),
     ] {

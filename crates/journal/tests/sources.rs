@@ -118,6 +118,22 @@ async fn a_truncated_file_is_read_from_its_beginning_and_said() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_cut_while_it_is_read_is_not_whole() {
+    // More than is read ahead.
+    let log = Log::new(&line(1, &format!("level=info msg={}", "x".repeat(50_000))).repeat(200));
+    let size = fs::metadata(&log.path).unwrap().len();
+    let path = log.path.clone();
+    let cut = move |_| {
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+        ControlFlow::Continue(())
+    };
+    let reading = log.source.each(&ReadFrom::Beginning, &limits(), cut).await.unwrap();
+    let cut = Incomplete::Truncated { mark_bytes: size, size_bytes: reading.bytes };
+    assert_eq!(reading.incomplete, [cut]);
+    assert!(reading.bytes < size);
+}
+
+#[tokio::test]
 async fn a_file_that_was_cut_and_has_grown_again_is_noticed() {
     let log = Log::new(&line(1, "level=info msg=one"));
     let mark = log.mark().await;
@@ -350,6 +366,10 @@ async fn a_journalctl_that_fails_late_or_hides_some_makes_it_incomplete() {
     let fake = Fake::new(&format!("{}echo 'some insufficient permissions' >&2", print(1, VIP)));
     let reading = read(&fake.source(), &ReadFrom::Beginning, &limits()).await.unwrap().reading;
     assert_eq!(reading.incomplete, [Incomplete::NotAllowed]);
+    let left_out = "Journal file /var/log/journal/x/system.journal is truncated, ignoring file.";
+    let fake = Fake::new(&format!("{}echo '{left_out}' >&2", print(1, VIP)));
+    let reading = read(&fake.source(), &ReadFrom::Beginning, &limits()).await.unwrap().reading;
+    assert_eq!(reading.incomplete, [Incomplete::Failed { error: left_out.into() }]);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::commands::check;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::report::Document;
+use crate::signatures;
 
 /// What the catalogue knows of one signature.
 #[derive(Serialize, schemars::JsonSchema)]
@@ -21,6 +22,9 @@ pub(crate) struct Explained {
     meaning: &'static str,
     remedy: &'static str,
     source: &'static str,
+    /// The engine versions that log it, where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versions: Option<&'static str>,
 }
 
 impl Document for Explained {
@@ -28,7 +32,8 @@ impl Document for Explained {
 }
 
 pub(crate) fn run(args: &Args, asked: &args::Explain, printer: &Printer) -> Result<u8, Failure> {
-    let found = match (find(&asked.subject), check_info(asked.subject.trim())) {
+    let catalogue = signatures::catalogue(asked.catalogue.as_deref())?;
+    let found = match (find(catalogue, &asked.subject), check_info(asked.subject.trim())) {
         (Ok(found), _) => found,
         (Err(_), Ok(info)) => return check::explain(args, info, printer),
         (Err(unknown), Err(none)) if looks_like_a_check(&asked.subject, &unknown.near, &none.near) => {
@@ -43,6 +48,7 @@ pub(crate) fn run(args: &Args, asked: &args::Explain, printer: &Printer) -> Resu
         meaning: found.meaning,
         remedy: found.remedy,
         source: found.source,
+        versions: Some(found.versions).filter(|versions| !versions.is_empty()),
     };
     printer.done();
     printer.result(&explained, || table(&explained))?;
@@ -50,8 +56,7 @@ pub(crate) fn run(args: &Args, asked: &args::Explain, printer: &Printer) -> Resu
 }
 
 /// By name, or by the error that a task shows, which is a sentence.
-fn find(text: &str) -> Result<&'static Signature, UnknownSignature> {
-    let catalogue = Catalogue::builtin();
+fn find(catalogue: &Catalogue, text: &str) -> Result<&'static Signature, UnknownSignature> {
     let by_error = || catalogue.of_task_error(text).filter(|_| text.trim().contains(' '));
     catalogue.explain(text).or_else(|unknown| by_error().ok_or(unknown))
 }
@@ -75,9 +80,12 @@ fn table(explained: &Explained) -> String {
         ("remedy:", explained.remedy),
         ("place:", place),
         ("source:", explained.source),
+        ("versions:", explained.versions.unwrap_or_default()),
     ] {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {label:<9} {value}");
+        if !value.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {label:<9} {value}");
+        }
     }
     text
 }

@@ -4,17 +4,19 @@ use std::fmt::Write as _;
 
 use pvcheck_gates::engine_role;
 use pvcheck_journal::{
-    Catalogue, Class, Coverage, Journalctl, Limits, Matched, NetworkId, ReadFrom, Role, Scan, Scanner,
-    ServiceId, Since, Source,
+    Class, Coverage, Journalctl, Limits, Matched, NetworkId, ReadFrom, Role, Scan, Scanner, ServiceId, Since,
+    Source,
 };
 
 use crate::args::{self, Args, JournalCommand, LogRole};
 use crate::failure::{Failure, Outcome as _};
 use crate::printer::Printer;
 use crate::session::Session;
+use crate::signatures;
 
 pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -> Result<u8, Failure> {
     let JournalCommand::Scan(asked) = &asked.what;
+    let catalogue = signatures::catalogue(asked.catalogue.as_deref())?;
     let source = match &asked.file {
         Some(file) => Source::File(file.clone()),
         None => Source::Journalctl(Journalctl::unit(&asked.unit)),
@@ -25,7 +27,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -
         None => Since::Beginning,
     };
     let from = asked.since.map_or(ReadFrom::Beginning, ReadFrom::Time);
-    let scanner = Scanner::since(Catalogue::builtin(), since, None).role(role(args, asked, printer).await);
+    let scanner = Scanner::since(catalogue, since, None).role(role(args, asked, printer).await);
     let scan = source.scan(&from, &Limits::default(), scanner).await.map_err(Failure::unknown)?;
     printer.done();
     printer.result(&scan, || text(&scan))?;

@@ -202,3 +202,41 @@ fn a_gate_judges_entries_about_several_and_fails_where_one_names_nothing() {
     assert_eq!(verdicts[0], "service.@traefic FAIL");
     assert_eq!(verdicts[3], "journal.exhaustion UNKNOWN", "{done:?}");
 }
+
+/// The team's own signature of a plugin's pool.
+const OWN: &str = "[[signature]]\nid = \"acme-full\"\nclass = \"exhaustion\"\nplace = \"leader\"\n\
+    meaning = \"the pool of acme has no address\"\nremedy = \"enlarge it\"\nsource = \"seen here\"\n\
+    matches = ['level=error msg=\"acme: pool p1 is used up\"']\npattern = [{ message = [\"acme: pool \"] }]\n";
+
+#[test]
+fn a_gate_judges_the_log_by_the_team_s_own_signatures_too() {
+    let judged = |rig: &Rig| {
+        let done = rig.run(&["gate", "run", "ci", "-o", "json"]);
+        let checks = done.json()["checks"].as_array().expect("checks").clone();
+        let log = checks.into_iter().find(|check| check["id"] == "journal.exhaustion").expect("the log");
+        (log["verdict"].as_str().expect("a verdict").to_owned(), log.to_string())
+    };
+    let rig = several();
+    let line = "time=\"2026-06-13T05:40:02Z\" level=error msg=\"acme: pool p9 is used up\" module=node\n";
+    let log = std::fs::read_to_string(rig.path("engine.log")).expect("a log") + line;
+    rig.file("engine.log", &log);
+    assert_eq!(judged(&rig).0, "PASS", "nobody knows the line");
+    rig.file("own.toml", OWN);
+    rig.edit("[journal]", "[journal]\ncatalogue = \"own.toml\"");
+    assert_eq!(rig.run(&CHECK).code, Some(0));
+    let (verdict, log) = judged(&rig);
+    assert_eq!(verdict, "FAIL", "{log}");
+    assert!(log.contains("acme: pool p9 is used up"), "{log}");
+    // One that does not hold, or is not there: nothing is judged without it.
+    for (text, part) in [
+        (OWN.replace("acme: pool \"", "acme: net \""), "line 1 of `matches` is not matched"),
+        (String::new(), "no entry"),
+    ] {
+        rig.file("own.toml", &text);
+        rig.run(&["gate", "run", "ci"]).assert_refused(2, &["[journal] catalogue: ", "own.toml: ", part]);
+        let done = rig.run(&CHECK);
+        assert!(done.code == Some(2) && done.stdout.contains(part), "{done:?}");
+    }
+    std::fs::remove_file(rig.path("own.toml")).expect("it is there");
+    rig.run(&["gate", "run", "ci"]).assert_refused(2, &["cannot read", "own.toml", "name another"]);
+}

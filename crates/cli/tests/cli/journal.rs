@@ -69,7 +69,12 @@ fn explain_needs_no_engine_and_says_where_the_fact_is_from() {
     let done = in_a_folder(&["explain", "vip-exhausted"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
     let starts: Vec<&str> = done.stdout.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(starts, ["vip-exhausted", "meaning:", "remedy:", "place:", "source:"], "{}", done.stdout);
+    assert_eq!(
+        starts,
+        ["vip-exhausted", "meaning:", "remedy:", "place:", "source:", "versions:"],
+        "{}",
+        done.stdout
+    );
     assert!(
         done.stdout.contains("(exhaustion)") && done.stdout.contains("manager that leads"),
         "{}",
@@ -190,4 +195,49 @@ fn explain_takes_the_error_of_a_task() {
     );
     in_a_folder(&["explain", "something else went wrong"])
         .assert_refused(2, &["`something else went wrong`"]);
+}
+
+/// An entry for a line that the built-in catalogue does not know.
+const ENTRY: &str = "[[signature]]\nid = \"acme-full\"\nclass = \"exhaustion\"\nplace = \"node\"\nversions = \"28\"\n\
+    meaning = \"the pool of acme has no address\"\nremedy = \"enlarge it\"\nsource = \"seen here\"\n\
+    matches = ['level=error msg=\"acme: pool p1 is used up\"']\n[[signature.pattern]]\nmessage = [\"acme: pool \"]\n";
+
+fn with_entry(entry: &str, args: &[&str]) -> Done {
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = format!("{QUIET}time=\"2026-06-13T05:40:02Z\" level=error msg=\"acme: pool p9 is used up\"\n");
+    std::fs::write(dir.path().join("engine.log"), text).expect("a fresh file");
+    std::fs::write(dir.path().join("own.toml"), entry).expect("a fresh file");
+    Done::of(bare(dir.path(), args))
+}
+
+#[test]
+fn a_users_own_entry_is_found_and_explained() {
+    let scan = ["journal", "scan", "--file", "engine.log"];
+    let without = with_entry(ENTRY, &scan);
+    assert!(without.code == Some(0) && without.stdout.contains("1 other errors"), "{without:?}");
+    let with = [&scan[..], &["--catalogue", "own.toml"]].concat();
+    let done = with_entry(ENTRY, &with);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    for part in ["->      1 x acme-full", "the pool of acme has no address", "enlarge it", "0 other errors"] {
+        assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
+    }
+    let explained = with_entry(ENTRY, &["explain", "acme-full", "--catalogue", "own.toml"]);
+    assert_eq!(explained.code, Some(0), "{explained:?}");
+    assert!(explained.stdout.contains("versions: 28"), "{}", explained.stdout);
+    let json = with_entry(ENTRY, &["explain", "acme-full", "--catalogue", "own.toml", "-o", "json"]).json();
+    assert_eq!((&json["place"], &json["versions"]), (&Value::from("node"), &Value::from("28")));
+    with_entry(ENTRY, &["explain", "acme-ful", "--catalogue", "own.toml"])
+        .assert_refused(2, &["did you mean acme-full"]);
+    with_entry(ENTRY, &["explain", "acme-full"]).assert_refused(2, &["`acme-full`"]);
+}
+
+#[test]
+fn an_entry_whose_example_does_not_hold_is_refused_before_anything_is_read() {
+    let scan = ["journal", "scan", "--file", "nothing.log", "--catalogue", "own.toml"];
+    let narrow = ENTRY.replace("message = [\"acme: pool \"]", "message = [\"acme: net \"]");
+    with_entry(&narrow, &scan)
+        .assert_refused(2, &["own.toml: acme-full: line 1 of `matches` is not matched; mend the pattern"]);
+    with_entry("signature = 1\n", &scan).assert_refused(2, &["own.toml: line 1: "]);
+    let missing = ["journal", "scan", "--file", "engine.log", "--catalogue", "none.toml"];
+    with_entry(ENTRY, &missing).assert_refused(2, &["none.toml", "--catalogue"]);
 }

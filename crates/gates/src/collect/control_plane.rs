@@ -1,6 +1,6 @@
 //! Facts for `pvcheck.m1`: the Swarm, its routes, its log and the guard, then what is leaked.
 
-use pvcheck_journal::{Catalogue, Limits, ReadFrom, Scan, Scanner};
+use pvcheck_journal::{Limits, ReadFrom, Scan, Scanner};
 use pvcheck_swarm::{Engine, Progress, Watcher};
 
 use super::guard::read_guard;
@@ -36,7 +36,7 @@ pub async fn collect_m1(
 
 /// Reads the engine's log from its beginning, and scans it since the engine's start or since the configuration says.
 pub(super) async fn log_to_judge(ready: &Preflight) -> Observed<Scan> {
-    let scanner = Scanner::since(Catalogue::builtin(), ready.begins, None);
+    let scanner = Scanner::since(ready.catalogue, ready.begins, None);
     whole_log(ready, scanner).await
 }
 

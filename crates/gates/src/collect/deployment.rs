@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use pvcheck_audit::{VipWait, waiting_services};
-use pvcheck_journal::{Catalogue, Limits, Mark, ReadFrom, Scan, Scanner, Since};
+use pvcheck_journal::{Limits, Mark, ReadFrom, Scan, Scanner, Since};
 use pvcheck_routes::{RouteFact, Verdict, judge};
 use pvcheck_swarm::{
     CensusError, CensusOptions, Churn, ChurnError, ChurnPlan, ChurnShape, LockAs, LockError, Operation,
@@ -261,7 +261,7 @@ impl Deployer<'_> {
     }
 
     async fn scan_since(&self, log: &ChosenLog, mark: &Mark) -> Observed<Scan> {
-        let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None).role(self.ready.role);
+        let scanner = Scanner::since(self.ready.catalogue, Since::Beginning, None).role(self.ready.role);
         let limits = Limits::default();
         let from = ReadFrom::Mark(mark.clone());
         Observed::of(&log.name, log.source.scan(&from, &limits, scanner)).await

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pvcheck_audit::{Service, ServiceId, Snapshot, TaskId};
-use pvcheck_journal::{Catalogue, Class, Limits, Mark, ReadFrom, Scanner, Since};
+use pvcheck_journal::{Class, Limits, Mark, ReadFrom, Scanner, Since};
 use pvcheck_swarm::{Engine, Operation, SavedRenewal};
 
 use super::preflight::{Preflight, PreflightError};
@@ -201,7 +201,7 @@ impl One<'_> {
         let (Some(mark), Ok(log)) = (mark, &self.ready.log) else {
             return failed("it could not be read before".to_owned());
         };
-        let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None).role(self.ready.role);
+        let scanner = Scanner::since(self.ready.catalogue, Since::Beginning, None).role(self.ready.role);
         match log.source.scan(&ReadFrom::Mark(mark), &Limits::default(), scanner).await {
             Err(error) => failed(error.to_string()),
             Ok(scan) => {

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use pvcheck_audit::{EngineKind, Network, NetworkId, NodeId, Snapshot};
-use pvcheck_journal::{Role, Since, SourceError};
+use pvcheck_journal::{Catalogue, Role, Since, SourceError};
 use pvcheck_routes::{MaterialError, Prober};
 use pvcheck_swarm::{CallError, CensusError, Engine, countable};
 use thiserror::Error;
 
 use crate::cause::Unseen;
-use crate::config::{Config, OverlayConfig};
+use crate::config::{Config, EntriesError, OverlayConfig};
 use crate::gate::Gate;
 use crate::role::{ChosenLog, choose_log, log_role};
 
@@ -22,6 +22,8 @@ pub struct Preflight {
     pub(super) overlay: NetworkId,
     /// True iff that is the routing mesh's network.
     pub(super) is_ingress: bool,
+    /// The signatures by which it is judged.
+    pub(super) catalogue: &'static Catalogue,
     /// From when on the log is judged.
     pub(super) begins: Since,
     /// The role of the engine whose log is read. Where the leadership moves later, the log itself says so.
@@ -53,6 +55,9 @@ pub enum PreflightError {
     /// The trusted certificates cannot be read, or what a route's request needs.
     #[error(transparent)]
     Routes(#[from] MaterialError),
+    /// The team's own signatures are not taken.
+    #[error(transparent)]
+    Entries(#[from] EntriesError),
     /// The engine's log cannot be read.
     #[error(transparent)]
     Journal(#[from] SourceError),
@@ -100,7 +105,7 @@ pub enum PreflightError {
 /// Checks that a gate can run: every overlay of the configuration exists and is allocated, the trusted certificates can be read. It only reads.
 ///
 /// # Errors
-/// If the configuration has no overlay, the engine fails a call, an overlay is not there, not allocated or has an IPv6 subnet, or the trusted certificates or the routes' credentials cannot be read.
+/// If the configuration has no overlay, the engine fails a call, an overlay is not there, not allocated or has an IPv6 subnet, or the trusted certificates, the routes' credentials or the team's own signatures cannot be read.
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
     let first = config.overlay().ok_or(PreflightError::NoOverlay)?;
     let snapshot = engine.snapshot().await?;
@@ -111,11 +116,13 @@ pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, Pr
     let overlay = named(&snapshot, &first.name)?;
     // Read once here: a certificate file that cannot be read is wrong usage, and not a route that is down.
     let prober = config.prober()?;
+    let catalogue = config.catalogue()?;
     let log = choose_log(config, &snapshot);
     let role = log.as_ref().map_or(Role::Unknown, |log| log_role(&snapshot, log.node.as_ref()));
     Ok(Preflight {
         prober,
         log,
+        catalogue,
         begins: config.journal.begins(),
         overlay: overlay.id.clone(),
         is_ingress: overlay.ingress,

@@ -30,6 +30,8 @@ pub struct JournalConfig {
     /// From when on it is judged, in the place of the engine's start; what it has before is mended.
     #[serde(default, deserialize_with = "moment")]
     pub since: Option<Timestamp>,
+    /// A file with the team's own signatures of it.
+    pub catalogue: Option<PathBuf>,
     /// The logs of several managers, of which the leader's is read.
     #[serde(default, rename = "node")]
     pub nodes: Vec<NodeLog>,

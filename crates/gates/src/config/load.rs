@@ -19,13 +19,8 @@ impl Config {
     /// # Errors
     /// If the file cannot be read, is not TOML, has unknown or wrong fields (with line and column), or contradicts itself.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
-        let (mut bytes, file) = (Vec::new(), File::open(path).map_err(|e| unreadable(e.to_string()))?);
-        file.take(LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| unreadable(e.to_string()))?;
-        if LIMIT_BYTES < bytes.len() as u64 {
-            return Err(unreadable(format!("it has more than {} MiB", LIMIT_BYTES >> 20)));
-        }
-        let text = String::from_utf8(bytes).map_err(|e| unreadable(e.to_string()))?;
+        let text =
+            read_bounded(path).map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
         Self::of_file(path, &text)
     }
 
@@ -93,6 +88,16 @@ impl Config {
     pub(crate) fn with_digest(self, digest: &str) -> Self {
         Self { digest: digest.to_owned(), ..self }
     }
+}
+
+/// The text of a file of at most 16 MiB, or why there is none.
+pub(super) fn read_bounded(path: &Path) -> Result<String, String> {
+    let (mut bytes, file) = (Vec::new(), File::open(path).map_err(|e| e.to_string())?);
+    file.take(LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    if LIMIT_BYTES < bytes.len() as u64 {
+        return Err(format!("it has more than {} MiB", LIMIT_BYTES >> 20));
+    }
+    String::from_utf8(bytes).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `pvcheck.toml`: what is expected of a Swarm, and what a gate may deploy on it.
 
 mod by_table;
+mod catalogue;
 mod error;
 mod forms;
 mod guard;
@@ -16,6 +17,7 @@ mod validate;
 mod validate_harness;
 mod waivers;
 
+pub use catalogue::EntriesError;
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
 pub use guard::{GuardConfig, GuardFault};

@@ -179,7 +179,9 @@ async fn log(config: Option<&Config>, snapshot: Option<&Snapshot>) -> LogFact {
         Err(why) => return LogFact::NotChosen { why: why.to_string() },
     };
     let role = snapshot.map_or(Role::Unknown, |snapshot| log_role(snapshot, chosen.node.as_ref()));
-    let scanner = Scanner::since(Catalogue::builtin(), begins, None);
+    // A file of signatures that is not taken is an error of the configuration, which has a row of its own.
+    let own = config.and_then(|config| config.catalogue().ok());
+    let scanner = Scanner::since(own.unwrap_or_else(Catalogue::builtin), begins, None);
     match chosen.source.scan(&ReadFrom::Beginning, &Limits::default(), scanner).await {
         Ok(scan) => LogFact::Read {
             source: scan.source.clone(),

@@ -40,11 +40,12 @@ pub enum FileState {
 pub struct ConfigFiles {
     /// The files that its checks read. A lock file of `[window]` need not be there, and neither need reports.
     pub named: Vec<NamedFile>,
-    /// What is wrong with what its routes need: authorities, credentials, client certificates. One line each.
+    /// What is wrong with what its routes need (authorities, credentials, client certificates) and with its own signatures. One
+    /// line each.
     pub material: Vec<String>,
 }
 
-/// Looks at the files, and reads what the routes need.
+/// Looks at the files, and reads what the routes need and the signatures.
 pub fn look_at_files(config: &Config) -> ConfigFiles {
     let file = |field: String, path: PathBuf| NamedFile { state: state_of(&path), field, path };
     let mut named = Vec::new();
@@ -74,7 +75,9 @@ pub fn look_at_files(config: &Config) -> ConfigFiles {
             None => named.push(file(of("result"), config.file(&harness.result))),
         }
     }
-    ConfigFiles { named, material: config.material_errors().iter().map(ToString::to_string).collect() }
+    let mut material: Vec<String> = config.material_errors().iter().map(ToString::to_string).collect();
+    material.extend(config.catalogue().err().map(|error| error.to_string()));
+    ConfigFiles { named, material }
 }
 
 fn state_of(path: &Path) -> FileState {

@@ -107,7 +107,7 @@ pub enum ReviewError {
         /// Why.
         error: OwnGateError,
     },
-    /// Authorities, credentials or a client certificate cannot be used.
+    /// Authorities, credentials, a client certificate or the team's own signatures cannot be used.
     #[error("{file}: {error}")]
     Material {
         /// The configuration.

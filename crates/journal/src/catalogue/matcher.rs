@@ -4,22 +4,31 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, PatternID};
 
-use super::{allocation, quiet, tasks, upkeep};
+use super::entry;
 use crate::record::{Form, Origin, Record};
-use crate::signature::{Rule, Signature};
+use crate::signature::{Class, Rule, Signature};
 
-/// Order matters: of two signatures that both match by their inner error, or both by message only, the first wins.
-const TABLE: &[&[Signature]] =
-    &[allocation::SIGNATURES, upkeep::SIGNATURES, tasks::SIGNATURES, quiet::SIGNATURES, tasks::UNKNOWN];
+/// The built-in signatures. Order matters: of two that both match by their inner error, or both by message only, the first wins.
+pub(super) const BUILTIN: &str = include_str!("signatures.toml");
+
+/// The message under which an engine logs why a task failed (swarmkit `agent/exec/controller.go` Do).
+const FATAL: &str = "fatal task error";
+/// The signature of what is about networks and matches nothing else.
+const UNKNOWN: &str = "task-network-unknown";
+/// The signature of the lines that a bulk census causes and that carry no id.
+pub(crate) const CENSUS_NOISE: &str = "node-without-id";
 
 /// Every known signature, compiled into one automaton.
 ///
 /// A record is at most one signature. Rules on the inner error are tried before rules on the message, because the
-/// message alone does not decide; among the latter, those that require the whole message go first.
+/// message alone does not decide; among the latter, those that require the whole message go first. Entries of the user's are
+/// tried after the built-in ones, of which they may replace noise and the error that is not known, and hide no finding.
 #[derive(Debug)]
 pub struct Catalogue {
     signatures: Vec<&'static Signature>,
     rules: Vec<Compiled>,
+    /// The rules of the user's entries.
+    added: Vec<Compiled>,
     automaton: AhoCorasick,
 }
 
@@ -36,30 +45,36 @@ struct Compiled {
 impl Catalogue {
     /// The built-in catalogue.
     pub fn builtin() -> &'static Self {
-        static BUILTIN: LazyLock<Catalogue> = LazyLock::new(Catalogue::compile);
-        &BUILTIN
+        static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+            let entries = entry::read(BUILTIN).expect("the built-in entries are read by every test");
+            let table: Vec<_> = entries.into_iter().map(|entry| entry.kept(false)).collect();
+            Catalogue::compile(&table, &[])
+        });
+        &CATALOGUE
     }
 
-    fn compile() -> Self {
-        let signatures: Vec<_> = TABLE.iter().copied().flatten().collect();
-        let all = signatures
-            .iter()
-            .flat_map(|signature| signature.rules.iter().map(move |rule| (rule, *signature)));
+    /// The built-in signatures, and those of a user.
+    pub(super) fn compile(table: &[&'static Signature], added: &[&'static Signature]) -> Self {
         let mut texts = Texts::default();
-        let mut rules: Vec<_> = all.map(|(rule, signature)| texts.compile(rule, signature)).collect();
-        // Stable, so that within a rank the order of the table decides.
-        rules.sort_by_key(|compiled| compiled.rule.rank());
+        let (rules, added_rules) = (texts.rules(table), texts.rules(added));
+        // A table of all transitions is the fastest, and grows with the texts: a user's may be many.
+        let kind = added.is_empty().then_some(AhoCorasickKind::DFA);
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(kind)
             .build(&texts.0)
-            .expect("a hundred short texts fit an automaton");
-        Self { signatures, rules, automaton }
+            .expect("the built-in texts and at most 256 KiB of a user's fit an automaton");
+        let signatures = table.iter().chain(added).copied().collect();
+        Self { signatures, rules, added: added_rules, automaton }
     }
 
-    /// Every signature, in the table's order.
+    /// Every signature, in the table's order, the user's last.
     pub fn signatures(&self) -> impl Iterator<Item = &'static Signature> {
         self.signatures.iter().copied()
+    }
+
+    pub(super) fn all(&self) -> &[&'static Signature] {
+        &self.signatures
     }
 
     /// The signature of that id.
@@ -82,10 +97,14 @@ impl Catalogue {
         }
         // Engines put the cause into `error`; without that field the message itself is the cause.
         let inner = error.as_ref().unwrap_or(&message);
-        self.rules
-            .iter()
-            .find(|compiled| compiled.holds(record, inner, &message))
-            .map(|compiled| compiled.signature)
+        let first = |rules: &[Compiled]| {
+            let found = rules.iter().find(|compiled| compiled.holds(record, inner, &message));
+            found.map(|compiled| compiled.signature)
+        };
+        match first(&self.rules) {
+            Some(known) if !is_vague(known) => Some(known),
+            vague => first(&self.added).or(vague),
+        }
     }
 
     /// The signature of the error that a task shows (`Status.Err` of the API, `docker service ps --no-trunc`); `None` if it is
@@ -93,11 +112,11 @@ impl Catalogue {
     pub fn of_task_error(&self, error: &str) -> Option<&'static Signature> {
         let shown = Record {
             error: Some(error.to_owned()),
-            message: tasks::FATAL.to_owned(),
+            message: FATAL.to_owned(),
             ..Record::bare(Form::Text, error)
         };
         let known = self.classify(&shown);
-        if known.is_some_and(|known| known.id != tasks::UNKNOWN[0].id) {
+        if known.is_some_and(|known| known.id != UNKNOWN) {
             return known;
         }
         // Some texts are known as messages only, because they are logged with a cause of their own.
@@ -110,6 +129,11 @@ impl Catalogue {
     }
 }
 
+/// True iff an entry of the user's may say more of the same record: it is noise, or an error that is not known.
+fn is_vague(signature: &Signature) -> bool {
+    signature.class == Class::Noise || signature.id == UNKNOWN
+}
+
 impl Compiled {
     /// True iff the rule matches; `inner` and `message` are the patterns that occur in these texts.
     fn holds(&self, record: &Record, inner: &[PatternID], message: &[PatternID]) -> bool {
@@ -118,6 +142,10 @@ impl Compiled {
             && self.message.iter().all(|text| message.contains(text))
             && !self.without.iter().any(|text| inner.contains(text) || message.contains(text))
             && rule.exact.is_none_or(|exact| record.message.trim() == exact)
+            && rule
+                .fields
+                .iter()
+                .all(|(key, value)| record.fields.get(*key).is_some_and(|given| given == value))
             && rule.origin.is_none_or(|origin| record.origin == origin)
     }
 }
@@ -127,6 +155,17 @@ impl Compiled {
 struct Texts(Vec<&'static str>);
 
 impl Texts {
+    /// Compiles the rules of these signatures, in the order in which they are tried.
+    fn rules(&mut self, signatures: &[&'static Signature]) -> Vec<Compiled> {
+        let all = signatures
+            .iter()
+            .flat_map(|signature| signature.rules.iter().map(move |rule| (rule, *signature)));
+        let mut rules: Vec<_> = all.map(|(rule, signature)| self.compile(rule, signature)).collect();
+        // Stable, so that within a rank the order of the table decides.
+        rules.sort_by_key(|compiled| compiled.rule.rank());
+        rules
+    }
+
     fn compile(&mut self, rule: &'static Rule, signature: &'static Signature) -> Compiled {
         // A whole message is a pattern too, so that a record without any pattern needs no rule.
         if let Some(exact) = rule.exact {

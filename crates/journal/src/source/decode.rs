@@ -1,18 +1,19 @@
-//! Bytes of a file to bytes of UTF-8: gzip, UTF-16 and byte order marks.
+//! Bytes of a file to bytes of UTF-8: gzip, xz, UTF-16 and byte order marks.
 
 use std::io::{self, Write as _};
 
 use flate2::write::MultiGzDecoder;
 
+use super::xz::Xz;
 use crate::incomplete::{Incomplete, Packed};
 
 /// How many bytes decide what a file is.
 const HEAD_BYTES: usize = 8;
 /// Compressed data is unpacked in steps of this length: gzip grows by a factor of 1,032 at most (zlib's technical notes), so
-/// that one step takes 4 MiB.
+/// that one step takes 4 MiB; xz grows by some 7,000.
 pub(super) const STEP_BYTES: usize = 4 * 1024;
 
-/// The beginnings of formats that are not read, and of gzip.
+/// The beginnings of packed formats, of which gzip and xz are read.
 const HEADS: &[(&[u8], Packed)] = &[
     (b"\x1f\x8b", Packed::Gzip),
     (b"BZh", Packed::Bzip2),
@@ -30,6 +31,7 @@ enum Stage {
     /// The first bytes, until they say what the file is.
     Head(Vec<u8>),
     Gzip(Box<MultiGzDecoder<Vec<u8>>>, Text),
+    Xz(Box<Xz>, Text),
     Text(Text),
     /// Nothing more comes out.
     Done,
@@ -61,6 +63,15 @@ impl Decoder {
                 text.push(&std::mem::take(gzip.get_mut()), out);
                 done.map_err(|error| self.broken(&error))
             }
+            Stage::Xz(xz, text) => {
+                let mut unpacked = Vec::new();
+                let done = xz.push(bytes, &mut unpacked);
+                text.push(&unpacked, out);
+                if done.is_err() {
+                    self.0 = Stage::Done;
+                }
+                done
+            }
             Stage::Text(text) => {
                 text.push(bytes, out);
                 Ok(())
@@ -85,6 +96,13 @@ impl Decoder {
                 // At the end a checksum that is missing and one that differs are the same error.
                 done.map_err(|_| Incomplete::EndsEarly { format: Packed::Gzip })
             }
+            Stage::Xz(xz, text) => {
+                let mut unpacked = Vec::new();
+                let done = xz.end(&mut unpacked);
+                text.push(&unpacked, out);
+                text.end(out);
+                done
+            }
             Stage::Text(text) => {
                 text.end(out);
                 Ok(())
@@ -101,6 +119,7 @@ impl Decoder {
             Some(Packed::Gzip) => {
                 Stage::Gzip(Box::new(MultiGzDecoder::new(Vec::new())), Text::Head(Vec::new()))
             }
+            Some(Packed::Xz) => Stage::Xz(Box::new(Xz::new()?), Text::Head(Vec::new())),
             Some(format) => return Err(Incomplete::Packed { format }),
         };
         self.push(&head, out)
@@ -254,7 +273,8 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_named_with_the_command_that_unpacks_it() {
-        for (magic, format) in HEADS.iter().filter(|(_, format)| *format != Packed::Gzip) {
+        for (magic, format) in HEADS.iter().filter(|(_, format)| !matches!(format, Packed::Gzip | Packed::Xz))
+        {
             let bytes = [magic, &b"0123456789"[..]].concat();
             let (out, done) = decode(&bytes, 3);
             assert_eq!((out.len(), done), (0, Err(Incomplete::Packed { format: *format })));

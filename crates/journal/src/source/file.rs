@@ -43,7 +43,14 @@ pub(super) async fn read(
     let input = file.take(metadata.len().saturating_sub(start));
     // From the middle on there is neither a byte order mark nor the head of a compressed file to go by.
     let decoder = if start == 0 { Decoder::sniffing() } else { Decoder::plain() };
-    lines::pour(input, decoder, limits, reading, sink).await.map_err(failed)
+    let reasons = reading.incomplete.len();
+    lines::pour(input, decoder, limits, reading, sink).await.map_err(failed)?;
+    // `copytruncate` empties a file under its reader, for whom it then ends early.
+    let end = start + reading.bytes;
+    if reading.incomplete.len() == reasons && end < metadata.len() {
+        reading.incomplete.push(Incomplete::Truncated { mark_bytes: metadata.len(), size_bytes: end });
+    }
+    Ok(())
 }
 
 pub(super) async fn mark(path: &Path) -> Result<Mark, SourceError> {

@@ -204,6 +204,10 @@ impl Journalctl {
         if is_hidden {
             reading.incomplete.push(Incomplete::NotAllowed);
         }
+        // A journal file that is truncated, corrupted or of a newer systemd is left out (the same source).
+        if let Some(line) = said.lines().find(|line| line.contains("ignoring file")) {
+            reading.incomplete.push(Incomplete::Failed { error: redact(line).into_owned() });
+        }
         if status.success() {
             return Ok(());
         }

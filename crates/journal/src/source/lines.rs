@@ -51,12 +51,16 @@ pub(super) async fn pour(
                 turn = 0;
                 tokio::task::yield_now().await;
             }
+            // Compressed data counts as what it unpacks to, which may be thousands of times as much.
+            if limits.max_bytes < unpacked {
+                reading.incomplete.push(Incomplete::TooLarge { limit_bytes: limits.max_bytes });
+                return Ok(());
+            }
         }
         input.consume(length);
         reading.bytes += length as u64;
-        // Checked for each chunk and not for each line, so at most one chunk is read beyond the limit. Compressed data
-        // counts as what it unpacks to.
-        if limits.max_bytes < reading.bytes.max(unpacked) {
+        // Checked for each chunk and not for each line, so at most one chunk is read beyond the limit.
+        if limits.max_bytes < reading.bytes {
             reading.incomplete.push(Incomplete::TooLarge { limit_bytes: limits.max_bytes });
             return Ok(());
         }

@@ -25,7 +25,7 @@ use crate::scanner::Scanner;
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A file: what dockerd wrote to its stderr, or what a syslog daemon, `journalctl`, Docker's json-file driver, Loki or a
-    /// table made of it, gzipped or not. Its format is recognised; docs/journal.md has the list.
+    /// table made of it, packed by gzip or xz or not. Its format is recognised; docs/journal.md has the list.
     File(PathBuf),
     /// The same, described as saved journal entries.
     JsonFile(PathBuf),

@@ -134,12 +134,12 @@ pub(crate) const SECTIONS: [Section; 9] = [
             asked(
                 84,
                 "exhaustion is known by its line",
-                &[Test(CATALOGUE, "each_signature_has_a_positive_and_a_negative_fixture_that_hold")],
+                &[Test(CATALOGUE, "each_entry_matches_its_own_examples_and_none_of_the_others")],
             ),
             asked(
                 85,
                 "so are races of removals",
-                &[Test(CATALOGUE, "each_signature_has_a_positive_and_a_negative_fixture_that_hold")],
+                &[Test(CATALOGUE, "each_entry_matches_its_own_examples_and_none_of_the_others")],
             ),
             asked(
                 86,

@@ -1,0 +1,151 @@
+//! Signatures as TOML has them, the built-in ones and a user's.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::record::Origin;
+use crate::signature::{Class, Place, Reclassify, Rule, Signature};
+
+/// The entries of a TOML text, in its order.
+pub(super) fn read(text: &str) -> Result<Vec<Entry>, toml::de::Error> {
+    toml::from_str(text).map(|File { signature }| signature)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    signature: Vec<Entry>,
+}
+
+/// A signature with its examples. What the fields mean is in docs/journal.md.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    pub(super) id: String,
+    pub(super) class: Class,
+    pub(super) place: Place,
+    #[serde(default)]
+    pub(super) versions: Option<String>,
+    pub(super) meaning: String,
+    pub(super) remedy: String,
+    pub(super) source: String,
+    /// When it is another signature instead.
+    #[serde(default)]
+    pub(super) instead: Option<Instead>,
+    /// What each pattern asks in addition.
+    #[serde(default)]
+    all: Pattern,
+    #[serde(default)]
+    pattern: Vec<Pattern>,
+    #[serde(default)]
+    pub(super) matches: Vec<String>,
+    #[serde(default)]
+    pub(super) matches_not: Vec<String>,
+}
+
+/// The condition under which a record counts as the signature of this id.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Instead {
+    IfNetworkIsOld(String),
+    IfStartingUp(String),
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pattern {
+    #[serde(default)]
+    error: Vec<String>,
+    #[serde(default)]
+    message: Vec<String>,
+    #[serde(default)]
+    exact: Option<String>,
+    #[serde(default)]
+    without: Vec<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+    #[serde(default)]
+    origin: Option<Origin>,
+}
+
+impl Entry {
+    /// Its patterns, each with what all of them ask.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = Pattern> {
+        self.pattern.iter().map(|pattern| pattern.clone().and(&self.all))
+    }
+
+    /// How many bytes `all` comes to, which each pattern has.
+    pub(super) fn repeated_bytes(&self) -> usize {
+        self.pattern.len() * self.all.bytes()
+    }
+
+    /// The signature. Its texts live until the process ends: a catalogue is read once and used to the end.
+    pub(super) fn kept(self, is_added: bool) -> &'static Signature {
+        let rules: Vec<Rule> = self.patterns().map(Pattern::kept).collect();
+        Box::leak(Box::new(Signature {
+            id: keep(self.id),
+            class: self.class,
+            place: self.place,
+            rules: rules.leak(),
+            reclassify: self.instead.map_or(Reclassify::Never, Instead::kept),
+            meaning: keep(self.meaning),
+            remedy: keep(self.remedy),
+            source: keep(self.source),
+            versions: self.versions.map_or("", keep),
+            is_added,
+        }))
+    }
+}
+
+impl Instead {
+    fn kept(self) -> Reclassify {
+        match self {
+            Self::IfNetworkIsOld(id) => Reclassify::IfNetworkIsOld(keep(id)),
+            Self::IfStartingUp(id) => Reclassify::IfStartingUp(keep(id)),
+        }
+    }
+}
+
+impl Pattern {
+    /// True iff it asks for a text, and none of its texts is empty: an empty one is in every record.
+    pub(super) fn is_narrow(&self) -> bool {
+        let asked = || self.error.iter().chain(&self.message).chain(&self.exact);
+        asked().next().is_some() && asked().chain(&self.without).all(|text| !text.trim().is_empty())
+    }
+
+    fn bytes(&self) -> usize {
+        let lists = self.error.iter().chain(&self.message).chain(&self.without).chain(&self.exact);
+        lists.chain(self.fields.keys()).chain(self.fields.values()).map(String::len).sum()
+    }
+
+    fn and(mut self, all: &Self) -> Self {
+        self.error.extend_from_slice(&all.error);
+        self.message.extend_from_slice(&all.message);
+        self.without.extend_from_slice(&all.without);
+        self.fields.extend(all.fields.clone());
+        Self { exact: self.exact.or_else(|| all.exact.clone()), origin: self.origin.or(all.origin), ..self }
+    }
+
+    fn kept(self) -> Rule {
+        let fields: Vec<_> = self.fields.into_iter().map(|(key, value)| (keep(key), keep(value))).collect();
+        Rule {
+            inner: keep_all(self.error),
+            message: keep_all(self.message),
+            exact: self.exact.map(|text| keep(text.trim().to_owned())),
+            without: keep_all(self.without),
+            fields: fields.leak(),
+            origin: self.origin,
+        }
+    }
+}
+
+fn keep(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+fn keep_all(texts: Vec<String>) -> &'static [&'static str] {
+    let texts: Vec<&'static str> = texts.into_iter().map(keep).collect();
+    texts.leak()
+}
