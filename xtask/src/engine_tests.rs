@@ -29,6 +29,7 @@ const LONGEST: &[&str] = &[
     "faults",
     "renewal_faults",
     "census",
+    "quiet_log",
     "world",
     "any_swarm",
     "killed",

@@ -14,7 +14,7 @@ use crate::incomplete::{Incomplete, Note};
 use crate::record::{Form, Origin, Record};
 use crate::redact::redact;
 use crate::scan::{MAX_SAMPLES, MAX_SUBJECTS, Matched, Sample, Scan};
-use crate::signature::{Class, Reclassify, START_UP, Signature};
+use crate::signature::{Class, Reclassify, START_UP, Signature, WITHOUT_IPVS};
 use crate::subjects::Subjects;
 use crate::window::{Since, Window};
 
@@ -56,6 +56,8 @@ pub struct Scanner<'a> {
     /// What the caller says of the role, and what the log's last word is.
     role: Role,
     role_seen: Role,
+    /// True iff the engine has said since its start that its kernel has no IPVS.
+    without_ipvs: bool,
     /// The start that was found, and a later time that the log has before it.
     not_in_order: Option<(Timestamp, Timestamp)>,
     reaches_back: bool,
@@ -112,6 +114,7 @@ impl<'a> Scanner<'a> {
             read: 0,
             role: Role::Unknown,
             role_seen: Role::Unknown,
+            without_ipvs: false,
             not_in_order: None,
             reaches_back: false,
             coverage: Coverage::default(),
@@ -316,9 +319,12 @@ impl<'a> Scanner<'a> {
 
     /// Remembers starts, and resets the counts at each where the scan is to begin at the last one.
     fn mark(&mut self, signature: &Signature, record: &Record) {
+        self.without_ipvs |= signature.id == WITHOUT_IPVS;
         let is_start = match signature.class {
             Class::EngineStart => {
                 self.engine_start = record.at.or(self.engine_start);
+                // With another kernel it says so again.
+                self.without_ipvs = false;
                 self.since.is_sought()
             }
             // The other lines of this class come later than the moment when the new leader's allocator is made.
@@ -377,6 +383,7 @@ impl<'a> Scanner<'a> {
                 (self.removed.as_ref().is_some_and(|removed| removed.are_old(record, &subjects.networks)), id)
             }
             Reclassify::IfStartingUp(id) => (self.is_starting_up(record), id),
+            Reclassify::IfWithoutIpvs(id) => (self.without_ipvs, id),
         };
         if applies { self.catalogue.get(id).unwrap_or(signature) } else { signature }
     }

@@ -163,7 +163,23 @@ pub(crate) enum Reclassify {
     IfNetworkIsOld(&'static str),
     /// The engine started less than [`START_UP`] before.
     IfStartingUp(&'static str),
+    /// The engine has said since its start that its kernel has no IPVS, by [`WITHOUT_IPVS`].
+    IfWithoutIpvs(&'static str),
 }
+
+impl Reclassify {
+    /// The other signature.
+    #[cfg(test)]
+    pub(crate) fn other(self) -> Option<&'static str> {
+        match self {
+            Self::Never => None,
+            Self::IfNetworkIsOld(id) | Self::IfStartingUp(id) | Self::IfWithoutIpvs(id) => Some(id),
+        }
+    }
+}
+
+/// The signature by which an engine says that its kernel has no IPVS.
+pub(crate) const WITHOUT_IPVS: &str = "ipvs-missing";
 
 /// How long after its start an engine still cleans up what its last run left.
 pub(crate) const START_UP: std::time::Duration = std::time::Duration::from_mins(5);

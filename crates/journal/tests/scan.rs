@@ -173,6 +173,20 @@ fn a_change_of_leadership_makes_a_new_allocator() {
 }
 
 #[test]
+fn a_virtual_address_that_is_not_balanced_is_noise_where_the_kernel_has_no_ipvs() {
+    let alias = |minute| {
+        let text = "Failed add IP alias 10.10.0.8 to network netqo8nlftb3wrsc5kja4dlzr LB endpoint interface eth0: cannot assign requested address";
+        line(minute, "error", text, "")
+    };
+    let missing = line(1, "error", "error reading the kernel parameter net.ipv4.vs.conn_reuse_mode", "no");
+    let scan = plain(&[alias(0), missing.clone(), alias(2), alias(3)], Window::OPEN);
+    assert_eq!((scan.count(Class::Stale), scan.get("vip-without-ipvs").unwrap().count), (1, 2));
+    // What was said before the window counts; what an earlier run of the engine said does not.
+    assert_eq!(plain(&[missing.clone(), alias(2)], Window::since(at(2))).count(Class::Stale), 0);
+    assert_eq!(plain(&[missing, started(2), alias(3)], Window::OPEN).count(Class::Stale), 1);
+}
+
+#[test]
 fn a_retried_deletion_is_noise_while_the_engine_starts_and_a_race_later() {
     let scan = plain(&[started(0), retried(1), retried(5), retried(6)], Window::OPEN);
     assert_eq!(scan.get("store-conflict-at-start").unwrap().count, 2);

@@ -51,6 +51,7 @@ pub(super) struct Entry {
 pub(super) enum Instead {
     IfNetworkIsOld(String),
     IfStartingUp(String),
+    IfWithoutIpvs(String),
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -104,6 +105,7 @@ impl Instead {
         match self {
             Self::IfNetworkIsOld(id) => Reclassify::IfNetworkIsOld(keep(id)),
             Self::IfStartingUp(id) => Reclassify::IfStartingUp(keep(id)),
+            Self::IfWithoutIpvs(id) => Reclassify::IfWithoutIpvs(keep(id)),
         }
     }
 }

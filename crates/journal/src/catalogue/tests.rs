@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ids::{NetworkId, NodeId, ServiceId, TaskId};
 use crate::record::Record;
-use crate::signature::{Reclassify, Rule};
+use crate::signature::{Rule, WITHOUT_IPVS};
 use crate::subjects::Subjects;
 
 const SERVICE: &str = "svc4qm2v9k1t8r3w6y5z0a1b2";
@@ -76,10 +76,7 @@ fn only_what_another_signature_leads_to_has_no_example_and_no_pattern() {
     let entries = entries();
     let bare: BTreeSet<_> = entries.iter().filter(|e| e.matches.is_empty()).map(|e| e.id.as_str()).collect();
     let ruleless = Catalogue::builtin().signatures().filter(|signature| signature.rules.is_empty());
-    let turned = Catalogue::builtin().signatures().filter_map(|signature| match signature.reclassify {
-        Reclassify::Never => None,
-        Reclassify::IfNetworkIsOld(id) | Reclassify::IfStartingUp(id) => Some(id),
-    });
+    let turned = Catalogue::builtin().signatures().filter_map(|signature| signature.reclassify.other());
     assert_eq!(bare, turned.collect());
     assert_eq!(bare, ruleless.map(|signature| signature.id).collect());
     assert!(entries.iter().filter(|e| bare.contains(e.id.as_str())).all(|e| !e.matches_not.is_empty()));
@@ -168,7 +165,7 @@ fn the_table_is_sound() {
             assert!(!text.is_empty() && !text.ends_with('.') && !text.contains('\n'), "{id}: {text}");
         }
         assert!(!signature.versions.ends_with('.') && !signature.is_added, "{id}");
-        if let Reclassify::IfNetworkIsOld(other) | Reclassify::IfStartingUp(other) = signature.reclassify {
+        if let Some(other) = signature.reclassify.other() {
             assert!(
                 catalogue.get(other).is_some_and(|other| other.rules.is_empty()),
                 "{id} turns to {other}"
@@ -180,7 +177,7 @@ fn the_table_is_sound() {
             assert!(rule.rank() < 2 || !rule.message.is_empty(), "{id} matches everything");
         }
     }
-    assert!(catalogue.get("no-such-signature").is_none());
+    assert!(catalogue.get("no-such-signature").is_none() && catalogue.get(WITHOUT_IPVS).is_some());
 }
 
 proptest! {
