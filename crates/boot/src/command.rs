@@ -1,9 +1,12 @@
-//! What the command lines of a unit do to other units.
+//! The commands of a unit's start.
 
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
+use crate::found::{self, Found, Script};
 use crate::name::UnitName;
+use crate::place::Place;
+use crate::shell::program;
 
 /// At which point of a start a command runs (`systemd.service(5)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,27 +40,30 @@ impl Stage {
 pub struct Command {
     /// When it runs.
     pub stage: Stage,
-    /// The command line.
+    /// The command line, with the specifiers filled in that depend on the unit's name alone.
     pub line: String,
     /// Where it is set, without the line itself.
     pub evidence: Evidence,
+    /// The shell script that it runs, where that was read.
+    pub script: Option<Script>,
 }
 
 impl Command {
-    /// The units that the command starts and whose start it waits for: `systemctl start X` returns when the job of X is
-    /// done, so X has started then. With `--no-block` it returns at once, and `--user` talks to another manager
-    /// (`systemctl(1)`).
-    pub(crate) fn starts(&self) -> Vec<UnitName> {
-        let plain: String = self.line.chars().map(|c| if "'\"".contains(c) { ' ' } else { c }).collect();
-        let mut found = Vec::new();
-        // A shell's line holds several commands; each of them may be the one that waits.
-        for part in plain.split([';', '&', '|', '\n', '(', ')', '`', '{', '}']) {
-            let mut words = part.split_whitespace();
-            if words.any(is_systemctl) {
-                found.extend(started_by(&words.collect::<Vec<_>>()));
-            }
-        }
+    /// What the command waits for, by itself or by its script.
+    pub(crate) fn waits(&self) -> Vec<Found> {
+        let mut found = found::in_line(&self.line, &self.evidence);
+        found.extend(self.script.iter().flat_map(found::in_script));
         found
+    }
+
+    /// The units that the command starts and whose start it waits for.
+    pub(crate) fn starts(&self) -> Vec<UnitName> {
+        let started = self.waits().into_iter().filter(|found| found.starts);
+        let unit = |found: Found| match found.place {
+            Place::Unit(unit) => Some(unit),
+            _ => None,
+        };
+        started.filter_map(unit).collect()
     }
 
     /// True iff it runs a single program that waits for nothing, such as `mkdir`.
@@ -72,43 +78,13 @@ const HARMLESS: [&str; 17] = [
     "sysctl", "test", "touch", "true",
 ];
 
-fn is_systemctl(word: &str) -> bool {
-    program(word) == "systemctl"
-}
-
-/// The name of a program without its folder and the prefixes of `systemd.service(5)`, "Special executable prefixes".
-fn program(word: &str) -> &str {
-    let path = word.trim_start_matches(['@', '-', ':', '+', '!', '|']);
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
-}
-
-fn started_by(arguments: &[&str]) -> Vec<UnitName> {
-    let has = |option: &str| arguments.contains(&option);
-    if has("--no-block") || has("--user") {
-        return Vec::new();
-    }
-    let mut words = arguments.iter().filter(|word| !word.starts_with('-'));
-    let waits = match words.next() {
-        Some(&"start" | &"restart" | &"reload-or-restart") => true,
-        Some(&"enable" | &"reenable") => has("--now"),
-        _ => false,
-    };
-    let named = words.filter_map(|word| unit_named(word));
-    named.filter(|_| waits).collect()
-}
-
-/// `systemctl` takes a name without a suffix as that of a service.
-fn unit_named(word: &str) -> Option<UnitName> {
-    word.parse().or_else(|_| format!("{word}.service").parse()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn starts(line: &str) -> Vec<String> {
         let evidence = Evidence { source: "a.service".to_owned(), line: Some(1), text: String::new() };
-        let command = Command { stage: Stage::ExecStart, line: line.to_owned(), evidence };
+        let command = Command { stage: Stage::ExecStart, line: line.to_owned(), evidence, script: None };
         command.starts().iter().map(ToString::to_string).collect()
     }
 

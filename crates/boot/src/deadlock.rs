@@ -1,6 +1,7 @@
 //! The analysis and its report.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,8 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
     let rows = world.waits.iter().map(|wait| {
         let (outcome, reason) = judge.outcome(wait);
         let Wait { unit, url, .. } = wait.wait.clone();
-        WaitRow { unit, url, outcome, reason, not_seen: judge.not_seen(wait), found: wait.found.clone() }
+        let found = wait.found.as_ref().map(|found| found.evidence.clone());
+        WaitRow { unit, url, outcome, reason, not_seen: judge.not_seen(wait), found }
     });
     BootReport {
         units: set.units.len(),
@@ -112,7 +114,7 @@ pub struct WaitRow {
     /// Units that the serving unit is ordered after by an explicit line, but that were not among the units: with
     /// their files, a free wait might turn out to be a deadlock.
     pub not_seen: Vec<UnitName>,
-    /// The command that waits, where the wait was found in a unit rather than declared.
+    /// The command that waits, where the wait was found in a unit or its script rather than declared.
     pub found: Option<Evidence>,
 }
 
@@ -202,7 +204,8 @@ fn links(world: &World, (from, to, step): (&UnitName, &UnitName, Step)) -> Vec<L
         Step::Wait(wait, serves, _) => {
             let (wait, place) = (&world.waits[wait], world.waits[wait].wait.url.to_string());
             let evidence = match &wait.found {
-                Some(command) => format!("{command} starts {place} and waits for it"),
+                Some(found) if found.starts => format!("{} starts {place} and waits for it", found.evidence),
+                Some(found) => format!("{} waits for {place}", found.evidence),
                 None => format!("declared: {from} waits for {place}"),
             };
             let mut links = vec![link(from.as_str(), &place, LinkKind::WaitsFor, evidence)];
@@ -210,27 +213,46 @@ fn links(world: &World, (from, to, step): (&UnitName, &UnitName, Step)) -> Vec<L
                 let evidence = format!("declared: {}", world.serves[serves]);
                 links.push(link(&place, to.as_str(), LinkKind::Serves, evidence));
             }
+            if wait.wait.url == Place::BootFinished {
+                let evidence =
+                    format!("the start of {to} is part of the boot (systemctl(1), is-system-running)");
+                links.push(link(&place, to.as_str(), LinkKind::Serves, evidence));
+            }
             links
         }
     }
 }
 
-/// The first of the waiting units to be given up ends the deadlock.
+/// The first of the waiting units to be given up, or of their commands to give up, ends the deadlock.
 fn bound(graph: &Graph<'_>, units: &[Unit], cycle: &Cycle) -> (Option<u64>, BoundReason) {
     let waiting: BTreeSet<&UnitName> = cycle.waits().map(|wait| &graph.world.waits[wait].wait.unit).collect();
     let found = units.iter().filter(|unit| waiting.contains(&unit.name));
     let shortest = found.filter_map(|unit| Some((unit.start_bound()?, unit))).min_by_key(|(limit, _)| *limit);
+    let command = limit(graph, cycle);
+    if let Some((limit, evidence)) = command.filter(|(own, _)| shortest.is_none_or(|(limit, _)| *own < limit))
+    {
+        return (Some(millis(limit)), BoundReason::Command { evidence: evidence.clone() });
+    }
     match shortest {
         Some((limit, unit)) => {
-            let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
             let reason = match &unit.timeout_start {
                 Some((_, evidence)) => BoundReason::Configured { evidence: evidence.clone() },
                 None => BoundReason::SystemdDefault { unit: unit.name.clone() },
             };
-            (Some(limit), reason)
+            (Some(millis(limit)), reason)
         }
         None => (None, BoundReason::Unlimited),
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The waiting command that gives up first, where it does so by itself.
+fn limit<'a>(graph: &Graph<'a>, cycle: &Cycle) -> Option<(Duration, &'a Evidence)> {
+    let found = cycle.waits().filter_map(|wait| graph.world.waits[wait].found.as_ref());
+    found.filter_map(|found| Some((found.limit?, &found.evidence))).min_by_key(|(limit, _)| *limit)
 }
 
 fn reproduction(graph: &Graph<'_>, cycle: &Cycle) -> Vec<String> {

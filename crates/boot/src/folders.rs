@@ -6,10 +6,15 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use crate::name::UnitName;
+use crate::probe::is_shell;
+use crate::shell::program;
 use crate::unread::UnreadKind;
 
 /// The largest file that is read. systemd's own limit for a line is as much.
 pub(crate) const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// How much of a first line is read, as the kernel does (`execve(2)`, "Interpreter scripts").
+const FIRST_LINE_LIMIT_BYTES: u64 = 255;
 
 /// The most entries of one directory that are read.
 const ENTRIES_LIMIT: usize = 20_000;
@@ -82,6 +87,20 @@ impl Folders {
         }
     }
 
+    /// The shell script at an absolute path of the host, and where it was read. `None` where the directories do not say
+    /// what the host's root is, or the file is no script: `given` says that a shell is told to read it.
+    pub(crate) fn script(&self, path: &Path, given: bool) -> Option<(PathBuf, String)> {
+        let roots = self.directories.iter().filter_map(|directory| root_of(directory));
+        let mut places = roots.map(|root| below(&root, path));
+        let place = places.find(|place| fs::symlink_metadata(place).is_ok())?;
+        let Leads::To(real) = self.follow(&place) else { return None };
+        if !given && !is_shell_script(&real) {
+            return None;
+        }
+        let (text, _) = read_bounded(&real).ok()?;
+        Some((place, text))
+    }
+
     fn step(&self, link: &Path, target: &Path) -> PathBuf {
         if target.is_relative() {
             return link.parent().unwrap_or(Path::new("/")).join(target);
@@ -124,6 +143,20 @@ pub(crate) fn entries(directory: &Path) -> io::Result<Entries> {
     }
     found.sort();
     Ok((found, complete))
+}
+
+/// True iff the first line names a shell. Without it everything that units run would be read whole.
+fn is_shell_script(path: &Path) -> bool {
+    // Opening a FIFO blocks until a writer opens it (fifo(7)).
+    if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(FIRST_LINE_LIMIT_BYTES).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let first = text.lines().next().unwrap_or_default();
+    let mut words = first.strip_prefix("#!").unwrap_or_default().split_whitespace();
+    read.is_ok() && words.any(|word| is_shell(program(word)))
 }
 
 /// The text of a file with what is not UTF-8 replaced, and whether all of it is.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::builtin;
-use crate::command::Stage;
-use crate::evidence::Evidence;
+use crate::command::{Command, Stage};
+use crate::found::Found;
 use crate::name::UnitName;
 use crate::order::{Loaded, Names, Order, orders};
 use crate::place::Place;
@@ -19,7 +19,7 @@ pub(crate) struct NumberedWait {
     pub(crate) number: usize,
     pub(crate) wait: Wait,
     /// The command that waits, where the wait was found there rather than declared.
-    pub(crate) found: Option<Evidence>,
+    pub(crate) found: Option<Found>,
     pub(crate) holds: Holds,
 }
 
@@ -76,32 +76,49 @@ impl World {
     fn add_waits(&mut self, units: &[Loaded], names: &Names, declared: Vec<Wait>) {
         let by_name: BTreeMap<&UnitName, &Unit> = units.iter().map(|l| (&l.unit.name, &l.unit)).collect();
         for wait in declared {
-            let holds = by_name.get(&wait.unit).map_or(Holds::Yes, |unit| holds(unit, &wait));
+            let holds = by_name.get(&wait.unit).map_or(Holds::Yes, |unit| holds_declared(unit, &wait));
             self.push(wait, None, holds);
         }
+        let declared = self.waits.len();
         let started = units.iter().filter(|l| self.started.contains(&l.unit.name) && !l.unit.masked);
         let started: Vec<&Unit> = started.map(|loaded| &loaded.unit).collect();
         for unit in started {
             for command in &unit.commands {
-                for other in command.starts() {
-                    let (url, during) = (Place::Unit(names.own(&other)), Some(command.stage));
-                    let wait = Wait { unit: unit.name.clone(), url, during };
-                    let holds = holds(unit, &wait);
-                    self.push(wait, Some(command.evidence.clone()), holds);
+                for found in command.waits() {
+                    self.add_found(unit, command.stage, found, names, declared);
                 }
             }
         }
     }
 
-    fn push(&mut self, mut wait: Wait, found: Option<Evidence>, holds: Holds) {
-        if let Place::Unit(unit) = &wait.url
-            && *unit == wait.unit
-            && found.is_some()
-        {
-            // A unit that starts itself merges with its own job (systemd.exec, "systemctl start" of a starting unit).
+    fn add_found(&mut self, unit: &Unit, stage: Stage, found: Found, names: &Names, declared: usize) {
+        let url = match &found.place {
+            Place::Unit(other) => Place::Unit(names.own(other)),
+            place => place.clone(),
+        };
+        // A unit that starts itself merges with its own job (systemd.exec, "systemctl start" of a starting unit).
+        if url == Place::Unit(unit.name.clone()) {
             return;
         }
-        wait.during = wait.during.filter(|_| found.is_none());
+        let mut wait = Wait { unit: unit.name.clone(), url, during: Some(stage) };
+        let holds = holds(unit, &wait);
+        if !found.starts && (holds == Holds::No || self.is_declared(&wait, declared)) {
+            return;
+        }
+        wait.during = None;
+        self.push(wait, Some(found), holds);
+    }
+
+    /// True iff the wait need not be looked at because of what is declared for its unit: the same wait, or any where
+    /// nothing says who serves this one. A person who declares what a unit waits for has read its commands.
+    fn is_declared(&self, wait: &Wait, declared: usize) -> bool {
+        let known =
+            matches!(wait.url, Place::BootFinished | Place::Unit(_)) || !self.servers(&wait.url).is_empty();
+        let mut of_unit = self.waits.iter().filter(|other| other.wait.unit == wait.unit);
+        of_unit.any(|other| other.wait.url == wait.url || (other.number < declared && !known))
+    }
+
+    fn push(&mut self, wait: Wait, found: Option<Found>, holds: Holds) {
         self.waits.push(NumberedWait { number: self.waits.len(), wait, found, holds });
     }
 
@@ -135,6 +152,20 @@ fn wait_units(wait: &Wait) -> Vec<UnitName> {
         units.push(unit.clone());
     }
     units
+}
+
+/// Of a declared wait whose command is not declared, the commands that were found to wait for the place decide.
+fn holds_declared(unit: &Unit, wait: &Wait) -> Holds {
+    let waiting = |command: &&Command| command.waits().iter().any(|found| found.place == wait.url);
+    let stages: Vec<Stage> = match wait.during {
+        Some(_) => Vec::new(),
+        None => unit.commands.iter().filter(waiting).map(|command| command.stage).collect(),
+    };
+    if stages.is_empty() {
+        return holds(unit, wait);
+    }
+    let held = |stage: Stage| holds(unit, &Wait { during: Some(stage), ..wait.clone() }) == Holds::Yes;
+    if stages.into_iter().any(held) { Holds::Yes } else { Holds::No }
 }
 
 /// Everything that a start runs before `ExecStart=` keeps it from having started, and so does `ExecStartPost=`; only

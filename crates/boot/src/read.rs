@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::evidence::Evidence;
 use crate::file::{UnitFile, Warning};
 use crate::folders::{Folders, Leads, entries, read_bounded};
+use crate::found::{Script, file_of_line};
 use crate::name::UnitName;
 use crate::unit::{Reference, Unit};
 use crate::unread::{Unread, UnreadKind};
@@ -47,7 +48,8 @@ pub struct ReadError {
 ///
 /// Understood are unit files, links to them (a link with another name is an alias, one to `/dev/null` masks, and so
 /// does an empty file), templates and their instances, drop-ins in `NAME.d`, `PREFIX-.TYPE.d` and `TYPE.d`, and links
-/// in `NAME.wants` and `NAME.requires`. An absolute link leads to the file of that name in one of the directories, if
+/// in `NAME.wants` and `NAME.requires`, and shell scripts that commands run, where the directories are those of
+/// `systemd.unit(5)` below some root. An absolute link leads to the file of that name in one of the directories, if
 /// there is one. What cannot be read, or is larger than 1 MiB, is in [`UnitSet::unread`].
 ///
 /// # Errors
@@ -243,12 +245,22 @@ impl Reader {
         }
         let (mut unit, warnings) = Unit::from_files(name.clone(), &files);
         self.warnings.extend(warnings);
+        for command in &mut unit.commands {
+            command.script = self.script(command);
+        }
         for name in &names {
             unit.wants.extend(self.linked(name, "wants"));
             unit.requires.extend(self.linked(name, "requires"));
         }
         unit.aliases = names.split_off(1);
         self.units.insert(name.clone(), unit);
+    }
+
+    /// The script that a command runs. Scripts that it runs in turn are not read.
+    fn script(&self, command: &Command) -> Option<Script> {
+        let (path, given) = file_of_line(&command.line)?;
+        let (place, text) = self.folders.script(Path::new(&path), given)?;
+        Some(Script { path: place.display().to_string(), text })
     }
 
     /// Drop-ins in the order of their file names, wherever they are; of the same file name only the one in the most

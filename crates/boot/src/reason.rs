@@ -68,6 +68,12 @@ fn unread(f: &mut fmt::Formatter<'_>, files: &[Unread]) -> fmt::Result {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "bound_kind")]
 pub enum BoundReason {
+    /// The command that waits gives up by itself.
+    Command {
+        /// The command.
+        #[serde(rename = "bound_evidence")]
+        evidence: Evidence,
+    },
     /// A unit sets a limit for its start.
     Configured {
         /// Where.
@@ -87,11 +93,14 @@ pub enum BoundReason {
 impl fmt::Display for BoundReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Command { evidence } => write!(f, "{evidence} gives up then"),
             Self::Configured { evidence } => evidence.fmt(f),
             Self::SystemdDefault { unit } => {
-                write!(f, "systemd's default limit for the start of {unit}")
+                write!(f, "systemd's default limit for the start of {unit}, DefaultTimeoutStartSec")
             }
-            Self::Unlimited => f.write_str("no limit is known for the start of any waiting unit"),
+            Self::Unlimited => {
+                f.write_str("no limit is set for the start of any waiting unit: it waits for ever")
+            }
         }
     }
 }

@@ -148,8 +148,14 @@ fn ideas<'a>(graph: &Graph<'a>, cycle: &Cycle) -> Vec<Idea<'a>> {
 }
 
 fn ideas_for_wait<'a>(graph: &Graph<'a>, wait: &'a NumberedWait) -> Vec<Idea<'a>> {
-    if let (Place::Unit(starts), Some(evidence)) = (&wait.wait.url, &wait.found) {
-        return vec![Idea::NoBlock(wait, starts, evidence)];
+    if let (Place::Unit(starts), Some(found)) = (&wait.wait.url, &wait.found)
+        && found.starts
+    {
+        return vec![Idea::NoBlock(wait, starts, &found.evidence)];
+    }
+    // Nothing that the unit could wait for instead says that the boot has finished.
+    if wait.wait.url == Place::BootFinished {
+        return vec![Idea::DropWait(wait)];
     }
     let mut ideas: Vec<_> =
         places(graph, wait).into_iter().map(|place| Idea::MoveProbe(wait, place)).collect();

@@ -261,7 +261,8 @@ impl Builder {
             return;
         }
         let evidence = evidence(source, set, &format!("{}=", set.key));
-        self.unit.commands.push(Command { stage, line: set.value.clone(), evidence });
+        let line = specifier::fill(&set.value, &self.unit.name).unwrap_or_else(|| set.value.clone());
+        self.unit.commands.push(Command { stage, line, evidence, script: None });
     }
 
     /// Of `WorkingDirectory=` the special values and a leading `-` are no paths (`systemd.exec(5)`).

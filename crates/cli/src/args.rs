@@ -303,9 +303,10 @@ pub(crate) struct Boot {
     /// A folder of unit files; several times where a host has several, the one that wins first
     #[arg(long, value_name = "DIR", required = true)]
     pub(crate) units: Vec<PathBuf>,
-    /// JSON with what units wait for and who serves it: {"waits":[{"unit","url"}],"serves":[{"host","unit"}]}
+    /// JSON with what units wait for and who serves it: {"waits":[{"unit","url"}],"serves":[{"host","unit"}]}; waits
+    /// that stand in commands and shell scripts are found without it
     #[arg(long, value_name = "FILE")]
-    pub(crate) waits: PathBuf,
+    pub(crate) waits: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

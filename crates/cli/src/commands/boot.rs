@@ -1,6 +1,8 @@
 //! `pvcheck boot`.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
 
 use pvcheck_boot::{BootReport, Place, Serves, UnitName, Wait, WaitOutcome, analyse, read_units};
 use serde::Deserialize;
@@ -12,9 +14,11 @@ use crate::printer::Printer;
 use crate::report::many;
 
 /// What unit files do not say: which unit waits for what, and which unit serves it.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {
+    /// Waits that the commands of units do not show by themselves.
+    #[serde(default)]
     waits: Vec<Wait>,
     serves: Vec<Serves>,
 }
@@ -34,10 +38,7 @@ impl Declared {
 }
 
 pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8, Failure> {
-    let path = asked.waits.display();
-    let text = files::read(&asked.waits, "--waits")?;
-    let declared: Declared = serde_json::from_str(&text)
-        .map_err(|e| Failure::usage(format!("{path}:{}:{}: {e}", e.line(), e.column())))?;
+    let declared = asked.waits.as_deref().map(read).transpose()?.unwrap_or_default();
     let units = read_units(&asked.units, &declared.units()).map_err(Failure::usage)?;
     let report = analyse(&units, &declared.waits, &declared.serves);
     printer.done();
@@ -46,6 +47,16 @@ pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8,
     }
     printer.result(&report, || table(&report))?;
     Ok(report.code())
+}
+
+/// What a program other than a shell waits for is not seen.
+const NOT_DECLARED: &str = "  UNKNOWN no wait is declared: only those that stand in commands and shell scripts were \
+                            judged, write the others into --waits FILE\n";
+
+fn read(path: &Path) -> Result<Declared, Failure> {
+    let text = files::read(path, "--waits")?;
+    let at = path.display();
+    serde_json::from_str(&text).map_err(|e| Failure::usage(format!("{at}:{}:{}: {e}", e.line(), e.column())))
 }
 
 fn table(report: &BootReport) -> String {
@@ -61,14 +72,16 @@ fn table(report: &BootReport) -> String {
         let _ = writeln!(text, "  UNKNOWN {} -> {}  ({reason})", row.unit, row.url);
     }
     if report.waits.iter().all(|row| row.found.is_some()) {
-        text.push_str("  UNKNOWN no wait is declared, so none was judged: write them into --waits FILE\n");
+        text.push_str(NOT_DECLARED);
     }
     for deadlock in &report.deadlocks {
         for link in &deadlock.chain {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {} -> {}  ({})", link.from, link.to, link.evidence);
         }
-        let _ = writeln!(text, "  bound: {}", deadlock.bound_reason);
+        let time = deadlock.bound_ms.map(Duration::from_millis);
+        let time = time.map(|time| format!("{}, ", humantime::format_duration(time))).unwrap_or_default();
+        let _ = writeln!(text, "  bound: {time}{}", deadlock.bound_reason);
         for remedy in deadlock.remedies.iter().filter(|r| r.breaks_cycle) {
             let _ = writeln!(text, "  way out: {}", remedy.change);
         }
