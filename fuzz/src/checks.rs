@@ -3,7 +3,7 @@
 
 use std::str::from_utf8;
 
-use pvcheck_boot::{GateUrl, Unit, UnitFile};
+use pvcheck_boot::{GateUrl, Unit, UnitFile, UnitSet, Wait, analyse};
 use pvcheck_gates::Config;
 use pvcheck_ipam::{Index, NetworkName, Reservations, Subnet, SubnetError};
 use pvcheck_journal::{Catalogue, MAX_LINE_BYTES, OwnNoise, Record, Scanner, Window, parse_file, scan};
@@ -146,6 +146,11 @@ fn unit_file(data: &[u8]) {
     assert_eq!(words(&again), words(&file));
     let unit = Unit::parse("fuzz.service", text).expect("the name is good");
     serde_json::to_string(&unit).expect("a unit is JSON");
+    // A declared wait starts the unit, so that its commands are searched for others.
+    let url = "http://h/".parse().expect("the URL is good");
+    let wait = Wait { unit: unit.name.clone(), url, during: None };
+    let report = analyse(&UnitSet::whole(vec![unit]), &[wait], &[]);
+    assert!(report.deadlock_free() != Some(true), "nothing is declared to serve what it waits for");
 }
 
 /// A gate's URL is read again from what is shown of it as the same.

@@ -165,6 +165,34 @@ fn boot_says_unknown_where_a_file_that_could_matter_was_not_read() {
 }
 
 #[test]
+fn boot_finds_waits_by_itself_and_says_that_it_does_not_find_all() {
+    let rig = Rig::new(cc_ci());
+    std::fs::create_dir(rig.path("units")).unwrap();
+    let gate = "[Service]\nType=oneshot\nTimeoutStartSec=900\n\
+                ExecStart=/bin/sh -c 'until curl -fs https://ci.example/; do sleep 1; done'\n\
+                [Install]\nWantedBy=multi-user.target\n";
+    rig.file("units/gate.service", gate);
+    rig.file("units/app.service", "[Unit]\nAfter=gate.service\n[Service]\nExecStart=/bin/app\n");
+    let alone = rig.run(&["boot", "--units", "units"]);
+    assert_eq!(alone.code, Some(3), "{alone:?}");
+    for said in [
+        "UNKNOWN gate.service -> https://ci.example/  (no unit is declared to serve https://ci.example/",
+        "UNKNOWN no wait is declared: only those that stand in commands and shell scripts were judged",
+    ] {
+        assert!(alone.stdout.contains(said), "{alone:?}");
+    }
+    rig.file("serves.json", r#"{"serves":[{"host":"ci.example","unit":"app.service"}]}"#);
+    let found = rig.run(&["boot", "--units", "units", "--waits", "serves.json"]);
+    assert_eq!(found.code, Some(1), "{found:?}");
+    for said in [
+        "ExecStart= (units/gate.service:4) waits for https://ci.example/",
+        "bound: 15m, TimeoutStartSec=900 (units/gate.service:3)",
+    ] {
+        assert!(found.stdout.contains(said), "{found:?}");
+    }
+}
+
+#[test]
 fn gate_json_one_is_an_object_and_several_are_a_list() {
     let rig = Rig::new(cc_ci()).configured();
     let one = json_of(&rig, &["gate", "run", "pvcheck.m1", "--probe"], 0);
