@@ -67,6 +67,8 @@ impl Search<'_> {
         for mut simple in shell::commands(text) {
             simple.again = simple.again.max(outer);
             let (words, own) = unwrapped(&simple.words);
+            // Of what is repeated it is each try that has this time.
+            let own = own.filter(|_| simple.again == Again::No);
             let limit = shorter(given, own);
             match shell_text(words).filter(|_| depth != 0) {
                 // A script in a script is on the line of the command that holds it.
@@ -86,7 +88,7 @@ impl Search<'_> {
             let found = Found {
                 place: found.place,
                 evidence: self.evidence(words, simple),
-                limit: shorter(given, found.limit),
+                limit: shorter(given, found.limit.filter(|_| simple.again == Again::No)),
                 starts: found.starts,
             };
             // A loop that asks twice waits once.
@@ -138,6 +140,7 @@ mod tests {
             ("/bin/bash -c 'until [ \"$$(curl -s http://h/)\" = ok ]; do sleep 1; done'", "http://h/"),
             ("/bin/bash -c 'until (echo > /dev/tcp/db/5432) 2>/dev/null; do sleep 1; done'", "tcp://db:5432"),
             ("/bin/sh -c 'U=http://h; for i in 1 2; do curl $U/x && exit 0; sleep 1; done'", "http://h/x"),
+            ("/bin/sh -c 'until timeout 5 curl -fs http://h/; do sleep 1; done'", "http://h/"),
             ("/bin/sh -c 'until sh -c \"test -e /run/x\"; do sleep 1; done'", "/run/x"),
             ("-/usr/local/bin/wait-for-it.sh db:5432 --timeout=30", "tcp://db:5432 30s"),
             ("/bin/systemctl is-system-running --wait", "boot:finished"),

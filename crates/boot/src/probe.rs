@@ -29,7 +29,7 @@ impl Probe {
 
 /// The words without what only runs them, such as `env A=1` and `timeout 60`, and the time that they are given.
 pub(crate) fn unwrapped(words: &[String]) -> (&[String], Option<Duration>) {
-    let (mut words, mut limit) = (words, None);
+    let (mut words, mut limit): (_, Option<Duration>) = (words, None);
     while let Some((first, rest)) = words.split_first() {
         let taken = match program(first) {
             "command" | "env" | "exec" | "nice" | "nohup" | "sudo" => front(rest, &["-n", "-u"]),
@@ -108,7 +108,10 @@ pub(crate) fn probes(words: &[String], simple: &Simple) -> Vec<Probe> {
         "docker" | "docker-compose" => found.extend(of_docker(name, rest)),
         _ => {}
     }
-    let unknown = found.is_empty() && simple.again == Again::UntilItSucceeds && !QUIET.contains(&name);
+    // Such as `curl "$URL"`, where the text does not set the URL: a wait, and nothing says for what.
+    let asks = repeated && matches!(name, "curl" | "nc" | "ncat" | "netcat" | "wget");
+    let asks = asks || (simple.again == Again::UntilItSucceeds && !QUIET.contains(&name));
+    let unknown = found.is_empty() && asks;
     // Its arguments may hold a secret.
     found.extend(unknown.then(|| command(&[name])).flatten());
     found
@@ -123,7 +126,6 @@ const QUIET: &[&str] = &[
     "[[",
     "awk",
     "cat",
-    "curl",
     "cut",
     "echo",
     "egrep",
@@ -137,7 +139,6 @@ const QUIET: &[&str] = &[
     "kill",
     "let",
     "mkdir",
-    "nc",
     "pgrep",
     "printf",
     "read",
@@ -148,7 +149,6 @@ const QUIET: &[&str] = &[
     "test",
     "tr",
     "true",
-    "wget",
 ];
 
 fn has(words: &[String], option: &str) -> bool {
@@ -166,7 +166,7 @@ fn retries_refused(words: &[String]) -> bool {
 fn value<'a>(words: &'a [String], options: &[&str]) -> Option<&'a str> {
     for (index, word) in words.iter().enumerate() {
         for option in options {
-            match word.strip_prefix(option) {
+            match word.strip_prefix(*option) {
                 Some("") => return words.get(index + 1).map(String::as_str),
                 Some(rest) if option.starts_with("--") => {
                     if let Some(value) = rest.strip_prefix('=') {
@@ -329,11 +329,13 @@ mod tests {
             ("[[ -f /run/ready ]]", "/run/ready"),
             ("systemctl is-active --quiet docker", "docker.service"),
             ("systemctl is-system-running", "boot:finished"),
+            ("curl -fs $URL", "command:curl"),
+            ("docker info", "command:docker"),
             ("timeout 5 /usr/bin/pg_isready --password s3cret", "command:pg_isready 5s"),
         ] {
             assert_eq!(found(text, Again::UntilItSucceeds), [place], "{text}");
         }
-        for text in ["[ -n x ]", "grep -q x", "nc -l 80", "curl file", "sleep 1", "test -e relative"] {
+        for text in ["[ -n x ]", "grep -q x", "sleep 1", "test -e relative", "systemctl status a"] {
             assert_eq!(found(text, Again::UntilItSucceeds), Vec::<String>::new(), "{text}");
         }
     }

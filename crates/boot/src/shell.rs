@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::words::{Token, Word, tokens};
+use crate::words::{End, Token, Word, tokens};
 
 /// How deep commands in commands are looked into.
 pub(crate) const DEPTH_LIMIT: usize = 4;
@@ -60,9 +60,13 @@ struct Reader {
 impl Reader {
     /// `line` is that of the word that holds the text, where one does.
     fn read(&mut self, text: &str, line: Option<usize>, outer: Again, depth: usize) {
-        let (raw, loops) = Parser::parse(text);
-        for mut command in raw {
-            let again = command.again(&loops).max(outer);
+        let parser = Parser::parse(text);
+        for mut command in parser.found {
+            // What runs in the background delays nothing, unless the text waits for it later.
+            if !parser.joins && command.is_in_background(&parser.loops) {
+                continue;
+            }
+            let again = command.again(&parser.loops).max(outer);
             let line = line.unwrap_or_else(|| command.line());
             let inner: Vec<String> =
                 command.words.iter_mut().flat_map(|w| std::mem::take(&mut w.inner)).collect();
@@ -136,6 +140,7 @@ struct Loop {
     sleeps: bool,
     /// True iff `break`, `exit` or `return` ends it early.
     left: bool,
+    background: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,10 +157,9 @@ struct Raw {
     words: Vec<Word>,
     targets: Vec<Word>,
     negated: bool,
-    /// The innermost loop's part that it is in.
-    part: Option<Part>,
-    /// Loops whose body it is in.
-    bodies: Vec<usize>,
+    background: bool,
+    /// The loops around it, from the innermost, each with the part that it is in.
+    within: Vec<(usize, Part)>,
 }
 
 impl Raw {
@@ -167,20 +171,25 @@ impl Raw {
         self.words.iter().any(|word| words.contains(&word.text.as_str()))
     }
 
+    fn is_in_background(&self, loops: &[Loop]) -> bool {
+        self.background || self.within.iter().any(|(index, _)| loops[*index].background)
+    }
+
     fn is_test(&self) -> bool {
         self.words.first().is_some_and(|word| matches!(word.text.as_str(), "[" | "[[" | "test"))
     }
 
     fn again(&self, loops: &[Loop]) -> Again {
-        let until = match self.part {
+        let until = match self.within.first().map(|(_, part)| *part) {
             Some(Part::Until) => !self.negated && !self.has(&["!"]),
             Some(Part::While) => self.negated || (self.is_test() && self.has(&["!", "!=", "-ne", "-z"])),
             Some(Part::Body | Part::List) | None => false,
         };
-        let polls = |index: &usize| loops[*index].sleeps && loops[*index].left;
+        let polls =
+            |(index, part): &(usize, Part)| *part == Part::Body && loops[*index].sleeps && loops[*index].left;
         if until {
             Again::UntilItSucceeds
-        } else if self.bodies.iter().any(polls) && !self.has(&["!"]) {
+        } else if self.within.iter().any(polls) && !self.has(&["!"]) {
             Again::Polled
         } else {
             Again::No
@@ -196,20 +205,24 @@ struct Parser {
     words: Vec<Word>,
     targets: Vec<Word>,
     negated: bool,
+    /// The loop that was closed last, until another command begins.
+    closed: Option<usize>,
+    /// True iff the text waits for what it runs in the background.
+    joins: bool,
     found: Vec<Raw>,
 }
 
 impl Parser {
-    fn parse(text: &str) -> (Vec<Raw>, Vec<Loop>) {
+    fn parse(text: &str) -> Self {
         let mut parser = Self::default();
         for token in tokens(text) {
             match token {
                 Token::Word(word) => parser.word(word),
                 Token::Target(word) => parser.targets.push(word),
-                Token::End { piped } => parser.end(piped),
+                Token::End(end) => parser.end(end),
             }
         }
-        (parser.found, parser.loops)
+        parser
     }
 
     fn word(&mut self, word: Word) {
@@ -226,7 +239,7 @@ impl Parser {
                 }
             }
             "done" => {
-                self.open.pop();
+                self.closed = self.open.pop().map(|(index, _)| index);
             }
             "!" => self.negated = !self.negated,
             "if" | "elif" | "then" | "else" | "fi" | "esac" | "{" | "}" | "time" => {}
@@ -239,16 +252,24 @@ impl Parser {
         self.loops.push(Loop::default());
     }
 
-    fn end(&mut self, piped: bool) {
+    fn end(&mut self, end: End) {
         let (words, targets) = (std::mem::take(&mut self.words), std::mem::take(&mut self.targets));
         // `!` is for all of a pipeline.
         let negated = self.negated;
-        self.negated &= piped;
-        if words.is_empty() && targets.is_empty() {
-            return;
+        self.negated &= end == End::Piped;
+        let background = end == End::Background;
+        if words.is_empty() {
+            // `done &`, `done >FILE &` and `(… done) &`.
+            if let Some(index) = self.closed.filter(|_| background) {
+                self.loops[index].background = true;
+            }
+            if targets.is_empty() {
+                return;
+            }
+        } else {
+            self.closed = None;
         }
-        let part = self.open.last().map(|(_, part)| *part);
-        if part == Some(Part::List) {
+        if self.open.last().is_some_and(|(_, part)| *part == Part::List) {
             return;
         }
         if let (Some((index, _)), Some(word)) = (self.open.last(), words.first()) {
@@ -259,9 +280,9 @@ impl Parser {
                 _ => {}
             }
         }
-        let bodies = self.open.iter().rev().take(LOOPS_LIMIT).filter(|(_, part)| *part == Part::Body);
-        let bodies = bodies.map(|(index, _)| *index).collect();
-        self.found.push(Raw { words, targets, negated, part, bodies });
+        self.joins |= words.first().is_some_and(|word| word.text == "wait");
+        let within = self.open.iter().rev().take(LOOPS_LIMIT).copied().collect();
+        self.found.push(Raw { words, targets, negated, background, within });
     }
 }
 
@@ -298,9 +319,21 @@ mod tests {
             ("for i in 1 2; do curl h; sleep 1; done", &[]),
             ("for i in 1 2; do curl h && break; done", &[]),
             ("until a; do for x in 1; do b; done; done; done; c", &["*a:1"]),
+            ("until a; do sleep 1; done &\nb", &[]),
+            ("(until a; do sleep 1; done) >/dev/null 2>&1 &\nb", &[]),
+            ("until a; do sleep 1; done &\nb; wait", &["*a:1"]),
+            ("until a; do b & done", &["*a:1"]),
         ] {
             assert_eq!(again(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_runs_in_the_background_is_left_out() {
+        let words =
+            |text: &str| commands(text).into_iter().flat_map(|simple| simple.words).collect::<Vec<_>>();
+        assert_eq!(words("a & b && c"), ["b", "c"]);
+        assert_eq!(words("a & b; wait"), ["a", "b", "wait"]);
     }
 
     #[test]

@@ -20,10 +20,19 @@ pub(crate) enum Token {
     Word(Word),
     /// The file of a redirection.
     Target(Word),
-    /// A command ends; `piped` iff the next one reads its output.
-    End {
-        piped: bool,
-    },
+    /// A command ends.
+    End(End),
+}
+
+/// What follows a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing waits for it: `&`.
+    Background,
+    /// The next one reads its output.
+    Piped,
+    /// The next one, or nothing.
+    Plain,
 }
 
 /// Splits a text as a shell does. Never fails: what is left open ends with the text.
@@ -40,7 +49,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
         lexer.take(c);
     }
     lexer.end_word();
-    lexer.end_command(false);
+    lexer.end_command(End::Plain);
     lexer.tokens
 }
 
@@ -78,20 +87,25 @@ impl Lexer<'_> {
             ' ' | '\t' | '\r' => self.end_word(),
             '\n' => {
                 self.end_word();
-                self.end_command(false);
+                self.end_command(End::Plain);
                 self.skip_heredocs();
             }
             '#' if self.word.is_none() => self.skip_comment(),
             '|' => {
                 self.end_word();
-                let piped = !self.skip('|');
-                self.end_command(piped);
+                let end = if self.skip('|') { End::Plain } else { End::Piped };
+                self.end_command(end);
             }
             // `&>` redirects.
             '&' if self.chars.peek() == Some(&'>') => self.end_word(),
-            ';' | '(' | ')' | '&' => {
+            '&' => {
                 self.end_word();
-                self.end_command(false);
+                let end = if self.skip('&') { End::Plain } else { End::Background };
+                self.end_command(end);
+            }
+            ';' | '(' | ')' => {
+                self.end_word();
+                self.end_command(End::Plain);
             }
             '<' | '>' => self.redirection(c),
             '\'' => self.single_quoted(),
@@ -122,9 +136,9 @@ impl Lexer<'_> {
         self.next_is = Next::Word;
     }
 
-    fn end_command(&mut self, piped: bool) {
+    fn end_command(&mut self, end: End) {
         self.next_is = Next::Word;
-        self.tokens.push(Token::End { piped });
+        self.tokens.push(Token::End(end));
     }
 
     fn skip_comment(&mut self) {
@@ -266,12 +280,14 @@ mod tests {
 
     use super::*;
 
-    /// The words, with `;` where a command ends, `|` where it is piped, and `>` before a file.
+    /// The words, with `;`, `|` or `&` where a command ends, and `>` before a file.
     fn shown(text: &str) -> String {
         let shown = tokens(text).into_iter().map(|token| match token {
             Token::Word(word) => format!("{}{}", word.text, word.inner.concat()),
             Token::Target(word) => format!(">{}", word.text),
-            Token::End { piped } => if piped { "|" } else { ";" }.to_owned(),
+            Token::End(End::Background) => "&".to_owned(),
+            Token::End(End::Piped) => "|".to_owned(),
+            Token::End(End::Plain) => ";".to_owned(),
         });
         shown.collect::<Vec<_>>().join(" ")
     }
@@ -281,7 +297,7 @@ mod tests {
         for (text, words) in [
             ("a  b;c", "a b ; c ;"),
             ("a 'b c' \"d $E\" f\\ g", "a b c d $E f g ;"),
-            ("a | b || c && d", "a | b ; c ; ; d ;"),
+            ("a | b || c && d & e", "a | b ; c ; d & e ;"),
             ("a # b\nc#d", "a ; c#d ;"),
             ("a >/dev/null 2>&1 <f", "a >/dev/null >1 >f ;"),
             ("a &>f", "a >f ;"),
@@ -310,7 +326,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in any::<String>(), likely in "[a-z'\"$(){}<>|&;`\\\\\n# ]{0,60}") {
-            prop_assert!(matches!(tokens(&text).last(), Some(Token::End { .. })));
+            prop_assert!(matches!(tokens(&text).last(), Some(Token::End(_))));
             tokens(&likely);
         }
     }
