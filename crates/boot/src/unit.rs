@@ -46,7 +46,8 @@ pub struct Unit {
     pub wants: Vec<Reference>,
     /// Targets and other units that start it once it is enabled (`WantedBy=`, `RequiredBy=`).
     pub wanted_by: Vec<Reference>,
-    /// Paths whose mounts it needs (`RequiresMountsFor=`, `WantsMountsFor=`, `WorkingDirectory=`, `RootDirectory=`).
+    /// Paths whose mounts it needs: those of `RequiresMountsFor=` and `WantsMountsFor=`, and those that systemd takes
+    /// from what it is about, such as `StateDirectory=`, `ListenStream=` and a mount's own `What=`.
     pub mounts_for: Vec<MountsFor>,
     /// True iff it is a mount or swap of a network file system, by its `Type=` or the option `_netdev`.
     pub over_network: bool,
@@ -167,7 +168,13 @@ impl Builder {
             | ("Install", "WantedBy" | "RequiredBy") => self.references(source, set),
             ("Unit", "DefaultDependencies") => self.default_dependencies(source, set),
             ("Unit", "RequiresMountsFor" | "WantsMountsFor")
-            | ("Service" | "Socket", "WorkingDirectory" | "RootDirectory") => self.mounts_for(source, set),
+            | ("Service" | "Socket", "WorkingDirectory" | "RootDirectory" | "RootImage")
+            | (
+                "Socket",
+                "ListenDatagram" | "ListenFIFO" | "ListenSequentialPacket" | "ListenSpecial" | "ListenStream",
+            )
+            | ("Path", "DirectoryNotEmpty" | "PathChanged" | "PathExists" | "PathModified")
+            | ("Mount" | "Swap", "What") => self.mounts_for(source, set),
             ("Service", "BusName") => self.unit.bus_name = !set.value.is_empty(),
             ("Service", "Type") => {
                 self.unit.service_type = Some(set.value.clone()).filter(|value| !value.is_empty());
@@ -176,6 +183,8 @@ impl Builder {
             ("Service", key) => {
                 if let Some(stage) = Stage::of_key(key) {
                     self.command(source, set, stage);
+                } else if let Some(base) = base_of(key) {
+                    self.own_directories(source, set, base);
                 }
             }
             ("Mount" | "Swap", "Type") => {
@@ -277,9 +286,32 @@ impl Builder {
         }
     }
 
+    /// A directory may be followed by the names of links to it, as in `data:old-data` (`systemd.exec(5)`).
+    fn own_directories(&mut self, source: &str, set: &Assignment, base: &str) {
+        for word in set.value.split_whitespace() {
+            let Some(word) = specifier::fill(word, &self.unit.name) else { continue };
+            let name = word.split(':').next().unwrap_or_default();
+            let evidence = evidence(source, set, &format!("{}={name}", set.key));
+            self.unit.mounts_for.push(MountsFor { path: format!("{base}/{name}"), evidence });
+        }
+    }
+
     fn warn(&mut self, source: &str, set: &Assignment, text: String) {
         self.warnings.push(Warning { source: source.to_owned(), line: Some(set.line), text });
     }
+}
+
+/// Where the system's manager makes the directories that a service has of its own, and on whose mounts it depends
+/// (`systemd.exec(5)`, "Implicit dependencies").
+fn base_of(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "CacheDirectory" => "/var/cache",
+        "ConfigurationDirectory" => "/etc",
+        "LogsDirectory" => "/var/log",
+        "RuntimeDirectory" => "/run",
+        "StateDirectory" => "/var/lib",
+        _ => return None,
+    })
 }
 
 fn evidence(source: &str, set: &Assignment, text: &str) -> Evidence {
@@ -377,6 +409,31 @@ mod tests {
         let (unit, warnings) = Unit::parse("a@x.service", text).unwrap();
         assert_eq!((names(&unit.after), names(&unit.before)), (vec!["b@x.service"], vec!["vpn-x.target"]));
         assert_eq!((unit.mounts_for[0].path.as_str(), warnings), ("/srv/x", vec![]));
+    }
+
+    #[test]
+    fn mounts_are_needed_for_what_a_unit_is_about() {
+        for (name, text, paths) in [
+            (
+                "a.service",
+                "[Service]\nStateDirectory=a/b c:d\nLogsDirectory=%p",
+                &["/var/lib/a/b", "/var/lib/c", "/var/log/a"][..],
+            ),
+            (
+                "a.service",
+                "[Service]\nWorkingDirectory=-/srv/a\nRootImage=/srv/x.raw",
+                &["/srv/a", "/srv/x.raw"],
+            ),
+            ("a.service", "[Service]\nWorkingDirectory=~", &[]),
+            ("a.socket", "[Socket]\nListenStream=/srv/a.sock\nListenStream=80", &["/srv/a.sock"]),
+            ("a.path", "[Path]\nPathExists=/srv/x", &["/srv/x"]),
+            ("a.mount", "[Mount]\nWhat=/srv/a.img", &["/srv/a.img"]),
+            ("a.mount", "[Mount]\nWhat=nas:/a", &[]),
+        ] {
+            let (unit, _) = Unit::parse(name, text).unwrap();
+            let found: Vec<_> = unit.mounts_for.iter().map(|needed| needed.path.as_str()).collect();
+            assert_eq!(found, paths, "{text}");
+        }
     }
 
     #[test]
