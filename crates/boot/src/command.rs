@@ -1,12 +1,18 @@
 //! The commands of a unit's start.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::deploys::{Deployment, deployment};
 use crate::evidence::Evidence;
-use crate::found::{self, Found, Script};
+use crate::found::{self, Found};
 use crate::name::UnitName;
 use crate::place::Place;
-use crate::shell::program;
+use crate::runs::{self, Runs, joined};
+use crate::script::Script;
+use crate::shell::{Variables, positional, program};
+use crate::wrapper::file_run;
 
 /// At which point of a start a command runs (`systemd.service(5)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,16 +50,85 @@ pub struct Command {
     pub line: String,
     /// Where it is set, without the line itself.
     pub evidence: Evidence,
+    /// The unit's `Environment=`.
+    pub environment: BTreeMap<String, String>,
+    /// The unit's `WorkingDirectory=`.
+    pub folder: Option<String>,
     /// The shell script that it runs, where that was read.
     pub script: Option<Script>,
+    /// The stack files that it deploys, where those were read.
+    pub stacks: Vec<Script>,
+    /// What it runs and what it deploys that was not read, with where it stands.
+    pub(crate) opaque: Vec<(String, Evidence)>,
+}
+
+/// What a command deploys.
+#[derive(Clone, Debug)]
+pub(crate) struct Deploys {
+    pub(crate) deployment: Deployment,
+    /// The absolute paths of its files.
+    pub(crate) files: Vec<Option<String>>,
+    /// The variables that its files may name.
+    pub(crate) variables: Variables,
+    pub(crate) evidence: Evidence,
 }
 
 impl Command {
+    pub(crate) fn new(stage: Stage, line: String, evidence: Evidence) -> Self {
+        Self {
+            stage,
+            line,
+            evidence,
+            environment: BTreeMap::new(),
+            folder: None,
+            script: None,
+            stacks: Vec::new(),
+            opaque: Vec::new(),
+        }
+    }
+
+    /// Everything that it runs, by itself or by its script.
+    pub(crate) fn runs(&self) -> Runs {
+        let folder = self.folder.as_deref();
+        let mut runs = runs::of_line(&self.line, &self.evidence, &self.environment, folder);
+        if let Some(script) = &self.script {
+            let mut known = self.environment.clone();
+            let file = runs.list.first().and_then(|run| file_run(&run.words));
+            known.extend(positional(file.map_or(&[], |file| file.arguments)));
+            let own = runs::of_script(script, &known, folder);
+            runs.list.extend(own.list);
+            runs.functions.extend(own.functions);
+            runs.variables = own.variables;
+        }
+        runs
+    }
+
+    /// The path of the file that it runs first, and whether a shell is told to read it.
+    pub(crate) fn file(&self) -> Option<(String, bool)> {
+        let runs = runs::of_line(&self.line, &self.evidence, &self.environment, None);
+        let file = file_run(&runs.list.first()?.words)?;
+        Some((file.path.to_owned(), file.given))
+    }
+
     /// What the command waits for, by itself or by its script.
     pub(crate) fn waits(&self) -> Vec<Found> {
-        let mut found = found::in_line(&self.line, &self.evidence);
-        found.extend(self.script.iter().flat_map(found::in_script));
-        found
+        found::waits(&self.runs())
+    }
+
+    /// What the command deploys, by itself or by its script.
+    pub(crate) fn deploys(&self) -> Vec<Deploys> {
+        let runs = self.runs();
+        let deploys = runs.list.iter().filter_map(|run| {
+            let deployment = deployment(&run.words)?;
+            let files = match &deployment {
+                Deployment::Files { files, .. } => files.as_slice(),
+                Deployment::Single { .. } => &[],
+            };
+            let files = files.iter().map(|file| joined(run.folder.as_deref(), file)).collect();
+            let (variables, evidence) = (runs.variables.clone(), run.evidence.clone());
+            Some(Deploys { deployment, files, variables, evidence })
+        });
+        deploys.collect()
     }
 
     /// The units that the command starts and whose start it waits for.
@@ -84,7 +159,7 @@ mod tests {
 
     fn starts(line: &str) -> Vec<String> {
         let evidence = Evidence { source: "a.service".to_owned(), line: Some(1), text: String::new() };
-        let command = Command { stage: Stage::ExecStart, line: line.to_owned(), evidence, script: None };
+        let command = Command::new(Stage::ExecStart, line.to_owned(), evidence);
         command.starts().iter().map(ToString::to_string).collect()
     }
 
@@ -103,5 +178,17 @@ mod tests {
         ] {
             assert_eq!(starts(line), units, "{line}");
         }
+    }
+
+    #[test]
+    fn the_file_of_a_command_line_is_found() {
+        let file = |line: &str| {
+            let evidence = Evidence { source: "a.service".to_owned(), line: Some(1), text: String::new() };
+            Command::new(Stage::ExecStart, line.to_owned(), evidence).file()
+        };
+        assert_eq!(file("-/opt/x.sh a"), Some(("/opt/x.sh".to_owned(), false)));
+        assert_eq!(file("/usr/bin/env A=1 /bin/sh -e /opt/x.sh"), Some(("/opt/x.sh".to_owned(), true)));
+        assert_eq!(file("/bin/sh -c true"), None);
+        assert_eq!(file(""), None);
     }
 }

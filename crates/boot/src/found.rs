@@ -4,17 +4,9 @@ use std::time::Duration;
 
 use crate::evidence::Evidence;
 use crate::place::Place;
-use crate::probe::{self, probes, shell_text, unwrapped};
-use crate::shell::{self, Again, DEPTH_LIMIT, Simple};
-
-/// A script that a command runs. It may hold secrets: kept out of JSON, and never printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
-    /// The file that was read.
-    pub path: String,
-    /// Its text.
-    pub text: String,
-}
+use crate::probe::probes;
+use crate::runs::{Run, Runs};
+use crate::shell::Again;
 
 /// A wait that a command makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,97 +18,45 @@ pub(crate) struct Found {
     pub(crate) limit: Option<Duration>,
     /// True iff the command starts the unit that it waits for.
     pub(crate) starts: bool,
+    /// True iff any answer will do, an error's too.
+    pub(crate) any_answer: bool,
+    /// True iff the command gives up by itself at some time.
+    pub(crate) bounded: bool,
 }
 
-/// The waits of a command line of a unit. Of `systemd.service(5)`, "Command lines", `$$` is undone; the rest is as in a
-/// shell, so far as it matters here.
-pub(crate) fn in_line(line: &str, evidence: &Evidence) -> Vec<Found> {
-    let mut search = Search { at: At::Line(evidence), found: Vec::new() };
-    search.text(&line.replace("$$", "$"), Again::No, None, DEPTH_LIMIT);
-    search.found
-}
-
-/// The waits of a script that a unit runs.
-pub(crate) fn in_script(script: &Script) -> Vec<Found> {
-    let mut search = Search { at: At::Script(script), found: Vec::new() };
-    search.text(&script.text, Again::No, None, DEPTH_LIMIT);
-    search.found
-}
-
-/// The file that a command line runs, if it names one by its absolute path, and whether it is given to a shell.
-pub(crate) fn file_of_line(line: &str) -> Option<(String, bool)> {
-    let first = shell::commands(line).into_iter().next()?;
-    let (words, _) = unwrapped(&first.words);
-    probe::file_run(words).map(|(path, given)| (path.to_owned(), given))
-}
-
-#[derive(Clone, Copy)]
-enum At<'a> {
-    /// All of the text is on one line.
-    Line(&'a Evidence),
-    Script(&'a Script),
-}
-
-struct Search<'a> {
-    at: At<'a>,
-    found: Vec<Found>,
-}
-
-impl Search<'_> {
-    fn text(&mut self, text: &str, outer: Again, given: Option<Duration>, depth: usize) {
-        for mut simple in shell::commands(text) {
-            simple.again = simple.again.max(outer);
-            let (words, own) = unwrapped(&simple.words);
-            // Of what is repeated it is each try that has this time.
-            let own = own.filter(|_| simple.again == Again::No);
-            let limit = shorter(given, own);
-            match shell_text(words).filter(|_| depth != 0) {
-                // A script in a script is on the line of the command that holds it.
-                Some(inner) => {
-                    let evidence = self.evidence(words, &simple);
-                    let mut search = Search { at: At::Line(&evidence), found: Vec::new() };
-                    search.text(inner, simple.again, limit, depth - 1);
-                    self.found.append(&mut search.found);
-                }
-                None => self.command(words, &simple, limit),
-            }
+/// The waits of these commands. A loop that asks twice waits once.
+pub(crate) fn waits(runs: &Runs) -> Vec<Found> {
+    let mut found = Vec::new();
+    for one in runs.list.iter().flat_map(of_run) {
+        if !found.contains(&one) {
+            found.push(one);
         }
     }
-
-    fn command(&mut self, words: &[String], simple: &Simple, given: Option<Duration>) {
-        for found in probes(words, simple) {
-            let found = Found {
-                place: found.place,
-                evidence: self.evidence(words, simple),
-                limit: shorter(given, found.limit.filter(|_| simple.again == Again::No)),
-                starts: found.starts,
-            };
-            // A loop that asks twice waits once.
-            if !self.found.contains(&found) {
-                self.found.push(found);
-            }
-        }
-    }
-
-    fn evidence(&self, words: &[String], simple: &Simple) -> Evidence {
-        match self.at {
-            At::Line(evidence) => evidence.clone(),
-            At::Script(script) => Evidence {
-                source: script.path.clone(),
-                line: Some(simple.line),
-                text: words.first().map_or("redirection", |word| shell::program(word)).to_owned(),
-            },
-        }
-    }
+    found
 }
 
-fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    one.into_iter().chain(other).min()
+fn of_run(run: &Run) -> impl Iterator<Item = Found> {
+    let probes = probes(&run.words, &run.simple).into_iter();
+    probes.map(|probe| {
+        let own = probe.limit.filter(|_| run.simple.again == Again::No);
+        let limit = run.limit.into_iter().chain(own).min();
+        Found {
+            place: probe.place,
+            evidence: run.evidence.clone(),
+            limit,
+            starts: probe.starts,
+            any_answer: probe.any_answer,
+            bounded: limit.is_some() || (run.simple.again != Again::No && run.simple.bounded),
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runs;
+    use crate::script::Script;
+    use crate::shell::Variables;
 
     fn shown(found: &[Found]) -> Vec<String> {
         let limit =
@@ -126,7 +66,7 @@ mod tests {
 
     fn of_line(line: &str) -> Vec<String> {
         let evidence = Evidence { source: "u".to_owned(), line: Some(7), text: "ExecStart=".to_owned() };
-        shown(&in_line(line, &evidence))
+        shown(&waits(&runs::of_line(line, &evidence, &Variables::new(), None)))
     }
 
     #[test]
@@ -159,22 +99,13 @@ mod tests {
         let text = "#!/bin/sh\nset -eu\nURL=https://h.example/health\n# until curl http://no/\n\
                     deploy --token s3cret\nuntil curl -fsS -H 'Authorization: s3cret' \"$URL?t=s3cret\"\ndo\n  sleep 2\ndone\n\
                     systemctl start late\n";
-        let found = in_script(&Script { path: "/opt/x.sh".to_owned(), text: text.to_owned() });
+        let [asked, path] = ["/opt/x.sh"; 2].map(str::to_owned);
+        let script = Script { asked, path, text: text.to_owned() };
+        let found = waits(&runs::of_script(&script, &Variables::new(), None));
         assert_eq!(
             shown(&found),
             ["curl (/opt/x.sh:6) https://h.example/health", "systemctl (/opt/x.sh:10) late.service"]
         );
         assert_eq!((found[0].starts, found[1].starts), (false, true));
-    }
-
-    #[test]
-    fn the_file_of_a_command_line_is_found() {
-        assert_eq!(file_of_line("-/opt/x.sh a"), Some(("/opt/x.sh".to_owned(), false)));
-        assert_eq!(
-            file_of_line("/usr/bin/env A=1 /bin/sh -e /opt/x.sh"),
-            Some(("/opt/x.sh".to_owned(), true))
-        );
-        assert_eq!(file_of_line("/bin/sh -c /opt/x.sh"), None);
-        assert_eq!(file_of_line(""), None);
     }
 }

@@ -6,9 +6,11 @@ use crate::builtin;
 use crate::command::{Command, Stage};
 use crate::found::Found;
 use crate::name::UnitName;
+use crate::opaque::Opaque;
 use crate::order::{Loaded, Names, Order, orders};
 use crate::place::Place;
 use crate::read::UnitSet;
+use crate::served::{self, Served};
 use crate::started::started;
 use crate::unit::Unit;
 use crate::wait::{Serves, Wait};
@@ -40,7 +42,10 @@ pub(crate) struct World {
     /// Orders of a started unit after one that is not among the units: with its file it might be started.
     pub(crate) loose: Vec<Order>,
     pub(crate) waits: Vec<NumberedWait>,
-    pub(crate) serves: Vec<Serves>,
+    /// What is declared, then what was found.
+    pub(crate) serves: Vec<Served>,
+    /// Commands of started units that hold their start up, and of which it is not known what they wait for.
+    pub(crate) opaque: Vec<Opaque>,
     /// Known units, and whether they can start at all.
     pub(crate) startable: BTreeMap<UnitName, bool>,
     pub(crate) started: BTreeSet<UnitName>,
@@ -52,21 +57,29 @@ impl World {
         let names = Names::new(units.iter().map(|loaded| &loaded.unit));
         let declared = waits.iter().map(|wait| Wait { unit: names.own(&wait.unit), ..wait.clone() });
         let declared: Vec<Wait> = declared.collect();
-        let serves: Vec<Serves> = serves
-            .iter()
-            .map(|serves| Serves {
-                unit: names.own(&serves.unit),
-                via: serves.via.as_ref().map(|via| names.own(via)),
-                ..serves.clone()
-            })
-            .collect();
+        let own = |serves: &Serves| Serves {
+            unit: names.own(&serves.unit),
+            via: serves.via.as_ref().map(|via| names.own(via)),
+            ..serves.clone()
+        };
         let mut roots: Vec<UnitName> = declared.iter().flat_map(wait_units).collect();
-        roots.extend(serves.iter().flat_map(Serves::units).cloned());
-        let started = started(&units, &names, &roots);
+        let mut serves: Vec<Served> = serves.iter().map(own).map(Served::declared).collect();
+        roots.extend(serves.iter().flat_map(Served::units).cloned());
+        let alive = units.iter().map(|loaded| &loaded.unit);
+        let alive = alive.filter(|unit| !unit.masked && !unit.name.is_template());
+        let mut found = served::found(alive);
+        for served in &mut found {
+            served.serves = own(&served.serves);
+        }
+        let serving: Vec<UnitName> = found.iter().flat_map(Served::units).cloned().collect();
+        let started = started(&units, &names, &roots, &serving);
+        // What nothing starts serves nothing.
+        serves.extend(found.into_iter().filter(|served| started.contains(&served.serves.unit)));
         let startable = units.iter().map(|l| (l.unit.name.clone(), !l.unit.masked)).collect();
         let all = orders(&units, &names).into_iter().filter(|order| started.contains(&order.unit));
         let (orders, rest): (Vec<_>, Vec<_>) = all.partition(|order| started.contains(&order.after));
-        let mut world = Self { orders, loose: rest, waits: Vec::new(), serves, startable, started };
+        let (waits, opaque) = (Vec::new(), Vec::new());
+        let mut world = Self { orders, loose: rest, waits, serves, opaque, startable, started };
         world.loose.retain(|order| !world.startable.contains_key(&order.after));
         world.add_waits(&units, &names, declared);
         world
@@ -86,6 +99,14 @@ impl World {
             for command in &unit.commands {
                 for found in command.waits() {
                     self.add_found(unit, command.stage, found, names, declared);
+                }
+                if command.stage != Stage::ExecStart || !unit.starts_at_once() {
+                    let opaque = command.opaque.iter().map(|(runs, evidence)| Opaque {
+                        unit: unit.name.clone(),
+                        runs: runs.clone(),
+                        evidence: evidence.clone(),
+                    });
+                    self.opaque.extend(opaque);
                 }
             }
         }
@@ -122,12 +143,16 @@ impl World {
         self.waits.push(NumberedWait { number: self.waits.len(), wait, found, holds });
     }
 
-    /// The declarations that fit the place best; more than one when several units can serve it.
-    pub(crate) fn servers(&self, place: &Place) -> Vec<&Serves> {
+    /// The declarations that fit the place best; more than one when several units can serve it. What is declared wins over
+    /// what was found.
+    pub(crate) fn servers(&self, place: &Place) -> Vec<&Served> {
         let fits: Vec<_> =
-            self.serves.iter().filter_map(|serves| Some((serves.fit(place)?, serves))).collect();
-        let best = fits.iter().map(|(fit, _)| *fit).max();
-        fits.into_iter().filter(|(fit, _)| Some(*fit) == best).map(|(_, serves)| serves).collect()
+            self.serves.iter().filter_map(|served| Some((served.fit(place)?, served))).collect();
+        let declared = fits.iter().any(|(_, served)| served.is_declared());
+        let counts = |served: &Served| served.is_declared() || !declared;
+        let best = fits.iter().filter(|(_, served)| counts(served)).map(|(fit, _)| *fit).max();
+        let fits = fits.into_iter().filter(|(fit, served)| Some(*fit) == best && counts(served));
+        fits.map(|(_, served)| served).collect()
     }
 }
 

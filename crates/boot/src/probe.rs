@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::name::UnitName;
+use crate::options::{has, value};
 use crate::place::Place;
 use crate::shell::{Again, Simple, program};
-use crate::span::Span;
 use crate::systemctl::{self, Call};
+use crate::wrapper::span;
 
 /// How long `wait-for-it` and `wait-for` wait where nothing else is said (their own help).
 const WAIT_FOR_IT_DEFAULT: Duration = Duration::from_secs(15);
@@ -19,76 +20,14 @@ pub(crate) struct Probe {
     pub(crate) limit: Option<Duration>,
     /// True iff it starts the unit that it waits for.
     pub(crate) starts: bool,
+    /// True iff any answer will do, an error's too.
+    pub(crate) any_answer: bool,
 }
 
 impl Probe {
     fn of(place: Place) -> Self {
-        Self { place, limit: None, starts: false }
+        Self { place, limit: None, starts: false, any_answer: false }
     }
-}
-
-/// The words without what only runs them, such as `env A=1` and `timeout 60`, and the time that they are given.
-pub(crate) fn unwrapped(words: &[String]) -> (&[String], Option<Duration>) {
-    let (mut words, mut limit): (_, Option<Duration>) = (words, None);
-    while let Some((first, rest)) = words.split_first() {
-        let taken = match program(first) {
-            "command" | "env" | "exec" | "nice" | "nohup" | "sudo" => front(rest, &["-n", "-u"]),
-            "timeout" => {
-                let options = front(rest, &["-k", "-s"]);
-                let Some(time) = rest.get(options).and_then(|word| span(word)) else { break };
-                limit = limit.min(Some(time)).or(Some(time));
-                options + 1
-            }
-            _ => break,
-        };
-        words = &rest[taken..];
-    }
-    (words, limit)
-}
-
-/// How many words in front are options, values of these options, or assignments.
-fn front(words: &[String], with_value: &[&str]) -> usize {
-    let mut at = 0;
-    while let Some(word) = words.get(at).filter(|word| word.starts_with('-') || word.contains('=')) {
-        at += if with_value.contains(&word.as_str()) { 2 } else { 1 };
-    }
-    at.min(words.len())
-}
-
-/// The text that a shell is given with `-c`.
-pub(crate) fn shell_text(words: &[String]) -> Option<&str> {
-    let (first, rest) = words.split_first()?;
-    let mut words = rest.iter().filter(|_| is_shell(program(first)));
-    while let Some(word) = words.next() {
-        let letters = word.strip_prefix('-')?;
-        if letters.starts_with('-') {
-            continue;
-        }
-        if letters.contains('c') {
-            return words.next().map(String::as_str);
-        }
-        // `-o pipefail`.
-        if letters.ends_with('o') {
-            words.next();
-        }
-    }
-    None
-}
-
-/// The file that a command line runs first, and whether it is given to a shell.
-pub(crate) fn file_run(words: &[String]) -> Option<(&str, bool)> {
-    let (first, rest) = words.split_first()?;
-    if is_shell(program(first)) {
-        let file = rest.iter().find(|word| word.starts_with('/'))?;
-        return shell_text(words).is_none().then_some((file.as_str(), true));
-    }
-    let path = first.trim_start_matches(['@', '-', ':', '+', '!', '|']);
-    path.starts_with('/').then_some((path, false))
-}
-
-/// True iff it is a shell whose texts are understood.
-pub(crate) fn is_shell(name: &str) -> bool {
-    matches!(name, "ash" | "bash" | "dash" | "ksh" | "sh")
 }
 
 /// Everything that the command waits for: by itself, or because it is repeated until it succeeds.
@@ -100,11 +39,14 @@ pub(crate) fn probes(words: &[String], simple: &Simple) -> Vec<Probe> {
     let name = program(first);
     match name {
         "systemctl" => found.extend(of_systemctl(rest, repeated)),
-        "curl" if repeated || (has(rest, "--retry") && retries_refused(rest)) => found.extend(of_curl(rest)),
+        "curl" if repeated || (has(rest, "--retry") && retries_refused(rest)) => {
+            found.extend(of_curl(rest, simple.is_read));
+        }
         "wget" if repeated || has(rest, "--retry-connrefused") => found.extend(urls(rest).map(Probe::of)),
         "nc" | "nc.openbsd" | "nc.traditional" | "ncat" | "netcat" if repeated => found.extend(of_nc(rest)),
         "wait-for" | "wait-for-it" | "wait-for-it.sh" | "wait-for.sh" => found.extend(of_wait_for_it(rest)),
         "[" | "[[" | "test" if repeated => found.extend(of_test(rest)),
+        "docker" if repeated && asks_engine(rest, simple) => found.extend(ENGINE.parse().ok().map(Probe::of)),
         "docker" | "docker-compose" => found.extend(of_docker(name, rest)),
         _ => {}
     }
@@ -151,41 +93,9 @@ const QUIET: &[&str] = &[
     "true",
 ];
 
-fn has(words: &[String], option: &str) -> bool {
-    words
-        .iter()
-        .any(|word| word == option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')))
-}
-
 /// Without one of these curl takes a refused connection for final (`curl(1)`, `--retry`).
 fn retries_refused(words: &[String]) -> bool {
     has(words, "--retry-all-errors") || has(words, "--retry-connrefused")
-}
-
-/// What follows one of the options, as the next word, after `=`, or for a letter in the same word.
-fn value<'a>(words: &'a [String], options: &[&str]) -> Option<&'a str> {
-    for (index, word) in words.iter().enumerate() {
-        for option in options {
-            match word.strip_prefix(*option) {
-                Some("") => return words.get(index + 1).map(String::as_str),
-                Some(rest) if option.starts_with("--") => {
-                    if let Some(value) = rest.strip_prefix('=') {
-                        return Some(value);
-                    }
-                }
-                Some(rest) => return Some(rest),
-                None => {}
-            }
-        }
-    }
-    None
-}
-
-fn span(text: &str) -> Option<Duration> {
-    match text.parse() {
-        Ok(Span::Finite(time)) if !time.is_zero() => Some(time),
-        _ => None,
-    }
 }
 
 fn urls(words: &[String]) -> impl Iterator<Item = Place> {
@@ -193,15 +103,28 @@ fn urls(words: &[String]) -> impl Iterator<Item = Place> {
     urls.filter_map(|word| word.parse().ok())
 }
 
-fn of_curl(words: &[String]) -> Vec<Probe> {
+/// Without `--fail` curl succeeds whatever the status is (`curl(1)`); where its output is read, that decides.
+fn of_curl(words: &[String], is_read: bool) -> Vec<Probe> {
+    let any_answer = !is_read && !words.iter().any(|word| fails(word));
     let socket = value(words, &["--unix-socket", "--abstract-unix-socket"]);
-    match socket {
-        Some(path) => format!("unix://{path}").parse().ok().map(Probe::of).into_iter().collect(),
-        None => urls(words).map(Probe::of).collect(),
-    }
+    let places = match socket {
+        Some(path) => format!("unix://{path}").parse().ok().into_iter().collect(),
+        None => urls(words).collect::<Vec<Place>>(),
+    };
+    places.into_iter().map(|place| Probe { any_answer, ..Probe::of(place) }).collect()
 }
 
-/// The last two words that are neither options nor their values are host and port.
+/// True iff the word has `--fail`, or `-f` among its letters before one that takes the rest of the word for its value.
+fn fails(word: &str) -> bool {
+    if let Some(long) = word.strip_prefix("--") {
+        return matches!(long, "fail" | "fail-early" | "fail-with-body");
+    }
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    letters.chars().take_while(|c| !"AbcCdDeEFhHKmoPQrtTuUwxXyYz".contains(*c)).any(|c| c == 'f')
+}
+
+/// The last two words that are neither options nor their values are host and port. A socket accepts connections as soon as
+/// its file is there.
 fn of_nc(words: &[String]) -> Option<Probe> {
     let with_value = ["-i", "-p", "-q", "-s", "-w", "-G", "-X", "-x"];
     let mut plain = Vec::new();
@@ -216,7 +139,7 @@ fn of_nc(words: &[String]) -> Option<Probe> {
     let unix =
         words.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('U'));
     let place = match plain[..] {
-        [.., path] if unix => format!("unix://{path}"),
+        [.., path] if unix => path.to_owned(),
         [host, port] => format!("tcp://{host}:{port}"),
         _ => return None,
     };
@@ -227,14 +150,15 @@ fn of_nc(words: &[String]) -> Option<Probe> {
 fn of_wait_for_it(words: &[String]) -> Option<Probe> {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let words = &words[..end];
-    let place = match (value(words, &["--host", "-h"]), value(words, &["--port", "-p"])) {
-        (Some(host), Some(port)) => format!("tcp://{host}:{port}").parse().ok()?,
-        _ => {
+    let options = value(words, &["--host", "-h"]).zip(value(words, &["--port", "-p"]));
+    let text = match options {
+        Some((host, port)) => format!("tcp://{host}:{port}"),
+        None => {
             let word = words.iter().find(|word| !word.starts_with('-') && word.contains(':'))?;
-            let text = if word.contains("://") { word.clone() } else { format!("tcp://{word}") };
-            text.parse().ok()?
+            if word.contains("://") { word.clone() } else { format!("tcp://{word}") }
         }
     };
+    let place = text.parse().ok()?;
     let limit = match value(words, &["--timeout", "-t"]) {
         Some(text) => span(text),
         None => Some(WAIT_FOR_IT_DEFAULT),
@@ -244,8 +168,7 @@ fn of_wait_for_it(words: &[String]) -> Option<Probe> {
 
 fn of_test(words: &[String]) -> Option<Probe> {
     let place = words.windows(2).find_map(|pair| match pair[0].as_str() {
-        "-S" => format!("unix://{}", pair[1]).parse().ok(),
-        "-d" | "-e" | "-f" | "-r" | "-s" if pair[1].starts_with('/') => pair[1].parse().ok(),
+        "-S" | "-d" | "-e" | "-f" | "-r" | "-s" if pair[1].starts_with('/') => pair[1].parse().ok(),
         _ => None,
     });
     place.map(Probe::of)
@@ -270,6 +193,17 @@ fn of_systemctl(words: &[String], repeated: bool) -> Vec<Probe> {
         Some(Call::AsksBoot) if asks => vec![Probe::of(Place::BootFinished)],
         _ => Vec::new(),
     }
+}
+
+/// The socket that `docker` asks where nothing else is said (docker's documentation, "Daemon socket option").
+const ENGINE: &str = "unix:///run/docker.sock";
+
+/// True iff the command succeeds as soon as the engine answers. Where its output is read, more may be asked for.
+fn asks_engine(words: &[String], simple: &Simple) -> bool {
+    let filtered = words.iter().any(|word| word.starts_with('-') || word.contains("{{"));
+    let verbs: Vec<&str> = words.iter().take(2).map(String::as_str).collect();
+    let alone = matches!(verbs[..], ["info" | "ps" | "version", ..] | ["system", "info"]);
+    alone && !filtered && !simple.is_read
 }
 
 /// `docker wait` returns once containers have stopped, `docker compose up --wait` once they are healthy; which they are
@@ -299,10 +233,18 @@ fn command(words: &[&str]) -> Option<Probe> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wrapper::unwrapped;
 
     fn found(text: &str, again: Again) -> Vec<String> {
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-        let simple = Simple { words: words.clone(), targets: Vec::new(), line: 1, again };
+        let simple = Simple {
+            words: words.clone(),
+            targets: Vec::new(),
+            line: 1,
+            again,
+            is_read: false,
+            bounded: true,
+        };
         let (words, limit) = unwrapped(&words);
         let shown = probes(words, &simple).into_iter().map(|probe| {
             let limit = limit.or(probe.limit).map(|limit| format!(" {}s", limit.as_secs()));
@@ -323,20 +265,35 @@ mod tests {
             ("curl -f --unix-socket /run/docker.sock http://localhost/_ping", "unix:///run/docker.sock"),
             ("wget -qO- http://h:81/", "http://h:81/"),
             ("nc -z -w 2 db 5432", "tcp://db:5432"),
-            ("nc -zU /run/x.sock", "unix:///run/x.sock"),
+            ("nc -zU /run/x.sock", "/run/x.sock"),
             ("test -e /run/ready", "/run/ready"),
-            ("[ -S /run/x.sock ]", "unix:///run/x.sock"),
+            ("[ -S /run/x.sock ]", "/run/x.sock"),
             ("[[ -f /run/ready ]]", "/run/ready"),
             ("systemctl is-active --quiet docker", "docker.service"),
             ("systemctl is-system-running", "boot:finished"),
             ("curl -fs $URL", "command:curl"),
-            ("docker info", "command:docker"),
+            ("docker info", "unix:///run/docker.sock"),
+            ("docker info --format {{.Swarm}}", "command:docker"),
             ("timeout 5 /usr/bin/pg_isready --password s3cret", "command:pg_isready 5s"),
         ] {
             assert_eq!(found(text, Again::UntilItSucceeds), [place], "{text}");
         }
         for text in ["[ -n x ]", "grep -q x", "sleep 1", "test -e relative", "systemctl status a"] {
             assert_eq!(found(text, Again::UntilItSucceeds), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn curl_takes_any_answer_without_fail() {
+        for (word, expected) in [
+            ("-fsS", true),
+            ("-sf", true),
+            ("--fail", true),
+            ("-of", false),
+            ("-s", false),
+            ("--first", false),
+        ] {
+            assert_eq!(fails(word), expected, "{word}");
         }
     }
 
@@ -370,18 +327,5 @@ mod tests {
         ] {
             assert_eq!(found(text, Again::No), Vec::<String>::new(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_shells_text_and_file_are_told_apart() {
-        let words = |text: &[&str]| text.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(shell_text(&words(&["-/bin/bash", "-e", "-uc", "a b"])), Some("a b"));
-        assert_eq!(shell_text(&words(&["/bin/bash", "-euo", "pipefail", "-c", "a b"])), Some("a b"));
-        assert_eq!(shell_text(&words(&["/bin/sh", "/x.sh", "-c", "a"])), None);
-        assert_eq!(shell_text(&words(&["/bin/x", "-c", "a"])), None);
-        assert_eq!(file_run(&words(&["/bin/sh", "-e", "/x.sh", "-c"])), Some(("/x.sh", true)));
-        assert_eq!(file_run(&words(&["-/opt/x.sh", "a"])), Some(("/opt/x.sh", false)));
-        assert_eq!(file_run(&words(&["/bin/sh", "-c", "/x.sh"])), None);
-        assert_eq!(file_run(&words(&["x.sh"])), None);
     }
 }

@@ -19,7 +19,7 @@ const FILES_SHOWN: usize = 3;
 pub enum NotJudged {
     /// This unit, the waiting one or a serving one, is masked.
     Masked(UnitName),
-    /// No unit is declared to serve this place.
+    /// No unit is declared or found to serve this place.
     NoServer(Place),
     /// This unit, the waiting one or a serving one, was not among the units.
     NotRead(UnitName),
@@ -35,7 +35,7 @@ impl fmt::Display for NotJudged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Masked(unit) => write!(f, "{unit} is masked: it never starts"),
-            Self::NoServer(place) => write!(f, "no unit is declared to serve {place}: declare one"),
+            Self::NoServer(place) => write!(f, "no unit is known to serve {place}: declare one"),
             Self::NotRead(unit) => {
                 write!(f, "{unit} is not among the units: read the directory that holds it")
             }

@@ -18,7 +18,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::graph::{Holds, World};
 use crate::name::UnitName;
 use crate::place::Place;
-use crate::wait::Serves;
+use crate::served::Served;
 
 /// A moment of a unit: twice the unit's number, plus one when it is done.
 pub(crate) type Moment = usize;
@@ -133,7 +133,7 @@ impl<'a> Graph<'a> {
         }
         let world = self.world;
         let found = world.servers(place);
-        let server = |serves: &'a Serves| {
+        let server = |serves: &'a Served| {
             let index = world.serves.iter().position(|other| std::ptr::eq(other, serves));
             let units = serves.units().map(|unit| begin(self.number(unit))).collect();
             Server { serves: index, units }
@@ -147,7 +147,7 @@ impl<'a> Graph<'a> {
         let found = self.world.servers(place);
         let known = |unit: &UnitName| self.numbers.get(unit).map(|number| begin(*number));
         let server =
-            |serves: &Serves| Server { serves: None, units: serves.units().filter_map(known).collect() };
+            |serves: &Served| Server { serves: None, units: serves.units().filter_map(known).collect() };
         found.into_iter().map(server).collect()
     }
 

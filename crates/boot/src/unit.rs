@@ -1,5 +1,6 @@
 //! What a unit says about itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,10 @@ use crate::command::{Command, Stage};
 use crate::evidence::Evidence;
 use crate::file::{Assignment, UnitFile, Warning};
 use crate::name::{UnitName, UnitNameError};
+use crate::opaque::{FileKind, opaque};
 use crate::span::Span;
 use crate::specifier;
+use crate::words::{Token, tokens};
 
 /// `DefaultTimeoutStartSec=` as systemd is built. A host may set another in `system.conf`, which is not read here.
 const DEFAULT_TIMEOUT_START: Duration = Duration::from_secs(90);
@@ -57,6 +60,12 @@ pub struct Unit {
     pub service_type: Option<String>,
     /// `TimeoutStartSec=` or `TimeoutSec=` with where it stands; `None` when not set.
     pub timeout_start: Option<(Span, Evidence)>,
+    /// `ListenStream=` of a socket.
+    pub listens: Vec<Listen>,
+    /// `Service=` of a socket; `None` when not set, which means the service of the same name.
+    pub activates: Option<UnitName>,
+    /// True iff `RemainAfterExit=` is set, so that it stays active once its command has ended.
+    pub remains: bool,
     /// `DefaultDependencies=`: whether systemd adds the usual order by itself.
     pub default_dependencies: bool,
     /// The commands of its start, in order. They may hold secrets: kept out of JSON, and never printed.
@@ -71,6 +80,16 @@ pub struct MountsFor {
     /// The absolute path.
     pub path: String,
     /// Where it is named.
+    pub evidence: Evidence,
+}
+
+/// What a socket listens on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Listen {
+    /// A path, a port, or an address with its port.
+    pub on: String,
+    /// Where it is set.
     pub evidence: Evidence,
 }
 
@@ -89,13 +108,13 @@ impl Unit {
 
     /// A unit from its file and then its drop-ins, in the order in which systemd applies them.
     pub fn from_files(name: UnitName, files: &[UnitFile]) -> (Self, Vec<Warning>) {
-        let mut builder = Builder { unit: Self::empty(name), warnings: Vec::new() };
+        let mut builder = Builder::new(Self::empty(name));
         for file in files {
             for assignment in &file.assignments {
                 builder.apply(&file.source, assignment);
             }
         }
-        (builder.unit, builder.warnings)
+        builder.finish()
     }
 
     pub(crate) fn empty(name: UnitName) -> Self {
@@ -114,6 +133,9 @@ impl Unit {
             bus_name: false,
             service_type: None,
             timeout_start: None,
+            listens: Vec::new(),
+            activates: None,
+            remains: false,
             default_dependencies: true,
             commands: Vec::new(),
         }
@@ -158,21 +180,46 @@ const NETWORK_FILE_SYSTEMS: [&str; 12] =
 
 struct Builder {
     unit: Unit,
+    environment: BTreeMap<String, String>,
+    folder: Option<String>,
     warnings: Vec<Warning>,
 }
 
 impl Builder {
+    fn new(unit: Unit) -> Self {
+        Self { unit, environment: BTreeMap::new(), folder: None, warnings: Vec::new() }
+    }
+
+    fn finish(mut self) -> (Unit, Vec<Warning>) {
+        for command in &mut self.unit.commands {
+            command.environment.clone_from(&self.environment);
+            command.folder.clone_from(&self.folder);
+            command.opaque = opaque(&command.runs(), None, |_| FileKind::Missing);
+        }
+        (self.unit, self.warnings)
+    }
+
     fn apply(&mut self, source: &str, set: &Assignment) {
         match (set.section.as_str(), set.key.as_str()) {
             ("Unit", "After" | "Before" | "Requires" | "Requisite" | "BindsTo" | "Wants" | "Upholds")
             | ("Install", "WantedBy" | "RequiredBy") => self.references(source, set),
             ("Unit", "DefaultDependencies") => self.default_dependencies(source, set),
+            ("Service", "Environment") => self.environment(set),
+            ("Service", "RemainAfterExit") => self.unit.remains = is_yes(&set.value),
+            ("Socket", "ListenStream") => {
+                self.listens(source, set);
+                self.mounts_for(source, set);
+            }
+            ("Socket", "Service") => self.unit.activates = set.value.parse().ok(),
+            ("Service", "WorkingDirectory") => {
+                self.folder =
+                    Some(set.value.trim_start_matches('-').to_owned()).filter(|f| f.starts_with('/'));
+                self.mounts_for(source, set);
+            }
             ("Unit", "RequiresMountsFor" | "WantsMountsFor")
-            | ("Service" | "Socket", "WorkingDirectory" | "RootDirectory" | "RootImage")
-            | (
-                "Socket",
-                "ListenDatagram" | "ListenFIFO" | "ListenSequentialPacket" | "ListenSpecial" | "ListenStream",
-            )
+            | ("Socket", "WorkingDirectory")
+            | ("Service" | "Socket", "RootDirectory" | "RootImage")
+            | ("Socket", "ListenDatagram" | "ListenFIFO" | "ListenSequentialPacket" | "ListenSpecial")
             | ("Path", "DirectoryNotEmpty" | "PathChanged" | "PathExists" | "PathModified")
             | ("Mount" | "Swap", "What") => self.mounts_for(source, set),
             ("Service", "BusName") => self.unit.bus_name = !set.value.is_empty(),
@@ -239,7 +286,7 @@ impl Builder {
 
     fn default_dependencies(&mut self, source: &str, set: &Assignment) {
         match set.value.to_ascii_lowercase().as_str() {
-            "1" | "yes" | "y" | "true" | "t" | "on" => self.unit.default_dependencies = true,
+            yes if is_yes(yes) => self.unit.default_dependencies = true,
             "0" | "no" | "n" | "false" | "f" | "off" => self.unit.default_dependencies = false,
             _ => {
                 self.warn(
@@ -271,7 +318,33 @@ impl Builder {
         }
         let evidence = evidence(source, set, &format!("{}=", set.key));
         let line = specifier::fill(&set.value, &self.unit.name).unwrap_or_else(|| set.value.clone());
-        self.unit.commands.push(Command { stage, line, evidence, script: None });
+        self.unit.commands.push(Command::new(stage, line, evidence));
+    }
+
+    /// `Environment=` adds up, and without a value forgets what it had (`systemd.exec(5)`).
+    fn environment(&mut self, set: &Assignment) {
+        if set.value.is_empty() {
+            self.environment.clear();
+        }
+        for token in tokens(&set.value) {
+            if let Token::Word(word) = token
+                && let Some((name, value)) = word.text.split_once('=')
+            {
+                let value = specifier::fill(value, &self.unit.name).unwrap_or_else(|| value.to_owned());
+                self.environment.insert(name.to_owned(), value);
+            }
+        }
+    }
+
+    /// Without a value `ListenStream=` forgets all that it had (`systemd.socket(5)`).
+    fn listens(&mut self, source: &str, set: &Assignment) {
+        if set.value.is_empty() {
+            self.unit.listens.clear();
+            return;
+        }
+        let on = specifier::fill(&set.value, &self.unit.name).unwrap_or_else(|| set.value.clone());
+        let evidence = evidence(source, set, &format!("{}={on}", set.key));
+        self.unit.listens.push(Listen { on, evidence });
     }
 
     /// Of `WorkingDirectory=` the special values and a leading `-` are no paths (`systemd.exec(5)`).
@@ -312,6 +385,11 @@ fn base_of(key: &str) -> Option<&'static str> {
         "StateDirectory" => "/var/lib",
         _ => return None,
     })
+}
+
+/// The words that systemd takes for a yes (`systemd.syntax(7)`).
+fn is_yes(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "1" | "yes" | "y" | "true" | "t" | "on")
 }
 
 fn evidence(source: &str, set: &Assignment, text: &str) -> Evidence {

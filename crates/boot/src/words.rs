@@ -29,6 +29,10 @@ pub(crate) enum Token {
 pub(crate) enum End {
     /// Nothing waits for it: `&`.
     Background,
+    /// A bracket closes, of a subshell or of a pattern of `case`.
+    Closed,
+    /// A bracket opens.
+    Opened,
     /// The next one reads its output.
     Piped,
     /// The next one, or nothing.
@@ -105,7 +109,11 @@ impl Lexer<'_> {
             }
             ';' | '(' | ')' => {
                 self.end_word();
-                self.end_command(End::Plain);
+                self.end_command(match c {
+                    '(' => End::Opened,
+                    ')' => End::Closed,
+                    _ => End::Plain,
+                });
             }
             '<' | '>' => self.redirection(c),
             '\'' => self.single_quoted(),
@@ -287,6 +295,8 @@ mod tests {
             Token::Target(word) => format!(">{}", word.text),
             Token::End(End::Background) => "&".to_owned(),
             Token::End(End::Piped) => "|".to_owned(),
+            Token::End(End::Closed) => ")".to_owned(),
+            Token::End(End::Opened) => "(".to_owned(),
             Token::End(End::Plain) => ";".to_owned(),
         });
         shown.collect::<Vec<_>>().join(" ")
@@ -306,6 +316,7 @@ mod tests {
             ("a <<EOF b\nuntil x\nEOF\nc", "a b ; c ;"),
             ("a <<-'E'\nx\n\tE\nc", "a ; c ;"),
             ("a \\\n b", "a b ;"),
+            ("(a; b) && c", "( a ; b ) ; c ;"),
         ] {
             assert_eq!(shown(text), words, "{text}");
         }

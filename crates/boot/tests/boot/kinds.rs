@@ -28,7 +28,7 @@ fn report(units: &[PathBuf], waits: &Path) -> BootReport {
             named.push(unit.clone());
         }
     }
-    analyse(&read_units(units, &named).unwrap(), &declared.waits, &declared.serves)
+    analyse(&read_units(units, None, &named).unwrap(), &declared.waits, &declared.serves)
 }
 
 fn of(case: &str, waits: &str) -> BootReport {

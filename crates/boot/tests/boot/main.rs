@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod deadlocks;
 #[cfg(test)]
+mod host;
 mod kinds;
 #[cfg(test)]
 mod reader;

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use pvcheck_boot::{BootReport, Place, Serves, UnitName, Wait, WaitOutcome, analyse, read_units};
+use pvcheck_boot::{
+    BootReport, Place, Serves, UnitName, Wait, WaitOutcome, analyse, read_alerts, read_units,
+};
 use serde::Deserialize;
 
-use crate::args::{self, Args};
+use crate::args::{self, Args, Output};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::printer::Printer;
@@ -20,6 +22,8 @@ struct Declared {
     /// Waits that the commands of units do not show by themselves.
     #[serde(default)]
     waits: Vec<Wait>,
+    /// What is served by units and not found.
+    #[serde(default)]
     serves: Vec<Serves>,
 }
 
@@ -39,19 +43,32 @@ impl Declared {
 
 pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8, Failure> {
     let declared = asked.waits.as_deref().map(read).transpose()?.unwrap_or_default();
-    let units = read_units(&asked.units, &declared.units()).map_err(Failure::usage)?;
-    let report = analyse(&units, &declared.waits, &declared.serves);
+    let named = declared.units();
+    let mut units = read_units(&asked.units, asked.root.as_deref(), &named).map_err(Failure::usage)?;
+    for folder in &asked.alerts {
+        units.alerts.extend(read_alerts(folder).map_err(Failure::usage)?);
+    }
+    let mut report = analyse(&units, &declared.waits, &declared.serves);
+    if !asked.introduced_since.is_empty() {
+        let before =
+            read_units(&asked.introduced_since, asked.root.as_deref(), &named).map_err(Failure::usage)?;
+        report = report.introduced_since(&analyse(&before, &declared.waits, &declared.serves));
+    }
     printer.done();
     for warning in &units.warnings {
         printer.note(&format!("pvcheck: {warning}"));
     }
-    printer.result(&report, || table(&report))?;
+    match printer.output() {
+        Output::Dot => printer.print(&report.dot())?,
+        Output::Mermaid => printer.print(&report.mermaid())?,
+        _ => printer.result(&report, || table(&report))?,
+    }
     Ok(report.code())
 }
 
 /// What a program other than a shell waits for is not seen.
-const NOT_DECLARED: &str = "  UNKNOWN no wait is declared: only those that stand in commands and shell scripts were \
-                            judged, write the others into --waits FILE\n";
+const NO_WAIT: &str = "  UNKNOWN no wait was found and none is declared: what a program other than a shell waits for is not \
+                       seen, write it into --waits FILE\n";
 
 fn read(path: &Path) -> Result<Declared, Failure> {
     let text = files::read(path, "--waits")?;
@@ -71,8 +88,18 @@ fn table(report: &BootReport) -> String {
         let reason = row.reason.as_ref().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, "  UNKNOWN {} -> {}  ({reason})", row.unit, row.url);
     }
-    if report.waits.iter().all(|row| row.found.is_some()) {
-        text.push_str(NOT_DECLARED);
+    for opaque in &report.opaque {
+        let _ = writeln!(
+            text,
+            "  UNKNOWN {} may wait for anything: {opaque} was not read, write what the unit waits for into --waits FILE",
+            opaque.unit
+        );
+    }
+    if report.waits.is_empty() {
+        text.push_str(NO_WAIT);
+    }
+    if let Some(known) = report.known_before {
+        let _ = writeln!(text, "  {} that the units before had as well", many(known as u64, "deadlock"));
     }
     for deadlock in &report.deadlocks {
         for link in &deadlock.chain {
@@ -85,6 +112,9 @@ fn table(report: &BootReport) -> String {
         for remedy in deadlock.remedies.iter().filter(|r| r.breaks_cycle) {
             let _ = writeln!(text, "  way out: {}", remedy.change);
         }
+    }
+    for lint in &report.lints {
+        let _ = writeln!(text, "  note: {lint}");
     }
     text
 }
