@@ -3,11 +3,11 @@
 //! A unit that waits, while it starts, for a URL to answer has a dependency that no unit file names. When the unit
 //! that serves that URL is ordered `After=` the waiting unit, each waits for the other until a timeout. Only a boot
 //! from scratch shows it, because later the URL is already being served. This crate reads unit files ([`read_units`],
-//! [`Unit::parse`]), finds the waits that stand in their commands and shell scripts, takes others as declared data
-//! ([`Wait`], [`Serves`]), and finds those cycles ([`analyse`]), each with its chain, its time bound and remedies that
-//! were tried on the graph.
+//! [`Unit::parse`]), finds the waits that stand in their commands and shell scripts, and who serves them in the stack
+//! files that units deploy, in published ports and sockets; takes others as declared data ([`Wait`], [`Serves`]), and
+//! finds those cycles ([`analyse`]), each with its chain, its time bound and remedies that were tried on the graph.
 //!
-//! Everything but [`read_units`] is pure. It never talks to systemd, never runs a unit or a script and never follows a
+//! Everything but [`read_units`] and [`read_alerts`] is pure. It never talks to systemd, never runs a unit or a script and never follows a
 //! URL. A wait that is neither declared nor in a shell's words is not judged, and one that cannot be judged is unknown,
 //! with the reason. A file that was not read makes the waits that it could matter to unknown, never free.
 //!

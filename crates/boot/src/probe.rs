@@ -151,12 +151,11 @@ fn of_wait_for_it(words: &[String]) -> Option<Probe> {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let words = &words[..end];
     let options = value(words, &["--host", "-h"]).zip(value(words, &["--port", "-p"]));
-    let text = match options {
-        Some((host, port)) => format!("tcp://{host}:{port}"),
-        None => {
-            let word = words.iter().find(|word| !word.starts_with('-') && word.contains(':'))?;
-            if word.contains("://") { word.clone() } else { format!("tcp://{word}") }
-        }
+    let text = if let Some((host, port)) = options {
+        format!("tcp://{host}:{port}")
+    } else {
+        let word = words.iter().find(|word| !word.starts_with('-') && word.contains(':'))?;
+        if word.contains("://") { word.clone() } else { format!("tcp://{word}") }
     };
     let place = text.parse().ok()?;
     let limit = match value(words, &["--timeout", "-t"]) {

@@ -118,16 +118,13 @@ fn filled(text: &str, known: &Variables) -> Option<String> {
             continue;
         }
         let end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-        let (name, default, behind) = match after.strip_prefix('{') {
-            Some(braced) => {
-                let (inner, behind) = braced.split_once('}')?;
-                let (name, modifier) = inner.split_at(inner.find(end).unwrap_or(inner.len()));
-                (name, modifier.strip_prefix(":-").or_else(|| modifier.strip_prefix('-')), behind)
-            }
-            None => {
-                let (name, behind) = after.split_at(after.find(end).unwrap_or(after.len()));
-                (name, None, behind)
-            }
+        let (name, default, behind) = if let Some(braced) = after.strip_prefix('{') {
+            let (inner, behind) = braced.split_once('}')?;
+            let (name, modifier) = inner.split_at(inner.find(end).unwrap_or(inner.len()));
+            (name, modifier.strip_prefix(":-").or_else(|| modifier.strip_prefix('-')), behind)
+        } else {
+            let (name, behind) = after.split_at(after.find(end).unwrap_or(after.len()));
+            (name, None, behind)
         };
         filled.push_str(known.get(name).map(String::as_str).or(default)?);
         rest = behind;

@@ -217,9 +217,17 @@ impl Builder {
                 self.mounts_for(source, set);
             }
             ("Unit", "RequiresMountsFor" | "WantsMountsFor")
-            | ("Socket", "WorkingDirectory")
-            | ("Service" | "Socket", "RootDirectory" | "RootImage")
-            | ("Socket", "ListenDatagram" | "ListenFIFO" | "ListenSequentialPacket" | "ListenSpecial")
+            | ("Service", "RootDirectory" | "RootImage")
+            | (
+                "Socket",
+                "ListenDatagram"
+                | "ListenFIFO"
+                | "ListenSequentialPacket"
+                | "ListenSpecial"
+                | "RootDirectory"
+                | "RootImage"
+                | "WorkingDirectory",
+            )
             | ("Path", "DirectoryNotEmpty" | "PathChanged" | "PathExists" | "PathModified")
             | ("Mount" | "Swap", "What") => self.mounts_for(source, set),
             ("Service", "BusName") => self.unit.bus_name = !set.value.is_empty(),

@@ -4,6 +4,9 @@
 mod deadlocks;
 #[cfg(test)]
 mod host;
+#[cfg(test)]
 mod kinds;
+#[cfg(test)]
+mod own_machine;
 #[cfg(test)]
 mod reader;
