@@ -3,7 +3,7 @@
 
 use std::str::from_utf8;
 
-use pvcheck_boot::{GateUrl, Unit, UnitFile};
+use pvcheck_boot::{BootReport, GateUrl, Script, Unit, UnitFile, UnitSet, Wait, analyse};
 use pvcheck_gates::Config;
 use pvcheck_ipam::{Index, NetworkName, Reservations, Subnet, SubnetError};
 use pvcheck_journal::{Catalogue, MAX_LINE_BYTES, OwnNoise, Record, Scanner, Window, parse_file, scan};
@@ -21,6 +21,8 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("record_entry", record_entry),
     ("log_file", log_file),
     ("unit_file", unit_file),
+    ("shell_text", shell_text),
+    ("stack_file", stack_file),
     ("gate_url", gate_url),
     ("route_url", route_url),
     ("config", config),
@@ -146,6 +148,48 @@ fn unit_file(data: &[u8]) {
     assert_eq!(words(&again), words(&file));
     let unit = Unit::parse("fuzz.service", text).expect("the name is good");
     serde_json::to_string(&unit).expect("a unit is JSON");
+    // A declared wait starts the unit, so that its commands are searched for others.
+    let url = "http://h/".parse().expect("the URL is good");
+    let wait = Wait { unit: unit.name.clone(), url, during: None };
+    let report = analyse(&UnitSet::whole(vec![unit]), &[wait], &[]);
+    // Only what it deploys could serve that.
+    assert!(
+        text.contains("docker") || report.deadlock_free() != Some(true),
+        "nothing serves what it waits for"
+    );
+}
+
+/// A unit that runs a script and deploys a stack file.
+fn deploying(script: &str, stack: &str) -> BootReport {
+    let text = "[Service]\nType=oneshot\nExecStart=/bin/run x\nExecStartPost=/usr/bin/docker stack deploy -c /x.yml x\n\
+                [Install]\nWantedBy=multi-user.target\n";
+    let (mut unit, _) = Unit::parse("fuzz.service", text).expect("the name is good");
+    let file = |path: &str, text: &str| Script {
+        asked: path.to_owned(),
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    unit.commands[0].script = Some(file("/bin/run", script));
+    unit.commands[1].stacks = vec![file("/x.yml", stack)];
+    analyse(&UnitSet::whole(vec![unit]), &[], &[])
+}
+
+fn shell_text(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let report = deploying(text, "");
+    let lines = text.lines().count().max(1);
+    for found in report.waits.iter().filter_map(|row| row.found.as_ref()) {
+        assert!(found.line.is_some_and(|line| (1..=lines).contains(&line)), "{found}");
+    }
+    serde_json::to_string(&report).expect("a report is JSON");
+    assert!(report.dot().ends_with("}\n") && report.mermaid().starts_with("flowchart LR\n"));
+}
+
+fn stack_file(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let report = deploying("until curl -fs https://ci.example.org/; do sleep 1; done", text);
+    assert_eq!(report.waits.len(), 1);
+    assert_eq!(report.deadlocks, [], "a unit may wait for what it deploys itself");
 }
 
 /// A gate's URL is read again from what is shown of it as the same.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 mod audit;
+mod boot;
 mod build;
 mod compare;
 mod gates;
@@ -34,6 +35,10 @@ enum What {
     ///
     /// Example: cargo xtask bench ipam --sizes 10,1000
     Ipam(ipam::Ipam),
+    /// Hundreds of units and up to a thousand waits among them: the time of the boot's analysis, and how it grows
+    ///
+    /// Example: cargo xtask bench boot --waits 120,1000
+    Boot(boot::Boot),
     /// Many routes over TLS on loopback, beside curl in parallel and curl one by one
     ///
     /// Example: cargo xtask bench routes --routes 200
@@ -61,6 +66,7 @@ enum What {
 pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
     match args.what.unwrap_or(What::Audit(args.audit)) {
         What::Audit(args) => audit::run(&args),
+        What::Boot(args) => boot::run(&args),
         What::Ipam(args) => ipam::run(&args),
         What::Swarm(args) => swarm::run(&args),
         What::Renew(args) => renew::run(&args),
@@ -92,6 +98,7 @@ mod tests {
         assert!(matches!(parse("--rounds 3"), Ok(Bench { what: None, .. })));
         assert!(matches!(parse("audit --rounds 3"), Ok(Bench { what: Some(What::Audit(_)), .. })));
         assert!(matches!(parse("ipam"), Ok(Bench { what: Some(What::Ipam(_)), .. })));
+        assert!(matches!(parse("boot --units 300"), Ok(Bench { what: Some(What::Boot(_)), .. })));
         assert!(matches!(parse("renew --engine sid"), Ok(Bench { what: Some(What::Renew(_)), .. })));
         assert!(matches!(parse("scale"), Ok(Bench { what: Some(What::Scale(_)), .. })));
         assert!(matches!(parse("swarm"), Ok(Bench { what: Some(What::Swarm(_)), .. })));

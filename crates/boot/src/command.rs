@@ -1,9 +1,18 @@
-//! What the command lines of a unit do to other units.
+//! The commands of a unit's start.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deploys::{Deployment, deployment};
 use crate::evidence::Evidence;
+use crate::found::{self, Found};
 use crate::name::UnitName;
+use crate::place::Place;
+use crate::runs::{self, Runs, joined};
+use crate::script::Script;
+use crate::shell::{Variables, positional, program};
+use crate::wrapper::file_run;
 
 /// At which point of a start a command runs (`systemd.service(5)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,27 +46,99 @@ impl Stage {
 pub struct Command {
     /// When it runs.
     pub stage: Stage,
-    /// The command line.
+    /// The command line, with the specifiers filled in that depend on the unit's name alone.
     pub line: String,
     /// Where it is set, without the line itself.
     pub evidence: Evidence,
+    /// The unit's `Environment=`.
+    pub environment: BTreeMap<String, String>,
+    /// The unit's `WorkingDirectory=`.
+    pub folder: Option<String>,
+    /// The shell script that it runs, where that was read.
+    pub script: Option<Script>,
+    /// The stack files that it deploys, where those were read.
+    pub stacks: Vec<Script>,
+    /// What it runs and what it deploys that was not read, with where it stands.
+    pub(crate) opaque: Vec<(String, Evidence)>,
+}
+
+/// What a command deploys.
+#[derive(Clone, Debug)]
+pub(crate) struct Deploys {
+    pub(crate) deployment: Deployment,
+    /// The absolute paths of its files.
+    pub(crate) files: Vec<Option<String>>,
+    /// The variables that its files may name.
+    pub(crate) variables: Variables,
+    pub(crate) evidence: Evidence,
 }
 
 impl Command {
-    /// The units that the command starts and whose start it waits for: `systemctl start X` returns when the job of X is
-    /// done, so X has started then. With `--no-block` it returns at once, and `--user` talks to another manager
-    /// (`systemctl(1)`).
-    pub(crate) fn starts(&self) -> Vec<UnitName> {
-        let plain: String = self.line.chars().map(|c| if "'\"".contains(c) { ' ' } else { c }).collect();
-        let mut found = Vec::new();
-        // A shell's line holds several commands; each of them may be the one that waits.
-        for part in plain.split([';', '&', '|', '\n', '(', ')', '`', '{', '}']) {
-            let mut words = part.split_whitespace();
-            if words.any(is_systemctl) {
-                found.extend(started_by(&words.collect::<Vec<_>>()));
-            }
+    pub(crate) fn new(stage: Stage, line: String, evidence: Evidence) -> Self {
+        Self {
+            stage,
+            line,
+            evidence,
+            environment: BTreeMap::new(),
+            folder: None,
+            script: None,
+            stacks: Vec::new(),
+            opaque: Vec::new(),
         }
-        found
+    }
+
+    /// Everything that it runs, by itself or by its script.
+    pub(crate) fn runs(&self) -> Runs {
+        let folder = self.folder.as_deref();
+        let mut runs = runs::of_line(&self.line, &self.evidence, &self.environment, folder);
+        if let Some(script) = &self.script {
+            let mut known = self.environment.clone();
+            let file = runs.list.first().and_then(|run| file_run(&run.words));
+            known.extend(positional(file.map_or(&[], |file| file.arguments)));
+            let own = runs::of_script(script, &known, folder);
+            runs.list.extend(own.list);
+            runs.functions.extend(own.functions);
+            runs.variables = own.variables;
+        }
+        runs
+    }
+
+    /// The path of the file that it runs first, and whether a shell is told to read it.
+    pub(crate) fn file(&self) -> Option<(String, bool)> {
+        let runs = runs::of_line(&self.line, &self.evidence, &self.environment, None);
+        let file = file_run(&runs.list.first()?.words)?;
+        Some((file.path.to_owned(), file.given))
+    }
+
+    /// What the command waits for, by itself or by its script.
+    pub(crate) fn waits(&self) -> Vec<Found> {
+        found::waits(&self.runs())
+    }
+
+    /// What the command deploys, by itself or by its script.
+    pub(crate) fn deploys(&self) -> Vec<Deploys> {
+        let runs = self.runs();
+        let deploys = runs.list.iter().filter_map(|run| {
+            let deployment = deployment(&run.words)?;
+            let files = match &deployment {
+                Deployment::Files { files, .. } => files.as_slice(),
+                Deployment::Single { .. } => &[],
+            };
+            let files = files.iter().map(|file| joined(run.folder.as_deref(), file)).collect();
+            let (variables, evidence) = (runs.variables.clone(), run.evidence.clone());
+            Some(Deploys { deployment, files, variables, evidence })
+        });
+        deploys.collect()
+    }
+
+    /// The units that the command starts and whose start it waits for.
+    pub(crate) fn starts(&self) -> Vec<UnitName> {
+        let started = self.waits().into_iter().filter(|found| found.starts);
+        let unit = |found: Found| match found.place {
+            Place::Unit(unit) => Some(unit),
+            _ => None,
+        };
+        started.filter_map(unit).collect()
     }
 
     /// True iff it runs a single program that waits for nothing, such as `mkdir`.
@@ -72,43 +153,13 @@ const HARMLESS: [&str; 17] = [
     "sysctl", "test", "touch", "true",
 ];
 
-fn is_systemctl(word: &str) -> bool {
-    program(word) == "systemctl"
-}
-
-/// The name of a program without its folder and the prefixes of `systemd.service(5)`, "Special executable prefixes".
-fn program(word: &str) -> &str {
-    let path = word.trim_start_matches(['@', '-', ':', '+', '!', '|']);
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
-}
-
-fn started_by(arguments: &[&str]) -> Vec<UnitName> {
-    let has = |option: &str| arguments.contains(&option);
-    if has("--no-block") || has("--user") {
-        return Vec::new();
-    }
-    let mut words = arguments.iter().filter(|word| !word.starts_with('-'));
-    let waits = match words.next() {
-        Some(&"start" | &"restart" | &"reload-or-restart") => true,
-        Some(&"enable" | &"reenable") => has("--now"),
-        _ => false,
-    };
-    let named = words.filter_map(|word| unit_named(word));
-    named.filter(|_| waits).collect()
-}
-
-/// `systemctl` takes a name without a suffix as that of a service.
-fn unit_named(word: &str) -> Option<UnitName> {
-    word.parse().or_else(|_| format!("{word}.service").parse()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn starts(line: &str) -> Vec<String> {
         let evidence = Evidence { source: "a.service".to_owned(), line: Some(1), text: String::new() };
-        let command = Command { stage: Stage::ExecStart, line: line.to_owned(), evidence };
+        let command = Command::new(Stage::ExecStart, line.to_owned(), evidence);
         command.starts().iter().map(ToString::to_string).collect()
     }
 
@@ -127,5 +178,17 @@ mod tests {
         ] {
             assert_eq!(starts(line), units, "{line}");
         }
+    }
+
+    #[test]
+    fn the_file_of_a_command_line_is_found() {
+        let file = |line: &str| {
+            let evidence = Evidence { source: "a.service".to_owned(), line: Some(1), text: String::new() };
+            Command::new(Stage::ExecStart, line.to_owned(), evidence).file()
+        };
+        assert_eq!(file("-/opt/x.sh a"), Some(("/opt/x.sh".to_owned(), false)));
+        assert_eq!(file("/usr/bin/env A=1 /bin/sh -e /opt/x.sh"), Some(("/opt/x.sh".to_owned(), true)));
+        assert_eq!(file("/bin/sh -c true"), None);
+        assert_eq!(file(""), None);
     }
 }

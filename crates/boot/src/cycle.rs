@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::name::UnitName;
-use crate::search::{Change, Edge, Graph, Server, Step};
+use crate::search::{Change, Edge, Graph, Server, Step, others};
 
 /// A cycle: it begins with a wait, each edge leads to the next unit, and the last leads back to the first.
 #[derive(Clone, Debug)]
@@ -66,10 +66,9 @@ pub(crate) fn caught(graph: &Graph<'_>) -> Vec<bool> {
 
 fn cycle_through(graph: &Graph<'_>, wait: usize, server: &Server) -> Option<Cycle> {
     let waiting = graph.done(&graph.world.waits[wait].wait.unit)?;
-    let others = server.units.iter().filter(|unit| **unit / 2 != waiting / 2);
-    let cycles = others.filter_map(|unit| {
-        let mut edges = vec![Edge { to: *unit, step: Step::Wait(wait, server.serves, *unit) }];
-        edges.extend(graph.path(*unit, waiting)?);
+    let cycles = others(server, waiting).filter_map(|unit| {
+        let mut edges = vec![Edge { to: unit, step: Step::Wait(wait, server.serves, unit) }];
+        edges.extend(graph.path(unit, waiting)?);
         Some(Cycle(edges))
     });
     cycles.min_by_key(|cycle| cycle.key().len())

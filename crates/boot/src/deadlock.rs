@@ -1,20 +1,24 @@
 //! The analysis and its report.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::{self, Cycle};
 use crate::evidence::Evidence;
 use crate::graph::World;
+use crate::lint::{Lint, lints};
 use crate::name::UnitName;
+use crate::opaque::Opaque;
 use crate::outcome::{Judge, WaitOutcome};
 use crate::place::Place;
 use crate::ports;
 use crate::read::UnitSet;
 use crate::reason::{self, BoundReason, NotJudged};
 use crate::remedy::{Remedy, remedies};
-use crate::search::{Graph, Step};
+use crate::search::{Change, Graph, Step};
+use crate::served::Served;
 use crate::unit::Unit;
 use crate::unread::Unread;
 use crate::wait::{Serves, Wait};
@@ -51,21 +55,34 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
     let rows = world.waits.iter().map(|wait| {
         let (outcome, reason) = judge.outcome(wait);
         let Wait { unit, url, .. } = wait.wait.clone();
-        WaitRow { unit, url, outcome, reason, not_seen: judge.not_seen(wait), found: wait.found.clone() }
+        let found = wait.found.as_ref().map(|found| found.evidence.clone());
+        WaitRow { unit, url, outcome, reason, not_seen: judge.not_seen(wait), found }
     });
     BootReport {
         units: set.units.len(),
         waits: rows.collect(),
         deadlocks: cycles.iter().map(|cycle| deadlock(&graph, &set.units, &caught, cycle)).collect(),
+        known_before: None,
+        opaque: opaque(world, &graph),
+        lints: lints(set, world),
         unread: set.unread.clone(),
     }
 }
 
-/// The deadlocks of `after` that `before` did not have: those that a change introduced.
-/// No command uses this yet; it is meant for comparing two directories of `pvcheck boot`.
-pub fn introduced<'a>(before: &BootReport, after: &'a BootReport) -> Vec<&'a Deadlock> {
-    let is_new = |found: &&Deadlock| !before.deadlocks.iter().any(|known| known.is_same(found));
-    after.deadlocks.iter().filter(is_new).collect()
+/// A unit that no serving unit is ordered after may wait for what it likes.
+fn opaque(world: &World, graph: &Graph<'_>) -> Vec<Opaque> {
+    if world.waits.iter().any(|wait| wait.found.is_none()) {
+        return Vec::new();
+    }
+    let serving: BTreeSet<&UnitName> = world.serves.iter().flat_map(Served::units).collect();
+    let matters = |opaque: &&Opaque| {
+        let Some(waiting) = graph.done(&opaque.unit) else { return false };
+        let mut others = serving.iter().filter(|unit| ***unit != opaque.unit);
+        others.any(|unit| {
+            graph.begin(unit).is_some_and(|begin| graph.leads(begin, waiting, &Change::default()))
+        })
+    };
+    world.opaque.iter().filter(matters).cloned().collect()
 }
 
 /// The result of the analysis: the JSON document of kind `boot`.
@@ -78,20 +95,45 @@ pub struct BootReport {
     pub waits: Vec<WaitRow>,
     /// The deadlocks.
     pub deadlocks: Vec<Deadlock>,
+    /// How many deadlocks another set of units had already, so that they are not in `deadlocks`; `None` where the units
+    /// were not compared.
+    #[serde(default)]
+    pub known_before: Option<usize>,
+    /// Commands that hold up a start which something that serves comes after, and of which it is not known what they wait
+    /// for. Empty where a wait is declared: a person who declares what units wait for has read them.
+    #[serde(default)]
+    pub opaque: Vec<Opaque>,
+    /// Habits of gates that prove less than they seem to.
+    #[serde(default)]
+    pub lints: Vec<Lint>,
     /// Files that were not read, or not whole. Where one could matter to a wait, that wait is unknown.
     pub unread: Vec<Unread>,
 }
 
 impl BootReport {
-    /// `Some(true)` iff a boot from scratch completes: every wait is free, and at least one is declared. `Some(false)`
-    /// with a deadlock; `None` if a wait could not be judged or none is declared.
+    /// The same report without the deadlocks that `before` had: what is left was introduced since.
+    #[must_use]
+    pub fn introduced_since(mut self, before: &Self) -> Self {
+        let all = self.deadlocks.len();
+        self.deadlocks.retain(|found| !before.deadlocks.iter().any(|known| known.is_same(found)));
+        self.known_before = Some(all - self.deadlocks.len());
+        self
+    }
+
+    /// `Some(true)` iff a boot from scratch completes: there are waits, every one is free, and no command is left that may
+    /// wait for what serves. `Some(false)` with a deadlock; `None` if too little is known.
     pub fn deadlock_free(&self) -> Option<bool> {
         if !self.deadlocks.is_empty() {
             return Some(false);
         }
-        let judged = self.waits.iter().all(|row| row.outcome == WaitOutcome::Free);
-        let declared = self.waits.iter().any(|row| row.found.is_none());
-        (judged && declared).then_some(true)
+        // Deadlocks that are known from before are none of this report's.
+        let known = self.known_before.is_some();
+        let judged = self.waits.iter().all(|row| match row.outcome {
+            WaitOutcome::Free => true,
+            WaitOutcome::Deadlock => known,
+            WaitOutcome::Unknown => false,
+        });
+        (judged && !self.waits.is_empty() && self.opaque.is_empty()).then_some(true)
     }
 }
 
@@ -112,7 +154,7 @@ pub struct WaitRow {
     /// Units that the serving unit is ordered after by an explicit line, but that were not among the units: with
     /// their files, a free wait might turn out to be a deadlock.
     pub not_seen: Vec<UnitName>,
-    /// The command that waits, where the wait was found in a unit rather than declared.
+    /// The command that waits, where the wait was found in a unit or its script rather than declared.
     pub found: Option<Evidence>,
 }
 
@@ -202,12 +244,18 @@ fn links(world: &World, (from, to, step): (&UnitName, &UnitName, Step)) -> Vec<L
         Step::Wait(wait, serves, _) => {
             let (wait, place) = (&world.waits[wait], world.waits[wait].wait.url.to_string());
             let evidence = match &wait.found {
-                Some(command) => format!("{command} starts {place} and waits for it"),
+                Some(found) if found.starts => format!("{} starts {place} and waits for it", found.evidence),
+                Some(found) => format!("{} waits for {place}", found.evidence),
                 None => format!("declared: {from} waits for {place}"),
             };
             let mut links = vec![link(from.as_str(), &place, LinkKind::WaitsFor, evidence)];
             if let Some(serves) = serves {
-                let evidence = format!("declared: {}", world.serves[serves]);
+                let evidence = world.serves[serves].evidence();
+                links.push(link(&place, to.as_str(), LinkKind::Serves, evidence));
+            }
+            if wait.wait.url == Place::BootFinished {
+                let evidence =
+                    format!("the start of {to} is part of the boot (systemctl(1), is-system-running)");
                 links.push(link(&place, to.as_str(), LinkKind::Serves, evidence));
             }
             links
@@ -215,22 +263,36 @@ fn links(world: &World, (from, to, step): (&UnitName, &UnitName, Step)) -> Vec<L
     }
 }
 
-/// The first of the waiting units to be given up ends the deadlock.
+/// The first of the waiting units to be given up, or of their commands to give up, ends the deadlock.
 fn bound(graph: &Graph<'_>, units: &[Unit], cycle: &Cycle) -> (Option<u64>, BoundReason) {
     let waiting: BTreeSet<&UnitName> = cycle.waits().map(|wait| &graph.world.waits[wait].wait.unit).collect();
     let found = units.iter().filter(|unit| waiting.contains(&unit.name));
     let shortest = found.filter_map(|unit| Some((unit.start_bound()?, unit))).min_by_key(|(limit, _)| *limit);
+    let command = limit(graph, cycle);
+    if let Some((limit, evidence)) = command.filter(|(own, _)| shortest.is_none_or(|(limit, _)| *own < limit))
+    {
+        return (Some(millis(limit)), BoundReason::Command { evidence: evidence.clone() });
+    }
     match shortest {
         Some((limit, unit)) => {
-            let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
             let reason = match &unit.timeout_start {
                 Some((_, evidence)) => BoundReason::Configured { evidence: evidence.clone() },
                 None => BoundReason::SystemdDefault { unit: unit.name.clone() },
             };
-            (Some(limit), reason)
+            (Some(millis(limit)), reason)
         }
         None => (None, BoundReason::Unlimited),
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The waiting command that gives up first, where it does so by itself.
+fn limit<'a>(graph: &Graph<'a>, cycle: &Cycle) -> Option<(Duration, &'a Evidence)> {
+    let found = cycle.waits().filter_map(|wait| graph.world.waits[wait].found.as_ref());
+    found.filter_map(|found| Some((found.limit?, &found.evidence))).min_by_key(|(limit, _)| *limit)
 }
 
 fn reproduction(graph: &Graph<'_>, cycle: &Cycle) -> Vec<String> {

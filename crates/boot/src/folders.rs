@@ -6,10 +6,17 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use crate::name::UnitName;
+use crate::opaque::FileKind;
+use crate::script::Script;
+use crate::shell::program;
 use crate::unread::UnreadKind;
+use crate::wrapper::is_shell;
 
 /// The largest file that is read. systemd's own limit for a line is as much.
 pub(crate) const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// How much of a first line is read, as the kernel does (`execve(2)`, "Interpreter scripts").
+const FIRST_LINE_LIMIT_BYTES: u64 = 255;
 
 /// The most entries of one directory that are read.
 const ENTRIES_LIMIT: usize = 20_000;
@@ -26,10 +33,16 @@ const LOAD_PATHS: [&str; 5] = [
     "lib/systemd/system",
 ];
 
+/// Where programs are looked for by their name alone (systemd's own path, `systemd.exec(5)`).
+const PROGRAM_PATHS: [&str; 6] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
 /// What the listed directories hold.
 #[derive(Default)]
 pub(crate) struct Folders {
     directories: Vec<PathBuf>,
+    /// Where the host's `/` is, as the caller says.
+    pub(crate) root: Option<PathBuf>,
     /// Unit files by name, of the first directory that has one.
     pub(crate) files: BTreeMap<UnitName, PathBuf>,
     /// Directories such as `NAME.d`, in the order of precedence.
@@ -82,6 +95,54 @@ impl Folders {
         }
     }
 
+    /// The roots that the caller names, or that the directories are in.
+    fn roots(&self) -> impl Iterator<Item = PathBuf> {
+        let named = self.root.clone();
+        named.into_iter().chain(self.directories.iter().filter_map(|directory| root_of(directory)))
+    }
+
+    /// The place of a file of the host; `None` where the directories do not say where the host's root is, or it is not
+    /// there.
+    fn place(&self, path: &Path) -> Option<(PathBuf, PathBuf)> {
+        let place = self.roots().map(|root| below(&root, path)).find(|p| fs::symlink_metadata(p).is_ok())?;
+        match self.follow(&place) {
+            Leads::To(real) => Some((place, real)),
+            Leads::Nowhere | Leads::Astray(_) => None,
+        }
+    }
+
+    /// The text of a file of the host, with where it was read.
+    pub(crate) fn text(&self, path: &str) -> Option<Script> {
+        let (place, real) = self.place(Path::new(path))?;
+        let (text, _) = read_bounded(&real).ok()?;
+        Some(Script { asked: path.to_owned(), path: place.display().to_string(), text })
+    }
+
+    /// The files of a folder of the host; none where it is not there.
+    pub(crate) fn files_in(&self, folder: &str) -> Vec<String> {
+        let mut places = self.roots().map(|root| below(&root, Path::new(folder)));
+        let listed = places.find_map(|place| entries(&place).ok());
+        let files = listed.into_iter().flat_map(|(found, _)| found);
+        files.filter(|(_, path)| path.is_file()).map(|(_, path)| path.display().to_string()).collect()
+    }
+
+    /// The shell script at an absolute path of the host. `given` says that a shell is told to read it, whatever its first
+    /// line says.
+    pub(crate) fn script(&self, path: &str, given: bool) -> Option<Script> {
+        (given || self.kind(path) == FileKind::Shell).then(|| self.text(path))?
+    }
+
+    /// What a program is: an absolute path of the host, or a name that is looked for where programs are.
+    pub(crate) fn kind(&self, program: &str) -> FileKind {
+        let paths: Vec<PathBuf> = if program.starts_with('/') {
+            vec![program.into()]
+        } else {
+            PROGRAM_PATHS.iter().map(|folder| Path::new(folder).join(program)).collect()
+        };
+        let place = paths.iter().find_map(|path| self.place(path));
+        place.map_or(FileKind::Missing, |(_, real)| kind_of(&real))
+    }
+
     fn step(&self, link: &Path, target: &Path) -> PathBuf {
         if target.is_relative() {
             return link.parent().unwrap_or(Path::new("/")).join(target);
@@ -89,7 +150,7 @@ impl Folders {
         let name = target.file_name().and_then(|name| name.to_str());
         let is_unit = name.is_some_and(|name| name.parse::<UnitName>().is_ok());
         let in_listed = self.directories.iter().map(|directory| directory.join(name.unwrap_or_default()));
-        let below_roots = self.directories.iter().filter_map(|d| Some(below(&root_of(d)?, target)));
+        let below_roots = self.roots().map(|root| below(&root, target));
         let mut places = in_listed.filter(|_| is_unit).chain(below_roots);
         let elsewhere = |place: &PathBuf| place != link && fs::symlink_metadata(place).is_ok();
         places.find(elsewhere).unwrap_or_else(|| target.to_owned())
@@ -124,6 +185,27 @@ pub(crate) fn entries(directory: &Path) -> io::Result<Entries> {
     }
     found.sort();
     Ok((found, complete))
+}
+
+/// What a file is, from its first line alone: otherwise everything that units run would be read whole.
+fn kind_of(path: &Path) -> FileKind {
+    // Opening a FIFO blocks until a writer opens it (fifo(7)).
+    if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
+        return FileKind::Missing;
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(FIRST_LINE_LIMIT_BYTES).read_to_end(&mut bytes));
+    if read.is_err() {
+        return FileKind::Other;
+    }
+    // elf(5).
+    if bytes.starts_with(b"\x7fELF") {
+        return FileKind::Program;
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let first = text.lines().next().unwrap_or_default();
+    let mut words = first.strip_prefix("#!").unwrap_or_default().split_whitespace();
+    if words.any(|word| is_shell(program(word))) { FileKind::Shell } else { FileKind::Other }
 }
 
 /// The text of a file with what is not UTF-8 replaced, and whether all of it is.

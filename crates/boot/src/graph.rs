@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::builtin;
-use crate::command::Stage;
-use crate::evidence::Evidence;
+use crate::command::{Command, Stage};
+use crate::found::Found;
 use crate::name::UnitName;
+use crate::opaque::Opaque;
 use crate::order::{Loaded, Names, Order, orders};
 use crate::place::Place;
 use crate::read::UnitSet;
+use crate::served::{self, Served};
 use crate::started::started;
 use crate::unit::Unit;
 use crate::wait::{Serves, Wait};
@@ -19,7 +21,7 @@ pub(crate) struct NumberedWait {
     pub(crate) number: usize,
     pub(crate) wait: Wait,
     /// The command that waits, where the wait was found there rather than declared.
-    pub(crate) found: Option<Evidence>,
+    pub(crate) found: Option<Found>,
     pub(crate) holds: Holds,
 }
 
@@ -40,7 +42,10 @@ pub(crate) struct World {
     /// Orders of a started unit after one that is not among the units: with its file it might be started.
     pub(crate) loose: Vec<Order>,
     pub(crate) waits: Vec<NumberedWait>,
-    pub(crate) serves: Vec<Serves>,
+    /// What is declared, then what was found.
+    pub(crate) serves: Vec<Served>,
+    /// Commands of started units that hold their start up, and of which it is not known what they wait for.
+    pub(crate) opaque: Vec<Opaque>,
     /// Known units, and whether they can start at all.
     pub(crate) startable: BTreeMap<UnitName, bool>,
     pub(crate) started: BTreeSet<UnitName>,
@@ -52,21 +57,29 @@ impl World {
         let names = Names::new(units.iter().map(|loaded| &loaded.unit));
         let declared = waits.iter().map(|wait| Wait { unit: names.own(&wait.unit), ..wait.clone() });
         let declared: Vec<Wait> = declared.collect();
-        let serves: Vec<Serves> = serves
-            .iter()
-            .map(|serves| Serves {
-                unit: names.own(&serves.unit),
-                via: serves.via.as_ref().map(|via| names.own(via)),
-                ..serves.clone()
-            })
-            .collect();
+        let own = |serves: &Serves| Serves {
+            unit: names.own(&serves.unit),
+            via: serves.via.as_ref().map(|via| names.own(via)),
+            ..serves.clone()
+        };
         let mut roots: Vec<UnitName> = declared.iter().flat_map(wait_units).collect();
-        roots.extend(serves.iter().flat_map(Serves::units).cloned());
-        let started = started(&units, &names, &roots);
+        let mut serves: Vec<Served> = serves.iter().map(own).map(Served::declared).collect();
+        roots.extend(serves.iter().flat_map(Served::units).cloned());
+        let alive = units.iter().map(|loaded| &loaded.unit);
+        let alive = alive.filter(|unit| !unit.masked && !unit.name.is_template());
+        let mut found = served::found(alive);
+        for served in &mut found {
+            served.serves = own(&served.serves);
+        }
+        let serving: Vec<UnitName> = found.iter().flat_map(Served::units).cloned().collect();
+        let started = started(&units, &names, &roots, &serving);
+        // What nothing starts serves nothing.
+        serves.extend(found.into_iter().filter(|served| started.contains(&served.serves.unit)));
         let startable = units.iter().map(|l| (l.unit.name.clone(), !l.unit.masked)).collect();
         let all = orders(&units, &names).into_iter().filter(|order| started.contains(&order.unit));
         let (orders, rest): (Vec<_>, Vec<_>) = all.partition(|order| started.contains(&order.after));
-        let mut world = Self { orders, loose: rest, waits: Vec::new(), serves, startable, started };
+        let (waits, opaque) = (Vec::new(), Vec::new());
+        let mut world = Self { orders, loose: rest, waits, serves, opaque, startable, started };
         world.loose.retain(|order| !world.startable.contains_key(&order.after));
         world.add_waits(&units, &names, declared);
         world
@@ -76,41 +89,70 @@ impl World {
     fn add_waits(&mut self, units: &[Loaded], names: &Names, declared: Vec<Wait>) {
         let by_name: BTreeMap<&UnitName, &Unit> = units.iter().map(|l| (&l.unit.name, &l.unit)).collect();
         for wait in declared {
-            let holds = by_name.get(&wait.unit).map_or(Holds::Yes, |unit| holds(unit, &wait));
+            let holds = by_name.get(&wait.unit).map_or(Holds::Yes, |unit| holds_declared(unit, &wait));
             self.push(wait, None, holds);
         }
+        let declared = self.waits.len();
         let started = units.iter().filter(|l| self.started.contains(&l.unit.name) && !l.unit.masked);
         let started: Vec<&Unit> = started.map(|loaded| &loaded.unit).collect();
         for unit in started {
             for command in &unit.commands {
-                for other in command.starts() {
-                    let (url, during) = (Place::Unit(names.own(&other)), Some(command.stage));
-                    let wait = Wait { unit: unit.name.clone(), url, during };
-                    let holds = holds(unit, &wait);
-                    self.push(wait, Some(command.evidence.clone()), holds);
+                for found in command.waits() {
+                    self.add_found(unit, command.stage, found, names, declared);
+                }
+                if command.stage != Stage::ExecStart || !unit.starts_at_once() {
+                    let opaque = command.opaque.iter().map(|(runs, evidence)| Opaque {
+                        unit: unit.name.clone(),
+                        runs: runs.clone(),
+                        evidence: evidence.clone(),
+                    });
+                    self.opaque.extend(opaque);
                 }
             }
         }
     }
 
-    fn push(&mut self, mut wait: Wait, found: Option<Evidence>, holds: Holds) {
-        if let Place::Unit(unit) = &wait.url
-            && *unit == wait.unit
-            && found.is_some()
-        {
-            // A unit that starts itself merges with its own job (systemd.exec, "systemctl start" of a starting unit).
+    fn add_found(&mut self, unit: &Unit, stage: Stage, found: Found, names: &Names, declared: usize) {
+        let url = match &found.place {
+            Place::Unit(other) => Place::Unit(names.own(other)),
+            place => place.clone(),
+        };
+        // A unit that starts itself merges with its own job (systemd.exec, "systemctl start" of a starting unit).
+        if url == Place::Unit(unit.name.clone()) {
             return;
         }
-        wait.during = wait.during.filter(|_| found.is_none());
+        let mut wait = Wait { unit: unit.name.clone(), url, during: Some(stage) };
+        let holds = holds(unit, &wait);
+        if !found.starts && (holds == Holds::No || self.is_declared(&wait, declared)) {
+            return;
+        }
+        wait.during = None;
+        self.push(wait, Some(found), holds);
+    }
+
+    /// True iff the wait need not be looked at because of what is declared for its unit: the same wait, or any where
+    /// nothing says who serves this one. A person who declares what a unit waits for has read its commands.
+    fn is_declared(&self, wait: &Wait, declared: usize) -> bool {
+        let known =
+            matches!(wait.url, Place::BootFinished | Place::Unit(_)) || !self.servers(&wait.url).is_empty();
+        let mut of_unit = self.waits.iter().filter(|other| other.wait.unit == wait.unit);
+        of_unit.any(|other| other.wait.url == wait.url || (other.number < declared && !known))
+    }
+
+    fn push(&mut self, wait: Wait, found: Option<Found>, holds: Holds) {
         self.waits.push(NumberedWait { number: self.waits.len(), wait, found, holds });
     }
 
-    /// The declarations that fit the place best; more than one when several units can serve it.
-    pub(crate) fn servers(&self, place: &Place) -> Vec<&Serves> {
+    /// The declarations that fit the place best; more than one when several units can serve it. What is declared wins over
+    /// what was found.
+    pub(crate) fn servers(&self, place: &Place) -> Vec<&Served> {
         let fits: Vec<_> =
-            self.serves.iter().filter_map(|serves| Some((serves.fit(place)?, serves))).collect();
-        let best = fits.iter().map(|(fit, _)| *fit).max();
-        fits.into_iter().filter(|(fit, _)| Some(*fit) == best).map(|(_, serves)| serves).collect()
+            self.serves.iter().filter_map(|served| Some((served.fit(place)?, served))).collect();
+        let declared = fits.iter().any(|(_, served)| served.is_declared());
+        let counts = |served: &Served| served.is_declared() || !declared;
+        let best = fits.iter().filter(|(_, served)| counts(served)).map(|(fit, _)| *fit).max();
+        let fits = fits.into_iter().filter(|(fit, served)| Some(*fit) == best && counts(served));
+        fits.map(|(_, served)| served).collect()
     }
 }
 
@@ -135,6 +177,20 @@ fn wait_units(wait: &Wait) -> Vec<UnitName> {
         units.push(unit.clone());
     }
     units
+}
+
+/// Of a declared wait whose command is not declared, the commands that were found to wait for the place decide.
+fn holds_declared(unit: &Unit, wait: &Wait) -> Holds {
+    let waiting = |command: &&Command| command.waits().iter().any(|found| found.place == wait.url);
+    let stages: Vec<Stage> = match wait.during {
+        Some(_) => Vec::new(),
+        None => unit.commands.iter().filter(waiting).map(|command| command.stage).collect(),
+    };
+    if stages.is_empty() {
+        return holds(unit, wait);
+    }
+    let held = |stage: Stage| holds(unit, &Wait { during: Some(stage), ..wait.clone() }) == Holds::Yes;
+    if stages.into_iter().any(held) { Holds::Yes } else { Holds::No }
 }
 
 /// Everything that a start runs before `ExecStart=` keeps it from having started, and so does `ExecStartPost=`; only

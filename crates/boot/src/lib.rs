@@ -3,12 +3,13 @@
 //! A unit that waits, while it starts, for a URL to answer has a dependency that no unit file names. When the unit
 //! that serves that URL is ordered `After=` the waiting unit, each waits for the other until a timeout. Only a boot
 //! from scratch shows it, because later the URL is already being served. This crate reads unit files ([`read_units`],
-//! [`Unit::parse`]), takes the waits as declared data ([`Wait`], [`Serves`]), finds `systemctl start` in commands, and
+//! [`Unit::parse`]), finds the waits that stand in their commands and shell scripts, and who serves them in the stack
+//! files that units deploy, in published ports and sockets; takes others as declared data ([`Wait`], [`Serves`]), and
 //! finds those cycles ([`analyse`]), each with its chain, its time bound and remedies that were tried on the graph.
 //!
-//! Everything but [`read_units`] is pure. It never talks to systemd, never runs a unit, never follows a URL and never
-//! guesses a wait: an undeclared wait is not judged, and one that cannot be judged is unknown, with the reason. A file
-//! that was not read makes the waits that it could matter to unknown, never free.
+//! Everything but [`read_units`] and [`read_alerts`] is pure. It never talks to systemd, never runs a unit or a script and never follows a
+//! URL. A wait that is neither declared nor in a shell's words is not judged, and one that cannot be judged is unknown,
+//! with the reason. A file that was not read makes the waits that it could matter to unknown, never free.
 //!
 //! ```
 //! use pvcheck_boot::{Serves, Unit, UnitSet, Wait, analyse};
@@ -34,43 +35,63 @@
 
 #![forbid(unsafe_code)]
 
+mod alert;
 mod builtin;
 mod command;
 mod cycle;
 mod deadlock;
+mod deploys;
+mod diagram;
 mod evidence;
 mod file;
 mod folders;
+mod found;
+mod functions;
 mod gate_url;
 mod graph;
+mod lint;
 mod name;
+mod opaque;
+mod options;
 mod order;
 mod outcome;
 mod place;
 mod ports;
+mod probe;
 mod read;
 mod reason;
 mod remedy;
+mod runs;
+mod script;
 mod search;
+mod served;
+mod shell;
 mod span;
 mod specifier;
+mod stack;
 mod started;
+mod systemctl;
 mod unit;
 mod unread;
 mod wait;
+mod words;
+mod wrapper;
 
 pub use command::{Command, Stage};
-pub use deadlock::{BootReport, Deadlock, Link, LinkKind, WaitRow, analyse, introduced};
+pub use deadlock::{BootReport, Deadlock, Link, LinkKind, WaitRow, analyse};
 pub use evidence::Evidence;
 pub use file::{Assignment, UnitFile, Warning};
 pub use gate_url::{GateUrl, GateUrlError};
+pub use lint::{Lint, LintKind};
 pub use name::{UnitName, UnitNameError};
+pub use opaque::Opaque;
 pub use outcome::WaitOutcome;
 pub use place::{Place, PlaceError};
-pub use read::{ReadError, UnitSet, read_units};
+pub use read::{ReadError, UnitSet, read_alerts, read_units};
 pub use reason::{BoundReason, NotJudged};
 pub use remedy::{Remedy, RemedyChange};
+pub use script::Script;
 pub use span::{Span, SpanError};
-pub use unit::{MountsFor, Reference, Unit};
+pub use unit::{Listen, MountsFor, Reference, Unit};
 pub use unread::{Unread, UnreadKind};
 pub use wait::{Serves, Wait};

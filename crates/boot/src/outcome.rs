@@ -75,6 +75,7 @@ impl<'a> Judge<'a> {
         let place = &wait.wait.url;
         let mut units = vec![&wait.wait.unit];
         match place {
+            Place::BootFinished => units.push(&wait.wait.unit),
             Place::Unit(unit) => units.push(unit),
             _ => units.extend(self.world.servers(place).iter().flat_map(|serves| serves.units())),
         }

@@ -1,4 +1,4 @@
-//! What a unit waits for: a URL, a socket, a file or another unit.
+//! What a unit waits for: a URL, a socket, a file, another unit, a command or the end of the boot.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,11 +11,16 @@ use crate::name::UnitName;
 
 /// What a wait is for.
 ///
-/// Written as `https://HOST/PATH`, `tcp://HOST:PORT`, `unix:///PATH`, `file:///PATH` or `/PATH`, and `NAME.service`.
+/// Written as `https://HOST/PATH`, `tcp://HOST:PORT`, `unix:///PATH`, `file:///PATH` or `/PATH`, `NAME.service`,
+/// `command:PROGRAM` and `boot:finished`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum Place {
+    /// Every job of the boot has finished, as `systemctl is-system-running --wait` waits for.
+    BootFinished,
+    /// This command succeeds.
+    Command(String),
     /// This file exists.
     File(String),
     /// This URL answers.
@@ -33,13 +38,18 @@ pub enum Place {
     Unix(String),
 }
 
+const BOOT_FINISHED: &str = "boot:finished";
+
+/// What stands in front of a command.
+pub(crate) const COMMAND: &str = "command:";
+
 impl Place {
     /// Host and port, where the place has them; the scheme's own port where the URL names none.
     pub(crate) fn host_and_port(&self) -> Option<(&str, u16)> {
         match self {
             Self::Http(url) => Some((url.host(), url.port())),
             Self::Tcp { host, port } => Some((host, *port)),
-            Self::File(_) | Self::Unit(_) | Self::Unix(_) => None,
+            Self::BootFinished | Self::Command(_) | Self::File(_) | Self::Unit(_) | Self::Unix(_) => None,
         }
     }
 
@@ -47,13 +57,15 @@ impl Place {
     pub(crate) fn path(&self) -> Option<&str> {
         match self {
             Self::File(path) | Self::Unix(path) => Some(path),
-            Self::Http(_) | Self::Tcp { .. } | Self::Unit(_) => None,
+            Self::BootFinished | Self::Command(_) | Self::Http(_) | Self::Tcp { .. } | Self::Unit(_) => None,
         }
     }
 
     /// What a command line that waits for the place would hold.
     pub(crate) fn mark(&self) -> String {
         match self {
+            Self::BootFinished => "is-system-running".to_owned(),
+            Self::Command(words) => words.clone(),
             Self::File(path) | Self::Unix(path) => path.clone(),
             Self::Http(url) => match url.named_port() {
                 Some(port) => format!("{}:{port}", url.host()),
@@ -67,6 +79,13 @@ impl Place {
     fn parse(text: &str) -> Option<Self> {
         if text.starts_with('/') {
             return path(text).map(Self::File);
+        }
+        if text == BOOT_FINISHED {
+            return Some(Self::BootFinished);
+        }
+        if let Some(words) = text.strip_prefix(COMMAND) {
+            let shown = !words.trim().is_empty() && !words.chars().any(char::is_control);
+            return shown.then(|| Self::Command(words.to_owned()));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             let unit = text.strip_prefix("unit:").unwrap_or(text);
@@ -108,6 +127,8 @@ impl FromStr for Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::BootFinished => f.write_str(BOOT_FINISHED),
+            Self::Command(words) => write!(f, "{COMMAND}{words}"),
             Self::File(path) => f.write_str(path),
             Self::Http(url) => url.fmt(f),
             Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
@@ -135,7 +156,7 @@ impl From<Place> for String {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "`{given}` cannot be waited for: write https://HOST/PATH without user or password, tcp://HOST:PORT, unix:///PATH, \
-     /PATH or NAME.service"
+     /PATH, NAME.service, command:PROGRAM or boot:finished"
 )]
 pub struct PlaceError {
     given: String,
@@ -158,6 +179,8 @@ mod tests {
             ("/run/ready", "/run/ready"),
             ("docker.service", "docker.service"),
             ("unit:docker.service", "docker.service"),
+            ("command:docker wait db", "command:docker wait db"),
+            ("boot:finished", "boot:finished"),
         ] {
             assert_eq!(text.parse::<Place>().unwrap().to_string(), shown, "{text}");
         }
@@ -171,6 +194,9 @@ mod tests {
             "ftp://h/",
             "tcp://h",
             "tcp://h:0",
+            "command:",
+            "command:\u{1b}[31m",
+            "boot:started",
             "tcp://h:99999",
             "unix://run/x",
             "https://me:s3cret@h/",

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::alert::alert_of;
 use crate::builtin;
 use crate::command::Command;
 use crate::evidence::Evidence;
 use crate::file::{UnitFile, Warning};
 use crate::folders::{Folders, Leads, entries, read_bounded};
 use crate::name::UnitName;
+use crate::opaque::opaque;
 use crate::unit::{Reference, Unit};
 use crate::unread::{Unread, UnreadKind};
 
@@ -24,18 +26,20 @@ pub struct UnitSet {
     pub unread: Vec<Unread>,
     /// What was ignored, and why; everything of `unread` too.
     pub warnings: Vec<Warning>,
+    /// Files where commands write alerts, and those that the caller adds: a gate that failed may have left them.
+    pub alerts: Vec<String>,
 }
 
 impl UnitSet {
     /// A set that is known to be whole, for callers that do not read directories.
     pub fn whole(units: Vec<Unit>) -> Self {
-        Self { units, unread: Vec::new(), warnings: Vec::new() }
+        Self { units, ..Self::default() }
     }
 }
 
 /// A directory that cannot be listed.
 #[derive(Debug, Error)]
-#[error("unit directory {} cannot be read: check the path and its permissions", path.display())]
+#[error("directory {} cannot be read: check the path and its permissions", path.display())]
 pub struct ReadError {
     path: PathBuf,
     source: io::Error,
@@ -47,13 +51,19 @@ pub struct ReadError {
 ///
 /// Understood are unit files, links to them (a link with another name is an alias, one to `/dev/null` masks, and so
 /// does an empty file), templates and their instances, drop-ins in `NAME.d`, `PREFIX-.TYPE.d` and `TYPE.d`, and links
-/// in `NAME.wants` and `NAME.requires`. An absolute link leads to the file of that name in one of the directories, if
+/// in `NAME.wants` and `NAME.requires`, and shell scripts that commands run and stack files that they deploy, where `root`
+/// says where the host's `/` is, or the directories are those of `systemd.unit(5)` below some root. An absolute link leads to the file of that name in one of the directories, if
 /// there is one. What cannot be read, or is larger than 1 MiB, is in [`UnitSet::unread`].
 ///
 /// # Errors
 /// If one of the directories cannot be listed.
-pub fn read_units<P: AsRef<Path>>(directories: &[P], named: &[UnitName]) -> Result<UnitSet, ReadError> {
+pub fn read_units<P: AsRef<Path>>(
+    directories: &[P],
+    root: Option<&Path>,
+    named: &[UnitName],
+) -> Result<UnitSet, ReadError> {
     let mut reader = Reader::default();
+    reader.folders.root = root.map(Path::to_owned);
     for directory in directories {
         let path = directory.as_ref();
         let listed =
@@ -63,6 +73,15 @@ pub fn read_units<P: AsRef<Path>>(directories: &[P], named: &[UnitName]) -> Resu
         }
     }
     Ok(reader.finish(named))
+}
+
+/// The files in a folder of alerts.
+///
+/// # Errors
+/// If it cannot be listed.
+pub fn read_alerts(folder: &Path) -> Result<Vec<String>, ReadError> {
+    let (found, _) = entries(folder).map_err(|source| ReadError { path: folder.to_owned(), source })?;
+    Ok(found.into_iter().map(|(_, path)| path.display().to_string()).collect())
 }
 
 /// What a unit is read from.
@@ -83,6 +102,7 @@ struct Reader {
     units: BTreeMap<UnitName, Unit>,
     unread: Vec<Unread>,
     warnings: Vec<Warning>,
+    alerts: BTreeSet<String>,
 }
 
 impl Reader {
@@ -96,7 +116,12 @@ impl Reader {
             self.unit(&name, &source);
         }
         self.instances(named);
-        UnitSet { units: self.units.into_values().collect(), unread: self.unread, warnings: self.warnings }
+        UnitSet {
+            units: self.units.into_values().collect(),
+            unread: self.unread,
+            warnings: self.warnings,
+            alerts: self.alerts.into_iter().collect(),
+        }
     }
 
     /// Decides what the file of this name is: the unit itself, or a link to another one.
@@ -243,12 +268,34 @@ impl Reader {
         }
         let (mut unit, warnings) = Unit::from_files(name.clone(), &files);
         self.warnings.extend(warnings);
+        for command in &mut unit.commands {
+            self.files_of(command);
+        }
         for name in &names {
             unit.wants.extend(self.linked(name, "wants"));
             unit.requires.extend(self.linked(name, "requires"));
         }
         unit.aliases = names.split_off(1);
         self.units.insert(name.clone(), unit);
+    }
+
+    /// Reads what a command runs and deploys. Scripts that its script runs in turn are not read.
+    fn files_of(&mut self, command: &mut Command) {
+        command.script = command.file().and_then(|(path, given)| self.folders.script(&path, given));
+        let read = command.script.as_ref().map(|script| script.asked.as_str());
+        command.opaque = opaque(&command.runs(), read, |program| self.folders.kind(program));
+        for path in command.runs().list.iter().filter_map(alert_of) {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            self.alerts.extend(self.folders.files_in(folder));
+        }
+        for deploys in command.deploys() {
+            for file in deploys.files {
+                match file.as_ref().and_then(|path| self.folders.text(path)) {
+                    Some(stack) => command.stacks.push(stack),
+                    None => self.warnings.push(not_deployed(file.as_deref(), &deploys.evidence)),
+                }
+            }
+        }
     }
 
     /// Drop-ins in the order of their file names, wherever they are; of the same file name only the one in the most
@@ -352,6 +399,12 @@ impl Reader {
 fn started_by(unit: &Unit) -> Vec<UnitName> {
     let listed = unit.wants.iter().chain(&unit.requires).map(|reference| reference.unit.clone());
     listed.chain(unit.commands.iter().flat_map(Command::starts)).collect()
+}
+
+fn not_deployed(file: Option<&str>, evidence: &Evidence) -> Warning {
+    let file = file.unwrap_or("a stack file whose path is not known");
+    let text = format!("deploys {file}, which was not read: what that serves is not known");
+    Warning { source: evidence.source.clone(), line: evidence.line, text }
 }
 
 fn unit_of(path: &Path) -> Option<UnitName> {

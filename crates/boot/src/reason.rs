@@ -19,7 +19,7 @@ const FILES_SHOWN: usize = 3;
 pub enum NotJudged {
     /// This unit, the waiting one or a serving one, is masked.
     Masked(UnitName),
-    /// No unit is declared to serve this place.
+    /// No unit is declared or found to serve this place.
     NoServer(Place),
     /// This unit, the waiting one or a serving one, was not among the units.
     NotRead(UnitName),
@@ -35,7 +35,7 @@ impl fmt::Display for NotJudged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Masked(unit) => write!(f, "{unit} is masked: it never starts"),
-            Self::NoServer(place) => write!(f, "no unit is declared to serve {place}: declare one"),
+            Self::NoServer(place) => write!(f, "no unit is known to serve {place}: declare one"),
             Self::NotRead(unit) => {
                 write!(f, "{unit} is not among the units: read the directory that holds it")
             }
@@ -68,6 +68,12 @@ fn unread(f: &mut fmt::Formatter<'_>, files: &[Unread]) -> fmt::Result {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "bound_kind")]
 pub enum BoundReason {
+    /// The command that waits gives up by itself.
+    Command {
+        /// The command.
+        #[serde(rename = "bound_evidence")]
+        evidence: Evidence,
+    },
     /// A unit sets a limit for its start.
     Configured {
         /// Where.
@@ -87,11 +93,14 @@ pub enum BoundReason {
 impl fmt::Display for BoundReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Command { evidence } => write!(f, "{evidence} gives up then"),
             Self::Configured { evidence } => evidence.fmt(f),
             Self::SystemdDefault { unit } => {
-                write!(f, "systemd's default limit for the start of {unit}")
+                write!(f, "systemd's default limit for the start of {unit}, DefaultTimeoutStartSec")
             }
-            Self::Unlimited => f.write_str("no limit is known for the start of any waiting unit"),
+            Self::Unlimited => {
+                f.write_str("no limit is set for the start of any waiting unit: it waits for ever")
+            }
         }
     }
 }

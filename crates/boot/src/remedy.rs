@@ -148,12 +148,18 @@ fn ideas<'a>(graph: &Graph<'a>, cycle: &Cycle) -> Vec<Idea<'a>> {
 }
 
 fn ideas_for_wait<'a>(graph: &Graph<'a>, wait: &'a NumberedWait) -> Vec<Idea<'a>> {
-    if let (Place::Unit(starts), Some(evidence)) = (&wait.wait.url, &wait.found) {
-        return vec![Idea::NoBlock(wait, starts, evidence)];
+    if let (Place::Unit(starts), Some(found)) = (&wait.wait.url, &wait.found)
+        && found.starts
+    {
+        return vec![Idea::NoBlock(wait, starts, &found.evidence)];
+    }
+    // Nothing that the unit could wait for instead says that the boot has finished.
+    if wait.wait.url == Place::BootFinished {
+        return vec![Idea::DropWait(wait)];
     }
     let mut ideas: Vec<_> =
         places(graph, wait).into_iter().map(|place| Idea::MoveProbe(wait, place)).collect();
-    if !graph.world.serves.iter().any(|serves| serves.unit == wait.wait.unit) {
+    if !graph.world.serves.iter().any(|served| served.has_url() && served.serves.unit == wait.wait.unit) {
         ideas.push(Idea::OwnEndpoint(wait));
     }
     ideas.push(Idea::DropWait(wait));
@@ -165,7 +171,7 @@ fn ideas_for_wait<'a>(graph: &Graph<'a>, wait: &'a NumberedWait) -> Vec<Idea<'a>
 fn places(graph: &Graph<'_>, wait: &NumberedWait) -> Vec<Place> {
     let Place::Http(url) = &wait.wait.url else { return Vec::new() };
     let own = |serves: &&Serves| serves.unit == wait.wait.unit;
-    let declared = graph.world.serves.iter();
+    let declared = graph.world.serves.iter().filter(|served| served.has_url()).map(|served| &served.serves);
     let sorted = declared.clone().filter(own).chain(declared.filter(|serves| !own(serves)));
     let mut places: Vec<Place> = Vec::new();
     for place in sorted.filter_map(|serves| place_of(serves, url)) {
@@ -286,11 +292,11 @@ fn proof_of_move(graph: &Graph<'_>, wait: &NumberedWait, place: &Place) -> Optio
         return Some(false);
     }
     let servers = graph.world.servers(place);
-    if !servers.is_empty() && servers.iter().all(|serves| serves.units().any(|unit| *unit == wait.wait.unit))
+    if !servers.is_empty() && servers.iter().all(|served| served.units().any(|unit| *unit == wait.wait.unit))
     {
         return Some(true);
     }
-    let routers_known = !servers.is_empty() && servers.iter().all(|serves| serves.via.is_some());
+    let routers_known = !servers.is_empty() && servers.iter().all(|served| served.serves.via.is_some());
     routers_known.then_some(false)
 }
 

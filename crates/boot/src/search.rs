@@ -7,7 +7,8 @@
 //! - `done(g)` needs `begin(s)` where `g` waits for a URL that `s` serves, or that is reached through `s`: nothing
 //!   serves before it has at least begun. This is the weakest thing that can be asked, so no cycle is reported that
 //!   a fast service could escape; and a unit that waits for its own service is not a cycle;
-//! - `done(g)` needs `done(s)` where `g` waits for the unit `s` itself, as `systemctl start s` does.
+//! - `done(g)` needs `done(s)` where `g` waits for the unit `s` itself, as `systemctl start s` does;
+//! - `done(g)` needs itself where `g` waits for the end of the boot: `g` is part of it.
 //!
 //! Waits that do not hold their unit up add nothing.
 
@@ -17,7 +18,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::graph::{Holds, World};
 use crate::name::UnitName;
 use crate::place::Place;
-use crate::wait::Serves;
+use crate::served::Served;
 
 /// A moment of a unit: twice the unit's number, plus one when it is done.
 pub(crate) type Moment = usize;
@@ -28,7 +29,7 @@ pub(crate) enum Step {
     /// That `done` of a unit needs its own `begin`.
     Own,
     Order(usize),
-    /// The wait, the declaration that says who serves it (`None` for a wait on a unit), and the unit that it leads to.
+    /// The wait, the declaration that says who serves it (`None` where none is needed), and the moment that it leads to.
     Wait(usize, Option<usize>, usize),
 }
 
@@ -113,7 +114,11 @@ impl<'a> Graph<'a> {
     fn add_wait(&mut self, index: usize, unclear: bool) {
         let wait = &self.world.waits[index];
         let waiting = self.number(&wait.wait.unit);
-        let servers = self.servers_of(&wait.wait.url);
+        let servers = match &wait.wait.url {
+            // A boot has finished once no job is left, that of the waiting unit included (`systemctl(1)`).
+            Place::BootFinished => vec![Server { serves: None, units: vec![done(waiting)] }],
+            place => self.servers_of(place),
+        };
         let counts = wait.holds == Holds::Yes || (unclear && wait.holds == Holds::Unclear);
         if counts {
             let edges = edges_of(index, &servers);
@@ -128,7 +133,7 @@ impl<'a> Graph<'a> {
         }
         let world = self.world;
         let found = world.servers(place);
-        let server = |serves: &'a Serves| {
+        let server = |serves: &'a Served| {
             let index = world.serves.iter().position(|other| std::ptr::eq(other, serves));
             let units = serves.units().map(|unit| begin(self.number(unit))).collect();
             Server { serves: index, units }
@@ -142,7 +147,7 @@ impl<'a> Graph<'a> {
         let found = self.world.servers(place);
         let known = |unit: &UnitName| self.numbers.get(unit).map(|number| begin(*number));
         let server =
-            |serves: &Serves| Server { serves: None, units: serves.units().filter_map(known).collect() };
+            |serves: &Served| Server { serves: None, units: serves.units().filter_map(known).collect() };
         found.into_iter().map(server).collect()
     }
 
@@ -249,8 +254,8 @@ impl<'a> Graph<'a> {
     pub(crate) fn is_deadlocked(&self, wait: usize, change: &Change, servers: &[Server]) -> bool {
         let Some(waiting) = self.done(&self.world.waits[wait].wait.unit) else { return false };
         let leads_back = |server: &Server| {
-            let mut others = server.units.iter().filter(|unit| **unit / 2 != waiting / 2);
-            others.any(|unit| self.leads(*unit, waiting, change))
+            let mut others = others(server, waiting);
+            others.any(|unit| self.leads(unit, waiting, change))
         };
         !servers.is_empty() && servers.iter().all(leads_back)
     }
@@ -262,13 +267,19 @@ impl<'a> Graph<'a> {
             (_, Some(without)) if without == wait => false,
             // The wait's own edge leads to its only server, so both are in one part iff that leads back.
             ([server], _) => self.done(&self.world.waits[wait].wait.unit).is_some_and(|waiting| {
-                let mut others = server.units.iter().filter(|unit| **unit / 2 != waiting / 2);
-                others.any(|unit| part[*unit] == part[waiting])
+                let mut others = others(server, waiting);
+                others.any(|unit| part[unit] == part[waiting])
             }),
             (servers, _) => self.is_deadlocked(wait, change, servers),
         };
         (0..self.world.waits.len()).map(caught).collect()
     }
+}
+
+/// The moments of a server that the waiting unit does not reach by itself: it may wait for what it serves, but not for
+/// its own end.
+pub(crate) fn others(server: &Server, waiting: Moment) -> impl Iterator<Item = Moment> + '_ {
+    server.units.iter().copied().filter(move |moment| *moment != begin(waiting / 2))
 }
 
 /// The edges that a wait adds: with several servers none of them is needed for certain.

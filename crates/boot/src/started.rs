@@ -12,14 +12,20 @@ use crate::order::{Loaded, Names, mounts_of};
 use crate::unit::{Reference, Unit};
 
 /// The units that are started: `roots`, the default target, and all that those pull in, under their own names. Units
-/// that are pulled in and were not read are among them.
-pub(crate) fn started(units: &[Loaded], names: &Names, roots: &[UnitName]) -> BTreeSet<UnitName> {
+/// that are pulled in and were not read are among them. In a folder without links those that serve are started as well.
+pub(crate) fn started(
+    units: &[Loaded],
+    names: &Names,
+    roots: &[UnitName],
+    serving: &[UnitName],
+) -> BTreeSet<UnitName> {
     let by_name: BTreeMap<&UnitName, &Unit> =
         units.iter().map(|loaded| (&loaded.unit.name, &loaded.unit)).collect();
     let mut queue: Vec<UnitName> = roots.to_vec();
     queue.extend(default_targets(names));
     if !has_links(units) {
         queue.extend(enabled(units));
+        queue.extend(serving.iter().cloned());
         queue.extend(starters(units, names, roots));
     }
     let mut found = BTreeSet::new();
@@ -87,7 +93,7 @@ mod tests {
         let units: Vec<Loaded> =
             files.iter().map(|file| Loaded { unit: unit(file), builtin: false }).collect();
         let roots: Vec<UnitName> = roots.iter().map(|root| root.parse().unwrap()).collect();
-        let found = started(&units, &Names::new([]), &roots);
+        let found = started(&units, &Names::new([]), &roots, &[]);
         found.iter().map(ToString::to_string).filter(|name| name != "graphical.target").collect()
     }
 

@@ -1,5 +1,6 @@
 //! What a unit says about itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,10 @@ use crate::command::{Command, Stage};
 use crate::evidence::Evidence;
 use crate::file::{Assignment, UnitFile, Warning};
 use crate::name::{UnitName, UnitNameError};
+use crate::opaque::{FileKind, opaque};
 use crate::span::Span;
 use crate::specifier;
+use crate::words::{Token, tokens};
 
 /// `DefaultTimeoutStartSec=` as systemd is built. A host may set another in `system.conf`, which is not read here.
 const DEFAULT_TIMEOUT_START: Duration = Duration::from_secs(90);
@@ -46,7 +49,8 @@ pub struct Unit {
     pub wants: Vec<Reference>,
     /// Targets and other units that start it once it is enabled (`WantedBy=`, `RequiredBy=`).
     pub wanted_by: Vec<Reference>,
-    /// Paths whose mounts it needs (`RequiresMountsFor=`, `WantsMountsFor=`, `WorkingDirectory=`, `RootDirectory=`).
+    /// Paths whose mounts it needs: those of `RequiresMountsFor=` and `WantsMountsFor=`, and those that systemd takes
+    /// from what it is about, such as `StateDirectory=`, `ListenStream=` and a mount's own `What=`.
     pub mounts_for: Vec<MountsFor>,
     /// True iff it is a mount or swap of a network file system, by its `Type=` or the option `_netdev`.
     pub over_network: bool,
@@ -56,6 +60,12 @@ pub struct Unit {
     pub service_type: Option<String>,
     /// `TimeoutStartSec=` or `TimeoutSec=` with where it stands; `None` when not set.
     pub timeout_start: Option<(Span, Evidence)>,
+    /// `ListenStream=` of a socket.
+    pub listens: Vec<Listen>,
+    /// `Service=` of a socket; `None` when not set, which means the service of the same name.
+    pub activates: Option<UnitName>,
+    /// True iff `RemainAfterExit=` is set, so that it stays active once its command has ended.
+    pub remains: bool,
     /// `DefaultDependencies=`: whether systemd adds the usual order by itself.
     pub default_dependencies: bool,
     /// The commands of its start, in order. They may hold secrets: kept out of JSON, and never printed.
@@ -70,6 +80,16 @@ pub struct MountsFor {
     /// The absolute path.
     pub path: String,
     /// Where it is named.
+    pub evidence: Evidence,
+}
+
+/// What a socket listens on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Listen {
+    /// A path, a port, or an address with its port.
+    pub on: String,
+    /// Where it is set.
     pub evidence: Evidence,
 }
 
@@ -88,13 +108,13 @@ impl Unit {
 
     /// A unit from its file and then its drop-ins, in the order in which systemd applies them.
     pub fn from_files(name: UnitName, files: &[UnitFile]) -> (Self, Vec<Warning>) {
-        let mut builder = Builder { unit: Self::empty(name), warnings: Vec::new() };
+        let mut builder = Builder::new(Self::empty(name));
         for file in files {
             for assignment in &file.assignments {
                 builder.apply(&file.source, assignment);
             }
         }
-        (builder.unit, builder.warnings)
+        builder.finish()
     }
 
     pub(crate) fn empty(name: UnitName) -> Self {
@@ -113,6 +133,9 @@ impl Unit {
             bus_name: false,
             service_type: None,
             timeout_start: None,
+            listens: Vec::new(),
+            activates: None,
+            remains: false,
             default_dependencies: true,
             commands: Vec::new(),
         }
@@ -157,17 +180,56 @@ const NETWORK_FILE_SYSTEMS: [&str; 12] =
 
 struct Builder {
     unit: Unit,
+    environment: BTreeMap<String, String>,
+    folder: Option<String>,
     warnings: Vec<Warning>,
 }
 
 impl Builder {
+    fn new(unit: Unit) -> Self {
+        Self { unit, environment: BTreeMap::new(), folder: None, warnings: Vec::new() }
+    }
+
+    fn finish(mut self) -> (Unit, Vec<Warning>) {
+        for command in &mut self.unit.commands {
+            command.environment.clone_from(&self.environment);
+            command.folder.clone_from(&self.folder);
+            command.opaque = opaque(&command.runs(), None, |_| FileKind::Missing);
+        }
+        (self.unit, self.warnings)
+    }
+
     fn apply(&mut self, source: &str, set: &Assignment) {
         match (set.section.as_str(), set.key.as_str()) {
             ("Unit", "After" | "Before" | "Requires" | "Requisite" | "BindsTo" | "Wants" | "Upholds")
             | ("Install", "WantedBy" | "RequiredBy") => self.references(source, set),
             ("Unit", "DefaultDependencies") => self.default_dependencies(source, set),
+            ("Service", "Environment") => self.environment(set),
+            ("Service", "RemainAfterExit") => self.unit.remains = is_yes(&set.value),
+            ("Socket", "ListenStream") => {
+                self.listens(source, set);
+                self.mounts_for(source, set);
+            }
+            ("Socket", "Service") => self.unit.activates = set.value.parse().ok(),
+            ("Service", "WorkingDirectory") => {
+                self.folder =
+                    Some(set.value.trim_start_matches('-').to_owned()).filter(|f| f.starts_with('/'));
+                self.mounts_for(source, set);
+            }
             ("Unit", "RequiresMountsFor" | "WantsMountsFor")
-            | ("Service" | "Socket", "WorkingDirectory" | "RootDirectory") => self.mounts_for(source, set),
+            | ("Service", "RootDirectory" | "RootImage")
+            | (
+                "Socket",
+                "ListenDatagram"
+                | "ListenFIFO"
+                | "ListenSequentialPacket"
+                | "ListenSpecial"
+                | "RootDirectory"
+                | "RootImage"
+                | "WorkingDirectory",
+            )
+            | ("Path", "DirectoryNotEmpty" | "PathChanged" | "PathExists" | "PathModified")
+            | ("Mount" | "Swap", "What") => self.mounts_for(source, set),
             ("Service", "BusName") => self.unit.bus_name = !set.value.is_empty(),
             ("Service", "Type") => {
                 self.unit.service_type = Some(set.value.clone()).filter(|value| !value.is_empty());
@@ -176,6 +238,8 @@ impl Builder {
             ("Service", key) => {
                 if let Some(stage) = Stage::of_key(key) {
                     self.command(source, set, stage);
+                } else if let Some(base) = base_of(key) {
+                    self.own_directories(source, set, base);
                 }
             }
             ("Mount" | "Swap", "Type") => {
@@ -230,7 +294,7 @@ impl Builder {
 
     fn default_dependencies(&mut self, source: &str, set: &Assignment) {
         match set.value.to_ascii_lowercase().as_str() {
-            "1" | "yes" | "y" | "true" | "t" | "on" => self.unit.default_dependencies = true,
+            yes if is_yes(yes) => self.unit.default_dependencies = true,
             "0" | "no" | "n" | "false" | "f" | "off" => self.unit.default_dependencies = false,
             _ => {
                 self.warn(
@@ -261,7 +325,34 @@ impl Builder {
             return;
         }
         let evidence = evidence(source, set, &format!("{}=", set.key));
-        self.unit.commands.push(Command { stage, line: set.value.clone(), evidence });
+        let line = specifier::fill(&set.value, &self.unit.name).unwrap_or_else(|| set.value.clone());
+        self.unit.commands.push(Command::new(stage, line, evidence));
+    }
+
+    /// `Environment=` adds up, and without a value forgets what it had (`systemd.exec(5)`).
+    fn environment(&mut self, set: &Assignment) {
+        if set.value.is_empty() {
+            self.environment.clear();
+        }
+        for token in tokens(&set.value) {
+            if let Token::Word(word) = token
+                && let Some((name, value)) = word.text.split_once('=')
+            {
+                let value = specifier::fill(value, &self.unit.name).unwrap_or_else(|| value.to_owned());
+                self.environment.insert(name.to_owned(), value);
+            }
+        }
+    }
+
+    /// Without a value `ListenStream=` forgets all that it had (`systemd.socket(5)`).
+    fn listens(&mut self, source: &str, set: &Assignment) {
+        if set.value.is_empty() {
+            self.unit.listens.clear();
+            return;
+        }
+        let on = specifier::fill(&set.value, &self.unit.name).unwrap_or_else(|| set.value.clone());
+        let evidence = evidence(source, set, &format!("{}={on}", set.key));
+        self.unit.listens.push(Listen { on, evidence });
     }
 
     /// Of `WorkingDirectory=` the special values and a leading `-` are no paths (`systemd.exec(5)`).
@@ -276,9 +367,37 @@ impl Builder {
         }
     }
 
+    /// A directory may be followed by the names of links to it, as in `data:old-data` (`systemd.exec(5)`).
+    fn own_directories(&mut self, source: &str, set: &Assignment, base: &str) {
+        for word in set.value.split_whitespace() {
+            let Some(word) = specifier::fill(word, &self.unit.name) else { continue };
+            let name = word.split(':').next().unwrap_or_default();
+            let evidence = evidence(source, set, &format!("{}={name}", set.key));
+            self.unit.mounts_for.push(MountsFor { path: format!("{base}/{name}"), evidence });
+        }
+    }
+
     fn warn(&mut self, source: &str, set: &Assignment, text: String) {
         self.warnings.push(Warning { source: source.to_owned(), line: Some(set.line), text });
     }
+}
+
+/// Where the system's manager makes the directories that a service has of its own, and on whose mounts it depends
+/// (`systemd.exec(5)`, "Implicit dependencies").
+fn base_of(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "CacheDirectory" => "/var/cache",
+        "ConfigurationDirectory" => "/etc",
+        "LogsDirectory" => "/var/log",
+        "RuntimeDirectory" => "/run",
+        "StateDirectory" => "/var/lib",
+        _ => return None,
+    })
+}
+
+/// The words that systemd takes for a yes (`systemd.syntax(7)`).
+fn is_yes(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "1" | "yes" | "y" | "true" | "t" | "on")
 }
 
 fn evidence(source: &str, set: &Assignment, text: &str) -> Evidence {
@@ -376,6 +495,31 @@ mod tests {
         let (unit, warnings) = Unit::parse("a@x.service", text).unwrap();
         assert_eq!((names(&unit.after), names(&unit.before)), (vec!["b@x.service"], vec!["vpn-x.target"]));
         assert_eq!((unit.mounts_for[0].path.as_str(), warnings), ("/srv/x", vec![]));
+    }
+
+    #[test]
+    fn mounts_are_needed_for_what_a_unit_is_about() {
+        for (name, text, paths) in [
+            (
+                "a.service",
+                "[Service]\nStateDirectory=a/b c:d\nLogsDirectory=%p",
+                &["/var/lib/a/b", "/var/lib/c", "/var/log/a"][..],
+            ),
+            (
+                "a.service",
+                "[Service]\nWorkingDirectory=-/srv/a\nRootImage=/srv/x.raw",
+                &["/srv/a", "/srv/x.raw"],
+            ),
+            ("a.service", "[Service]\nWorkingDirectory=~", &[]),
+            ("a.socket", "[Socket]\nListenStream=/srv/a.sock\nListenStream=80", &["/srv/a.sock"]),
+            ("a.path", "[Path]\nPathExists=/srv/x", &["/srv/x"]),
+            ("a.mount", "[Mount]\nWhat=/srv/a.img", &["/srv/a.img"]),
+            ("a.mount", "[Mount]\nWhat=nas:/a", &[]),
+        ] {
+            let (unit, _) = Unit::parse(name, text).unwrap();
+            let found: Vec<_> = unit.mounts_for.iter().map(|needed| needed.path.as_str()).collect();
+            assert_eq!(found, paths, "{text}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::Stage;
 use crate::gate_url::host_port;
 use crate::name::UnitName;
-use crate::place::Place;
+use crate::place::{COMMAND, Place};
 
 /// The start of this unit waits for something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Wait {
 #[serde(deny_unknown_fields)]
 pub struct Serves {
     /// The host name, compared without regard to case, with a port as in `127.0.0.1:4001` where only that port counts.
-    /// For a socket or file its path, as in `unix:///run/docker.sock`.
+    /// For a socket or file its path, as in `unix:///run/docker.sock`; for a command `command:` and the command.
     #[serde(alias = "place")]
     pub host: String,
     /// The port, where only that one counts and `host` does not have it.
@@ -60,6 +60,10 @@ impl Serves {
     pub(crate) fn fit(&self, place: &Place) -> Option<Fit> {
         if let Some(path) = place.path() {
             return (self.served_path() == path).then_some(Fit { port: false, prefix: 0 });
+        }
+        if let Place::Command(words) = place {
+            return (self.host.strip_prefix(COMMAND) == Some(words.as_str()))
+                .then_some(Fit { port: false, prefix: 0 });
         }
         let (host, port) = place.host_and_port()?;
         let (own_host, own_port) = self.host_and_port()?;
@@ -146,6 +150,9 @@ mod tests {
             ("unix:///run/x.sock", "unix:///run/x.sock", Some(false)),
             ("/run/ready", "/run/ready", Some(false)),
             ("/run/ready", "/run/other", None),
+            ("command:docker", "command:docker", Some(false)),
+            ("command:docker", "command:docker wait x", None),
+            ("docker", "command:docker", None),
         ] {
             assert_eq!(fit(&serves(host, None), place).map(|fit| fit.0), expected, "{host} {place}");
         }

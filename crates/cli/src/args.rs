@@ -45,7 +45,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) engine: Option<EngineChoice>,
     /// Format of the result; markdown is for `gate run`, `diff`, `verify`, `status` and `resize` only, junit and github for
-    /// `gate run`
+    /// `gate run`, dot and mermaid for `boot`
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Output,
     /// No progress on stderr
@@ -76,6 +76,10 @@ pub(crate) enum Output {
     Junit,
     /// For a GitHub workflow, as annotations; `gate run` only
     Github,
+    /// A drawing for Graphviz; `boot` only
+    Dot,
+    /// A drawing for Mermaid; `boot` only
+    Mermaid,
 }
 
 impl Output {
@@ -87,6 +91,8 @@ impl Output {
             Self::Markdown => "markdown",
             Self::Junit => "junit",
             Self::Github => "github",
+            Self::Dot => "dot",
+            Self::Mermaid => "mermaid",
         }
     }
 }
@@ -105,7 +111,9 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Find systemd units that wait, through a URL, for a unit that is ordered after them
     ///
-    /// Example: pvcheck boot --units /etc/systemd/system --units /lib/systemd/system --waits waits.json
+    /// Waits are found in commands and shell scripts; who serves what in stack files, published ports and sockets.
+    ///
+    /// Example: pvcheck boot --units /etc/systemd/system --units /lib/systemd/system
     Boot(Boot),
     /// Count the leaked addresses of a network and name them; leaves nothing behind
     ///
@@ -249,6 +257,7 @@ impl Command {
                 Some("pvcheck gate run, diff, verify and status, and pvcheck resize")
             }
             Output::Junit | Output::Github if !self.runs_gates() => Some("pvcheck gate run"),
+            Output::Dot | Output::Mermaid if !matches!(self, Self::Boot(_)) => Some("pvcheck boot"),
             _ => None,
         }
     }
@@ -303,9 +312,19 @@ pub(crate) struct Boot {
     /// A folder of unit files; several times where a host has several, the one that wins first
     #[arg(long, value_name = "DIR", required = true)]
     pub(crate) units: Vec<PathBuf>,
-    /// JSON with what units wait for and who serves it: {"waits":[{"unit","url"}],"serves":[{"host","unit"}]}
+    /// Where the host's / is, with its scripts and stack files [default: what is above a folder such as
+    /// /copy/etc/systemd/system]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// JSON with what is not found: {"waits":[{"unit","url"}],"serves":[{"host","unit"}]}; what is declared wins
     #[arg(long, value_name = "FILE")]
-    pub(crate) waits: PathBuf,
+    pub(crate) waits: Option<PathBuf>,
+    /// The folder of units from before a change, given as often as --units: only deadlocks that it did not have count
+    #[arg(long, value_name = "DIR")]
+    pub(crate) introduced_since: Vec<PathBuf>,
+    /// A folder where gates leave alerts as files, besides those that their commands name
+    #[arg(long, value_name = "DIR")]
+    pub(crate) alerts: Vec<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

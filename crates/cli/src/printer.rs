@@ -110,10 +110,13 @@ impl Printer {
     ) -> Result<(), Failure> {
         match self.output {
             Output::Json => self.json(&self.envelope(document)),
-            // What has no report of its own in these two is refused before.
-            Output::Table | Output::Markdown | Output::Junit | Output::Github => {
-                self.print(&self.marked(text()))
-            }
+            // What has no report of its own in the others is refused before.
+            Output::Table
+            | Output::Markdown
+            | Output::Junit
+            | Output::Github
+            | Output::Dot
+            | Output::Mermaid => self.print(&self.marked(text())),
         }
     }
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use pvcheck_boot::{
-    BootReport, Deadlock, LinkKind, Remedy, Serves, Unit, UnitSet, Wait, WaitOutcome, introduced,
-};
+use pvcheck_boot::{BootReport, Deadlock, LinkKind, Remedy, Serves, Unit, UnitSet, Wait, WaitOutcome};
 
 const HOST: [(&str, &str); 6] = [
     (
@@ -288,7 +286,7 @@ fn what_cannot_be_judged_is_unknown() {
     masked[1].masked = true;
     let waits = [wait("gate.service", "https://app.example/")];
     for (units, served, reason) in [
-        (units(&files), vec![], "no unit is declared to serve https://app.example/"),
+        (units(&files), vec![], "no unit is known to serve https://app.example/"),
         (
             units(&files),
             vec![serves("app.example", "gone.service", None)],
@@ -343,10 +341,11 @@ fn what_a_change_brought_in_is_told_from_what_was_there() {
     ];
     let before = analyse(&units(&HOST), &waits[..1], &served());
     let after = analyse(&units(&HOST), &waits, &served());
-    assert_eq!(introduced(&before, &before).len(), 0);
-    let new = introduced(&before, &after);
-    assert_eq!(new.len(), 1);
-    assert_eq!(new[0].chain[0].from, "swarm-init.service");
+    let nothing = before.clone().introduced_since(&before);
+    assert_eq!((nothing.deadlock_free(), nothing.known_before), (Some(true), Some(1)), "{nothing:#?}");
+    let new = after.introduced_since(&before);
+    assert_eq!((only(&new).chain[0].from.as_str(), new.known_before), ("swarm-init.service", Some(1)));
+    assert_eq!(new.deadlock_free(), Some(false));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pvcheck_boot::{BootReport, NotJudged, Place, Serves, UnitName, UnreadKind, Wait, analyse, read_units};
+use pvcheck_boot::{
+    BootReport, BoundReason, NotJudged, Place, Serves, UnitName, UnreadKind, Wait, analyse, read_units,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -26,7 +28,7 @@ fn report(units: &[PathBuf], waits: &Path) -> BootReport {
             named.push(unit.clone());
         }
     }
-    analyse(&read_units(units, &named).unwrap(), &declared.waits, &declared.serves)
+    analyse(&read_units(units, None, &named).unwrap(), &declared.waits, &declared.serves)
 }
 
 fn of(case: &str, waits: &str) -> BootReport {
@@ -54,7 +56,7 @@ fn every_kind_has_the_outcome_that_its_name_says() {
             tried += 1;
         }
     }
-    assert!(tried > 35, "{tried} fixtures");
+    assert!(tried > 46, "{tried} fixtures");
 }
 
 #[test]
@@ -89,6 +91,84 @@ fn a_deadlock_through_systemctl_names_the_command_and_a_way_out() {
     assert!(texts.iter().any(|text| text.contains("--no-block in ExecStart=")), "{texts:?}");
     let found: Vec<_> = report.waits.iter().filter_map(|row| row.found.as_ref()).collect();
     assert_eq!(found.len(), 1, "{:?}", report.waits);
+}
+
+#[test]
+fn a_found_wait_is_a_link_with_its_command() {
+    let report = of("found-in-a-loop", "deadlock.json");
+    let evidence = &report.deadlocks[0].chain[0].evidence;
+    assert!(
+        evidence.starts_with("ExecStart= (")
+            && evidence.ends_with("gate.service:3) waits for http://app.example:81/")
+    );
+    assert_eq!(report.waits[0].found.as_ref().map(|found| found.line), Some(Some(3)), "{report:#?}");
+    let unknown = of("found-in-a-loop", "unknown-no-server.json");
+    assert!(matches!(unknown.waits[0].reason, Some(NotJudged::NoServer(_))), "{unknown:#?}");
+    let useless = |report: &BootReport| {
+        let remedies = report.deadlocks[0].remedies.iter();
+        remedies.filter(|remedy| remedy.change.to_string().contains("--no-block")).count()
+    };
+    assert_eq!((useless(&report), useless(&of("asks-for-a-unit", "deadlock.json"))), (0, 0));
+}
+
+#[test]
+fn a_command_that_gives_up_ends_the_deadlock() {
+    let deadlock = &of("found-with-a-limit", "deadlock.json").deadlocks[0];
+    assert_eq!(deadlock.bound_ms, Some(60_000), "the unit itself has no limit");
+    assert!(matches!(deadlock.bound_reason, BoundReason::Command { .. }), "{deadlock:#?}");
+    assert!(deadlock.bound_reason.to_string().contains("gate.service:3"), "{}", deadlock.bound_reason);
+}
+
+#[test]
+fn a_unit_that_waits_for_the_end_of_the_boot_waits_for_itself() {
+    let report = of("asks-for-the-boot", "deadlock.json");
+    let chain = &report.deadlocks[0].chain;
+    let links: Vec<_> = chain.iter().map(|link| (link.from.as_str(), link.to.as_str())).collect();
+    assert_eq!(links, [("gate.service", "boot:finished"), ("boot:finished", "gate.service")]);
+    let out: Vec<_> =
+        report.deadlocks[0].remedies.iter().map(|r| (r.change.to_string(), r.breaks_cycle)).collect();
+    assert_eq!(out, [("start gate.service without waiting for boot:finished".to_owned(), true)]);
+}
+
+/// The gate of the host that the mission is about, written in shell: no wait is declared, only who serves the host.
+#[test]
+fn a_wait_in_a_script_is_found_with_its_line() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let proxy = "[Service]\nType=oneshot\nTimeoutStartSec=900\nExecStart=/usr/local/bin/deploy-proxy traefik\n\
+                 [Install]\nWantedBy=multi-user.target\n";
+    let dashboard = "[Unit]\nAfter=deploy-proxy.service\n[Service]\nType=oneshot\nExecStart=/bin/true\n";
+    let script = "#!/usr/bin/env bash\nset -euo pipefail\nURL=https://ci.example.org\n\
+                  until [ \"$(curl -s -u ci:s3cret -w '%{http_code}' \"$URL/\")\" = 200 ]; do sleep 2; done\n";
+    write("usr/local/bin/deploy-proxy", script);
+    let folders = ["etc/systemd/system", "units"].map(|folder| dir.path().join(folder));
+    for folder in ["etc/systemd/system", "units"] {
+        write(&format!("{folder}/deploy-proxy.service"), proxy);
+        write(&format!("{folder}/deploy-dashboard.service"), dashboard);
+    }
+    write(
+        "serves.json",
+        r#"{"waits":[],"serves":[{"host":"ci.example.org","unit":"deploy-dashboard.service"}]}"#,
+    );
+    let found = report(&folders[..1], &dir.path().join("serves.json"));
+    let deadlock = found.deadlocks.first().unwrap_or_else(|| panic!("{found:#?}"));
+    let evidence = &deadlock.chain[0].evidence;
+    assert!(
+        evidence.starts_with("curl (") && evidence.ends_with(":4) waits for https://ci.example.org/"),
+        "{evidence}"
+    );
+    assert!(evidence.contains("usr/local/bin/deploy-proxy"), "{evidence}");
+    assert_eq!((deadlock.bound_ms, deadlock.chain.len()), (Some(900_000), 3));
+    assert!(!serde_json::to_string(&found).unwrap().contains("s3cret"));
+    let elsewhere = report(&folders[1..], &dir.path().join("serves.json"));
+    assert_eq!(elsewhere.waits, [], "of a folder alone it is not known where its host's root is");
+    assert_eq!(elsewhere.deadlock_free(), None);
+    write("usr/local/bin/deploy-proxy", &script.replace("#!/usr/bin/env bash", "#!/usr/bin/python3"));
+    assert_eq!(report(&folders[..1], &dir.path().join("serves.json")).waits, [], "not in a shell's words");
 }
 
 #[test]

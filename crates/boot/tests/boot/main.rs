@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod deadlocks;
 #[cfg(test)]
+mod host;
+#[cfg(test)]
 mod kinds;
+#[cfg(test)]
+mod own_machine;
 #[cfg(test)]
 mod reader;

@@ -32,7 +32,7 @@ fn units_are_read_with_their_drop_ins_in_order() {
     write(&dir, "deploy-.service.d/30-later.conf", "[Unit]\nAfter=a.service\n");
     write(&dir, "service.d/10-early.conf", "[Service]\nTimeoutStartSec=10\n");
     write(&dir, "service.d/20-late.conf", "[Service]\nTimeoutStartSec=11\n");
-    let set = read_units(&[dir.path()], &[]).unwrap();
+    let set = read_units(&[dir.path()], None, &[]).unwrap();
     assert_eq!((set.units.len(), set.warnings.as_slice()), (1, &[][..]));
     let proxy = unit(&set, "deploy-proxy.service");
     assert_eq!(proxy.start_bound(), Some(Duration::from_secs(20)), "the specific 20-late.conf comes last");
@@ -56,7 +56,7 @@ fn the_earlier_directory_wins_and_masks() {
     .unwrap();
     write(&lib, "a.service.d/x.conf", "[Unit]\nAfter=x.service\n");
     write(&lib, "a.service.d/y.conf", "[Unit]\nAfter=y.service\n");
-    let set = read_units(&[etc.path(), lib.path()], &[]).unwrap();
+    let set = read_units(&[etc.path(), lib.path()], None, &[]).unwrap();
     assert_eq!(names(&unit(&set, "a.service").after), ["etc.service", "y.service"]);
     let masked: Vec<_> = set.units.iter().map(|unit| (unit.name.as_str(), unit.masked)).collect();
     assert_eq!(masked, [("a.service", false), ("b.service", true), ("c.service", true)]);
@@ -71,7 +71,7 @@ fn links_are_followed_and_other_names_are_aliases() {
     link("proxy.service", "proxy.service");
     link("proxy.service", "traefik.service");
     link("far.service", "near.service");
-    let set = read_units(&[etc.path()], &[]).unwrap();
+    let set = read_units(&[etc.path()], None, &[]).unwrap();
     assert_eq!(set.units.len(), 2);
     let aliases = |name| unit(&set, name).aliases.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(aliases("proxy.service"), ["traefik.service"]);
@@ -87,7 +87,7 @@ fn what_is_linked_into_wants_is_wanted_even_without_the_targets_file() {
     symlink("../a.service", dir.path().join("multi-user.target.wants/a.service")).unwrap();
     write(&dir, "a.service.requires/b.service", "x");
     write(&dir, "elsewhere.service.d/x.conf", "[Unit]\nAfter=a.service\n");
-    let set = read_units(&[dir.path()], &[]).unwrap();
+    let set = read_units(&[dir.path()], None, &[]).unwrap();
     let multi_user = unit(&set, "multi-user.target");
     assert_eq!(
         names(&multi_user.wants),
@@ -108,7 +108,7 @@ fn what_cannot_be_read_is_a_warning_and_a_missing_directory_an_error() {
     symlink("nowhere", dir.path().join("broken.service")).unwrap();
     fs::write(dir.path().join("bytes.service"), b"[Unit]\n\xff\xfe=\xff\nAfter=a.service\n").unwrap();
     write(&dir, "odd.service", "After=a.service\n");
-    let set = read_units(&[dir.path()], &[]).unwrap();
+    let set = read_units(&[dir.path()], None, &[]).unwrap();
     let warned: Vec<_> =
         set.warnings.iter().map(|w| Path::new(&w.source).file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(warned, ["broken.service", "bytes.service", "folder.service", "huge.service", "odd.service"]);
@@ -125,6 +125,6 @@ fn what_cannot_be_read_is_a_warning_and_a_missing_directory_an_error() {
     assert!(set.warnings[3].text.contains("larger than 1048576 bytes"), "{}", set.warnings[2]);
     assert_eq!(names(&unit(&set, "bytes.service").after), ["a.service"]);
     let missing = dir.path().join("gone");
-    let error = read_units(&[&missing], &[]).unwrap_err().to_string();
+    let error = read_units(&[&missing], None, &[]).unwrap_err().to_string();
     assert!(error.contains("gone cannot be read: check the path"), "{error}");
 }

@@ -1,21 +1,29 @@
 //! `pvcheck boot`.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
 
-use pvcheck_boot::{BootReport, Place, Serves, UnitName, Wait, WaitOutcome, analyse, read_units};
+use pvcheck_boot::{
+    BootReport, Place, Serves, UnitName, Wait, WaitOutcome, analyse, read_alerts, read_units,
+};
 use serde::Deserialize;
 
-use crate::args::{self, Args};
+use crate::args::{self, Args, Output};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::printer::Printer;
 use crate::report::many;
 
 /// What unit files do not say: which unit waits for what, and which unit serves it.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {
+    /// Waits that the commands of units do not show by themselves.
+    #[serde(default)]
     waits: Vec<Wait>,
+    /// What is served by units and not found.
+    #[serde(default)]
     serves: Vec<Serves>,
 }
 
@@ -34,18 +42,38 @@ impl Declared {
 }
 
 pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8, Failure> {
-    let path = asked.waits.display();
-    let text = files::read(&asked.waits, "--waits")?;
-    let declared: Declared = serde_json::from_str(&text)
-        .map_err(|e| Failure::usage(format!("{path}:{}:{}: {e}", e.line(), e.column())))?;
-    let units = read_units(&asked.units, &declared.units()).map_err(Failure::usage)?;
-    let report = analyse(&units, &declared.waits, &declared.serves);
+    let declared = asked.waits.as_deref().map(read).transpose()?.unwrap_or_default();
+    let named = declared.units();
+    let mut units = read_units(&asked.units, asked.root.as_deref(), &named).map_err(Failure::usage)?;
+    for folder in &asked.alerts {
+        units.alerts.extend(read_alerts(folder).map_err(Failure::usage)?);
+    }
+    let mut report = analyse(&units, &declared.waits, &declared.serves);
+    if !asked.introduced_since.is_empty() {
+        let before =
+            read_units(&asked.introduced_since, asked.root.as_deref(), &named).map_err(Failure::usage)?;
+        report = report.introduced_since(&analyse(&before, &declared.waits, &declared.serves));
+    }
     printer.done();
     for warning in &units.warnings {
         printer.note(&format!("pvcheck: {warning}"));
     }
-    printer.result(&report, || table(&report))?;
+    match printer.output() {
+        Output::Dot => printer.print(&report.dot())?,
+        Output::Mermaid => printer.print(&report.mermaid())?,
+        _ => printer.result(&report, || table(&report))?,
+    }
     Ok(report.code())
+}
+
+/// What a program other than a shell waits for is not seen.
+const NO_WAIT: &str = "  UNKNOWN no wait was found and none is declared: what a program other than a shell waits for is not \
+                       seen, write it into --waits FILE\n";
+
+fn read(path: &Path) -> Result<Declared, Failure> {
+    let text = files::read(path, "--waits")?;
+    let at = path.display();
+    serde_json::from_str(&text).map_err(|e| Failure::usage(format!("{at}:{}:{}: {e}", e.line(), e.column())))
 }
 
 fn table(report: &BootReport) -> String {
@@ -60,18 +88,33 @@ fn table(report: &BootReport) -> String {
         let reason = row.reason.as_ref().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, "  UNKNOWN {} -> {}  ({reason})", row.unit, row.url);
     }
-    if report.waits.iter().all(|row| row.found.is_some()) {
-        text.push_str("  UNKNOWN no wait is declared, so none was judged: write them into --waits FILE\n");
+    for opaque in &report.opaque {
+        let _ = writeln!(
+            text,
+            "  UNKNOWN {} may wait for anything: {opaque} was not read, write what the unit waits for into --waits FILE",
+            opaque.unit
+        );
+    }
+    if report.waits.is_empty() {
+        text.push_str(NO_WAIT);
+    }
+    if let Some(known) = report.known_before {
+        let _ = writeln!(text, "  {} that the units before had as well", many(known as u64, "deadlock"));
     }
     for deadlock in &report.deadlocks {
         for link in &deadlock.chain {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {} -> {}  ({})", link.from, link.to, link.evidence);
         }
-        let _ = writeln!(text, "  bound: {}", deadlock.bound_reason);
+        let time = deadlock.bound_ms.map(Duration::from_millis);
+        let time = time.map(|time| format!("{}, ", humantime::format_duration(time))).unwrap_or_default();
+        let _ = writeln!(text, "  bound: {time}{}", deadlock.bound_reason);
         for remedy in deadlock.remedies.iter().filter(|r| r.breaks_cycle) {
             let _ = writeln!(text, "  way out: {}", remedy.change);
         }
+    }
+    for lint in &report.lints {
+        let _ = writeln!(text, "  note: {lint}");
     }
     text
 }

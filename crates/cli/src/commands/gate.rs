@@ -149,7 +149,7 @@ fn exit_code(facts: &GateFacts, report: &GateReport) -> u8 {
 /// Prints a report where the output is not one document of all of them.
 fn show(report: &GateReport, printer: &Printer) -> Result<(), Failure> {
     let rendered = match printer.output() {
-        Output::Json | Output::Junit => return Ok(()),
+        Output::Json | Output::Junit | Output::Dot | Output::Mermaid => return Ok(()),
         Output::Table => table(report, printer.engine(), Printer::style()),
         Output::Markdown => markdown(report, printer.engine()),
         Output::Github => annotations(report, printer.engine()),

@@ -165,6 +165,144 @@ fn boot_says_unknown_where_a_file_that_could_matter_was_not_read() {
 }
 
 #[test]
+fn boot_finds_waits_by_itself_and_says_so_where_it_does_not_know_who_serves() {
+    let rig = Rig::new(cc_ci());
+    std::fs::create_dir(rig.path("units")).unwrap();
+    let gate = "[Service]\nType=oneshot\nTimeoutStartSec=900\n\
+                ExecStart=/bin/sh -c 'until curl -fs https://ci.example/; do sleep 1; done'\n\
+                [Install]\nWantedBy=multi-user.target\n";
+    rig.file("units/gate.service", gate);
+    rig.file("units/app.service", "[Unit]\nAfter=gate.service\n[Service]\nExecStart=/bin/app\n");
+    let alone = rig.run(&["boot", "--units", "units"]);
+    assert_eq!(alone.code, Some(3), "{alone:?}");
+    let said = "UNKNOWN gate.service -> https://ci.example/  (no unit is known to serve https://ci.example/";
+    assert!(alone.stdout.contains(said), "{alone:?}");
+    rig.file("serves.json", r#"{"serves":[{"host":"ci.example","unit":"app.service"}]}"#);
+    let found = rig.run(&["boot", "--units", "units", "--waits", "serves.json"]);
+    assert_eq!(found.code, Some(1), "{found:?}");
+    for said in [
+        "ExecStart= (units/gate.service:4) waits for https://ci.example/",
+        "bound: 15m, TimeoutStartSec=900 (units/gate.service:3)",
+    ] {
+        assert!(found.stdout.contains(said), "{found:?}");
+    }
+}
+
+/// The host of the documentation: nothing is declared.
+fn host() -> Vec<String> {
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/host");
+    let folders = ["etc", "lib"].map(|folder| format!("{host}/{folder}/systemd/system"));
+    let mut words = vec!["boot".to_owned()];
+    words.extend(folders.into_iter().flat_map(|folder| ["--units".to_owned(), folder]));
+    words
+}
+
+#[test]
+fn boot_finds_the_deadlock_of_a_host_without_a_list_of_waits_and_draws_it() {
+    let rig = Rig::new(cc_ci());
+    let words = host();
+    let boot: Vec<&str> = words.iter().map(String::as_str).collect();
+    let table = rig.run(&boot);
+    assert_eq!(table.code, Some(1), "{table:?}");
+    for said in [
+        "9 units, 2 waits, 1 deadlock\n",
+        "usr/local/sbin/deploy-proxy:6) waits for https://ci.example.org/)",
+        "etc/stacks/dashboard.yml:8), deployed by docker (",
+        "bound: 15m, TimeoutStartSec=900 (",
+        "note: swarm-init.service: nothing ends the wait for unix:///run/docker.sock: set TimeoutStartSec=",
+    ] {
+        assert!(table.stdout.contains(said), "{said}: {table:?}");
+    }
+    let drawn = |format: &str, begins: &str, red: &str| {
+        let done = rig.run(&[&boot[..], &["-o", format]].concat());
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stdout.starts_with(begins) && done.stdout.contains(red), "{done:?}");
+    };
+    drawn("dot", "digraph boot {\n", "[label=\"served by\", color=red];\n");
+    drawn("mermaid", "flowchart LR\n", "stroke:red\n");
+    let refused = rig.run(&["audit", "-o", "dot"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+}
+
+#[test]
+fn boot_tells_deadlocks_that_a_change_introduced_from_those_before() {
+    let rig = Rig::new(cc_ci());
+    let words = host();
+    let boot: Vec<&str> = words.iter().map(String::as_str).collect();
+    let since = |folders: &[&str]| {
+        let pairs: Vec<&str> = folders.iter().flat_map(|folder| ["--introduced-since", folder]).collect();
+        rig.run(&[&boot[..], &pairs[..]].concat())
+    };
+    let same = since(&[boot[2], boot[4]]);
+    assert_eq!(same.code, Some(0), "{same:?}");
+    assert!(
+        same.stdout.contains("0 deadlocks\n  1 deadlock that the units before had as well\n"),
+        "{same:?}"
+    );
+    std::fs::create_dir(rig.path("before")).unwrap();
+    let new = since(&["before"]);
+    assert_eq!(new.code, Some(1), "{new:?}");
+    let gone = since(&["gone"]);
+    assert_eq!(gone.code, Some(2), "{gone:?}");
+}
+
+#[test]
+fn boot_names_gates_that_prove_less_than_they_seem_to() {
+    let rig = Rig::new(cc_ci());
+    for folder in ["units", "root", "root/srv", "root/srv/alerts", "old-alerts"] {
+        std::fs::create_dir(rig.path(folder)).unwrap();
+    }
+    let gate = "[Service]\nType=oneshot\nRemainAfterExit=yes\n\
+                ExecStart=-/bin/sh -c 'until curl -s https://ci.example/; do sleep 1; done'\n\
+                ExecStart=/bin/sh -c 'echo bad > /srv/alerts/gate.json'\n[Install]\nWantedBy=multi-user.target\n";
+    rig.file("units/gate.service", gate);
+    rig.file(
+        "units/after.service",
+        "[Service]\nExecStart=/bin/systemctl is-active gate\n[Install]\nWantedBy=multi-user.target\n",
+    );
+    rig.file("root/srv/alerts/gate.json", "{}");
+    rig.file("old-alerts/x.json", "{}");
+    let boot = ["boot", "--units", "units", "--root", "root", "--alerts", "old-alerts"];
+    let table = rig.run(&boot);
+    for said in [
+        "note: gate.service: any answer of https://ci.example/ counts",
+        "note: gate.service: the unit starts even if https://ci.example/ never answers",
+        "note: gate.service: nothing ends the wait for https://ci.example/",
+        "note: gate.service: a failure becomes the file /srv/alerts/gate.json",
+        "note: after.service: gate.service stays active (exited)",
+        "note: alert root/srv/alerts/gate.json: a gate has failed",
+        "note: alert old-alerts/x.json: a gate has failed",
+    ] {
+        assert!(table.stdout.contains(said), "{said}: {table:?}");
+    }
+    let json = json_of(&rig, &boot, 3);
+    let kinds: Vec<&str> =
+        json["lints"].as_array().unwrap().iter().filter_map(|l| l["kind"].as_str()).collect();
+    let expected = [
+        "any_answer",
+        "failure_ignored",
+        "unbounded",
+        "active_after_exit",
+        "alert_written",
+        "alert",
+        "alert",
+    ];
+    assert_eq!(kinds, expected, "{json}");
+    assert!(json["lints"][0]["text"].as_str().unwrap().contains("--fail"), "{json}");
+    // A healthy gate has none of them.
+    let gate = gate
+        .replace(
+            "ExecStart=-/bin/sh -c 'until curl -s",
+            "TimeoutStartSec=60\nExecStart=/bin/sh -c 'until curl -fs",
+        )
+        .replace("ExecStart=/bin/sh -c 'echo bad > /srv/alerts/gate.json'\n", "");
+    rig.file("units/gate.service", &gate);
+    rig.file("units/after.service", "[Service]\nExecStart=/bin/true\n");
+    let healthy = json_of(&rig, &["boot", "--units", "units", "--root", "root"], 3);
+    assert_eq!(healthy["lints"], serde_json::json!([]), "{healthy}");
+}
+
+#[test]
 fn gate_json_one_is_an_object_and_several_are_a_list() {
     let rig = Rig::new(cc_ci()).configured();
     let one = json_of(&rig, &["gate", "run", "pvcheck.m1", "--probe"], 0);

@@ -468,7 +468,10 @@ pub(crate) const SECTIONS: [Section; 9] = [
             asked(
                 138,
                 "an active unit proves nothing; alerts are looked for",
-                &[Open("pvcheck boot, its lints")],
+                &[Test(
+                    "crates/cli/tests/cli/output.rs",
+                    "boot_names_gates_that_prove_less_than_they_seem_to",
+                )],
             ),
             asked(
                 139,

@@ -1,0 +1,121 @@
+//! Every command that a command line or a script runs, those in the text of a `sh -c` too.
+
+use std::time::Duration;
+
+use crate::evidence::Evidence;
+use crate::script::Script;
+use crate::shell::{self, Again, DEPTH_LIMIT, Simple, Variables};
+use crate::wrapper::{shell_text, unwrapped};
+
+/// One command.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// Its words without what only runs it, such as `timeout 60`.
+    pub(crate) words: Vec<String>,
+    pub(crate) simple: Simple,
+    /// Where it stands, without its arguments.
+    pub(crate) evidence: Evidence,
+    /// After this time it is ended.
+    pub(crate) limit: Option<Duration>,
+    /// The folder that it runs in, where that is known.
+    pub(crate) folder: Option<String>,
+}
+
+/// All of them, and what is known once they have run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runs {
+    pub(crate) list: Vec<Run>,
+    pub(crate) variables: Variables,
+    /// The names of functions.
+    pub(crate) functions: Vec<String>,
+}
+
+/// Of a command line of a unit. Of `systemd.service(5)`, "Command lines", `$$` is undone; the rest is as in a shell, so far
+/// as it matters here.
+pub(crate) fn of_line(line: &str, evidence: &Evidence, known: &Variables, folder: Option<&str>) -> Runs {
+    let mut walk = Walk::new(At::Line(evidence), known, folder);
+    walk.text(&line.replace("$$", "$"), Again::No, None, DEPTH_LIMIT);
+    walk.runs
+}
+
+/// Of a script that a unit runs.
+pub(crate) fn of_script(script: &Script, known: &Variables, folder: Option<&str>) -> Runs {
+    let mut walk = Walk::new(At::Script(script), known, folder);
+    walk.text(&script.text, Again::No, None, DEPTH_LIMIT);
+    walk.runs
+}
+
+#[derive(Clone, Copy)]
+enum At<'a> {
+    /// All of the text is on one line.
+    Line(&'a Evidence),
+    Script(&'a Script),
+}
+
+struct Walk<'a> {
+    at: At<'a>,
+    folder: Option<String>,
+    runs: Runs,
+}
+
+impl<'a> Walk<'a> {
+    fn new(at: At<'a>, known: &Variables, folder: Option<&str>) -> Self {
+        let runs = Runs { variables: known.clone(), ..Runs::default() };
+        Self { at, folder: folder.map(str::to_owned), runs }
+    }
+
+    fn text(&mut self, text: &str, outer: Again, given: Option<Duration>, depth: usize) {
+        let read = shell::read(text, &self.runs.variables);
+        self.runs.variables = read.variables;
+        self.runs.functions.extend(read.functions);
+        for mut simple in read.commands {
+            simple.again = simple.again.max(outer);
+            let (words, own) = unwrapped(&simple.words);
+            // Of what is repeated it is each try that has this time.
+            let own = own.filter(|_| simple.again == Again::No);
+            let limit = given.into_iter().chain(own).min();
+            let evidence = self.evidence(words, &simple);
+            match shell_text(words).filter(|_| depth != 0) {
+                // A script in a script is on the line of the command that holds it.
+                Some(inner) => {
+                    let mut walk =
+                        Walk::new(At::Line(&evidence), &self.runs.variables, self.folder.as_deref());
+                    walk.text(inner, simple.again, limit, depth - 1);
+                    self.runs.list.append(&mut walk.runs.list);
+                    self.runs.functions.append(&mut walk.runs.functions);
+                }
+                None => self.run(words.to_vec(), simple, evidence, limit),
+            }
+        }
+    }
+
+    fn run(&mut self, words: Vec<String>, simple: Simple, evidence: Evidence, limit: Option<Duration>) {
+        if words.first().is_some_and(|word| word == "cd") {
+            self.folder = words.get(1).and_then(|to| joined(self.folder.as_deref(), to));
+        }
+        self.runs.list.push(Run { words, simple, evidence, limit, folder: self.folder.clone() });
+    }
+
+    fn evidence(&self, words: &[String], simple: &Simple) -> Evidence {
+        match self.at {
+            At::Line(evidence) => evidence.clone(),
+            At::Script(script) => Evidence {
+                source: script.path.clone(),
+                line: Some(simple.line),
+                text: words.first().map_or("redirection", |word| shell::program(word)).to_owned(),
+            },
+        }
+    }
+}
+
+/// An absolute path; `None` for a relative one in a folder that is not known, and where a variable is not known.
+pub(crate) fn joined(folder: Option<&str>, path: &str) -> Option<String> {
+    if path.is_empty() || path.contains('$') {
+        return None;
+    }
+    if path.starts_with('/') {
+        return Some(path.to_owned());
+    }
+    let path = path.strip_prefix("./").unwrap_or(path);
+    Some(format!("{}/{path}", folder?.trim_end_matches('/')))
+}
