@@ -18,7 +18,7 @@ mod waivers;
 
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
-pub use guard::{GuardConfig, GuardFault};
+pub use guard::{GuardConfig, GuardFault, Rung};
 pub(crate) use harness::MOST_LEVEL;
 pub use harness::{HarnessConfig, Tier};
 pub use harness_fault::HarnessFault;
