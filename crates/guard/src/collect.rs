@@ -13,7 +13,7 @@ use pvcheck_swarm::{
 
 use crate::ahead::{Counted, Guarded};
 use crate::full::Full;
-use crate::memory::{Act, Memory};
+use crate::memory::Memory;
 use crate::options::Look;
 use crate::report::GuardFacts;
 use crate::signs::Now;
@@ -37,7 +37,7 @@ pub async fn collect(look: Look<'_>, memory: &Memory) -> GuardFacts {
     };
     // By the engine's clock, as its log is.
     let (at, taken) = (snapshot.engine.at, Instant::now());
-    let log = log(look.config, &snapshot, memory.last_cure()).await;
+    let log = log(look.config, &snapshot, memory.dealt_with()).await;
     let guarded = guarded(look, &snapshot, full.sign).await;
     let orphans = leftover_runs(engine).await.map_err(|error| error.to_string());
     let orphans = orphans.map(|runs| {
@@ -110,19 +110,19 @@ async fn looked(engine: &Engine) -> Result<(Snapshot, Full), String> {
     Ok((snapshot, full))
 }
 
-/// The log since the allocator's last beginning, or since the guard's own last cure where the log does not show that it began
-/// anew by that: lines of before a cure are over, and must never fire again.
+/// The log since the allocator's last beginning, or since the guard last dealt with an exhaustion where that is later: lines of
+/// before it are over, and must never fire again. A beginning since it began to is later, though its cure may have ended after it.
 async fn log(
     config: Option<&Config>,
     snapshot: &Snapshot,
-    cure: Option<&Act>,
+    dealt_with: Option<(Timestamp, Timestamp)>,
 ) -> Result<(Scan, Role, Option<Timestamp>), String> {
     let scan = async |since| scan_log(config, snapshot, since).await.map_err(|error| error.to_string());
     let (built, role) = scan(Since::AllocatorStart).await?;
-    match cure {
-        Some(cure) if built.window.from.is_none_or(|from| from < cure.begun) => {
-            let (since, role) = scan(Since::At(cure.over())).await?;
-            Ok((since, role, Some(cure.over())))
+    match dealt_with {
+        Some((begun, over)) if built.window.from.is_none_or(|from| from < begun) => {
+            let (since, role) = scan(Since::At(over)).await?;
+            Ok((since, role, Some(over)))
         }
         _ => Ok((built, role, None)),
     }

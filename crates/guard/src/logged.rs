@@ -14,11 +14,11 @@ pub struct RanOut {
     pub sign: Logged,
     /// The log; `null` if none was read.
     pub source: Option<String>,
-    /// From when on it counts: the allocator's last beginning, or the guard's own last cure if that is later; `null` if that is
-    /// not known.
+    /// From when on it counts: the allocator's last beginning, or when the guard last dealt with an exhaustion if that is later;
+    /// `null` if that is not known.
     pub since: Option<Timestamp>,
-    /// True iff that is the guard's own cure.
-    pub since_cure: bool,
+    /// True iff that is what the guard did.
+    pub since_act: bool,
     /// How many lines say so.
     pub lines: u64,
     /// The last of them.
@@ -30,8 +30,8 @@ pub struct RanOut {
 }
 
 impl RanOut {
-    /// What follows from a scan. `cure` is the guard's own last one, if the scan begins there.
-    pub fn of(scan: &Scan, role: Role, cure: Option<Timestamp>) -> Self {
+    /// What follows from a scan. `act` is when the guard last dealt with an exhaustion, if the scan begins there.
+    pub fn of(scan: &Scan, role: Role, act: Option<Timestamp>) -> Self {
         let found = || scan.matched.iter().filter(|matched| matched.class == Class::Exhaustion);
         let lines = scan.exhaustion_count();
         let doubt = if lines == 0 { scan.doubt_of_leader(role).map(|doubt| doubt.to_string()) } else { None };
@@ -43,7 +43,7 @@ impl RanOut {
             },
             source: Some(scan.source.clone()),
             since: scan.window.from,
-            since_cure: cure.is_some(),
+            since_act: act.is_some(),
             lines,
             last: found().filter_map(|matched| matched.last).max(),
             signatures: found().map(|matched| matched.signature.clone()).collect(),
@@ -57,7 +57,7 @@ impl RanOut {
             sign: Logged::Unknown,
             source: None,
             since: None,
-            since_cure: false,
+            since_act: false,
             lines: 0,
             last: None,
             signatures: Vec::new(),

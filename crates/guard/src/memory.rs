@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ahead::Counted;
 use crate::signs::Brake;
+use crate::table::RAN_OUT;
 
 /// The version of the file's format.
 const SCHEMA: &str = "pvcheck/v1";
@@ -174,9 +175,14 @@ impl Memory {
         self.acts.iter().filter(|act| act.rung != Rung::Drain && act.was_begun())
     }
 
-    /// The last cure: what the engine logged before it is over.
-    pub fn last_cure(&self) -> Option<&Act> {
-        self.cures().next_back()
+    /// From when to when the guard last dealt with an exhaustion, by an act or by calling a person because of the log: what the
+    /// engine logged before is over.
+    pub fn dealt_with(&self) -> Option<(Timestamp, Timestamp)> {
+        let acts = self.acts.iter().filter(|act| act.was_begun());
+        let acts = acts.map(|act| (act.begun, act.end.as_ref().map_or(act.begun, |end| end.at)));
+        let called =
+            self.called.iter().filter(|called| called.row == RAN_OUT).map(|called| (called.at, called.at));
+        acts.chain(called).max_by_key(|(_, end)| *end)
     }
 
     /// What keeps the guard from another cure. `unfinished` is the run of a reclaim that is at work or was interrupted. Only the
@@ -221,11 +227,6 @@ impl Memory {
 }
 
 impl Act {
-    /// When it was over, or begun if it was interrupted.
-    pub fn over(&self) -> Timestamp {
-        self.end.as_ref().map_or(self.begun, |end| end.at)
-    }
-
     fn was_begun(&self) -> bool {
         self.end.as_ref().is_none_or(|end| end.outcome != Outcome::NotBegun)
     }
@@ -274,7 +275,7 @@ mod tests {
         let memory = done(0, Rung::Restart, Some(Outcome::Helped));
         assert_eq!([1, 5, 6].map(|hour| brake(&memory, hour)), [Brake::Cooling, Brake::Cooling, Brake::Free]);
         assert_eq!(brake(&memory, -3), Brake::Cooling, "the clock was put back");
-        assert_eq!(memory.last_cure().map(Act::over), Some(at(0)));
+        assert_eq!(memory.dealt_with(), Some((at(0), at(0))));
     }
 
     #[test]
@@ -302,9 +303,9 @@ mod tests {
     #[test]
     fn what_was_refused_counts_for_nothing_and_a_drain_is_no_cure() {
         let refused = done(0, Rung::Restart, Some(Outcome::NotBegun));
-        assert_eq!((brake(&refused, 1), refused.last_cure()), (Brake::Free, None));
+        assert_eq!((brake(&refused, 1), refused.dealt_with()), (Brake::Free, None));
         let mut drained = done(0, Rung::Drain, None);
-        assert_eq!((brake(&drained, 1), drained.last_cure()), (Brake::Free, None));
+        assert_eq!((brake(&drained, 1), drained.dealt_with()), (Brake::Free, Some((at(0), at(0)))));
         let config = GuardConfig::default();
         assert!(drained.may_drain(&config, at(1)));
         drained.begin(Rung::Drain, "full-drain", &run(), at(1));
@@ -327,8 +328,10 @@ mod tests {
         let config = GuardConfig::default();
         assert!(memory.calls(&config, "full-no-way", at(0)));
         memory.called = Some(Called { at: at(0), row: "full-no-way".into() });
-        assert!(!memory.calls(&config, "full-no-way", at(5)));
+        assert!(!memory.calls(&config, "full-no-way", at(5)) && memory.dealt_with().is_none());
         assert!(memory.calls(&config, "full-no-way", at(6)) && memory.calls(&config, "ran-out", at(1)));
+        memory.called = Some(Called { at: at(7), row: RAN_OUT.into() });
+        assert_eq!(memory.dealt_with(), Some((at(7), at(7))), "a person knows of the lines before");
     }
 
     #[test]

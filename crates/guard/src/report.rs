@@ -29,7 +29,8 @@ pub struct GuardFacts {
     pub swarm: Option<String>,
     /// Networks without an address.
     pub full: Full,
-    /// The log, with the role of the engine that wrote it, and the guard's own cure if the scan begins there.
+    /// The log, with the role of the engine that wrote it, and when the guard last dealt with an exhaustion if the scan begins
+    /// there.
     pub log: Result<(Scan, Role, Option<Timestamp>), String>,
     /// The networks that are guarded.
     pub guarded: Vec<Guarded>,
@@ -141,7 +142,7 @@ impl std::fmt::Display for Done {
 /// Decides: a pure function of what was seen and of what is remembered.
 pub fn judge(config: &GuardConfig, facts: &GuardFacts, memory: &Memory) -> Guard {
     let ran_out = match &facts.log {
-        Ok((scan, role, cure)) => RanOut::of(scan, *role, *cure),
+        Ok((scan, role, act)) => RanOut::of(scan, *role, *act),
         Err(why) => RanOut::unread(why.clone()),
     };
     let before = |id: &NetworkId| memory.counts.get(id).map_or(&[][..], Vec::as_slice);
@@ -207,10 +208,11 @@ impl Guard {
     /// How it stands: by what is still to be decided, after what was done.
     pub fn standing(&self) -> Standing {
         let ended = |outcome| self.done.iter().any(|done| done.end.outcome == outcome);
-        let still_full = self.after.as_ref().is_some_and(|after| after.sign != Now::NotFull);
+        let after = self.after.as_ref().map(|after| after.sign);
+        let still_full = after.is_some_and(|sign| !matches!(sign, Now::NotFull | Now::Unknown));
         match self.answer {
             _ if still_full || ended(Outcome::DidNotHelp) || ended(Outcome::NotBegun) => Standing::Open,
-            _ if ended(Outcome::Unknown) => Standing::Unknown,
+            _ if ended(Outcome::Unknown) || after == Some(Now::Unknown) => Standing::Unknown,
             Answer::Nothing => Standing::Well,
             Answer::Undecided => Standing::Unknown,
             // The act that the row asks for is the last of those that were done, and it helped.

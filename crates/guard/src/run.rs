@@ -9,7 +9,7 @@ use crate::file::{StateError, StateFile, read_state};
 use crate::memory::{Called, Memory, Outcome};
 use crate::options::{GuardOptions, Look};
 use crate::page::call;
-use crate::report::{Guard, GuardFacts, judge};
+use crate::report::{Done, Guard, GuardFacts, judge};
 use crate::signs::Now;
 use crate::table::Answer;
 
@@ -57,6 +57,10 @@ pub async fn act(look: Look<'_>, options: GuardOptions<'_>) -> Result<Guard, Gua
         remember(&mut memory, &facts);
         file.write(&memory)?;
         let judged = judge(options.config, &facts, &memory);
+        // Once: one that cannot be finished now is for the next run, and for a person.
+        if judged.answer == Answer::Finish && done.iter().any(|one: &Done| one.rung.is_none()) {
+            break judged;
+        }
         let mut acting = Acting { look, options, file: &file, memory: &mut memory, facts: &facts };
         match (judged.answer, judged.answer.rung()) {
             (Answer::Finish, _) => done.push(acting.finish().await?),

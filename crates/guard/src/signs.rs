@@ -44,7 +44,7 @@ words! {
 }
 
 words! {
-    /// Was one full since the allocator was built, or since the guard's own last cure if that is later?
+    /// Was one full since the allocator was built, or since the guard last dealt with one if that is later?
     Logged {
         /// No, by a log that was read whole.
         Clean = "clean",

@@ -74,6 +74,9 @@ pub struct Row {
     pub because: &'static str,
 }
 
+/// The row for what was in the log only.
+pub(crate) const RAN_OUT: &str = "ran-out";
+
 const ANY: Row = Row {
     name: "",
     now: &[],
@@ -210,7 +213,7 @@ pub const TABLE: &[Row] = &[
         ..ANY
     },
     Row {
-        name: "ran-out",
+        name: RAN_OUT,
         logged: &[Logged::RanOut],
         answer: Answer::Call,
         because: "a network was full since the allocator was built, and what waited then is gone or was served",

@@ -79,8 +79,8 @@ fn now(full: &Full) -> String {
 }
 
 fn logged(seen: &RanOut) -> String {
-    let since = match (seen.since, seen.since_cure) {
-        (Some(since), true) => format!(" since the guard's own cure at {since}"),
+    let since = match (seen.since, seen.since_act) {
+        (Some(since), true) => format!(" since the guard dealt with it at {since}"),
         (Some(since), false) => format!(" since {since}"),
         (None, _) => String::new(),
     };
