@@ -34,6 +34,7 @@ const LONGEST: &[&str] = &[
     "any_swarm",
     "killed",
     "embedding",
+    "guard",
     "renewal_blockers",
     "docker_client",
     "churn",

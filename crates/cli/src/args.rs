@@ -10,6 +10,7 @@ use pvcheck_swarm::{CensusMethod, ChurnShape, Host};
 pub(crate) use self::embedded::{Embedded, EmbeddedCommand, EmbeddedUp, WorldChoice};
 pub(crate) use self::gate::{Gate, GateCommand, GateDiff, GateRun, Report};
 pub(crate) use self::gate_options::GateOptions;
+pub(crate) use self::guard::Guard;
 pub(crate) use self::ledger::{
     FindingClose, FindingCommand, FindingOpen, GateClaim, GateFinding, GateStatus, GateVerify, Keys,
     KeysCommand, Ledger, LedgerCheck, LedgerCommand, LedgerNew, LedgerPath, Signing,
@@ -162,6 +163,16 @@ pub(crate) enum Command {
     ///
     /// Example: pvcheck gate run pvcheck.m1 --config cc-ci.toml
     Gate(Gate),
+    /// Say whether addresses have run out, or will, and what to do about it; with --apply do it, once
+    ///
+    /// Is a network full now? Was one since the allocator was built, by the log? Is one getting there? A table decides by that:
+    /// nothing, drain and remove what pvcheck left, hand the leadership over, borrow a manager, restart the engine in a quiet
+    /// window, or call a person. What takes root, rotates tokens or restarts containers is done only where [guard] may names
+    /// it. Exit codes: 0 all is well, or what was done helped; 1 something is to be done, or was done in vain; 3 something is
+    /// not known; 4 another guard is at work, or what it did before cannot be read.
+    ///
+    /// Example: pvcheck guard --config cc-ci.toml --probe --apply
+    Guard(Box<Guard>),
     /// Write a configuration from what is live: overlays, services, routes from labels, and the log; changes nothing in the Swarm
     ///
     /// Each table has a comment that says where it is from and what to change. A file that is there is never overwritten.
@@ -602,6 +613,7 @@ pub(crate) struct Apply {
 mod embedded;
 mod gate;
 mod gate_options;
+mod guard;
 mod ledger;
 mod resize;
 mod setup;

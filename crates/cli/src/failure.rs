@@ -7,6 +7,7 @@ use pvcheck_boot::BootReport;
 use pvcheck_gates::{
     BundleError, ConfigError, Diagnosis, Health, InitError, NoSuchCheck, OwnGateError, PreflightError, Review,
 };
+use pvcheck_guard::{Guard, GuardError, Standing as GuardStanding, StateError as GuardStateError};
 use pvcheck_journal::{Scan, SourceError, UnknownSignature};
 use pvcheck_ledger::{
     Breach, Damage, FileError, KeyFileError, Lack, NotClaimable, OneKey, Outcome as Judged, Refusal,
@@ -131,6 +132,16 @@ impl Outcome for Reclaim {
             _ if !self.changed.is_empty() => NOT_DONE,
             None => UNKNOWN,
             Some(left) => code_of_found(0 < left),
+        }
+    }
+}
+
+impl Outcome for Guard {
+    fn code(&self) -> u8 {
+        match self.standing() {
+            GuardStanding::Well => DONE,
+            GuardStanding::Open => NOT_DONE,
+            GuardStanding::Unknown => UNKNOWN,
         }
     }
 }
@@ -337,6 +348,20 @@ impl Ends for FileError {
             Self::Locked { .. } | Self::Page { .. } => REFUSED,
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Write { .. } => NOT_DONE,
+        }
+    }
+}
+
+impl Ends for GuardError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::State(state) => match state {
+                GuardStateError::Io { .. } => USAGE,
+                // Without what it did before, or beside another guard, a cure could be done twice.
+                GuardStateError::Busy { .. }
+                | GuardStateError::NotMemory { .. }
+                | GuardStateError::OtherSwarm { .. } => REFUSED,
+            },
         }
     }
 }

@@ -87,6 +87,7 @@ async fn run(args: &Args, printer: &Printer) -> Result<u8, failure::Failure> {
         Command::Embedded(a) => commands::embedded::run(a, printer).await,
         Command::Explain(a) => commands::explain::run(args, a, printer),
         Command::Gate(a) => commands::gate::run(args, a, printer).await,
+        Command::Guard(a) => commands::guard::run(args, a, printer).await,
         Command::Init(a) => commands::init::run(args, a, printer).await,
         Command::Journal(a) => commands::journal::run(args, a, printer).await,
         Command::Keys(a) => commands::keys::run(a, printer),

@@ -64,7 +64,7 @@ impl<'a> Subjects<'a> {
     /// Those of a whole configuration; which gates are to be before depends on the gate.
     pub(crate) fn of(config: &'a Config) -> Self {
         let (overlays, services, routes) = (&config.overlays, &config.services, &config.routes);
-        let (harnesses, guard) = (&config.harnesses, config.guard.as_ref());
+        let (harnesses, guard) = (&config.harnesses, config.team_guard());
         Self { overlays, services, routes, harnesses, guard, before: &[] }
     }
 }

@@ -82,13 +82,13 @@ pub use catalogue::CheckInfo;
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{
     Counting, OwnCollection, Preflight, PreflightError, Renewed, collect_fix_plan, collect_fixed, collect_m1,
-    collect_m2, collect_own, collect_run, preflight,
+    collect_m2, collect_own, collect_run, preflight, scan_log,
 };
 pub use config::{
     CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, EntriesError,
     GateConfig, GuardConfig, GuardFault, HarnessConfig, HarnessFault, HookConfig, JournalConfig, LogPlace,
     NodeLog, OverlayConfig, Pattern, Placement, PreconditionConfig, RenewalConfig, ReportPlaces, RouteConfig,
-    RouteGroupConfig, ServiceConfig, TasksWanted, Tier, TlsConfig, WaiverConfig, Which, WindowConfig,
+    RouteGroupConfig, Rung, ServiceConfig, TasksWanted, Tier, TlsConfig, WaiverConfig, Which, WindowConfig,
 };
 pub use creation::{Activation, Asked, Column, ColumnError, CreateLine, CreationFacts, Place, Places};
 pub use doctor::{

@@ -69,7 +69,7 @@ pub use reclaim::{
     Awaited, Change, ChangeKind, CopyPutBack, CountReason, HelperError, Here, Late, LeakCount, Manager,
     Moment, Note, Obstacle, PlanStep, Reclaim, ReclaimError, ReclaimFacts, ReclaimOptions, ReclaimPlan,
     Refused, Risk, Step, StepPoint, StepTime, Strategy, Wish, default_state, plan_reclaim, put_copy_back,
-    reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim,
+    reclaim, reclaim_facts, resume_reclaim, unfinished_reclaim, unfinished_run,
 };
 pub use removal::{
     FoundStacks, Left, LeftReason, NetworkUse, Order, PartKind, RemovalError, RemovalOptions, RemovalPlan,

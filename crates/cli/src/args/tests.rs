@@ -148,3 +148,12 @@ fn booleans_are_those_of_go() {
         assert!(go_bool(wrong).is_err(), "{wrong}");
     }
 }
+
+/// The unit that comes with pvcheck runs a command that there is.
+#[test]
+fn the_guards_unit_runs_a_command_that_a_user_can_type() {
+    let unit = include_str!("../../../../dist/systemd/pvcheck-guard.service");
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("it starts something");
+    let args = Args::try_parse_from(start.split(' ')).expect("a command");
+    assert!(matches!(args.command, Command::Guard(asked) if asked.apply));
+}

@@ -14,6 +14,7 @@ pub(crate) mod embedded;
 pub(crate) mod explain;
 pub(crate) mod finding;
 pub(crate) mod gate;
+pub(crate) mod guard;
 pub(crate) mod init;
 pub(crate) mod journal;
 pub(crate) mod keys;

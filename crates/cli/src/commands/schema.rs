@@ -3,6 +3,7 @@
 use pvcheck_audit::{Audit, Why};
 use pvcheck_boot::BootReport;
 use pvcheck_gates::{GateReport, Review, Window};
+use pvcheck_guard::{ForeignGuard, Guard};
 use pvcheck_journal::Scan;
 use pvcheck_routes::{RoutesReport, WatchSummary};
 use pvcheck_swarm::{Census, Churn, ChurnComparison, CopyPutBack, Reclaim, ReclaimPlan, RenewalPlan};
@@ -42,7 +43,7 @@ const fn of<T: Document + JsonSchema>() -> Kind {
 }
 
 /// Every kind that a command prints, in alphabetical order.
-const KINDS: [Kind; 39] = [
+const KINDS: [Kind; 41] = [
     of::<Audit>(),
     of::<BootReport>(),
     of::<Census>(),
@@ -62,6 +63,8 @@ const KINDS: [Kind; 39] = [
     of::<status::Shown>(),
     of::<verify::Verified<'_>>(),
     of::<gate::list::List>(),
+    of::<Guard>(),
+    of::<ForeignGuard>(),
     of::<init::Report<'_>>(),
     of::<Scan>(),
     of::<keys::Made>(),

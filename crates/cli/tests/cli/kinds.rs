@@ -70,6 +70,8 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["report", "bundle.json", "--write", "report.html", "--ledger", "ledger.jsonl"], "report", 0),
     (&["gate", "run", "pvfix.m1"], "gate", 1),
     (&["gate", "run", "pvfix.m2", "--record", "none.json"], "gate", 3),
+    (&["guard", "--state", "guard.json"], "guard", 3),
+    (&["guard", "--check", "upgrade.md"], "guard-check", 1),
     (&["init"], "init", 0),
     (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),
     (&["plan-subnet"], "subnet-plan", 0),
@@ -99,6 +101,7 @@ fn rig() -> Rig {
     let rig = Rig::new(model).configured();
     std::fs::create_dir(rig.path("units")).expect("a fresh folder");
     rig.file("units/docker.service", "[Service]\nExecStart=/usr/bin/true\n");
+    rig.file("upgrade.md", "n=$(journalctl -u docker --since -26h | grep -c 'available IP')\nreboot\n");
     rig.file("waits.json", r#"{"waits":[{"unit":"docker.service","url":"http://a.test/"}],"serves":[]}"#);
     rig
 }

@@ -10,6 +10,7 @@ mod embedded;
 mod formats;
 mod gates;
 mod guard;
+mod guard_command;
 mod harness;
 mod init;
 mod interrupt;

@@ -48,6 +48,7 @@ fn rig() -> Rig {
         "[tls]",
         &format!(
             "# {CANARY}\n[[renewal.before]]\ncommand = [\"sh\", \"-c\", \"echo TOKEN={CANARY}\"]\n\
+             [guard]\npage = {{ command = [\"sh\", \"-c\", \"echo KEY={CANARY}; exit 1\"] }}\n\
              [window]\ncommands = [[\"sh\", \"-c\", \"echo PASSWORD={CANARY}; true\"]]\n[tls]"
         ),
     );
@@ -60,6 +61,7 @@ fn rig() -> Rig {
     );
     rig.edit("\"T\"", &format!("\"{CANARY}\""));
     rig.file("token", CANARY);
+    rig.file("upgrade.md", &format!("API_TOKEN={CANARY} journalctl -u docker | grep x\n"));
     let log = std::fs::read_to_string(rig.path("engine.log")).expect("written at the start");
     let line = |text: &str| format!("time=\"2026-06-13T05:31:00.000000000Z\" level=error msg=\"{text}\"\n");
     let lines = [
@@ -84,7 +86,8 @@ fn written(folder: &Path, into: &mut Vec<(String, String)>) {
         let name = path.display().to_string();
         if path.is_dir() {
             written(&path, into);
-        } else if !["pvcheck.toml", "token", "engine.log"].iter().any(|own| name.ends_with(own)) {
+        } else if !["pvcheck.toml", "token", "engine.log", "upgrade.md"].iter().any(|own| name.ends_with(own))
+        {
             let bytes = std::fs::read(&path).expect("readable");
             into.push((name, String::from_utf8_lossy(&bytes).into_owned()));
         }
@@ -95,7 +98,7 @@ fn written(folder: &Path, into: &mut Vec<(String, String)>) {
 fn no_command_tells_a_secret_in_any_format() {
     let rig = rig();
     let m1 = ["gate", "run", "pvcheck.m1", "--probe"];
-    let commands: [(&[&str], &[&str]); 21] = [
+    let commands: [(&[&str], &[&str]); 23] = [
         (&["audit"], &["table", "json"]),
         (&["audit", "proxy", "--save", "look.json"], &["table"]),
         (&["why", "vault_app"], &["table", "json"]),
@@ -104,6 +107,8 @@ fn no_command_tells_a_secret_in_any_format() {
         (&["resize", "proxy", "--to", "10.60.0.0/16"], &["table", "json", "markdown"]),
         (&["stack", "rm", "vault"], &["table", "json"]),
         (&["reclaim"], &["table", "json"]),
+        (&["guard", "--state", "guard.json", "--apply"], &["table", "json"]),
+        (&["guard", "--check", "upgrade.md"], &["table", "json"]),
         (&["sweep"], &["table", "json"]),
         (&["journal", "scan", "--file", "engine.log"], &["table", "json"]),
         (&["routes"], &["table", "json"]),

@@ -22,7 +22,7 @@ const MASK: &str = "***";
 
 /// Reads the file of `[guard]`; `None` where the configuration has none.
 pub(super) async fn read_guard(config: &Config) -> Option<Observed<GuardFact>> {
-    let guard = config.guard.as_ref()?;
+    let guard = config.team_guard()?;
     Some(Observed::of("file", async { look(&config.file(&guard.file), guard) }).await)
 }
 

@@ -20,7 +20,7 @@ mod waivers;
 pub use catalogue::EntriesError;
 pub use error::{ConfigError, ConfigFault};
 pub use forms::{Pattern, Placement};
-pub use guard::{GuardConfig, GuardFault};
+pub use guard::{GuardConfig, GuardFault, Rung};
 pub(crate) use harness::MOST_LEVEL;
 pub use harness::{HarnessConfig, Tier};
 pub use harness_fault::HarnessFault;

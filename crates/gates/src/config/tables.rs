@@ -48,7 +48,7 @@ pub struct Config {
     /// Runs of the team's own, as a proof.
     #[serde(default, rename = "harness")]
     pub harnesses: Vec<HarnessConfig>,
-    /// What a team has for the day on which addresses run out again.
+    /// What a team has for the day on which addresses run out again, and what pvcheck may do then.
     pub guard: Option<GuardConfig>,
     /// Gates of its own, beside those that come with pvcheck.
     #[serde(default, rename = "gate")]
@@ -245,6 +245,11 @@ impl Config {
     /// The overlay on which canary and churn deploy: the first; `None` if the configuration has none.
     pub fn overlay(&self) -> Option<&OverlayConfig> {
         self.overlays.first()
+    }
+
+    /// The team's own guard; `None` if the configuration names no file of one.
+    pub(crate) fn team_guard(&self) -> Option<&GuardConfig> {
+        self.guard.as_ref().filter(|guard| guard.is_of_a_team())
     }
 
     /// The name of the overlay that this service must be on; `None` if it may be anywhere.

@@ -63,7 +63,9 @@ pub fn look_at_files(config: &Config) -> ConfigFiles {
             named.push(file(format!("[[journal.node]] file of `{node}`"), config.file(path)));
         }
     }
-    named.extend(config.guard.iter().map(|guard| file("[guard] file".to_owned(), config.file(&guard.file))));
+    named.extend(
+        config.team_guard().iter().map(|guard| file("[guard] file".to_owned(), config.file(&guard.file))),
+    );
     for harness in &config.harnesses {
         let of = |what: &str| format!("[[harness]] {what} of `{}`", harness.name);
         match harness.words().first() {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use pvcheck_audit::TaskState;
 use pvcheck_swarm::LockFacts;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,16 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// True iff it is how a full network shows itself: a service or task waits for an address, or a task that has none yet is
+    /// `new`, and so has no container. A guard that took these for work under way would never do anything.
+    pub fn is_of_a_full_network(&self) -> bool {
+        match self {
+            Self::Waits { .. } => true,
+            Self::Unsettled { state, .. } => state == TaskState::New.word(),
+            _ => false,
+        }
+    }
+
     /// True iff the plan of a renewal finds it by itself, and says more about it.
     pub fn is_in_every_plan(&self) -> bool {
         matches!(self, Self::Locked { .. } | Self::Waits { .. })

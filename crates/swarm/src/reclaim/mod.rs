@@ -47,5 +47,5 @@ pub use restore_copy::{CopyPutBack, put_copy_back};
 pub use risk::Risk;
 pub use run::{default_state, reclaim, resume_reclaim};
 pub use step::{Moment, Step, StepPoint, StepTime};
-pub use step_log::unfinished_reclaim;
+pub use step_log::{unfinished_reclaim, unfinished_run};
 pub use strategy::{Strategy, Wish};

@@ -207,6 +207,18 @@ pub fn unfinished_reclaim(dir: &Path) -> Option<PathBuf> {
     Some(dir.join(FILE)).filter(|file| file.exists())
 }
 
+/// The run of the unfinished reclaim in this state folder; `None` if there is none. One whose step log cannot be understood has
+/// an empty name, which is no run's: it is unfinished all the same.
+pub fn unfinished_run(dir: &Path) -> Option<RunId> {
+    #[derive(Deserialize)]
+    struct Begun {
+        run: RunId,
+    }
+    let file = unfinished_reclaim(dir)?;
+    let begun = fs::read(file).ok().and_then(|text| serde_json::from_slice::<Begun>(&text).ok());
+    Some(begun.map_or_else(|| RunId::from_label(""), |begun| begun.run))
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -245,12 +257,13 @@ pub(super) mod tests {
         journal.done(Step::Lock, since).unwrap();
         journal.begun(Step::Join).unwrap();
         drop(journal);
+        assert_eq!(unfinished_run(dir.path()), Some(RunId::from_label("r1")));
         assert!(matches!(StepLog::begin(dir.path(), record(), &hook), Err(ReclaimError::Unfinished { .. })));
         let journal = StepLog::load(dir.path(), &hook).unwrap().unwrap();
         assert!(journal.is_done(Step::Lock) && journal.has_begun(Step::Join) && !journal.is_done(Step::Join));
         assert!(!journal.has_begun(Step::Freeze));
         assert_eq!(journal.end().unwrap(), []);
-        assert_eq!(unfinished_reclaim(dir.path()), None);
+        assert_eq!((unfinished_reclaim(dir.path()), unfinished_run(dir.path())), (None, None));
     }
 
     /// A new file that was not finished is ignored: the old one is still in its place.

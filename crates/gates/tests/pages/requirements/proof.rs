@@ -28,7 +28,8 @@ const SCAN: &str = "crates/journal/tests/scan.rs";
 const ROUTES: &str = "crates/routes/tests/routes/answers.rs";
 const DEADLOCKS: &str = "crates/boot/tests/boot/deadlocks.rs";
 const GUARD: &str = "crates/gates/tests/gates/guard.rs";
-const GUARD_COMMAND: &str = "pvcheck guard";
+const GUARD_RUN: &str = "crates/guard/tests/guard.rs";
+const FOREIGN: &str = "crates/guard/src/foreign/judge/tests.rs";
 const LEDGER: &str = "crates/cli/tests/cli/ledger.rs";
 const EVIDENCE: &str = "crates/gates/tests/gates/evidence.rs";
 const HARNESS: &str = "crates/gates/tests/gates/harness.rs";
@@ -191,13 +192,29 @@ pub(crate) const SECTIONS: [Section; 9] = [
                 "it removes unused overlays",
                 &[Test(GUARD, "what_it_counts_restarts_and_removes_is_missed_line_by_line")],
             ),
-            asked(94, "it fires when it happens again, and only then", &[Open(GUARD_COMMAND)]),
+            asked(
+                94,
+                "it fires when it happens again, and only then",
+                &[
+                    Test(GUARD_RUN, "a_network_full_of_leaks_is_cured_once_and_the_second_run_does_nothing"),
+                    Test(GUARD_RUN, "a_leak_without_exhaustion_restarts_nothing"),
+                    Test(
+                        FOREIGN,
+                        "the_guard_of_the_runbook_fires_on_the_original_line_and_on_three_of_eight",
+                    ),
+                    Test(FOREIGN, "it_looks_back_26_hours_fires_again_and_fails_open"),
+                ],
+            ),
             asked(
                 95,
                 "it stays after the mend",
                 &[Test(GUARD, "each_way_to_break_it_has_its_verdict_and_names_the_file_and_the_pattern")],
             ),
-            asked(96, "a stale text about it is advisory", &[Open(GUARD_COMMAND)]),
+            asked(
+                96,
+                "a stale text about it is advisory",
+                &[Test(FOREIGN, "a_stale_text_is_advice_and_no_fault")],
+            ),
         ],
     ),
     Section(

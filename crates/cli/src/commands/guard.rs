@@ -1,0 +1,106 @@
+//! `pvcheck guard`.
+
+mod text;
+
+use std::path::Path;
+use std::time::Duration;
+
+use pvcheck_gates::{Config, GuardConfig};
+use pvcheck_guard::{ForeignGuard, Guard, GuardOptions, Look, act, check_foreign, explained, watch};
+use pvcheck_swarm::{Engine, Operation, Permit, ReclaimOptions, RunId, resume_reclaim, unfinished_run};
+
+use crate::args::{self, Args};
+use crate::failure::{DONE, Failure, INTERRUPTED, Outcome};
+use crate::files;
+use crate::printer::Printer;
+use crate::report::Document;
+use crate::session::{Session, brings_its_own, configured, guarded, has_config, holder};
+
+/// How long something must wait for an address before it counts.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Document for Guard {
+    const KIND: &'static str = "guard";
+}
+
+impl Document for ForeignGuard {
+    const KIND: &'static str = "guard-check";
+}
+
+pub(crate) async fn run(args: &Args, asked: &args::Guard, printer: &Printer) -> Result<u8, Failure> {
+    if asked.explain {
+        printer.done();
+        printer.print(&explained())?;
+        return Ok(DONE);
+    }
+    if let Some(file) = &asked.check {
+        let guard = check_foreign(&file.display().to_string(), &files::read(file, "--check")?);
+        printer.done();
+        printer.result(&guard, || text::foreign(&guard))?;
+        return Ok(guard.verdict.code());
+    }
+    let (config, session) = if has_config(args) || brings_its_own(args) {
+        let (config, session) = configured(args, printer).await?;
+        (Some(config), session)
+    } else {
+        (None, Session::open(args, printer).await?)
+    };
+    let mut others = Vec::new();
+    for host in &asked.helper {
+        others.push(Engine::connect(host).await?);
+    }
+    let own = config.as_ref().and_then(|config| config.guard.clone()).unwrap_or_default();
+    let guard = on(&session.engine, &others, config.as_ref(), &own, asked, printer).await?;
+    printer.done();
+    printer.result(&guard, || text::guard(&guard))?;
+    Ok(guard.code())
+}
+
+async fn on(
+    engine: &Engine,
+    others: &[Engine],
+    config: Option<&Config>,
+    own: &GuardConfig,
+    asked: &args::Guard,
+    printer: &Printer,
+) -> Result<Guard, Failure> {
+    let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
+    let watcher = |progress| printer.show(progress);
+    let op = Operation::new(engine, permit, &run, &watcher);
+    let folder =
+        asked.state.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let look = Look { op, others, config, probe: asked.probe, patience: PATIENCE, reclaim_state: folder };
+    let holder = holder();
+    let options = GuardOptions { config: own, state: &asked.state, holder: &holder, hook: &|_| {} };
+    let work =
+        async { Ok(if asked.apply { act(look, options).await? } else { watch(look, options).await? }) };
+    let outcome = guarded(op, printer, work).await;
+    // An interrupted cure is finished before this ends: a sweep needs a leader.
+    match outcome {
+        Err(failure) if failure.code == INTERRUPTED && unfinished_run(folder).as_ref() == Some(&run) => {
+            printer.note("pvcheck: interrupted, restoring the managers first");
+            let resumed = Box::pin(resume_reclaim(op, others, &resuming(own, folder, &holder))).await;
+            match resumed {
+                Ok(_) => Err(failure),
+                Err(error) => Err(Failure::not_done(format!(
+                    "interrupted; {error}; run `pvcheck reclaim --resume --state {}`",
+                    folder.display()
+                ))),
+            }
+        }
+        outcome => outcome,
+    }
+}
+
+fn resuming<'a>(own: &GuardConfig, folder: &Path, holder: &str) -> ReclaimOptions<'a> {
+    ReclaimOptions {
+        networks: Vec::new(),
+        wish: pvcheck_swarm::Wish { only: None, restart_allowed: false, busy_allowed: false },
+        state: folder.to_owned(),
+        holder: holder.to_owned(),
+        break_lock: None,
+        restart_command: own.restart_command.clone(),
+        force_new_cluster: false,
+        hook: &|_| {},
+    }
+}

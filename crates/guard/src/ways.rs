@@ -1,0 +1,177 @@
+//! Which rungs of the ladder are open, and why the others are not.
+
+use pvcheck_gates::{GuardConfig, Rung, Signal};
+use pvcheck_swarm::{ReclaimFacts, Strategy, Wish, plan_reclaim};
+use serde::Serialize;
+
+use crate::signs::Open;
+
+/// A rung of the ladder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Way {
+    /// Which.
+    pub rung: Rung,
+    /// True iff the guard may take it now.
+    pub open: bool,
+    /// Why it may not; `null` if it may.
+    pub reason: Option<String>,
+}
+
+/// What the ways depend on.
+#[derive(Clone, Debug)]
+pub struct WayFacts {
+    /// The managers and this host, or why they could not be read.
+    pub reclaim: Result<ReclaimFacts, String>,
+    /// What makes the time a bad one for a restart, or why it could not be looked at.
+    pub busy: Result<Vec<Signal>, String>,
+    /// True iff what pvcheck left may be removed once more today.
+    pub may_drain: bool,
+}
+
+/// The rungs, the gentlest first.
+pub fn ways(config: &GuardConfig, facts: &WayFacts) -> Vec<Way> {
+    let of = |rung: Rung| {
+        let named = config.may.contains(&rung);
+        let reason = if named {
+            barred(rung, facts)
+        } else {
+            Some(format!("not allowed: [guard] may does not name {}", rung.as_str()))
+        };
+        Way { rung, open: reason.is_none(), reason }
+    };
+    Rung::ALL.map(of).to_vec()
+}
+
+/// Those that are open.
+pub(crate) fn open(ways: &[Way]) -> Open {
+    let is = |rung| ways.iter().any(|way| way.rung == rung && way.open);
+    Open {
+        drain: is(Rung::Drain),
+        hand_over: is(Rung::HandOver),
+        borrow: is(Rung::Borrow),
+        restart: is(Rung::Restart),
+    }
+}
+
+/// The strategy of a reclaim that a rung is; `None` for a drain.
+pub(crate) fn strategy(rung: Rung) -> Option<Strategy> {
+    match rung {
+        Rung::Drain => None,
+        Rung::HandOver => Some(Strategy::Handover),
+        Rung::Borrow => Some(Strategy::Borrow),
+        Rung::Restart => Some(Strategy::Restart),
+    }
+}
+
+/// What is asked of a reclaim for a rung: this way and no other, and a restart only while the Swarm is quiet.
+pub(crate) fn wish(strategy: Strategy) -> Wish {
+    Wish { only: Some(strategy), restart_allowed: strategy == Strategy::Restart, busy_allowed: false }
+}
+
+fn barred(rung: Rung, facts: &WayFacts) -> Option<String> {
+    let Some(strategy) = strategy(rung) else {
+        let often = "done as often today as is allowed ([guard] cures_a_day)";
+        return (!facts.may_drain).then(|| often.to_owned());
+    };
+    let reclaim = match &facts.reclaim {
+        Ok(facts) => facts,
+        Err(why) => return Some(format!("not known whether it is possible: {why}")),
+    };
+    let plan = plan_reclaim(reclaim, wish(strategy));
+    if plan.strategy.is_none() {
+        return Some(plan.refused.first().map_or_else(String::new, |refused| refused.reason.to_string()));
+    }
+    if rung == Rung::Restart { not_quiet(&facts.busy) } else { None }
+}
+
+/// Why the time is a bad one for a restart. What a full network looks like is left out: it is what the restart is for.
+fn not_quiet(busy: &Result<Vec<Signal>, String>) -> Option<String> {
+    let signals = match busy {
+        Ok(signals) => signals,
+        Err(why) => return Some(format!("the window is not known: {why}")),
+    };
+    let work: Vec<String> =
+        signals.iter().filter(|signal| !signal.is_of_a_full_network()).map(ToString::to_string).collect();
+    (!work.is_empty()).then(|| format!("the window is BUSY: {}", work.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use pvcheck_audit::NodeId;
+    use pvcheck_swarm::{Here, Manager};
+
+    use super::*;
+
+    fn facts(managers: usize) -> WayFacts {
+        let manager = |n: usize| Manager {
+            id: NodeId::new(format!("m{n}").as_str()),
+            hostname: format!("m{n}"),
+            address: Some("192.0.2.1:2377".into()),
+            reachable: true,
+            leader: n == 0,
+        };
+        let here = Here {
+            root: true,
+            missing: Vec::new(),
+            dockerd: Some("/usr/bin/dockerd".into()),
+            same_host: true,
+            link: Some(([198, 18, 0, 1].into(), [198, 18, 0, 2].into())),
+            raft_dir: Some("/var/lib/docker/swarm".into()),
+        };
+        let reclaim = ReclaimFacts {
+            managers: (0..managers).map(manager).collect(),
+            connected: NodeId::new("m0"),
+            others: (1..managers).map(|n| NodeId::new(format!("m{n}").as_str())).collect(),
+            autolock: false,
+            external_cas: 0,
+            moving: Vec::new(),
+            here,
+        };
+        WayFacts { reclaim: Ok(reclaim), busy: Ok(Vec::new()), may_drain: true }
+    }
+
+    fn config(may: &[Rung]) -> GuardConfig {
+        GuardConfig { may: may.to_vec(), ..GuardConfig::default() }
+    }
+
+    fn reason(ways: &[Way], rung: Rung) -> String {
+        ways.iter().find(|way| way.rung == rung).and_then(|way| way.reason.clone()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_possible_is_open_only_where_it_is_named() {
+        let one = ways(&config(&Rung::ALL), &facts(1));
+        assert_eq!(
+            open(&one),
+            Open { drain: true, hand_over: false, borrow: true, restart: true },
+            "{one:?}"
+        );
+        assert!(reason(&one, Rung::HandOver).contains("it takes three"), "{one:?}");
+        let three = ways(&config(&Rung::ALL), &facts(3));
+        assert_eq!(open(&three), Open { drain: true, hand_over: true, borrow: false, restart: true });
+        let default = ways(&GuardConfig::default(), &facts(1));
+        assert_eq!(open(&default), Open { drain: true, ..Open::default() });
+        assert!(reason(&default, Rung::Borrow).contains("[guard] may does not name borrow"), "{default:?}");
+    }
+
+    #[test]
+    fn a_restart_waits_for_the_window_and_not_for_what_it_is_for() {
+        let waits = Signal::Waits { service: "s".into(), network: "n".into() };
+        let fresh = Signal::Unsettled { service: "s".into(), state: "new".into() };
+        let coming = Signal::Unsettled { service: "s".into(), state: "starting".into() };
+        let with = |busy| ways(&config(&[Rung::Restart]), &WayFacts { busy, ..facts(1) });
+        assert!(open(&with(Ok(vec![waits.clone(), fresh.clone()]))).restart);
+        let busy = with(Ok(vec![waits, coming, fresh]));
+        assert!(!open(&busy).restart);
+        assert_eq!(reason(&busy, Rung::Restart), "the window is BUSY: a task of s is starting");
+        let blind = with(Err("no answer".into()));
+        assert!(!open(&blind).restart && reason(&blind, Rung::Restart).contains("no answer"));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_open() {
+        let blind = WayFacts { reclaim: Err("no answer".into()), may_drain: false, ..facts(1) };
+        assert_eq!(open(&ways(&config(&Rung::ALL), &blind)), Open::default());
+    }
+}
