@@ -146,7 +146,7 @@ fn unit_file(data: &[u8]) {
         file.assignments.iter().map(|a| (a.section.clone(), a.key.clone(), a.value.clone())).collect()
     };
     assert_eq!(words(&again), words(&file));
-    let unit = Unit::parse("fuzz.service", text).expect("the name is good");
+    let (unit, _) = Unit::parse("fuzz.service", text).expect("the name is good");
     serde_json::to_string(&unit).expect("a unit is JSON");
     // A declared wait starts the unit, so that its commands are searched for others.
     let url = "http://h/".parse().expect("the URL is good");
