@@ -47,11 +47,13 @@ pub(super) struct Entry {
 
 /// The condition under which a record counts as the signature of this id.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(super) enum Instead {
-    IfNetworkIsOld(String),
-    IfStartingUp(String),
-    IfWithoutIpvs(String),
+    #[serde(rename = "if_network_is_old")]
+    NetworkIsOld(String),
+    #[serde(rename = "if_starting_up")]
+    StartingUp(String),
+    #[serde(rename = "if_without_ipvs")]
+    WithoutIpvs(String),
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -103,9 +105,9 @@ impl Entry {
 impl Instead {
     fn kept(self) -> Reclassify {
         match self {
-            Self::IfNetworkIsOld(id) => Reclassify::IfNetworkIsOld(keep(id)),
-            Self::IfStartingUp(id) => Reclassify::IfStartingUp(keep(id)),
-            Self::IfWithoutIpvs(id) => Reclassify::IfWithoutIpvs(keep(id)),
+            Self::NetworkIsOld(id) => Reclassify::IfNetworkIsOld(keep(id)),
+            Self::StartingUp(id) => Reclassify::IfStartingUp(keep(id)),
+            Self::WithoutIpvs(id) => Reclassify::IfWithoutIpvs(keep(id)),
         }
     }
 }
