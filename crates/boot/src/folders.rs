@@ -132,15 +132,17 @@ impl Folders {
         (given || self.kind(path) == FileKind::Shell).then(|| self.text(path))?
     }
 
-    /// What a program is: an absolute path of the host, or a name that is looked for where programs are.
+    /// What a program is: an absolute path of the host, or a name that is looked for where programs are. A name that is not
+    /// found may be that of a function that is defined elsewhere.
     pub(crate) fn kind(&self, program: &str) -> FileKind {
-        let paths: Vec<PathBuf> = if program.starts_with('/') {
-            vec![program.into()]
-        } else {
-            PROGRAM_PATHS.iter().map(|folder| Path::new(folder).join(program)).collect()
-        };
-        let place = paths.iter().find_map(|path| self.place(path));
-        place.map_or(FileKind::Missing, |(_, real)| kind_of(&real))
+        let at = |path: &Path| self.place(path).map(|(_, real)| kind_of(&real));
+        if !program.starts_with('/') {
+            let mut found = PROGRAM_PATHS.iter().filter_map(|folder| at(&Path::new(folder).join(program)));
+            return found.next().unwrap_or(FileKind::Missing);
+        }
+        let path = Path::new(program);
+        let folder = path.parent().and_then(|folder| self.place(folder));
+        at(path).unwrap_or(if folder.is_some() { FileKind::Absent } else { FileKind::Missing })
     }
 
     fn step(&self, link: &Path, target: &Path) -> PathBuf {

@@ -7,8 +7,8 @@
 //! files that units deploy, in published ports and sockets; takes others as declared data ([`Wait`], [`Serves`]), and
 //! finds those cycles ([`analyse`]), each with its chain, its time bound and remedies that were tried on the graph.
 //!
-//! Everything but [`read_units`] and [`read_alerts`] is pure. It never talks to systemd, never runs a unit or a script and never follows a
-//! URL. A wait that is neither declared nor in a shell's words is not judged, and one that cannot be judged is unknown,
+//! Everything but [`read_units`] and [`read_alerts`] is pure. It never talks to systemd, never runs a unit or a script
+//! and never follows a URL. A wait that is neither declared nor in a shell's words is not judged, and one that cannot be judged is unknown,
 //! with the reason. A file that was not read makes the waits that it could matter to unknown, never free.
 //!
 //! ```

@@ -31,7 +31,9 @@ impl fmt::Display for Opaque {
 /// What a file that can be run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
-    /// It is not here.
+    /// The folder that would hold it is here, and it is not: running it fails at once.
+    Absent,
+    /// It is not here, and where it would be was not read either.
     Missing,
     /// A script for something else than a shell, or no program at all.
     Other,
@@ -62,7 +64,7 @@ pub(crate) fn opaque(
             Some(file) if file.given => Some(file.path),
             _ if KNOWN.contains(&name) || is_shell(name) => None,
             _ if INTERPRETERS.iter().any(|interpreter| name.starts_with(interpreter)) => Some(name),
-            _ => (kind(path) != FileKind::Program).then_some(path),
+            _ => (!matches!(kind(path), FileKind::Absent | FileKind::Program)).then_some(path),
         };
         let one = what.map(|what| (what.to_owned(), run.evidence.clone()));
         found.extend(one.filter(|one| !found.contains(one)));
@@ -198,6 +200,7 @@ mod tests {
             "/bin/program" | "program" => FileKind::Program,
             "/opt/x.sh" => FileKind::Shell,
             "/opt/x.py" => FileKind::Other,
+            "/bin/absent" => FileKind::Absent,
             _ => FileKind::Missing,
         };
         let runs = runs::of_line(line, &evidence, &Variables::new(), None);
@@ -216,6 +219,7 @@ mod tests {
             ("/opt/x.py", &["/opt/x.py"]),
             ("/usr/bin/python3 /opt/x.py", &["python3"]),
             ("/bin/gone", &["/bin/gone"]),
+            ("/bin/absent", &[]),
             ("/bin/sh -c 'case $1 in a) gone;; esac; \"$@\"; gone'", &["gone", "$@"]),
         ] {
             assert_eq!(of(line), what, "{line}");
