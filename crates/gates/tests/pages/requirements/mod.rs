@@ -17,7 +17,7 @@ const HEAD: &str = "# Requirements
 <!-- written by `cargo xtask test --only pages --bless` from crates/gates/tests/pages/requirements/ -->
 
 What is asked of pvcheck, and what answers it: a check of the catalogue (`pvcheck check explain CHECK`), a test that breaks what
-is asked and sees that it is noticed, or the reason why software does not answer it. `open` names what will.
+is asked and sees that it is noticed, or the reason why software does not answer it.
 ";
 
 fn sections() -> impl Iterator<Item = &'static Section> {
@@ -42,7 +42,6 @@ fn row(requirement: &Requirement) -> String {
     let by = requirement.by.iter().map(|by| match by {
         By::Test(file, name) => format!("{file}::{name}"),
         By::Elsewhere(why) => format!("not software's: {why}"),
-        By::Open(what) => format!("open: {what}"),
     });
     let answers: Vec<String> = checks.chain(by).collect();
     format!("| {} | {} | {} |\n", requirement.number, requirement.asked, answers.join("<br>"))
@@ -65,7 +64,7 @@ fn every_requirement_has_one_row_and_an_answer() {
         let is_tested = requirement.by.iter().any(|by| matches!(by, By::Test(..)));
         assert!(is_tested || checks_of(number).is_empty(), "{number}: no test breaks what its checks show");
         for text in requirement.by.iter().filter_map(|by| match by {
-            By::Elsewhere(text) | By::Open(text) => Some(text),
+            By::Elsewhere(text) => Some(text),
             By::Test(..) => None,
         }) {
             assert!(!text.is_empty() && !text.contains(['|', '\n']), "{number}: {text}");

@@ -1,6 +1,6 @@
 //! Sections H to P: proofs, the log, the guard, gates, files and guardrails.
 
-use super::table::By::{Elsewhere, Open, Test};
+use super::table::By::{Elsewhere, Test};
 use super::table::{Section, asked};
 
 const COLLECT: &str = "crates/gates/tests/gates/collect.rs";

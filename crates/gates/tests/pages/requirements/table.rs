@@ -15,8 +15,6 @@ pub(crate) enum By {
     Test(&'static str, &'static str),
     /// It is nothing that software can check, for this reason.
     Elsewhere(&'static str),
-    /// Nothing yet; what will.
-    Open(&'static str),
 }
 
 /// A section: its letter, what it is about, and its requirements.
