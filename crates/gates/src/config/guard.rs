@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::forms::Pattern;
-use super::tables::HookConfig;
+use super::hook::HookConfig;
 
 /// The most patterns of one list.
 const MOST_PATTERNS: usize = 32;

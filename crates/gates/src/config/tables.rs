@@ -13,6 +13,7 @@ use super::error::ConfigFault;
 use super::forms::{self, Pattern, Placement};
 use super::guard::GuardConfig;
 use super::harness::HarnessConfig;
+use super::hook::HookConfig;
 use super::journal::{JournalConfig, NodeLog, unit_source};
 use super::own_gates::{GateConfig, PreconditionConfig};
 use super::routes::{RouteConfig, RouteGroupConfig};
@@ -203,21 +204,6 @@ pub struct RenewalConfig {
     /// After the last step, in this order, all of them.
     #[serde(default)]
     pub after: Vec<HookConfig>,
-}
-
-/// A command that is run on this host.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HookConfig {
-    /// Its program and words.
-    pub command: Vec<String>,
-    /// How long it may take, in seconds.
-    #[serde(default = "ten_minutes")]
-    pub timeout_s: u64,
-}
-
-fn ten_minutes() -> u64 {
-    600
 }
 
 fn default_min_free() -> u64 {

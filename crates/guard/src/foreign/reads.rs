@@ -32,7 +32,7 @@ macro_rules! pattern {
 
 pattern!(JOURNALCTL, r"\bjournalctl\b");
 pattern!(SSH, r"\bssh\s");
-pattern!(SINCE, r#"\bjournalctl\b[^|]*?\s(?:--since[= ]\s*|-S\s*)(?:\\?"([^"\\]*)\\?"|'([^']*)'|(\S+))"#);
+pattern!(SINCE, r#"\bjournalctl\b[^|]*?\s(?:--since[= ]\s*|-S\s*)(?:\\?"([^"\\]*)\\?"|'([^']*)'|([^\s)]+))"#);
 pattern!(BOOT, r"\bjournalctl\b[^|]*?\s(?:-[A-Za-z]*b\b|--boot\b)");
 pattern!(CURSOR, r"\bjournalctl\b[^|]*?\s--(?:after-cursor|cursor-file|cursor)\b");
 pattern!(
