@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use pvcheck_audit::{SavedSnapshot, Snapshot};
-use pvcheck_journal::{Catalogue, Scan, Scanner, Since};
+use pvcheck_journal::{Scan, Scanner, Since};
 use pvcheck_swarm::{
     CallError, Engine, NewSubnet, Progress, RenewalFacts, RenewalPlan, RenewalProof, RenewalRequest,
     SavedRenewal, Watcher, plan_renewal,
@@ -127,8 +127,8 @@ pub(super) async fn log_since_creation(
         let error = format!("the engine does not say when {} was created", overlay.name);
         return Observed::not_asked("engine log", Unseen::Failed { error });
     };
-    let scanner = Scanner::since(Catalogue::builtin(), Since::At(created), None).role(ready.role);
-    whole_log(ready, scanner).await
+    let role = ready.role;
+    whole_log(ready, move |catalogue| Scanner::since(catalogue, Since::At(created), None).role(role)).await
 }
 
 pub(super) async fn proof(

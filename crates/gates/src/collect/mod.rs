@@ -20,4 +20,4 @@ pub use fix::{Renewed, collect_fix_plan, collect_fixed};
 pub use leaked::Counting;
 pub use own::{OwnCollection, collect_own};
 pub use past_reports::collect_run;
-pub use preflight::{Preflight, PreflightError, preflight};
+pub use preflight::{Preflight, PreflightError, preflight, preflight_of};
