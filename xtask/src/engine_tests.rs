@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::programs::{Programs, in_lanes, verdict};
+use crate::programs::{PACKAGES, Programs, in_lanes, verdict};
 
 #[cfg(test)]
 mod tests;
@@ -52,21 +52,21 @@ pub(crate) fn run(root: &Path, environment: &[(OsString, OsString)]) -> anyhow::
     let tests = Programs { root, environment };
     // Built once and before all, so that no test waits for another one's build lock while its deadline runs.
     tests.must(&["build", "--package", "xtask", "--package", "pvcheck-cli"])?;
-    tests.must(&["test", "--package", "pvcheck-tests", "--no-run"])?;
+    let names = names(&root.join("tests/tests"))?;
+    tests.build(&[], &names)?;
     // One test at a time: those of a program may share a lab, and each lab is several engines on two cores.
     let one = |name: &str| {
-        let words =
-            ["--package", "pvcheck-tests", "--test", name, "--", "--nocapture", "--test-threads", "1"];
-        tests.one(name, &words)
+        let alone = ["--test", name, "--", "--nocapture", "--test-threads", "1"];
+        tests.one(name, &[PACKAGES, &alone].concat())
     };
-    let (alone, others) = split(names(&root.join("tests/tests"))?);
+    let (alone, others) = split(names);
     let mut failed = in_lanes(alone, 1, &one);
     failed.extend(in_lanes(others, LANES, &one));
     verdict(failed)
 }
 
 /// The names of the test programs of a folder, sorted.
-fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
+pub(crate) fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).context("cannot list the engine tests")? {
         let path = entry.context("cannot list the engine tests")?.path();

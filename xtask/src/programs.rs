@@ -15,6 +15,10 @@ use crate::{lab, workspace};
 #[cfg(test)]
 mod tests;
 
+/// The packages that every run names, those of the engine tests too: with others cargo takes other features, and builds what
+/// has been built again.
+pub(crate) const PACKAGES: &[&str] = &["--workspace"];
+
 /// How many lines of a program that failed are said again at the end, where a reader of a long log looks first.
 const LAST_LINES: usize = 40;
 
@@ -79,6 +83,13 @@ impl Programs<'_> {
     /// Runs a cargo command to its end.
     pub(crate) fn must(&self, words: &[&str]) -> anyhow::Result<()> {
         workspace::must(&mut self.cargo(words), words)
+    }
+
+    /// Builds the test programs of these names, and tests of these kinds.
+    pub(crate) fn build(&self, kinds: &[&str], names: &[String]) -> anyhow::Result<()> {
+        let named = names.iter().flat_map(|name| ["--test", name.as_str()]);
+        let words: Vec<&str> = ["test", "--no-run"].iter().chain(PACKAGES).chain(kinds).copied().collect();
+        self.must(&words.into_iter().chain(named).collect::<Vec<_>>())
     }
 
     /// Runs `cargo test` with these words, and prints what it printed.

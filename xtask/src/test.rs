@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::examples::Mode;
+use crate::programs::PACKAGES;
 use crate::workspace::{cargo, must, root};
 use crate::{engine_tests, examples, lab, unit_tests};
 
@@ -137,7 +138,7 @@ fn pages(places: &Places) -> anyhow::Result<()> {
     let bless = ("PVCHECK_BLESS", if places.examples == Mode::Bless { "1" } else { "" });
     // Of the same packages as step unit, so that nothing is built again with other features.
     let written = |test: &str, filter: &[&str]| {
-        let words = [&["test", "--quiet"], unit_tests::PACKAGES, &["--test", test], filter].concat();
+        let words = [&["test", "--quiet"], PACKAGES, &["--test", test], filter].concat();
         places.cargo(&words, &[bless])
     };
     written("pages", &[])?;

@@ -48,8 +48,8 @@ pub use seen::{
     EngineKind, HostAddress, HostFacts, HostRoute, JobMode, Lookup, Network, NetworkId, NoSuchNetwork, Node,
     NodeAvailability, NodeId, NodeState, ProbeOutcome, Probes, RouteKind, RouteOrigin, Runtime,
     SavedSnapshot, SavedSnapshotError, SecretId, Service, ServiceId, ServiceMode, Site, SitePath, Snapshot,
-    Takes, Task, TaskId, TaskState, Unclear, UpdateOrder, UpdateState, UpdateStatus, Vip, counts_refused,
-    declared_routes, speaks_counts,
+    Takes, Task, TaskId, TaskState, Unclear, UpdateOrder, UpdateState, UpdateStatus, Vip, counts_not_spoken,
+    counts_refused, declared_routes, speaks_counts,
 };
 pub use stuck::{BalancerRejection, Cause, Stuck};
 pub use subnets::{default_pools, not_seen, reservations};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pvcheck_audit::{AllocatorCounts, SavedSnapshot, Snapshot};
 use pvcheck_gates::Config;
 use pvcheck_sim::ServedWorld;
-use pvcheck_swarm::{Engine, Host, Operation, read_counts, sweep_run};
+use pvcheck_swarm::{CallError, Engine, Host, Operation, read_counts, sweep_run};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Args, EngineChoice};
@@ -29,16 +29,21 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) async fn open(args: &Args, printer: &Printer) -> Result<Self, Failure> {
-        let (host, embedded) = match args.global.engine {
-            Some(EngineChoice::Embedded) => {
-                let world = embedded().await?;
-                (world.sim().host().parse::<Host>().map_err(Failure::unknown)?, Some(world))
-            }
-            None => (host(args)?, None),
-        };
+        let (host, embedded) = place(args).await?;
         let engine = Engine::connect(&host).await?;
         printer.rests_on(engine.kind());
         Ok(Self { engine, embedded })
+    }
+
+    /// As [`Session::open`], and reads the Swarm along with it, which takes less than one after the other.
+    async fn open_and_read(
+        args: &Args,
+        printer: &Printer,
+    ) -> Result<(Self, Result<Snapshot, CallError>), Failure> {
+        let (host, embedded) = place(args).await?;
+        let (engine, snapshot) = Engine::connect_and_read(&host).await?;
+        printer.rests_on(engine.kind());
+        Ok((Self { engine, embedded }, snapshot))
     }
 
     /// As [`Session::open`], for an engine that may not be a manager at the moment.
@@ -47,6 +52,15 @@ impl Session {
             return Self::open(args, printer).await;
         }
         Ok(Self { engine: Engine::reach(&host(args)?, PATIENCE).await?, embedded: None })
+    }
+
+    /// The configuration that is given, else that of the embedded engine's world.
+    fn config(&self, args: &Args, given: Option<Config>) -> Result<Config, Failure> {
+        match (given, &self.embedded) {
+            (None, Some(world)) => config_of(&world.config()),
+            (Some(config), _) => Ok(config),
+            (None, None) => config(args),
+        }
     }
 
     /// Reads a snapshot, and the allocator's own counts where the engine has them (API 1.52 and later).
@@ -89,6 +103,17 @@ pub(crate) struct Whereabouts {
     _embedded: Option<ServedWorld>,
 }
 
+/// Where the engine of a session is, and the embedded one itself.
+async fn place(args: &Args) -> Result<(Host, Option<ServedWorld>), Failure> {
+    match args.global.engine {
+        Some(EngineChoice::Embedded) => {
+            let world = embedded().await?;
+            Ok((world.sim().host().parse::<Host>().map_err(Failure::unknown)?, Some(world)))
+        }
+        None => Ok((host(args)?, None)),
+    }
+}
+
 /// The engine's address: `--host`, else DOCKER_HOST, else Docker's default socket.
 ///
 /// It is parsed here and not by clap, so that a DOCKER_HOST that pvcheck cannot use does not stop commands without engine.
@@ -102,14 +127,24 @@ fn host(args: &Args) -> Result<Host, Failure> {
 /// Opens a session with a configuration: that of `--config`, else the embedded engine's own of its world, else
 /// `./pvcheck.toml`. A file that is given is read first, so that nothing is asked where it is wrong.
 pub(crate) async fn configured(args: &Args, printer: &Printer) -> Result<(Config, Session), Failure> {
-    let given = if brings_its_own(args) { None } else { Some(config(args)?) };
+    let given = given(args)?;
     let session = Session::open(args, printer).await?;
-    let config = match (given, &session.embedded) {
-        (None, Some(world)) => config_of(&world.config())?,
-        (Some(config), _) => config,
-        (None, None) => config(args)?,
-    };
-    Ok((config, session))
+    Ok((session.config(args, given)?, session))
+}
+
+/// As [`configured`], and reads the Swarm along with the connection.
+pub(crate) async fn configured_and_read(
+    args: &Args,
+    printer: &Printer,
+) -> Result<(Config, Session, Result<Snapshot, CallError>), Failure> {
+    let given = given(args)?;
+    let (session, snapshot) = Session::open_and_read(args, printer).await?;
+    Ok((session.config(args, given)?, session, snapshot))
+}
+
+/// The configuration, unless it comes with the embedded engine.
+fn given(args: &Args) -> Result<Option<Config>, Failure> {
+    if brings_its_own(args) { Ok(None) } else { config(args).map(Some) }
 }
 
 /// True iff the configuration is that of the embedded engine's world.

@@ -82,7 +82,7 @@ pub use catalogue::CheckInfo;
 pub use cause::{CanaryFailure, ChurnFailure, ChurnRefusal, Unseen};
 pub use collect::{
     Counting, OwnCollection, Preflight, PreflightError, Renewed, collect_fix_plan, collect_fixed, collect_m1,
-    collect_m2, collect_own, collect_run, preflight, scan_log,
+    collect_m2, collect_own, collect_run, preflight, preflight_of, scan_log,
 };
 pub use config::{
     CanaryConfig, CheckPattern, ChurnConfig, Config, ConfigError, ConfigFault, CreationConfig, EntriesError,

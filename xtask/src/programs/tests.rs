@@ -60,7 +60,7 @@ fn a_program_that_is_missing_is_a_failure() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let tests = Programs { root, environment: &[] };
     let failed = in_lanes(owned(&["no_such_test_program"]), 3, &|name| {
-        tests.one(name, &["--package", "pvcheck-tests", "--test", name])
+        tests.one(name, &[PACKAGES, &["--test", name]].concat())
     });
     assert!(matches!(failed.as_slice(), [one] if one.starts_with("no_such_test_program: ")), "{failed:?}");
 }

@@ -124,9 +124,8 @@ impl AllocatorCounts {
 /// Why the engine's counts must not be asked for or believed: an API before 1.52, or a leader before 29, whose managers of
 /// 29 answer with their own numbers. `None` if nothing is wrong with them.
 pub fn counts_refused(snapshot: &Snapshot) -> Option<CountsUnknown> {
-    let api = &snapshot.engine.api;
-    if !speaks_counts(api) {
-        return Some(CountsUnknown::ApiTooOld { api: api.clone() });
+    if let Some(too_old) = counts_not_spoken(&snapshot.engine.api) {
+        return Some(too_old);
     }
     // A manager of 29 below an older leader answers with the endpoints of its own node (measured on 29.7.2).
     let Some(leader) = snapshot.nodes.iter().find(|n| n.leader) else {
@@ -139,6 +138,11 @@ pub fn counts_refused(snapshot: &Snapshot) -> Option<CountsUnknown> {
         Some(major) if FIRST_LEADER_MAJOR <= major => None,
         _ => Some(CountsUnknown::LeaderTooOld { version: version.clone() }),
     }
+}
+
+/// As [`counts_refused`], of the API version alone, which is known before anything is read.
+pub fn counts_not_spoken(api: &str) -> Option<CountsUnknown> {
+    (!speaks_counts(api)).then(|| CountsUnknown::ApiTooOld { api: api.to_owned() })
 }
 
 /// True iff this API version has the allocator's counts: 1.52 and later.

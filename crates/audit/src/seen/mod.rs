@@ -15,7 +15,7 @@ mod task;
 mod update;
 mod words;
 
-pub use counts::{AllocatorCounts, CountsUnknown, counts_refused, speaks_counts};
+pub use counts::{AllocatorCounts, CountsUnknown, counts_not_spoken, counts_refused, speaks_counts};
 pub use declared::{DeclaredRoute, Site, SitePath, Takes, Unclear, declared_routes};
 pub use file::{SavedSnapshot, SavedSnapshotError};
 pub use host::{HostAddress, HostFacts, HostRoute, RouteKind, RouteOrigin};

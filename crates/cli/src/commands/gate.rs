@@ -3,21 +3,21 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use pvcheck_audit::SavedSnapshot;
+use pvcheck_audit::{SavedSnapshot, Snapshot};
 use pvcheck_gates::{
     AnyGate, Bundle, BundledConfig, BundledRun, Config, Counting, Gate, GateFacts, GateReport, M2Facts,
     OverlayConfig, OwnCollection, OwnGate, OwnGateError, Preflight, PreflightError, Renewed, RunFacts,
     Unseen, Verdict, annotations, collect_fix_plan, collect_fixed, collect_m1, collect_m2, collect_own,
-    collect_run, judge_preconditions, judge_run, junit, markdown, preflight, table, waiver_errors,
+    collect_run, judge_preconditions, judge_run, junit, markdown, preflight_of, table, waiver_errors,
 };
-use pvcheck_swarm::{Operation, Permit, RunId, SavedRenewal, default_state};
+use pvcheck_swarm::{CallError, Operation, Permit, RunId, SavedRenewal, default_state};
 
 use crate::args::{self, Args, GateCommand, Output};
 use crate::commands::{claim, finding, status, verify};
 use crate::failure::{DONE, Failure, Outcome, REFUSED};
 use crate::printer::Printer;
 use crate::report::many;
-use crate::session::{Session, configured, guarded, has_config};
+use crate::session::{Session, configured_and_read, guarded, has_config};
 
 pub(crate) mod diff;
 mod files;
@@ -87,9 +87,9 @@ async fn measure(
     printer: &Printer,
 ) -> Result<GateReport, Failure> {
     refuse_words(args, &[gate], options)?;
-    let (config, session) = configured(args, printer).await?;
+    let (config, session, snapshot) = configured_and_read(args, printer).await?;
     let gates = permitted(&[gate], &config, overlay(&config, options)?, options)?;
-    let runner = Runner::new(&session, &config, options, printer).await?;
+    let runner = Runner::new(&session, &config, snapshot, options, printer)?;
     let gate = gates.first().ok_or_else(|| Failure::unknown("no gate was named"))?;
     Ok(runner.run(gate).await?.report)
 }
@@ -105,9 +105,9 @@ async fn run_gates(args: &Args, asked: &args::GateRun, printer: &Printer) -> Res
     let names: Vec<&str> = asked.gates.iter().map(String::as_str).collect();
     refuse_words(args, &names, &asked.options)?;
     asked.bundle.as_deref().map_or(Ok(()), files::must_be_new)?;
-    let (config, session) = configured(args, printer).await?;
+    let (config, session, snapshot) = configured_and_read(args, printer).await?;
     let gates = permitted(&names, &config, overlay(&config, &asked.options)?, &asked.options)?;
-    let runner = Runner::new(&session, &config, &asked.options, printer).await?;
+    let runner = Runner::new(&session, &config, snapshot, &asked.options, printer)?;
     let mut runs: Vec<BundledRun> = Vec::new();
     for gate in &gates {
         let ran = runner.run(gate).await?;
@@ -200,14 +200,15 @@ struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    async fn new(
+    fn new(
         session: &'a Session,
         config: &'a Config,
+        snapshot: Result<Snapshot, CallError>,
         asked: &'a args::GateOptions,
         printer: &'a Printer,
     ) -> Result<Self, Failure> {
         let overlay = overlay(config, asked)?;
-        let mut ready = preflight(&session.engine, config).await?;
+        let mut ready = preflight_of(snapshot, config)?;
         if let Some(overlay) = overlay {
             ready = ready.with_record(record(overlay, asked));
         }

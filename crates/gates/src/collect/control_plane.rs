@@ -2,6 +2,7 @@
 
 use pvcheck_journal::{Limits, ReadFrom, Scan, Scanner};
 use pvcheck_swarm::{Engine, Progress, Watcher};
+use tokio::task::JoinSet;
 
 use super::guard::read_guard;
 use super::leaked::{Counting, count};
@@ -41,11 +42,22 @@ pub(super) async fn log_to_judge(ready: &Preflight) -> Observed<Scan> {
 }
 
 /// Feeds the whole log to a scanner, so that the scan knows whether it reaches back far enough.
-pub(super) async fn whole_log(ready: &Preflight, scanner: Scanner<'_>) -> Observed<Scan> {
+///
+/// The scan is a task of its own: it computes, and beside it in one task a route's answer would wait, and seem slower than
+/// the route is.
+pub(super) async fn whole_log(ready: &Preflight, scanner: Scanner<'static>) -> Observed<Scan> {
     match &ready.log {
         Ok(log) => {
-            let limits = Limits::default();
-            Observed::of(&log.name, log.source.scan(&ReadFrom::Beginning, &limits, scanner)).await
+            let source = log.source.clone();
+            // A set ends its task when it is dropped, as an interrupted gate is.
+            let mut reading = JoinSet::new();
+            reading
+                .spawn(async move { source.scan(&ReadFrom::Beginning, &Limits::default(), scanner).await });
+            let read = async {
+                let ended = reading.join_next().await.ok_or("the log was not read")?;
+                ended.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+            };
+            Observed::of(&log.name, read).await
         }
         Err(why) => Observed::not_asked("engine log", why.clone()),
     }

@@ -24,4 +24,4 @@ pub use leaked::Counting;
 pub use log::scan_log;
 pub use own::{OwnCollection, collect_own};
 pub use past_reports::collect_run;
-pub use preflight::{Preflight, PreflightError, preflight};
+pub use preflight::{Preflight, PreflightError, preflight, preflight_of};

@@ -107,8 +107,20 @@ pub enum PreflightError {
 /// # Errors
 /// If the configuration has no overlay, the engine fails a call, an overlay is not there, not allocated or has an IPv6 subnet, or the trusted certificates, the routes' credentials or the team's own signatures cannot be read.
 pub async fn preflight(engine: &Engine, config: &Config) -> Result<Preflight, PreflightError> {
+    preflight_of(engine.snapshot().await, config)
+}
+
+/// As [`preflight`], by a snapshot that was just read, or by why there is none.
+///
+/// # Errors
+/// If [`preflight`] would fail.
+pub fn preflight_of(
+    snapshot: Result<Snapshot, CallError>,
+    config: &Config,
+) -> Result<Preflight, PreflightError> {
+    // First, because no engine can mend it.
     let first = config.overlay().ok_or(PreflightError::NoOverlay)?;
-    let snapshot = engine.snapshot().await?;
+    let snapshot = snapshot?;
     for OverlayConfig { name, .. } in &config.overlays {
         // With an IPv6 subnet no check of the overlay could ever be more than UNKNOWN, so that is said at once.
         countable(named(&snapshot, name)?).map_err(PreflightError::Overlay)?;

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use pvcheck_audit::counts_not_spoken;
+
 use super::by_status;
 use super::report::{Census, CensusError, CensusOptions};
 use super::run::countable;
@@ -15,7 +17,7 @@ use crate::write::Permit;
 /// so it takes no [`Permit`].
 ///
 /// # Errors
-/// If no overlay has this name, it has no subnet or one of IPv6, the engine publishes no count (API below 1.52, or a leader below 29), or
+/// If the engine publishes no count (API below 1.52, or a leader below 29), no overlay has this name, it has no subnet or one of IPv6, or
 /// a call fails.
 pub async fn census_by_status(
     engine: &Engine,
@@ -24,6 +26,10 @@ pub async fn census_by_status(
     watch: Watcher<'_>,
 ) -> Result<Census, CensusError> {
     let started = Instant::now();
+    // Most engines are of before 29, and a snapshot would only be read to say so.
+    if let Some(why) = counts_not_spoken(engine.api()) {
+        return Err(CensusError::NoStatus(why.to_string()));
+    }
     let first = engine.snapshot().await?;
     let network = first.named_overlay(name)?.clone();
     countable(&network)?;

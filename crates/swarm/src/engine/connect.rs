@@ -19,6 +19,9 @@ const NEWEST_API: (u32, u32) = (1, 52);
 /// The oldest API version that this crate speaks: Docker 18.09, the first with lazy load-balancer endpoints.
 const OLDEST_API: (u32, u32) = (1, 39);
 
+/// The deadline of every call, where none is given.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The one path without a version. It answers `OK`, with the newest API version in a header (since Docker 1.12).
 const PING: &str = "/_ping";
 /// More than any pong.
@@ -93,7 +96,7 @@ impl Engine {
     /// # Errors
     /// If no engine answers there, or it is not a manager of an active Swarm.
     pub async fn connect(host: &Host) -> Result<Self, ConnectError> {
-        Self::connect_within(host, Duration::from_secs(30)).await
+        Self::connect_within(host, PATIENCE).await
     }
 
     /// Connects to a manager; `deadline` is that of every single call, its body included.
@@ -103,8 +106,13 @@ impl Engine {
     pub async fn connect_within(host: &Host, deadline: Duration) -> Result<Self, ConnectError> {
         let engine = Self::reach(host, deadline).await?;
         let info: wire::Info = engine.connection.get("/info").await?;
-        in_charge(host, &info)?;
-        Ok(Self { kind: EngineKind::of_operating_system(&info.operating_system), ..engine })
+        engine.in_charge(&info)
+    }
+
+    /// The same, known to be a manager of an active Swarm by what it says of itself.
+    pub(crate) fn in_charge(self, info: &wire::Info) -> Result<Self, ConnectError> {
+        in_charge(self.connection.host(), info)?;
+        Ok(Self { kind: EngineKind::of_operating_system(&info.operating_system), ..self })
     }
 
     /// Connects to any engine, be it a manager, a worker or in no Swarm. `deadline` is that of every single call.

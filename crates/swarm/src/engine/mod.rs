@@ -10,6 +10,7 @@ pub(crate) mod poll;
 mod whole;
 pub(crate) mod wire;
 
+pub(crate) use connect::PATIENCE;
 pub use connect::{ConnectError, Engine};
 pub(crate) use connection::Answer;
 pub use connection::Connection;

@@ -12,31 +12,69 @@ use pvcheck_audit::{
 };
 use pvcheck_ipam::{Pool, Subnet};
 
-use crate::engine::{CallError, CallErrorKind, Engine, wire};
+use crate::engine::{CallError, CallErrorKind, ConnectError, Engine, Host, PATIENCE, wire};
 use crate::labels::{RUN_LABEL, STACK_LABEL};
 
 impl Engine {
     /// A snapshot of the whole Swarm, in six calls independent of its size. It only reads.
     ///
-    /// The calls are made one after the other, so while services are removed it may have a task whose service is gone.
+    /// The lists are read one after the other, so while services are removed it may have a task whose service is gone.
     ///
     /// # Errors
     /// If one of the calls fails; there is no partial snapshot.
     pub async fn snapshot(&self) -> Result<Snapshot, CallError> {
-        let connection = self.connection();
-        let info: wire::Info = connection.get("/info").await?;
-        let networks: Vec<wire::Network> = connection.get("/networks").await?;
-        let services = read_services(self).await?;
-        let tasks = read_tasks(self).await?;
-        Ok(Snapshot {
-            engine: engine_facts(info, self.api()),
-            // Last, because it says whether there is a quorum, on which all of the above rests.
-            nodes: read_nodes(self).await?,
-            networks: networks.into_iter().map(network).collect(),
-            services,
-            tasks,
-        })
+        // An engine takes longer for this answer than for all lists, because it runs other programs for their versions
+        // (moby `daemon/info_unix.go`, `fillPlatformInfo`), and no list rests on it. Both are waited for, so that of two
+        // errors it is always the same one that is told.
+        let (info, lists) = tokio::join!(self.connection().get(INFO), read_lists(self));
+        Ok(put_together(self, info?, lists?))
     }
+
+    /// Connects to a manager as [`Engine::connect`] does, and reads the first [`Engine::snapshot`] along with it: the same
+    /// answer says whether it is a manager.
+    ///
+    /// # Errors
+    /// If [`Engine::connect`] would fail; the inner result is that of the snapshot.
+    pub async fn connect_and_read(host: &Host) -> Result<(Self, Result<Snapshot, CallError>), ConnectError> {
+        let engine = Self::reach(host, PATIENCE).await?;
+        let (info, lists) = tokio::join!(engine.connection().get(INFO), read_lists(&engine));
+        let info: wire::Info = info?;
+        // Before the lists, which a worker refuses.
+        let engine = engine.in_charge(&info)?;
+        let snapshot = lists.map(|lists| put_together(&engine, info, lists));
+        Ok((engine, snapshot))
+    }
+}
+
+/// What an engine says of itself.
+const INFO: &str = "/info";
+
+fn put_together(engine: &Engine, info: wire::Info, lists: Lists) -> Snapshot {
+    Snapshot {
+        engine: engine_facts(info, engine.api()),
+        nodes: lists.nodes,
+        networks: lists.networks.into_iter().map(network).collect(),
+        services: lists.services,
+        tasks: lists.tasks,
+    }
+}
+
+/// What a Swarm consists of.
+struct Lists {
+    networks: Vec<wire::Network>,
+    services: Vec<Service>,
+    tasks: Vec<Task>,
+    nodes: Vec<Node>,
+}
+
+/// All lists of a snapshot, in five calls.
+async fn read_lists(engine: &Engine) -> Result<Lists, CallError> {
+    let networks = engine.connection().get("/networks").await?;
+    let services = read_services(engine).await?;
+    let tasks = read_tasks(engine).await?;
+    // Last, because it says whether there is a quorum, on which all of the above rests.
+    let nodes = read_nodes(engine).await?;
+    Ok(Lists { networks, services, tasks, nodes })
 }
 
 /// Every node, in one call. It fails where the managers that are reached are no majority.

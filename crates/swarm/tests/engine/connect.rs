@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pvcheck_sim::{Membership, Model, Settings, Sim};
+use pvcheck_sim::{Fault, FaultRule, Membership, Model, Settings, Sim};
 use pvcheck_swarm::{CallErrorKind, ConnectError, Engine, Host};
 
 use crate::support::*;
@@ -52,6 +52,42 @@ async fn an_engine_outside_of_a_swarm_says_how_to_get_in() {
     let error = refused(&member(Membership::Inactive).host()).await;
     assert!(matches!(&error, ConnectError::Inactive { state, .. } if state == "inactive"), "{error:?}");
     assert!(error.to_string().contains("docker swarm init"), "{error}");
+}
+
+#[tokio::test]
+async fn a_snapshot_along_with_the_connection_takes_the_calls_of_one() {
+    let sim = start(fresh());
+    let (engine, read) = Engine::connect_and_read(&sim.host().parse().unwrap()).await.unwrap();
+    let mut asked: Vec<String> = sim.requests().into_iter().map(|request| request.target).collect();
+    asked.sort();
+    assert_eq!(asked.len(), 7, "a ping and the six of a snapshot: {asked:?}");
+    assert_eq!(asked.iter().filter(|target| target.ends_with("/info")).count(), 1, "{asked:?}");
+    let (mut read, now) = (read.unwrap(), engine.snapshot().await.unwrap());
+    read.engine.at = now.engine.at;
+    assert_eq!(read, now);
+    assert_eq!(engine.kind(), now.engine.kind);
+}
+
+#[tokio::test]
+async fn what_is_no_manager_is_told_before_the_lists_that_it_refuses() {
+    for (membership, told) in
+        [(Membership::Worker, "is a worker"), (Membership::Inactive, "is in no active Swarm")]
+    {
+        let sim = member(membership);
+        let host = sim.host().parse().unwrap();
+        let error = Engine::connect_and_read(&host).await.expect_err("no manager").to_string();
+        assert!(error.contains(told), "{error}");
+    }
+    let sim = start(fresh());
+    let host = sim.host().parse().unwrap();
+    sim.inject(FaultRule::new(Fault::Fail { status: 500 }).path("/services"));
+    let (_, read) = Engine::connect_and_read(&host).await.expect("a manager");
+    let error = read.expect_err("a list failed").to_string();
+    assert!(error.contains("/services"), "{error}");
+    // Of two errors, the one of what the engine says of itself.
+    sim.inject(FaultRule::new(Fault::Fail { status: 500 }).path("/info"));
+    let error = Engine::connect_and_read(&host).await.expect_err("it says nothing of itself").to_string();
+    assert!(error.contains("/info"), "{error}");
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use pvcheck_audit::{AllocatorCounts, SavedSnapshot, audit, audit_with, counts_re
 use pvcheck_ipam::{AllocatorStatus, Pressure, Thresholds};
 use pvcheck_sim::{Engine as Release, Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Settings, Sim};
 use pvcheck_swarm::{
-    Census, CensusError, CensusMethod, CensusOptions, Doubt, Operation, census, read_count, read_counts,
-    silent,
+    Census, CensusError, CensusMethod, CensusOptions, Doubt, Operation, census, census_by_status, read_count,
+    read_counts, silent,
 };
 
 use crate::support::*;
@@ -254,11 +254,13 @@ async fn a_census_by_status_is_refused_where_the_engine_tells_no_count() {
         let sim = start(trapped(release));
         let error = counted(&sim, "shared").await.unwrap_err();
         assert!(matches!(&error, CensusError::NoStatus(why) if why.contains("1.52")), "{error:?}");
-        assert!(
-            reads(&sim).iter().all(|r| r.starts_with("GET ") && !r.contains("/networks/")),
-            "{:?}",
-            reads(&sim)
-        );
+        let asked = reads(&sim);
+        assert!(asked.iter().all(|r| r.starts_with("GET ") && !r.contains("/networks/")), "{asked:?}");
+        let engine = connect(&sim).await;
+        let error =
+            census_by_status(&engine, "shared", &CensusOptions::default(), &silent).await.unwrap_err();
+        assert!(matches!(&error, CensusError::NoStatus(why) if why.contains("1.52")), "{error:?}");
+        assert_eq!(reads(&sim), NOTHING, "nothing is read to say so");
     }
     let sim = start(trapped(Release::V29_7));
     sim.inject(FaultRule::new(Fault::Fail { status: 404 }).path("/networks/"));
