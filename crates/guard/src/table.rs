@@ -292,10 +292,7 @@ impl Open {
     }
 }
 
-/// The row that decides: the first that fits.
-///
-/// # Panics
-/// Never: the rows cover every combination, which a test goes through.
+/// The row that decides: the first that fits. The rows cover every combination, which a test goes through.
 pub fn decide(signs: &Signs) -> &'static Row {
     TABLE.iter().find(|row| row.fits(signs)).unwrap_or(&ANY)
 }

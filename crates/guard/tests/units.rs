@@ -1,5 +1,6 @@
 //! The units in dist/systemd, by systemd's own judgement.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,9 +20,15 @@ fn judge_is_here() -> bool {
     let version = text.split_whitespace().nth(1).and_then(|version| version.split('.').next()?.parse().ok());
     let is_here = version.is_some_and(|version: u32| OFFLINE_SINCE <= version);
     if !is_here {
-        eprintln!("NOT RUN: systemd-analyze {OFFLINE_SINCE} or later is not here, so no unit was judged");
+        say(&format!("NOT RUN: systemd-analyze {OFFLINE_SINCE} or later is not here, so no unit was judged"));
     }
     is_here
+}
+
+/// Aloud, whether or not the test passes.
+fn say(line: &str) {
+    // A closed stderr loses this line only.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// How exposed a service with this text is, as systemd counts it.
@@ -53,7 +60,7 @@ fn the_service_is_not_exposed_and_would_be_without_its_walls() {
     let bare = text.lines().filter(|line| !walls.iter().any(|wall| line.starts_with(wall)));
     let without = exposure(&bare.map(|line| line.to_owned() + "\n").collect::<String>());
     assert!(BELOW < without, "{without}");
-    eprintln!("exposure {with}, without its walls {without}");
+    say(&format!("exposure {with}, without its walls {without}"));
 }
 
 /// What a unit says at all is what systemd knows: a word that is misspelt is a wall that is not there.
