@@ -9,6 +9,7 @@ mod build;
 mod compare;
 mod gates;
 mod ipam;
+mod journal;
 mod peak;
 mod renew;
 mod routes;
@@ -34,6 +35,10 @@ enum What {
     ///
     /// Example: cargo xtask bench ipam --sizes 10,1000
     Ipam(ipam::Ipam),
+    /// A native scan of a journal of a million entries, beside journalctl and grep; from a cursor; its memory
+    ///
+    /// Example: cargo xtask bench journal --rounds 3
+    Journal(journal::Journal),
     /// Many routes over TLS on loopback, beside curl in parallel and curl one by one
     ///
     /// Example: cargo xtask bench routes --routes 200
@@ -62,6 +67,7 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
     match args.what.unwrap_or(What::Audit(args.audit)) {
         What::Audit(args) => audit::run(&args),
         What::Ipam(args) => ipam::run(&args),
+        What::Journal(args) => journal::run(&args),
         What::Swarm(args) => swarm::run(&args),
         What::Renew(args) => renew::run(&args),
         What::Routes(args) => routes::run(&args),
@@ -93,6 +99,7 @@ mod tests {
         assert!(matches!(parse("audit --rounds 3"), Ok(Bench { what: Some(What::Audit(_)), .. })));
         assert!(matches!(parse("ipam"), Ok(Bench { what: Some(What::Ipam(_)), .. })));
         assert!(matches!(parse("renew --engine sid"), Ok(Bench { what: Some(What::Renew(_)), .. })));
+        assert!(matches!(parse("journal --rounds 3"), Ok(Bench { what: Some(What::Journal(_)), .. })));
         assert!(matches!(parse("scale"), Ok(Bench { what: Some(What::Scale(_)), .. })));
         assert!(matches!(parse("swarm"), Ok(Bench { what: Some(What::Swarm(_)), .. })));
     }
