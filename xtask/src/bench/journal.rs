@@ -49,7 +49,9 @@ struct Sides {
     native: Duration,
     from_cursor: Duration,
     grep: Duration,
+    /// The most memory, and what of it was its own.
     mib: u64,
+    own_mib: u64,
     found: Found,
 }
 
@@ -61,7 +63,8 @@ pub(crate) fn run(args: &Journal) -> anyhow::Result<ExitCode> {
     let cursor = cursor(&folder)?;
     let sides = sides(&bench, &folder, &cursor, args.rounds)?;
     lab::say(&table(args, &sides));
-    let met = DEMAND <= ratio(&sides) && sides.mib < MOST_MIB;
+    // The pages of the journal that it maps are the kernel's, as they are with journalctl.
+    let met = DEMAND <= ratio(&sides) && sides.own_mib < MOST_MIB;
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -78,7 +81,8 @@ fn sides(bench: &Path, folder: &Path, cursor: &str, rounds: u32) -> anyhow::Resu
         }
         anyhow::Ok((measured, found))
     };
-    let (mut native, mut from_cursor, mut grep, mut mib, mut last) = (vec![], vec![], vec![], 0, None);
+    let (mut native, mut from_cursor, mut grep) = (vec![], vec![], vec![]);
+    let (mut mib, mut own_mib, mut last) = (0, 0, None);
     let counted = counted(folder)?;
     for round in 1..=rounds {
         let (measured, found) = scan(&[])?;
@@ -86,7 +90,7 @@ fn sides(bench: &Path, folder: &Path, cursor: &str, rounds: u32) -> anyhow::Resu
             bail!("the scan counts {} exhausted lines, and grep {counted}", found.exhausted);
         }
         native.push(measured.took);
-        mib = mib.max(measured.mib);
+        (mib, own_mib) = (mib.max(measured.mib), own_mib.max(measured.own_mib));
         last = Some(found);
         let (measured, found) = scan(&[cursor])?;
         if found.read != NEW as u64 {
@@ -98,13 +102,8 @@ fn sides(bench: &Path, folder: &Path, cursor: &str, rounds: u32) -> anyhow::Resu
     }
     let middle = |times: &[Duration]| median(times).context("no round was run");
     let found = last.context("no round was run")?;
-    Ok(Sides {
-        native: middle(&native)?,
-        from_cursor: middle(&from_cursor)?,
-        grep: middle(&grep)?,
-        mib,
-        found,
-    })
+    let [native, from_cursor, grep] = [middle(&native)?, middle(&from_cursor)?, middle(&grep)?];
+    Ok(Sides { native, from_cursor, grep, mib, own_mib, found })
 }
 
 fn ratio(sides: &Sides) -> f64 {
@@ -112,7 +111,7 @@ fn ratio(sides: &Sides) -> f64 {
 }
 
 fn table(args: &Journal, sides: &Sides) -> String {
-    let Sides { native, from_cursor, grep, mib, found } = sides;
+    let Sides { native, from_cursor, grep, mib, own_mib, found } = sides;
     let mut text = format!(
         "{} entries, {} of dockerd's, {} exhausted; median of {} rounds\n",
         whole(args.entries.into()),
@@ -122,7 +121,7 @@ fn table(args: &Journal, sides: &Sides) -> String {
     );
     let from = format!("from a cursor, {} new", whole(NEW as u64));
     for (side, took, more) in [
-        ("native scan", native, format!(", {mib} MiB")),
+        ("native scan", native, format!(", {own_mib} MiB of its own, {mib} with the journal's pages")),
         (from.as_str(), from_cursor, String::new()),
         ("journalctl -o cat | grep", grep, format!(", ratio {:.1}", ratio(sides))),
     ] {
@@ -203,14 +202,15 @@ mod tests {
             native: Duration::from_millis(500),
             from_cursor: Duration::from_millis(5),
             grep: Duration::from_millis(2_000),
-            mib: 21,
+            mib: 221,
+            own_mib: 6,
             found: Found { read: 200_000, exhausted: 100, incomplete: vec![] },
         };
         let text = table(&Journal { entries: 1_000_000, rounds: 5 }, &sides);
         assert_eq!(
             text,
             "1,000,000 entries, 200,000 of dockerd's, 100 exhausted; median of 5 rounds\n  \
-             native scan                   500.0 ms, 21 MiB\n  \
+             native scan                   500.0 ms, 6 MiB of its own, 221 with the journal's pages\n  \
              from a cursor, 2,000 new        5.0 ms\n  \
              journalctl -o cat | grep     2000.0 ms, ratio 4.0"
         );
