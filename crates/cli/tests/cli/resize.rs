@@ -123,7 +123,8 @@ fn options_before_its_word_are_told_where_they_belong() {
 #[test]
 fn lines_that_still_name_the_network_as_it_was_are_noise_to_a_scan_that_knows_the_renewal() {
     let rig = rig("true", "true");
-    assert_eq!(rig.run(&RESIZE).code, Some(0));
+    let done = rig.run(&RESIZE);
+    assert_eq!(done.code, Some(0), "{done:?}");
     let saved = std::fs::read_to_string(rig.path("state/resize-proxy.json")).expect("the renewal left it");
     let saved: Value = serde_json::from_str(&saved).expect("JSON");
     let old = saved["old"].as_str().expect("the id as it was");
