@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use systemd::journal::OpenFilesOptions;
@@ -38,7 +38,7 @@ pub(super) fn left_out(path: Option<&Path>) -> Vec<LeftOut> {
                 left_out.extend(files.filter_map(|file| of_file(&file)));
             }
             Err(kind) => {
-                left_out.extend((kind == ErrorKind::PermissionDenied).then_some(LeftOut::NotAllowed))
+                left_out.extend((kind == ErrorKind::PermissionDenied).then_some(LeftOut::NotAllowed));
             }
         }
     }
@@ -79,7 +79,7 @@ fn is_of_system(path: &Path) -> bool {
 
 /// True iff its name is a machine's id, perhaps with a namespace of journald.
 fn is_of_machine(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.as_bytes()).unwrap_or_default();
+    let name = path.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
     let id = name.split(|byte| *byte == b'.').next().unwrap_or_default();
     id.len() == 32 && id.iter().all(u8::is_ascii_hexdigit)
 }
