@@ -10,6 +10,7 @@ mod build;
 mod compare;
 mod gates;
 mod ipam;
+mod journal;
 mod peak;
 mod renew;
 mod routes;
@@ -39,6 +40,10 @@ enum What {
     ///
     /// Example: cargo xtask bench boot --waits 120,1000
     Boot(boot::Boot),
+    /// A native scan of a journal of a million entries, beside journalctl and grep; from a cursor; its memory
+    ///
+    /// Example: cargo xtask bench journal --rounds 3
+    Journal(journal::Journal),
     /// Many routes over TLS on loopback, beside curl in parallel and curl one by one
     ///
     /// Example: cargo xtask bench routes --routes 200
@@ -68,6 +73,7 @@ pub(crate) fn run(args: Bench) -> anyhow::Result<ExitCode> {
         What::Audit(args) => audit::run(&args),
         What::Boot(args) => boot::run(&args),
         What::Ipam(args) => ipam::run(&args),
+        What::Journal(args) => journal::run(&args),
         What::Swarm(args) => swarm::run(&args),
         What::Renew(args) => renew::run(&args),
         What::Routes(args) => routes::run(&args),
@@ -100,6 +106,7 @@ mod tests {
         assert!(matches!(parse("ipam"), Ok(Bench { what: Some(What::Ipam(_)), .. })));
         assert!(matches!(parse("boot --units 300"), Ok(Bench { what: Some(What::Boot(_)), .. })));
         assert!(matches!(parse("renew --engine sid"), Ok(Bench { what: Some(What::Renew(_)), .. })));
+        assert!(matches!(parse("journal --rounds 3"), Ok(Bench { what: Some(What::Journal(_)), .. })));
         assert!(matches!(parse("scale"), Ok(Bench { what: Some(What::Scale(_)), .. })));
         assert!(matches!(parse("swarm"), Ok(Bench { what: Some(What::Swarm(_)), .. })));
     }

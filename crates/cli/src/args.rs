@@ -468,17 +468,30 @@ pub(crate) enum JournalCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Scan {
     /// Start at this time (RFC 3339)
-    #[arg(long, value_name = "TIME", conflicts_with = "since_engine_start")]
+    #[arg(long, value_name = "TIME", group = "begin")]
     pub(crate) since: Option<jiff::Timestamp>,
     /// Start at the engine's last start
-    #[arg(long)]
+    #[arg(long, group = "begin")]
     pub(crate) since_engine_start: bool,
+    /// Start where the allocator was last made anew, which frees what was leaked before: at the engine's last start, or the last
+    /// change of the leader
+    #[arg(long, group = "begin")]
+    pub(crate) since_allocator_start: bool,
+    /// Judge from this time on, and tell what the log has before it
+    #[arg(long, value_name = "TIME", group = "begin")]
+    pub(crate) fixed_at: Option<jiff::Timestamp>,
+    /// The file that a renewal left, resize-NETWORK.json: lines that still name the network as it was are noise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Vec<PathBuf>,
     /// Read this log file
     #[arg(long, value_name = "FILE", conflicts_with = "unit")]
     pub(crate) file: Option<PathBuf>,
     /// Read this unit of the systemd journal
     #[arg(long, value_name = "UNIT", default_value = "docker.service")]
     pub(crate) unit: String,
+    /// Read the journal in this directory, such as a copy of /var/log/journal of another host
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    pub(crate) directory: Option<PathBuf>,
     /// The role of the log's engine; most findings are logged by the leader only [default: what the log or, for --unit, the
     /// engine of this host says]
     #[arg(long, value_name = "ROLE")]

@@ -1,7 +1,6 @@
 //! What a scan cannot know from the log alone: what pvcheck itself caused, and which networks were removed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -68,49 +67,27 @@ impl OwnNoise {
     }
 }
 
-/// Which networks were removed when: without it `could not find network allocator state` counts as the trace of a
-/// leak, with it only where the network was removed shortly before. No command uses this yet; it is meant for
-/// `pvcheck journal scan` with the removals that are known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemovedNetworks {
-    /// Each network with the time of its removal.
-    pub networks: BTreeMap<NetworkId, Timestamp>,
-    /// How long after its removal a line about a network still is the trace of it.
-    #[serde(rename = "within_ms", with = "millis")]
-    pub within: Duration,
-}
+/// Networks that are known to have been removed, and when: a line that names only such, long after, is of something that still
+/// refers to them, and no trace of a leak. A network that is not among them may have been removed just then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemovedNetworks(BTreeMap<NetworkId, Timestamp>);
 
 impl RemovedNetworks {
-    /// With ten minutes, which is longer than any task takes to stop (`stop_grace_period` is 10 s unless it is set).
+    /// How long after its removal a line about a network still is the trace of it: longer than any task takes to stop
+    /// (`stop_grace_period` is 10 s unless it is set).
+    const TRACED: SignedDuration = SignedDuration::from_mins(10);
+
+    /// These, each with the time of its removal.
     pub fn new(networks: impl IntoIterator<Item = (NetworkId, Timestamp)>) -> Self {
-        Self { networks: networks.into_iter().collect(), within: Duration::from_mins(10) }
+        Self(networks.into_iter().collect())
     }
 
-    /// True iff the record names networks and none of them was removed shortly before it. The clocks of the engine
-    /// and of the machine that recorded the removal may differ by a minute.
+    /// True iff the record names networks, and all of them were removed long before it.
     pub(crate) fn are_old(&self, record: &Record, named: &BTreeSet<NetworkId>) -> bool {
-        !named.is_empty() && !named.iter().any(|network| self.is_recent(record, network))
-    }
-
-    fn is_recent(&self, record: &Record, network: &NetworkId) -> bool {
-        let Some(removed) = self.networks.get(network) else { return false };
-        let Some(at) = record.at else { return true };
-        let after = at.duration_since(*removed);
-        let within = SignedDuration::try_from(self.within).unwrap_or(SignedDuration::MAX);
-        SignedDuration::from_secs(-60) <= after && after <= within
-    }
-}
-
-mod millis {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
+        let is_old = |network| {
+            let removed = self.0.get(network).zip(record.at);
+            removed.is_some_and(|(removed, at)| Self::TRACED < at.duration_since(*removed))
+        };
+        !named.is_empty() && named.iter().all(is_old)
     }
 }

@@ -92,13 +92,10 @@ pub(crate) fn role(record: &Record, signature: Option<&Signature>) -> Option<Rol
         return None;
     }
     let message = record.message.as_str();
-    if message.contains(" became leader at term ") {
-        return Some(Role::Leader);
-    }
-    if message.contains(" became follower at term ") || message.contains(" became candidate at term ") {
-        return Some(Role::Follower);
-    }
-    if let Some(role) = elected(message) {
+    // One look at the many lines that are no raft's.
+    if message.contains(" at term ")
+        && let Some(role) = of_raft(message)
+    {
         return Some(role);
     }
     match signature {
@@ -114,6 +111,16 @@ pub(crate) fn role(record: &Record, signature: Option<&Signature>) -> Option<Rol
         }
         _ => None,
     }
+}
+
+fn of_raft(message: &str) -> Option<Role> {
+    if message.contains(" became leader at term ") {
+        return Some(Role::Leader);
+    }
+    if message.contains(" became follower at term ") || message.contains(" became candidate at term ") {
+        return Some(Role::Follower);
+    }
+    elected(message)
 }
 
 /// `raft.node: A elected leader B at term 2`, `raft.node: A changed leader from C to B at term 2`: A is the node that logs.

@@ -32,7 +32,7 @@ pub struct Record {
     /// All other fields (`module`, `node.id`, `service.id`, …), unescaped.
     #[serde(serialize_with = "redact::map")]
     pub fields: BTreeMap<String, String>,
-    /// The journal's cursor, where the record comes from a journal.
+    /// The journal's cursor, where the record has it: journalctl prints one with each.
     pub cursor: Option<String>,
     /// Its writer.
     pub origin: Origin,

@@ -32,6 +32,12 @@ pub struct Scan {
     pub start_found: Option<bool>,
     /// The window that was scanned; `from` is resolved where the beginning was found in the records.
     pub window: Window,
+    /// The last start of the engine in the log, in the window or before it; `null` if none was read.
+    #[serde(default)]
+    pub engine_start: Option<Timestamp>,
+    /// The last change of the leader, likewise.
+    #[serde(default)]
+    pub leader_change: Option<Timestamp>,
     /// True iff the log is an engine's, had records in the window, goes back to where the scan was to begin, and was read
     /// and understood to its end. Where it is false, the reasons are in `incomplete`, counts are lower bounds, and zero
     /// means nothing.
@@ -105,6 +111,12 @@ impl Scan {
             });
         }
         parts
+    }
+
+    /// When the allocator of the log's engine was last made anew, if it leads: at its start, or when the leader changed. What was
+    /// leaked before is free again.
+    pub fn allocator_start(&self) -> Option<Timestamp> {
+        self.engine_start.max(self.leader_change)
     }
 
     /// How many records in the window are of that class, without pvcheck's own.

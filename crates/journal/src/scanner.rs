@@ -50,7 +50,7 @@ pub struct Scanner<'a> {
     since: Since,
     window: Window,
     own: OwnNoise,
-    removed: Option<RemovedNetworks>,
+    removed: RemovedNetworks,
     learned: BTreeSet<TaskId>,
     read: u64,
     /// What the caller says of the role, and what the log's last word is.
@@ -66,6 +66,7 @@ pub struct Scanner<'a> {
     inside: bool,
     start: Option<Start>,
     engine_start: Option<Timestamp>,
+    leader_change: Option<Timestamp>,
     incomplete: Vec<Incomplete>,
     /// Findings before the window.
     before: Vec<Matched>,
@@ -109,7 +110,7 @@ impl<'a> Scanner<'a> {
             since: window.from.map_or(Since::Beginning, Since::At),
             window,
             own: OwnNoise::none(),
-            removed: None,
+            removed: RemovedNetworks::default(),
             learned: BTreeSet::new(),
             read: 0,
             role: Role::Unknown,
@@ -121,6 +122,7 @@ impl<'a> Scanner<'a> {
             inside: false,
             start: None,
             engine_start: None,
+            leader_change: None,
             incomplete: Vec::new(),
             before: Vec::new(),
             tally: Tally::default(),
@@ -143,7 +145,7 @@ impl<'a> Scanner<'a> {
     /// Distinguishes traces of a removal from lines about networks that were removed long ago.
     #[must_use]
     pub fn removed(mut self, removed: RemovedNetworks) -> Self {
-        self.removed = Some(removed);
+        self.removed = removed;
         self
     }
 
@@ -162,9 +164,10 @@ impl<'a> Scanner<'a> {
         self
     }
 
-    /// True iff it leaves out by itself what was written before that moment, so that a source may push such records too.
-    pub(crate) fn begins_at(&self, at: Timestamp) -> bool {
-        self.since == Since::At(at)
+    /// The moment from which on it counts, if one was given. It leaves out by itself what was written before, so that a source
+    /// may push such records too.
+    pub(crate) fn begins(&self) -> Option<Timestamp> {
+        if let Since::At(at) = self.since { Some(at) } else { None }
     }
 
     /// Says that the source has records from before the window, although none of them will be pushed.
@@ -226,6 +229,8 @@ impl<'a> Scanner<'a> {
             since: self.since,
             start_found: self.since.is_sought().then_some(self.start.is_some()),
             window: Window { from, to: self.window.to },
+            engine_start: self.engine_start,
+            leader_change: self.leader_change,
             complete: incomplete.is_empty(),
             incomplete,
             coverage: Some(coverage),
@@ -328,7 +333,10 @@ impl<'a> Scanner<'a> {
                 self.since.is_sought()
             }
             // The other lines of this class come later than the moment when the new leader's allocator is made.
-            Class::LeaderChange => self.since == Since::AllocatorStart && signature.id == "leader-elected",
+            Class::LeaderChange if signature.id == "leader-elected" => {
+                self.leader_change = record.at.or(self.leader_change);
+                self.since == Since::AllocatorStart
+            }
             _ => false,
         };
         if is_start && self.before_end(record) {
@@ -379,9 +387,7 @@ impl<'a> Scanner<'a> {
     ) -> &'static Signature {
         let (applies, id) = match signature.reclassify {
             Reclassify::Never => (false, ""),
-            Reclassify::IfNetworkIsOld(id) => {
-                (self.removed.as_ref().is_some_and(|removed| removed.are_old(record, &subjects.networks)), id)
-            }
+            Reclassify::IfNetworkIsOld(id) => (self.removed.are_old(record, &subjects.networks), id),
             Reclassify::IfStartingUp(id) => (self.is_starting_up(record), id),
             Reclassify::IfWithoutIpvs(id) => (self.without_ipvs, id),
         };

@@ -159,7 +159,7 @@ impl Place {
 pub(crate) enum Reclassify {
     /// Never.
     Never,
-    /// None of the networks that the record names was removed recently, and it is known which were.
+    /// All of the networks that the record names are known to have been removed long before it.
     IfNetworkIsOld(&'static str),
     /// The engine started less than [`START_UP`] before.
     IfStartingUp(&'static str),

@@ -6,10 +6,14 @@ mod directory;
 mod error;
 mod file;
 mod frames;
+#[cfg(feature = "journald")]
+mod journal_files;
 mod journalctl;
 mod lines;
 mod log;
 mod mark;
+#[cfg(feature = "journald")]
+mod parts;
 mod reading;
 mod xz;
 

@@ -13,6 +13,8 @@ pub(super) struct Measured {
     pub(super) took: Duration,
     /// The most memory that it had.
     pub(super) mib: u64,
+    /// The most of it that was seen to be its own: without the files that it maps, which the kernel takes back.
+    pub(super) own_mib: u64,
 }
 
 /// Runs a command to its end.
@@ -26,10 +28,12 @@ pub(super) fn measure(command: &mut Command, codes: &[i32]) -> anyhow::Result<Me
     let since = Instant::now();
     let mut child = command.stdout(stdout).stderr(Stdio::inherit()).spawn().context("cannot run pvcheck")?;
     let status = format!("/proc/{}/status", child.id());
-    let mut kib = 0;
+    let (mut kib, mut own_kib) = (0, 0);
     while child.try_wait().context("cannot wait for pvcheck")?.is_none() {
         // A process that ends between the two calls has no status any more.
-        kib = kib.max(high_water_kib(&std::fs::read_to_string(&status).unwrap_or_default()).unwrap_or(0));
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        kib = kib.max(status_kib(&status, "VmHWM").unwrap_or(0));
+        own_kib = own_kib.max(status_kib(&status, "RssAnon").unwrap_or(0));
         std::thread::sleep(Duration::from_millis(2));
     }
     let took = since.elapsed();
@@ -38,12 +42,14 @@ pub(super) fn measure(command: &mut Command, codes: &[i32]) -> anyhow::Result<Me
         bail!("pvcheck ended with {ended}");
     }
     let printed = std::fs::read_to_string(printed.path()).context("cannot read what was printed")?;
-    Ok(Measured { printed, took, mib: u64::div_ceil(kib, 1024) })
+    let mib = |kib| u64::div_ceil(kib, 1024);
+    Ok(Measured { printed, took, mib: mib(kib), own_mib: mib(own_kib) })
 }
 
-/// The most memory that a process had, in KiB, from the text of `/proc/PID/status` (proc_pid_status(5)).
-fn high_water_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// A size in KiB from the text of `/proc/PID/status` (proc_pid_status(5)): `VmHWM` is the most memory that the process had,
+/// `RssAnon` what is its own now.
+fn status_kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
@@ -53,10 +59,11 @@ mod tests {
 
     #[test]
     fn the_high_water_mark_is_read_from_the_status_of_a_process() {
-        let status = "Name:\tpvcheck\nVmPeak:\t  99999 kB\nVmHWM:\t   12345 kB\nVmRSS:\t   11111 kB\n";
-        assert_eq!(high_water_kib(status), Some(12_345));
-        assert_eq!(high_water_kib(""), None, "a process that has ended");
-        assert_eq!(high_water_kib("VmHWM:\t12 MB\n"), None, "another unit is not guessed");
+        let status = "Name:\tpvcheck\nVmPeak:\t  99999 kB\nVmHWM:\t   12345 kB\nVmRSS:\t   11111 kB\nRssAnon:\t 4321 kB\n";
+        assert_eq!(status_kib(status, "VmHWM"), Some(12_345));
+        assert_eq!(status_kib(status, "RssAnon"), Some(4_321));
+        assert_eq!(status_kib("", "VmHWM"), None, "a process that has ended");
+        assert_eq!(status_kib("VmHWM:\t12 MB\n", "VmHWM"), None, "another unit is not guessed");
     }
 
     #[test]

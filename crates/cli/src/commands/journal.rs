@@ -1,12 +1,14 @@
 //! `pvcheck journal`.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use pvcheck_gates::engine_role;
 use pvcheck_journal::{
-    Class, Coverage, Journalctl, Limits, Matched, NetworkId, ReadFrom, Role, Scan, Scanner, ServiceId, Since,
-    Source,
+    Class, Coverage, Limits, Matched, NetworkId, ReadFrom, RemovedNetworks, Role, Scan, Scanner, ServiceId,
+    Since, Source,
 };
+use pvcheck_swarm::SavedRenewal;
 
 use crate::args::{self, Args, JournalCommand, LogRole};
 use crate::failure::{Failure, Outcome as _};
@@ -19,27 +21,61 @@ pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -
     let catalogue = signatures::catalogue(asked.catalogue.as_deref())?;
     let source = match &asked.file {
         Some(file) => Source::File(file.clone()),
-        None => Source::Journalctl(Journalctl::unit(&asked.unit)),
+        None => journal(&asked.unit, asked.directory.as_deref()),
     };
-    let since = match asked.since {
+    let since = match asked.since.or(asked.fixed_at) {
         Some(at) => Since::At(at),
         None if asked.since_engine_start => Since::EngineStart,
+        None if asked.since_allocator_start => Since::AllocatorStart,
         None => Since::Beginning,
     };
+    // What was logged before a fix is told too.
     let from = asked.since.map_or(ReadFrom::Beginning, ReadFrom::Time);
-    let scanner = Scanner::since(catalogue, since, None).role(role(args, asked, printer).await);
+    let removed = removed(&asked.record)?;
+    let scanner =
+        Scanner::since(catalogue, since, None).removed(removed).role(role(args, asked, printer).await);
     let scan = source.scan(&from, &Limits::default(), scanner).await.map_err(Failure::unknown)?;
     printer.done();
     printer.result(&scan, || text(&scan))?;
     Ok(scan.code())
 }
 
+/// The journal, read by libsystemd.
+#[cfg(feature = "journald")]
+fn journal(unit: &str, directory: Option<&Path>) -> Source {
+    Source::Directory(pvcheck_journal::Directory {
+        path: directory.map(Path::to_owned),
+        unit: unit.to_owned(),
+    })
+}
+
+/// The journal, read by its own program.
+#[cfg(not(feature = "journald"))]
+fn journal(unit: &str, directory: Option<&Path>) -> Source {
+    let mut journalctl = pvcheck_journal::Journalctl::unit(unit);
+    journalctl.args.extend(directory.map(|directory| format!("--directory={}", directory.display())));
+    Source::Journalctl(journalctl)
+}
+
+/// The old networks of renewals, each with the time when the renewal had ended.
+fn removed(records: &[PathBuf]) -> Result<RemovedNetworks, Failure> {
+    let mut removed = Vec::new();
+    for file in records {
+        let SavedRenewal { record, ended, .. } = SavedRenewal::load(file).map_err(Failure::usage)?;
+        // While one is under way its old network may still be there.
+        if let Some(ended) = ended.filter(|ended| ended.network != record.old) {
+            removed.push((record.old.as_str().into(), ended.at));
+        }
+    }
+    Ok(RemovedNetworks::new(removed))
+}
+
 async fn role(args: &Args, asked: &args::Scan, printer: &Printer) -> Role {
     match asked.role {
         Some(LogRole::Leader) => Role::Leader,
         Some(LogRole::Follower) => Role::Follower,
-        // A file may be of any engine.
-        None if asked.file.is_some() => Role::Unknown,
+        // A file, or a copy of a journal, may be of any engine.
+        None if asked.file.is_some() || asked.directory.is_some() => Role::Unknown,
         None => role_of_this_host(args, printer).await.unwrap_or(Role::Unknown),
     }
 }
@@ -58,6 +94,15 @@ fn text(scan: &Scan) -> String {
     if let Some(coverage) = &scan.coverage {
         text += &covered(coverage);
     }
+    for (what, at) in
+        [("engine's last start", scan.engine_start), ("last change of the leader", scan.leader_change)]
+    {
+        if let Some(at) = at {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "   {what}: {at}");
+        }
+    }
+    text += &before(scan);
     for matched in &scan.matched {
         let sign = if matched.class.is_finding() { "->" } else { "  " };
         let (count, signature, class) = (matched.count, &matched.signature, matched.class.as_str());
@@ -81,6 +126,17 @@ fn text(scan: &Scan) -> String {
             let _ = writeln!(text, "{verdict}: {part}");
         }
         let _ = writeln!(text, "{verdict}: {so}");
+    }
+    text
+}
+
+/// What was found before the window.
+fn before(scan: &Scan) -> String {
+    let mut text = String::new();
+    for matched in &scan.before {
+        let (count, signature, class) = (matched.count, &matched.signature, matched.class.as_str());
+        let last = matched.last.map_or(String::new(), |last| format!(", last at {last}"));
+        let _ = writeln!(text, "   before: {count} x {signature} ({class}){last}");
     }
     text
 }
@@ -111,6 +167,12 @@ fn explained(text: &mut String, scan: &Scan, matched: &Matched) {
     if let (Some(first), Some(last)) = (matched.first, matched.last) {
         let seen = if first == last { format!("at {first}") } else { format!("from {first} to {last}") };
         line("seen:", &seen);
+    }
+    let is_leak = matches!(matched.class, Class::Leak | Class::LeakFootprint);
+    if let Some(start) =
+        scan.allocator_start().filter(|start| is_leak && matched.last.is_some_and(|last| last < *start))
+    {
+        line("healed:", &format!("the allocator was made anew at {start}, if the log is the leader's"));
     }
     let more = if matched.more { ", and more" } else { "" };
     if !matched.networks.is_empty() {

@@ -241,3 +241,51 @@ fn an_entry_whose_example_does_not_hold_is_refused_before_anything_is_read() {
     let missing = ["journal", "scan", "--file", "engine.log", "--catalogue", "none.toml"];
     with_entry(ENTRY, &missing).assert_refused(2, &["none.toml", "--catalogue"]);
 }
+
+#[test]
+fn a_fix_has_a_before_and_an_after_and_the_starts_are_told() {
+    let vip = |minute: u32| {
+        format!(
+            "time=\"2026-06-13T05:{minute}:00Z\" level=error msg=\"Failed allocation for service 7x4qm2v9k1t8r3w6y5z0a1b2c\" \
+             error=\"could not find an available IP while allocating VIP\"\n"
+        )
+    };
+    let start = "time=\"2026-06-13T05:30:00Z\" level=info msg=\"Starting up\"\n";
+    let elected = "time=\"2026-06-13T05:50:00Z\" level=info msg=\"38f174ddaf85df23 became leader at term 2\" module=raft\n";
+    let log = [start, &vip(35), &vip(36), elected, &vip(55)].concat();
+    let (code, table, scan) = scan_of(log.as_bytes(), &["--fixed-at", "2026-06-13T05:40:00Z"]);
+    assert_eq!(
+        (code, &scan["before"][0]["count"], &scan["matched"][1]["count"]),
+        (1, &2.into(), &1.into()),
+        "{scan}"
+    );
+    for line in [
+        "   before: 2 x vip-exhausted (exhaustion), last at 2026-06-13T05:36:00Z",
+        "   engine's last start: 2026-06-13T05:30:00Z",
+        "   last change of the leader: 2026-06-13T05:50:00Z",
+    ] {
+        assert!(table.lines().any(|l| l == line), "`{line}`: {table}");
+    }
+    let (code, table, _) = scan_of(log.as_bytes(), &["--fixed-at", "2026-06-13T05:56:00Z"]);
+    assert_eq!(code, 3, "nothing was logged after the fix: {table}");
+    let (_, _, scan) = scan_of(log.as_bytes(), &["--since-allocator-start"]);
+    assert_eq!(
+        (&scan["window"]["from"], &scan["matched"][1]["count"]),
+        (&"2026-06-13T05:50:00Z".into(), &1.into())
+    );
+    let both =
+        ["journal", "scan", "--file", "x", "--fixed-at", "2026-06-13T05:40:00Z", "--since-engine-start"];
+    in_a_folder(&both).assert_refused(2, &["cannot be used with"]);
+}
+
+#[test]
+fn a_leak_from_before_the_last_start_is_healed() {
+    let leak =
+        "time=\"2026-06-13T05:20:00Z\" level=error msg=\"error deallocating vip\" error=\"rpc error\"\n";
+    let (_, table, _) = scan_of([leak, QUIET].concat().as_bytes(), &[]);
+    let healed = "healed:   the allocator was made anew at 2026-06-13T05:40:00Z";
+    assert!(table.contains(healed), "{table}");
+    let late = leak.replace("05:20", "05:50");
+    let (_, table, _) = scan_of([QUIET, &late].concat().as_bytes(), &[]);
+    assert!(table.contains("vip-not-freed") && !table.contains("healed:"), "{table}");
+}

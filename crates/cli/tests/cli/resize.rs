@@ -119,3 +119,33 @@ fn options_before_its_word_are_told_where_they_belong() {
     let rig = Rig::new(cc_ci());
     rig.run(&["resize", "--quiet", "resume"]).assert_refused(2, &["`pvcheck resize resume OPTIONS`"]);
 }
+
+#[test]
+fn lines_that_still_name_the_network_as_it_was_are_noise_to_a_scan_that_knows_the_renewal() {
+    let rig = rig("true", "true");
+    let done = rig.run(&RESIZE);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let saved = std::fs::read_to_string(rig.path("state/resize-proxy.json")).expect("the renewal left it");
+    let saved: Value = serde_json::from_str(&saved).expect("JSON");
+    let old = saved["old"].as_str().expect("the id as it was");
+    let ended: jiff::Timestamp =
+        saved["ended"]["at"].as_str().expect("it has ended").parse().expect("a time");
+    let seen = |network: &str, minutes: i64, words: &[&str]| {
+        let at = ended + jiff::SignedDuration::from_mins(minutes);
+        let log = format!(
+            "time=\"{ended}\" level=info msg=\"Starting up\"\ntime=\"{at}\" level=error \
+             msg=\"Failed to allocate network resources for node nodiqbfz7sj0t8368scf9urwi\" \
+             error=\"could not find network allocator state for network {network}\"\n"
+        );
+        rig.file("old.log", &log);
+        let scan = rig.run(&[&["journal", "scan", "--file", "old.log", "-o", "json"], words].concat()).json();
+        scan["matched"][1]["signature"].as_str().expect("it is known").to_owned()
+    };
+    let record = ["--record", "state/resize-proxy.json"];
+    assert_eq!(seen(old, 11, &record), "old-network");
+    assert_eq!(seen(old, 9, &record), "removed-network", "it may be the trace of the removal");
+    assert_eq!(seen("netqo8nlftb3wrsc5kja4dlzr", 11, &record), "removed-network", "another network");
+    assert_eq!(seen(old, 11, &[]), "removed-network");
+    rig.run(&["journal", "scan", "--file", "old.log", "--record", "none.json"])
+        .assert_refused(2, &["none.json", "--record FILE"]);
+}

@@ -26,10 +26,18 @@ pub(crate) const CENSUS_NOISE: &str = "node-without-id";
 #[derive(Debug)]
 pub struct Catalogue {
     signatures: Vec<&'static Signature>,
-    rules: Vec<Compiled>,
+    rules: Rules,
     /// The rules of the user's entries.
-    added: Vec<Compiled>,
+    added: Rules,
     automaton: AhoCorasick,
+}
+
+/// Rules in the order in which they are tried.
+#[derive(Debug)]
+struct Rules {
+    all: Vec<Compiled>,
+    /// The places of the rules that have a pattern as their longest text, by its number: a rule is tried only where that occurs.
+    by_longest: Vec<Vec<usize>>,
 }
 
 /// A rule whose texts are numbers of patterns of the automaton.
@@ -40,6 +48,8 @@ struct Compiled {
     inner: Vec<PatternID>,
     message: Vec<PatternID>,
     without: Vec<PatternID>,
+    /// The longest of the texts that it asks for.
+    longest: PatternID,
 }
 
 impl Catalogue {
@@ -97,13 +107,9 @@ impl Catalogue {
         }
         // Engines put the cause into `error`; without that field the message itself is the cause.
         let inner = error.as_ref().unwrap_or(&message);
-        let first = |rules: &[Compiled]| {
-            let found = rules.iter().find(|compiled| compiled.holds(record, inner, &message));
-            found.map(|compiled| compiled.signature)
-        };
-        match first(&self.rules) {
+        match self.rules.first(record, inner, &message) {
             Some(known) if !is_vague(known) => Some(known),
-            vague => first(&self.added).or(vague),
+            vague => self.added.first(record, inner, &message).or(vague),
         }
     }
 
@@ -134,6 +140,35 @@ fn is_vague(signature: &Signature) -> bool {
     signature.class == Class::Noise || signature.id == UNKNOWN
 }
 
+impl Rules {
+    fn new(all: Vec<Compiled>) -> Self {
+        let patterns = all.iter().map(|compiled| compiled.longest.as_usize() + 1).max().unwrap_or(0);
+        let mut by_longest = vec![Vec::new(); patterns];
+        for (place, compiled) in all.iter().enumerate() {
+            by_longest[compiled.longest.as_usize()].push(place);
+        }
+        Self { all, by_longest }
+    }
+
+    /// The signature of the first rule that matches; `inner` and `message` are the patterns that occur in these texts.
+    fn first(
+        &self,
+        record: &Record,
+        inner: &[PatternID],
+        message: &[PatternID],
+    ) -> Option<&'static Signature> {
+        let mut first = usize::MAX;
+        for pattern in inner.iter().chain(message) {
+            let Some(places) = self.by_longest.get(pattern.as_usize()) else { continue };
+            let mut earlier = places.iter().take_while(|place| **place < first);
+            if let Some(place) = earlier.find(|place| self.all[**place].holds(record, inner, message)) {
+                first = *place;
+            }
+        }
+        self.all.get(first).map(|compiled| compiled.signature)
+    }
+}
+
 impl Compiled {
     /// True iff the rule matches; `inner` and `message` are the patterns that occur in these texts.
     fn holds(&self, record: &Record, inner: &[PatternID], message: &[PatternID]) -> bool {
@@ -156,24 +191,24 @@ struct Texts(Vec<&'static str>);
 
 impl Texts {
     /// Compiles the rules of these signatures, in the order in which they are tried.
-    fn rules(&mut self, signatures: &[&'static Signature]) -> Vec<Compiled> {
+    fn rules(&mut self, signatures: &[&'static Signature]) -> Rules {
         let all = signatures
             .iter()
             .flat_map(|signature| signature.rules.iter().map(move |rule| (rule, *signature)));
         let mut rules: Vec<_> = all.map(|(rule, signature)| self.compile(rule, signature)).collect();
         // Stable, so that within a rank the order of the table decides.
         rules.sort_by_key(|compiled| compiled.rule.rank());
-        rules
+        Rules::new(rules)
     }
 
     fn compile(&mut self, rule: &'static Rule, signature: &'static Signature) -> Compiled {
         // A whole message is a pattern too, so that a record without any pattern needs no rule.
-        if let Some(exact) = rule.exact {
-            self.number(exact);
-        }
+        let asked = rule.inner.iter().chain(rule.message).copied().chain(rule.exact);
+        let longest = asked.max_by_key(|text| text.len()).expect("each pattern of an entry asks for a text");
+        let longest = self.number(longest);
         let mut numbers = |texts: &[&'static str]| texts.iter().map(|text| self.number(text)).collect();
         let (inner, message, without) = (numbers(rule.inner), numbers(rule.message), numbers(rule.without));
-        Compiled { rule, signature, inner, message, without }
+        Compiled { rule, signature, inner, message, without, longest }
     }
 
     fn number(&mut self, text: &'static str) -> PatternID {

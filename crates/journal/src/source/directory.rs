@@ -1,23 +1,24 @@
 //! The systemd journal, read by libsystemd instead of the journalctl program (feature `journald`).
-//! No command uses this yet; it is meant for `pvcheck journal scan` built with feature `journald`.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use systemd::journal::{Journal, JournalRef, OpenDirectoryOptions, OpenOptions};
 use tokio::sync::mpsc;
 
 use super::error::SourceError;
+use super::journal_files::{self, LeftOut};
 use super::mark::Mark;
+use super::parts::{self, Parts};
 use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry::{self, Fields};
 use crate::incomplete::Incomplete;
-use crate::record::{MAX_LINE_BYTES, Record};
 
-/// Records buffered between the thread that reads the journal and the task that scans them.
-const WAITING: usize = 1024;
+/// Entries that the thread that reads the journal hands over at once to the task that parses and scans them.
+const BATCH: usize = 64;
+/// Batches buffered between them.
+const WAITING: usize = 16;
 
 /// The systemd journal, read by libsystemd: this system's, or the one in a directory that was copied from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +32,9 @@ pub struct Directory {
 
 /// What the reading thread reports.
 enum Item {
-    Record(Box<Record>),
+    Entries(Vec<Fields>),
     MarkGone,
+    LeftOut(LeftOut),
     Failed(String),
 }
 
@@ -77,22 +79,44 @@ impl Directory {
             .name("journal".to_owned())
             .spawn(move || this.run(&from, &send))
             .map_err(|error| self.failed(&error.to_string()))?;
+        let mut is_hidden = false;
         while let Some(item) = receive.recv().await {
-            let reason = match item {
+            match item {
                 Item::Failed(error) if reading.records == 0 => return Err(self.failed(&error)),
-                Item::Failed(error) => Some(Incomplete::Failed { error }),
-                Item::MarkGone => {
-                    reading.incomplete.push(Incomplete::MarkGone);
-                    None
+                Item::Failed(error) => reading.incomplete.push(Incomplete::Failed { error }),
+                Item::MarkGone => reading.incomplete.push(Incomplete::MarkGone),
+                Item::LeftOut(LeftOut::NotAllowed) => is_hidden = true,
+                Item::LeftOut(LeftOut::Unreadable { error }) => {
+                    reading.incomplete.push(Incomplete::Failed { error });
                 }
-                Item::Record(record) => take(*record, limits, reading, sink),
-            };
-            if let Some(reason) = reason {
-                reading.incomplete.push(reason);
-                return Ok(());
+                Item::Entries(entries) => {
+                    if let Some(reason) = take(&entries, limits, reading, sink) {
+                        reading.incomplete.push(reason);
+                        break;
+                    }
+                }
             }
         }
+        if is_hidden && reading.records == 0 {
+            return Err(SourceError::JournalNotAllowed { unit: self.unit.clone() });
+        }
+        reading.incomplete.extend(is_hidden.then_some(Incomplete::NotAllowed));
         Ok(())
+    }
+
+    /// True iff the journal has an entry of any unit from that moment or before, so that entries of the engine's unit from
+    /// then on are all there: journald removes whole files of all units, the oldest first (journald.conf(5)).
+    pub(super) async fn reaches(&self, at: Timestamp, limits: &Limits) -> bool {
+        let path = self.path.clone();
+        let first = tokio::task::spawn_blocking(move || {
+            let mut journal = parts::open(path.as_deref())?;
+            journal.seek_head()?;
+            if journal.next()? == 0 { Ok(None) } else { journal.timestamp_usec().map(Some) }
+        });
+        // Whatever fails leaves the scan incomplete.
+        let first: Option<systemd::Result<Option<u64>>> =
+            tokio::time::timeout(limits.deadline, first).await.ok().and_then(Result::ok);
+        matches!(first, Some(Ok(Some(first))) if first <= micros(at))
     }
 
     fn failed(&self, message: &str) -> SourceError {
@@ -107,73 +131,65 @@ impl Directory {
     }
 
     fn entries(&self, from: &ReadFrom, send: &Report) -> systemd::Result<()> {
-        let mut journal = self.open()?;
+        for left_out in journal_files::left_out(self.path.as_deref()) {
+            let _ = send.blocking_send(Item::LeftOut(left_out));
+        }
+        let mut entries = self.open()?;
         match from {
-            ReadFrom::Beginning | ReadFrom::Mark(_) => journal.seek_head()?,
-            ReadFrom::Time(at) => journal.seek_realtime_usec(micros(*at))?,
+            ReadFrom::Mark(Mark::Cursor { cursor }) => {
+                if !entries.seek_after(cursor)? {
+                    let _ = send.blocking_send(Item::MarkGone);
+                }
+            }
+            ReadFrom::Beginning | ReadFrom::Mark(_) => entries.seek_head()?,
+            ReadFrom::Time(at) => entries.seek_time(micros(*at))?,
         }
-        if let ReadFrom::Mark(Mark::Cursor { cursor }) = from {
-            journal.seek_cursor(cursor.as_str())?;
-            // libsystemd takes the nearest entry where the one of the cursor is gone.
-            if journal.next()? == 0 || !journal.test_cursor(cursor.as_str())? {
-                let _ = send.blocking_send(Item::MarkGone);
-                journal.seek_cursor(cursor.as_str())?;
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(fields) = entries.next()? {
+            batch.push(fields);
+            if batch.len() == BATCH {
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                // The receiver is gone.
+                if send.blocking_send(Item::Entries(full)).is_err() {
+                    return Ok(());
+                }
             }
         }
-        while journal.next()? > 0 {
-            let record = entry::from_fields(&fields(&mut journal)?);
-            if send.blocking_send(Item::Record(Box::new(record))).is_err() {
-                return Ok(());
-            }
-        }
+        let _ = send.blocking_send(Item::Entries(batch));
         Ok(())
     }
 
     fn last_cursor(&self) -> systemd::Result<Option<String>> {
-        let mut journal = self.open()?;
-        journal.seek_tail()?;
-        if journal.previous()? == 0 { Ok(None) } else { journal.cursor().map(Some) }
+        self.open()?.last_cursor()
     }
 
-    /// With what `journalctl --unit` asks for: the unit's own lines, and systemd's about it.
-    fn open(&self) -> systemd::Result<Journal> {
-        let mut journal = match &self.path {
-            Some(path) => OpenDirectoryOptions::default()
-                .open_directory(path.to_string_lossy().into_owned().as_str())?,
-            None => OpenOptions::default().system(true).local_only(true).open()?,
-        };
-        journal.set_data_threshold(MAX_LINE_BYTES * 2)?;
+    fn open(&self) -> systemd::Result<Parts> {
         let unit = if self.unit.contains('.') { self.unit.clone() } else { format!("{}.service", self.unit) };
-        journal.match_add("_SYSTEMD_UNIT", unit.as_str())?;
-        journal.match_or()?;
-        journal.match_add("_PID", "1")?;
-        journal.match_add("UNIT", unit.as_str())?;
-        Ok(journal)
+        Parts::open(self.path.as_deref(), &unit)
     }
 }
 
-fn take(record: Record, limits: &Limits, reading: &mut Reading, sink: &mut Sink<'_>) -> Option<Incomplete> {
-    reading.records += 1;
-    reading.bytes += record.raw.len() as u64;
-    if let ControlFlow::Break(reason) = sink(record) {
-        return Some(reason);
+/// Hands the entries on, up to the limit or until the sink has enough.
+fn take(
+    entries: &[Fields],
+    limits: &Limits,
+    reading: &mut Reading,
+    sink: &mut Sink<'_>,
+) -> Option<Incomplete> {
+    for fields in entries {
+        let record = entry::from_fields(fields);
+        reading.records += 1;
+        reading.bytes += record.raw.len() as u64;
+        if let ControlFlow::Break(reason) = sink(record) {
+            return Some(reason);
+        }
+        if limits.max_bytes < reading.bytes {
+            return Some(Incomplete::TooLarge { limit_bytes: limits.max_bytes });
+        }
     }
-    (limits.max_bytes < reading.bytes).then_some(Incomplete::TooLarge { limit_bytes: limits.max_bytes })
+    None
 }
 
 fn micros(at: Timestamp) -> u64 {
     u64::try_from(at.as_microsecond()).unwrap_or(0)
-}
-
-fn fields(journal: &mut JournalRef) -> systemd::Result<Fields> {
-    let mut fields = Fields {
-        cursor: Some(journal.cursor()?),
-        realtime_usec: i64::try_from(journal.timestamp_usec()?).ok(),
-        ..Fields::default()
-    };
-    journal.restart_data();
-    while let Some(field) = journal.enumerate_data()? {
-        fields.set(field.name(), field.value().unwrap_or_default());
-    }
-    Ok(fields)
 }

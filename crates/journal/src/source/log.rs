@@ -75,14 +75,15 @@ impl Source {
         let mut scanner = scanner.source(self.describe());
         // A scanner leaves out what is too early by itself, and learns from it: that the log goes back so far, that it is an
         // engine's, when the engine started.
-        let since = from.time().filter(|at| !scanner.begins_at(*at));
+        let begins = scanner.begins();
+        let since = from.time().filter(|at| begins != Some(*at));
         let mut push = |record: Record| {
             scanner.push(&record);
             ControlFlow::Continue(())
         };
         let reading = self.read(from, since, limits, &mut push).await?;
-        if let (Self::Journalctl(journal), Some(at)) = (self, from.time())
-            && journal.reaches(at, limits).await
+        if let Some(at) = from.time().or(begins)
+            && self.reaches(at, limits).await
         {
             scanner.note_reaches_back();
         }
@@ -90,6 +91,16 @@ impl Source {
             scanner.note_incomplete(reason);
         }
         Ok(scanner.finish())
+    }
+
+    /// True iff the source says that it goes back to that moment, which a file does by its records alone.
+    async fn reaches(&self, at: Timestamp, limits: &Limits) -> bool {
+        match self {
+            Self::File(_) | Self::JsonFile(_) => false,
+            Self::Journalctl(journal) => journal.reaches(at, limits).await,
+            #[cfg(feature = "journald")]
+            Self::Directory(directory) => directory.reaches(at, limits).await,
+        }
     }
 
     /// Calls `sink` with each record. It may stop the reading with a reason, which becomes part of the result.

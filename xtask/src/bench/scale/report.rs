@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn took(ms: u64) -> Measured {
-        Measured { printed: String::new(), took: Duration::from_millis(ms), mib: 7 }
+        Measured { printed: String::new(), took: Duration::from_millis(ms), mib: 7, own_mib: 7 }
     }
 
     fn size(services: u64, audit: u64) -> Size {
