@@ -258,7 +258,7 @@ fn boot_names_gates_that_prove_less_than_they_seem_to() {
     rig.file("units/gate.service", gate);
     rig.file(
         "units/after.service",
-        "[Service]\nExecStart=/bin/systemctl is-active gate\n[Install]\nWantedBy=multi-user.target\n",
+        "[Unit]\nAfter=gate.service\n[Service]\nExecStart=/bin/systemctl is-active gate\n[Install]\nWantedBy=multi-user.target\n",
     );
     rig.file("root/srv/alerts/gate.json", "{}");
     rig.file("old-alerts/x.json", "{}");
