@@ -18,7 +18,6 @@ use crate::read::UnitSet;
 use crate::reason::{self, BoundReason, NotJudged};
 use crate::remedy::{Remedy, remedies};
 use crate::search::{Change, Graph, Step};
-use crate::served::Served;
 use crate::unit::Unit;
 use crate::unread::Unread;
 use crate::wait::{Serves, Wait};
@@ -69,20 +68,20 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
     }
 }
 
-/// A unit that no serving unit is ordered after may wait for what it likes.
+/// A unit that none of those that run something comes after may wait for what it likes.
 fn opaque(world: &World, graph: &Graph<'_>) -> Vec<Opaque> {
     if world.waits.iter().any(|wait| wait.found.is_none()) {
         return Vec::new();
     }
-    let serving: BTreeSet<&UnitName> = world.serves.iter().flat_map(Served::units).collect();
-    let matters = |opaque: &&Opaque| {
-        let Some(waiting) = graph.done(&opaque.unit) else { return false };
-        let mut others = serving.iter().filter(|unit| ***unit != opaque.unit);
-        others.any(|unit| {
-            graph.begin(unit).is_some_and(|begin| graph.leads(begin, waiting, &Change::default()))
-        })
+    let nothing = Change::default();
+    let matters = |unit: &UnitName| {
+        let Some(waiting) = graph.done(unit) else { return false };
+        let mut others = world.acting.iter().filter(|other| *other != unit);
+        others.any(|other| graph.begin(other).is_some_and(|begin| graph.leads(begin, waiting, &nothing)))
     };
-    world.opaque.iter().filter(matters).cloned().collect()
+    let units: BTreeSet<&UnitName> = world.opaque.iter().map(|opaque| &opaque.unit).collect();
+    let units: BTreeSet<&UnitName> = units.into_iter().filter(|unit| matters(unit)).collect();
+    world.opaque.iter().filter(|opaque| units.contains(&opaque.unit)).cloned().collect()
 }
 
 /// The result of the analysis: the JSON document of kind `boot`.
@@ -99,8 +98,8 @@ pub struct BootReport {
     /// were not compared.
     #[serde(default)]
     pub known_before: Option<usize>,
-    /// Commands that hold up a start which something that serves comes after, and of which it is not known what they wait
-    /// for. Empty where a wait is declared: a person who declares what units wait for has read them.
+    /// Commands that hold up a start which another unit that runs something comes after, and of which it is not known what
+    /// they wait for. Empty where a wait is declared: a person who declares what units wait for has read them.
     #[serde(default)]
     pub opaque: Vec<Opaque>,
     /// Habits of gates that prove less than they seem to.

@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) serves: Vec<Served>,
     /// Commands of started units that hold their start up, and of which it is not known what they wait for.
     pub(crate) opaque: Vec<Opaque>,
+    /// Started units that run something: whatever is served, one of them serves it.
+    pub(crate) acting: BTreeSet<UnitName>,
     /// Known units, and whether they can start at all.
     pub(crate) startable: BTreeMap<UnitName, bool>,
     pub(crate) started: BTreeSet<UnitName>,
@@ -78,8 +80,8 @@ impl World {
         let startable = units.iter().map(|l| (l.unit.name.clone(), !l.unit.masked)).collect();
         let all = orders(&units, &names).into_iter().filter(|order| started.contains(&order.unit));
         let (orders, rest): (Vec<_>, Vec<_>) = all.partition(|order| started.contains(&order.after));
-        let (waits, opaque) = (Vec::new(), Vec::new());
-        let mut world = Self { orders, loose: rest, waits, serves, opaque, startable, started };
+        let (waits, opaque, acting) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut world = Self { orders, loose: rest, waits, serves, opaque, acting, startable, started };
         world.loose.retain(|order| !world.startable.contains_key(&order.after));
         world.add_waits(&units, &names, declared);
         world
@@ -96,6 +98,9 @@ impl World {
         let started = units.iter().filter(|l| self.started.contains(&l.unit.name) && !l.unit.masked);
         let started: Vec<&Unit> = started.map(|loaded| &loaded.unit).collect();
         for unit in started {
+            if !unit.commands.is_empty() {
+                self.acting.insert(unit.name.clone());
+            }
             for command in &unit.commands {
                 for found in command.waits() {
                     self.add_found(unit, command.stage, found, names, declared);

@@ -68,8 +68,10 @@ pub(crate) fn run(args: &Boot) -> anyhow::Result<ExitCode> {
 
 fn report(measured: &[Measured]) -> (String, bool) {
     let units = measured.first().map_or(0, |one| one.units);
-    let mut table =
-        Table::new(format!("{units} units"), ["waits", "deadlocks", "time", "growth of time / of waits"]);
+    let mut table = Table::new(
+        format!("{units} units"),
+        ["waits", "deadlocks", "time on a core", "growth of time / of waits"],
+    );
     let mut met = true;
     let mut before: Option<&Measured> = None;
     for one in measured {

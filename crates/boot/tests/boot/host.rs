@@ -154,6 +154,10 @@ fn a_gate_that_cannot_be_told_is_unknown_and_never_free() {
         let opaque: Vec<&str> = report.opaque.iter().map(|opaque| opaque.runs.as_str()).collect();
         assert_eq!((opaque, report.deadlock_free()), (vec![what], None), "{report:#?}");
     }
+    // Neither the gate nor who serves it is known, and another wait is free.
+    let both = dashboard_before_proxy().with(PROXY, "#!/bin/bash", "#!/usr/bin/python3");
+    let both = both.with("usr/local/sbin/deploy-stack", "#!/bin/sh", "#!/usr/bin/python3").report();
+    assert_eq!(both.deadlock_free(), None, "{both:#?}");
     let python = Host::new().with(PROXY, "#!/bin/bash", "#!/usr/bin/python3").report();
     assert_eq!((python.opaque.len(), python.deadlock_free()), (1, None), "{python:#?}");
 }

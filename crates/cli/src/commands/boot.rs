@@ -88,11 +88,16 @@ fn table(report: &BootReport) -> String {
         let reason = row.reason.as_ref().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, "  UNKNOWN {} -> {}  ({reason})", row.unit, row.url);
     }
-    for opaque in &report.opaque {
+    // One line for each unit: a script that calls functions of a library has dozens.
+    for of_unit in report.opaque.chunk_by(|one, other| one.unit == other.unit) {
+        let more = match of_unit.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
         let _ = writeln!(
             text,
-            "  UNKNOWN {} may wait for anything: {opaque} was not read, write what the unit waits for into --waits FILE",
-            opaque.unit
+            "  UNKNOWN {} may wait for anything: {} was not read{more}, write what the unit waits for into --waits FILE",
+            of_unit[0].unit, of_unit[0]
         );
     }
     if report.waits.is_empty() {

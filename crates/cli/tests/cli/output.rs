@@ -258,7 +258,7 @@ fn boot_names_gates_that_prove_less_than_they_seem_to() {
     rig.file("units/gate.service", gate);
     rig.file(
         "units/after.service",
-        "[Service]\nExecStart=/bin/systemctl is-active gate\n[Install]\nWantedBy=multi-user.target\n",
+        "[Unit]\nAfter=gate.service\n[Service]\nExecStart=/bin/systemctl is-active gate\n[Install]\nWantedBy=multi-user.target\n",
     );
     rig.file("root/srv/alerts/gate.json", "{}");
     rig.file("old-alerts/x.json", "{}");
@@ -289,6 +289,12 @@ fn boot_names_gates_that_prove_less_than_they_seem_to() {
     ];
     assert_eq!(kinds, expected, "{json}");
     assert!(json["lints"][0]["text"].as_str().unwrap().contains("--fail"), "{json}");
+    // Two programs that were not read are one line.
+    let opaque = gate.replace("ExecStart=-/bin/sh", "ExecStart=/opt/a\nExecStart=/opt/b\nExecStart=-/bin/sh");
+    rig.file("units/gate.service", &opaque);
+    let said = "UNKNOWN gate.service may wait for anything: /opt/a in ExecStart= (units/gate.service:4) was not read (and 1 more)";
+    let opaque = rig.run(&boot);
+    assert!(opaque.stdout.contains(said), "{opaque:?}");
     // A healthy gate has none of them.
     let gate = gate
         .replace(
