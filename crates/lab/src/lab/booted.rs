@@ -168,7 +168,7 @@ impl Lab {
         let world = WorldFiles::write(&shared, Log::Unit("docker.service"), &scene, 1)?;
         let mut files = units::swarm();
         let certificates = &world.certificates;
-        files.extend(units::stacks(units::World { scene: &scene, certificates, gate, gate_limit })?);
+        files.extend(units::stacks(units::Stacks { scene: &scene, certificates, gate, gate_limit })?);
         Ok((scene, world, files))
     }
 

@@ -32,9 +32,9 @@ const STACKS: [(&str, &str); 7] = [
     ("deploy-backupbot", "backups_ci_commoninternet_net"),
 ];
 
-/// The world on a host: the gate of its router, and the time that the gate has.
+/// The world's stacks on a host: what they are, the gate of the router's, and the time that it has.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct World<'a> {
+pub(crate) struct Stacks<'a> {
     pub(crate) scene: &'a Scene,
     pub(crate) certificates: &'a Certificates,
     pub(crate) gate: Gate,
@@ -72,8 +72,8 @@ pub(crate) fn swarm() -> Vec<RootFile> {
 ///
 /// # Errors
 /// If the scene has not the route that the gate waits for.
-pub(crate) fn stacks(world: World<'_>) -> Result<Vec<RootFile>, LabError> {
-    let World { scene, certificates, gate, gate_limit } = world;
+pub(crate) fn stacks(world: Stacks<'_>) -> Result<Vec<RootFile>, LabError> {
+    let Stacks { scene, certificates, gate, gate_limit } = world;
     let none =
         || LabError::io("find in the world the route", gate.route())(std::io::ErrorKind::NotFound.into());
     let route = scene.routes().into_iter().find(|route| route.name == gate.route()).ok_or_else(none)?;
@@ -168,7 +168,7 @@ mod tests {
         let scene = worlds::scene(crate::World::CcCi, Router::Caddy, &[]).unwrap();
         let certificates = certificates::make(&scene.certificate_names()).unwrap();
         let world =
-            World { scene: &scene, certificates: &certificates, gate, gate_limit: Duration::from_mins(1) };
+            Stacks { scene: &scene, certificates: &certificates, gate, gate_limit: Duration::from_mins(1) };
         let mut files = swarm();
         files.extend(stacks(world).unwrap());
         files
