@@ -5,6 +5,7 @@
 
 pub mod faults;
 pub mod gates;
+pub mod leftovers;
 pub mod renewals;
 pub mod stacks;
 

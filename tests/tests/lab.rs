@@ -3,14 +3,13 @@
 //! Leftovers are searched for without the lab's own code, so that the lab does not check itself.
 
 use std::error::Error;
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufReader;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command};
 use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabError, LabName, LabSpec, World};
+use pvcheck_tests::leftovers::{left_of, send, until_step};
 use pvcheck_tests::{Outcome, text, xtask};
 
 /// Returns from the test after recording why it was not run.
@@ -182,27 +181,9 @@ fn the_command_line_keeps_a_lab_until_it_is_taken_down() -> Outcome {
 
 const SIGNALS: [&str; 3] = ["INT", "TERM", "HUP"];
 
-/// Starts `lab up` and reads its progress until a line has `step` in it. The stream is to be kept open.
+/// Starts `lab up` with the world; see [`until_step`].
 fn up_until(name: &str, step: &str) -> Result<(Child, BufReader<ChildStderr>), Box<dyn Error>> {
-    let mut child = Command::new(xtask()?)
-        .args(["lab", "up", "--world", "cc-ci", "--name", name])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut progress = BufReader::new(child.stderr.take().ok_or("no stderr")?);
-    let mut line = String::new();
-    while !line.contains(step) {
-        line.clear();
-        if progress.read_line(&mut line)? == 0 {
-            child.wait()?;
-            return Err(format!("it ended before {step:?}").into());
-        }
-    }
-    Ok((child, progress))
-}
-
-fn send(child: &Child, signal: &str) -> Outcome {
-    text(Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())])).map(drop)
+    until_step(&["lab", "up", "--world", "cc-ci", "--name", name], step)
 }
 
 fn await_status(
@@ -221,41 +202,4 @@ fn await_status(
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// Every trace of a lab on this machine.
-fn left_of(name: &str) -> Vec<String> {
-    let mut left = Vec::new();
-    let folder = format!("pvcheck-lab/{name}");
-    for entry in listing("/run/netns") {
-        if entry.contains(&format!("pvl-{name}-")) {
-            left.push(format!("namespace {entry}"));
-        }
-    }
-    for pid in
-        listing("/proc").iter().filter(|pid| pid.parse::<u32>().is_ok_and(|pid| pid != std::process::id()))
-    {
-        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        let holds = |file: &str| String::from_utf8_lossy(&read(file)).contains(&format!("{folder}/"));
-        if holds("cmdline") || holds("cgroup") || holds("environ") {
-            left.push(format!("process {pid}"));
-        }
-    }
-    let mut mounts = String::new();
-    if fs::File::open("/proc/self/mountinfo").and_then(|mut file| file.read_to_string(&mut mounts)).is_err() {
-        left.push("mounts cannot be read".to_owned());
-    }
-    left.extend(mounts.lines().filter(|line| line.contains(&folder)).map(|line| format!("mount {line}")));
-    let place = std::env::var("PVCHECK_LAB_DIR").unwrap_or_else(|_| "/var/tmp/pvcheck-lab".to_owned());
-    let mut folders = vec![Path::new(&place).join(name), Path::new("/sys/fs/cgroup").join(&folder)];
-    folders.extend(
-        listing("/sys/fs/cgroup").iter().map(|group| Path::new("/sys/fs/cgroup").join(group).join(&folder)),
-    );
-    left.extend(folders.iter().filter(|path| path.exists()).map(|path| format!("folder {}", path.display())));
-    left
-}
-
-fn listing(dir: &str) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
-    entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

@@ -20,6 +20,7 @@ const LONGEST: &[&str] = &[
     "renew",
     "leaks",
     "why",
+    "host",
     "reclaim",
     "availability",
     "pvcheck",

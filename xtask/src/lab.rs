@@ -1,4 +1,4 @@
-//! `cargo xtask lab up|down|list|exec`: private engines from the command line.
+//! `cargo xtask lab up|host|down|list|exec`: private engines and hosts from the command line.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use pvcheck_lab::{
-    Cancel, FaultProxy, FaultRule, Lab, LabError, LabName, LabSpec, Progress, Router, Suite, World,
+    Cancel, FaultProxy, FaultRule, Gate, HostSpec, Lab, LabError, LabName, LabSpec, Progress, ProgressSink,
+    Router, Suite, World,
 };
 use serde::Serialize;
 use tokio::runtime;
@@ -34,6 +35,8 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) enum Command {
     /// Start a lab and print its facts as one JSON object, for example `lab up --world cc-ci --name demo`
     Up(Up),
+    /// Boot a whole host with systemd, whose units make the Swarm and deploy world cc-ci, for example `lab host --name demo`
+    Host(Host),
     /// Remove a lab with its engines, namespaces and files, for example `lab down demo`
     Down(Down),
     /// Print all labs as a JSON array
@@ -70,6 +73,27 @@ pub(crate) struct Up {
     /// repeated, docs/embedded.md has the kinds
     #[arg(long, value_name = "RULE")]
     fault: Vec<FaultRule>,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Arguments of `lab host`.
+#[derive(Args, Debug)]
+pub(crate) struct Host {
+    /// Name of the lab, up to 11 characters [default: made up]
+    #[arg(long)]
+    name: Option<LabName>,
+    /// What deploy-proxy.service waits for, and how the dashboard's unit is ordered: router, dashboard (the boot hangs),
+    /// dashboard-behind-bridge (it hangs too), dashboard-unordered, dashboard-first, or drone (it hangs too)
+    #[arg(long, default_value = "router")]
+    gate: Gate,
+    /// Time that the gate has
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    gate_limit: u32,
+    /// An empty Swarm instead of the world
+    #[arg(long, conflicts_with_all = ["gate", "gate_limit"])]
+    empty: bool,
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
@@ -148,6 +172,7 @@ impl Ending {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => up(args),
+        Command::Host(args) => host(args),
         Command::Down(args) => down(&args),
         Command::List => print(&Lab::list()?).map(|()| ExitCode::SUCCESS),
         Command::Exec(args) => exec(&args),
@@ -176,11 +201,39 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
             if !faults.is_empty() {
                 put_in_front(&mut lab, &faults)?;
             }
-            let info = lab.keep()?;
-            // A lab whose name never reached its user would run until the machine is restarted.
-            print(&info).or_else(|error| Lab::down_named(&info.name).map_err(Into::into).and(Err(error)))?;
-            Ok(ExitCode::SUCCESS)
+            keep(lab)
         }
+        Err(error) => Ok(Ending::of(error)?.exit()),
+    }
+}
+
+/// Leaves the lab up and prints its facts.
+fn keep(lab: Lab) -> anyhow::Result<ExitCode> {
+    let info = lab.keep()?;
+    // A lab whose name never reached its user would run until the machine is restarted.
+    print(&info).or_else(|error| Lab::down_named(&info.name).map_err(Into::into).and(Err(error)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Host {
+    fn spec(self, pvcheck: PathBuf) -> HostSpec {
+        HostSpec {
+            name: self.name,
+            gate: (!self.empty).then_some(self.gate),
+            gate_limit: Duration::from_secs(self.gate_limit.into()),
+            pvcheck: Some(pvcheck),
+            cancel: Cancel::default(),
+        }
+    }
+}
+
+fn host(args: Host) -> anyhow::Result<ExitCode> {
+    let quiet = args.quiet;
+    // By the name of pvcheck this program is pvcheck.
+    let spec = args.spec(std::env::current_exe().context("cannot find this program")?);
+    let cancel = spec.cancel.clone();
+    match unless_interrupted(cancel, quiet, move |progress| Lab::boot(spec, progress))? {
+        Ok(lab) => keep(lab),
         Err(error) => Ok(Ending::of(error)?.exit()),
     }
 }
@@ -208,17 +261,27 @@ fn proxy(args: Proxy) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// If the runtime or the signal handlers cannot be set up; the inner result is that of the lab.
 pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Result<Result<Lab, LabError>> {
+    let cancel = spec.cancel.clone();
+    unless_interrupted(cancel, quiet, move |progress| Lab::up(spec, progress))
+}
+
+/// As [`up_unless_interrupted`], for whatever makes a lab and obeys `cancel`.
+fn unless_interrupted(
+    cancel: Cancel,
+    quiet: bool,
+    start: impl FnOnce(ProgressSink<'_>) -> Result<Lab, LabError> + Send + 'static,
+) -> anyhow::Result<Result<Lab, LabError>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let cancel = spec.cancel.clone();
         let (done, mut result) = oneshot::channel();
+        let given_up = cancel.clone();
         // `Lab::up` blocks for most of a minute: on this thread no signal would be seen meanwhile.
         let worker = std::thread::spawn(move || {
             // The receiver cannot be gone: the loop below ends only with this value.
-            let _ = done.send(make(spec, quiet));
+            let _ = done.send(make(&given_up, quiet, start));
         });
         let result = loop {
             tokio::select! {
@@ -243,15 +306,18 @@ fn stamped(elapsed: Duration, message: &str) -> String {
     format!("[{:5.1}s] {message}", elapsed.as_secs_f32())
 }
 
-fn make(spec: LabSpec, quiet: bool) -> Result<Lab, LabError> {
-    let cancel = spec.cancel.clone();
+fn make(
+    cancel: &Cancel,
+    quiet: bool,
+    start: impl FnOnce(ProgressSink<'_>) -> Result<Lab, LabError>,
+) -> Result<Lab, LabError> {
     let progress = |progress: Progress| {
         if !quiet {
             say(&stamped(progress.elapsed, &progress.message));
         }
     };
-    let lab = Lab::up(spec, &progress)?;
-    // The signal may have come after the last check in `up`.
+    let lab = start(&progress)?;
+    // The signal may have come after the last check on the way up.
     if cancel.is_cancelled() {
         lab.down()?;
         return Err(LabError::Cancelled);

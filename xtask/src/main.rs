@@ -46,7 +46,10 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
+    let mut words = std::env::args_os();
+    if words.next().is_some_and(|program| pvcheck::is_called(&program)) {
+        return pvcheck::inside(words);
+    }
     if words.next().is_some_and(|word| word == pvcheck::INSIDE) {
         return pvcheck::inside(words);
     }

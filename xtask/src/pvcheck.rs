@@ -1,6 +1,6 @@
 //! `cargo xtask pvcheck`: a Swarm, checked end to end; a real one where this machine can run it, else the embedded one.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
@@ -21,6 +21,11 @@ mod tests;
 /// First argument with which this program runs as `pvcheck` itself. The gates run inside the network namespace of a lab,
 /// because its routes exist only there, and this program is the one binary that is certain to be built.
 pub(crate) const INSIDE: &str = "as-pvcheck";
+
+/// True iff this program was called by the name of `pvcheck`, as on a host of a lab.
+pub(crate) fn is_called(program: &OsStr) -> bool {
+    Path::new(program).file_name().is_some_and(|name| name == "pvcheck")
+}
 
 /// Arguments of `pvcheck`.
 #[derive(Args, Debug)]
@@ -189,7 +194,7 @@ fn pass_on(child: &Child) -> anyhow::Result<()> {
     }
 }
 
-/// Becomes `pvcheck`: the arguments after [`INSIDE`].
+/// Becomes `pvcheck`: the arguments after [`INSIDE`], or after the program's name.
 pub(crate) fn inside(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // What was printed so far is visible before a long step begins.
     let _ = std::io::stderr().flush();

@@ -115,6 +115,14 @@ pub enum LabError {
         /// The name.
         name: String,
     },
+    /// The root of a host cannot be made.
+    #[error("no root of {suite} for a host: {reason}; check the network and the package sources")]
+    NoRoot {
+        /// The suite.
+        suite: String,
+        /// What kept it from being made.
+        reason: String,
+    },
     /// Traefik was asked for, and cannot be fetched.
     #[error("no Traefik: {reason}; let pip reach a package index, or take the other router")]
     NoTraefik {
@@ -185,6 +193,7 @@ impl LabError {
                 | Self::MissingTool { .. }
                 | Self::NoEngine { .. }
                 | Self::NoPackages { .. }
+                | Self::NoRoot { .. }
                 | Self::NoTraefik { .. }
                 | Self::NotPrivileged { .. }
                 | Self::NotRoot

@@ -1,11 +1,12 @@
 //! The facts about a lab, as printed by `lab up` and `lab list`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{LabName, Router, World};
+use crate::{Gate, LabName, Router, World};
 
 /// What a lab is and how to reach it. Index `n` of `hosts`, `namespaces`, `addresses` and `logs` is manager `n`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,10 +36,41 @@ pub struct LabInfo {
     pub config: Option<PathBuf>,
     /// What the world's router answers when everything runs.
     pub routes: Vec<RouteInfo>,
-    /// Log files of the managers' engines.
+    /// Log files of the managers' engines; none of a whole host, whose engine writes to the journal.
     pub log: Vec<PathBuf>,
+    /// The host, where the lab is a whole one; None in a lab of engines.
+    #[serde(default)]
+    pub host: Option<HostInfo>,
     /// When the lab was begun.
     pub created: Timestamp,
+}
+
+/// A whole host with systemd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostInfo {
+    /// The gate of the world's router; None in an empty world.
+    pub gate: Option<Gate>,
+    /// What systemd said of the whole system when the lab was up; None before.
+    pub state: Option<SystemState>,
+}
+
+/// The state of a system that has booted, as `systemctl is-system-running` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SystemState {
+    /// Every unit that was to be started is.
+    Running,
+    /// At least one unit has failed.
+    Degraded,
+}
+
+impl fmt::Display for SystemState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Degraded => "degraded",
+        })
+    }
 }
 
 /// An engine that has joined no Swarm.

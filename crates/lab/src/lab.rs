@@ -18,6 +18,7 @@ use crate::parallel::side_by_side;
 use crate::progress::{Context, ProgressSink};
 use crate::spec::Cancel;
 use crate::state::{self, State};
+use crate::world::config::Log;
 use crate::world::deploy::{self, WorldFiles};
 use crate::world::images::{self, Images};
 use crate::world::probe::Prober;
@@ -27,6 +28,8 @@ use crate::{
     EngineInfo, LabError, LabInfo, LabName, LabSpec, LabStatus, RouteInfo, Router, RouterInfo, World,
     teardown,
 };
+
+mod booted;
 
 /// A proxy listens within milliseconds; a busy machine takes longer.
 const PROXY_STARTS: Duration = Duration::from_secs(10);
@@ -166,8 +169,8 @@ impl Lab {
     }
 
     /// A command that will run in the first manager's network namespace, with DOCKER_HOST set and the engine's
-    /// programs and this program's own folder first on PATH. The process is the program itself: nsenter
-    /// replaces itself with it.
+    /// programs and this program's own folder first on PATH; in a lab that is a whole host, inside of that host, with its
+    /// programs. The process is the program itself: nsenter replaces itself with it.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         self.command_on(0, program)
     }
@@ -176,6 +179,9 @@ impl Lab {
     /// beyond means the last engine.
     pub fn command_on(&self, manager: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let info = &self.state.info;
+        if info.host.is_some() {
+            return self.command_in_host(program);
+        }
         // Through a proxy, where there is one in front of the engine.
         let spares = info.spares.iter().map(|spare| &spare.host);
         let host = info.hosts.iter().chain(spares).nth(manager.min(self.engines().saturating_sub(1)));
@@ -222,8 +228,9 @@ impl Lab {
     /// Stops a manager's engine and its containers, as a service manager would, and leaves it down.
     ///
     /// # Errors
-    /// If it does not stop within a minute.
+    /// If it does not stop within a minute, or the lab is a whole host, where `systemctl stop docker` does that.
     pub fn stop_engine(&self, manager: usize) -> Result<(), LabError> {
+        self.must_be_of_engines()?;
         let host = self.host(manager);
         let anchor = self.state.anchors.get(host.index).copied();
         let gone = || LabError::EngineEnded {
@@ -236,8 +243,9 @@ impl Lab {
     /// Starts a stopped engine again and returns when it answers.
     ///
     /// # Errors
-    /// If it ends at once or does not answer within a minute.
+    /// If it ends at once or does not answer within a minute, or the lab is a whole host.
     pub fn start_engine(&self, manager: usize) -> Result<(), LabError> {
+        self.must_be_of_engines()?;
         self.host(manager).resume(Context::new(&|_| {}, &Cancel::default()))
     }
 
@@ -317,6 +325,7 @@ impl Lab {
             config: None,
             routes: Vec::new(),
             log: managers.iter().map(Host::log).collect(),
+            host: None,
             created: Timestamp::now(),
         };
         Ok(State {
@@ -384,7 +393,7 @@ impl Lab {
         })?;
         context.report(format!("{} manager(s) ready, images imported", managers.len()));
         let Some(scene) = scene else { return Ok(()) };
-        let files = WorldFiles::write(&self.dir, &hosts[0].log(), &scene, managers.len() as u64)?;
+        let files = WorldFiles::write(&self.dir, Log::File(&hosts[0].log()), &scene, managers.len() as u64)?;
         deploy::start_world(context, &hosts[0].api(), &node, &plan.engines[0], &files, &scene)?;
         self.state.info.ca = Some(files.ca);
         self.state.info.config = Some(files.config);

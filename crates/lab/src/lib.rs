@@ -6,6 +6,9 @@
 //! started. Taking a lab down, dropping it or panicking leaves no process, namespace, mount, cgroup or folder,
 //! and what a killed process left is found by its state file ([`Lab::down_stale`]).
 //!
+//! A lab can also be one whole host: Debian, booted with systemd ([`Lab::boot`]), whose units make the Swarm and deploy the
+//! world; commands run inside of it.
+//!
 //! The library never prints: progress goes to a callback. It blocks; in an async test it holds one thread for the
 //! seconds that it takes.
 //!
@@ -32,16 +35,18 @@ mod progress;
 mod spec;
 mod state;
 mod status;
+mod systemd;
 mod teardown;
 mod world;
 
 pub use engine::fault_proxy::FaultProxy;
 pub use engine::proxy::ReadOnlyProxy;
 pub use error::LabError;
-pub use info::{EngineInfo, LabInfo, RouteInfo, RouterInfo, Spare};
+pub use info::{EngineInfo, HostInfo, LabInfo, RouteInfo, RouterInfo, Spare, SystemState};
 pub use lab::Lab;
 pub use progress::{Progress, ProgressSink};
 pub use pvcheck_sim::{Fault, FaultError, FaultRule};
-pub use spec::{Cancel, LabName, LabSpec, Router, Suite, World};
+pub use spec::{Cancel, HostSpec, LabName, LabSpec, Router, Suite, World};
 pub use status::LabStatus;
+pub use systemd::gate::Gate;
 pub use world::images::BUSYBOX_IMAGE;

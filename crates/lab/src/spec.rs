@@ -1,13 +1,15 @@
 //! Options of a new lab, and the types that they are made of.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::LabError;
+use crate::{Gate, LabError};
 
 /// The largest number of engines (managers and spares) in one lab.
 pub(crate) const MAX_ENGINES: usize = 7;
@@ -55,6 +57,34 @@ impl LabSpec {
             return Err(LabError::EngineCount { asked, max: MAX_ENGINES });
         }
         Ok(asked)
+    }
+}
+
+/// Options of a new lab that is a whole host.
+#[derive(Clone, Debug)]
+pub struct HostSpec {
+    /// The lab's name; None makes one up.
+    pub name: Option<LabName>,
+    /// World `cc-ci` as units, with this gate; None is an empty Swarm.
+    pub gate: Option<Gate>,
+    /// `TimeoutStartSec=` of the gate's unit, in whole seconds; 900 s on the real host.
+    pub gate_limit: Duration,
+    /// A program that the host has as `/usr/local/bin/pvcheck`.
+    pub pvcheck: Option<PathBuf>,
+    /// As [`LabSpec::cancel`].
+    pub cancel: Cancel,
+}
+
+impl Default for HostSpec {
+    /// The world as the real host has it now, without a `pvcheck`, and a gate of one minute.
+    fn default() -> Self {
+        Self {
+            name: None,
+            gate: Some(Gate::default()),
+            gate_limit: Duration::from_mins(1),
+            pvcheck: None,
+            cancel: Cancel::default(),
+        }
     }
 }
 

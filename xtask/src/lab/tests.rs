@@ -38,6 +38,21 @@ fn every_option_of_up_reaches_the_specification() {
 }
 
 #[test]
+fn a_host_has_the_world_with_the_gate_of_the_real_one_unless_another_is_asked_for() {
+    let spec = |line: &str| match parse(line) {
+        Ok(Command::Host(host)) => host.spec("/t/xtask".into()),
+        other => panic!("{line}: {other:?}"),
+    };
+    let usual = spec("host");
+    assert_eq!((usual.gate, usual.gate_limit), (Some(Gate::Router), Duration::from_secs(60)));
+    assert_eq!(usual.pvcheck.as_deref(), Some(std::path::Path::new("/t/xtask")));
+    let asked = spec("host --name demo --gate dashboard-first --gate-limit 9");
+    assert_eq!((asked.gate, asked.gate_limit), (Some(Gate::DashboardFirst), Duration::from_secs(9)));
+    assert_eq!(asked.name.map(|name| name.to_string()).as_deref(), Some("demo"));
+    assert_eq!(spec("host --empty").gate, None);
+}
+
+#[test]
 fn faults_are_rules_and_a_wrong_one_names_the_kinds() {
     let rule = |text: &str| Line::try_parse_from(["lab", "up", "--fault", text]).map(|line| line.command);
     match rule("GET /tasks: status 500, times 2") {
@@ -58,6 +73,10 @@ fn wrong_arguments_are_refused_before_anything_starts() {
         "up --managers many",
         "up demo",
         "up --fault reset",
+        "host --gate traefik",
+        "host --gate-limit 0",
+        "host --empty --gate drone",
+        "host --managers 3",
         "down",
         "exec demo",
         "exec demo docker ps",

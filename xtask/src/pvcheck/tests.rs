@@ -112,3 +112,16 @@ fn the_gates_are_asked_to_end_by_a_termination() -> anyhow::Result<()> {
     assert_eq!(child.wait()?.code(), None, "the request ended it");
     Ok(())
 }
+
+#[test]
+fn by_its_name_it_is_pvcheck() {
+    for (program, is) in [
+        ("/usr/local/bin/pvcheck", true),
+        ("pvcheck", true),
+        ("target/debug/xtask", false),
+        ("/pvcheck/xtask", false),
+        ("", false),
+    ] {
+        assert_eq!(is_called(OsStr::new(program)), is, "{program}");
+    }
+}

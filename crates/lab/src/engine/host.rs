@@ -61,7 +61,7 @@ done
 /// not know, such as `tasks.SERVICE` of a service at 0 replicas, is asked of a name server that does not exist,
 /// and for ten seconds, since old engines do not answer while their upstream does not. Perl is part of every
 /// Debian.
-const RESOLVER: &str = r#"
+pub(crate) const RESOLVER: &str = r#"
 use strict;
 use Socket;
 socket(my $socket, PF_INET, SOCK_DGRAM, 0) or die "socket: $!";

@@ -1,7 +1,7 @@
 //! One dockerd in network, process and mount namespaces of its own, and what it takes to run it.
 
 pub(crate) mod api;
-mod apt;
+pub(crate) mod apt;
 pub(crate) mod fault_proxy;
 pub(crate) mod host;
 pub(crate) mod mounts;
@@ -9,7 +9,7 @@ pub(crate) mod network;
 pub(crate) mod privilege;
 pub(crate) mod process;
 pub(crate) mod proxy;
-mod sources;
+pub(crate) mod sources;
 pub(crate) mod swarm;
 pub(crate) mod tools;
 pub(crate) mod traefik;

@@ -9,6 +9,8 @@ pub(crate) struct Source {
     format: Format,
     /// The line (one-line format) or stanza (deb822) without its suites.
     text: Text,
+    /// Where it is.
+    uris: Vec<String>,
     /// Its suites.
     suites: Vec<String>,
     /// Its components.
@@ -84,6 +86,14 @@ pub(crate) fn for_suite(sources: &[Source], own: &str, suite: &str) -> Vec<Sourc
     files
 }
 
+/// Where the main archive of the machine's own suite is, which has the other suites as well.
+pub(crate) fn main_archive(sources: &[Source], own: &str) -> Option<String> {
+    let main = |source: &&Source| {
+        source.suites.iter().any(|suite| suite == own) && source.components.iter().any(|c| c == "main")
+    };
+    sources.iter().find(main)?.uris.first().cloned()
+}
+
 fn suite_base(suite: &str) -> &str {
     suite.split(['-', '/']).next().unwrap_or(suite)
 }
@@ -125,6 +135,7 @@ fn one_line(line: &str) -> Option<Source> {
     Some(Source {
         format: Format::OneLine,
         text: Text { before: format!("deb{options} {uri}"), after: components.join(" ") },
+        uris: vec![uri.to_owned()],
         suites: vec![suite.to_owned()],
         components,
     })
@@ -173,6 +184,7 @@ fn stanza(lines: &[&str]) -> Option<Source> {
     Some(Source {
         format: Format::Deb822,
         text: Text { before: "Types: deb\n".to_owned(), after },
+        uris: words("URIs"),
         suites,
         components,
     })
@@ -226,6 +238,14 @@ mod tests {
         assert_eq!(trixie.len(), 1);
         assert!(trixie[0].text.contains("Suites: trixie\n") && trixie[0].text.contains("mirror.test/debian"));
         assert_eq!(trixie[0].ending, "sources");
+    }
+
+    #[test]
+    fn the_main_archive_is_that_of_the_own_suite() {
+        for sources in [parse_one_line(LINES), parse_deb822(STANZAS)] {
+            assert_eq!(main_archive(&sources, "bookworm").as_deref(), Some("http://mirror.test/debian"));
+            assert_eq!(main_archive(&sources, "trixie"), None);
+        }
     }
 
     #[test]

@@ -156,6 +156,11 @@ impl<'a> Cache<'a> {
         Self::open_in(context, cache_dir()?)
     }
 
+    /// A part of the cache with a lock of its own: what takes minutes to make there keeps no other lab waiting.
+    pub(crate) fn open_part(context: Context<'a>, part: &str) -> Result<Self, LabError> {
+        Self::open_in(context, cache_dir()?.join(part))
+    }
+
     fn open_in(context: Context<'a>, dir: PathBuf) -> Result<Self, LabError> {
         fs::create_dir_all(&dir).map_err(LabError::io("make", &dir))?;
         let path = dir.join("lock");

@@ -22,6 +22,7 @@ pub(crate) fn state() -> State {
             config: None,
             routes: Vec::new(),
             log: Vec::new(),
+            host: None,
             created: "2026-11-21T08:00:00Z".parse().unwrap(),
         },
         owner: None,

@@ -15,7 +15,7 @@ use crate::world::service::PROXY;
 struct File<'a> {
     overlay: Overlay,
     tls: Tls<'a>,
-    journal: Journal<'a>,
+    journal: Log<'a>,
     canary: Canary,
     churn: Churn,
     service: Vec<Service>,
@@ -34,9 +34,13 @@ struct Tls<'a> {
     ca: &'a Path,
 }
 
-#[derive(Serialize)]
-struct Journal<'a> {
-    file: &'a Path,
+/// Where the engine's log is.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Log<'a> {
+    File(&'a Path),
+    /// A unit of the systemd journal.
+    Unit(&'a str),
 }
 
 #[derive(Serialize)]
@@ -75,12 +79,12 @@ struct Churn {
 }
 
 /// The configuration of a scene on so many nodes, as TOML.
-pub(crate) fn render(scene: &Scene, nodes: u64, ca: &Path, log: &Path) -> Result<String, toml::ser::Error> {
+pub(crate) fn render(scene: &Scene, nodes: u64, ca: &Path, log: Log<'_>) -> Result<String, toml::ser::Error> {
     let command = |linger: &str| [SERVE, "200", linger].map(str::to_owned).to_vec();
     let file = File {
         overlay: Overlay { name: PROXY, subnet: PROXY_SUBNET, min_free: 32 },
         tls: Tls { ca },
-        journal: Journal { file: log },
+        journal: log,
         canary: Canary {
             image: BUSYBOX_IMAGE,
             command: command("0"),
@@ -124,7 +128,8 @@ mod tests {
     }
 
     fn table_of(scene: &Scene) -> toml::Table {
-        toml::from_str(&render(scene, 3, Path::new("/l/ca.pem"), Path::new("/l/log")).unwrap()).unwrap()
+        toml::from_str(&render(scene, 3, Path::new("/l/ca.pem"), Log::File(Path::new("/l/log"))).unwrap())
+            .unwrap()
     }
 
     fn table() -> toml::Table {
@@ -154,6 +159,14 @@ mod tests {
         let names: std::collections::BTreeSet<&str> =
             services.iter().filter_map(|service| service["name"].as_str()).collect();
         assert_eq!(names.len(), 9);
+    }
+
+    #[test]
+    fn a_log_in_the_journal_is_named_by_its_unit() {
+        let scene = scene(World::CcCi, Router::Caddy);
+        let text = render(&scene, 1, Path::new("/l/ca.pem"), Log::Unit("docker.service")).unwrap();
+        let value: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(value["journal"].to_string(), "{ unit = \"docker.service\" }");
     }
 
     #[test]
@@ -197,7 +210,7 @@ mod tests {
     #[test]
     fn a_path_with_quotes_survives() {
         let odd = Path::new("/l/a \"b\"\\c");
-        let text = render(&scene(World::CcCi, Router::Caddy), 1, odd, odd).unwrap();
+        let text = render(&scene(World::CcCi, Router::Caddy), 1, odd, Log::File(odd)).unwrap();
         let value: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(value["tls"]["ca"].as_str(), odd.to_str());
     }

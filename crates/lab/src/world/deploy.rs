@@ -11,7 +11,7 @@ use crate::engine::network::in_namespace;
 use crate::parallel::side_by_side;
 use crate::progress::{Context, Wait};
 use crate::world::certificates::{self, Certificates};
-use crate::world::config;
+use crate::world::config::{self, Log};
 use crate::world::probe::Prober;
 use crate::world::router::{self, RouterFiles};
 use crate::world::scene::Scene;
@@ -27,12 +27,12 @@ const LIMIT: Duration = Duration::from_secs(90);
 pub(crate) struct WorldFiles {
     pub(crate) ca: std::path::PathBuf,
     pub(crate) config: std::path::PathBuf,
-    certificates: Certificates,
+    pub(crate) certificates: Certificates,
 }
 
 impl WorldFiles {
     /// Makes the certificates and the configuration.
-    pub(crate) fn write(dir: &Path, log: &Path, scene: &Scene, nodes: u64) -> Result<Self, LabError> {
+    pub(crate) fn write(dir: &Path, log: Log<'_>, scene: &Scene, nodes: u64) -> Result<Self, LabError> {
         let certificates = certificates::make(&scene.certificate_names())?;
         let (ca, config) = (dir.join("ca.pem"), dir.join("pvcheck.toml"));
         fs::write(&ca, &certificates.ca).map_err(LabError::io("write", &ca))?;
@@ -67,6 +67,17 @@ pub(crate) fn start_world(
     side_by_side(scene.services, |service: &Service| {
         api.create("/services/create", &spec(service, scene, node, &router)).map(drop)
     })?;
+    wait_world(context, api, namespace, files, scene)
+}
+
+/// Waits until every task runs and every route answers.
+pub(crate) fn wait_world(
+    context: Context<'_>,
+    api: &Api,
+    namespace: &str,
+    files: &WorldFiles,
+    scene: &Scene,
+) -> Result<(), LabError> {
     // Routes only after tasks: until its task runs, a route answers with an error status.
     wait_tasks(context, api, scene.services.len())?;
     context.report("tasks run; asking the routes");

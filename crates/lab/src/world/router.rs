@@ -26,7 +26,7 @@ pub(crate) fn file_name(scene: &Scene, short: &str) -> String {
 }
 
 /// The path of the router's configuration file in its container.
-fn settings_path(router: Router) -> &'static str {
+pub(crate) fn settings_path(router: Router) -> &'static str {
     match router {
         Router::Caddy => "/etc/Caddyfile",
         Router::Traefik => "/etc/traefik.toml",
