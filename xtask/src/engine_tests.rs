@@ -35,7 +35,7 @@ const LONGEST: &[&str] = &[
     "any_swarm",
     "killed",
     "embedding",
-    "guard",
+    "guarded",
     "renewal_blockers",
     "docker_client",
     "churn",
