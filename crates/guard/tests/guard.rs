@@ -183,6 +183,25 @@ async fn a_network_full_of_leaks_is_cured_once_and_the_second_run_does_nothing()
     assert_eq!(again.signs.logged, Logged::Clean, "lines of before the cure are over: {:?}", again.ran_out);
 }
 
+/// The shape of the incident: what waits is on a network of its own too, which is young.
+#[tokio::test]
+async fn a_stack_that_waits_on_two_networks_is_served() {
+    let mut model = host();
+    service(&mut model, ServiceDraft::new("keep").on("shared"));
+    leak(&mut model, LEAKED);
+    model.create_network(&NetworkDraft::overlay("late_internal").json()).expect("a fresh name");
+    service(&mut model, ServiceDraft::new("late").on("late_internal").on("shared").replicas(3));
+    let rig = Rig::new(model, RESTART);
+    let cured = rig.apply().await;
+    assert_eq!(
+        (cured.row, cured.done.len(), cured.standing()),
+        ("full-restart", 1, Standing::Well),
+        "{cured:?}"
+    );
+    assert!(cured.full.networks[0].because.is_some(), "{cured:?}");
+    assert_eq!((rig.restarts(), rig.leaked()), (1, 0));
+}
+
 #[tokio::test]
 async fn a_leak_without_exhaustion_restarts_nothing() {
     let mut model = host();
