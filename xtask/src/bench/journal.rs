@@ -201,7 +201,7 @@ mod tests {
         let sides = Sides {
             native: Duration::from_millis(500),
             from_cursor: Duration::from_millis(5),
-            grep: Duration::from_millis(2_000),
+            grep: Duration::from_secs(2),
             mib: 221,
             own_mib: 6,
             found: Found { read: 200_000, exhausted: 100, incomplete: vec![] },
