@@ -68,7 +68,7 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
     }
 }
 
-/// A unit that none of those that run something comes after may wait for what it likes.
+/// A unit that none of those that may serve comes after may wait for what it likes.
 fn opaque(world: &World, graph: &Graph<'_>) -> Vec<Opaque> {
     if world.waits.iter().any(|wait| wait.found.is_none()) {
         return Vec::new();
@@ -98,7 +98,7 @@ pub struct BootReport {
     /// were not compared.
     #[serde(default)]
     pub known_before: Option<usize>,
-    /// Commands that hold up a start which another unit that runs something comes after, and of which it is not known what
+    /// Commands that hold up a start which another unit that may serve comes after, and of which it is not known what
     /// they wait for. Empty where a wait is declared: a person who declares what units wait for has read them.
     #[serde(default)]
     pub opaque: Vec<Opaque>,

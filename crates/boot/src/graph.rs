@@ -46,7 +46,7 @@ pub(crate) struct World {
     pub(crate) serves: Vec<Served>,
     /// Commands of started units that hold their start up, and of which it is not known what they wait for.
     pub(crate) opaque: Vec<Opaque>,
-    /// Started units that run something: whatever is served, one of them serves it.
+    /// Started units that may serve something.
     pub(crate) acting: BTreeSet<UnitName>,
     /// Known units, and whether they can start at all.
     pub(crate) startable: BTreeMap<UnitName, bool>,
@@ -98,7 +98,7 @@ impl World {
         let started = units.iter().filter(|l| self.started.contains(&l.unit.name) && !l.unit.masked);
         let started: Vec<&Unit> = started.map(|loaded| &loaded.unit).collect();
         for unit in started {
-            if !unit.commands.is_empty() {
+            if may_serve(unit) {
                 self.acting.insert(unit.name.clone());
             }
             for command in &unit.commands {
@@ -159,6 +159,13 @@ impl World {
         let fits = fits.into_iter().filter(|(fit, served)| Some(*fit) == best && counts(served));
         fits.map(|(_, served)| served).collect()
     }
+}
+
+/// A oneshot unit whose commands were all read serves only what it deploys.
+fn may_serve(unit: &Unit) -> bool {
+    let lasts = unit.service_type.as_deref() != Some("oneshot");
+    let serves = |command: &Command| lasts || !command.opaque.is_empty() || !command.deploys().is_empty();
+    unit.commands.iter().any(serves)
 }
 
 /// The units of the set, and those of systemd that it lacks.
