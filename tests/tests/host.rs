@@ -295,6 +295,11 @@ fn however_it_ends_nothing_is_left_of_a_host() -> Outcome {
     let state =
         text(Lab::attach(&name)?.command("docker").args(["info", "--format", "{{.Swarm.LocalNodeState}}"]))?;
     assert_eq!(state, "active");
+    let refused = lab.stop_engine(0).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(
+        refused.starts_with("cannot use as a lab of engines"),
+        "what stops an engine would end the host: {refused}"
+    );
     drop(lab);
     assert_eq!(left_of("tst-host"), Vec::<String>::new());
 

@@ -232,7 +232,7 @@ fn host(args: Host) -> anyhow::Result<ExitCode> {
     // By the name of pvcheck this program is pvcheck.
     let spec = args.spec(std::env::current_exe().context("cannot find this program")?);
     let cancel = spec.cancel.clone();
-    match unless_interrupted(cancel, quiet, move |progress| Lab::boot(spec, progress))? {
+    match unless_interrupted(&cancel, quiet, move |progress| Lab::boot(spec, progress))? {
         Ok(lab) => keep(lab),
         Err(error) => Ok(Ending::of(error)?.exit()),
     }
@@ -262,12 +262,12 @@ fn proxy(args: Proxy) -> anyhow::Result<ExitCode> {
 /// If the runtime or the signal handlers cannot be set up; the inner result is that of the lab.
 pub(crate) fn up_unless_interrupted(spec: LabSpec, quiet: bool) -> anyhow::Result<Result<Lab, LabError>> {
     let cancel = spec.cancel.clone();
-    unless_interrupted(cancel, quiet, move |progress| Lab::up(spec, progress))
+    unless_interrupted(&cancel, quiet, move |progress| Lab::up(spec, progress))
 }
 
 /// As [`up_unless_interrupted`], for whatever makes a lab and obeys `cancel`.
 fn unless_interrupted(
-    cancel: Cancel,
+    cancel: &Cancel,
     quiet: bool,
     start: impl FnOnce(ProgressSink<'_>) -> Result<Lab, LabError> + Send + 'static,
 ) -> anyhow::Result<Result<Lab, LabError>> {

@@ -44,7 +44,7 @@ fn a_host_has_the_world_with_the_gate_of_the_real_one_unless_another_is_asked_fo
         other => panic!("{line}: {other:?}"),
     };
     let usual = spec("host");
-    assert_eq!((usual.gate, usual.gate_limit), (Some(Gate::Router), Duration::from_secs(60)));
+    assert_eq!((usual.gate, usual.gate_limit), (Some(Gate::Router), Duration::from_mins(1)));
     assert_eq!(usual.pvcheck.as_deref(), Some(std::path::Path::new("/t/xtask")));
     let asked = spec("host --name demo --gate dashboard-first --gate-limit 9");
     assert_eq!((asked.gate, asked.gate_limit), (Some(Gate::DashboardFirst), Duration::from_secs(9)));
