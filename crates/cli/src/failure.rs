@@ -554,6 +554,8 @@ impl Ends for SourceError {
             | Self::NotRegular { .. }
             | Self::Program { .. }
             | Self::WrongMark { .. } => UNKNOWN,
+            #[cfg(feature = "journald")]
+            Self::Journald { .. } => UNKNOWN,
         }
     }
 }
