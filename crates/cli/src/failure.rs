@@ -579,6 +579,8 @@ impl Ends for SourceError {
             | Self::NotRegular { .. }
             | Self::Program { .. }
             | Self::WrongMark { .. } => UNKNOWN,
+            #[cfg(feature = "journald")]
+            Self::Journald { .. } => UNKNOWN,
         }
     }
 }
