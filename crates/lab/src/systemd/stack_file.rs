@@ -1,5 +1,6 @@
 //! A stack of the world as `docker stack deploy` takes it: the same specification as in a lab of engines, in Compose's words.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -102,7 +103,11 @@ fn block(value: &Value, indent: usize, text: &mut String) {
         }
     };
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| nested(format!("{key}:"), value)),
+        Value::Object(map) => {
+            // By name: in what order a map is read depends on how serde_json was built.
+            let sorted: BTreeMap<_, _> = map.iter().collect();
+            sorted.into_iter().for_each(|(key, value)| nested(format!("{key}:"), value));
+        }
         Value::Array(list) => list.iter().for_each(|value| nested("-".to_owned(), value)),
         scalar => {
             let _ = writeln!(text, "{pad}{scalar}");
