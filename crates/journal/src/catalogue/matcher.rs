@@ -97,13 +97,16 @@ impl Catalogue {
         }
         // Engines put the cause into `error`; without that field the message itself is the cause.
         let inner = error.as_ref().unwrap_or(&message);
-        let first = |rules: &[Compiled]| {
-            let found = rules.iter().find(|compiled| compiled.holds(record, inner, &message));
-            found.map(|compiled| compiled.signature)
-        };
-        match first(&self.rules) {
+        let holds = |compiled: &&Compiled| compiled.holds(record, inner, &message);
+        match self.rules.iter().find(holds).map(|compiled| compiled.signature) {
             Some(known) if !is_vague(known) => Some(known),
-            vague => first(&self.added).or(vague),
+            vague => {
+                // What is a finding stays one.
+                let is_finding = vague.is_some_and(|vague| vague.class.is_finding());
+                let may = |compiled: &&Compiled| !is_finding || compiled.signature.class.is_finding();
+                let added = self.added.iter().filter(may).find(holds).map(|compiled| compiled.signature);
+                added.or(vague)
+            }
         }
     }
 
