@@ -473,7 +473,7 @@ impl Ends for ReclaimError {
             Self::Census(census) => census.code(),
             Self::Connect(connect) => connect.code(),
             Self::Lock(lock) => lock.code(),
-            Self::StepLog { .. } => UNKNOWN,
+            Self::NotCounted(_) | Self::StepLog { .. } => UNKNOWN,
             Self::NoCopy { .. } | Self::NothingToResume { .. } | Self::OtherSwarm { .. } => USAGE,
             Self::EngineRuns { .. }
             | Self::QuorumLost { .. }
@@ -650,6 +650,7 @@ mod tests {
             (PreflightError::Journal(SourceError::Missing { path: "x".into() }).into(), UNKNOWN),
             (ChurnError::Census(waits()).into(), REFUSED),
             (ReclaimError::Census(waits()).into(), REFUSED),
+            (ReclaimError::NotCounted(waits()).into(), UNKNOWN),
             (
                 ReclaimError::NotDone(Box::new(ReclaimError::DoesNotStepDown { limit: Duration::ZERO }))
                     .into(),

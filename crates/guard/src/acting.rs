@@ -95,7 +95,8 @@ impl Acting<'_> {
         let full = self.facts.full.networks.iter().map(|network| network.name.clone());
         let mut networks: Vec<String> = full.collect();
         if networks.is_empty() {
-            networks = self.facts.guarded.iter().map(|network| network.name.clone()).collect();
+            let counted = self.facts.guarded.iter().filter(|network| network.counted.is_ok());
+            networks = counted.map(|network| network.name.clone()).collect();
         }
         ReclaimOptions {
             networks,
@@ -177,7 +178,7 @@ fn proved(done: &Reclaim) -> Ended {
 /// What an error of a reclaim says of the Swarm.
 fn failed(error: &ReclaimError) -> Ended {
     let outcome = match error {
-        // Refused before the first step.
+        // Refused before the first step; a census that fails after the last one is `NotCounted`.
         ReclaimError::Refused { .. }
         | ReclaimError::Unfinished { .. }
         | ReclaimError::Census(_)

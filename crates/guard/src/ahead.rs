@@ -77,6 +77,7 @@ impl Outlook {
             unknown: counted.err().cloned(),
         };
         let Ok(present) = counted else { return blank };
+        let near = since_epoch(now).saturating_add(horizon);
         let seen: Vec<Observation> = before.iter().chain([present]).map(observation).collect();
         match forecast(network.usable, &seen) {
             Forecast::Unknown { intervals, needed } => {
@@ -85,21 +86,29 @@ impl Outlook {
                 Self { unknown: Some(why), ..blank }
             }
             Forecast::Never { not_before } => {
-                Self { sign: Ahead::Far, leaked_a_day: Some(0.0), earliest: moment(not_before), ..blank }
+                let short = (not_before < near).then(|| too_short(&seen));
+                let sign = if short.is_some() { Ahead::Unknown } else { Ahead::Far };
+                let earliest = moment(not_before);
+                Self { sign, leaked_a_day: Some(0.0), earliest, unknown: short, ..blank }
             }
-            Forecast::Full(Exhaustion { per_day, expected, earliest, latest, .. }) => {
-                let near = since_epoch(now).saturating_add(horizon);
-                Self {
-                    sign: if expected <= near { Ahead::Near } else { Ahead::Far },
-                    leaked_a_day: Some(per_day),
-                    full_at: moment(expected),
-                    earliest: moment(earliest),
-                    latest: latest.and_then(moment),
-                    ..blank
-                }
-            }
+            Forecast::Full(Exhaustion { per_day, expected, earliest, latest, .. }) => Self {
+                sign: if expected <= near { Ahead::Near } else { Ahead::Far },
+                leaked_a_day: Some(per_day),
+                full_at: moment(expected),
+                earliest: moment(earliest),
+                latest: latest.and_then(moment),
+                ..blank
+            },
         }
     }
+}
+
+/// Why that nothing leaked while it was counted says too little.
+fn too_short(seen: &[Observation]) -> String {
+    let from = seen.iter().map(|one| one.at).min().unwrap_or_default();
+    let to = seen.iter().map(|one| one.at).max().unwrap_or_default();
+    let span = to.saturating_sub(from).as_secs();
+    format!("nothing leaked while it was counted, for {span} s, which is too short for the horizon")
 }
 
 /// The answer for all of them: the nearest, else the unknown. Where nothing is guarded, nothing is known.
@@ -150,6 +159,31 @@ mod tests {
         let network =
             Guarded { name: "proxy".into(), id: NetworkId::new("n"), usable: 253, counted: Ok(*now) };
         Outlook::of(&network, before, now.at, Duration::from_hours(24))
+    }
+
+    #[test]
+    fn counts_of_a_short_while_say_nothing_of_a_long_horizon() {
+        let counted = |second: i64| Counted {
+            at: Timestamp::from_second(1_700_000_000 + second).expect("a time"),
+            leaked: 3,
+            owned: 53,
+        };
+        let outlook = |last: i64| {
+            let network = Guarded {
+                name: "proxy".into(),
+                id: NetworkId::new("n"),
+                usable: 253,
+                counted: Ok(counted(last)),
+            };
+            let before = [0, last / 3, last * 2 / 3].map(counted);
+            Outlook::of(&network, &before, counted(last).at, Duration::from_hours(7 * 24))
+        };
+        // 197 are free, and without a leak in t there is none in t * 197 / 3.69 with 97.5 % confidence: 7 days for 11,329 s.
+        let short = outlook(10_800);
+        assert_eq!((short.sign, short.full_at), (Ahead::Unknown, None));
+        let why = short.unknown.expect("why");
+        assert!(why.contains("for 10800 s, which is too short for the horizon"), "{why}");
+        assert_eq!(outlook(12_000).sign, Ahead::Far);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use pvcheck_audit::{AuditedNetwork, Snapshot, audit};
+use pvcheck_audit::{AuditedNetwork, NetworkId, Snapshot, audit};
 use pvcheck_gates::{Config, WindowConfig, collect_window, judge_window, scan_log};
 use pvcheck_journal::{Role, Scan, Since};
 use pvcheck_swarm::{
@@ -128,24 +128,45 @@ async fn log(
     }
 }
 
-/// The networks that are guarded: those of the configuration that are there, else every allocated overlay but `ingress` that is
-/// no run's of pvcheck.
+/// The networks that are guarded: those of the configuration, else every overlay but `ingress` that is no run's of pvcheck. One
+/// that cannot be counted is among them, with the reason: of that one nothing is known.
 async fn guarded(look: Look<'_>, snapshot: &Snapshot, now: Now) -> Vec<Guarded> {
     let audit = audit(snapshot);
     let named = look.config.map(|config| &config.overlays).filter(|overlays| !overlays.is_empty());
     let is_guarded = |network: &&AuditedNetwork| match named {
         Some(overlays) => overlays.iter().any(|overlay| overlay.name == network.name),
-        None => snapshot.overlay(network.id.as_str()).is_some_and(|seen| {
-            !seen.ingress && seen.run.is_none() && seen.is_allocated() && seen.is_ipv4_only()
-        }),
+        None => snapshot.overlay(network.id.as_str()).is_some_and(|seen| !seen.ingress && seen.run.is_none()),
     };
-    let mut guarded = Vec::new();
+    let mut guarded: Vec<Guarded> = named
+        .into_iter()
+        .flatten()
+        .filter(|overlay| audit.networks.iter().all(|network| network.name != overlay.name))
+        .map(|overlay| missing(&overlay.name))
+        .collect();
     for network in audit.networks.iter().filter(is_guarded) {
-        let counted = count(look, network, now, snapshot.engine.at).await;
+        let counted = match uncountable(snapshot, network) {
+            Some(why) => Err(why.to_owned()),
+            None => count(look, network, now, snapshot.engine.at).await,
+        };
         let (name, id) = (network.name.clone(), network.id.clone());
         guarded.push(Guarded { name, id, usable: network.usable, counted });
     }
     guarded
+}
+
+/// An overlay of the configuration that is not there.
+fn missing(name: &str) -> Guarded {
+    let counted = Err("it is not in the Swarm".to_owned());
+    Guarded { name: name.to_owned(), id: NetworkId::new(name), usable: 0, counted }
+}
+
+/// Why the addresses of a network cannot be counted at all.
+fn uncountable(snapshot: &Snapshot, network: &AuditedNetwork) -> Option<&'static str> {
+    match snapshot.overlay(network.id.as_str()) {
+        Some(seen) if !seen.is_allocated() => Some("it has no subnet yet"),
+        Some(seen) if !seen.is_ipv4_only() => Some("it has IPv6 subnets, whose addresses are not counted"),
+        _ => None,
+    }
 }
 
 /// Counts a network by the engine's own count, else by a census where one is asked for. While something waits for an address a

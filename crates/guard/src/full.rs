@@ -78,16 +78,21 @@ impl Full {
     /// What is so in this look and was in an earlier one: a service that is given its address a moment later waits for nothing.
     #[must_use]
     pub fn lasting_since(self, earlier: &Self) -> Self {
-        let was_full = |network: &FullNetwork| earlier.networks.iter().any(|old| old.id == network.id);
+        // Until two looks agree which network it is that is full, none of them is said to have room.
+        let was_full = |name: &str| earlier.networks.iter().any(|old| old.name == name);
+        let was_unclear = |name: &str| earlier.unclear.iter().any(|old| old.name == name);
         let old = |name: &str| {
             let full = earlier.networks.iter().filter(|old| old.name == name).flat_map(|old| &old.waits);
             let unclear = earlier.unclear.iter().filter(|old| old.name == name).flat_map(|old| &old.waits);
             full.chain(unclear).cloned().collect::<BTreeSet<String>>()
         };
-        let networks = self.networks.into_iter().filter(was_full).collect();
+        let networks = self.networks.into_iter();
+        let networks = networks.filter(|network| was_full(&network.name) || was_unclear(&network.name));
+        let networks = networks.collect();
         let unclear = self.unclear.into_iter().filter_map(|UnclearNetwork { name, waits }| {
             let before = old(&name);
-            let waits: Vec<String> = waits.into_iter().filter(|who| before.contains(who)).collect();
+            let lasts = |who: &String| was_full(&name) || before.contains(who);
+            let waits: Vec<String> = waits.into_iter().filter(lasts).collect();
             (!waits.is_empty()).then_some(UnclearNetwork { name, waits })
         });
         Self::new(networks, unclear.collect())
@@ -177,5 +182,13 @@ mod tests {
         let same = Full::new(vec![network("a", Some(5), &["s"])], vec![unclear("b", &["u", "v"])]);
         let lasting = same.lasting_since(&first);
         assert_eq!((lasting.networks[0].leaked, lasting.unclear), (Some(5), vec![unclear("b", &["u"])]));
+    }
+
+    #[test]
+    fn a_network_of_which_two_looks_say_different_things_is_not_said_to_have_room() {
+        let full = || Full::new(vec![network("b", Some(4), &["t"])], vec![]);
+        let waits = |who| Full::new(vec![], vec![unclear("b", &[who])]);
+        assert_eq!(full().lasting_since(&waits("t")).sign, Now::FullOfLeaks);
+        assert_eq!(waits("u").lasting_since(&full()).sign, Now::FullUnclear);
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ahead::Counted;
 use crate::signs::Brake;
-use crate::table::RAN_OUT;
+use crate::table::{RAN_OUT, is_ahead};
 
 /// The version of the file's format.
 const SCHEMA: &str = "pvcheck/v1";
@@ -31,10 +31,12 @@ pub struct Memory {
     pub counts: BTreeMap<NetworkId, Vec<Counted>>,
     /// What was done, the oldest first.
     pub acts: Vec<Act>,
-    /// When nothing was full, for the last time.
+    /// When nothing was full, for the last time since the last cure began.
     pub well: Option<Timestamp>,
-    /// Why a person was called, for the last time.
-    pub called: Option<Called>,
+    /// When nothing was full soon, for the last time since the last cure began.
+    pub far: Option<Timestamp>,
+    /// When a person was called for the last time, by the row of the table.
+    pub called: BTreeMap<String, Timestamp>,
 }
 
 /// Something that the guard did.
@@ -82,16 +84,6 @@ pub enum Outcome {
     NotBegun,
 }
 
-/// A person was called.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Called {
-    /// When.
-    pub at: Timestamp,
-    /// Because of which row of the table.
-    pub row: String,
-}
-
 /// Why a file is not what the guard remembers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotMemory {
@@ -119,7 +111,8 @@ impl Default for Memory {
             counts: BTreeMap::new(),
             acts: Vec::new(),
             well: None,
-            called: None,
+            far: None,
+            called: BTreeMap::new(),
         }
     }
 }
@@ -159,8 +152,16 @@ impl Memory {
 
     /// Remembers that an act begins.
     pub fn begin(&mut self, rung: Rung, row: &str, run: &RunId, at: Timestamp) {
+        if rung != Rung::Drain {
+            // What was in order before it says nothing of it. That is told by the order of events: a clock may be put back.
+            (self.well, self.far) = (None, None);
+        }
         self.acts.push(Act { rung, row: row.to_owned(), run: run.clone(), begun: at, end: None });
-        self.acts.drain(..self.acts.len().saturating_sub(MOST_ACTS));
+        while MOST_ACTS < self.acts.len() {
+            // What is no cure goes first, so that the last cure is never forgotten.
+            let older = &self.acts[..MOST_ACTS];
+            self.acts.remove(older.iter().position(|act| !act.is_cure()).unwrap_or(0));
+        }
     }
 
     /// Remembers how the last act ended.
@@ -170,18 +171,16 @@ impl Memory {
         }
     }
 
-    /// The last cure that was begun: anything but a drain, which gives no leaked address back.
+    /// The cures that were begun.
     fn cures(&self) -> impl DoubleEndedIterator<Item = &Act> {
-        self.acts.iter().filter(|act| act.rung != Rung::Drain && act.was_begun())
+        self.acts.iter().filter(|act| act.is_cure())
     }
 
-    /// From when to when the guard last dealt with an exhaustion, by an act or by calling a person because of the log: what the
-    /// engine logged before is over.
+    /// From when to when the guard last dealt with an exhaustion, by a cure or by calling a person because of the log: what the
+    /// engine logged before is over. A drain does not: what leaked is leaked after it.
     pub fn dealt_with(&self) -> Option<(Timestamp, Timestamp)> {
-        let acts = self.acts.iter().filter(|act| act.was_begun());
-        let acts = acts.map(|act| (act.begun, act.end.as_ref().map_or(act.begun, |end| end.at)));
-        let called =
-            self.called.iter().filter(|called| called.row == RAN_OUT).map(|called| (called.at, called.at));
+        let acts = self.cures().map(|act| (act.begun, act.end.as_ref().map_or(act.begun, |end| end.at)));
+        let called = self.called.get(RAN_OUT).map(|at| (*at, *at));
         acts.chain(called).max_by_key(|(_, end)| *end)
     }
 
@@ -196,9 +195,10 @@ impl Memory {
         }
         let Some(last) = self.cures().next_back() else { return Brake::Free };
         let helped = last.end.as_ref().is_some_and(|end| end.outcome == Outcome::Helped);
-        let since_well = self.well.is_some_and(|well| last.begun < well);
+        // A cure for what was to come is done while nothing is full, so that this says nothing of it.
+        let in_order = if is_ahead(&last.row) { self.far } else { self.well };
         let cooldown = SignedDuration::try_from(config.cooldown()).unwrap_or(SignedDuration::MAX);
-        if !helped && !since_well {
+        if !helped && in_order.is_none() {
             Brake::Failed
         } else if self.in_a_day(now, |act| act.rung != Rung::Drain) >= u64::from(config.cures_a_day) {
             Brake::Spent
@@ -222,13 +222,18 @@ impl Memory {
     /// True iff a person is to be called for this row: not again and again for the same one.
     pub fn calls(&self, config: &GuardConfig, row: &str, now: Timestamp) -> bool {
         let cooldown = SignedDuration::try_from(config.cooldown()).unwrap_or(SignedDuration::MAX);
-        !self.called.as_ref().is_some_and(|called| called.row == row && recent(called.at, now, cooldown))
+        !self.called.get(row).is_some_and(|at| recent(*at, now, cooldown))
     }
 }
 
 impl Act {
     fn was_begun(&self) -> bool {
         self.end.as_ref().is_none_or(|end| end.outcome != Outcome::NotBegun)
+    }
+
+    /// True iff it is a cure that was begun: anything but a drain, which gives no leaked address back.
+    fn is_cure(&self) -> bool {
+        self.rung != Rung::Drain && self.was_begun()
     }
 }
 
@@ -293,6 +298,42 @@ mod tests {
     }
 
     #[test]
+    fn a_cure_of_what_is_to_come_is_not_done_again_until_it_is_far() {
+        let mut memory = Memory::default();
+        memory.begin(Rung::Borrow, "near-borrow", &run(), at(0));
+        memory.end(end(0, Outcome::DidNotHelp));
+        memory.well = Some(at(1));
+        assert_eq!(brake(&memory, 100), Brake::Failed, "nothing was full before it, either");
+        memory.far = Some(at(2));
+        assert_eq!(brake(&memory, 100), Brake::Free);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_lifts_no_brake() {
+        let mut memory = Memory { well: Some(at(5_000)), far: Some(at(5_000)), ..Memory::default() };
+        memory.begin(Rung::Restart, "full-restart", &run(), at(0));
+        memory.end(end(0, Outcome::DidNotHelp));
+        assert_eq!(brake(&memory, 1), Brake::Failed);
+        memory.well = Some(at(1));
+        memory.begin(Rung::Drain, "full-drain", &run(), at(2));
+        assert_eq!(memory.well, Some(at(1)), "a drain cures nothing, and takes nothing back");
+    }
+
+    #[test]
+    fn the_last_cure_is_not_forgotten_for_drains() {
+        let mut memory = done(0, Rung::Restart, Some(Outcome::DidNotHelp));
+        for hour in 1..300 {
+            memory.begin(Rung::Drain, "near-drain", &run(), at(hour));
+            memory.end(end(hour, Outcome::Helped));
+        }
+        assert_eq!((memory.acts.len(), brake(&memory, 300)), (MOST_ACTS, Brake::Failed));
+        for hour in 300..600 {
+            memory.begin(Rung::Restart, "full-restart", &run(), at(hour));
+        }
+        assert_eq!((memory.acts.len(), memory.acts[0].begun), (MOST_ACTS, at(500)));
+    }
+
+    #[test]
     fn so_many_cures_a_day_and_no_more() {
         let mut memory = done(0, Rung::HandOver, Some(Outcome::Helped));
         memory.begin(Rung::HandOver, "full-hand-over", &run(), at(8));
@@ -305,7 +346,7 @@ mod tests {
         let refused = done(0, Rung::Restart, Some(Outcome::NotBegun));
         assert_eq!((brake(&refused, 1), refused.dealt_with()), (Brake::Free, None));
         let mut drained = done(0, Rung::Drain, None);
-        assert_eq!((brake(&drained, 1), drained.dealt_with()), (Brake::Free, Some((at(0), at(0)))));
+        assert_eq!((brake(&drained, 1), drained.dealt_with()), (Brake::Free, None));
         let config = GuardConfig::default();
         assert!(drained.may_drain(&config, at(1)));
         drained.begin(Rung::Drain, "full-drain", &run(), at(1));
@@ -327,10 +368,11 @@ mod tests {
         let mut memory = Memory::default();
         let config = GuardConfig::default();
         assert!(memory.calls(&config, "full-no-way", at(0)));
-        memory.called = Some(Called { at: at(0), row: "full-no-way".into() });
+        memory.called.insert("full-no-way".into(), at(0));
         assert!(!memory.calls(&config, "full-no-way", at(5)) && memory.dealt_with().is_none());
         assert!(memory.calls(&config, "full-no-way", at(6)) && memory.calls(&config, "ran-out", at(1)));
-        memory.called = Some(Called { at: at(7), row: RAN_OUT.into() });
+        memory.called.insert(RAN_OUT.into(), at(7));
+        memory.called.insert("in-vain".into(), at(8));
         assert_eq!(memory.dealt_with(), Some((at(7), at(7))), "a person knows of the lines before");
     }
 

@@ -20,12 +20,15 @@ impl Page {
     }
 }
 
-/// Runs the command of `[guard] page` with the text as its last word. Its own words may hold secrets, and are in no report.
+/// Runs the command of `[guard] page` with the text as its last word. Its own words may hold secrets, and are in no report, as
+/// what it prints.
 pub(crate) async fn call(page: Option<&HookConfig>, text: String) -> Page {
     let Some(page) = page else { return Page { text, command: None } };
     let mut words = page.command.clone();
     words.push(text.clone());
-    let command = run_hook(&HookConfig { command: words, timeout_s: page.timeout_s }).await;
+    let mut command = run_hook(&HookConfig { command: words, timeout_s: page.timeout_s }).await;
+    // What it printed may have its words: curl and wget say the address that they ask, with its token.
+    command.output.clear();
     Page { text, command: Some(command) }
 }
 
@@ -37,7 +40,7 @@ mod tests {
     async fn the_text_is_the_last_word_and_no_other_word_is_told() {
         let folder = tempfile::tempdir().expect("a folder");
         let heard = folder.path().join("heard");
-        let script = format!("printf %s \"$2\" > {}", heard.display());
+        let script = format!("printf %s \"$2\" > {}; echo \"$1\"; echo \"* GET /$1\" >&2", heard.display());
         let command = ["sh", "-c", &script, "sh", "token-canary-8a1"].map(str::to_owned).to_vec();
         let page = call(Some(&HookConfig { command, timeout_s: 60 }), "proxy is full".into()).await;
         assert!(page.arrived(), "{page:?}");

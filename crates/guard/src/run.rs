@@ -6,12 +6,12 @@ use thiserror::Error;
 use crate::acting::Acting;
 use crate::collect::{collect, look_until_served};
 use crate::file::{StateError, StateFile, read_state};
-use crate::memory::{Called, Memory, Outcome};
+use crate::memory::{Memory, Outcome};
 use crate::options::{GuardOptions, Look};
 use crate::page::call;
 use crate::report::{Done, Guard, GuardFacts, judge};
-use crate::signs::Now;
-use crate::table::Answer;
+use crate::signs::{Ahead, Now};
+use crate::table::{Answer, BLIND};
 
 /// An interrupted cure is finished, what is left is drained, and a cure is done: each once, and nothing more in one run.
 const MOST_ACTS: usize = 3;
@@ -57,6 +57,10 @@ pub async fn act(look: Look<'_>, options: GuardOptions<'_>) -> Result<Guard, Gua
         remember(&mut memory, &facts);
         file.write(&memory)?;
         let judged = judge(options.config, &facts, &memory);
+        if judged.signs.ahead == Ahead::Far {
+            // For the next decision: this one was made.
+            memory.far = Some(facts.at);
+        }
         // Once: one that cannot be finished now is for the next run, and for a person.
         if judged.answer == Answer::Finish && done.iter().any(|one: &Done| one.rung.is_none()) {
             break judged;
@@ -104,12 +108,14 @@ fn remember(memory: &mut Memory, facts: &GuardFacts) {
     }
 }
 
-/// Calls a person where the table says so, and after every act that did not help.
+/// Calls a person where the table says so, where the guard is blind, and after every act that did not help.
 async fn called(report: &mut Guard, config: &GuardConfig, memory: &mut Memory) {
     let vain = report.done.iter().find(|done| done.end.outcome != Outcome::Helped);
     let (row, why) = match vain {
         Some(done) => ("in-vain", done.to_string()),
-        None if report.answer == Answer::Call => (report.row, report.because.to_owned()),
+        None if report.answer == Answer::Call || BLIND.contains(&report.row) => {
+            (report.row, report.because.to_owned())
+        }
         None => return,
     };
     let at = report.at;
@@ -121,7 +127,7 @@ async fn called(report: &mut Guard, config: &GuardConfig, memory: &mut Memory) {
     let page = call(config.page.as_ref(), format!("pvcheck guard: {why}{about}")).await;
     // One that did not arrive is tried again by the next run.
     if page.arrived() {
-        memory.called = Some(Called { at, row: row.to_owned() });
+        memory.called.insert(row.to_owned(), at);
     }
     report.page = Some(page);
 }

@@ -1,6 +1,6 @@
 //! The decision: a table, read from its top, whose first row that fits is the answer.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use pvcheck_gates::Rung;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,13 @@ pub struct Row {
 
 /// The row for what was in the log only.
 pub(crate) const RAN_OUT: &str = "ran-out";
+/// The rows of a guard that is blind: a person is called for them too.
+pub(crate) const BLIND: [&str; 2] = ["unseen", "unread"];
+
+/// True iff this row is about a network that will be full, and none that is.
+pub(crate) fn is_ahead(row: &str) -> bool {
+    row.starts_with("near-")
+}
 
 const ANY: Row = Row {
     name: "",
@@ -213,6 +220,13 @@ pub const TABLE: &[Row] = &[
         ..ANY
     },
     Row {
+        name: "unfinished-other",
+        brake: &[Brake::Foreign],
+        answer: Answer::Call,
+        because: "a reclaim that is not the guard's is at work or was interrupted (pvcheck reclaim --resume)",
+        ..ANY
+    },
+    Row {
         name: RAN_OUT,
         logged: &[Logged::RanOut],
         answer: Answer::Call,
@@ -297,15 +311,46 @@ pub fn decide(signs: &Signs) -> &'static Row {
     TABLE.iter().find(|row| row.fits(signs)).unwrap_or(&ANY)
 }
 
-/// The table as text, for `pvcheck guard --explain`.
-pub fn explained() -> String {
-    let mut text = String::from("The first row that fits decides.\n\n");
-    for (number, row) in (1..).zip(TABLE) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{number:>2}. {:<15} {}", row.name, row.wants());
-        let _ = writeln!(text, "    -> {:<10} {}", row.answer.as_str(), row.because);
+/// The table as `pvcheck guard --explain` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Explained {
+    /// The rows; the first that fits decides.
+    pub rows: Vec<ExplainedRow>,
+}
+
+/// A row of the table in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ExplainedRow {
+    /// Its name.
+    pub row: &'static str,
+    /// Which answers it asks for; empty if it takes all.
+    pub wants: String,
+    /// What is to be done.
+    pub answer: Answer,
+    /// Why.
+    pub because: &'static str,
+}
+
+/// The table, row by row.
+pub fn explained() -> Explained {
+    let of = |row: &Row| {
+        let Row { name, answer, because, .. } = *row;
+        ExplainedRow { row: name, wants: row.wants(), answer, because }
+    };
+    Explained { rows: TABLE.iter().map(of).collect() }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("The first row that fits decides.\n\n")?;
+        for (number, row) in (1..).zip(&self.rows) {
+            writeln!(f, "{number:>2}. {:<15} {}", row.row, row.wants)?;
+            writeln!(f, "    -> {:<10} {}", row.answer.as_str(), row.because)?;
+        }
+        Ok(())
     }
-    text
 }
 
 #[cfg(test)]
@@ -369,7 +414,7 @@ mod tests {
                 (true, _) => Answer::Call,
             };
         }
-        if logged == Logged::RanOut {
+        if logged == Logged::RanOut || brake == Brake::Foreign {
             return Answer::Call;
         }
         if signs.has_unknown() { Answer::Undecided } else { Answer::Nothing }
@@ -426,7 +471,7 @@ mod tests {
 
     #[test]
     fn the_table_is_told_row_by_row() {
-        let text = explained();
+        let text = explained().to_string();
         for row in TABLE {
             assert!(text.contains(row.name) && text.contains(row.because), "{}", row.name);
         }

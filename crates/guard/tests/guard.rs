@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pvcheck_gates::{Config, GuardConfig};
 use pvcheck_guard::{
-    Answer, Brake, Guard, GuardError, GuardOptions, GuardPoint, Logged, Look, Now, Outcome, Standing,
+    Ahead, Answer, Brake, Guard, GuardError, GuardOptions, GuardPoint, Logged, Look, Now, Outcome, Standing,
     StateError, act, watch,
 };
 use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim, SimOptions, Timings, world};
@@ -208,6 +208,8 @@ async fn a_leak_without_exhaustion_restarts_nothing() {
     leak(&mut model, 4);
     let rig = Rig::new(model, RESTART);
     for run in 0..4 {
+        // Nothing leaked in six days says something of the next seven.
+        rig.sim.with_model(|model| model.advance(Duration::from_hours(48)));
         let guard = rig.apply().await;
         assert_eq!(guard.signs.now, Now::NotFull, "{guard:?}");
         let expected =
@@ -216,6 +218,71 @@ async fn a_leak_without_exhaustion_restarts_nothing() {
         assert_eq!(guard.outlooks[0].leaked, Some(4));
     }
     assert_eq!((rig.restarts(), rig.leaked()), (0, 4));
+}
+
+#[tokio::test]
+async fn a_guarded_network_that_cannot_be_counted_is_not_left_out() {
+    let mut rig = Rig::new(host(), RESTART);
+    let mut gone = rig.config.overlays[0].clone();
+    gone.name = "gone".into();
+    rig.config.overlays.push(gone);
+    let mut last = rig.apply().await;
+    for _ in 0..3 {
+        rig.sim.with_model(|model| model.advance(Duration::from_hours(48)));
+        last = rig.apply().await;
+    }
+    let of = |name: &str| last.outlooks.iter().find(|one| one.network == name).expect("guarded");
+    assert_eq!((of("shared").sign, of("gone").sign), (Ahead::Far, Ahead::Unknown), "{last:?}");
+    assert_eq!(of("gone").unknown.as_deref(), Some("it is not in the Swarm"));
+    assert_eq!((last.answer, last.standing()), (Answer::Undecided, Standing::Unknown));
+}
+
+#[tokio::test]
+async fn the_catalogue_of_the_configuration_counts_and_one_that_is_damaged_is_no_clean_log() {
+    let mut rig = Rig::new(host(), RESTART);
+    let line = "time=\"2026-06-13T05:38:00Z\" level=error msg=\"driver call failed: acme pool is used up\"";
+    let entry = format!(
+        "[[signature]]\nid = 'acme-full'\nclass = 'exhaustion'\nplace = 'leader'\nmeaning = 'm'\nremedy = 'r'\nsource = 's'\n\
+         matches = ['{line}']\n[[signature.pattern]]\nmessage = ['acme pool is used up']\n"
+    );
+    let own = rig.folder.path().join("own.toml");
+    std::fs::write(&own, entry).expect("a fresh file");
+    let log = rig.folder.path().join("engine.log");
+    std::fs::write(log, format!("{STARTED}{line}\n")).expect("it is there");
+    assert_ne!(rig.look().await.signs.logged, Logged::RanOut);
+    rig.config.journal.catalogue = Some(own.clone());
+    let told = rig.look().await;
+    assert_eq!((told.signs.logged, told.ran_out.signatures), (Logged::RanOut, vec!["acme-full".to_owned()]));
+    std::fs::write(own, "nonsense").expect("it is there");
+    let blind = rig.look().await;
+    assert_eq!(blind.signs.logged, Logged::Unknown);
+    assert!(blind.ran_out.unknown.is_some_and(|why| why.contains("[journal] catalogue")));
+}
+
+#[tokio::test]
+async fn a_cure_whose_count_fails_afterwards_was_begun() {
+    let rig = Rig::new(exhausted(), RESTART);
+    let (restart, sim) = (rig.restarter(), Arc::clone(&rig.sim));
+    let hook = |point: GuardPoint| {
+        restart(&point);
+        if let GuardPoint::Reclaim(at) = &point
+            && at.step == Step::Unlock
+            && at.moment == Moment::Done
+        {
+            sim.with_model(|model| {
+                for service in ["keep", "late"] {
+                    model.remove_service(service).expect("there");
+                }
+                model.advance(SETTLE);
+                model.remove_network("shared").expect("no task is on it");
+            });
+        }
+    };
+    let guard = rig.guard(true, &hook).await.expect("it acts");
+    let end = &guard.done[0].end;
+    assert_eq!((rig.restarts(), end.outcome), (1, Outcome::Unknown), "{guard:?}");
+    assert!(end.why.as_ref().is_some_and(|why| why.contains("could not be counted again")), "{end:?}");
+    assert_eq!(rig.look().await.signs.brake, Brake::Unfinished);
 }
 
 #[tokio::test]

@@ -63,6 +63,16 @@ fn the_service_is_not_exposed_and_would_be_without_its_walls() {
     say(&format!("exposure {with}, without its walls {without}"));
 }
 
+/// Without a census an engine that has no counts of its own leaves `ahead` unknown, and the unit failed, for ever.
+#[test]
+fn the_service_can_answer_each_of_its_questions() {
+    let text = std::fs::read_to_string(units().join("pvcheck-guard.service")).expect("the unit");
+    let command = text.lines().find(|line| line.starts_with("ExecStart=")).expect("it runs something");
+    for word in ["--probe", "--apply"] {
+        assert!(command.split(' ').any(|one| one == word), "{word}: {command}");
+    }
+}
+
 /// What a unit says at all is what systemd knows: a word that is misspelt is a wall that is not there.
 #[test]
 fn every_word_of_the_units_is_one_of_systemds() {

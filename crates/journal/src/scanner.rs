@@ -209,7 +209,8 @@ impl<'a> Scanner<'a> {
             return;
         }
         self.inside |= record.at.is_some() && self.window.from.is_some() && self.window.to.is_none();
-        self.tally.covers(record, found.is_some());
+        // An entry of the user's may be of few letters, and says nothing of the form of a line.
+        self.tally.covers(record, found.is_some_and(|signature| !signature.is_added));
         // Errors of containers are frequent and say nothing about the engine, so they are not counted as
         // unclassified.
         let is_error = record.level.is_error() && !is_foreign;

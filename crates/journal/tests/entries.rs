@@ -94,6 +94,32 @@ fn an_entry_hides_no_finding_and_may_name_noise() {
 }
 
 #[test]
+fn an_entry_hides_no_finding_that_is_not_known_closer() {
+    let zork = "level=error msg=\"fatal task error\" error=\"overlay network zork refused\"";
+    let with = |class: &str| {
+        let own = entry("own-error", class, "fatal task error", "level=error msg=\"fatal task error\"");
+        let found = scanned(&[START, zork], &catalogue(&own));
+        found.matched.iter().map(|matched| matched.signature.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(with("noise"), ["engine-start", "task-network-unknown"]);
+    assert_eq!(with("not_attached"), ["engine-start", "own-error"], "a finding may say more of it");
+}
+
+#[test]
+fn an_entry_makes_no_line_understood_that_has_no_form() {
+    let garbage = "garbage one exhau";
+    let own = catalogue(&entry("garbage", "noise", "garbage one", garbage));
+    let ended = [
+        START,
+        "time=\"2026-06-13T05:31:00Z\" level=info msg=\"Daemon has completed initialization\"",
+        garbage,
+    ];
+    let (with, without) = (scanned(&ended, &own), scanned(&ended, Catalogue::builtin()));
+    assert!(!without.complete && with.get("garbage").is_some(), "{with:?}");
+    assert_eq!(with.incomplete, without.incomplete);
+}
+
+#[test]
 fn an_entry_never_says_whose_log_it_is_nor_which_role_its_engine_has() {
     let line = "level=info msg=\"Configuration loaded\"";
     let catalogue = catalogue(&entry("loaded", "noise", "Configuration loaded", line));
@@ -177,6 +203,7 @@ fn what_is_wrong_with_an_entry_is_one_line_that_names_it() {
             good.replace("message = ['acme is down']", "message = ['']"),
             "acme-down: each [[signature.pattern]]",
         ),
+        (good.replace("message = ['acme is down']", "message = ['e']"), "of four characters or more"),
         (good.replace("message = ['acme is down']", "fields = { module = 'node' }"), "needs a text in"),
         (good.replace(&format!("matches = ['{line}']"), "matches = []"), "acme-down: `matches` needs a line"),
         (format!("{good}# {}\n", "x".repeat(300_000)), "more than 262144 bytes"),
@@ -188,11 +215,11 @@ fn what_is_wrong_with_an_entry_is_one_line_that_names_it() {
 
 #[test]
 fn what_all_patterns_ask_is_written_once() {
-    let lines = "matches = ['level=error msg=\"acme: one\" plugin=acme', 'level=error msg=\"acme: two\" plugin=acme']\n\
-        matches_not = ['level=error msg=\"one\" plugin=acme', 'level=error msg=\"acme: two\"']\n";
+    let lines = "matches = ['level=error msg=\"acme: first\" plugin=acme', 'level=error msg=\"acme: second\" plugin=acme']\n\
+        matches_not = ['level=error msg=\"first\" plugin=acme', 'level=error msg=\"acme: second\"']\n";
     let text = format!(
         "[[signature]]\nid = 'acme'\nclass = 'stale'\nplace = 'node'\nmeaning = 'm'\nremedy = 'r'\nsource = 's'\n{lines}\
-         all = {{ message = ['acme: '], fields = {{ plugin = 'acme' }} }}\npattern = [{{ message = ['one'] }}, {{ error = ['two'] }}]\n"
+         all = {{ message = ['acme: '], fields = {{ plugin = 'acme' }} }}\npattern = [{{ message = ['first'] }}, {{ error = ['second'] }}]\n"
     );
     assert!(catalogue(&text).get("acme").is_some());
     let narrower = text.replace("message = ['acme: '], ", "");

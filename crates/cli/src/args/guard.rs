@@ -10,10 +10,10 @@ pub(crate) struct Guard {
     #[arg(long, conflicts_with_all = ["explain", "check"])]
     pub(crate) apply: bool,
     /// Print the table that decides
-    #[arg(long, conflicts_with_all = ["check", "probe", "helper"])]
+    #[arg(long, conflicts_with_all = ["check", "probe", "helper", "state"])]
     pub(crate) explain: bool,
     /// Read a guard of your own, such as the shell in a runbook: on what it would fire, and what is wrong with it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["probe", "helper"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["probe", "helper", "state"])]
     pub(crate) check: Option<PathBuf>,
     /// Count leaked addresses by a census where the engine publishes no count; only while nothing waits for one
     #[arg(long)]

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use pvcheck_gates::{Config, GuardConfig};
-use pvcheck_guard::{ForeignGuard, Guard, GuardOptions, Look, act, check_foreign, explained, watch};
+use pvcheck_guard::{
+    Explained, ForeignGuard, Guard, GuardOptions, Look, act, check_foreign, explained, watch,
+};
 use pvcheck_swarm::{Engine, Operation, Permit, ReclaimOptions, RunId, resume_reclaim, unfinished_run};
 
 use crate::args::{self, Args};
@@ -23,14 +25,22 @@ impl Document for Guard {
     const KIND: &'static str = "guard";
 }
 
+impl Document for Explained {
+    const KIND: &'static str = "guard-table";
+}
+
 impl Document for ForeignGuard {
     const KIND: &'static str = "guard-check";
 }
 
 pub(crate) async fn run(args: &Args, asked: &args::Guard, printer: &Printer) -> Result<u8, Failure> {
+    if (asked.explain || asked.check.is_some()) && args.global.config.is_some() {
+        return Err(Failure::usage("--explain and --check rest on no configuration; leave --config out"));
+    }
     if asked.explain {
+        let table = explained();
         printer.done();
-        printer.print(&explained())?;
+        printer.result(&table, || table.to_string())?;
         return Ok(DONE);
     }
     if let Some(file) = &asked.check {

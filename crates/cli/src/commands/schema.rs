@@ -3,7 +3,7 @@
 use pvcheck_audit::{Audit, Why};
 use pvcheck_boot::BootReport;
 use pvcheck_gates::{GateReport, Review, Window};
-use pvcheck_guard::{ForeignGuard, Guard};
+use pvcheck_guard::{Explained, ForeignGuard, Guard};
 use pvcheck_journal::Scan;
 use pvcheck_routes::{RoutesReport, WatchSummary};
 use pvcheck_swarm::{Census, Churn, ChurnComparison, CopyPutBack, Reclaim, ReclaimPlan, RenewalPlan};
@@ -43,7 +43,7 @@ const fn of<T: Document + JsonSchema>() -> Kind {
 }
 
 /// Every kind that a command prints, in alphabetical order.
-const KINDS: [Kind; 41] = [
+const KINDS: [Kind; 42] = [
     of::<Audit>(),
     of::<BootReport>(),
     of::<Census>(),
@@ -65,6 +65,7 @@ const KINDS: [Kind; 41] = [
     of::<gate::list::List>(),
     of::<Guard>(),
     of::<ForeignGuard>(),
+    of::<Explained>(),
     of::<init::Report<'_>>(),
     of::<Scan>(),
     of::<keys::Made>(),

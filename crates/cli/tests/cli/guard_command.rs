@@ -147,7 +147,14 @@ fn a_foreign_guard_is_read_and_not_run() {
 fn wrong_words_are_told_before_anything_is_asked() {
     let rig = guarded(cc_ci(), "may = [\"prayer\"]");
     rig.run(&words(&[])).assert_refused(2, &["pvcheck.toml:", "prayer"]);
-    for wrong in [&["guard", "--apply", "--explain"] as &[&str], &["guard", "--check", "x", "--apply"]] {
+    for wrong in [
+        &["guard", "--apply", "--explain"] as &[&str],
+        &["guard", "--check", "x", "--apply"],
+        &["guard", "--explain", "--state", "x"],
+        &["guard", "--check", "pvcheck.toml", "--state", "x"],
+        &["guard", "--explain", "--config", "pvcheck.toml"],
+        &["guard", "--check", "pvcheck.toml", "--config", "pvcheck.toml"],
+    ] {
         assert_eq!(rig.run(wrong).code, Some(2), "{wrong:?}");
     }
     assert_eq!(rig.sim.requests(), []);

@@ -72,6 +72,7 @@ const TABLE: &[(&[&str], &str, i32)] = &[
     (&["gate", "run", "pvfix.m2", "--record", "none.json"], "gate", 3),
     (&["guard", "--state", "guard.json"], "guard", 3),
     (&["guard", "--check", "upgrade.md"], "guard-check", 1),
+    (&["guard", "--explain"], "guard-table", 0),
     (&["init"], "init", 0),
     (&["journal", "scan", "--file", "engine.log"], "journal-scan", 0),
     (&["plan-subnet"], "subnet-plan", 0),

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use pvcheck_gates::Verdict;
 use regex::Regex;
 
-use super::lines::{Line, lines};
-use super::reads::{Read, reads};
+use super::lines::{Line, bare, lines, uses};
+use super::reads::{Read, holders, reads, shown as shown_words};
 use super::report::{Acts, ForeignAdvice, ForeignFault, ForeignGuard, Looks, Shown};
 use super::samples::{SAMPLES, Sample};
 
@@ -17,12 +17,19 @@ macro_rules! pattern {
     };
 }
 
-pattern!(RESTART, r"\b(?:systemctl\s+(?:--\S+\s+)*(?:try-)?restart|service)\s+(?:docker|dockerd)\b");
+pattern!(
+    RESTART,
+    r#"\bsystemctl\s+(?:--?\S+\s+)*(?:try-)?restart\s+(?:--?\S+\s+)*dockerd?(?:\.service)?(?:[\s;'"`)&|]|$)|\b(?:service\s+|/etc/init\.d/)dockerd?\s+restart\b"#
+);
 pattern!(REBOOT, r"(?:^|[;&|(]|\bsudo\s|\bsystemctl\s)\s*(?:reboot|shutdown\s+-r)\b");
 pattern!(PRUNE, r"\bdocker\s+(?:network|system)\s+prune\b");
 pattern!(PVCHECK, r"\bpvcheck\s+(?:reclaim|guard)\b.*--apply\b");
 pattern!(HANDED, r"\bdocker\s+node\s+demote\b");
 pattern!(ABOVE, r#"(?:-gt|-ge|>=?)\s*"?(\d{1,9})\b"#);
+// Before an act: it is only said.
+pattern!(SAID, r#"(?:^|[;&|(`'"{]|\b(?:then|do|else|sudo)\s)\s*(?:echo|printf|logger|log|say)\b[^;&|]*$"#);
+// Whether the count is more than none is another question.
+pattern!(OTHERWISE, r"\s(-eq|-lt|-le|==|!=|=)\s|\(\([^)]*(<=?|==|!=)");
 pattern!(COMPARES, r"^\s*(?:if|elif|while|\[|\(\(|test)\b|\[\[?\s|\(\(");
 pattern!(
     STALE,
@@ -90,10 +97,17 @@ fn acts(lines: &[Line]) -> Vec<Acts> {
             (&PVCHECK, "pvcheck"),
             (&HANDED, "hand-over"),
         ];
-        let found = kinds.into_iter().filter(|(pattern, _)| pattern.is_match(&line.text));
+        let done =
+            |pattern: &Regex| pattern.find_iter(&line.text).any(|act| !is_said(&line.text, act.start()));
+        let found = kinds.into_iter().filter(|(pattern, _)| done(pattern));
         found.map(|(_, what)| Acts { line: line.number, what }).collect::<Vec<_>>()
     };
     lines.iter().flat_map(of).collect()
+}
+
+/// True iff what stands at this place is a word of an `echo`.
+fn is_said(text: &str, at: usize) -> bool {
+    SAID.is_match(&text[..at]) || SAID.is_match(&bare(text)[..at])
 }
 
 fn fires_again(reads: &[Read]) -> Option<bool> {
@@ -135,6 +149,7 @@ fn faults(lines: &[Line], reads: &[Read], acts: &[Acts], fires_on: &[Shown]) -> 
         found.extend(of_read(read));
     }
     found.extend(lines.iter().filter_map(|line| threshold(line, reads)));
+    found.extend(otherwise(lines));
     if !acts.iter().any(|act| act.what != "prune") {
         found.push(ForeignFault::NoCure);
     }
@@ -150,6 +165,9 @@ fn of_read(read: &Read) -> Vec<ForeignFault> {
     if read.by_priority {
         found.push(ForeignFault::Priority { line });
     }
+    if let Some(words) = &read.narrowed {
+        found.push(ForeignFault::UntoldRead { line, words: words.clone() });
+    }
     match &read.told.looks {
         Looks::Back { seconds } => found.push(ForeignFault::FixedWindow { line, seconds: *seconds }),
         Looks::ToBoot | Looks::ToBeginning => found.push(ForeignFault::NoWindow { line }),
@@ -158,6 +176,22 @@ fn of_read(read: &Read) -> Vec<ForeignFault> {
     }
     found.extend(read.open.iter().map(|of| ForeignFault::FailureIsZero { line, of }));
     found
+}
+
+/// Comparisons of what was read or counted that do not ask whether there is more than none.
+fn otherwise(lines: &[Line]) -> Vec<ForeignFault> {
+    let holders = holders(lines);
+    let is_of_it = |text: &str| {
+        let named = |name: &String| uses(text, name) || (text.contains("((") && text.contains(name.as_str()));
+        text.contains("journalctl") || holders.iter().any(named)
+    };
+    let asked = lines.iter().filter(|line| COMPARES.is_match(&line.text) && is_of_it(&line.text));
+    let found = asked.filter_map(|line| {
+        let found = OTHERWISE.captures(&line.text)?;
+        let words = found.get(1).or_else(|| found.get(2))?.as_str().to_owned();
+        Some(ForeignFault::UntoldComparison { line: line.number, words })
+    });
+    found.collect()
 }
 
 /// A comparison of what was counted with more than none.
@@ -180,7 +214,7 @@ fn advice(text: &str, reads: &[Read], acts: &[Acts], fires_on: &[Shown]) -> Vec<
         .find_iter(text)
         .map(|words| ForeignAdvice::Stale {
             line: text[..words.start()].matches('\n').count() as u64 + 1,
-            words: words.as_str().split_whitespace().collect::<Vec<_>>().join(" "),
+            words: shown_words(&words.as_str().split_whitespace().collect::<Vec<_>>().join(" ")),
         })
         .collect();
     let dropped = reads.iter().filter(|read| read.drops_errors);

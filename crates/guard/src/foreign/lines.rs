@@ -46,24 +46,77 @@ fn joined(raw: &[&str]) -> (String, usize) {
 
 /// True iff a quote or a substitution is begun and not ended.
 fn is_open(text: &str) -> bool {
-    let (mut quote, mut depth, mut chars) = (None, 0_u32, text.chars().peekable());
+    !scanned(text).1.is_empty()
+}
+
+/// What a character of a line stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    /// `'…'`, of which the shell takes nothing for its own.
+    Single,
+    /// `"…"`.
+    Double,
+    /// `$(…)`.
+    Substitution,
+}
+
+/// How deep a line is after each of its bytes, and what is open at its end, the innermost last.
+fn scanned(text: &str) -> (Vec<usize>, Vec<Within>) {
+    let (mut depths, mut open) = (Vec::with_capacity(text.len()), Vec::new());
+    let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some('\''), '\'') | (Some('"'), '"') => quote = None,
-            (Some('\''), _) => {}
-            (_, '\\') => {
-                chars.next();
+        let mut bytes = c.len_utf8();
+        match (open.last().copied(), c) {
+            (Some(Within::Single), '\'')
+            | (Some(Within::Double), '"')
+            | (Some(Within::Substitution), ')') => {
+                open.pop();
             }
-            (None, '\'' | '"') => quote = Some(c),
+            (Some(Within::Single), _) => {}
+            (_, '\\') => bytes += chars.next().map_or(0, char::len_utf8),
             (_, '$') if chars.peek() == Some(&'(') => {
                 chars.next();
-                depth += 1;
+                bytes += 1;
+                open.push(Within::Substitution);
             }
-            (_, ')') => depth = depth.saturating_sub(1),
+            (Some(Within::Double), _) => {}
+            (_, '\'') => open.push(Within::Single),
+            (_, '"') => open.push(Within::Double),
+            // A parenthesis of its own, so that its end is not taken for that of the substitution.
+            (Some(Within::Substitution), '(') => open.push(Within::Substitution),
             _ => {}
         }
+        depths.resize(depths.len() + bytes, open.len());
     }
-    quote.is_some() || 0 < depth
+    (depths, open)
+}
+
+/// The line with a `_` for each byte that is quoted or substituted: its own words and operators, at the places where they are.
+pub(super) fn bare(text: &str) -> String {
+    let mut ticked = false;
+    let mut own = |(depth, byte): (usize, u8)| {
+        ticked ^= byte == b'`' && depth == 0;
+        if depth == 0 && !ticked && byte.is_ascii() { char::from(byte) } else { '_' }
+    };
+    scanned(text).0.into_iter().zip(text.bytes()).map(&mut own).collect()
+}
+
+/// The rest of the line from this place to the end of the quote or the substitution in which it stands, and which that is.
+pub(super) fn rest_of(text: &str, at: usize) -> (&str, Option<Within>) {
+    let open = scanned(&text[..at]).1;
+    let depths = scanned(text).0;
+    let end = depths[at..].iter().position(|&depth| depth < open.len());
+    let end = end.map_or(text.len(), |end| at + end);
+    (&text[at..end], open.last().copied())
+}
+
+/// True iff the text has what this variable holds.
+pub(super) fn uses(text: &str, name: &str) -> bool {
+    [format!("${name}"), format!("${{{name}")].iter().any(|used| {
+        text.match_indices(used.as_str()).any(|(at, _)| {
+            !text[at + used.len()..].starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_')
+        })
+    })
 }
 
 #[cfg(test)]
@@ -79,6 +132,27 @@ mod tests {
         let text = "# a comment\na=$(ssh host 'x |\n  y')\nb \\\n  c\nd |\n  e\n";
         let expected = [(2, "a=$(ssh host 'x |   y')"), (4, "b    c"), (6, "d |   e")];
         assert_eq!(texts(text), expected.map(|(number, text)| (number, text.to_owned())));
+    }
+
+    #[test]
+    fn what_is_quoted_or_substituted_is_no_word_of_the_line() {
+        assert_eq!(bare(r#"n=$(a "b") || exit"#), "n=________) || exit");
+        assert_eq!(bare("ssh h 'a; b' ; c"), "ssh h _____' ; c");
+        assert_eq!(bare("n=`a | b` ; ä"), "n=______` ; __");
+        let rest = |text: &'static str| rest_of(text, text.find("log").expect("it has one"));
+        assert_eq!(rest("ssh h 'log \"a\" | x' | y"), ("log \"a\" | x", Some(Within::Single)));
+        assert_eq!(rest(r#"n="$(log "$s" | x)" | y"#), (r#"log "$s" | x"#, Some(Within::Substitution)));
+        assert_eq!(rest("log a | x"), ("log a | x", None));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_line_has_its_bytes(text in "(\\PC|\\$\\(|'|\"|`|\\)){0,60}") {
+            proptest::prop_assert_eq!(bare(&text).len(), text.len());
+            for (at, _) in text.char_indices() {
+                let _ = rest_of(&text, at);
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Somebody else's guard, such as the shell in a runbook: read, never run.
 
+mod command;
+mod failure;
 mod grep;
 mod judge;
 mod lines;

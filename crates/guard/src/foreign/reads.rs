@@ -1,12 +1,15 @@
 //! Where a text reads an engine's log, and what becomes of a failure there.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use pvcheck_journal::redact;
 use regex::Regex;
 
+use super::command::{Command, chooses};
+use super::failure::Script;
 use super::grep::Grep;
-use super::lines::Line;
+use super::lines::{Line, bare, uses};
 use super::report::{LogRead, Looks};
 
 /// The most characters of a line that are told.
@@ -19,6 +22,8 @@ pub(super) struct Read {
     pub(super) greps: Vec<Grep>,
     /// The programs whose failure reads as nothing found.
     pub(super) open: Vec<&'static str>,
+    /// What keeps lines of the engine's from it, or may.
+    pub(super) narrowed: Option<String>,
     pub(super) by_priority: bool,
     pub(super) drops_errors: bool,
 }
@@ -32,78 +37,107 @@ macro_rules! pattern {
 
 pattern!(JOURNALCTL, r"\bjournalctl\b");
 pattern!(SSH, r"\bssh\s");
-pattern!(SINCE, r#"\bjournalctl\b[^|]*?\s(?:--since[= ]\s*|-S\s*)(?:\\?"([^"\\]*)\\?"|'([^']*)'|([^\s)]+))"#);
-pattern!(BOOT, r"\bjournalctl\b[^|]*?\s(?:-[A-Za-z]*b\b|--boot\b)");
-pattern!(CURSOR, r"\bjournalctl\b[^|]*?\s--(?:after-cursor|cursor-file|cursor)\b");
 pattern!(
     PRIORITY,
     r"\bjournalctl\b[^|]*?\s(?:-p\s*|--priority[= ])(?:[0-5]|emerg|alert|crit|err|warning|notice)\b"
 );
 pattern!(SPAN, r"^-?\s*(\d{1,6})\s*(s|sec|seconds?|m|min|minutes?|h|hr|hours?|d|days?|w|weeks?)(?:\s+ago)?$");
-pattern!(START, r"ActiveEnterTimestamp|ExecMainStartTimestamp|StartedAt");
+pattern!(START, r"\bsystemctl\s.*(?:ActiveEnterTimestamp|ExecMainStartTimestamp)");
+pattern!(ENGINE, r"\bdocker(?:\.service)?(?:[^\w.-]|$)");
+pattern!(VARIABLE, r"^\$\{?([A-Za-z_]\w*)\}?$");
 pattern!(DROPPED, r"(?:2|&)>\s*/dev/null");
-pattern!(SWALLOWED, r"\|\|\s*(?:true\b|:|echo\b|printf\b)");
-pattern!(STOPS, r"\|\|\s*(?:exit\b|return\b|die\b|fail\b|abort\b|\{)|\bif\s+!\s");
 pattern!(ASSIGNED, r#"(?:^|[\s;])([A-Za-z_]\w*)=(?:"?\$\(|`)"#);
-pattern!(COUNTS, r"\bjournalctl\b.*\|\s*(?:[ef]?grep|rg|wc|awk|sed|head|tail|tee|cat)\b");
+pattern!(SETS, r"(?:^|[\s;])([A-Za-z_]\w*)=");
 
 /// Every read of the log. A line that reads it and looks for nothing is left out where another one looks for something: it
 /// shows the log to a person.
 pub(super) fn reads(lines: &[Line]) -> Vec<Read> {
-    let whole: String = lines.iter().map(|line| line.text.clone() + "\n").collect();
-    let all = lines.iter().filter(|line| JOURNALCTL.is_match(&line.text));
-    let mut found: Vec<Read> = all.map(|line| read(line, lines, &whole)).collect();
+    let script = Script::of(lines);
+    let read = |(which, line): (usize, &Line)| {
+        JOURNALCTL.find(&line.text).map(|log| read(which, log.start(), lines, &script))
+    };
+    let mut found: Vec<Read> = lines.iter().enumerate().filter_map(read).collect();
     if found.iter().any(|read| !read.greps.is_empty()) {
         found.retain(|read| !read.greps.is_empty());
     }
     found
 }
 
-fn read(line: &Line, lines: &[Line], whole: &str) -> Read {
+/// The read at this place of this line.
+fn read(which: usize, at: usize, lines: &[Line], script: &Script) -> Read {
+    let line = &lines[which];
     let text = line.text.as_str();
+    let command = Command::at(text, at);
     let variable = ASSIGNED.captures(text).map(|found| found[1].to_owned());
-    let mut greps = Grep::all(text);
+    let (mut greps, mut narrowed) = (Grep::all(text), command.narrowed.clone());
     if let (true, Some(name)) = (greps.is_empty(), &variable) {
         // What was read is searched further down.
-        let later = lines.iter().filter(|later| line.number < later.number && uses(&later.text, name));
-        greps.extend(later.flat_map(|later| Grep::all(&later.text)).take(1));
+        let mut later = lines[which + 1..].iter().filter(|later| uses(&later.text, name));
+        if let Some((found, later)) =
+            later.find_map(|later| Some((Grep::all(&later.text).into_iter().next()?, later)))
+        {
+            narrowed = narrowed.or_else(|| chooses(&later.text));
+            greps.push(found);
+        }
     }
-    let remote =
-        SSH.find(text).zip(JOURNALCTL.find(text)).is_some_and(|(ssh, log)| ssh.start() < log.start());
+    let remote = SSH.find(text).is_some_and(|ssh| ssh.start() < at);
     let told = LogRead {
         line: line.number,
         text: shown(text),
         remote,
-        looks: looks(text, whole),
-        patterns: greps.iter().flat_map(|grep| grep.written.clone()).collect(),
+        looks: looks(&command, which, lines),
+        patterns: greps.iter().flat_map(|grep| &grep.written).map(|pattern| shown(pattern)).collect(),
     };
-    let open = open(text, whole, remote, variable.as_deref());
+    let open = script.open(which, at, remote, variable.as_deref());
+    let narrowed = narrowed.map(|words| shown(&words));
     let (by_priority, drops_errors) = (PRIORITY.is_match(text), DROPPED.is_match(text));
-    Read { told, greps, open, by_priority, drops_errors }
+    Read { told, greps, open, narrowed, by_priority, drops_errors }
 }
 
-fn uses(text: &str, name: &str) -> bool {
-    [format!("${name}"), format!("${{{name}")].iter().any(|used| text.contains(used.as_str()))
+/// The names of all that holds what was read, or what was made of it.
+pub(super) fn holders(lines: &[Line]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in lines {
+        if JOURNALCTL.is_match(&line.text) || names.iter().any(|name: &String| uses(&line.text, name)) {
+            names.extend(SETS.captures_iter(&bare(&line.text)).map(|found| found[1].to_owned()));
+        }
+    }
+    names
 }
 
-fn looks(text: &str, whole: &str) -> Looks {
-    let since = SINCE.captures(text).map(|found| {
-        (1..=3)
-            .find_map(|n| found.get(n))
-            .map_or_else(String::new, |m| m.as_str().trim_end_matches(['\'', '"']).to_owned())
-    });
-    match since {
-        Some(since) if START.is_match(&since) => Looks::ToEngineStart,
-        Some(since) => match seconds(&since) {
+fn looks(command: &Command, which: usize, lines: &[Line]) -> Looks {
+    match &command.since {
+        Some(since) if is_start(since) => Looks::ToEngineStart,
+        Some(since) => match seconds(since) {
             Some(seconds) => Looks::Back { seconds },
-            // A variable that is set to the engine's start elsewhere.
-            None if since.starts_with('$') && START.is_match(whole) => Looks::ToEngineStart,
-            None => Looks::Untold { since },
+            None if is_set_to_start(command, since, which, lines) => Looks::ToEngineStart,
+            None => Looks::Untold { since: shown(since) },
         },
-        None if CURSOR.is_match(text) => Looks::ToLastTime,
-        None if BOOT.is_match(text) => Looks::ToBoot,
+        None if command.cursor => Looks::ToLastTime,
+        None if command.boot => Looks::ToBoot,
         None => Looks::ToBeginning,
     }
+}
+
+/// True iff this asks systemd when the engine was started.
+fn is_start(text: &str) -> bool {
+    START.is_match(text) && ENGINE.is_match(text)
+}
+
+/// True iff this is a variable that is set to the engine's start, and to nothing else.
+fn is_set_to_start(command: &Command, since: &str, which: usize, lines: &[Line]) -> bool {
+    let Some(name) = VARIABLE.captures(since).map(|found| found[1].to_owned()) else { return false };
+    // Between `'` it is a variable of the other end, which only the same line can set.
+    let lines = if command.is_literal { &lines[which..=which] } else { lines };
+    let values: Vec<&str> = lines.iter().filter_map(|line| value(&line.text, &name)).collect();
+    !values.is_empty() && values.into_iter().all(is_start)
+}
+
+/// What this line sets the variable to, with what follows.
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut all = SETS.captures_iter(text).filter_map(|found| found.get(1));
+    let at = all.find(|found| found.as_str() == name)?.end() + 1;
+    text.get(at..)
 }
 
 /// A span of time before now, as systemd reads it (systemd.time(7)); `None` for anything else.
@@ -123,49 +157,8 @@ fn seconds(since: &str) -> Option<u64> {
     Some(found[1].parse::<u64>().ok()? * unit)
 }
 
-/// The programs whose failure reads as nothing found.
-fn open(text: &str, whole: &str, remote: bool, variable: Option<&str>) -> Vec<&'static str> {
-    let mut open = Vec::new();
-    let swallowed = SWALLOWED.is_match(text);
-    let stops = STOPS.is_match(text) && !swallowed;
-    let exits = whole.lines().any(|line| line.trim_start().starts_with("set -") && sets(line, 'e'));
-    let pipefail = whole.contains("pipefail") || whole.contains("PIPESTATUS");
-    let checked = variable.is_some_and(|name| is_checked(whole, name));
-    // In a pipe the status is the last program's, and a search that is given nothing finds nothing.
-    let piped = COUNTS.is_match(text);
-    // A pipefail of this shell says nothing of the one at the other end of an ssh.
-    let told = if piped {
-        pipefail && !remote && !swallowed
-    } else {
-        stops || checked || (exits && variable.is_some() && !swallowed)
-    };
-    if !told {
-        open.push("journalctl");
-    }
-    if remote && !(stops || checked || (exits && variable.is_some() && !swallowed)) {
-        open.push("ssh");
-    }
-    open
-}
-
-/// True iff a `set` has this letter among its flags.
-fn sets(line: &str, flag: char) -> bool {
-    let words = line.split_whitespace().skip(1).take_while(|word| word.starts_with('-'));
-    words.into_iter().any(|word| word.trim_start_matches('-').contains(flag))
-}
-
-/// True iff the text asks somewhere whether this variable is empty or a number.
-fn is_checked(whole: &str, name: &str) -> bool {
-    let named = |line: &&str| uses(line, name);
-    let asks = |line: &str| {
-        ["-z ", "=~ ^[0-9]", "*[!0-9]*", "-n "].iter().any(|test| line.contains(test))
-            && !line.contains(&format!("{name}:-"))
-    };
-    whole.lines().filter(named).any(asks)
-}
-
-/// A line as it may be shown.
-fn shown(text: &str) -> String {
+/// A text of the file as it may be shown.
+pub(super) fn shown(text: &str) -> String {
     let clean = redact(text);
     let mut chars = clean.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
     let text: String = chars.by_ref().take(MOST_CHARS).collect();
@@ -191,13 +184,29 @@ mod tests {
             ("journalctl -u docker -S '1 day ago' | grep a", Looks::Back { seconds: 86_400 }),
             ("journalctl -u docker | grep a", Looks::ToBeginning),
             ("journalctl -b -u docker | grep a", Looks::ToBoot),
-            ("journalctl -ub docker | grep a", Looks::ToBoot),
+            ("journalctl -bu docker | grep a", Looks::ToBoot),
             ("journalctl -u docker --cursor-file=x | grep a", Looks::ToLastTime),
             ("journalctl -u docker --since yesterday | grep a", Looks::Untold { since: "yesterday".into() }),
             ("journalctl -u docker --since 26 | grep a", Looks::Untold { since: "26".into() }),
             (
                 "start=$(systemctl show -p ActiveEnterTimestamp --value docker)\njournalctl --since \"$start\" | grep a",
                 Looks::ToEngineStart,
+            ),
+            (
+                "journalctl -u docker --since \"$(systemctl show -p ActiveEnterTimestamp --value docker)\" | grep a",
+                Looks::ToEngineStart,
+            ),
+            (
+                "S=yesterday\nT=$(systemctl show -p ActiveEnterTimestamp docker)\njournalctl -u docker --since \"$S\" | grep a",
+                Looks::Untold { since: "$S".into() },
+            ),
+            (
+                "S=$(systemctl show -p ActiveEnterTimestamp --value nginx)\njournalctl -u docker --since \"$S\" | grep a",
+                Looks::Untold { since: "$S".into() },
+            ),
+            (
+                "S=$(systemctl show -p ActiveEnterTimestamp --value docker)\nssh h 'journalctl -u docker --since \"$S\" | grep a'",
+                Looks::Untold { since: "$S".into() },
             ),
         ] {
             assert_eq!(of(command).told.looks, expected, "{command}");
@@ -218,6 +227,24 @@ mod tests {
             ("LOG=$(journalctl -u docker) || exit 3\ngrep -c x <<< \"$LOG\"".to_owned(), vec![]),
             ("LOG=$(journalctl -u docker)\ngrep -c x <<< \"$LOG\"".to_owned(), vec!["journalctl"]),
             ("if journalctl -q -u docker -g x; then".to_owned(), vec!["journalctl"]),
+            (format!("{original}\nif [ -n \"$N\" ]; then exit 3; fi"), vec!["journalctl", "ssh"]),
+            (format!("{original}\n[ -z \"$N\" ] && exit 0"), vec!["journalctl", "ssh"]),
+            (format!("{original}\n[ -z \"$N\" ] || exit 3"), vec!["journalctl", "ssh"]),
+            (format!("{original}\nif [ -z \"$N\" ]; then\n  echo blind\n  exit 3\nfi"), vec!["journalctl"]),
+            (format!("{original}\n[[ $N =~ ^[0-9]+$ ]] || exit 3"), vec!["journalctl"]),
+            (format!("{original}\n[[ $N =~ ^[0-9]+$ ]] && exit 3"), vec!["journalctl", "ssh"]),
+            (format!("{original}\ncase $N in ''|*[!0-9]*) exit 3 ;; esac"), vec!["journalctl"]),
+            (format!("{original}\ncase $N in ''|*[!0-9]*) N=0 ;; esac\nexit 3"), vec!["journalctl", "ssh"]),
+            (format!("{original} || exit 0"), vec!["journalctl", "ssh"]),
+            (format!("set -e\n{original} || exit 0"), vec!["journalctl", "ssh"]),
+            (format!("{original} || exit"), vec!["journalctl"]),
+            (format!("{original} || {{ echo blind; exit 3; }}"), vec!["journalctl"]),
+            (format!("{original} || {{ echo blind; }}\nexit 3"), vec!["journalctl", "ssh"]),
+            (format!("if ! {original}; then\n  exit 3\nfi"), vec!["journalctl"]),
+            (format!("if ! {original}; then\n  N=0\nfi\nexit 3"), vec!["journalctl", "ssh"]),
+            (format!("{original}; true || exit 3"), vec!["journalctl", "ssh"]),
+            (format!("set -e\nlocal {original}"), vec!["journalctl", "ssh"]),
+            ("LOG=$(journalctl -u docker || exit 3)\ngrep -c x <<< \"$LOG\"".to_owned(), vec!["journalctl"]),
         ] {
             assert_eq!(of(&text).open, expected, "{text}");
         }
@@ -235,5 +262,11 @@ mod tests {
     fn no_secret_of_a_line_is_told() {
         let read = of("TOKEN=canary-4c1 journalctl -u docker | grep x");
         assert!(!read.told.text.contains("canary"), "{}", read.told.text);
+        let read = of(
+            "journalctl -u docker --since \"https://u:pv-canary3@h\" | grep -e x -e \"SWMTKN-1-pvcanary5\" -e password=s3cretcanary",
+        );
+        let told = format!("{:?}", read.told);
+        assert!(!told.contains("canary") && read.told.patterns.len() == 3, "{told}");
+        assert_eq!(read.greps[0].finds("password=s3cretcanary"), Some(true), "it is tried as it is written");
     }
 }

@@ -149,6 +149,20 @@ pub enum ForeignFault {
         /// What stands there.
         since: String,
     },
+    /// It may not read all of the engine's lines, or not take each for what it is.
+    UntoldRead {
+        /// The line.
+        line: u64,
+        /// The unit, option or program that stands there.
+        words: String,
+    },
+    /// It compares what it read with something else than none.
+    UntoldComparison {
+        /// The line.
+        line: u64,
+        /// The comparison.
+        words: String,
+    },
     /// A failure of this program reads as nothing found.
     FailureIsZero {
         /// The line.
@@ -241,6 +255,14 @@ impl fmt::Display for ForeignFault {
             Self::UntoldWindow { line, since } => {
                 write!(f, "line {line} looks since `{since}`, and only running it would tell how far that is")
             }
+            Self::UntoldRead { line, words } => write!(
+                f,
+                "line {line} reads with `{words}`, and only running it would tell whether every line of the engine's counts"
+            ),
+            Self::UntoldComparison { line, words } => write!(
+                f,
+                "line {line} compares with `{words}`, and only running it would tell when it fires; ask with -gt 0"
+            ),
             Self::FailureIsZero { line, of } => {
                 write!(f, "line {line}: where {of} fails, nothing is found, and it does not fire; stop at the failure instead")
             }
@@ -279,7 +301,15 @@ impl fmt::Display for ForeignAdvice {
 impl ForeignFault {
     /// True iff it is no fault that was found, but something that could not be told.
     pub(super) fn is_unknown(&self) -> bool {
-        matches!(self, Self::NoLog | Self::NoPattern { .. } | Self::Untold { .. } | Self::UntoldWindow { .. })
+        matches!(
+            self,
+            Self::NoLog
+                | Self::NoPattern { .. }
+                | Self::Untold { .. }
+                | Self::UntoldWindow { .. }
+                | Self::UntoldRead { .. }
+                | Self::UntoldComparison { .. }
+        )
     }
 }
 

@@ -70,9 +70,9 @@ pub enum CatalogueError {
         /// The name of the field.
         field: &'static str,
     },
-    /// A pattern that would match any record.
+    /// A pattern that would match any record, or nearly any.
     #[error(
-        "{id}: each [[signature.pattern]] needs a text in `error`, `message` or `exact`, and has none that is empty"
+        "{id}: each [[signature.pattern]] needs a text in `error` or `message` of four characters or more, or an `exact`, and has none that is empty"
     )]
     NoText {
         /// The entry.

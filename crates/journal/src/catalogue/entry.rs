@@ -7,6 +7,9 @@ use serde::Deserialize;
 use crate::record::Origin;
 use crate::signature::{Class, Place, Reclassify, Rule, Signature};
 
+/// The fewest characters of a text that says something: `e` is in nearly every record.
+const FEWEST_CHARS: usize = 4;
+
 /// The entries of a TOML text, in its order.
 pub(super) fn read(text: &str) -> Result<Vec<Entry>, toml::de::Error> {
     toml::from_str(text).map(|File { signature }| signature)
@@ -113,10 +116,14 @@ impl Instead {
 }
 
 impl Pattern {
-    /// True iff it asks for a text, and none of its texts is empty: an empty one is in every record.
+    /// True iff it asks for a text that not every record has: a whole message, or one of four characters or more, beside which
+    /// others may be shorter. None is empty.
     pub(super) fn is_narrow(&self) -> bool {
-        let asked = || self.error.iter().chain(&self.message).chain(&self.exact);
-        asked().next().is_some() && asked().chain(&self.without).all(|text| !text.trim().is_empty())
+        let chars = |text: &String| text.trim().chars().count();
+        let parts = || self.error.iter().chain(&self.message).map(chars);
+        let others = self.exact.iter().chain(&self.without).map(chars);
+        let is_long = self.exact.is_some() || parts().any(|chars| FEWEST_CHARS <= chars);
+        is_long && parts().chain(others).all(|chars| 0 < chars)
     }
 
     fn bytes(&self) -> usize {

@@ -107,9 +107,14 @@ impl Catalogue {
         }
         // Engines put the cause into `error`; without that field the message itself is the cause.
         let inner = error.as_ref().unwrap_or(&message);
-        match self.rules.first(record, inner, &message) {
+        match self.rules.first(record, inner, &message, |_| true) {
             Some(known) if !is_vague(known) => Some(known),
-            vague => self.added.first(record, inner, &message).or(vague),
+            vague => {
+                // What is a finding stays one.
+                let is_finding = vague.is_some_and(|vague| vague.class.is_finding());
+                let may = |added: &Signature| !is_finding || added.class.is_finding();
+                self.added.first(record, inner, &message, may).or(vague)
+            }
         }
     }
 
@@ -150,18 +155,21 @@ impl Rules {
         Self { all, by_longest }
     }
 
-    /// The signature of the first rule that matches; `inner` and `message` are the patterns that occur in these texts.
+    /// The signature of the first rule that matches and whose signature may; `inner` and `message` are the patterns that occur
+    /// in these texts.
     fn first(
         &self,
         record: &Record,
         inner: &[PatternID],
         message: &[PatternID],
+        may: impl Fn(&Signature) -> bool,
     ) -> Option<&'static Signature> {
         let mut first = usize::MAX;
         for pattern in inner.iter().chain(message) {
             let Some(places) = self.by_longest.get(pattern.as_usize()) else { continue };
             let mut earlier = places.iter().take_while(|place| **place < first);
-            if let Some(place) = earlier.find(|place| self.all[**place].holds(record, inner, message)) {
+            let is_it = |rule: &Compiled| may(rule.signature) && rule.holds(record, inner, message);
+            if let Some(place) = earlier.find(|place| is_it(&self.all[**place])) {
                 first = *place;
             }
         }

@@ -47,9 +47,14 @@ pub enum ReclaimError {
     /// Another run holds the lock.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// A census failed.
+    /// The census before the first step failed; nothing was changed.
     #[error(transparent)]
     Census(#[from] CensusError),
+    /// The addresses were taken back, and the census after it failed; [`crate::resume_reclaim`] counts again.
+    #[error(
+        "the addresses were taken back, and could not be counted again: {0}; run `pvcheck reclaim --resume`"
+    )]
+    NotCounted(CensusError),
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),

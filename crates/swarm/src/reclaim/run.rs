@@ -241,7 +241,7 @@ impl Work<'_> {
             resumed,
             strategy: Some(strategy),
             before: counts,
-            after: after?,
+            after: after.map_err(ReclaimError::NotCounted)?,
             leader_before: Some(leader.to_string()),
             leader_after: now.leader().map(str::to_owned),
             tasks: inventory.running() as u64,

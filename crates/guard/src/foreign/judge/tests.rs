@@ -122,6 +122,60 @@ fn each_way_to_break_it_is_found() {
     assert_eq!(faults, [ForeignFault::FailureIsZero { line: 3, of: "journalctl" }]);
 }
 
+/// A guard that fires on every line of exhaustion, stops nowhere, and restarts by ssh.
+const FAILS_OPEN: &str = r#"S=$(systemctl show -p ActiveEnterTimestamp --value docker)
+LOG=$(ssh ci-host "journalctl -u docker --since '$S' -g 'could not find an available IP|addresses may be exhausted|pending allocations'")
+if [ -n "$LOG" ]; then ssh ci-host systemctl restart docker; fi
+"#;
+
+#[test]
+fn to_ask_whether_something_was_found_or_to_end_well_is_no_stop_at_a_failure() {
+    let zero = ["journalctl", "ssh"].map(|of| ForeignFault::FailureIsZero { line: 2, of });
+    let guard = check_foreign("e.sh", FAILS_OPEN);
+    assert_eq!((guard.verdict, guard.faults.as_slice()), (Verdict::Fail, &zero[..]));
+    let ends_well = FAILS_OPEN.replace("allocations'\")", "allocations'\") || exit 0");
+    assert_eq!(check_foreign("f.sh", &ends_well).faults, zero);
+    let stops = FAILS_OPEN.replace("allocations'\")", "allocations'\") || exit 3");
+    assert_eq!(check_foreign("g.sh", &stops).verdict, Verdict::Pass);
+}
+
+#[test]
+fn another_log_another_question_and_what_is_only_said_are_no_pass() {
+    let faults = |from: &str, to: &str| {
+        assert!(SOUND.contains(from), "{from}");
+        check_foreign("guard.sh", &SOUND.replacen(from, to, 1)).faults
+    };
+    let read = |words: &str| ForeignFault::UntoldRead { line: 4, words: words.into() };
+    assert_eq!(faults("-u docker", "-u kubelet"), [read("kubelet")]);
+    assert_eq!(faults("-u docker", "-u docker --until \"$start\""), [read("--until")]);
+    assert_eq!(faults("-u docker", "-u docker -n 1"), [read("--lines")]);
+    assert_eq!(faults(" <<< \"$log\"", " <<< \"$log\" | awk '$1>500'"), [read("| awk")]);
+    for compared in ["-eq", "-lt", "-le", "=", "!="] {
+        let told = ForeignFault::UntoldComparison { line: 6, words: compared.into() };
+        let line = format!("[ \"$full\" {compared} 100 ]");
+        assert_eq!(faults("[ \"$full\" -gt 0 ]", &line), [told], "{compared}");
+    }
+    for said in
+        ["echo systemctl restart docker", "printf 'systemctl restart docker'", "service docker status"]
+    {
+        assert_eq!(faults("systemctl restart docker", said), [ForeignFault::NoCure], "{said}");
+    }
+    for done in [
+        "echo now; systemctl restart docker",
+        "service docker restart",
+        "ssh h 'systemctl restart docker.service'",
+    ] {
+        assert_eq!(faults("systemctl restart docker", done), [], "{done}");
+    }
+}
+
+#[test]
+fn no_secret_of_the_file_is_told() {
+    let text = "# temporary workaround\njournalctl -u docker --since 'https://u:pv-canary3@h' | grep -e SWMTKN-1-pvcanary5 -e password=s3cretcanary\n# until the SWMTKN-1-pvcanary7 is merged\n";
+    let told = serde_json::to_string(&check_foreign("x", text)).expect("JSON");
+    assert!(!told.contains("canary") && told.contains("***"), "{told}");
+}
+
 #[test]
 fn what_only_running_it_would_tell_is_unknown() {
     let guard =
