@@ -635,7 +635,7 @@ mod tests {
         let missing = || NoSuchNetwork { name: "x".into(), overlays: vec!["ingress".into()] };
         let waits =
             || CensusError::ServiceWaits { service: "s".into(), network: "n".into(), status_offered: false };
-        let table: [(Failure, u8); 11] = [
+        let table: [(Failure, u8); 12] = [
             (PreflightError::Overlay(missing().into()).into(), USAGE),
             (PreflightError::Overlay(CensusError::NotAllocated("x".into())).into(), UNKNOWN),
             (PreflightError::NotConfigured { table: "churn" }.into(), USAGE),
