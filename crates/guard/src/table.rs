@@ -406,12 +406,14 @@ mod tests {
         }
         if full || near {
             let curable = !full || now == Now::FullOfLeaks;
-            return match (brake == Brake::Free && curable, open) {
-                (false, _) => Answer::Call,
-                (true, Open { hand_over: true, .. }) => Answer::HandOver,
-                (true, Open { borrow: true, .. }) => Answer::Borrow,
-                (true, Open { restart: true, .. }) if full => Answer::Restart,
-                (true, _) => Answer::Call,
+            if brake != Brake::Free || !curable {
+                return Answer::Call;
+            }
+            return match open {
+                Open { hand_over: true, .. } => Answer::HandOver,
+                Open { borrow: true, .. } => Answer::Borrow,
+                Open { restart: true, .. } if full => Answer::Restart,
+                _ => Answer::Call,
             };
         }
         if logged == Logged::RanOut || brake == Brake::Foreign {
