@@ -97,7 +97,7 @@ impl Command {
             known.extend(positional(file.map_or(&[], |file| file.arguments)));
             let own = runs::of_script(script, &known, folder);
             runs.list.extend(own.list);
-            runs.functions.extend(own.functions);
+            runs.unclear.extend(own.unclear);
             runs.variables = own.variables;
         }
         runs
