@@ -119,7 +119,10 @@ impl Command {
     pub(crate) fn deploys(&self) -> Vec<Deploys> {
         let runs = self.runs();
         let deploys = runs.list.iter().filter_map(|run| {
-            let deployment = deployment(&run.words)?;
+            let mut deployment = deployment(&run.words)?;
+            if let Deployment::Single { whole, .. } = &mut deployment {
+                *whole &= !(0..run.words.len()).any(|rest| run.simple.is_computed(rest));
+            }
             let files = match &deployment {
                 Deployment::Files { files, .. } => files.as_slice(),
                 Deployment::Single { .. } => &[],

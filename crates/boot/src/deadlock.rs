@@ -51,7 +51,7 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
     let graph = Graph::new(world, false);
     let caught = cycle::caught(&graph);
     let cycles = cycle::find(&graph, &caught);
-    let judge = Judge::new(set, world, &caught, open);
+    let judge = Judge::new(set, world, &graph, &caught, open);
     let rows = world.waits.iter().map(|wait| {
         let (outcome, reason) = judge.outcome(wait);
         let Wait { unit, url, .. } = wait.wait.clone();
@@ -69,13 +69,18 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
     }
 }
 
-/// A unit that no serving unit is ordered after may wait for what it likes.
+/// A unit that no serving unit is ordered after may wait for what it likes. What is not known to serve may do so all the
+/// same: any service counts.
 fn opaque(world: &World, graph: &Graph<'_>) -> Vec<Opaque> {
-    if world.waits.iter().any(|wait| wait.found.is_none()) {
-        return Vec::new();
-    }
-    let serving: BTreeSet<&UnitName> = world.serves.iter().flat_map(Served::units).collect();
+    let declared = world.waits.iter().filter(|wait| wait.found.is_none());
+    let declared: BTreeSet<&UnitName> = declared.map(|wait| &wait.wait.unit).collect();
+    let masked = |unit: &UnitName| world.startable.get(unit) == Some(&false);
+    let services = world.started.iter().filter(|unit| unit.suffix() == "service" && !masked(unit));
+    let serving: BTreeSet<&UnitName> = world.serves.iter().flat_map(Served::units).chain(services).collect();
     let matters = |opaque: &&Opaque| {
+        if declared.contains(&opaque.unit) {
+            return false;
+        }
         let Some(waiting) = graph.done(&opaque.unit) else { return false };
         let mut others = serving.iter().filter(|unit| ***unit != opaque.unit);
         others.any(|unit| {
@@ -99,8 +104,8 @@ pub struct BootReport {
     /// were not compared.
     #[serde(default)]
     pub known_before: Option<usize>,
-    /// Commands that hold up a start which something that serves comes after, and of which it is not known what they wait
-    /// for. Empty where a wait is declared: a person who declares what units wait for has read them.
+    /// Commands that hold up a start which a service comes after, and of which it is not known what they wait for. None of
+    /// a unit with a declared wait: a person who declares what a unit waits for has read its commands.
     #[serde(default)]
     pub opaque: Vec<Opaque>,
     /// Habits of gates that prove less than they seem to.

@@ -291,8 +291,8 @@ struct Loop {
     exits: usize,
     /// True iff it goes through a list, or its condition compares numbers.
     counts: bool,
-    /// True iff it is a `while` or `until` whose condition is more than `true`.
-    asks: bool,
+    /// How many commands of the condition of a `while` or `until` say more than `true`.
+    asks: usize,
     background: bool,
 }
 
@@ -352,8 +352,8 @@ impl Raw {
         // `while COMMAND` goes on for as long as it succeeds: what that says about the other end, nobody knows.
         let polls = |(index, part): &(usize, Part)| {
             let around = &loops[*index];
-            let body = *part == Part::Body && (around.exits != 0 || around.asks) && !self.has(&["!"]);
-            around.sleeps && (body || (around.asks && matches!(part, Part::Until | Part::While)))
+            let body = *part == Part::Body && (around.exits != 0 || around.asks != 0) && !self.has(&["!"]);
+            around.sleeps && (body || (around.asks != 0 && matches!(part, Part::Until | Part::While)))
         };
         if until {
             Again::UntilItSucceeds
@@ -477,13 +477,13 @@ impl Parser {
             return;
         }
         if let (Some((index, Part::Until | Part::While)), None) = (self.open.last(), words.first()) {
-            self.loops[*index].asks = true;
+            self.loops[*index].asks += 1;
         }
         if let (Some((index, part)), Some(word)) = (self.open.last(), words.first()) {
             let state = &mut self.loops[*index];
             let compares = |word: &Word| matches!(word.text.as_str(), "-ge" | "-gt" | "-le" | "-lt" | "((");
             state.counts |= *part != Part::Body && words.iter().any(compares);
-            state.asks |= *part != Part::Body && !CONSTANT.contains(&program(&word.text));
+            state.asks += usize::from(*part != Part::Body && !CONSTANT.contains(&program(&word.text)));
             match program(&word.text) {
                 "sleep" | "usleep" => state.sleeps = true,
                 "break" | "exit" | "return" => state.exits += 1,
