@@ -97,7 +97,7 @@ impl Command {
             known.extend(positional(file.map_or(&[], |file| file.arguments)));
             let own = runs::of_script(script, &known, folder);
             runs.list.extend(own.list);
-            runs.functions.extend(own.functions);
+            runs.unclear.extend(own.unclear);
             runs.variables = own.variables;
         }
         runs
@@ -119,7 +119,10 @@ impl Command {
     pub(crate) fn deploys(&self) -> Vec<Deploys> {
         let runs = self.runs();
         let deploys = runs.list.iter().filter_map(|run| {
-            let deployment = deployment(&run.words)?;
+            let mut deployment = deployment(&run.words)?;
+            if let Deployment::Single { whole, .. } = &mut deployment {
+                *whole &= !(0..run.words.len()).any(|rest| run.simple.is_computed(rest));
+            }
             let files = match &deployment {
                 Deployment::Files { files, .. } => files.as_slice(),
                 Deployment::Single { .. } => &[],

@@ -50,7 +50,7 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
     let graph = Graph::new(world, false);
     let caught = cycle::caught(&graph);
     let cycles = cycle::find(&graph, &caught);
-    let judge = Judge::new(set, world, &caught, open);
+    let judge = Judge::new(set, world, &graph, &caught, open);
     let rows = world.waits.iter().map(|wait| {
         let (outcome, reason) = judge.outcome(wait);
         let Wait { unit, url, .. } = wait.wait.clone();
@@ -70,11 +70,13 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
 
 /// A unit that none of those that may serve comes after may wait for what it likes.
 fn opaque(world: &World, graph: &Graph<'_>) -> Vec<Opaque> {
-    if world.waits.iter().any(|wait| wait.found.is_none()) {
-        return Vec::new();
-    }
+    let declared = world.waits.iter().filter(|wait| wait.found.is_none());
+    let declared: BTreeSet<&UnitName> = declared.map(|wait| &wait.wait.unit).collect();
     let nothing = Change::default();
     let matters = |unit: &UnitName| {
+        if declared.contains(unit) {
+            return false;
+        }
         let Some(waiting) = graph.done(unit) else { return false };
         let mut others = world.acting.iter().filter(|other| *other != unit);
         others.any(|other| graph.begin(other).is_some_and(|begin| graph.leads(begin, waiting, &nothing)))
@@ -99,7 +101,7 @@ pub struct BootReport {
     #[serde(default)]
     pub known_before: Option<usize>,
     /// Commands that hold up a start which another unit that may serve comes after, and of which it is not known what
-    /// they wait for. Empty where a wait is declared: a person who declares what units wait for has read them.
+    /// they wait for. None of a unit with a declared wait: a person who declares what a unit waits for has read its commands.
     #[serde(default)]
     pub opaque: Vec<Opaque>,
     /// Habits of gates that prove less than they seem to.

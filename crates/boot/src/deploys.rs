@@ -1,8 +1,13 @@
 //! What a command deploys with docker.
 
-use crate::options::{value, values};
-use crate::shell::program;
-use crate::stack::{Deployer, published};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::UnitName;
+use crate::options::{has, value, values};
+use crate::shell::{Variables, program};
+use crate::stack::{Deployer, is_for_routers, published, services};
 
 /// What one command deploys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +20,36 @@ pub(crate) enum Deployment {
         words: Vec<String>,
         labels: Vec<(String, String)>,
         ports: Vec<u16>,
+        /// False iff a route or port is among them that is not known.
+        whole: bool,
     },
+}
+
+impl Deployment {
+    /// True iff the text can be deployed so.
+    pub(crate) fn is_compose_file(&self, text: &str) -> bool {
+        match self {
+            Self::Files { by, .. } => services(text, *by, &Variables::new()).is_ok(),
+            Self::Single { .. } => false,
+        }
+    }
+}
+
+/// Something that a unit deploys and of which it is not known, or not all, what it serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UnreadDeploy {
+    /// The unit that deploys it.
+    pub unit: UnitName,
+    /// The file that was not read, or in which a route or port is not known; `None` where no path is known.
+    pub file: Option<String>,
+}
+
+impl fmt::Display for UnreadDeploy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.as_deref().unwrap_or("something");
+        write!(f, "{} deploys {file}, of which it is not known what all of it serves", self.unit)
+    }
 }
 
 /// `None` where it deploys nothing on this host.
@@ -72,11 +106,46 @@ fn single(words: &[String]) -> Deployment {
         Some((name, value)) => (name.to_owned(), value.to_owned()),
         None => (text.to_owned(), String::new()),
     };
+    let labels: Vec<(String, String)> = values(words, &["--label", "-l"]).into_iter().map(label).collect();
+    let published_as = values(words, &["--publish", "-p"]);
+    let is_open = |text: &str| text.contains('$') || text.is_empty();
+    let open_label =
+        |(name, value): &(String, String)| is_open(name) || (is_for_routers(name) && value.contains('$'));
+    let open = labels.iter().any(open_label) || published_as.iter().any(|port| is_open(port));
     Deployment::Single {
-        words: words.iter().filter(|word| !word.starts_with('-')).cloned().collect(),
-        labels: values(words, &["--label", "-l"]).into_iter().map(label).collect(),
-        ports: values(words, &["--publish", "-p"]).into_iter().flat_map(published).collect(),
+        words: plain(words),
+        labels,
+        ports: published_as.into_iter().flat_map(published).collect(),
+        whole: !open && !has(words, "--label-file"),
     }
+}
+
+/// The words that are neither options nor the values of those whose values may hold an image's name.
+fn plain(words: &[String]) -> Vec<String> {
+    let with_value = [
+        "--env",
+        "--hostname",
+        "--label",
+        "--name",
+        "--network",
+        "--publish",
+        "--volume",
+        "-e",
+        "-h",
+        "-l",
+        "-p",
+        "-v",
+    ];
+    let mut found = Vec::new();
+    let mut left = words.iter();
+    while let Some(word) = left.next() {
+        if with_value.contains(&word.as_str()) {
+            left.next();
+        } else if !word.starts_with('-') && !word.contains('=') {
+            found.push(word.clone());
+        }
+    }
+    found
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -93,6 +162,30 @@ mod tests {
             None => String::new(),
             Some(Deployment::Files { by, files }) => format!("{by:?} {}", files.join(" ")),
             Some(Deployment::Single { labels, ports, .. }) => format!("{labels:?} {ports:?}"),
+        }
+    }
+
+    #[test]
+    fn the_words_of_an_image_are_told_from_the_values_of_options() {
+        let text = "docker run -d --label traefik.enable=true -e PROXY=traefik --name traefik-probe --network traefik -p 80:80 nginx a=traefik b";
+        let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        let Some(Deployment::Single { words, .. }) = deployment(&words) else { panic!("{text}") };
+        assert_eq!(words, ["nginx", "b"]);
+    }
+
+    #[test]
+    fn a_route_or_port_that_is_not_known_is_noted() {
+        for (options, expected) in [
+            ("-p 80:80 -l note=$X", true),
+            ("-p $PORT:80", false),
+            ("--label traefik.http.routers.a.rule=Host($H)", false),
+            ("--label $LABEL", false),
+            ("--label-file x", false),
+        ] {
+            let words: Vec<String> =
+                format!("docker run {options} nginx").split(' ').map(str::to_owned).collect();
+            let Some(Deployment::Single { whole, .. }) = deployment(&words) else { panic!("{options}") };
+            assert_eq!(whole, expected, "{options}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::name::UnitName;
@@ -207,7 +208,17 @@ fn kind_of(path: &Path) -> FileKind {
     let text = String::from_utf8_lossy(&bytes);
     let first = text.lines().next().unwrap_or_default();
     let mut words = first.strip_prefix("#!").unwrap_or_default().split_whitespace();
-    if words.any(|word| is_shell(program(word))) { FileKind::Shell } else { FileKind::Other }
+    if words.any(|word| is_shell(program(word))) {
+        FileKind::Shell
+    } else if text.starts_with("#!") || is_executable(path) {
+        FileKind::Other
+    } else {
+        FileKind::Data
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o111 != 0)
 }
 
 /// The text of a file with what is not UTF-8 replaced, and whether all of it is.

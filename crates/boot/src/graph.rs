@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::builtin;
 use crate::command::{Command, Stage};
+use crate::deploys::UnreadDeploy;
 use crate::found::Found;
 use crate::name::UnitName;
 use crate::opaque::Opaque;
@@ -48,6 +49,8 @@ pub(crate) struct World {
     pub(crate) opaque: Vec<Opaque>,
     /// Started units that may serve something.
     pub(crate) acting: BTreeSet<UnitName>,
+    /// What started units deploy and of which it is not known what it serves.
+    pub(crate) unread_deploys: Vec<UnreadDeploy>,
     /// Known units, and whether they can start at all.
     pub(crate) startable: BTreeMap<UnitName, bool>,
     pub(crate) started: BTreeSet<UnitName>,
@@ -69,6 +72,8 @@ impl World {
         roots.extend(serves.iter().flat_map(Served::units).cloned());
         let alive = units.iter().map(|loaded| &loaded.unit);
         let alive = alive.filter(|unit| !unit.masked && !unit.name.is_template());
+        let unread_deploys = alive.clone().flat_map(served::unread);
+        let mut unread_deploys: Vec<UnreadDeploy> = unread_deploys.collect();
         let mut found = served::found(alive);
         for served in &mut found {
             served.serves = own(&served.serves);
@@ -77,11 +82,13 @@ impl World {
         let started = started(&units, &names, &roots, &serving);
         // What nothing starts serves nothing.
         serves.extend(found.into_iter().filter(|served| started.contains(&served.serves.unit)));
+        unread_deploys.retain(|deploy| started.contains(&deploy.unit));
         let startable = units.iter().map(|l| (l.unit.name.clone(), !l.unit.masked)).collect();
         let all = orders(&units, &names).into_iter().filter(|order| started.contains(&order.unit));
-        let (orders, rest): (Vec<_>, Vec<_>) = all.partition(|order| started.contains(&order.after));
+        let (orders, loose): (Vec<_>, Vec<_>) = all.partition(|order| started.contains(&order.after));
         let (waits, opaque, acting) = (Vec::new(), Vec::new(), BTreeSet::new());
-        let mut world = Self { orders, loose: rest, waits, serves, opaque, acting, startable, started };
+        let mut world =
+            Self { orders, loose, waits, serves, opaque, acting, unread_deploys, startable, started };
         world.loose.retain(|order| !world.startable.contains_key(&order.after));
         world.add_waits(&units, &names, declared);
         world

@@ -78,7 +78,9 @@ mod words;
 mod wrapper;
 
 pub use command::{Command, Stage};
+
 pub use deadlock::{BootReport, Deadlock, Link, LinkKind, WaitRow, analyse};
+pub use deploys::UnreadDeploy;
 pub use evidence::Evidence;
 pub use file::{Assignment, UnitFile, Warning};
 pub use gate_url::{GateUrl, GateUrlError};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
 use crate::name::UnitName;
-use crate::runs::Runs;
-use crate::shell::program;
+use crate::runs::{Run, Runs, joined};
+use crate::shell::{PREFIXES, program};
 use crate::wrapper::{file_run, is_shell};
 
 /// What a command of a unit's start runs and that was not read, so that it may wait for anything.
@@ -33,9 +33,11 @@ impl fmt::Display for Opaque {
 pub(crate) enum FileKind {
     /// The folder that would hold it is here, and it is not: running it fails at once.
     Absent,
+    /// No program, such as a list of settings.
+    Data,
     /// It is not here, and where it would be was not read either.
     Missing,
-    /// A script for something else than a shell, or no program at all.
+    /// A script for something else than a shell, or a file that can be run and is neither.
     Other,
     /// A compiled program.
     Program,
@@ -50,36 +52,110 @@ pub(crate) fn opaque(
     read: Option<&str>,
     kind: impl Fn(&str) -> FileKind,
 ) -> Vec<(String, Evidence)> {
-    let mut found = Vec::new();
-    for run in &runs.list {
-        let Some(first) = run.words.first().filter(|first| !first.is_empty()) else { continue };
-        let path = first.trim_start_matches(['@', '-', ':', '+', '!', '|']);
-        let name = program(path);
-        let file = file_run(&run.words);
-        let was_read = file.is_some_and(|file| Some(file.path) == read);
-        if was_read || runs.functions.iter().any(|function| function == path) {
-            continue;
+    let mut found: Vec<(String, Evidence)> = Vec::new();
+    let texts = runs.unclear.iter().map(|evidence| ("a text that is not understood".to_owned(), evidence));
+    let unread = runs.list.iter().filter_map(|run| Some((what(run, read, &kind)?.to_owned(), &run.evidence)));
+    for (what, evidence) in unread.chain(texts) {
+        let one = (what, evidence.clone());
+        if !found.contains(&one) {
+            found.push(one);
         }
-        let what = match file {
-            Some(file) if file.given => Some(file.path),
-            _ if KNOWN.contains(&name) || is_shell(name) => None,
-            _ if INTERPRETERS.iter().any(|interpreter| name.starts_with(interpreter)) => Some(name),
-            _ => (!matches!(kind(path), FileKind::Absent | FileKind::Program)).then_some(path),
-        };
-        let one = what.map(|what| (what.to_owned(), run.evidence.clone()));
-        found.extend(one.filter(|one| !found.contains(one)));
     }
     found
+}
+
+/// What the command runs and that was not read. Only what is known to wait for nothing, or whose waits are understood, is
+/// let pass.
+fn what<'a>(run: &'a Run, read: Option<&str>, kind: &impl Fn(&str) -> FileKind) -> Option<&'a str> {
+    let (first, rest) = run.words.split_first()?;
+    let shown = run.simple.shown(rest.len());
+    if !run.simple.is_known(rest.len()) {
+        return Some(shown);
+    }
+    let path = first.trim_start_matches(PREFIXES);
+    let (name, file) = (program(path), file_run(&run.words));
+    let was_read = file.is_some_and(|file| Some(file.path) == read);
+    if path.is_empty() || was_read {
+        return None;
+    }
+    match name {
+        "." | "source" => {
+            let file = rest.first().and_then(|file| joined(run.folder.as_deref(), file));
+            let was_read = file.is_some() && file.as_deref() == read;
+            return (!was_read).then(|| run.simple.shown(rest.len().saturating_sub(1)));
+        }
+        _ if is_shell(name) => {
+            let given = file.map(|file| run.simple.shown(file.arguments.len()));
+            return Some(given.unwrap_or(name_of(shown)));
+        }
+        "docker" | "docker-compose" if runs_inside(rest) && rest.iter().any(|word| runs_texts(word)) => {
+            return Some(name_of(shown));
+        }
+        "find" if rest.iter().any(|word| runs_texts(word)) => return Some(name_of(shown)),
+        "eval" => return Some(name_of(shown)),
+        _ if RUNNERS.contains(&name) || is_interpreter(name) => return Some(name_of(shown)),
+        _ if KNOWN.contains(&name) => return None,
+        _ => {}
+    }
+    match kind(path) {
+        FileKind::Absent => None,
+        // What a program is given may be what it runs.
+        FileKind::Program => {
+            rest.iter().any(|word| runs_texts(word) || is_script(word, kind)).then_some(shown)
+        }
+        FileKind::Data | FileKind::Missing | FileKind::Other | FileKind::Shell => Some(shown),
+    }
+}
+
+fn name_of(shown: &str) -> &str {
+    shown.rsplit_once('/').map_or(shown, |(_, name)| name)
+}
+
+fn is_interpreter(name: &str) -> bool {
+    INTERPRETERS.iter().any(|interpreter| name.starts_with(interpreter))
+}
+
+fn runs_texts(word: &str) -> bool {
+    let name = program(word);
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    is_shell(name) || INTERPRETERS.contains(&bare)
+}
+
+fn is_script(word: &str, kind: &impl Fn(&str) -> FileKind) -> bool {
+    word.starts_with('/') && matches!(kind(word), FileKind::Other | FileKind::Shell)
+}
+
+/// True iff docker is told to run a command in a container and to wait for its end.
+fn runs_inside(words: &[String]) -> bool {
+    let detached = words.iter().any(|word| matches!(word.as_str(), "--detach" | "-d" | "-dt" | "-itd"));
+    words.iter().any(|word| matches!(word.as_str(), "exec" | "run")) && !detached
 }
 
 /// Programs that run what they are given to read.
 const INTERPRETERS: [&str; 8] = ["java", "lua", "node", "perl", "php", "pwsh", "python", "ruby"];
 
+/// Programs that run commands which are not looked at: as another user, in another root, on another host.
+const RUNNERS: [&str; 14] = [
+    "chroot",
+    "expect",
+    "make",
+    "nsenter",
+    "parallel",
+    "runuser",
+    "script",
+    "setpriv",
+    "ssh",
+    "su",
+    "systemd-run",
+    "timeout",
+    "unshare",
+    "watch",
+];
+
 /// What a shell does itself, and programs whose waits are understood or that wait for nothing, for where no program can be
 /// looked at.
 const KNOWN: &[&str] = &[
     "((",
-    ".",
     ":",
     "[",
     "[[",
@@ -108,7 +184,6 @@ const KNOWN: &[&str] = &[
     "echo",
     "egrep",
     "env",
-    "eval",
     "exec",
     "exit",
     "export",
@@ -156,7 +231,6 @@ const KNOWN: &[&str] = &[
     "shopt",
     "sleep",
     "sort",
-    "source",
     "stat",
     "sync",
     "sysctl",
@@ -164,7 +238,6 @@ const KNOWN: &[&str] = &[
     "tail",
     "tee",
     "test",
-    "timeout",
     "touch",
     "tr",
     "trap",
@@ -199,6 +272,7 @@ mod tests {
         let kind = |path: &str| match path {
             "/bin/program" | "program" => FileKind::Program,
             "/opt/x.sh" => FileKind::Shell,
+            "/opt/x.conf" => FileKind::Data,
             "/opt/x.py" => FileKind::Other,
             "/bin/absent" => FileKind::Absent,
             _ => FileKind::Missing,
@@ -220,9 +294,43 @@ mod tests {
             ("/usr/bin/python3 /opt/x.py", &["python3"]),
             ("/bin/gone", &["/bin/gone"]),
             ("/bin/absent", &[]),
-            ("/bin/sh -c 'case $1 in a) gone;; esac; \"$@\"; gone'", &["gone", "$@"]),
+            ("/bin/sh -c 'case $1 in a) gone;; esac; \"$@\"; gone'", &["gone", "a command"]),
+            ("/bin/sh -c '$(cat /opt/x) a'", &["a command"]),
+            ("/bin/sh -c \"echo $(cat /opt/x)\"", &["a text that is not understood"]),
+            ("/bin/sh -c 'X=s3cret; \"$X\" a'", &["a command"]),
+            ("/bin/sh -c 'X=s3cret; sh -c \"$X a\"'", &["a command"]),
+            ("/bin/sh -c 'cd /opt && bash inner.sh'", &["bash"]),
+            ("/bin/sh -c 'curl http://h/ | sh'", &["sh"]),
+            ("/bin/sh -c '. /opt/inner.sh'", &["/opt/inner.sh"]),
+            ("/bin/sh -c 'source /opt/read.sh'", &[]),
+            ("/bin/sh -c 'eval \"$1\"'", &["eval"]),
+            ("/bin/sh -c 'eval gone; eval cat x'", &["gone"]),
+            ("/bin/sh -c 'trap gone EXIT; trap - INT'", &["gone"]),
+            ("/bin/sh -c 'f() { f; }; f'", &["f"]),
+            ("timeout --signal KILL 600 gone", &["gone"]),
+            ("timeout $WAIT gone", &["gone"]),
+            ("/bin/program -x bash -c gone", &["/bin/program"]),
+            ("/bin/program -x /opt/x.py", &["/bin/program"]),
+            ("/bin/program -x /opt/x.conf", &[]),
+            ("flock /run/x.lock setsid bash -c gone", &["gone"]),
+            ("su - u -c gone", &["su"]),
+            ("systemd-run --wait program", &["systemd-run"]),
+            ("docker exec a sh -c gone", &["docker"]),
+            ("docker run -d a sh", &[]),
+            ("/bin/sh -c 'let m=1<<8\ngone'", &["a text that is not understood"]),
         ] {
             assert_eq!(of(line), what, "{line}");
         }
+    }
+
+    #[test]
+    fn the_fifth_shell_in_a_shell_is_not_read() {
+        let nested = |depth: usize| {
+            let escaped = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"");
+            let of = |inner: String, _| format!("sh -c \"{}\"", escaped(&inner));
+            (0..depth).fold("gone".to_owned(), of)
+        };
+        assert_eq!(of(&nested(4)), ["gone"]);
+        assert_eq!(of(&nested(5)), ["sh"]);
     }
 }

@@ -12,7 +12,7 @@ use crate::order::Order;
 use crate::place::Place;
 use crate::read::UnitSet;
 use crate::reason::NotJudged;
-use crate::search::Graph;
+use crate::search::{Change, Graph};
 use crate::unread::{Unread, UnreadKind};
 
 /// The outcome of a wait.
@@ -31,6 +31,7 @@ pub enum WaitOutcome {
 /// Judges waits one by one, with what all of them share worked out once.
 pub(crate) struct Judge<'a> {
     world: &'a World,
+    graph: &'a Graph<'a>,
     /// Waits that are in a cycle, by number.
     caught: &'a [bool],
     /// Waits whose outcome depends on which unit serves which port.
@@ -47,6 +48,7 @@ impl<'a> Judge<'a> {
     pub(crate) fn new(
         set: &UnitSet,
         world: &'a World,
+        graph: &'a Graph<'a>,
         caught: &'a [bool],
         open: &'a BTreeSet<usize>,
     ) -> Self {
@@ -58,7 +60,7 @@ impl<'a> Judge<'a> {
         for order in world.orders.iter().chain(&world.loose).filter(explicit) {
             after.entry(&order.unit).or_default().push(&order.after);
         }
-        Self { world, caught, open, perhaps, unread: unread(set, world), after }
+        Self { world, graph, caught, open, perhaps, unread: unread(set, world), after }
     }
 
     pub(crate) fn outcome(&self, wait: &NumberedWait) -> (WaitOutcome, Option<NotJudged>) {
@@ -86,7 +88,24 @@ impl<'a> Judge<'a> {
         // The waiting unit last: that a server is missing is the more useful thing to say.
         units.rotate_left(1);
         let fault = units.into_iter().find_map(|unit| self.fault(unit));
-        fault.or_else(|| self.open_question(wait))
+        fault.or_else(|| self.not_deployed(wait)).or_else(|| self.open_question(wait))
+    }
+
+    /// What comes after the waiting unit and deploys something unknown may serve the place as well, and better than what is
+    /// known to.
+    fn not_deployed(&self, wait: &NumberedWait) -> Option<NotJudged> {
+        let place = &wait.wait.url;
+        let is_served = matches!(place, Place::Http(_) | Place::Tcp { .. } | Place::Unix(_));
+        if !is_served || self.world.servers(place).iter().any(|served| served.is_declared()) {
+            return None;
+        }
+        let waiting = self.graph.done(&wait.wait.unit)?;
+        let comes_after = |unit: &UnitName| {
+            let begin = self.graph.begin(unit).filter(|_| *unit != wait.wait.unit);
+            begin.is_some_and(|begin| self.graph.leads(begin, waiting, &Change::default()))
+        };
+        let found = self.world.unread_deploys.iter().find(|deploy| comes_after(&deploy.unit));
+        found.cloned().map(NotJudged::DeployNotRead)
     }
 
     fn fault(&self, unit: &UnitName) -> Option<NotJudged> {

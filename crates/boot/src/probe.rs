@@ -34,63 +34,60 @@ impl Probe {
 pub(crate) fn probes(words: &[String], simple: &Simple) -> Vec<Probe> {
     let repeated = simple.again != Again::No;
     let mut found: Vec<Probe> =
-        simple.targets.iter().filter(|_| repeated).filter_map(|t| device(t)).collect();
+        simple.targets.iter().filter(|_| repeated).filter_map(|target| device(target)).collect();
     let Some((first, rest)) = words.split_first() else { return found };
     let name = program(first);
+    let by_itself = waits_by_itself(name, rest);
     match name {
         "systemctl" => found.extend(of_systemctl(rest, repeated)),
-        "curl" if repeated || (has(rest, "--retry") && retries_refused(rest)) => {
-            found.extend(of_curl(rest, simple.is_read));
-        }
-        "wget" if repeated || has(rest, "--retry-connrefused") => found.extend(urls(rest).map(Probe::of)),
+        "curl" if repeated || by_itself => found.extend(of_curl(rest, simple.is_read)),
+        "wget" if repeated || by_itself => found.extend(urls(rest).map(Probe::of)),
         "nc" | "nc.openbsd" | "nc.traditional" | "ncat" | "netcat" if repeated => found.extend(of_nc(rest)),
         "wait-for" | "wait-for-it" | "wait-for-it.sh" | "wait-for.sh" => found.extend(of_wait_for_it(rest)),
         "[" | "[[" | "test" if repeated => found.extend(of_test(rest)),
         "docker" if repeated && asks_engine(rest, simple) => found.extend(ENGINE.parse().ok().map(Probe::of)),
         "docker" | "docker-compose" => found.extend(of_docker(name, rest)),
+        _ if repeated && READERS.contains(&name) => found.extend(of_reader(rest)),
         _ => {}
     }
     // Such as `curl "$URL"`, where the text does not set the URL: a wait, and nothing says for what.
-    let asks = repeated && matches!(name, "curl" | "nc" | "ncat" | "netcat" | "wget");
-    let asks = asks || (simple.again == Again::UntilItSucceeds && !QUIET.contains(&name));
-    let unknown = found.is_empty() && asks;
+    let asks = repeated && !QUIET.contains(&name) && !READERS.contains(&name);
+    let unknown = found.is_empty() && (asks || by_itself);
     // Its arguments may hold a secret.
-    found.extend(unknown.then(|| command(&[name])).flatten());
+    found.extend(unknown.then(|| command(&[program(simple.shown(rest.len()))])).flatten());
     found
 }
 
-/// Commands whose success says nothing about another unit, or only in what they were given to read.
+/// True iff the command is run to wait, in no loop.
+fn waits_by_itself(name: &str, words: &[String]) -> bool {
+    match name {
+        "curl" => has(words, "--retry") && retries_refused(words),
+        "wget" => has(words, "--retry-connrefused"),
+        "dockerize" | "inotifywait" | "wait-for" | "wait-for-it" | "wait-for-it.sh" | "wait-for.sh"
+        | "wait-on" | "wait4x" => true,
+        _ => false,
+    }
+}
+
+/// Commands that read files: whether they succeed depends on who writes these.
+const READERS: [&str; 9] = ["awk", "cat", "egrep", "fgrep", "grep", "head", "jq", "sed", "tail"];
+
+/// The files that are read. Those of the kernel are written by no unit.
+fn of_reader(words: &[String]) -> impl Iterator<Item = Probe> {
+    let of_kernel = |word: &str| ["/dev/", "/proc/", "/sys/"].iter().any(|folder| word.starts_with(folder));
+    let files = words.iter().skip_while(|word| word.starts_with('-'));
+    let files = files.filter(move |word| word.starts_with('/') && !of_kernel(word));
+    files.filter_map(|word| word.parse().ok()).map(Probe::of)
+}
+
+/// Commands whose success says nothing about another unit.
 const QUIET: &[&str] = &[
-    "((",
-    ".",
-    ":",
-    "[",
-    "[[",
-    "awk",
-    "cat",
-    "cut",
-    "echo",
-    "egrep",
-    "eval",
-    "expr",
-    "false",
-    "fgrep",
-    "grep",
-    "head",
-    "jq",
-    "kill",
-    "let",
-    "mkdir",
-    "pgrep",
-    "printf",
-    "read",
-    "sed",
-    "sleep",
-    "systemctl",
-    "tail",
-    "test",
-    "tr",
-    "true",
+    "((", ".", ":", "[", "[[", "alias", "basename", "break", "case", "cd", "chgrp", "chmod", "chown",
+    "continue", "cp", "cut", "date", "declare", "dirname", "echo", "eval", "exec", "exit", "export", "expr",
+    "false", "hash", "id", "install", "kill", "let", "ln", "local", "logger", "mapfile", "mkdir", "mktemp",
+    "mv", "printf", "pwd", "read", "readonly", "return", "rm", "rmdir", "seq", "set", "shift", "shopt",
+    "sleep", "sort", "source", "sync", "tee", "test", "touch", "tr", "trap", "true", "type", "typeset",
+    "ulimit", "umask", "uname", "uniq", "unset", "usleep", "wait", "wc",
 ];
 
 /// Without one of these curl takes a refused connection for final (`curl(1)`, `--retry`).
@@ -167,7 +164,11 @@ fn of_wait_for_it(words: &[String]) -> Option<Probe> {
 
 fn of_test(words: &[String]) -> Option<Probe> {
     let place = words.windows(2).find_map(|pair| match pair[0].as_str() {
-        "-S" | "-d" | "-e" | "-f" | "-r" | "-s" if pair[1].starts_with('/') => pair[1].parse().ok(),
+        "-S" | "-d" | "-e" | "-f" | "-p" | "-r" | "-s" if pair[1].starts_with('/') => pair[1].parse().ok(),
+        // A relative path, or one that is not known.
+        "-S" | "-d" | "-e" | "-f" | "-p" | "-r" | "-s" if pair[1] != "]" => {
+            command(&["test"]).map(|c| c.place)
+        }
         _ => None,
     });
     place.map(Probe::of)
@@ -176,7 +177,8 @@ fn of_test(words: &[String]) -> Option<Probe> {
 /// `/dev/tcp/HOST/PORT` of bash.
 fn device(target: &str) -> Option<Probe> {
     let (host, port) = target.strip_prefix("/dev/tcp/")?.split_once('/')?;
-    format!("tcp://{host}:{port}").parse().ok().map(Probe::of)
+    let place = format!("tcp://{host}:{port}").parse().ok();
+    place.map(Probe::of).or_else(|| command(&["redirection"]))
 }
 
 fn of_systemctl(words: &[String], repeated: bool) -> Vec<Probe> {
@@ -190,6 +192,7 @@ fn of_systemctl(words: &[String], repeated: bool) -> Vec<Probe> {
             units.into_iter().map(|unit| Probe::of(Place::Unit(unit))).collect()
         }
         Some(Call::AsksBoot) if asks => vec![Probe::of(Place::BootFinished)],
+        Some(Call::Unclear { starts }) if starts || asks => command(&["systemctl"]).into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -238,6 +241,7 @@ mod tests {
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         let simple = Simple {
             words: words.clone(),
+            written: words.clone(),
             targets: Vec::new(),
             line: 1,
             again,
@@ -271,14 +275,25 @@ mod tests {
             ("systemctl is-active --quiet docker", "docker.service"),
             ("systemctl is-system-running", "boot:finished"),
             ("curl -fs $URL", "command:curl"),
+            ("$CHECK x", "command:a command"),
+            ("test -e relative", "command:test"),
+            ("[ -f $READY ]", "command:test"),
+            ("grep -q ok /run/state", "/run/state"),
+            ("systemctl status a", "a.service"),
+            ("systemctl list-jobs", "command:systemctl"),
+            ("pgrep dockerd", "command:pgrep"),
             ("docker info", "unix:///run/docker.sock"),
             ("docker info --format {{.Swarm}}", "command:docker"),
             ("timeout 5 /usr/bin/pg_isready --password s3cret", "command:pg_isready 5s"),
         ] {
             assert_eq!(found(text, Again::UntilItSucceeds), [place], "{text}");
         }
-        for text in ["[ -n x ]", "grep -q x", "sleep 1", "test -e relative", "systemctl status a"] {
+        for text in ["[ -n x ]", "grep -q x", "grep -q x /proc/mounts", "sleep 1", "shift", "((", "exit 1"] {
             assert_eq!(found(text, Again::UntilItSucceeds), Vec::<String>::new(), "{text}");
+            assert_eq!(found(text, Again::Polled), Vec::<String>::new(), "{text}");
+        }
+        for text in ["pg_isready -h db", "docker inspect -f {{.State.Health.Status}} x"] {
+            assert_eq!(found(text, Again::Polled).len(), 1, "{text}");
         }
     }
 
@@ -304,6 +319,11 @@ mod tests {
             ("/opt/wait-for-it.sh db:5432 -t 30 -- run x:1", "tcp://db:5432 30s"),
             ("wait-for-it -h db -p 5432", "tcp://db:5432 15s"),
             ("wait-for-it --host=db --port=5432 --timeout=0", "tcp://db:5432"),
+            ("wait-for-it $DB:5432", "command:wait-for-it"),
+            ("wait-for-it tcp://u:s3cret@db:5432", "command:wait-for-it"),
+            ("curl --retry 60 --retry-connrefused -fsS $URL", "command:curl"),
+            ("dockerize -wait tcp://db:5432", "command:dockerize"),
+            ("systemctl start $UNIT", "command:systemctl"),
             ("systemctl start a", "start a.service"),
             ("systemctl is-system-running --wait", "boot:finished"),
             ("systemctl is-active --wait a", "a.service"),

@@ -291,7 +291,12 @@ impl Reader {
         for deploys in command.deploys() {
             for file in deploys.files {
                 match file.as_ref().and_then(|path| self.folders.text(path)) {
-                    Some(stack) => command.stacks.push(stack),
+                    Some(stack) => {
+                        if !deploys.deployment.is_compose_file(&stack.text) {
+                            self.warnings.push(not_understood(&stack.path, &deploys.evidence));
+                        }
+                        command.stacks.push(stack);
+                    }
                     None => self.warnings.push(not_deployed(file.as_deref(), &deploys.evidence)),
                 }
             }
@@ -404,6 +409,12 @@ fn started_by(unit: &Unit) -> Vec<UnitName> {
 fn not_deployed(file: Option<&str>, evidence: &Evidence) -> Warning {
     let file = file.unwrap_or("a stack file whose path is not known");
     let text = format!("deploys {file}, which was not read: what that serves is not known");
+    Warning { source: evidence.source.clone(), line: evidence.line, text }
+}
+
+/// Without what is wrong with it: that text may quote a secret.
+fn not_understood(file: &str, evidence: &Evidence) -> Warning {
+    let text = format!("deploys {file}, which is no Compose file: what that serves is not known");
     Warning { source: evidence.source.clone(), line: evidence.line, text }
 }
 

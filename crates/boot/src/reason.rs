@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deploys::UnreadDeploy;
 use crate::evidence::Evidence;
 use crate::name::UnitName;
 use crate::place::Place;
@@ -17,6 +18,8 @@ const FILES_SHOWN: usize = 3;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind", content = "about")]
 pub enum NotJudged {
+    /// A unit that comes after the waiting one deploys something that is not known: it may serve the place.
+    DeployNotRead(UnreadDeploy),
     /// This unit, the waiting one or a serving one, is masked.
     Masked(UnitName),
     /// No unit is declared or found to serve this place.
@@ -34,6 +37,10 @@ pub enum NotJudged {
 impl fmt::Display for NotJudged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DeployNotRead(deploy) => write!(
+                f,
+                "{deploy}, and comes after the waiting unit: let the file be read, or declare who serves the place"
+            ),
             Self::Masked(unit) => write!(f, "{unit} is masked: it never starts"),
             Self::NoServer(place) => write!(f, "no unit is known to serve {place}: declare one"),
             Self::NotRead(unit) => {

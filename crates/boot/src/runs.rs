@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::evidence::Evidence;
 use crate::script::Script;
-use crate::shell::{self, Again, DEPTH_LIMIT, Simple, Variables};
+use crate::shell::{self, Again, DEPTH_LIMIT, Simple, Variables, positional};
 use crate::wrapper::{shell_text, unwrapped};
 
 /// One command.
@@ -26,8 +26,8 @@ pub(crate) struct Run {
 pub(crate) struct Runs {
     pub(crate) list: Vec<Run>,
     pub(crate) variables: Variables,
-    /// The names of functions.
-    pub(crate) functions: Vec<String>,
+    /// Where texts stand that were taken in part for something that they are not.
+    pub(crate) unclear: Vec<Evidence>,
 }
 
 /// Of a command line of a unit. Of `systemd.service(5)`, "Command lines", `$$` is undone; the rest is as in a shell, so far
@@ -67,7 +67,9 @@ impl<'a> Walk<'a> {
     fn text(&mut self, text: &str, outer: Again, given: Option<Duration>, depth: usize) {
         let read = shell::read(text, &self.runs.variables);
         self.runs.variables = read.variables;
-        self.runs.functions.extend(read.functions);
+        if !read.whole {
+            self.runs.unclear.push(self.all());
+        }
         for mut simple in read.commands {
             simple.again = simple.again.max(outer);
             let (words, own) = unwrapped(&simple.words);
@@ -75,16 +77,36 @@ impl<'a> Walk<'a> {
             let own = own.filter(|_| simple.again == Again::No);
             let limit = given.into_iter().chain(own).min();
             let evidence = self.evidence(words, &simple);
-            match shell_text(words).filter(|_| depth != 0) {
+            match Inner::of(words, &simple).filter(|_| depth != 0) {
                 // A script in a script is on the line of the command that holds it.
                 Some(inner) => {
-                    let mut walk =
-                        Walk::new(At::Line(&evidence), &self.runs.variables, self.folder.as_deref());
-                    walk.text(inner, simple.again, limit, depth - 1);
+                    let mut known = self.runs.variables.clone();
+                    if let Some(arguments) = inner.arguments {
+                        known.retain(|name, _| !name.starts_with(|c: char| c.is_ascii_digit()));
+                        known.extend(positional(arguments));
+                    }
+                    let mut walk = Walk::new(At::Line(&evidence), &known, self.folder.as_deref());
+                    walk.text(&inner.text, simple.again, limit, depth - 1);
+                    // What a variable is filled in with may be a secret.
+                    let hidden = walk.runs.list.iter_mut().filter(|_| inner.filled);
+                    hidden.for_each(|run| run.simple.written.fill("$".to_owned()));
+                    if !inner.whole {
+                        self.runs.unclear.push(evidence.clone());
+                    }
                     self.runs.list.append(&mut walk.runs.list);
-                    self.runs.functions.append(&mut walk.runs.functions);
+                    self.runs.unclear.append(&mut walk.runs.unclear);
                 }
                 None => self.run(words.to_vec(), simple, evidence, limit),
+            }
+        }
+    }
+
+    /// Where all of the text stands.
+    fn all(&self) -> Evidence {
+        match self.at {
+            At::Line(evidence) => evidence.clone(),
+            At::Script(script) => {
+                Evidence { source: script.path.clone(), line: None, text: "the script".to_owned() }
             }
         }
     }
@@ -102,8 +124,53 @@ impl<'a> Walk<'a> {
             At::Script(script) => Evidence {
                 source: script.path.clone(),
                 line: Some(simple.line),
-                text: words.first().map_or("redirection", |word| shell::program(word)).to_owned(),
+                text: match words.len().checked_sub(1) {
+                    Some(rest) => shell::program(simple.shown(rest)).to_owned(),
+                    None => "redirection".to_owned(),
+                },
             },
+        }
+    }
+}
+
+/// The text that a command gives to a shell.
+struct Inner<'a> {
+    text: String,
+    /// False iff part of the text is what a command prints.
+    whole: bool,
+    /// True iff a variable was filled in.
+    filled: bool,
+    /// What the shell is given besides, if it is another one.
+    arguments: Option<&'a [String]>,
+}
+
+impl<'a> Inner<'a> {
+    fn of(words: &'a [String], simple: &Simple) -> Option<Self> {
+        let rest = |at: usize| words.len() - 1 - at;
+        let filled = |at: usize| simple.written.iter().rev().nth(rest(at)) != words.get(at);
+        let whole = |at: usize| !simple.is_computed(rest(at));
+        match words.first()?.as_str() {
+            "eval" => {
+                let mut all = 1..words.len();
+                let is_known = all.clone().all(|at| simple.is_known(rest(at)));
+                let text = words[1..].join(" ");
+                is_known.then(|| Self { text, whole: true, filled: all.any(filled), arguments: None })
+            }
+            "trap" => {
+                let text = words.get(1).filter(|text| !text.starts_with('-'))?.clone();
+                Some(Self { text, whole: whole(1), filled: filled(1), arguments: None })
+            }
+            _ => {
+                let text = shell_text(words)?;
+                let at = words.iter().position(|word| std::ptr::eq(word.as_str(), text))?;
+                let arguments = words.get(at + 2..).unwrap_or_default();
+                Some(Self {
+                    text: text.to_owned(),
+                    whole: whole(at),
+                    filled: filled(at),
+                    arguments: Some(arguments),
+                })
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use pvcheck_audit::{Site, SitePath, Takes, declared_routes};
 
 use crate::command::{Command, Deploys};
-use crate::deploys::Deployment;
+use crate::deploys::{Deployment, UnreadDeploy};
 use crate::evidence::Evidence;
 use crate::name::UnitName;
 use crate::place::Place;
@@ -141,12 +141,36 @@ fn services_of(command: &Command, deploys: &Deploys) -> Vec<(Service, Option<Str
             });
             services.collect()
         }
-        Deployment::Single { words, labels, ports } => {
+        Deployment::Single { words, labels, ports, whole } => {
             let labels = labels.iter().map(|(name, value)| (name.clone(), value.clone(), 0)).collect();
             let ports = ports.iter().map(|port| (*port, 0)).collect();
-            vec![(Service { image: words.join(" "), labels, ports }, None)]
+            vec![(Service { image: words.join(" "), labels, ports, whole: *whole }, None)]
         }
     }
+}
+
+/// What the unit deploys and of which it is not known, or not all, what it serves.
+pub(crate) fn unread(unit: &Unit) -> Vec<UnreadDeploy> {
+    let deploys = unit.commands.iter().flat_map(|c| c.deploys().into_iter().map(move |deploys| (c, deploys)));
+    let files = deploys.flat_map(|(command, deploys)| unread_files(command, &deploys));
+    files.map(|file| UnreadDeploy { unit: unit.name.clone(), file }).collect()
+}
+
+/// The files that were not read or not understood whole; `None` where no path is known.
+fn unread_files(command: &Command, deploys: &Deploys) -> Vec<Option<String>> {
+    let Deployment::Files { by, .. } = &deploys.deployment else {
+        let whole = services_of(command, deploys).iter().all(|(service, _)| service.whole);
+        return if whole { Vec::new() } else { vec![None] };
+    };
+    if deploys.files.is_empty() {
+        return vec![None];
+    }
+    let is_known = |file: &&Option<String>| {
+        let stack = command.stacks.iter().find(|stack| Some(&stack.asked) == file.as_ref());
+        let found = stack.and_then(|stack| services(&stack.text, *by, &deploys.variables).ok());
+        found.is_some_and(|services| services.iter().all(|service| service.whole))
+    };
+    deploys.files.iter().filter(|file| !is_known(file)).cloned().collect()
 }
 
 impl Part<'_> {

@@ -23,11 +23,19 @@ const LOOPS_LIMIT: usize = 8;
 /// The longest value of a variable that is filled in: values made of values must not grow without end.
 const VALUE_LIMIT_BYTES: usize = 256;
 
+/// Stands for a word that is not written out.
+const COMPUTED: &str = "$(…)";
+
+/// The prefixes of a command line (`systemd.service(5)`, "Special executable prefixes").
+pub(crate) const PREFIXES: [char; 6] = ['@', '-', ':', '+', '!', '|'];
+
 /// One command without the assignments in front of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Simple {
     /// The words, with variables that the text sets filled in.
     pub(crate) words: Vec<String>,
+    /// The same words as they are written; [`COMPUTED`] where part of one is what a command prints.
+    pub(crate) written: Vec<String>,
     /// Files that it is redirected from and to.
     pub(crate) targets: Vec<String>,
     /// The line that it begins on, from 1.
@@ -44,27 +52,51 @@ pub(crate) struct Simple {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Again {
     No,
-    /// It is in a loop that sleeps and that something ends early, or in what decides on the end of one.
+    /// It is in a loop that sleeps and that something ends, or in what decides on the end of one.
     Polled,
     /// Its success ends the loop: `until COMMAND`, `while ! COMMAND`.
     UntilItSucceeds,
 }
 
+impl Simple {
+    /// The word behind which `rest` more stand, as it is written: what a variable is filled in with may be a secret, and so
+    /// may any word that is not a plain name.
+    pub(crate) fn shown(&self, rest: usize) -> &str {
+        let word = self.written.iter().rev().nth(rest).map_or("", String::as_str);
+        let word = word.trim_start_matches(PREFIXES);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_./+-[:".contains(c);
+        if !word.is_empty() && word.chars().all(plain) { word } else { "a command" }
+    }
+
+    /// True iff the word behind which `rest` more stand is known: no variable is left in it, and no command prints it.
+    pub(crate) fn is_known(&self, rest: usize) -> bool {
+        let word = self.words.iter().rev().nth(rest);
+        word.is_none_or(|word| !word.contains('$')) && !self.is_computed(rest)
+    }
+
+    /// True iff part of the word is what a command prints.
+    pub(crate) fn is_computed(&self, rest: usize) -> bool {
+        self.written.iter().rev().nth(rest).is_some_and(|word| word == COMPUTED)
+    }
+}
+
 /// What is in a text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Text {
     /// The commands in their order, those in `$(…)` after the one that holds them.
     pub(crate) commands: Vec<Simple>,
     /// The variables that were known before, and those that the text sets.
     pub(crate) variables: Variables,
-    /// The names of its functions.
-    pub(crate) functions: BTreeSet<String>,
+    /// False iff part of it was taken for something that it is not.
+    pub(crate) whole: bool,
 }
 
 /// The commands of a text, with `known` as what variables are before it runs.
 pub(crate) fn read(text: &str, known: &Variables) -> Text {
-    let mut reader = Reader { variables: known.clone(), ..Reader::default() };
-    reader.read(text, At::From(1), Outer::default(), DEPTH_LIMIT);
+    let mut reader = Reader { variables: known.clone(), whole: true, ..Reader::default() };
+    // A function may leave something in the background, and what calls it wait for that.
+    let outer = Outer { joins: Parser::parse(text).joins, ..Outer::default() };
+    reader.read(text, At::From(1), outer, DEPTH_LIMIT);
     // One that is called by no name that can be seen, as `retry 5 NAME` does, counts all the same.
     let uncalled: Vec<Function> = reader
         .functions
@@ -74,15 +106,14 @@ pub(crate) fn read(text: &str, known: &Variables) -> Text {
         .collect();
     for function in uncalled {
         reader.positional(&[]);
-        reader.read(&function.body, At::From(function.line), Outer::default(), DEPTH_LIMIT - 1);
+        reader.read(&function.body, At::From(function.line), outer, DEPTH_LIMIT - 1);
     }
-    let functions = reader.functions.into_keys().collect();
-    Text { commands: reader.found, variables: reader.variables, functions }
+    Text { commands: reader.found, variables: reader.variables, whole: reader.whole }
 }
 
-/// The name of a program without its folder and the prefixes of `systemd.service(5)`, "Special executable prefixes".
+/// The name of a program without its folder and the prefixes of a command line.
 pub(crate) fn program(word: &str) -> &str {
-    let path = word.trim_start_matches(['@', '-', ':', '+', '!', '|']);
+    let path = word.trim_start_matches(PREFIXES);
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
@@ -93,6 +124,7 @@ struct Reader {
     called: BTreeSet<String>,
     calls: usize,
     found: Vec<Simple>,
+    whole: bool,
 }
 
 /// Where a text stands in the one that is read.
@@ -119,11 +151,13 @@ struct Outer {
     again: Again,
     is_read: bool,
     bounded: bool,
+    /// True iff the script waits somewhere for what it runs in the background.
+    joins: bool,
 }
 
 impl Default for Outer {
     fn default() -> Self {
-        Self { again: Again::No, is_read: false, bounded: true }
+        Self { again: Again::No, is_read: false, bounded: true, joins: false }
     }
 }
 
@@ -133,9 +167,10 @@ impl Reader {
         let moved = |function: Function| Function { line: at.line(function.line), ..function };
         self.functions.extend(functions.into_iter().map(|(name, function)| (name, moved(function))));
         let parser = Parser::parse(&text);
+        self.whole &= parser.is_whole();
         for mut command in parser.found {
             // What runs in the background delays nothing, unless the text waits for it later.
-            if !parser.joins && command.is_in_background(&parser.loops) {
+            if !outer.joins && command.is_in_background(&parser.loops) {
                 continue;
             }
             let again = command.again(&parser.loops);
@@ -143,6 +178,7 @@ impl Reader {
                 again: again.max(outer.again),
                 is_read: outer.is_read || command.piped,
                 bounded: outer.bounded && command.bounded(again, &parser.loops),
+                joins: outer.joins,
             };
             let line = at.line(command.line());
             let inner: Vec<String> =
@@ -176,6 +212,8 @@ impl Reader {
         if words.is_empty() && command.targets.is_empty() {
             return;
         }
+        let written = |word: &Word| if word.computed { COMPUTED.to_owned() } else { word.text.clone() };
+        let written: Vec<String> = words.iter().map(written).collect();
         let words: Vec<String> = words.iter().map(|word| self.filled(&word.text)).collect();
         let targets = command.targets.iter().map(|word| self.filled(&word.text)).collect();
         let call = words.first().and_then(|name| Some((name.clone(), self.functions.get(name)?.clone())));
@@ -187,8 +225,8 @@ impl Reader {
             self.positional(&before);
             return;
         }
-        let Outer { again, is_read, bounded } = outer;
-        self.found.push(Simple { words, targets, line, again, is_read, bounded });
+        let Outer { again, is_read, bounded, .. } = outer;
+        self.found.push(Simple { words, written, targets, line, again, is_read, bounded });
     }
 
     /// Sets the arguments, and returns those that were set before.
@@ -253,8 +291,13 @@ struct Loop {
     exits: usize,
     /// True iff it goes through a list, or its condition compares numbers.
     counts: bool,
+    /// How many commands of the condition of a `while` or `until` say more than `true`.
+    asks: usize,
     background: bool,
 }
+
+/// Conditions that ask for nothing.
+const CONSTANT: [&str; 4] = [":", "false", "read", "true"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -306,12 +349,15 @@ impl Raw {
             Some(Part::While) => self.negated || (self.is_test() && self.has(&["!", "!=", "-ne", "-z"])),
             Some(Part::Body | Part::List) | None => false,
         };
+        // `while COMMAND` goes on for as long as it succeeds: what that says about the other end, nobody knows.
         let polls = |(index, part): &(usize, Part)| {
-            *part == Part::Body && loops[*index].sleeps && loops[*index].exits != 0
+            let around = &loops[*index];
+            let body = *part == Part::Body && (around.exits != 0 || around.asks != 0) && !self.has(&["!"]);
+            around.sleeps && (body || (around.asks != 0 && matches!(part, Part::Until | Part::While)))
         };
         if until {
             Again::UntilItSucceeds
-        } else if self.within.iter().any(polls) && !self.has(&["!"]) {
+        } else if self.within.iter().any(polls) {
             Again::Polled
         } else {
             Again::No
@@ -334,13 +380,16 @@ struct Parser {
     closed: Option<usize>,
     /// True iff the text waits for what it runs in the background.
     joins: bool,
+    /// True iff a quote or a document is left open, or a loop ends that did not begin.
+    broken: bool,
     found: Vec<Raw>,
 }
 
 impl Parser {
     fn parse(text: &str) -> Self {
-        let mut parser = Self::default();
-        for token in tokens(text) {
+        let tokens = tokens(text);
+        let mut parser = Self { broken: !tokens.whole, ..Self::default() };
+        for token in tokens.list {
             match token {
                 Token::Word(word) => parser.word(word),
                 Token::Target(word) => parser.targets.push(word),
@@ -348,6 +397,10 @@ impl Parser {
             }
         }
         parser
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.broken && self.open.is_empty()
     }
 
     fn word(&mut self, word: Word) {
@@ -365,6 +418,7 @@ impl Parser {
             }
             "done" => {
                 self.closed = self.open.pop().map(|(index, _)| index);
+                self.broken |= self.closed.is_none();
             }
             "!" => self.negated = !self.negated,
             "case" => {
@@ -422,10 +476,14 @@ impl Parser {
         if self.open.last().is_some_and(|(_, part)| *part == Part::List) {
             return;
         }
+        if let (Some((index, Part::Until | Part::While)), None) = (self.open.last(), words.first()) {
+            self.loops[*index].asks += 1;
+        }
         if let (Some((index, part)), Some(word)) = (self.open.last(), words.first()) {
             let state = &mut self.loops[*index];
             let compares = |word: &Word| matches!(word.text.as_str(), "-ge" | "-gt" | "-le" | "-lt" | "((");
             state.counts |= *part != Part::Body && words.iter().any(compares);
+            state.asks += usize::from(*part != Part::Body && !CONSTANT.contains(&program(&word.text)));
             match program(&word.text) {
                 "sleep" | "usleep" => state.sleeps = true,
                 "break" | "exit" | "return" => state.exits += 1,
@@ -466,10 +524,16 @@ mod tests {
             ("while ! nc -z h 1\ndo\n sleep 1\ndone", &["*nc -z h 1:1"]),
             ("while true; do sleep 1; done; curl http://h/", &[]),
             ("while read x; do curl $x; sleep 1; done", &[]),
-            ("until ! test -e /x; do sleep 1; done", &[]),
-            ("until [ ! -e /x ]; do sleep 1; done", &[]),
+            ("while false; do sleep 1; done", &[]),
+            ("until ! test -e /x; do sleep 1; done", &["test -e /x:1"]),
+            ("until [ ! -e /x ]; do sleep 1; done", &["[ ! -e /x ]:1"]),
             ("while [ ! -e /x ]; do sleep 1; done", &["*[ ! -e /x ]:1"]),
-            ("while nc -z h 1; do sleep 1; done", &[]),
+            ("while nc -z h 1; do sleep 1; done", &["nc -z h 1:1"]),
+            ("while nc -z h 1; do a; done", &[]),
+            ("while [ $ok -eq 0 ]; do curl h && ok=1; sleep 1; done", &["[ $ok -eq 0 ]:1", "curl h:1"]),
+            ("until [ $c = 200 ]; do c=$(curl h); sleep 1; done", &["*[ $c = 200 ]:1", "curl h:1"]),
+            ("while [ \"$(curl h)\" = 000 ]; do sleep 1; done", &["[  = 000 ]:1", "curl h:1"]),
+            ("a() { until b; do sleep 1; done & }; a; wait", &["*b:1"]),
             ("while ! a | b; do :; done", &["*a:1", "*b:1"]),
             ("a\nuntil [ \"$(b c)\" = 200 ]; do :; done", &["*[  = 200 ]:2", "b c:2"]),
             ("for i in 1 2; do\n curl h && break\n sleep 1\ndone", &["curl h:2", "break:2"]),

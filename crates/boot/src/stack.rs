@@ -26,6 +26,13 @@ pub(crate) struct Service {
     pub(crate) labels: Vec<(String, String, u64)>,
     /// The published ports of TCP, each with its line.
     pub(crate) ports: Vec<(u16, u64)>,
+    /// False iff a label for routers or a port has a variable that is not known.
+    pub(crate) whole: bool,
+}
+
+/// True iff a router may read the label of this name, as it is written.
+pub(crate) fn is_for_routers(name: &str) -> bool {
+    ["$", "caddy", "traefik."].iter().any(|begin| name.starts_with(begin))
 }
 
 /// The services of a stack file with its variables filled in. Labels with a variable that is not known are left out.
@@ -71,13 +78,20 @@ impl Written {
             Some((filled(&name, known)?, filled(&value, known)?, line))
         };
         let ports = self.ports.unwrap_or_default();
+        let open_label = |(name, value, _): &(String, String, u64)| {
+            is_for_routers(name) && (filled(name, known).is_none() || filled(value, known).is_none())
+        };
+        let open_port = |port: &Spanned<Port>| filled(&port.value.0, known).is_none();
+        let whole = !labels.iter().any(open_label) && !ports.iter().any(open_port);
         let ports = ports.iter().flat_map(|port| {
             let line = port.referenced.line();
             let text = filled(&port.value.0, known).unwrap_or_default();
             published(&text).into_iter().map(move |port| (port, line)).collect::<Vec<_>>()
         });
         Service {
-            image: self.image.and_then(|image| filled(&image, known)).unwrap_or_default(),
+            // `traefik:$TAG` is a router whatever the tag is.
+            image: self.image.map(|image| filled(&image, known).unwrap_or(image)).unwrap_or_default(),
+            whole,
             ports: ports.collect(),
             labels: labels.into_iter().filter_map(label).collect(),
         }
@@ -294,8 +308,23 @@ services:
             ["10 traefik.enable=true", "11 traefik.http.routers.app.rule=Host(`ci.example`)", "13 cost=$5"];
         assert_eq!(labels(&services[0]), expected);
         assert_eq!(services[0].ports, [(8081, 16), (8082, 17), (8084, 19), (9000, 22), (9001, 22)]);
+        assert!(services[0].whole && services[1].whole, "nothing that is not known is for a router");
         assert_eq!(labels(&services[1]), ["26 caddy=db.example", "27 number=5", "28 yes=true", "29 none="]);
         assert_eq!(labels(&read(FILE, Deployer::Compose)[0]), ["7 traefik.of=container"]);
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_service_is_noted() {
+        for (text, whole) in [
+            ("image: traefik:${TAG}", true),
+            ("deploy: {labels: [\"note=${X}\"]}", true),
+            ("deploy: {labels: [\"traefik.http.routers.a.rule=Host(`${X}`)\"]}", false),
+            ("deploy: {labels: {caddy: \"${X}\"}}", false),
+            ("ports: [\"${X}:80\"]", false),
+        ] {
+            let services = read(&format!("services:\n  a:\n    {text}\n"), Deployer::Stack);
+            assert_eq!(services[0].whole, whole, "{text}");
+        }
     }
 
     #[test]

@@ -11,6 +11,11 @@ pub(crate) enum Call {
     AsksBoot,
     /// Starts these and returns once they have started: the job is waited for without `--no-block` (`systemctl(1)`).
     Starts(Vec<UnitName>),
+    /// What it asks for or starts cannot be told, such as `start "$UNIT"`.
+    Unclear {
+        /// True iff it starts something.
+        starts: bool,
+    },
 }
 
 /// `None` if it has nothing to do with a start, does not wait, or talks to another manager than the host's own.
@@ -26,15 +31,22 @@ pub(crate) fn call<S: AsRef<str>>(arguments: &[S]) -> Option<Call> {
     }
     let mut words = arguments.iter().filter(|word| !word.starts_with('-'));
     let verb = *words.next()?;
-    let units: Vec<UnitName> = words.filter_map(|word| unit_named(word)).collect();
-    match verb {
-        "is-system-running" => Some(Call::AsksBoot),
-        _ if units.is_empty() => None,
-        "enable" | "reenable" if has("--now") => Some(Call::Starts(units)),
-        "is-active" => Some(Call::Asks(units)),
-        "reload-or-restart" | "restart" | "start" => Some(Call::Starts(units)),
-        _ => None,
-    }
+    let named: Vec<&str> = words.copied().collect();
+    let starts = match verb {
+        "is-system-running" => return Some(Call::AsksBoot),
+        _ if named.is_empty() => return None,
+        "enable" | "reenable" if !has("--now") => return None,
+        "enable" | "reenable" | "isolate" | "reload-or-restart" | "restart" | "start" => true,
+        "is-active" | "status" => false,
+        _ if verb.is_empty() || verb.contains('$') => return Some(Call::Unclear { starts: true }),
+        _ => return None,
+    };
+    let units: Option<Vec<UnitName>> = named.iter().map(|word| unit_named(word)).collect();
+    Some(match units {
+        None => Call::Unclear { starts },
+        Some(units) if starts => Call::Starts(units),
+        Some(units) => Call::Asks(units),
+    })
 }
 
 /// `systemctl` takes a name without a suffix as that of a service.
@@ -58,6 +70,13 @@ mod tests {
             ("--user start a", None),
             ("-H root@h start a", None),
             ("is-active --quiet a", Some(Call::Asks(a()))),
+            ("status a", Some(Call::Asks(a()))),
+            ("isolate a", Some(Call::Starts(a()))),
+            ("start $UNIT", Some(Call::Unclear { starts: true })),
+            ("start a web-*", Some(Call::Unclear { starts: true })),
+            ("is-active $UNIT", Some(Call::Unclear { starts: false })),
+            ("$1 a", Some(Call::Unclear { starts: true })),
+            ("enable $UNIT", None),
             ("is-system-running --wait", Some(Call::AsksBoot)),
             ("stop a", None),
             ("start", None),

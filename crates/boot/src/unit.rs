@@ -334,7 +334,7 @@ impl Builder {
         if set.value.is_empty() {
             self.environment.clear();
         }
-        for token in tokens(&set.value) {
+        for token in tokens(&set.value).list {
             if let Token::Word(word) = token
                 && let Some((name, value)) = word.text.split_once('=')
             {

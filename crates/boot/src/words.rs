@@ -13,6 +13,8 @@ pub(crate) struct Word {
     pub(crate) line: usize,
     /// True iff part of it is quoted, so that it is no word of the grammar.
     pub(crate) quoted: bool,
+    /// True iff part of it is what commands print or arithmetic comes to, so that `text` is not all of it.
+    pub(crate) computed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +41,27 @@ pub(crate) enum End {
     Plain,
 }
 
+/// What a text consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    pub(crate) list: Vec<Token>,
+    /// False iff a quote, a bracket or a document is still open where the text ends: what stands behind its beginning was
+    /// taken for something that it is not.
+    pub(crate) whole: bool,
+}
+
+impl Tokens {
+    fn inner(self) -> Vec<String> {
+        let inner = self.list.into_iter().flat_map(|token| match token {
+            Token::Word(word) | Token::Target(word) => word.inner,
+            Token::End(_) => Vec::new(),
+        });
+        inner.collect()
+    }
+}
+
 /// Splits a text as a shell does. Never fails: what is left open ends with the text.
-pub(crate) fn tokens(text: &str) -> Vec<Token> {
+pub(crate) fn tokens(text: &str) -> Tokens {
     let mut lexer = Lexer {
         chars: text.chars().peekable(),
         line: 1,
@@ -48,13 +69,37 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
         word: None,
         next_is: Next::Word,
         heredocs: Vec::new(),
+        whole: true,
     };
     while let Some(c) = lexer.next() {
         lexer.take(c);
     }
     lexer.end_word();
     lexer.end_command(End::Plain);
-    lexer.tokens
+    Tokens { whole: lexer.whole && lexer.heredocs.is_empty(), list: lexer.tokens }
+}
+
+/// True iff the first bracket closes at the end: `((a) && (b))` are two subshells in one, and no arithmetic.
+fn is_in_brackets(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else { return false };
+    let mut open = 0_usize;
+    inner.chars().all(|c| {
+        let closes = c == ')' && open == 0;
+        match c {
+            '(' => open += 1,
+            ')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        !closes
+    })
+}
+
+/// True iff the word is `NAME=` or `NAME+=`: a bracket behind it opens an array.
+fn opens_array(word: &Word) -> bool {
+    let name = word.text.strip_suffix('=').map(|name| name.strip_suffix('+').unwrap_or(name));
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    !word.quoted && name.is_some_and(is_name)
 }
 
 /// What the next word is.
@@ -72,7 +117,8 @@ struct Lexer<'a> {
     word: Option<Word>,
     next_is: Next,
     /// The ends of the documents that begin at the next line.
-    heredocs: Vec<String>,
+    heredocs: Vec<Word>,
+    whole: bool,
 }
 
 impl Lexer<'_> {
@@ -107,6 +153,8 @@ impl Lexer<'_> {
                 let end = if self.skip('&') { End::Plain } else { End::Background };
                 self.end_command(end);
             }
+            '(' if self.word.as_ref().is_some_and(opens_array) => self.array(),
+            '(' if self.begins_command() && self.chars.peek() == Some(&'(') => self.arithmetic(),
             ';' | '(' | ')' => {
                 self.end_word();
                 self.end_command(match c {
@@ -119,10 +167,55 @@ impl Lexer<'_> {
             '\'' => self.single_quoted(),
             '"' => self.double_quoted(),
             '\\' => self.escaped(),
+            '$' if self.skip('\'') => self.ansi_quoted(),
             '$' => self.dollar(),
             '`' => self.backticks(),
             _ => self.push(c),
         }
+    }
+
+    /// True iff no word of the command was read yet.
+    fn begins_command(&self) -> bool {
+        let is_keyword = |word: &Word| {
+            !word.quoted
+                && matches!(
+                    word.text.as_str(),
+                    "!" | "do" | "elif" | "else" | "for" | "if" | "then" | "until" | "while" | "{"
+                )
+        };
+        self.word.is_none()
+            && match self.tokens.last() {
+                None | Some(Token::End(_)) => true,
+                Some(Token::Word(word)) => is_keyword(word),
+                Some(Token::Target(_)) => false,
+            }
+    }
+
+    /// The elements of an array are no commands; what stands in their `$(…)` is.
+    fn array(&mut self) {
+        let elements = tokens(&self.balanced());
+        self.whole &= elements.whole;
+        let word = self.word();
+        word.computed = true;
+        word.inner.extend(elements.inner());
+    }
+
+    /// `((…))` is one command. Its second bracket is the next character.
+    fn arithmetic(&mut self) {
+        let inner = self.balanced();
+        self.whole &= is_in_brackets(&inner);
+        let commands = self.substituted(&inner);
+        let word = self.word();
+        word.text.push_str("((");
+        word.inner.extend(commands);
+        self.end_word();
+    }
+
+    /// The commands of `$(…)` in a text that is otherwise none of the shell's grammar.
+    fn substituted(&mut self, text: &str) -> Vec<String> {
+        let found = tokens(&format!("\"{}\"", text.replace('"', "")));
+        self.whole &= found.whole;
+        found.inner()
     }
 
     fn word(&mut self) -> &mut Word {
@@ -137,7 +230,7 @@ impl Lexer<'_> {
     fn end_word(&mut self) {
         let Some(word) = self.word.take() else { return };
         match self.next_is {
-            Next::Heredoc => self.heredocs.push(word.text),
+            Next::Heredoc => self.heredocs.push(word),
             Next::Target => self.tokens.push(Token::Target(word)),
             Next::Word => self.tokens.push(Token::Word(word)),
         }
@@ -153,9 +246,10 @@ impl Lexer<'_> {
         while self.chars.next_if(|c| *c != '\n').is_some() {}
     }
 
-    /// Texts that are fed to commands are no commands.
+    /// Texts that are fed to commands are no commands, but what stands in their `$(…)` is.
     fn skip_heredocs(&mut self) {
         for end in std::mem::take(&mut self.heredocs) {
+            let mut text = String::new();
             loop {
                 let mut line = String::new();
                 let mut complete = false;
@@ -166,9 +260,25 @@ impl Lexer<'_> {
                     }
                     line.push(c);
                 }
-                if !complete || line.trim_start_matches('\t') == end {
+                if line.trim_start_matches('\t') == end.text {
                     break;
                 }
+                if !complete {
+                    self.whole = false;
+                    break;
+                }
+                text.push_str(&line);
+                text.push('\n');
+            }
+            let inner = if end.quoted { Vec::new() } else { self.substituted(&text) };
+            if !inner.is_empty() {
+                self.tokens.push(Token::Word(Word {
+                    text: ":".to_owned(),
+                    inner,
+                    line: end.line,
+                    ..Word::default()
+                }));
+                self.end_command(End::Plain);
             }
         }
     }
@@ -207,57 +317,91 @@ impl Lexer<'_> {
         self.word().quoted = true;
         while let Some(c) = self.next() {
             if c == '\'' {
-                break;
+                return;
             }
             self.push(c);
         }
+        self.whole = false;
+    }
+
+    /// `$'…'`, in which a quote can be escaped. Which character an escape stands for does not matter here.
+    fn ansi_quoted(&mut self) {
+        self.word().quoted = true;
+        while let Some(c) = self.next() {
+            match c {
+                '\'' => return,
+                '\\' => self.escaped(),
+                _ => self.push(c),
+            }
+        }
+        self.whole = false;
     }
 
     fn double_quoted(&mut self) {
         self.word().quoted = true;
         while let Some(c) = self.next() {
             match c {
-                '"' => break,
+                '"' => return,
                 '\\' => self.escaped(),
                 '$' => self.dollar(),
                 '`' => self.backticks(),
                 _ => self.push(c),
             }
         }
+        self.whole = false;
     }
 
     fn dollar(&mut self) {
         if self.skip('(') {
             let inner = self.balanced();
             // `$((…))` is arithmetic.
-            if inner.starts_with('(') {
-                self.word();
-            } else {
-                self.word().inner.push(inner);
-            }
+            let inner = if is_in_brackets(&inner) { self.substituted(&inner) } else { vec![inner] };
+            let word = self.word();
+            word.computed = true;
+            word.inner.extend(inner);
         } else {
             self.push('$');
             if self.chars.peek() == Some(&'{') {
-                while let Some(c) = self.next() {
-                    self.push(c);
-                    if c == '}' {
-                        break;
-                    }
-                }
+                self.braced();
             }
         }
     }
 
+    fn braced(&mut self) {
+        while let Some(c) = self.next() {
+            // `${A:-$(…)}` runs commands.
+            if c == '$' && self.skip('(') {
+                let inner = self.balanced();
+                let word = self.word();
+                word.computed = true;
+                word.inner.push(inner);
+                continue;
+            }
+            self.push(c);
+            if c == '}' {
+                return;
+            }
+        }
+        self.whole = false;
+    }
+
     fn backticks(&mut self) {
         let mut inner = String::new();
+        let mut closed = false;
         while let Some(c) = self.next() {
             match c {
-                '`' => break,
+                '`' => {
+                    closed = true;
+                    break;
+                }
                 '\\' => inner.extend(self.next()),
                 _ => inner.push(c),
             }
         }
-        self.word().inner.push(inner);
+        self.whole &= closed;
+        let word = self.word();
+        word.computed = true;
+        word.inner.push(inner);
     }
 
     /// The text up to the bracket that closes; brackets in quotes do not count.
@@ -267,6 +411,11 @@ impl Lexer<'_> {
         let mut quote = None;
         while let Some(c) = self.next() {
             match (c, quote) {
+                ('\\', None | Some('"')) => {
+                    inner.push(c);
+                    inner.extend(self.next());
+                    continue;
+                }
                 ('\'' | '"', None) => quote = Some(c),
                 (_, Some(end)) if c == end => quote = None,
                 ('(', None) => open += 1,
@@ -274,10 +423,11 @@ impl Lexer<'_> {
                 _ => {}
             }
             if open == 0 {
-                break;
+                return inner;
             }
             inner.push(c);
         }
+        self.whole = false;
         inner
     }
 }
@@ -290,7 +440,7 @@ mod tests {
 
     /// The words, with `;`, `|` or `&` where a command ends, and `>` before a file.
     fn shown(text: &str) -> String {
-        let shown = tokens(text).into_iter().map(|token| match token {
+        let shown = tokens(text).list.into_iter().map(|token| match token {
             Token::Word(word) => format!("{}{}", word.text, word.inner.concat()),
             Token::Target(word) => format!(">{}", word.text),
             Token::End(End::Background) => "&".to_owned(),
@@ -314,17 +464,47 @@ mod tests {
             ("a \"$(b \"c)\")\" `d`", "a b \"c)\" d ;"),
             ("a ${B:-c d} $((1 + 2))", "a ${B:-c d}  ;"),
             ("a <<EOF b\nuntil x\nEOF\nc", "a b ; c ;"),
-            ("a <<-'E'\nx\n\tE\nc", "a ; c ;"),
+            ("a <<-'E'\n$(x)\n\tE\nc", "a ; c ;"),
             ("a \\\n b", "a b ;"),
             ("(a; b) && c", "( a ; b ) ; c ;"),
+            ("a $'it\\'s' b", "a it's b ;"),
+            ("((i < 5)) && a $((1 + $(b)))", "(( ; a b ;"),
+            ("((a; b) && c)", "(( ;"),
+            ("a <<E\n$(b) 'c\nE\nd", "a ; :b ; d ;"),
+            ("A=(\n \"x y\"\n $(b c)\n)\nd", "A=b c ; d ;"),
+            ("a ${B:-$(c d)}", "a ${B:-}c d ;"),
         ] {
             assert_eq!(shown(text), words, "{text}");
         }
     }
 
     #[test]
+    fn what_is_left_open_is_not_whole() {
+        for text in [
+            "((a; b) && c)",
+            "a 'b",
+            "a \"b",
+            "a `b",
+            "a $(b",
+            "a ${b",
+            "A=(b",
+            "a <<E\nb\n",
+            "let m=1<<8\na\n",
+            "a $'b\\'",
+        ] {
+            assert!(!tokens(text).whole, "{text}");
+        }
+        for text in
+            ["a 'b' \"c\" `d` $(e \")\") ${f}", "A=(b 'c)')", "a <<E\nb\nE", "IFS=$'\\'' a", "a $(echo \\')"]
+        {
+            assert!(tokens(text).whole, "{text}");
+        }
+    }
+
+    #[test]
     fn each_word_knows_its_line() {
         let lines: Vec<usize> = tokens("a \\\nb\n\n'c\nd' e")
+            .list
             .into_iter()
             .filter_map(|token| match token {
                 Token::Word(word) => Some(word.line),
@@ -337,7 +517,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in any::<String>(), likely in "[a-z'\"$(){}<>|&;`\\\\\n# ]{0,60}") {
-            prop_assert!(matches!(tokens(&text).last(), Some(Token::End(_))));
+            prop_assert!(matches!(tokens(&text).list.last(), Some(Token::End(_))));
             tokens(&likely);
         }
     }

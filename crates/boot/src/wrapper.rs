@@ -2,24 +2,35 @@
 
 use std::time::Duration;
 
-use crate::shell::program;
+use crate::shell::{PREFIXES, program};
 use crate::span::Span;
 
 /// The words without what only runs them, such as `env A=1` and `timeout 60`, and the time that they are given.
 pub(crate) fn unwrapped(words: &[String]) -> (&[String], Option<Duration>) {
     let (mut words, mut limit): (_, Option<Duration>) = (words, None);
     while let Some((first, rest)) = words.split_first() {
-        let taken = match program(first) {
-            "command" | "env" | "exec" | "nice" | "nohup" | "sudo" => front(rest, &["-n", "-u"]),
-            "timeout" => {
-                let options = front(rest, &["-k", "-s"]);
-                let Some(time) = rest.get(options).and_then(|word| span(word)) else { break };
-                limit = limit.min(Some(time)).or(Some(time));
-                options + 1
+        let (taken, own) = match program(first) {
+            // It only says where the command is.
+            "command" if rest.first().is_some_and(|word| matches!(word.as_str(), "-V" | "-v")) => break,
+            "busybox" | "command" | "env" | "exec" | "nice" | "nohup" | "setsid" | "sudo" => {
+                (front(rest, &["-n", "-u"]), None)
             }
+            // The file that is locked is the first word.
+            "flock" => (front(rest, &["-E", "-w", "--conflict-exit-code", "--timeout", "--wait"]) + 1, None),
+            "ionice" => (front(rest, &["-c", "-n", "--class", "--classdata"]), None),
+            "stdbuf" => (front(rest, &["-e", "-i", "-o", "--error", "--input", "--output"]), None),
+            "timeout" => {
+                let options = front(rest, &["-k", "-s", "--kill-after", "--signal"]);
+                // A time that cannot be read, such as `"$WAIT"`, may be any.
+                (options + 1, rest.get(options).and_then(|word| span(word)))
+            }
+            "xargs" => (front(rest, &["-E", "-I", "-L", "-P", "-a", "-d", "-n", "-s"]), None),
             _ => break,
         };
-        words = &rest[taken..];
+        // Without a command behind it the wrapper is the command.
+        let Some(behind) = rest.get(taken..).filter(|behind| !behind.is_empty()) else { break };
+        limit = limit.into_iter().chain(own).min();
+        words = behind;
     }
     (words, limit)
 }
@@ -53,6 +64,22 @@ pub(crate) fn shell_text(words: &[String]) -> Option<&str> {
     None
 }
 
+/// Where the file stands that a shell is told to read; `None` if it is given its text otherwise.
+fn operand(words: &[String]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let Some(letters) = word.strip_prefix(['-', '+']) else { return Some(at) };
+        let long = letters.starts_with('-');
+        if !long && letters.contains(['c', 's']) {
+            return None;
+        }
+        let with_value =
+            matches!(letters, "-init-file" | "-rcfile") || (!long && letters.ends_with(['o', 'O']));
+        at += if with_value { 2 } else { 1 };
+    }
+    None
+}
+
 /// A file that a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct File<'a> {
@@ -67,11 +94,10 @@ pub(crate) struct File<'a> {
 pub(crate) fn file_run(words: &[String]) -> Option<File<'_>> {
     let (first, rest) = words.split_first()?;
     if is_shell(program(first)) {
-        let at = rest.iter().position(|word| word.starts_with('/'))?;
-        let file = File { path: &rest[at], given: true, arguments: &rest[at + 1..] };
-        return shell_text(words).is_none().then_some(file);
+        let file = |at: usize| File { path: &rest[at], given: true, arguments: &rest[at + 1..] };
+        return operand(rest).filter(|at| rest[*at].starts_with('/')).map(file);
     }
-    let path = first.trim_start_matches(['@', '-', ':', '+', '!', '|']);
+    let path = first.trim_start_matches(PREFIXES);
     path.starts_with('/').then_some(File { path, given: false, arguments: rest })
 }
 
@@ -104,5 +130,35 @@ mod tests {
         assert_eq!(file(&["-/opt/x.sh", "a"]), Some(("/opt/x.sh".to_owned(), false)));
         assert_eq!(file(&["/bin/sh", "-c", "/x.sh"]), None);
         assert_eq!(file(&["x.sh"]), None);
+        assert_eq!(file(&["sh", "x.sh", "/y.sh"]), None);
+        assert_eq!(file(&["sh", "-s", "/y.sh"]), None);
+        assert_eq!(file(&["sh", "-eo", "pipefail", "/y.sh"]), Some(("/y.sh".to_owned(), true)));
+    }
+
+    #[test]
+    fn what_only_runs_a_command_is_taken_away() {
+        for (text, expected, limit) in [
+            ("env A=1 timeout -k 5 60 a b", "a b", Some(60)),
+            ("timeout --signal KILL --kill-after 5 600 bash -c x", "bash -c x", Some(600)),
+            ("timeout $WAIT a", "a", None),
+            ("timeout 60 timeout $WAIT a", "a", Some(60)),
+            ("timeout 60 timeout 5 a", "a", Some(5)),
+            ("flock -w 5 /run/x.lock setsid ionice -c 3 a", "a", None),
+            ("busybox sh -c x", "sh -c x", None),
+            ("stdbuf -oL a", "a", None),
+            ("xargs -n1 -P 4 a", "a", None),
+            ("flock 9", "flock 9", None),
+            ("command -v a", "command -v a", None),
+            ("exec", "exec", None),
+            ("runuser -u x -- a", "runuser -u x -- a", None),
+        ] {
+            let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+            let (behind, found) = unwrapped(&words);
+            assert_eq!(
+                (behind.join(" ").as_str(), found),
+                (expected, limit.map(Duration::from_secs)),
+                "{text}"
+            );
+        }
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod deadlocks;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
 mod host;
 #[cfg(test)]
 mod kinds;
