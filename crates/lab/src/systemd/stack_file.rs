@@ -106,7 +106,9 @@ fn block(value: &Value, indent: usize, text: &mut String) {
         Value::Object(map) => {
             // By name: in what order a map is read depends on how serde_json was built.
             let sorted: BTreeMap<_, _> = map.iter().collect();
-            sorted.into_iter().for_each(|(key, value)| nested(format!("{key}:"), value));
+            for (key, value) in sorted {
+                nested(format!("{key}:"), value);
+            }
         }
         Value::Array(list) => list.iter().for_each(|value| nested("-".to_owned(), value)),
         scalar => {
