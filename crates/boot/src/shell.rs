@@ -193,20 +193,21 @@ impl Reader {
     }
 
     fn add(&mut self, command: &Raw, line: usize, outer: Outer, depth: usize) {
-        // `export A=1` and the like set variables too.
-        let declares = |word: &&Word| {
-            matches!(word.text.as_str(), "declare" | "export" | "local" | "readonly" | "typeset")
-        };
-        let all = &command.words[command.words.first().iter().filter(|word| declares(word)).count()..];
         let is_assignment = |word: &&Word| assignment(&word.text).is_some();
-        let (set, words) = all.split_at(all.iter().take_while(is_assignment).count());
-        for (name, value) in set.iter().filter_map(|word| assignment(&word.text)) {
-            // What comes out of a command is not known.
-            if words.is_empty() && !value.is_empty() {
-                let value = self.filled(value);
-                if value.len() <= VALUE_LIMIT_BYTES {
-                    self.variables.insert(name.to_owned(), value);
-                }
+        let all = command.words.as_slice();
+        let (set, words) = match all.first().map(|word| word.text.as_str()) {
+            // They set variables too, behind options and among names, and run nothing.
+            Some("declare" | "export" | "local" | "readonly" | "typeset") => (all, &[][..]),
+            _ => all.split_at(all.iter().take_while(is_assignment).count()),
+        };
+        for word in set.iter().filter(|_| words.is_empty()) {
+            let Some((name, value)) = assignment(&word.text) else { continue };
+            let value = self.filled(value);
+            // What comes out of a command is not known, nor is then what was known before.
+            if word.computed || value.is_empty() || value.len() > VALUE_LIMIT_BYTES {
+                self.variables.remove(name);
+            } else {
+                self.variables.insert(name.to_owned(), value);
             }
         }
         if words.is_empty() && command.targets.is_empty() {
@@ -562,6 +563,9 @@ mod tests {
         let text = "H=h.example U=https://$H/x\nP=$(port)\nA=1 curl \"$U\" ${H:-x}:$P $NONE ${NONE:-x}";
         let words: Vec<_> = commands(text).into_iter().map(|simple| simple.words.join(" ")).collect();
         assert_eq!(words, ["port", "curl https://h.example/x h.example:$P $NONE ${NONE:-x}"]);
+        let text = "U=http://h/\nU=\"http://$(host)/\"\nV=(a b)\ncurl $U $V";
+        let words: Vec<_> = commands(text).into_iter().map(|simple| simple.words.join(" ")).collect();
+        assert_eq!(words, ["host", "curl $U $V"]);
     }
 
     #[test]

@@ -82,6 +82,7 @@ fn the_plain_gate_is_a_deadlock_and_none_is_free() {
         "while read -r line; do echo \"$line\"; done < /etc/hosts",
         "while [ $# -gt 0 ]; do\n case \"$1\" in\n -a) shift ;;\n esac\n shift\ndone",
         "cat <<EOF > /run/x\nuntil $(date)\nEOF",
+        "f() {\n local i x=1\n export -f f\n declare -r Y=2\n}\nf",
         "((i++))\ntimeout 5 curl https://ci.example.org/",
         "trap 'rm -f /run/x' EXIT\ncommand -v jq",
     ] {
