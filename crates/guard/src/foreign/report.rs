@@ -318,7 +318,7 @@ fn span(seconds: u64) -> String {
     let span = Duration::from_secs(seconds).as_secs();
     for (unit, name) in [(86_400, "days"), (3_600, "hours"), (60, "minutes")] {
         // A day and two hours are 26 hours, as it is written.
-        if span % unit == 0 && 2 * unit <= span {
+        if span.is_multiple_of(unit) && 2 * unit <= span {
             return format!("{} {name}", span / unit);
         }
     }
