@@ -1,5 +1,6 @@
 //! The guard on the embedded engine: what it decides, that it acts once, and what it leaves when it is killed.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use pvcheck_guard::{
     Ahead, Answer, Brake, Guard, GuardError, GuardOptions, GuardPoint, Logged, Look, Now, Outcome, Standing,
     StateError, act, watch,
 };
-use pvcheck_sim::{Model, NetworkDraft, ServiceDraft, Sim, SimOptions, Timings, world};
+use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim, SimOptions, Timings, world};
 use pvcheck_swarm::{Engine, Host, Moment, Operation, Permit, RunId, Step, silent};
 
 const SETTLE: Duration = Duration::from_secs(10);
@@ -240,15 +241,16 @@ async fn a_guarded_network_that_cannot_be_counted_is_not_left_out() {
 #[tokio::test]
 async fn the_catalogue_of_the_configuration_counts_and_one_that_is_damaged_is_no_clean_log() {
     let mut rig = Rig::new(host(), RESTART);
-    let line = "time=\"2026-06-13T05:38:00Z\" level=error msg=\"driver call failed: acme pool is used up\"";
+    let now = jiff::Timestamp::now();
+    let line = format!("time=\"{now}\" level=error msg=\"driver call failed: acme pool is used up\"");
     let entry = format!(
         "[[signature]]\nid = 'acme-full'\nclass = 'exhaustion'\nplace = 'leader'\nmeaning = 'm'\nremedy = 'r'\nsource = 's'\n\
          matches = ['{line}']\n[[signature.pattern]]\nmessage = ['acme pool is used up']\n"
     );
     let own = rig.folder.path().join("own.toml");
     std::fs::write(&own, entry).expect("a fresh file");
-    let log = rig.folder.path().join("engine.log");
-    std::fs::write(log, format!("{STARTED}{line}\n")).expect("it is there");
+    let log = std::fs::OpenOptions::new().append(true).open(rig.folder.path().join("engine.log"));
+    writeln!(log.expect("it is there"), "{line}").expect("a file of the test");
     assert_ne!(rig.look().await.signs.logged, Logged::RanOut);
     rig.config.journal.catalogue = Some(own.clone());
     let told = rig.look().await;
@@ -269,20 +271,15 @@ async fn a_cure_whose_count_fails_afterwards_was_begun() {
             && at.step == Step::Unlock
             && at.moment == Moment::Done
         {
-            sim.with_model(|model| {
-                for service in ["keep", "late"] {
-                    model.remove_service(service).expect("there");
-                }
-                model.advance(SETTLE);
-                model.remove_network("shared").expect("no task is on it");
-            });
+            sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("POST").path("/services/create"));
         }
     };
     let guard = rig.guard(true, &hook).await.expect("it acts");
     let end = &guard.done[0].end;
     assert_eq!((rig.restarts(), end.outcome), (1, Outcome::Unknown), "{guard:?}");
     assert!(end.why.as_ref().is_some_and(|why| why.contains("could not be counted again")), "{end:?}");
-    assert_eq!(rig.look().await.signs.brake, Brake::Unfinished);
+    rig.sim.clear_faults();
+    assert_eq!(rig.look().await.signs.brake, Brake::Unfinished, "it is counted again by the next run");
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_quoted_or_substituted_is_no_word_of_the_line() {
-        assert_eq!(bare(r#"n=$(a "b") || exit"#), "n=________) || exit");
+        assert_eq!(bare(r#"n=$(a "b") || exit"#), "n=_______) || exit");
         assert_eq!(bare("ssh h 'a; b' ; c"), "ssh h _____' ; c");
         assert_eq!(bare("n=`a | b` ; ä"), "n=______` ; __");
         let rest = |text: &'static str| rest_of(text, text.find("log").expect("it has one"));
