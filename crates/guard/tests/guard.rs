@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pvcheck_gates::{Config, GuardConfig};
+use pvcheck_gates::{Config, GuardConfig, Rung};
 use pvcheck_guard::{
     Ahead, Answer, Brake, Guard, GuardError, GuardOptions, GuardPoint, Logged, Look, Now, Outcome, Standing,
     StateError, act, watch,
@@ -81,7 +81,8 @@ impl Rig {
         let log = folder.path().join("engine.log");
         std::fs::write(&log, STARTED).expect("a fresh file");
         let text = format!(
-            "[overlay]\nname = \"shared\"\nsubnet = \"10.92.0.0/28\"\n[journal]\nfile = {log:?}\n[guard]\n{guard}\n"
+            "[overlay]\nname = \"shared\"\nsubnet = \"10.92.0.0/28\"\n[journal]\nfile = \"{}\"\n[guard]\n{guard}\n",
+            log.display()
         );
         let config = Config::parse("pvcheck.toml", &text).expect("sound");
         let options = SimOptions { log_file: Some(log), ..SimOptions::default() };
@@ -366,7 +367,7 @@ async fn what_earlier_runs_left_is_drained_before_anything_harder() {
     let guard = rig.apply().await;
     assert_eq!(guard.done.len(), 1, "{guard:?}");
     assert_eq!(
-        (guard.done[0].rung.map(|rung| rung.as_str()), guard.done[0].end.outcome),
+        (guard.done[0].rung.map(Rung::as_str), guard.done[0].end.outcome),
         (Some("drain"), Outcome::Helped)
     );
     assert_eq!((rig.restarts(), guard.after.expect("a last look").sign), (0, Now::NotFull));
