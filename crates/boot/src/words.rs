@@ -3,6 +3,9 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+/// How deep arrays, arithmetic and documents in one another are looked into.
+const DEPTH_LIMIT: usize = 4;
+
 /// A word without its quotes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Word {
@@ -62,6 +65,11 @@ impl Tokens {
 
 /// Splits a text as a shell does. Never fails: what is left open ends with the text.
 pub(crate) fn tokens(text: &str) -> Tokens {
+    tokens_within(text, DEPTH_LIMIT)
+}
+
+/// `depth` says how many more texts in texts are split: more leave the text not understood.
+fn tokens_within(text: &str, depth: usize) -> Tokens {
     let mut lexer = Lexer {
         chars: text.chars().peekable(),
         line: 1,
@@ -70,6 +78,7 @@ pub(crate) fn tokens(text: &str) -> Tokens {
         next_is: Next::Word,
         heredocs: Vec::new(),
         whole: true,
+        depth,
     };
     while let Some(c) = lexer.next() {
         lexer.take(c);
@@ -119,6 +128,7 @@ struct Lexer<'a> {
     /// The ends of the documents that begin at the next line.
     heredocs: Vec<Word>,
     whole: bool,
+    depth: usize,
 }
 
 impl Lexer<'_> {
@@ -193,11 +203,11 @@ impl Lexer<'_> {
 
     /// The elements of an array are no commands; what stands in their `$(…)` is.
     fn array(&mut self) {
-        let elements = tokens(&self.balanced());
-        self.whole &= elements.whole;
+        let elements = self.balanced();
+        let commands = self.commands_in(&elements);
         let word = self.word();
         word.computed = true;
-        word.inner.extend(elements.inner());
+        word.inner.extend(commands);
     }
 
     /// `((…))` is one command. Its second bracket is the next character.
@@ -213,7 +223,15 @@ impl Lexer<'_> {
 
     /// The commands of `$(…)` in a text that is otherwise none of the shell's grammar.
     fn substituted(&mut self, text: &str) -> Vec<String> {
-        let found = tokens(&format!("\"{}\"", text.replace('"', "")));
+        self.commands_in(&format!("\"{}\"", text.replace('"', "")))
+    }
+
+    fn commands_in(&mut self, text: &str) -> Vec<String> {
+        let Some(depth) = self.depth.checked_sub(1) else {
+            self.whole = false;
+            return Vec::new();
+        };
+        let found = tokens_within(text, depth);
         self.whole &= found.whole;
         found.inner()
     }
@@ -499,6 +517,11 @@ mod tests {
         {
             assert!(tokens(text).whole, "{text}");
         }
+    }
+
+    #[test]
+    fn texts_in_texts_end_somewhere() {
+        assert!(!tokens(&"A=(".repeat(100_000)).whole && !tokens(&"$((".repeat(100_000)).whole);
     }
 
     #[test]
