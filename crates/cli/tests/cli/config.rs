@@ -217,8 +217,11 @@ fn a_gate_judges_the_log_by_the_team_s_own_signatures_too() {
         (log["verdict"].as_str().expect("a verdict").to_owned(), log.to_string())
     };
     let rig = several();
-    let line = "time=\"2026-06-13T05:40:02Z\" level=error msg=\"acme: pool p9 is used up\" module=node\n";
-    let log = std::fs::read_to_string(rig.path("engine.log")).expect("a log") + line;
+    // The engine begins its log at the first call.
+    assert_eq!(judged(&rig).0, "PASS");
+    let now = jiff::Timestamp::now();
+    let line = format!("time=\"{now}\" level=error msg=\"acme: pool p9 is used up\" module=node\n");
+    let log = std::fs::read_to_string(rig.path("engine.log")).expect("a log") + &line;
     rig.file("engine.log", &log);
     assert_eq!(judged(&rig).0, "PASS", "nobody knows the line");
     rig.file("own.toml", OWN);
