@@ -109,6 +109,9 @@ fn runs_inside(lab: &Lab) -> Outcome {
 /// What `grep` finds the lines of a signature by, in the engine's text as it stands.
 const BY_GREP: &[(&str, &str)] = &[
     ("vip-exhausted", "Failed allocation for service .*could not find an available IP while allocating VIP"),
+    ("task-exhausted", "task allocation failure.*could not find an available IP"),
+    ("lb-exhausted", "network resources for node.*could not find an available IP"),
+    ("attachments-missing", "node is missing network attachments, ip addresses may be exhausted"),
     ("waits-for-service", "task allocation failure.* has pending allocations"),
     ("engine-start", "Daemon has completed initialization"),
     ("leader-elected", " became leader at term | elected leader .* at term "),
