@@ -44,7 +44,7 @@ fn the_boot_hangs_as_finding_a1_says_and_each_remedy_frees_it() -> Outcome {
 
     // The first remedy, which the real host has now: the gate asks the router for its own page.
     assert_eq!(lab.info().host.as_ref().and_then(|host| host.state), Some(SystemState::Running));
-    assert_eq!(deadlocks(&lab, Gate::Router)?, Vec::<Vec<String>>::new());
+    assert_eq!(deadlocks(&lab)?, Vec::<Vec<String>>::new());
     runs_inside(&lab)?;
     let since = Instant::now();
     the_journal_is_counted_as_by_grep(test, &lab)?;
@@ -54,7 +54,7 @@ fn the_boot_hangs_as_finding_a1_says_and_each_remedy_frees_it() -> Outcome {
     lab.install(Gate::Dashboard, GATE_LIMIT)?;
     // Told from the files alone, while the boot has only begun.
     let chain = ["deploy-proxy.service", "https://ci.commoninternet.test/", "deploy-dashboard.service"];
-    let told = deadlocks(&lab, Gate::Dashboard)?;
+    let told = deadlocks(&lab)?;
     assert!(told.iter().any(|links| links.iter().map(String::as_str).eq(chain)), "{told:?}");
     while_it_hangs(&lab)?;
     assert_eq!(lab.booted(GATE_LIMIT + BOOT)?, SystemState::Degraded);
@@ -64,7 +64,7 @@ fn the_boot_hangs_as_finding_a1_says_and_each_remedy_frees_it() -> Outcome {
     for remedy in [Gate::DashboardUnordered, Gate::DashboardFirst] {
         let since = Instant::now();
         lab.install(remedy, GATE_LIMIT)?;
-        assert_eq!(deadlocks(&lab, remedy)?, Vec::<Vec<String>>::new(), "{remedy:?}");
+        assert_eq!(deadlocks(&lab)?, Vec::<Vec<String>>::new(), "{remedy:?}");
         assert_eq!(lab.booted(BOOT)?, SystemState::Running, "{remedy:?}");
         assert_eq!(unit(&lab, "deploy-proxy", "Result")?, "success", "{remedy:?}");
         say(test, remedy.as_str(), since)?;
@@ -74,7 +74,7 @@ fn the_boot_hangs_as_finding_a1_says_and_each_remedy_frees_it() -> Outcome {
     for still in [Gate::DashboardBehindBridge, Gate::Drone] {
         let since = Instant::now();
         lab.install(still, SHORT_LIMIT)?;
-        assert!(!deadlocks(&lab, still)?.is_empty(), "{still:?}");
+        assert!(!deadlocks(&lab)?.is_empty(), "{still:?}");
         assert_eq!(lab.booted(SHORT_LIMIT + BOOT)?, SystemState::Degraded, "{still:?}");
         it_hung_for(&lab, SHORT_LIMIT)?;
         say(test, still.as_str(), since)?;
@@ -209,7 +209,9 @@ fn it_hung_for(lab: &Lab, limit: Duration) -> Outcome {
         at("deploy-proxy", "InactiveExitTimestampMonotonic")?,
         at("deploy-proxy", "InactiveEnterTimestampMonotonic")?,
     );
-    assert!(begun + limit <= ended, "{begun:?} to {ended:?}");
+    // systemd starts the clock of a start just before it notes the time.
+    let slack = Duration::from_millis(100);
+    assert!(begun + limit <= ended + slack, "{begun:?} to {ended:?}");
     assert!(
         ended <= at("deploy-drone", "ExecMainStartTimestampMonotonic")?,
         "drone came before the gate's end"
@@ -230,10 +232,11 @@ fn unit(lab: &Lab, name: &str, property: &str) -> Result<String, Box<dyn Error>>
 
 /// What `pvcheck boot` finds in the host's own units, inside of the host: of each deadlock the places that its chain leads
 /// from.
-fn deadlocks(lab: &Lab, gate: Gate) -> Result<Vec<Vec<String>>, Box<dyn Error>> {
+fn deadlocks(lab: &Lab) -> Result<Vec<Vec<String>>, Box<dyn Error>> {
     // No unit of the host is unknown to systemd, so these are all folders that it has.
     let mut command = lab.command("pvcheck");
-    command.args(["boot", "--quiet", "-o", "json", "--waits"]).arg(declared(lab, gate)?);
+    // Without a list of waits: what waits and who serves is found in what the units run.
+    command.args(["boot", "--quiet", "-o", "json"]);
     for folder in ["/etc/systemd/system", "/run/systemd/system", "/lib/systemd/system"] {
         command.args(["--units", folder]);
     }
@@ -247,35 +250,6 @@ fn deadlocks(lab: &Lab, gate: Gate) -> Result<Vec<Vec<String>>, Box<dyn Error>> 
         .collect();
     assert_eq!(output.status.code(), Some(i32::from(!found.is_empty())), "{report:#}");
     Ok(found)
-}
-
-/// What no unit file says: which URL the gate waits for, and which unit serves it. To be left out once `pvcheck boot` finds
-/// waits by itself.
-fn declared(lab: &Lab, gate: Gate) -> Result<std::path::PathBuf, Box<dyn Error>> {
-    let route = |name: &str| {
-        let found = lab.info().routes.iter().find(|route| route.name == name);
-        found.map(|route| route.url.clone()).ok_or("no such route")
-    };
-    let url = match gate {
-        Gate::Router => route("traefik")?,
-        Gate::Drone => route("drone")?,
-        _ => route("dashboard")?,
-    };
-    let serves = |host: &str, unit: &str, via: Option<&str>| json!({"host": host, "unit": unit, "via": via});
-    let proxy = "deploy-proxy.service";
-    let file = json!({
-        "waits": [{"unit": proxy, "url": url}],
-        "serves": [
-            serves("traefik.ci.commoninternet.test", proxy, None),
-            serves("ci.commoninternet.test", "deploy-dashboard.service", Some(proxy)),
-            serves("drone.ci.commoninternet.test", "deploy-drone.service", Some(proxy)),
-        ],
-    });
-    // The folder with the configuration has the same path inside of the host.
-    let config = lab.info().config.clone().ok_or("no configuration")?;
-    let path = config.with_file_name("waits.json");
-    std::fs::write(&path, file.to_string())?;
-    Ok(path)
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {

@@ -149,6 +149,7 @@ fn pages(places: &Places) -> anyhow::Result<()> {
 fn journald(places: &Places) -> anyhow::Result<()> {
     let probe = Command::new("pkg-config").args(["--exists", "libsystemd"]).status();
     if probe.is_ok_and(|status| status.success()) {
+        places.cargo(&["check", "--package", "pvcheck-cli", "--features", "journald"], &[])?;
         return places.cargo(&["test", "--package", "pvcheck-journal", "--features", "journald"], &[]);
     }
     let required = std::env::var_os("PVCHECK_REQUIRE_ENGINE");
