@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::{self, Cycle};
+use crate::edge::Edge;
 use crate::evidence::Evidence;
 use crate::graph::World;
 use crate::lint::{Lint, lints};
@@ -65,6 +66,7 @@ fn report(set: &UnitSet, world: &World, open: &BTreeSet<usize>) -> BootReport {
         opaque: opaque(world, &graph),
         lints: lints(set, world),
         unread: set.unread.clone(),
+        edges: None,
     }
 }
 
@@ -109,6 +111,9 @@ pub struct BootReport {
     pub lints: Vec<Lint>,
     /// Files that were not read, or not whole. Where one could matter to a wait, that wait is unknown.
     pub unread: Vec<Unread>,
+    /// Every order that the units have, also of those that nothing starts; `None` where it was not asked for.
+    #[serde(default)]
+    pub edges: Option<Vec<Edge>>,
 }
 
 impl BootReport {

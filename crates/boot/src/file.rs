@@ -17,6 +17,13 @@ pub struct Assignment {
     pub line: usize,
 }
 
+impl Assignment {
+    /// True iff the value is one of the words that systemd takes for a yes (`systemd.syntax(7)`).
+    pub(crate) fn is_yes(&self) -> bool {
+        matches!(self.value.to_ascii_lowercase().as_str(), "1" | "yes" | "y" | "true" | "t" | "on")
+    }
+}
+
 /// The assignments of one file, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitFile {

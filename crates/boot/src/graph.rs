@@ -176,7 +176,7 @@ fn may_serve(unit: &Unit) -> bool {
 }
 
 /// The units of the set, and those of systemd that it lacks.
-fn loaded(set: &UnitSet) -> Vec<Loaded> {
+pub(crate) fn loaded(set: &UnitSet) -> Vec<Loaded> {
     let mut units: Vec<Loaded> =
         set.units.iter().map(|unit| Loaded { unit: unit.clone(), builtin: false }).collect();
     let mut known: BTreeSet<UnitName> = set.units.iter().flat_map(names_of).collect();

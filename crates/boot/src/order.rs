@@ -52,6 +52,7 @@ pub(crate) fn orders(units: &[Loaded], names: &Names) -> Vec<Order> {
     for Loaded { unit, .. } in &alive {
         found.activator(unit);
         found.defaults(unit);
+        found.processes(unit);
         found.mount(unit);
         found.mounts_for(unit);
     }
@@ -102,6 +103,14 @@ impl Orders<'_> {
         self.add(unit, after, implied(manual.to_owned(), format!("After={after}")), true);
     }
 
+    /// As [`Self::imply`], where the earlier unit is among the units: of systemd's own services and slices a host may lack
+    /// some, and what is not there delays nothing.
+    fn imply_known(&mut self, unit: &UnitName, after: &UnitName, manual: &str) {
+        if self.by_name.contains_key(&self.names.own(after)) {
+            self.imply(unit, after, manual);
+        }
+    }
+
     fn imply_target(&mut self, unit: &UnitName, after: &str, manual: &str) {
         if let Ok(after) = after.parse() {
             self.imply(unit, &after, manual);
@@ -114,22 +123,36 @@ impl Orders<'_> {
         }
     }
 
-    /// Timers, sockets and paths come before the service that they activate (`systemd.timer(5)`,
-    /// `systemd.socket(5)`, `systemd.path(5)`, implicit dependencies). `Unit=` and `Service=` are not read: the
-    /// service of the same name is the default.
+    /// Timers, sockets and paths come before the service that they activate, automounts before their mount
+    /// (`systemd.timer(5)`, `systemd.socket(5)`, `systemd.path(5)`, `systemd.automount(5)`, implicit dependencies).
+    /// `Unit=` is not read: the service of the same name is the default.
     fn activator(&mut self, unit: &Unit) {
         let suffix = unit.name.suffix();
-        if !matches!(suffix, "path" | "socket" | "timer") {
-            return;
-        }
-        if let Ok(service) = format!("{}.service", unit.name.stem()).parse() {
+        let kind = match suffix {
+            "automount" => "mount",
+            "path" | "socket" | "timer" => "service",
+            _ => return,
+        };
+        let own = || format!("{}.{kind}", unit.name.stem()).parse::<UnitName>().ok();
+        if let Some(activated) = unit.activates.clone().or_else(own) {
             let source = format!("systemd.{suffix}(5), implicit dependencies");
-            self.add(&service, &unit.name, implied(source, format!("activated by {}", unit.name)), true);
+            self.add(&activated, &unit.name, implied(source, format!("activated by {}", unit.name)), true);
+        }
+    }
+
+    /// What the unit's processes need, and the slice that they are in (`systemd.exec(5)`, `systemd.slice(5)`).
+    fn processes(&mut self, unit: &Unit) {
+        for needed in unit.execution.needs(&unit.name) {
+            self.imply_known(&unit.name, &needed, "systemd.exec(5), implicit dependencies");
+        }
+        if let Some(slice) = unit.execution.slice(&unit.name) {
+            self.imply_known(&unit.name, &slice, "systemd.slice(5)");
         }
     }
 
     /// Ordinary services come after the basic system, sockets, timers and paths after the early one and before their
-    /// target (`systemd.service(5)` and its siblings, default dependencies).
+    /// target, timers on the calendar after the clock is set (`systemd.service(5)` and its siblings, default
+    /// dependencies).
     fn defaults(&mut self, unit: &Unit) {
         let suffix = unit.name.suffix();
         if !unit.default_dependencies || !matches!(suffix, "path" | "service" | "socket" | "timer") {
@@ -141,6 +164,10 @@ impl Orders<'_> {
             self.imply_target(&unit.name, "basic.target", &manual);
         } else {
             self.imply_before(&unit.name, &format!("{suffix}s.target"), &manual);
+        }
+        if unit.on_calendar {
+            self.imply_target(&unit.name, "time-set.target", &manual);
+            self.imply_target(&unit.name, "time-sync.target", &manual);
         }
     }
 
@@ -156,7 +183,10 @@ impl Orders<'_> {
         }
         let point = mount_point(&unit.name);
         let implicit = format!("systemd.{suffix}(5), implicit dependencies");
-        for above in mounts_of(&point, |mount| self.by_name.contains_key(mount) && *mount != unit.name) {
+        // The mount at the same point is the unit itself, or what an automount comes before.
+        let is_above =
+            |mount: &UnitName| self.by_name.contains_key(mount) && mount.stem() != unit.name.stem();
+        for above in mounts_of(&point, is_above) {
             self.imply(&unit.name, &above, &implicit);
         }
         if !unit.default_dependencies || point == "/" {
@@ -263,6 +293,65 @@ mod tests {
             ];
             assert_eq!(pairs(&[(&format!("n.{kind}"), "")]), expected);
         }
+    }
+
+    #[test]
+    fn a_socket_comes_before_the_service_that_it_names() {
+        let socket = "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/x\nService=other.service";
+        assert_eq!(pairs(&[("n.socket", socket)]), ["other.service>n.socket"]);
+    }
+
+    #[test]
+    fn an_automount_comes_before_its_mount_and_after_those_above() {
+        let quiet = "[Unit]\nDefaultDependencies=no\n[Mount]\nType=ext4";
+        let files = [
+            ("srv.mount", quiet),
+            ("srv-data.mount", quiet),
+            ("srv-data.automount", "[Unit]\nDefaultDependencies=no"),
+        ];
+        let expected =
+            ["srv-data.mount>srv.mount", "srv-data.mount>srv-data.automount", "srv-data.automount>srv.mount"];
+        assert_eq!(pairs(&files), expected);
+    }
+
+    #[test]
+    fn timers_on_the_calendar_come_after_the_clock_is_set() {
+        let both = vec!["a.timer>time-set.target", "a.timer>time-sync.target"];
+        for (text, expected) in [
+            ("[Timer]\nOnCalendar=daily", both),
+            ("[Timer]\nOnBootSec=5min", vec![]),
+            ("[Unit]\nDefaultDependencies=no\n[Timer]\nOnCalendar=daily", vec![]),
+        ] {
+            let found = pairs(&[("a.timer", text)]);
+            let on_time: Vec<&String> = found.iter().filter(|pair| pair.contains("time-s")).collect();
+            assert_eq!(on_time, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn processes_come_after_what_they_need_where_the_host_has_it() {
+        let quiet = "[Unit]\nDefaultDependencies=no\n";
+        let state = format!("{quiet}[Service]\nPrivateTmp=yes\nStateDirectory=a\nSlice=work.slice");
+        let alone = [("a.service", state.as_str())];
+        assert_eq!(pairs(&alone), Vec::<String>::new());
+        let silent = format!("{quiet}[Service]\nStandardOutput=null");
+        let host = [
+            alone[0],
+            ("systemd-journald.socket", quiet),
+            ("systemd-remount-fs.service", silent.as_str()),
+            ("systemd-tmpfiles-setup.service", silent.as_str()),
+            ("work.slice", quiet),
+            ("work-more.slice", quiet),
+        ];
+        let expected = [
+            "a.service>systemd-journald.socket",
+            "a.service>systemd-remount-fs.service",
+            "a.service>systemd-tmpfiles-setup.service",
+            "a.service>work.slice",
+            "systemd-journald.service>systemd-journald.socket",
+            "work-more.slice>work.slice",
+        ];
+        assert_eq!(pairs(&host), expected);
     }
 
     #[test]

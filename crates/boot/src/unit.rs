@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Stage};
 use crate::evidence::Evidence;
+use crate::execution::Execution;
 use crate::file::{Assignment, UnitFile, Warning};
 use crate::name::{UnitName, UnitNameError};
 use crate::opaque::{FileKind, opaque};
@@ -66,6 +67,10 @@ pub struct Unit {
     pub activates: Option<UnitName>,
     /// True iff `RemainAfterExit=` is set, so that it stays active once its command has ended.
     pub remains: bool,
+    /// True iff it is a timer with `OnCalendar=`, which means nothing before the clock is set.
+    pub on_calendar: bool,
+    /// What is set of its processes.
+    pub execution: Execution,
     /// `DefaultDependencies=`: whether systemd adds the usual order by itself.
     pub default_dependencies: bool,
     /// The commands of its start, in order. They may hold secrets: kept out of JSON, and never printed.
@@ -136,6 +141,8 @@ impl Unit {
             listens: Vec::new(),
             activates: None,
             remains: false,
+            on_calendar: false,
+            execution: Execution::default(),
             default_dependencies: true,
             commands: Vec::new(),
         }
@@ -196,16 +203,23 @@ impl Builder {
             command.folder.clone_from(&self.folder);
             command.opaque = opaque(&command.runs(), None, |_| FileKind::Missing);
         }
+        // systemd, `unit_add_exec_dependencies`; /tmp itself is wanted, and there need not be a mount of it.
+        if let Some(evidence) = self.unit.execution.private_tmp(&self.unit.name).cloned() {
+            let mounts = ["/tmp", "/var/tmp"]
+                .map(|path| MountsFor { path: path.to_owned(), evidence: evidence.clone() });
+            self.unit.mounts_for.extend(mounts);
+        }
         (self.unit, self.warnings)
     }
 
     fn apply(&mut self, source: &str, set: &Assignment) {
+        self.unit.execution.apply(&self.unit.name, source, set);
         match (set.section.as_str(), set.key.as_str()) {
             ("Unit", "After" | "Before" | "Requires" | "Requisite" | "BindsTo" | "Wants" | "Upholds")
             | ("Install", "WantedBy" | "RequiredBy") => self.references(source, set),
             ("Unit", "DefaultDependencies") => self.default_dependencies(source, set),
             ("Service", "Environment") => self.environment(set),
-            ("Service", "RemainAfterExit") => self.unit.remains = is_yes(&set.value),
+            ("Service", "RemainAfterExit") => self.unit.remains = set.is_yes(),
             ("Socket", "ListenStream") => {
                 self.listens(source, set);
                 self.mounts_for(source, set);
@@ -230,6 +244,7 @@ impl Builder {
             )
             | ("Path", "DirectoryNotEmpty" | "PathChanged" | "PathExists" | "PathModified")
             | ("Mount" | "Swap", "What") => self.mounts_for(source, set),
+            ("Timer", key) => self.timer(key, set),
             ("Service", "BusName") => self.unit.bus_name = !set.value.is_empty(),
             ("Service", "Type") => {
                 self.unit.service_type = Some(set.value.clone()).filter(|value| !value.is_empty());
@@ -294,7 +309,7 @@ impl Builder {
 
     fn default_dependencies(&mut self, source: &str, set: &Assignment) {
         match set.value.to_ascii_lowercase().as_str() {
-            yes if is_yes(yes) => self.unit.default_dependencies = true,
+            _ if set.is_yes() => self.unit.default_dependencies = true,
             "0" | "no" | "n" | "false" | "f" | "off" => self.unit.default_dependencies = false,
             _ => {
                 self.warn(
@@ -303,6 +318,22 @@ impl Builder {
                     "DefaultDependencies= is neither yes nor no: it is ignored".to_owned(),
                 );
             }
+        }
+    }
+
+    /// Without a value each of a timer's times forgets what all of them had (`systemd.timer(5)`).
+    fn timer(&mut self, key: &str, set: &Assignment) {
+        let times = [
+            "OnActiveSec",
+            "OnBootSec",
+            "OnCalendar",
+            "OnStartupSec",
+            "OnUnitActiveSec",
+            "OnUnitInactiveSec",
+        ];
+        if times.contains(&key) {
+            let kept = self.unit.on_calendar || key == "OnCalendar";
+            self.unit.on_calendar = kept && !set.value.is_empty();
         }
     }
 
@@ -393,11 +424,6 @@ fn base_of(key: &str) -> Option<&'static str> {
         "StateDirectory" => "/var/lib",
         _ => return None,
     })
-}
-
-/// The words that systemd takes for a yes (`systemd.syntax(7)`).
-fn is_yes(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "1" | "yes" | "y" | "true" | "t" | "on")
 }
 
 fn evidence(source: &str, set: &Assignment, text: &str) -> Evidence {
@@ -551,6 +577,28 @@ mod tests {
             let (unit, _) = Unit::parse("srv.mount", &format!("[Mount]\n{text}")).unwrap();
             assert_eq!(unit.over_network, network, "{text}");
         }
+    }
+
+    #[test]
+    fn a_timer_is_on_the_calendar_until_its_times_are_reset() {
+        for (text, on_calendar) in [
+            ("OnCalendar=daily", true),
+            ("OnCalendar=daily\nOnBootSec=5min", true),
+            ("OnBootSec=5min", false),
+            ("OnCalendar=daily\nOnBootSec=\nOnBootSec=5min", false),
+            ("OnCalendar=\nOnCalendar=weekly", true),
+        ] {
+            let (unit, _) = Unit::parse("a.timer", &format!("[Timer]\n{text}")).unwrap();
+            assert_eq!(unit.on_calendar, on_calendar, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_private_tmp_needs_the_mounts_below_it() {
+        let unit = unit("[Service]\nPrivateTmp=yes");
+        let paths: Vec<&str> = unit.mounts_for.iter().map(|needed| needed.path.as_str()).collect();
+        assert_eq!(paths, ["/tmp", "/var/tmp"]);
+        assert_eq!(unit.mounts_for[0].evidence.to_string(), "PrivateTmp=yes (a.service:2)");
     }
 
     #[test]

@@ -336,6 +336,9 @@ pub(crate) struct Boot {
     /// A folder where gates leave alerts as files, besides those that their commands name
     #[arg(long, value_name = "DIR")]
     pub(crate) alerts: Vec<PathBuf>,
+    /// List every order between units as well, with the line or the rule of systemd's that makes it
+    #[arg(long)]
+    pub(crate) edges: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -48,6 +48,8 @@ fn is_ordered(set: &UnitSet, link: &Link) -> bool {
         || unit(&link.to).is_some_and(|to| names(&to.before, &link.from))
         || link.evidence.starts_with("Requires")
         || link.evidence.contains("Directory=")
+        || link.evidence.starts_with("PrivateTmp=")
+        || link.evidence.starts_with("DynamicUser=")
 }
 
 #[test]

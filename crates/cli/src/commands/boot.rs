@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pvcheck_boot::{
-    BootReport, Place, Serves, UnitName, Wait, WaitOutcome, analyse, read_alerts, read_units,
+    BootReport, Place, Serves, UnitName, Wait, WaitOutcome, analyse, edges, read_alerts, read_units,
 };
 use serde::Deserialize;
 
@@ -54,6 +54,7 @@ pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8,
             read_units(&asked.introduced_since, asked.root.as_deref(), &named).map_err(Failure::usage)?;
         report = report.introduced_since(&analyse(&before, &declared.waits, &declared.serves));
     }
+    report.edges = asked.edges.then(|| edges(&units));
     printer.done();
     for warning in &units.warnings {
         printer.note(&format!("pvcheck: {warning}"));
@@ -120,6 +121,9 @@ fn table(report: &BootReport) -> String {
     }
     for lint in &report.lints {
         let _ = writeln!(text, "  note: {lint}");
+    }
+    for edge in report.edges.iter().flatten() {
+        let _ = writeln!(text, "  {} after {}  ({})", edge.from, edge.to, edge.why);
     }
     text
 }

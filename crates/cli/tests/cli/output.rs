@@ -137,6 +137,23 @@ fn boot_json() {
 }
 
 #[test]
+fn boot_lists_every_order_where_it_is_asked_to() {
+    let rig = Rig::new(cc_ci());
+    std::fs::create_dir(rig.path("units")).unwrap();
+    rig.file("units/a.service", "[Unit]\nDefaultDependencies=no\nAfter=b.service\n");
+    let boot = ["boot", "--units", "units"];
+    assert_eq!(json_of(&rig, &boot, 3)["edges"], Value::Null);
+    let asked = [&boot[..], &["--edges"]].concat();
+    let json = json_of(&rig, &asked, 3);
+    let of_unit = json["edges"].as_array().unwrap().iter().filter(|edge| edge["from"] == "a.service");
+    let why = "After=b.service (units/a.service:3)";
+    let edge = serde_json::json!({"from": "a.service", "to": "b.service", "why": why});
+    assert_eq!(of_unit.collect::<Vec<_>>(), [&edge]);
+    let table = rig.run(&asked);
+    assert!(table.stdout.contains(&format!("  a.service after b.service  ({why})\n")), "{table:?}");
+}
+
+#[test]
 fn boot_says_unknown_where_a_file_that_could_matter_was_not_read() {
     let rig = Rig::new(cc_ci());
     for folder in ["etc", "lib"] {
