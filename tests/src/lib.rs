@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
-use pvcheck_lab::{Lab, LabSpec, Suite, World};
+use pvcheck_lab::{HostSpec, Lab, LabError, LabSpec, Suite, World};
 use pvcheck_swarm::Host;
 use serde_json::Value;
 
@@ -38,7 +38,19 @@ pub fn lab(test: &str, suite: Option<Suite>, world: World) -> Option<Lab> {
 /// # Panics
 /// If [`lab`] would.
 pub fn lab_of(test: &str, spec: LabSpec) -> Option<Lab> {
-    match Lab::up(spec, &|_| {}) {
+    there(test, Lab::up(spec, &|_| {}))
+}
+
+/// A whole host of this spec, otherwise as [`lab`].
+///
+/// # Panics
+/// If [`lab`] would.
+pub fn booted(test: &str, spec: HostSpec) -> Option<Lab> {
+    there(test, Lab::boot(spec, &|_| {}))
+}
+
+fn there(test: &str, lab: Result<Lab, LabError>) -> Option<Lab> {
+    match lab {
         Ok(lab) => Some(lab),
         Err(error) if error.is_of_the_machine() => {
             not_run(test, &error.to_string());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use pvcheck_lab::{BUSYBOX_IMAGE, Gate, HostSpec, Lab, LabName, SystemState};
 use pvcheck_tests::leftovers::{left_of, send, until_step};
-use pvcheck_tests::{Outcome, docker, not_run, pvcheck, text};
+use pvcheck_tests::{Outcome, booted, docker, pvcheck, text};
 use serde_json::{Value, json};
 
 /// A minute in the place of the real host's fifteen.
@@ -19,27 +19,12 @@ const SHORT_LIMIT: Duration = Duration::from_secs(5);
 /// Time for a boot, its gate's own apart.
 const BOOT: Duration = Duration::from_mins(2);
 
-/// A host, or `None` and the reason noted.
-///
-/// # Panics
-/// If one is required and there is none, or it does not come up.
-fn host(test: &str, spec: HostSpec) -> Option<Lab> {
-    match Lab::boot(spec, &|_| {}) {
-        Ok(lab) => Some(lab),
-        Err(error) if error.is_of_the_machine() => {
-            not_run(test, &error.to_string());
-            None
-        }
-        Err(error) => panic!("{test}: the host did not come up: {error}"),
-    }
-}
-
 #[test]
 fn the_boot_hangs_as_finding_a1_says_and_each_remedy_frees_it() -> Outcome {
     let test = "host::the_boot_hangs_as_finding_a1_says_and_each_remedy_frees_it";
     let since = Instant::now();
     let spec = HostSpec { gate_limit: GATE_LIMIT, pvcheck: Some(pvcheck()?), ..HostSpec::default() };
-    let Some(mut lab) = host(test, spec) else { return Ok(()) };
+    let Some(mut lab) = booted(test, spec) else { return Ok(()) };
     say(test, "the first boot", since)?;
 
     // The first remedy, which the real host has now: the gate asks the router for its own page.
@@ -265,7 +250,7 @@ fn however_it_ends_nothing_is_left_of_a_host() -> Outcome {
     let test = "host::however_it_ends_nothing_is_left_of_a_host";
     let name: LabName = "tst-host".parse()?;
     let spec = HostSpec { name: Some(name.clone()), gate: None, ..HostSpec::default() };
-    let Some(lab) = host(test, spec) else { return Ok(()) };
+    let Some(lab) = booted(test, spec) else { return Ok(()) };
     assert!(!left_of("tst-host").is_empty(), "a host that is up is seen by the search for what is left");
     let listed = Lab::list()?.into_iter().find(|status| status.name == name).ok_or("not listed")?;
     assert!(listed.ready && !listed.stale && listed.engines_alive == 1, "{listed:?}");
