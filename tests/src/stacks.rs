@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,9 @@ pub fn deploy(lab: &Lab, names: &[String], shape: Shape<'_>) -> Outcome {
     std::fs::write(&file, compose)?;
     for name in names {
         let mut client = lab.command("docker");
-        text(client.args(["stack", "deploy", "--resolve-image", "never", "-c"]).arg(&file).arg(name))?;
+        // By its stream: inside of a whole host the file is not there.
+        client.args(["stack", "deploy", "--resolve-image", "never", "-c", "-"]).arg(name);
+        text(client.stdin(File::open(&file)?))?;
     }
     let since = Instant::now();
     while running(lab, names)? < names.len() * shape.replicas {
@@ -81,6 +84,20 @@ pub fn stack_rm(lab: &Lab, names: &[String]) -> Outcome {
                 return Err(error);
             }
         }
+    }
+    Ok(())
+}
+
+/// Loses addresses of a network: in each round so many stacks of one task come and go, and each loses one.
+///
+/// # Errors
+/// If one of them does not come or go.
+pub async fn leak(lab: &Lab, engine: &Engine, network: &str, rounds: &[usize]) -> Outcome {
+    for (round, stacks) in rounds.iter().enumerate() {
+        let names: Vec<String> = (0..*stacks).map(|n| format!("gone-{round}-{n}")).collect();
+        deploy(lab, &names, Shape { shared: network, replicas: 1, script: STOPS_IN_2_S })?;
+        stack_rm(lab, &names)?;
+        until_gone(engine, &names).await?;
     }
     Ok(())
 }

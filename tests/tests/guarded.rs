@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pvcheck_lab::{Lab, LabSpec, Suite};
 use pvcheck_swarm::Engine;
-use pvcheck_tests::stacks::{STOPS_AT_ONCE, STOPS_IN_2_S, Shape, deploy, stack_rm, until_gone};
+use pvcheck_tests::stacks::{STOPS_AT_ONCE, Shape, deploy, leak};
 use pvcheck_tests::{Outcome, docker, host, lab_of, pvcheck};
 use serde_json::Value;
 
@@ -38,12 +38,7 @@ async fn a_full_network_is_cured_once_and_a_leak_restarts_nothing() -> Outcome {
     // 13 addresses: three are held by a service that runs (virtual address, task, load balancer), eight are lost by as many
     // removals, and nothing waits for one.
     deploy(&lab, &["resident".into()], Shape { shared: NETWORK, replicas: 1, script: STOPS_AT_ONCE })?;
-    for (round, stacks) in [3, 3, 2].into_iter().enumerate() {
-        let names: Vec<String> = (0..stacks).map(|n| format!("gone-{round}-{n}")).collect();
-        deploy(&lab, &names, Shape { shared: NETWORK, replicas: 1, script: STOPS_IN_2_S })?;
-        stack_rm(&lab, &names)?;
-        until_gone(&engine, &names).await?;
-    }
+    leak(&lab, &engine, NETWORK, &[3, 3, 2]).await?;
     let (code, leak) = guard(&["--probe", "--apply"])?;
     assert_eq!(leak["outlooks"][0]["leaked"], 8, "{leak:#}");
     assert_eq!(

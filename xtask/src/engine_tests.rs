@@ -36,6 +36,7 @@ const LONGEST: &[&str] = &[
     "killed",
     "embedding",
     "guarded",
+    "host_guard",
     "renewal_blockers",
     "docker_client",
     "churn",

@@ -78,6 +78,19 @@ impl Lab {
         machine.wait_up(context, anchor)
     }
 
+    /// Boots the host again as it is, its files, its engine's data and its journal among it. Returns when systemd takes
+    /// commands, as [`Lab::install`] does.
+    ///
+    /// # Errors
+    /// If the lab is no whole host, or the host does not go down or come up in time.
+    pub fn reboot(&self) -> Result<(), LabError> {
+        let cancel = Cancel::default();
+        let context = Context::new(&|_| {}, &cancel);
+        let (machine, anchor) = (Machine::new(&self.dir), self.anchor()?);
+        machine.reboot(context, anchor)?;
+        machine.wait_up(context, anchor)
+    }
+
     /// Waits until nothing is left to start on the host.
     ///
     /// # Errors

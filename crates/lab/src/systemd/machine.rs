@@ -336,6 +336,24 @@ impl Machine {
         Ok(())
     }
 
+    /// Has the host boot again, as it is: the anchor starts it once more, with what is on its disks. Returns when the old one
+    /// is gone and a new first process is there.
+    pub(crate) fn reboot(&self, context: Context<'_>, anchor: ProcessId) -> Result<(), LabError> {
+        let before = Self::leader(anchor);
+        // Its own end ends it, so its status tells nothing.
+        run_any(context, Self::command(Some(anchor), "systemctl").args(["--no-block", "reboot"]), LIMIT)?;
+        context.wait("the host boots again", LIMIT, || {
+            if self.dir.join("ended").exists() || !anchor.is_alive() {
+                return Err(self.ended().into());
+            }
+            match Self::leader(anchor) {
+                Some(leader) if Some(leader) != before => Ok(()),
+                Some(_) => Err(Wait::NotYet("the old one still runs".to_owned())),
+                None => Err(Wait::NotYet("its first process is not there".to_owned())),
+            }
+        })
+    }
+
     fn ended(&self) -> LabError {
         let read = |name: &str| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
         let text = format!("{}\n{}", read("anchor.log"), read("console.log"));
