@@ -15,6 +15,7 @@ const CHURN: [&str; 7] = ["churn", "shared", "--image", "sim/busybox:1", "--stac
 const TABLE: &[(&[&str], &str, i32)] = &[
     (&["audit", "proxy"], "audit", 0),
     (&["boot", "--units", "units", "--waits", "waits.json"], "boot", 3),
+    (&["boot", "--units", "units", "--waits", "waits.json", "--edges"], "boot", 3),
     (&["census", "shared"], "census", 0),
     (&["census", "shared", "--deadline", "1ms"], "census", 3),
     (&["check", "explain", "overlay.leaked"], "check", 0),
