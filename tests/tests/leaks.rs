@@ -8,7 +8,9 @@ use pvcheck_swarm::{
     Census, CensusMethod, CensusOptions, Engine, Operation, Permit, RemovalOptions, RunId, census,
     remove_stacks, silent,
 };
-use pvcheck_tests::stacks::{STOPS_IN_2_S, Shape, deploy, stack_rm, task_addresses, until_allocated, until_gone};
+use pvcheck_tests::stacks::{
+    STOPS_IN_2_S, Shape, deploy, stack_rm, task_addresses, until_allocated, until_gone,
+};
 use pvcheck_tests::{Outcome, docker, host, lab, lab_of, long};
 
 const NETWORK: &str = "proxy";
