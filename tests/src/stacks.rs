@@ -29,21 +29,6 @@ pub struct Shape<'a> {
     pub script: &'a str,
 }
 
-/// Waits until the leader has allocated a network that was created.
-///
-/// # Errors
-/// If it has not within a minute, or the engine fails.
-pub async fn until_allocated(engine: &Engine, network: &str) -> Outcome {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !engine.snapshot().await?.named_overlay(network)?.is_allocated() {
-        if deadline < Instant::now() {
-            return Err(format!("{network} is not allocated after a minute").into());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
-}
-
 /// Deploys such stacks with the docker client and waits until all tasks run.
 ///
 /// # Errors
