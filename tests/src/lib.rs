@@ -115,12 +115,27 @@ pub fn host(lab: &Lab) -> Host {
     hosts.first().expect("a lab has an engine").parse().expect("a lab's engine has a unix socket")
 }
 
-/// Runs the docker client in a lab and returns its stdout.
+/// Runs the docker client in a lab and returns its stdout. A network that it creates has its subnet afterwards.
 ///
 /// # Errors
 /// If it cannot be run, or does not end with 0.
 pub fn docker(lab: &Lab, words: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
-    text(lab.command("docker").args(words))
+    let printed = text(lab.command("docker").args(words))?;
+    if let ["network", "create", .., name] = words {
+        allocated(lab, name);
+    }
+    Ok(printed)
+}
+
+/// Waits until the leader has given a new network its subnet, for two seconds at most: some never get one.
+fn allocated(lab: &Lab, name: &str) {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let inspect = ["network", "inspect", "--format", "{{len .IPAM.Config}}", name];
+    while text(lab.command("docker").args(inspect)).is_ok_and(|configs| configs == "0")
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Runs a command and returns its stdout.

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 /// A minute in the place of the real host's fifteen.
 const GATE_LIMIT: Duration = Duration::from_mins(1);
+/// For what must not hang, however busy this machine is.
+const LONG_LIMIT: Duration = Duration::from_mins(5);
 /// For what has been seen to hang for a minute, and is only looked at for still doing so.
 const SHORT_LIMIT: Duration = Duration::from_secs(5);
 /// Time for a boot, its gate's own apart.
@@ -48,9 +50,9 @@ fn the_boot_hangs_as_finding_a1_says_and_each_remedy_frees_it() -> Outcome {
 
     for remedy in [Gate::DashboardUnordered, Gate::DashboardFirst] {
         let since = Instant::now();
-        lab.install(remedy, GATE_LIMIT)?;
+        lab.install(remedy, LONG_LIMIT)?;
         assert_eq!(deadlocks(&lab)?, Vec::<Vec<String>>::new(), "{remedy:?}");
-        assert_eq!(lab.booted(BOOT)?, SystemState::Running, "{remedy:?}");
+        assert_eq!(lab.booted(LONG_LIMIT)?, SystemState::Running, "{remedy:?}");
         assert_eq!(unit(&lab, "deploy-proxy", "Result")?, "success", "{remedy:?}");
         say(test, remedy.as_str(), since)?;
     }

@@ -44,11 +44,13 @@ pub(crate) fn command(config: &Config, about: Check<'_>) -> String {
         Check::Route(_) | Check::RoutesBefore | Check::RoutesDuring | Check::RoutesAfter => {
             "pvcheck routes".to_owned()
         }
-        Check::JournalExhaustion => configured_log(config, grep, |unit| journal(unit, "")),
-        Check::JournalNew | Check::JournalRenewal => configured_log(
+        Check::JournalExhaustion if config.journal.catalogue.is_none() => {
+            configured_log(config, grep, |unit| journal(unit, ""))
+        }
+        Check::JournalExhaustion | Check::JournalNew | Check::JournalRenewal => configured_log(
             config,
-            |file| format!("{SCAN} --file {}", quoted(file)),
-            |unit| format!("{SCAN} --unit {}", quoted(unit)),
+            |file| format!("{SCAN} --file {}{}", quoted(file), catalogue(config)),
+            |unit| format!("{SCAN} --unit {}{}", quoted(unit), catalogue(config)),
         ),
         Check::CanaryDeploy | Check::CanaryRoute => run_again(Gate::M2),
         Check::CanaryRemoval | Check::ChurnRemoval | Check::Residue => {
@@ -119,10 +121,12 @@ pub(crate) fn report(file: &str) -> String {
 }
 
 /// The log that was scanned for exhaustion, from where the scan began.
-pub(crate) fn log(scan: &Scan) -> String {
+pub(crate) fn log(config: &Config, scan: &Scan) -> String {
     match (file_of(scan), scan.since) {
+        // The team's own signatures are known to pvcheck alone.
+        _ if config.journal.catalogue.is_some() => signatures(config, scan),
         // `grep` knows no times.
-        (Some(_), Since::At(_)) => signatures(scan),
+        (Some(_), Since::At(_)) => signatures(config, scan),
         (Some(file), _) => grep(file),
         (None, _) => {
             let from = scan.window.from;
@@ -133,7 +137,7 @@ pub(crate) fn log(scan: &Scan) -> String {
 }
 
 /// The log that was scanned for every signature of the catalogue, from where the scan began.
-pub(crate) fn signatures(scan: &Scan) -> String {
+pub(crate) fn signatures(config: &Config, scan: &Scan) -> String {
     let place = match file_of(scan) {
         Some(file) => format!("--file {}", quoted(file)),
         None => format!("--unit {}", quoted(unit_of(scan))),
@@ -143,7 +147,13 @@ pub(crate) fn signatures(scan: &Scan) -> String {
         _ => scan.window.from,
     };
     let since = from.map(|from| format!(" --since {from}")).unwrap_or_default();
-    format!("{SCAN} {place}{since}")
+    format!("{SCAN} {place}{since}{}", catalogue(config))
+}
+
+/// The team's own signatures, where the configuration has any.
+fn catalogue(config: &Config) -> String {
+    let file = config.journal.catalogue.as_ref();
+    file.map(|file| format!(" --catalogue {}", quoted(&file.display().to_string()))).unwrap_or_default()
 }
 
 fn file_of(scan: &Scan) -> Option<&str> {
@@ -160,11 +170,12 @@ pub(crate) fn result(file: &str) -> String {
     format!("cat {}", quoted(file))
 }
 
-/// The lines of a file that match one of these.
+/// The lines of a file that match each of these.
 pub(crate) fn lines<'a>(patterns: impl Iterator<Item = &'a str>, file: &str) -> String {
-    // After -e, so that a pattern that begins with a hyphen is no option.
-    let patterns: Vec<String> = patterns.map(|pattern| format!("-e {}", quoted(pattern))).collect();
-    format!("grep -nE {} {}", patterns.join(" "), quoted(file))
+    // Perl's patterns are the nearest to Rust's that a shell has, and grep takes one of them at a time. After -e, so that one
+    // that begins with a hyphen is no option.
+    let each = patterns.map(|pattern| format!("grep -nP -e {} {}", quoted(pattern), quoted(file)));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// The digest of a file.
@@ -173,7 +184,7 @@ pub(crate) fn digest_of(file: &str) -> String {
 }
 
 fn of_guard(guard: &GuardConfig) -> String {
-    lines(guard.contains.iter().map(Pattern::as_str), &guard.file.display().to_string())
+    lines(guard.contains.iter().chain(&guard.absent).map(Pattern::as_str), &guard.file.display().to_string())
 }
 
 fn of_harness(harness: &HarnessConfig) -> String {
@@ -226,7 +237,11 @@ fn services_of(which: &Which) -> String {
     }
 }
 
-fn configured_log(config: &Config, of_file: fn(&str) -> String, of_unit: fn(&str) -> String) -> String {
+fn configured_log(
+    config: &Config,
+    of_file: impl Fn(&str) -> String,
+    of_unit: impl Fn(&str) -> String,
+) -> String {
     let journal = &config.journal;
     let of_place = |place: &LogPlace| match place {
         LogPlace::File(file) => of_file(&file.display().to_string()),
@@ -271,26 +286,27 @@ mod tests {
     fn a_log_is_searched_where_it_was_read_and_from_where_the_scan_began() {
         let scanner =
             pvcheck_journal::Scanner::since(pvcheck_journal::Catalogue::builtin(), Since::Beginning, None);
+        let config = config("\"proxy\"");
         let mut scan = scanner.source("file /var/log/my docker.log").finish();
-        assert!(log(&scan).ends_with(" '/var/log/my docker.log'"), "{}", log(&scan));
+        assert!(log(&config, &scan).ends_with(" '/var/log/my docker.log'"), "{}", log(&config, &scan));
         scan.source = "journal of unit docker.service --namespace x".to_owned();
         scan.window.from = Some("2026-06-13T05:30:00Z".parse().expect("a time"));
         assert!(
-            log(&scan)
+            log(&config, &scan)
                 .starts_with("journalctl -u docker.service -o cat --since '2026-06-13 05:30:00 UTC' | "),
             "{}",
-            log(&scan)
+            log(&config, &scan)
         );
         assert_eq!(
-            signatures(&scan),
+            signatures(&config, &scan),
             "pvcheck journal scan --unit docker.service --since 2026-06-13T05:30:00Z",
             "every signature, not exhaustion alone"
         );
         scan.source = "file /var/log/docker.log".to_owned();
-        assert!(log(&scan).starts_with("grep -nE "), "{}", log(&scan));
+        assert!(log(&config, &scan).starts_with("grep -nE "), "{}", log(&config, &scan));
         scan.since = Since::At("2026-06-13T06:00:00Z".parse().expect("a time"));
         assert_eq!(
-            log(&scan),
+            log(&config, &scan),
             "pvcheck journal scan --file /var/log/docker.log --since 2026-06-13T06:00:00Z"
         );
     }

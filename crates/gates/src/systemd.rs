@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -36,4 +39,19 @@ pub(crate) async fn properties(unit: &str, names: &[&str]) -> Result<Vec<(String
             Err(String::from_utf8_lossy(&output.stderr).lines().map(str::trim).collect::<Vec<_>>().join("; "))
         }
     }
+}
+
+/// A time as `systemctl show` prints it in UTC, `Fri 2026-11-27 22:49:54 UTC`; nothing and `n/a` stand for never.
+///
+/// # Errors
+/// If it is none; the text says so.
+pub(crate) fn time(shown: &str) -> Result<Option<Timestamp>, String> {
+    if matches!(shown, "" | "n/a") {
+        return Ok(None);
+    }
+    let unreadable = || format!("`{shown}` is no time in UTC");
+    let (_, rest) = shown.split_once(' ').ok_or_else(unreadable)?;
+    let civil = rest.strip_suffix(" UTC").ok_or_else(unreadable)?;
+    let civil = DateTime::strptime("%Y-%m-%d %H:%M:%S", civil).map_err(|_| unreadable())?;
+    TimeZone::UTC.to_timestamp(civil).map(Some).map_err(|_| unreadable())
 }

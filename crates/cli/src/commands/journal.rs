@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -
     };
     // What was logged before a fix is told too.
     let from = asked.since.map_or(ReadFrom::Beginning, ReadFrom::Time);
-    let removed = removed(&asked.record)?;
+    let removed = removed(&asked.record, printer)?;
     let scanner =
         Scanner::since(catalogue, since, None).removed(removed).role(role(args, asked, printer).await);
     let scan = source.scan(&from, &Limits::default(), scanner).await.map_err(Failure::unknown)?;
@@ -58,13 +58,22 @@ fn journal(unit: &str, directory: Option<&Path>) -> Source {
 }
 
 /// The old networks of renewals, each with the time when the renewal had ended.
-fn removed(records: &[PathBuf]) -> Result<RemovedNetworks, Failure> {
+fn removed(records: &[PathBuf], printer: &Printer) -> Result<RemovedNetworks, Failure> {
     let mut removed = Vec::new();
     for file in records {
         let SavedRenewal { record, ended, .. } = SavedRenewal::load(file).map_err(Failure::usage)?;
-        // While one is under way its old network may still be there.
-        if let Some(ended) = ended.filter(|ended| ended.network != record.old) {
-            removed.push((record.old.as_str().into(), ended.at));
+        match ended {
+            Some(ended) if ended.network != record.old => {
+                removed.push((record.old.as_str().into(), ended.at));
+            }
+            Some(_) => printer.note(&format!(
+                "--record {}: the renewal was undone, so its old network is there",
+                file.display()
+            )),
+            None => printer.note(&format!(
+                "--record {}: the renewal has not ended, so its old network may still be there",
+                file.display()
+            )),
         }
     }
     Ok(RemovedNetworks::new(removed))

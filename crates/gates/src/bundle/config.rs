@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError};
 const LEFT_OUT: &str = "redacted";
 
 /// A configuration without its comments and without what may be a secret: queries of URLs, words of commands after the
-/// program's name, values of labels and of request headers. No verdict rests on those.
+/// program's name, lines for a shell, values of labels and of request headers. No verdict rests on those.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BundledConfig {
@@ -48,6 +48,8 @@ fn leave_out(table: &mut Table) {
             ("commands", Value::Array(commands)) => {
                 commands.iter_mut().filter_map(Value::as_array_mut).for_each(|words| words_of(words));
             }
+            // A line for a shell: its first word may be `TOKEN=…`.
+            ("restart_command", line) => text(line),
             ("labels" | "headers", Value::Table(values)) => {
                 values.iter_mut().for_each(|(_, value)| text(value));
             }
@@ -96,6 +98,7 @@ mod tests {
              labels = {{ \"a.b\" = \"{CANARY}\" }}\n\
              [churn]\nimage = \"busybox\"\ncommand = [\"sh\", \"{CANARY}\"]\n\
              [window]\ncommands = [[\"systemctl\", \"{CANARY}\"]]\n\
+             [guard]\nrestart_command = \"TOKEN={CANARY} restart\"\npage = {{ command = [\"page\", \"{CANARY}\"] }}\n\
              [[renewal.before]]\ncommand = [\"rebuild\", \"{CANARY}\"]\n"
         );
         let whole = Config::parse("somewhere/pvcheck.toml", &text).expect("a configuration");

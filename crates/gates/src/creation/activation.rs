@@ -1,9 +1,9 @@
 //! When the unit that creates a network was last activated, and how that ended.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+
+use crate::systemd::time;
 
 /// What systemd says of the last activation of a unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,18 +49,6 @@ impl Activation {
     pub(crate) fn is_sound(&self) -> bool {
         self.state.starts_with("active/") && self.result == "success"
     }
-}
-
-/// `Fri 2026-11-27 22:49:54 UTC`; nothing, `n/a` and `0` stand for never.
-fn time(shown: &str) -> Result<Option<Timestamp>, String> {
-    if matches!(shown, "" | "n/a" | "0") {
-        return Ok(None);
-    }
-    let unreadable = || format!("`{shown}` is no time in UTC");
-    let (_, rest) = shown.split_once(' ').ok_or_else(unreadable)?;
-    let civil = rest.strip_suffix(" UTC").ok_or_else(unreadable)?;
-    let civil: DateTime = civil.parse().map_err(|_| unreadable())?;
-    TimeZone::UTC.to_timestamp(civil).map(Some).map_err(|_| unreadable())
 }
 
 #[cfg(test)]

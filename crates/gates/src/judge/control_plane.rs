@@ -39,7 +39,7 @@ pub(super) fn control_check(judge: &Judge<'_, M1Facts>, check: Check<'_>) -> Che
         Check::Route(route) => route_check(judge, route, &facts.routes),
         Check::JournalExhaustion => {
             let log = LogRead::of(facts);
-            judge.check(check, &facts.journal, |scan| exhaustion(&scan, log))
+            judge.check(check, &facts.journal, |scan| exhaustion(judge.config, &scan, log))
         }
         Check::Guard(guard) => guard_check(judge, guard),
         _ => judge.unobserved(check),

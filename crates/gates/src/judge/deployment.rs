@@ -38,7 +38,7 @@ pub(super) fn deployment_check(judge: &Judge<'_, M2Facts>, check: Check<'_>) -> 
         }
         Check::Harness(harness) => harness_check(judge, harness, &facts.harness),
         Check::RoutesAfter => judge.check(check, &facts.routes_after, |routes| core_routes(&routes)),
-        Check::JournalNew => judge.check(check, &facts.journal, |scan| new_signatures(&scan)),
+        Check::JournalNew => judge.check(check, &facts.journal, |scan| new_signatures(judge.config, &scan)),
         Check::Residue => judge.check(check, &facts.residue, |left| {
             left.faultless(left.clone(), Reason::Left, Reason::NothingLeft)
         }),

@@ -85,7 +85,9 @@ pub(super) fn renewed_check(judge: &Judge<'_, FixedFacts>, check: Check<'_>) -> 
         Check::CreationUnit(overlay) => judge.check(check, creation, |creation| {
             activation(&creation, overlay, snapshot, judge.facts.record_of(overlay))
         }),
-        Check::JournalRenewal => judge.check(check, &control.journal, |scan| new_signatures(&scan)),
+        Check::JournalRenewal => {
+            judge.check(check, &control.journal, |scan| new_signatures(judge.config, &scan))
+        }
         other => control_check(&Judge { config: judge.config, facts: control }, other),
     }
 }

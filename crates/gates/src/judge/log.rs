@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use pvcheck_journal::{Class, Matched, Role, Sample, Scan, Since};
 
 use super::finding::{Finding, Sight};
+use crate::config::Config;
 use crate::facts::M1Facts;
 use crate::fault::{Counted, list};
 use crate::reason::Reason;
@@ -55,7 +56,7 @@ impl LogRead {
 
 /// Passes iff the leader's log, read and understood from where it is to be judged to its end, has no record that a network of
 /// the Swarm ran out of addresses.
-pub(super) fn exhaustion(scan: &Sight<'_, Scan>, log: LogRead) -> Finding {
+pub(super) fn exhaustion(config: &Config, scan: &Sight<'_, Scan>, log: LogRead) -> Finding {
     let LogRead { role, read, .. } = log;
     let found = scan.exhaustion_count();
     let ahead = match scan.since {
@@ -73,7 +74,7 @@ pub(super) fn exhaustion(scan: &Sight<'_, Scan>, log: LogRead) -> Finding {
         Some(doubt) => Finding::unknown(Reason::LogInconclusive { doubt: doubt.to_string() }),
         None => scan.pass(Reason::NoExhaustion { records: scan.records }),
     };
-    with_lines(finding, scan, &repeat::log(scan)).evidences(mended(scan))
+    with_lines(finding, scan, &repeat::log(config, scan)).evidences(mended(scan))
 }
 
 /// From when on the log was judged, where the configuration says so, and what stands before.
@@ -89,7 +90,7 @@ fn counted(matched: &Matched) -> Counted {
 }
 
 /// Passes iff the leader's log, read and understood to its end, has no signature of lost or missing addresses.
-pub(super) fn new_signatures(scan: &Sight<'_, Scan>) -> Finding {
+pub(super) fn new_signatures(config: &Config, scan: &Sight<'_, Scan>) -> Finding {
     let (grave, other): (Vec<_>, Vec<_>) = scan.findings().partition(|m| is_about_addresses(m.class));
     let finding = match scan.doubt_of_leader(Role::Unknown) {
         _ if !grave.is_empty() => {
@@ -99,7 +100,7 @@ pub(super) fn new_signatures(scan: &Sight<'_, Scan>) -> Finding {
         None => scan.pass(Reason::NoSignature { records: scan.records }),
     };
     let unrelated = other.into_iter().map(|m| format!("not about addresses: {}", counted(m)));
-    with_lines(finding, scan, &repeat::signatures(scan)).evidences(unrelated)
+    with_lines(finding, scan, &repeat::signatures(config, scan)).evidences(unrelated)
 }
 
 /// The finding with what the log was, and the lines of it that are findings.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::config::WindowConfig;
 use crate::process_group::ProcessGroup;
-use crate::systemd::properties;
+use crate::systemd::{properties, time};
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -161,21 +161,11 @@ async fn next(timer: &str) -> Sign<Option<Timestamp>> {
     }
 }
 
-/// The time of `NextElapseUSecRealtime`, such as `Fri 2026-06-12 02:00:00 UTC`; empty for a timer that has none.
+/// The time of `NextElapseUSecRealtime`; empty for a timer that has none.
 fn elapses(text: &str) -> Sign<Option<Timestamp>> {
-    if text.is_empty() || text == "n/a" {
-        return Sign::Seen(None);
-    }
-    let at = text.split_once(' ').and_then(|(_, rest)| {
-        let plain = rest.strip_suffix(" UTC")?;
-        jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", plain)
-            .ok()?
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .ok()
-    });
-    match at {
-        Some(at) => Sign::Seen(Some(at.timestamp())),
-        None => Sign::NotSeen(format!("its next time is {text:?}, which is not one in UTC")),
+    match time(text) {
+        Ok(at) => Sign::Seen(at),
+        Err(_) => Sign::NotSeen(format!("its next time is {text:?}, which is not one in UTC")),
     }
 }
 

@@ -174,7 +174,7 @@ async fn a_guard_that_stands_passes_and_anyone_sees_its_lines() {
     let (seven, eleven) =
         ("systemctl restart docker", "## Step 1: upgrade, and if need be systemctl restart docker");
     assert_eq!(restart.text, format!("`systemctl restart docker`: {file}:7: {seven}; {file}:11: {eleven}"));
-    assert_eq!(restart.command, Some(format!("grep -nE -e 'systemctl restart docker' {file}")));
+    assert_eq!(restart.command, Some(format!("grep -nP -e 'systemctl restart docker' {file}")));
     assert_eq!(check.evidence[6].text, format!("`^# no guard`: no line of {file}"));
     assert!(check.evidence.iter().all(|e| e.source == "file" && e.node.is_none()), "{:?}", check.evidence);
 }

@@ -1,5 +1,6 @@
 //! The compiled catalogue: which signature a record is.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, PatternID};
@@ -136,7 +137,9 @@ impl Catalogue {
     }
 
     fn find(&self, text: &str) -> Vec<PatternID> {
-        self.automaton.find_overlapping_iter(text).map(|found| found.pattern()).collect()
+        let found = self.automaton.find_overlapping_iter(text).map(|found| found.pattern());
+        // Each once, however often a long line has it.
+        found.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 

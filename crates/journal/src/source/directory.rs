@@ -36,6 +36,8 @@ enum Item {
     MarkGone,
     LeftOut(LeftOut),
     Failed(String),
+    /// There is no more. Without it the thread broke off.
+    End,
 }
 
 type Report = mpsc::Sender<Item>;
@@ -79,11 +81,15 @@ impl Directory {
             .name("journal".to_owned())
             .spawn(move || this.run(&from, &send))
             .map_err(|error| self.failed(&error.to_string()))?;
-        let mut is_hidden = false;
+        let (mut is_hidden, mut is_whole) = (false, false);
         while let Some(item) = receive.recv().await {
             match item {
                 Item::Failed(error) if reading.records == 0 => return Err(self.failed(&error)),
-                Item::Failed(error) => reading.incomplete.push(Incomplete::Failed { error }),
+                Item::Failed(error) => {
+                    is_whole = true;
+                    reading.incomplete.push(Incomplete::Failed { error });
+                }
+                Item::End => is_whole = true,
                 Item::MarkGone => reading.incomplete.push(Incomplete::MarkGone),
                 Item::LeftOut(LeftOut::NotAllowed) => is_hidden = true,
                 Item::LeftOut(LeftOut::Unreadable { error }) => {
@@ -92,10 +98,15 @@ impl Directory {
                 Item::Entries(entries) => {
                     if let Some(reason) = take(&entries, limits, reading, sink) {
                         reading.incomplete.push(reason);
+                        is_whole = true;
                         break;
                     }
                 }
             }
+        }
+        if !is_whole {
+            let error = "the reader of the journal broke off".to_owned();
+            reading.incomplete.push(Incomplete::Failed { error });
         }
         if is_hidden && reading.records == 0 {
             return Err(SourceError::JournalNotAllowed { unit: self.unit.clone() });
@@ -104,12 +115,18 @@ impl Directory {
         Ok(())
     }
 
-    /// True iff the journal has an entry of any unit from that moment or before, so that entries of the engine's unit from
-    /// then on are all there: journald removes whole files of all units, the oldest first (journald.conf(5)).
+    /// True iff the journal has an entry of root's, whatever the unit, from that moment or before, so that entries of the
+    /// engine's unit from then on are all there: journald removes whole files of all units, the oldest first
+    /// (journald.conf(5)). What users other than root log may be in files of their own, which are kept longer; and of two
+    /// machines in one folder, neither vouches for the other.
     pub(super) async fn reaches(&self, at: Timestamp, limits: &Limits) -> bool {
         let path = self.path.clone();
+        if path.as_deref().is_some_and(journal_files::is_of_several_machines) {
+            return false;
+        }
         let first = tokio::task::spawn_blocking(move || {
             let mut journal = parts::open(path.as_deref())?;
+            journal.match_add("_UID", "0")?;
             journal.seek_head()?;
             if journal.next()? == 0 { Ok(None) } else { journal.timestamp_usec().map(Some) }
         });
@@ -156,6 +173,7 @@ impl Directory {
             }
         }
         let _ = send.blocking_send(Item::Entries(batch));
+        let _ = send.blocking_send(Item::End);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! The files of a journal that libsystemd leaves out without a word.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -84,6 +86,15 @@ fn is_of_machine(path: &Path) -> bool {
     id.len() == 32 && id.iter().all(u8::is_ascii_hexdigit)
 }
 
+/// True iff this folder has the journals of more than one machine.
+pub(super) fn is_of_several_machines(folder: &Path) -> bool {
+    let below = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let folders = below.filter(|path| is_of_machine(path) && path.is_dir());
+    // A namespace of journald is of the same machine.
+    let machines = folders.filter_map(|path| path.file_stem().map(OsStr::to_owned));
+    1 < machines.collect::<BTreeSet<_>>().len()
+}
+
 fn of_file(file: &Path) -> Option<LeftOut> {
     let error = OpenFilesOptions::default().open_files([file.as_os_str().as_bytes()]).err()?;
     match error.kind() {
@@ -116,6 +127,18 @@ mod tests {
                 .iter()
                 .all(|left| matches!(left, LeftOut::Unreadable { error } if error.contains("journal")))
         );
+    }
+
+    #[test]
+    fn a_folder_is_of_several_machines_if_they_have_several_ids() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
+        for (name, is_of_several) in
+            [("remote", false), (one, false), (&format!("{one}.space") as &str, false), (other, true)]
+        {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            assert_eq!(is_of_several_machines(folder.path()), is_of_several, "{name}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::record::Record;
 use crate::redact::redact;
 
 const STDERR_BYTES: u64 = 8 * 1024;
+/// What root logs is in the system's journal files.
+const OF_ROOT: &str = "_UID=0";
 
 /// The systemd journal, read by `journalctl -o json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,10 +153,12 @@ impl Journalctl {
         self.judge(&mut child, &said, reading).await
     }
 
-    /// True iff the journal has an entry of any unit from that moment or before, so that entries of the engine's unit from
-    /// then on are all there: journald removes whole files of all units, the oldest first (journald.conf(5)).
+    /// True iff the journal has an entry of root's, whatever the unit, from that moment or before, so that entries of the
+    /// engine's unit from then on are all there: journald removes whole files of all units, the oldest first
+    /// (journald.conf(5)). What users other than root log may be in files of their own, which are kept longer.
     pub(super) async fn reaches(&self, at: Timestamp, limits: &Limits) -> bool {
-        let Ok(mut child) = self.command(std::iter::empty()).stderr(Stdio::null()).spawn() else {
+        let Ok(mut child) = self.command(std::iter::once(&OF_ROOT.to_owned())).stderr(Stdio::null()).spawn()
+        else {
             return false;
         };
         let Some(stdout) = child.stdout.take() else { return false };

@@ -279,6 +279,8 @@ async fn what_changed_between_the_plan_and_the_lock_keeps_it_from_being_begun() 
                 model
                     .create_network(&NetworkDraft::overlay("taken").subnet("10.60.7.0/24").json())
                     .expect("free");
+                // An engine shows the subnet of a network only once the leader has allocated it.
+                model.advance(crate::support::SETTLE);
             },
             "10.60.0.0/16 overlaps",
         ),
