@@ -44,7 +44,7 @@ fn the_incident_on_bookworm() -> Outcome {
 
 #[test]
 fn the_incident_on_trixie() -> Outcome {
-    incident("why::the_incident_on_trixie", Suite::Trixie)
+    if long() { incident("why::the_incident_on_trixie", Suite::Trixie) } else { Ok(()) }
 }
 
 /// The incident's own shape, where the leadership can move: a stack on a network of its own and on `proxy`, which is full
