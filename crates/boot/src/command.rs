@@ -11,7 +11,8 @@ use crate::name::UnitName;
 use crate::place::Place;
 use crate::runs::{self, Runs, joined};
 use crate::script::Script;
-use crate::shell::{Variables, positional, program};
+use crate::simple::program;
+use crate::variables::{Variables, positional};
 use crate::wrapper::file_run;
 
 /// At which point of a start a command runs (`systemd.service(5)`).

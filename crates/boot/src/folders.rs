@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::name::UnitName;
 use crate::opaque::FileKind;
 use crate::script::Script;
-use crate::shell::program;
+use crate::simple::program;
 use crate::unread::UnreadKind;
 use crate::wrapper::is_shell;
 

@@ -6,7 +6,7 @@ use crate::evidence::Evidence;
 use crate::place::Place;
 use crate::probe::probes;
 use crate::runs::{Run, Runs};
-use crate::shell::Again;
+use crate::simple::Again;
 
 /// A wait that a command makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use crate::runs;
     use crate::script::Script;
-    use crate::shell::Variables;
+    use crate::variables::Variables;
 
     fn shown(found: &[Found]) -> Vec<String> {
         let limit =

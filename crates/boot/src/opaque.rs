@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::Evidence;
 use crate::name::UnitName;
 use crate::runs::{Run, Runs, joined};
-use crate::shell::{PREFIXES, program};
+use crate::simple::{PREFIXES, program};
 use crate::wrapper::{file_run, is_shell};
 
 /// What a command of a unit's start runs and that was not read, so that it may wait for anything.
@@ -265,7 +265,7 @@ const KNOWN: &[&str] = &[
 mod tests {
     use super::*;
     use crate::runs;
-    use crate::shell::Variables;
+    use crate::variables::Variables;
 
     fn of(line: &str) -> Vec<String> {
         let evidence = Evidence { source: "u".to_owned(), line: Some(1), text: "ExecStart=".to_owned() };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::name::UnitName;
 use crate::options::{has, value};
 use crate::place::Place;
-use crate::shell::{Again, Simple, program};
+use crate::simple::{Again, Simple, program};
 use crate::systemctl::{self, Call};
 use crate::wrapper::span;
 

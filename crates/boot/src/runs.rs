@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::evidence::Evidence;
 use crate::script::Script;
-use crate::shell::{self, Again, DEPTH_LIMIT, Simple, Variables, positional};
+use crate::shell::{self, DEPTH_LIMIT};
+use crate::simple::{self, Again, Simple};
+use crate::variables::{Variables, positional};
 use crate::wrapper::{shell_text, unwrapped};
 
 /// One command.
@@ -125,7 +127,7 @@ impl<'a> Walk<'a> {
                 source: script.path.clone(),
                 line: Some(simple.line),
                 text: match words.len().checked_sub(1) {
-                    Some(rest) => shell::program(simple.shown(rest)).to_owned(),
+                    Some(rest) => simple::program(simple.shown(rest)).to_owned(),
                     None => "redirection".to_owned(),
                 },
             },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::shell::{PREFIXES, program};
+use crate::simple::{PREFIXES, program};
 use crate::span::Span;
 
 /// The words without what only runs them, such as `env A=1` and `timeout 60`, and the time that they are given.
