@@ -86,6 +86,7 @@ impl Builder {
             ("Service", "WorkingDirectory") => {
                 self.folder =
                     Some(set.value.trim_start_matches('-').to_owned()).filter(|f| f.starts_with('/'));
+                // One that may be missing, as `-/srv` says, needs no mount (systemd, `unit_add_exec_dependencies`).
                 self.mounts_for(source, set);
             }
             ("Unit", "RequiresMountsFor" | "WantsMountsFor")
@@ -102,6 +103,12 @@ impl Builder {
             )
             | ("Path", "DirectoryNotEmpty" | "PathChanged" | "PathExists" | "PathModified")
             | ("Mount" | "Swap", "What") => self.mounts_for(source, set),
+            // The time of its last run is kept there (systemd, `timer_setup_persistent`).
+            ("Timer", "Persistent") if set.is_yes() => {
+                let path = "/var/lib/systemd/timers".to_owned();
+                let evidence = evidence(source, set, &format!("Persistent={}", set.value));
+                self.unit.mounts_for.push(MountsFor { path, evidence });
+            }
             ("Timer", key) => self.timer(key, set),
             ("Service", "BusName") => self.unit.bus_name = !set.value.is_empty(),
             ("Service", "Type") => {
@@ -244,11 +251,11 @@ impl Builder {
         self.unit.listens.push(Listen { on, evidence });
     }
 
-    /// Of `WorkingDirectory=` the special values and a leading `-` are no paths (`systemd.exec(5)`).
+    /// Special values, and those that begin with `-`, are no paths that are needed.
     fn mounts_for(&mut self, source: &str, set: &Assignment) {
         for word in set.value.split_whitespace() {
             let Some(word) = specifier::fill(word, &self.unit.name) else { continue };
-            let path = word.trim_matches(['"', '\'']).trim_start_matches('-');
+            let path = word.trim_matches(['"', '\'']);
             if path.starts_with('/') {
                 let evidence = evidence(source, set, &format!("{}={path}", set.key));
                 self.unit.mounts_for.push(MountsFor { path: path.to_owned(), evidence });
@@ -373,10 +380,13 @@ mod tests {
             ),
             (
                 "a.service",
-                "[Service]\nWorkingDirectory=-/srv/a\nRootImage=/srv/x.raw",
+                "[Service]\nWorkingDirectory=/srv/a\nRootImage=/srv/x.raw",
                 &["/srv/a", "/srv/x.raw"],
             ),
             ("a.service", "[Service]\nWorkingDirectory=~", &[]),
+            ("a.service", "[Service]\nWorkingDirectory=-/srv/a", &[]),
+            ("a.timer", "[Timer]\nOnCalendar=daily\nPersistent=true", &["/var/lib/systemd/timers"]),
+            ("a.timer", "[Timer]\nOnCalendar=daily\nPersistent=no", &[]),
             ("a.socket", "[Socket]\nListenStream=/srv/a.sock\nListenStream=80", &["/srv/a.sock"]),
             ("a.path", "[Path]\nPathExists=/srv/x", &["/srv/x"]),
             ("a.mount", "[Mount]\nWhat=/srv/a.img", &["/srv/a.img"]),
