@@ -137,15 +137,12 @@ fn by_systemd(units: &BTreeMap<String, Loaded>) -> BTreeSet<Edge> {
 /// `named` are the units that the model knows of.
 fn reason(units: &BTreeMap<String, Loaded>, named: &BTreeSet<&str>, edge: &Edge) -> Option<Reason> {
     let either = |is: &dyn Fn(&str) -> bool| is(&edge.0) || is(&edge.1);
-    let is_without_file = |name: &str, suffix: &str| {
-        name.ends_with(suffix) && units.get(name).is_some_and(|unit| !unit.is_read())
+    let is_mounted = |name: &str| {
+        let is_unread = units.get(name).is_some_and(|unit| !unit.is_read());
+        name.ends_with(".mount") && name != "-.mount" && is_unread
     };
     let is_instance = |name: &str| name.contains('@') && !named.contains(name);
-    if either(&|name| is_without_file(name, ".mount") && name != "-.mount") {
-        Some(Reason::Mounted)
-    } else {
-        either(&is_instance).then_some(Reason::Instance)
-    }
+    if either(&is_mounted) { Some(Reason::Mounted) } else { either(&is_instance).then_some(Reason::Instance) }
 }
 
 /// What systemd tells of every unit that it knows.

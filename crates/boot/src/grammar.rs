@@ -1,7 +1,9 @@
 //! The commands of a shell's text, each with the loops that it stands in.
 
+use crate::condition::Meaning;
+use crate::frames::{Frames, Kind};
 use crate::lexer::tokens;
-use crate::loops::{Loop, Part, Raw};
+use crate::loops::{Leaves, Loop, Part, Raw};
 use crate::simple::program;
 use crate::words::{End, Token, Word};
 
@@ -16,8 +18,10 @@ pub(crate) struct Parser {
     pub(crate) loops: Vec<Loop>,
     /// Loops that are not closed yet, with the part that is being read.
     open: Vec<(usize, Part)>,
+    frames: Frames,
     words: Vec<Word>,
     targets: Vec<Word>,
+    document: Option<Word>,
     negated: bool,
     /// How many `case` and how many brackets are open.
     cases: usize,
@@ -37,6 +41,7 @@ impl Parser {
         let mut parser = Self { broken: !tokens.whole, ..Self::default() };
         for token in tokens.list {
             match token {
+                Token::Document(document) => parser.document = Some(document),
                 Token::Word(word) => parser.word(word),
                 Token::Target(word) => parser.targets.push(word),
                 Token::End(end) => parser.end(end),
@@ -57,14 +62,11 @@ impl Parser {
             "until" => self.enter(Part::Until),
             "while" => self.enter(Part::While),
             "for" | "select" => self.enter(Part::List),
-            "do" => {
-                if let Some((_, part)) = self.open.last_mut() {
-                    *part = Part::Body;
-                }
-            }
+            "do" => self.enter_body(),
             "done" => {
                 self.closed = self.open.pop().map(|(index, _)| index);
                 self.broken |= self.closed.is_none();
+                self.frames.close(|kind| *kind == Kind::Loop);
             }
             "!" => self.negated = !self.negated,
             "case" => {
@@ -72,7 +74,26 @@ impl Parser {
                 self.words.push(word);
             }
             "esac" => self.cases = self.cases.saturating_sub(1),
-            "if" | "elif" | "then" | "else" | "fi" | "{" | "}" | "time" => {}
+            "if" => self.frames.open(Kind::Condition, false, self.found.len()),
+            "elif" => self.frames.turn(Kind::Condition, self.found.len()),
+            "then" => {
+                let guards = self.deciding();
+                self.frames.turn(Kind::Branch(guards, true), self.found.len());
+            }
+            "else" => {
+                if let Some(Kind::Branch(guards, _)) = self.frames.kind().cloned() {
+                    self.frames.turn(Kind::Branch(guards, false), self.found.len());
+                }
+            }
+            "fi" => {
+                self.frames.close(|kind| matches!(kind, Kind::Branch(..) | Kind::Condition));
+            }
+            "{" => {
+                let negated = std::mem::take(&mut self.negated);
+                self.frames.open(Kind::Braces, negated, self.found.len());
+            }
+            "}" => self.frames.close_group(&Kind::Braces, self.found.len()),
+            "time" => {}
             _ => self.words.push(word),
         }
     }
@@ -80,6 +101,42 @@ impl Parser {
     fn enter(&mut self, part: Part) {
         self.open.push((self.loops.len(), part));
         self.loops.push(Loop { counts: part == Part::List, ..Loop::default() });
+        self.negated = false;
+        self.frames.open(Kind::Loop, false, self.found.len());
+    }
+
+    /// What the condition of a `while` or `until` ends by leaves the loop.
+    fn enter_body(&mut self) {
+        let deciding = self.deciding();
+        let Some((_, part)) = self.open.last_mut() else { return };
+        let success = match *part {
+            Part::Until => Some(true),
+            Part::While => Some(false),
+            Part::Body | Part::List => None,
+        };
+        *part = Part::Body;
+        for (number, success) in deciding.into_iter().filter_map(|number| Some((number, success?))) {
+            self.found[number].leaves_by(success);
+        }
+    }
+
+    /// The commands of the condition that was read last whose status is its own: those of its last list.
+    fn deciding(&self) -> Vec<usize> {
+        let innermost = |open: &[(usize, Part)]| open.first().map(|(index, _)| *index);
+        let own = self.open.last().map(|(index, _)| *index);
+        let mut deciding = Vec::new();
+        let mut is_last = true;
+        for (number, raw) in self.found.iter().enumerate().skip(self.frames.first()).rev() {
+            if !is_last && !matches!(raw.then, End::And | End::Or | End::Piped) {
+                break;
+            }
+            // A redirection of a group is no command of its own.
+            is_last &= raw.words.is_empty();
+            if innermost(&raw.within) == own {
+                deciding.push(number);
+            }
+        }
+        deciding
     }
 
     /// True iff what ends is a pattern of `case`, or `case WORD in` with its first one.
@@ -88,7 +145,7 @@ impl Parser {
             End::Opened => self.brackets += 1,
             End::Closed if self.cases != 0 && self.brackets == 0 => return true,
             End::Closed => self.brackets = self.brackets.saturating_sub(1),
-            End::Background | End::Piped | End::Plain => {}
+            End::And | End::Background | End::Or | End::Piped | End::Plain => {}
         }
         false
     }
@@ -107,11 +164,25 @@ impl Parser {
         // `!` is for all of a pipeline.
         let negated = self.negated;
         self.negated &= end == End::Piped;
-        let background = end == End::Background;
+        self.command(words, targets, negated, end);
+        match end {
+            // `!` in front of a group is not for its first command alone.
+            End::Opened => self.frames.open(Kind::Brackets, negated, self.found.len()),
+            End::Closed => self.frames.close_group(&Kind::Brackets, self.found.len()),
+            _ => self.frames.end(end),
+        }
+    }
+
+    fn command(&mut self, words: Vec<Word>, targets: Vec<Word>, negated: bool, end: End) {
+        let (background, document) = (end == End::Background, self.document.take());
         if words.is_empty() {
             // `done &`, `done >FILE &` and `(… done) &`.
             if let Some(index) = self.closed.filter(|_| background) {
                 self.loops[index].background = true;
+            }
+            // What follows a group follows its last command.
+            if let Some(last) = self.found.last_mut().filter(|_| end != End::Opened) {
+                last.then = end;
             }
             if targets.is_empty() {
                 return;
@@ -122,23 +193,65 @@ impl Parser {
         if self.open.last().is_some_and(|(_, part)| *part == Part::List) {
             return;
         }
-        if let (Some((index, Part::Until | Part::While)), None) = (self.open.last(), words.first()) {
-            self.loops[*index].asks += 1;
-        }
-        if let (Some((index, part)), Some(word)) = (self.open.last(), words.first()) {
-            let state = &mut self.loops[*index];
-            let compares = |word: &Word| matches!(word.text.as_str(), "-ge" | "-gt" | "-le" | "-lt" | "((");
-            state.counts |= *part != Part::Body && words.iter().any(compares);
-            state.asks += usize::from(*part != Part::Body && !CONSTANT.contains(&program(&word.text)));
-            match program(&word.text) {
-                "sleep" | "usleep" => state.sleeps = true,
-                "break" | "exit" | "return" => state.exits += 1,
-                _ => {}
-            }
-        }
+        self.count(words.as_slice());
         self.joins |= words.first().is_some_and(|word| word.text == "wait");
         let within = self.open.iter().rev().take(LOOPS_LIMIT).copied().collect();
-        let piped = end == End::Piped;
-        self.found.push(Raw { words, targets, negated, background, piped, within });
+        let (piped, negated) = (end == End::Piped, negated != self.frames.negated());
+        self.frames.command(self.found.len());
+        let leaves = Leaves::Unclear;
+        self.found.push(Raw {
+            words,
+            targets,
+            document,
+            negated,
+            background,
+            piped,
+            then: end,
+            leaves,
+            within,
+        });
+    }
+
+    /// Notes what a command means for the loop that it is in.
+    fn count(&mut self, words: &[Word]) {
+        let Some((index, part)) = self.open.last().copied() else { return };
+        let state = &mut self.loops[index];
+        let is_condition = matches!(part, Part::Until | Part::While);
+        let Some(word) = words.first() else {
+            state.asks += usize::from(is_condition);
+            return;
+        };
+        let compares = |word: &Word| matches!(word.text.as_str(), "-ge" | "-gt" | "-le" | "-lt" | "((");
+        state.counts |= is_condition && words.iter().any(compares);
+        let is_constant =
+            [word.text.as_str(), program(&word.text)].iter().any(|name| CONSTANT.contains(name));
+        state.asks += usize::from(is_condition && !is_constant);
+        match program(&word.text) {
+            "sleep" | "usleep" => state.sleeps = true,
+            "continue" => state.continues = true,
+            "break" | "exit" | "return" => {
+                state.exits += 1;
+                let is_by_what_is_gone = self.leave();
+                self.loops[index].exits_when_gone += usize::from(is_by_what_is_gone);
+            }
+            _ => {}
+        }
+    }
+
+    /// The loop is left here: true iff this is where something is gone.
+    fn leave(&mut self) -> bool {
+        let Some((guards, success)) = self.frames.guards() else { return false };
+        let mut gone = false;
+        for number in guards {
+            let Some(raw) = self.found.get_mut(number) else { continue };
+            let before = raw.leaves;
+            raw.leaves_by(success);
+            // Left either way.
+            if before != Leaves::Unclear && before != raw.leaves {
+                raw.leaves = Leaves::Unclear;
+            }
+            gone |= raw.meaning() == Meaning::Gone;
+        }
+        gone
     }
 }

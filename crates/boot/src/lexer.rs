@@ -70,8 +70,8 @@ struct Lexer<'a> {
     tokens: Vec<Token>,
     word: Option<Word>,
     next_is: Next,
-    /// The ends of the documents that begin at the next line.
-    heredocs: Vec<Word>,
+    /// The ends of the documents that begin at the next line, each with the place of its token.
+    heredocs: Vec<(Word, usize)>,
     whole: bool,
     depth: usize,
 }
@@ -92,20 +92,23 @@ impl Lexer<'_> {
             ' ' | '\t' | '\r' => self.end_word(),
             '\n' => {
                 self.end_word();
-                self.end_command(End::Plain);
+                // A list goes on behind its `&&` and `||`, and a pipe behind its `|`.
+                if !matches!(self.tokens.last(), Some(Token::End(End::And | End::Or | End::Piped))) {
+                    self.end_command(End::Plain);
+                }
                 self.skip_heredocs();
             }
             '#' if self.word.is_none() => self.skip_comment(),
             '|' => {
                 self.end_word();
-                let end = if self.skip('|') { End::Plain } else { End::Piped };
+                let end = if self.skip('|') { End::Or } else { End::Piped };
                 self.end_command(end);
             }
             // `&>` redirects.
             '&' if self.chars.peek() == Some(&'>') => self.end_word(),
             '&' => {
                 self.end_word();
-                let end = if self.skip('&') { End::Plain } else { End::Background };
+                let end = if self.skip('&') { End::And } else { End::Background };
                 self.end_command(end);
             }
             '(' if self.word.as_ref().is_some_and(opens_array) => self.array(),
@@ -142,7 +145,7 @@ impl Lexer<'_> {
             && match self.tokens.last() {
                 None | Some(Token::End(_)) => true,
                 Some(Token::Word(word)) => is_keyword(word),
-                Some(Token::Target(_)) => false,
+                Some(Token::Document(_) | Token::Target(_)) => false,
             }
     }
 
@@ -193,7 +196,10 @@ impl Lexer<'_> {
     fn end_word(&mut self) {
         let Some(word) = self.word.take() else { return };
         match self.next_is {
-            Next::Heredoc => self.heredocs.push(word),
+            Next::Heredoc => {
+                self.heredocs.push((word, self.tokens.len()));
+                self.tokens.push(Token::Document(Word::default()));
+            }
             Next::Target => self.tokens.push(Token::Target(word)),
             Next::Word => self.tokens.push(Token::Word(word)),
         }
@@ -211,7 +217,7 @@ impl Lexer<'_> {
 
     /// Texts that are fed to commands are no commands, but what stands in their `$(…)` is.
     fn skip_heredocs(&mut self) {
-        for end in std::mem::take(&mut self.heredocs) {
+        for (end, place) in std::mem::take(&mut self.heredocs) {
             let mut text = String::new();
             loop {
                 let mut line = String::new();
@@ -234,6 +240,10 @@ impl Lexer<'_> {
                 text.push('\n');
             }
             let inner = if end.quoted { Vec::new() } else { self.substituted(&text) };
+            if let Some(Token::Document(document)) = self.tokens.get_mut(place) {
+                let (quoted, computed) = (end.quoted, !inner.is_empty());
+                *document = Word { text, inner: Vec::new(), line: end.line, quoted, computed };
+            }
             if !inner.is_empty() {
                 self.tokens.push(Token::Word(Word {
                     text: ":".to_owned(),

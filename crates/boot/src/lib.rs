@@ -8,8 +8,8 @@
 //! finds those cycles ([`analyse`]), each with its chain, its time bound and remedies that were tried on the graph.
 //!
 //! Everything but [`read_units`] and [`read_alerts`] is pure. It never talks to systemd, never runs a unit or a script
-//! and never follows a URL. A wait that is neither declared nor in a shell's words is not judged, and one that cannot be judged is unknown,
-//! with the reason. A file that was not read makes the waits that it could matter to unknown, never free.
+//! and never follows a URL. A wait that is neither declared nor in the words of a shell or of Python is not judged, and one
+//! that cannot be judged is unknown, with the reason. A file that was not read makes the waits that it could matter to unknown, never free.
 //!
 //! ```
 //! use pvcheck_boot::{Serves, Unit, UnitSet, Wait, analyse};
@@ -38,6 +38,7 @@
 mod alert;
 mod builtin;
 mod command;
+mod condition;
 mod cycle;
 mod deadlock;
 mod deploys;
@@ -48,6 +49,7 @@ mod execution;
 mod file;
 mod folders;
 mod found;
+mod frames;
 mod functions;
 mod gate_url;
 mod grammar;
@@ -63,6 +65,9 @@ mod outcome;
 mod place;
 mod ports;
 mod probe;
+mod python;
+mod python_lines;
+mod python_loops;
 mod read;
 mod reason;
 mod remedy;

@@ -41,6 +41,8 @@ pub(crate) enum FileKind {
     Other,
     /// A compiled program.
     Program,
+    /// A script for Python.
+    Python,
     /// A script for a shell.
     Shell,
 }
@@ -103,7 +105,9 @@ fn what<'a>(run: &'a Run, read: Option<&str>, kind: &impl Fn(&str) -> FileKind) 
         FileKind::Program => {
             rest.iter().any(|word| runs_texts(word) || is_script(word, kind)).then_some(shown)
         }
-        FileKind::Data | FileKind::Missing | FileKind::Other | FileKind::Shell => Some(shown),
+        FileKind::Data | FileKind::Missing | FileKind::Other | FileKind::Python | FileKind::Shell => {
+            Some(shown)
+        }
     }
 }
 
@@ -122,7 +126,7 @@ fn runs_texts(word: &str) -> bool {
 }
 
 fn is_script(word: &str, kind: &impl Fn(&str) -> FileKind) -> bool {
-    word.starts_with('/') && matches!(kind(word), FileKind::Other | FileKind::Shell)
+    word.starts_with('/') && matches!(kind(word), FileKind::Other | FileKind::Python | FileKind::Shell)
 }
 
 /// True iff docker is told to run a command in a container and to wait for its end.

@@ -81,6 +81,7 @@ impl At {
 #[derive(Clone, Copy)]
 struct Outer {
     again: Again,
+    negated: bool,
     is_read: bool,
     bounded: bool,
     /// True iff the script waits somewhere for what it runs in the background.
@@ -89,7 +90,7 @@ struct Outer {
 
 impl Default for Outer {
     fn default() -> Self {
-        Self { again: Again::No, is_read: false, bounded: true, joins: false }
+        Self { again: Again::No, negated: false, is_read: false, bounded: true, joins: false }
     }
 }
 
@@ -100,6 +101,7 @@ impl Reader {
         self.functions.extend(functions.into_iter().map(|(name, function)| (name, moved(function))));
         let parser = Parser::parse(&text);
         self.whole &= parser.is_whole();
+        let single = parser.found.len() == 1;
         for mut command in parser.found {
             // What runs in the background delays nothing, unless the text waits for it later.
             if !outer.joins && command.is_in_background(&parser.loops) {
@@ -107,7 +109,8 @@ impl Reader {
             }
             let again = command.again(&parser.loops);
             let own = Outer {
-                again: again.max(outer.again),
+                again: again.max(outer.again.inside(single && !command.is_test(), command.negated)),
+                negated: outer.negated != command.negated,
                 is_read: outer.is_read || command.piped,
                 bounded: outer.bounded && command.bounded(again, &parser.loops),
                 joins: outer.joins,
@@ -117,7 +120,11 @@ impl Reader {
                 command.words.iter_mut().flat_map(|w| std::mem::take(&mut w.inner)).collect();
             self.add(&command, line, own, depth);
             // Of a command in `$(…)` it is not the success that ends the loop, but what it prints.
-            let again = if own.again == Again::No { Again::No } else { Again::Polled };
+            let again = match own.again {
+                Again::No => Again::No,
+                Again::UntilItFails if command.is_test() => Again::UntilItFails,
+                _ => Again::Polled,
+            };
             for text in inner.iter().filter(|_| depth != 0) {
                 self.read(text, At::On(line), Outer { again, is_read: true, ..own }, depth - 1);
             }
@@ -149,6 +156,11 @@ impl Reader {
         let written: Vec<String> = words.iter().map(written).collect();
         let words: Vec<String> = words.iter().map(|word| filled(&word.text, &self.variables)).collect();
         let targets = command.targets.iter().map(|word| filled(&word.text, &self.variables)).collect();
+        let document = command.document.as_ref().filter(|document| !document.computed);
+        let document = document.map(|document| {
+            let text = document.text.clone();
+            if document.quoted { text } else { filled(&text, &self.variables) }
+        });
         let call = words.first().and_then(|name| Some((name.clone(), self.functions.get(name)?.clone())));
         if let Some((name, function)) = call.filter(|_| depth != 0 && self.calls < CALLS_LIMIT) {
             self.called.insert(name);
@@ -158,8 +170,8 @@ impl Reader {
             self.positional(&before);
             return;
         }
-        let Outer { again, is_read, bounded, .. } = outer;
-        self.found.push(Simple { words, written, targets, line, again, is_read, bounded });
+        let Outer { again, negated, is_read, bounded, .. } = outer;
+        self.found.push(Simple { words, written, targets, document, line, again, negated, is_read, bounded });
     }
 
     /// Sets the arguments, and returns those that were set before.
@@ -181,11 +193,16 @@ mod tests {
         read(text, &Variables::new()).commands
     }
 
-    /// The commands that are run again, `*` in front of those whose success ends the loop, with their lines.
+    /// The commands that are run again, `*` in front of those whose success ends the loop and `-` of those whose failure does,
+    /// with their lines.
     fn again(text: &str) -> Vec<String> {
         let again = commands(text).into_iter().filter(|simple| simple.again != Again::No);
         let shown = again.map(|simple| {
-            let mark = if simple.again == Again::UntilItSucceeds { "*" } else { "" };
+            let mark = match simple.again {
+                Again::UntilItFails => "-",
+                Again::UntilItSucceeds => "*",
+                Again::No | Again::Polled => "",
+            };
             format!("{mark}{}:{}", simple.words.join(" "), simple.line)
         });
         shown.filter(|text| !text.starts_with("sleep")).collect()
@@ -199,14 +216,14 @@ mod tests {
             ("while true; do sleep 1; done; curl http://h/", &[]),
             ("while read x; do curl $x; sleep 1; done", &[]),
             ("while false; do sleep 1; done", &[]),
-            ("until ! test -e /x; do sleep 1; done", &["test -e /x:1"]),
-            ("until [ ! -e /x ]; do sleep 1; done", &["[ ! -e /x ]:1"]),
+            ("until ! test -e /x; do sleep 1; done", &["-test -e /x:1"]),
+            ("until [ ! -e /x ]; do sleep 1; done", &["-[ ! -e /x ]:1"]),
             ("while [ ! -e /x ]; do sleep 1; done", &["*[ ! -e /x ]:1"]),
-            ("while nc -z h 1; do sleep 1; done", &["nc -z h 1:1"]),
-            ("while nc -z h 1; do a; done", &[]),
-            ("while [ $ok -eq 0 ]; do curl h && ok=1; sleep 1; done", &["[ $ok -eq 0 ]:1", "curl h:1"]),
+            ("while nc -z h 1; do sleep 1; done", &["-nc -z h 1:1"]),
+            ("while nc -z h 1; do a; done", &["-nc -z h 1:1"]),
+            ("while [ $ok -eq 0 ]; do curl h && ok=1; sleep 1; done", &["*[ $ok -eq 0 ]:1", "curl h:1"]),
             ("until [ $c = 200 ]; do c=$(curl h); sleep 1; done", &["*[ $c = 200 ]:1", "curl h:1"]),
-            ("while [ \"$(curl h)\" = 000 ]; do sleep 1; done", &["[  = 000 ]:1", "curl h:1"]),
+            ("while [ \"$(curl h)\" = 000 ]; do sleep 1; done", &["*[  = 000 ]:1", "curl h:1"]),
             ("a() { until b; do sleep 1; done & }; a; wait", &["*b:1"]),
             ("while ! a | b; do :; done", &["*a:1", "*b:1"]),
             ("a\nuntil [ \"$(b c)\" = 200 ]; do :; done", &["*[  = 200 ]:2", "b c:2"]),
@@ -220,6 +237,104 @@ mod tests {
             ("until a; do b & done", &["*a:1"]),
         ] {
             assert_eq!(again(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_ends_a_loop_by_failing_is_told_from_what_ends_it_by_succeeding() {
+        for (text, expected) in [
+            ("while ! nc -z h 1; do sleep 1; done", &["*nc -z h 1:1"][..]),
+            ("until ! nc -z h 1; do sleep 1; done", &["-nc -z h 1:1"]),
+            ("while ! ! a; do sleep 1; done", &["-a:1"]),
+            ("while ! (a); do sleep 1; done", &["*a:1"]),
+            ("while ! { a && b; } 2>/dev/null; do sleep 1; done", &["*a:1", "*b:1", "-:1"]),
+            ("until ! (a || ! b); do sleep 1; done", &["-a:1", "*b:1"]),
+            (
+                "while a &&
+ ! b
+do sleep 1; done",
+                &["-a:1", "*b:2"],
+            ),
+            // Only the last list of a condition decides; what stands before it may have left what that looks at.
+            ("while a; ! b; do sleep 1; done", &["a:1", "*b:1"]),
+            ("while a -o x; [ \"$(b x)\" != ok ]; do sleep 1; done", &["a -o x:1", "*[  != ok ]:1", "b x:1"]),
+            ("while a | grep -q x; do sleep 1; done", &["a:1", "-grep -q x:1"]),
+            ("while [ \"$(a)\" = 200 ]; do sleep 1; done", &["-[  = 200 ]:1", "-a:1"]),
+            ("while [ \"$(a)\" = 503 ]; do sleep 1; done", &["[  = 503 ]:1", "a:1"]),
+            ("while [ \"$(a | b)\" = 200 ]; do sleep 1; done", &["-[  = 200 ]:1", "a:1", "b:1"]),
+            ("while [ -e /x ]; do sleep 1; done", &["-[ -e /x ]:1"]),
+            ("while (( $(a) != 200 )); do sleep 1; done", &["((:1", "a:1"]),
+            ("while echo $(a); do sleep 1; done", &["-echo :1", "a:1"]),
+            ("until [ \"$(a)\" ]; do sleep 1; done", &["*[  ]:1", "a:1"]),
+        ] {
+            assert_eq!(again(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_a_loop_in_its_body_says_what_the_loop_waits_for() {
+        let of_a = |text: &str| {
+            let found = again(&format!("while true; do {text}; sleep 1; done"));
+            let of_a = found.iter().find(|shown| shown.trim_start_matches('-').starts_with("a:"));
+            of_a.map(|shown| shown.starts_with('-'))
+        };
+        for text in [
+            "a && break",
+            "if a; then break; fi",
+            "if a; then echo up; exit 0; fi",
+            "if ! a; then :; else break; fi",
+            "! a || break",
+            "a && { echo up; break; }",
+            "a || { sleep 1; continue; }; break",
+            "if ! a; then sleep 1; continue; fi; break",
+            // It gives up at some time, and waits until then.
+            "a && break; [ $n -gt 9 ] && exit 1",
+            "a || { [ $n -lt 9 ] && continue; exit 1; }; break",
+            "if ! a; then if [ $n -gt 9 ]; then exit 1; fi; continue; fi; break",
+            "a || break; b && break",
+            "if a; then break; else break; fi",
+            "a; [ $? -ne 0 ] && break",
+            "(a || break)",
+            "x=$(a); case $x in 200) break;; esac",
+        ] {
+            assert_eq!(of_a(text), Some(false), "{text}");
+        }
+        for text in [
+            "a || break",
+            "a || exit 1",
+            "! a && break",
+            "if ! a; then break; fi",
+            "if a; then sleep 1; else break; fi",
+            "a || { echo gone; break; }",
+            "a && b || break",
+            "{ a; } || break",
+        ] {
+            assert_eq!(of_a(text), Some(true), "{text}");
+        }
+        for (text, expected) in [
+            ("while :; do [ \"$(a)\" = 200 ] && break; sleep 1; done", "a:1"),
+            ("while :; do [ \"$(a)\" = 200 ] || break; sleep 1; done", "-a:1"),
+            ("while :; do [ \"$(a)\" != 200 ] && break; sleep 1; done", "-a:1"),
+            ("while :; do if [ \"$(a)\" = 000 ]; then break; fi; sleep 1; done", "-a:1"),
+        ] {
+            assert!(again(text).iter().any(|shown| shown == expected), "{text}: {:?}", again(text));
+        }
+        let file = "while :; do [ -e /x ] || { sleep 1; continue; }; break; done";
+        assert_eq!(again(file)[0], "[ -e /x ]:1");
+    }
+
+    #[test]
+    fn a_function_that_may_turn_its_answer_round_is_taken_for_a_wait() {
+        for (text, expected) in [
+            ("f() { a; }\nwhile f; do sleep 1; done", "-a:1"),
+            ("f() { a; }\nwhile ! f; do sleep 1; done", "*a:1"),
+            ("f() { ! a; }\nwhile f; do sleep 1; done", "*a:1"),
+            ("f() { ! a; }\nuntil f; do sleep 1; done", "-a:1"),
+            ("f() { if a; then return 1; fi; }\nwhile f; do sleep 1; done", "a:1"),
+            ("f() { [ ! -e /x ]; }\nwhile f; do sleep 1; done", "[ ! -e /x ]:1"),
+            ("f() { a || return 1; }\nuntil f; do sleep 1; done", "*a:1"),
+        ] {
+            assert_eq!(again(text)[0], expected, "{text}");
         }
     }
 

@@ -15,10 +15,14 @@ pub(crate) struct Simple {
     pub(crate) written: Vec<String>,
     /// Files that it is redirected from and to.
     pub(crate) targets: Vec<String>,
+    /// The here-document that it reads, where all of that is known.
+    pub(crate) document: Option<String>,
     /// The line that it begins on, from 1.
     pub(crate) line: usize,
     /// Whether it is run again and again, and what for.
     pub(crate) again: Again,
+    /// True iff `!` stands in front of it.
+    pub(crate) negated: bool,
     /// True iff something reads what it prints: a pipe or `$(…)`.
     pub(crate) is_read: bool,
     /// True iff it is not run again without end: the loop counts, or is left by something else than its success.
@@ -29,10 +33,30 @@ pub(crate) struct Simple {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Again {
     No,
+    /// Its failure ends the loop: `while COMMAND`. What it asks for need not be there.
+    UntilItFails,
     /// It is in a loop that sleeps and that something ends, or in what decides on the end of one.
     Polled,
     /// Its success ends the loop: `until COMMAND`, `while ! COMMAND`.
     UntilItSucceeds,
+}
+
+impl Again {
+    /// True iff it is run again for as long as what it asks for is not there.
+    pub(crate) fn is_wait(self) -> bool {
+        matches!(self, Self::Polled | Self::UntilItSucceeds)
+    }
+
+    /// What it means for a command of a text that is run so. `plain` says that there is but this one, and no test: of
+    /// several any may decide, by success or failure, and a test may fail because something is there.
+    pub(crate) fn inside(self, plain: bool, negated: bool) -> Self {
+        match self {
+            Self::UntilItFails if !plain => Self::Polled,
+            Self::UntilItFails if negated => Self::UntilItSucceeds,
+            Self::UntilItSucceeds if plain && negated => Self::UntilItFails,
+            again => again,
+        }
+    }
 }
 
 impl Simple {
@@ -51,10 +75,20 @@ impl Simple {
         word.is_none_or(|word| !word.contains('$')) && !self.is_computed(rest)
     }
 
+    /// True iff it is `[ … ]`, `[[ … ]]` or `test …`.
+    pub(crate) fn is_test(&self) -> bool {
+        self.words.first().is_some_and(|word| is_test(word))
+    }
+
     /// True iff part of the word is what a command prints.
     pub(crate) fn is_computed(&self, rest: usize) -> bool {
         self.written.iter().rev().nth(rest).is_some_and(|word| word == COMPUTED)
     }
+}
+
+/// True iff a command of this name is a test.
+pub(crate) fn is_test(name: &str) -> bool {
+    matches!(name, "[" | "[[" | "test")
 }
 
 /// The name of a program without its folder and the prefixes of a command line.

@@ -16,6 +16,8 @@ pub(crate) struct Word {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
+    /// What a command is given to read: the text of a here-document.
+    Document(Word),
     Word(Word),
     /// The file of a redirection.
     Target(Word),
@@ -26,12 +28,16 @@ pub(crate) enum Token {
 /// What follows a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
+    /// The next one runs if it succeeds: `&&`.
+    And,
     /// Nothing waits for it: `&`.
     Background,
     /// A bracket closes, of a subshell or of a pattern of `case`.
     Closed,
     /// A bracket opens.
     Opened,
+    /// The next one runs if it fails: `||`.
+    Or,
     /// The next one reads its output.
     Piped,
     /// The next one, or nothing.
@@ -51,7 +57,7 @@ impl Tokens {
     /// The commands in all of its words.
     pub(crate) fn inner(self) -> Vec<String> {
         let inner = self.list.into_iter().flat_map(|token| match token {
-            Token::Word(word) | Token::Target(word) => word.inner,
+            Token::Document(word) | Token::Word(word) | Token::Target(word) => word.inner,
             Token::End(_) => Vec::new(),
         });
         inner.collect()

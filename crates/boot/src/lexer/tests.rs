@@ -4,14 +4,16 @@ use super::*;
 
 /// The words, with `;`, `|` or `&` where a command ends, and `>` before a file.
 fn shown(text: &str) -> String {
-    let shown = tokens(text).list.into_iter().map(|token| match token {
+    let tokens = tokens(text).list.into_iter().filter(|token| !matches!(token, Token::Document(_)));
+    let shown = tokens.map(|token| match token {
+        Token::Document(document) => document.text,
         Token::Word(word) => format!("{}{}", word.text, word.inner.concat()),
         Token::Target(word) => format!(">{}", word.text),
         Token::End(End::Background) => "&".to_owned(),
         Token::End(End::Piped) => "|".to_owned(),
         Token::End(End::Closed) => ")".to_owned(),
         Token::End(End::Opened) => "(".to_owned(),
-        Token::End(End::Plain) => ";".to_owned(),
+        Token::End(End::And | End::Or | End::Plain) => ";".to_owned(),
     });
     shown.collect::<Vec<_>>().join(" ")
 }
