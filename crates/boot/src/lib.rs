@@ -107,7 +107,7 @@ pub use place::{Place, PlaceError};
 pub use read::{ReadError, UnitSet, read_alerts, read_units};
 pub use reason::{BoundReason, NotJudged};
 pub use remedy::{Remedy, RemedyChange};
-pub use script::Script;
+pub use script::{Language, Script};
 pub use span::{Span, SpanError};
 pub use unit::{Listen, MountsFor, Reference, Unit};
 pub use unread::{Unread, UnreadKind};

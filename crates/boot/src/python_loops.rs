@@ -123,6 +123,8 @@ impl<'a> Blocks<'a> {
             self.exits(line, around, &mut found);
         }
         let sleeps = header.has("sleep") || inside.iter().any(|line| self.lines[*line].has("sleep"));
+        // What it calls may end it.
+        found.unclear |= !found.success && matches!(header.name(1), Some("1" | "True"));
         match found {
             Exits { unclear: true, .. } => Way::Unclear,
             Exits { success: true, bounded, .. } if is_while || sleeps => Way::Success { bounded },
@@ -135,14 +137,15 @@ impl<'a> Blocks<'a> {
         let text = &self.lines[line];
         let path: Vec<usize> = self.path(line, around).collect();
         let is_in_loop = path.iter().any(|outer| matches!(self.keyword(*outer), "for" | "while"));
-        let gives_up = ["SystemExit", "_exit", "exit", "raise"].iter().any(|name| text.has(name));
-        let leaves = text.has("return") || (text.has("break") && !is_in_loop) || exits_well(text);
+        let exit = exit(text);
+        let leaves = text.has("return") || (text.has("break") && !is_in_loop) || exit == Some(Exit::Well);
         let fails = path.iter().any(|outer| self.is_of_failure(*outer));
         if leaves {
             found.success |= !fails;
             found.unclear |= fails;
-        } else if gives_up {
+        } else if let Some(exit) = exit {
             found.bounded = true;
+            found.unclear |= exit == Exit::Unclear;
         }
         // What goes on where nothing has failed ends elsewhere.
         found.unclear |= text.has("continue") && !is_in_loop && !fails;
@@ -176,11 +179,25 @@ fn defines(line: &Line) -> Option<&str> {
     line.name(at + 1).filter(|_| line.name(at) == Some("def"))
 }
 
-/// True iff the line has `exit()` or `exit(0)`.
-fn exits_well(line: &Line) -> bool {
-    let is_exit = |at: usize| line.name(at) == Some("exit") && line.is_mark(at + 1, '(');
-    let is_well = |at: usize| line.is_mark(at + 2, ')') || line.name(at + 2) == Some("0");
-    (0..line.parts.len()).any(|at| is_exit(at) && is_well(at))
+/// How a line ends the program, if it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Failed,
+    Unclear,
+    Well,
+}
+
+fn exit(line: &Line) -> Option<Exit> {
+    let at = (0..line.parts.len()).find(|at| matches!(line.name(*at), Some("SystemExit" | "exit")));
+    let Some(at) = at else { return line.has("raise").then_some(Exit::Failed) };
+    let status = (line.name(at + 2), line.text(at + 2));
+    Some(match status {
+        _ if !line.is_mark(at + 1, '(') || line.is_mark(at + 2, ')') => Exit::Well,
+        (Some("0"), _) => Exit::Well,
+        (Some(number), _) if number.bytes().all(|digit| digit.is_ascii_digit()) => Exit::Failed,
+        (_, Some(_)) => Exit::Failed,
+        _ => Exit::Unclear,
+    })
 }
 
 fn is_negated(line: &Line) -> bool {

@@ -4,8 +4,10 @@ use crate::python;
 
 /// What a script is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Language {
+pub enum Language {
+    /// Python.
     Python,
+    /// A shell, or no language where it is no script.
     Shell,
 }
 
@@ -18,7 +20,8 @@ pub struct Script {
     pub path: String,
     /// Its text.
     pub text: String,
-    pub(crate) language: Language,
+    /// What reads it.
+    pub language: Language,
 }
 
 impl Script {

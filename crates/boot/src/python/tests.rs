@@ -57,6 +57,10 @@ fn a_loop_that_a_call_ends_by_its_success_waits_for_its_address() {
             "import socket, time\ns = socket.socket()\nwhile s.connect_ex(('127.0.0.1', 80)) != 0:\n  time.sleep(1)\n",
             "?!tcp://127.0.0.1:80:3",
         ),
+        (
+            "import time, urllib.request\nfor i in range(60):\n  try:\n    urllib.request.urlopen('http://h/')\n    raise SystemExit(0)\n  except OSError:\n    time.sleep(1)\nraise SystemExit('gone')\n",
+            "http://h/:4",
+        ),
     ] {
         assert_eq!(waits(text), [expected], "{text}");
     }
@@ -100,6 +104,8 @@ fn what_is_no_literal_or_no_known_call_may_be_anything() {
         "x[0]()\n",
         "print('a",
         "import requests\nrequests.Session().get('http://h/')\n",
+        "import requests, time\nwhile True:\n  requests.get('http://h/')\n  time.sleep(1)\n",
+        "import requests, sys, time\nfor i in range(9):\n  sys.exit(requests.get('http://h/').status_code)\n",
     ] {
         assert_eq!(waits(text), ["UNKNOWN"], "{text}");
     }

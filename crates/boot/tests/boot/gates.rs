@@ -169,6 +169,24 @@ fn a_script_of_python_is_read_as_one_of_a_shell_is() {
 }
 
 #[test]
+fn a_script_that_is_run_until_it_succeeds_waits_for_what_it_asks() {
+    let check = |loops: &str, text: &str| {
+        let host = Host::new("");
+        host.file("opt/check.sh", text);
+        let start = format!("Type=oneshot\nExecStart=/bin/sh -c '{loops} /opt/check.sh; do sleep 1; done'");
+        host.unit("proxy", &start, "After=docker.service");
+        host.report().deadlock_free()
+    };
+    let shell = "#!/bin/sh\ncurl -fsS https://ci.example.org/\n";
+    let python =
+        "#!/usr/bin/python3\nimport urllib.request\nurllib.request.urlopen('https://ci.example.org/')\n";
+    for text in [shell, python] {
+        assert_eq!((check("until", text), check("while", text)), (Some(false), Some(true)), "{text}");
+    }
+    assert_eq!(check("while", "#!/bin/sh\n! curl -fsS https://ci.example.org/\n"), Some(false));
+}
+
+#[test]
 fn a_gate_that_waits_until_something_is_gone_is_no_wait_for_it() {
     for gate in [
         "while curl -fsS https://ci.example.org/; do sleep 1; done",
