@@ -2,6 +2,9 @@
 
 use crate::words::End;
 
+/// The most commands of a list that are looked at: of a longer one it is not known what it ends.
+pub(crate) const LIST_LIMIT: usize = 64;
+
 /// The commands of a list with `&&` and `||` so far.
 #[derive(Default)]
 struct List {
@@ -26,8 +29,10 @@ pub(crate) enum Kind {
 
 struct Frame {
     kind: Kind,
-    /// True iff `!` stands in front.
+    /// True iff `!` stands in front of it, or of what is around it up to a loop, an odd number of times.
     negated: bool,
+    /// True iff it is `(…)`, or in one that is in the same loop.
+    in_subshell: bool,
     /// The number of its first command.
     first: usize,
     /// The list that it is part of.
@@ -44,7 +49,10 @@ pub(crate) struct Frames {
 impl Frames {
     pub(crate) fn open(&mut self, kind: Kind, negated: bool, first: usize) {
         let list = std::mem::take(&mut self.list);
-        self.open.push(Frame { kind, negated, first, list });
+        let is_loop = kind == Kind::Loop;
+        let negated = !is_loop && negated != self.negated();
+        let in_subshell = !is_loop && (kind == Kind::Brackets || self.in_subshell());
+        self.open.push(Frame { kind, negated, in_subshell, first, list });
     }
 
     /// Closes the innermost one if it is one of these, and returns the number of its first command.
@@ -59,7 +67,7 @@ impl Frames {
         if let Some(first) = self.close(|open| open == kind)
             && first + 1 == next
         {
-            self.list.commands.push(first);
+            self.command(first);
         }
     }
 
@@ -84,16 +92,18 @@ impl Frames {
 
     /// True iff `!` stands in front of an odd number of groups, up to the innermost loop.
     pub(crate) fn negated(&self) -> bool {
-        self.up_to_loop().filter(|frame| frame.negated).count() % 2 == 1
+        self.open.last().is_some_and(|frame| frame.negated)
     }
 
-    fn up_to_loop(&self) -> impl Iterator<Item = &Frame> {
-        self.open.iter().rev().take_while(|frame| frame.kind != Kind::Loop)
+    fn in_subshell(&self) -> bool {
+        self.open.last().is_some_and(|frame| frame.in_subshell)
     }
 
-    /// Takes a command and what follows it.
+    /// Takes the next command of the list.
     pub(crate) fn command(&mut self, number: usize) {
-        self.list.commands.push(number);
+        if self.list.commands.len() < LIST_LIMIT {
+            self.list.commands.push(number);
+        }
     }
 
     /// Takes what follows a command or a group.
@@ -109,7 +119,7 @@ impl Frames {
     /// The commands whose success, or failure, is what the next command runs upon, if that is all that it depends on there.
     pub(crate) fn guards(&self) -> Option<(Vec<usize>, bool)> {
         // What is left in a subshell is the subshell.
-        if self.up_to_loop().any(|frame| frame.kind == Kind::Brackets) {
+        if self.in_subshell() {
             return None;
         }
         if let Some(success) = self.list.joined {

@@ -1,7 +1,7 @@
 //! The commands of a shell's text, each with the loops that it stands in.
 
 use crate::condition::Meaning;
-use crate::frames::{Frames, Kind};
+use crate::frames::{Frames, Kind, LIST_LIMIT};
 use crate::lexer::tokens;
 use crate::loops::{Leaves, Loop, Part, Raw};
 use crate::simple::program;
@@ -76,7 +76,7 @@ impl Parser {
             "esac" => self.cases = self.cases.saturating_sub(1),
             "if" => self.frames.open(Kind::Condition, false, self.found.len()),
             "elif" => self.frames.turn(Kind::Condition, self.found.len()),
-            "then" => {
+            "then" if self.frames.kind() == Some(&Kind::Condition) => {
                 let guards = self.deciding();
                 self.frames.turn(Kind::Branch(guards, true), self.found.len());
             }
@@ -93,7 +93,7 @@ impl Parser {
                 self.frames.open(Kind::Braces, negated, self.found.len());
             }
             "}" => self.frames.close_group(&Kind::Braces, self.found.len()),
-            "time" => {}
+            "then" | "time" => {}
             _ => self.words.push(word),
         }
     }
@@ -107,15 +107,13 @@ impl Parser {
 
     /// What the condition of a `while` or `until` ends by leaves the loop.
     fn enter_body(&mut self) {
-        let deciding = self.deciding();
         let Some((_, part)) = self.open.last_mut() else { return };
-        let success = match *part {
-            Part::Until => Some(true),
-            Part::While => Some(false),
-            Part::Body | Part::List => None,
+        let success = match std::mem::replace(part, Part::Body) {
+            Part::Until => true,
+            Part::While => false,
+            Part::Body | Part::List => return,
         };
-        *part = Part::Body;
-        for (number, success) in deciding.into_iter().filter_map(|number| Some((number, success?))) {
+        for number in self.deciding() {
             self.found[number].leaves_by(success);
         }
     }
@@ -127,7 +125,8 @@ impl Parser {
         let mut deciding = Vec::new();
         let mut is_last = true;
         for (number, raw) in self.found.iter().enumerate().skip(self.frames.first()).rev() {
-            if !is_last && !matches!(raw.then, End::And | End::Or | End::Piped) {
+            let goes_on = matches!(raw.then, End::And | End::Or | End::Piped);
+            if deciding.len() == LIST_LIMIT || (!is_last && !goes_on) {
                 break;
             }
             // A redirection of a group is no command of its own.

@@ -37,7 +37,7 @@ pub(crate) enum FileKind {
     Data,
     /// It is not here, and where it would be was not read either.
     Missing,
-    /// A script for something else than a shell, or a file that can be run and is neither.
+    /// A script for something else than a shell or Python, or a file that can be run and is none of these.
     Other,
     /// A compiled program.
     Program,

@@ -111,6 +111,9 @@ enum Called {
     Unknown,
 }
 
+/// The most calls whose loops are looked at.
+const ASKS_LIMIT: usize = 64;
+
 /// Reads a text. Never fails: what is not understood leaves it not whole.
 pub(crate) fn read(text: &str) -> Reading {
     let (lines, closed) = lines(text);
@@ -129,6 +132,7 @@ pub(crate) fn read(text: &str) -> Reading {
             match called(line, &call, blocks.functions(), path) {
                 Called::Harmless => {}
                 Called::Unknown => reading.whole = false,
+                Called::Asks(_) if reading.asks.len() == ASKS_LIMIT => reading.whole = false,
                 Called::Asks(place) => {
                     let (repeated, bounded) = match blocks.way(number) {
                         Way::Success { bounded } => (true, bounded),

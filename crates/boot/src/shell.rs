@@ -392,6 +392,15 @@ do sleep 1; done",
     }
 
     #[test]
+    fn groups_and_lists_without_end_are_read() {
+        let nested = format!("while ! {}a{}; do sleep 1; done", "{ ! ".repeat(2_000), "; }".repeat(2_000));
+        assert!(again("while ! { ! { ! a; }; }; do sleep 1; done")[0].starts_with('*'));
+        assert_eq!(commands(&nested).iter().filter(|simple| simple.words == ["a"]).count(), 1);
+        let long = format!("while true; do {}sleep 1; done", "a && break && ".repeat(10_000));
+        assert_eq!(commands(&long).len(), 20_002);
+    }
+
+    #[test]
     fn patterns_are_no_commands() {
         let text = "case $1 in\n  start|go) a ;;\n  stop) (b); c ;;\n  *) d\nesac\ne";
         let words: Vec<_> = commands(text).into_iter().map(|simple| simple.words.join(" ")).collect();

@@ -67,6 +67,13 @@ fn a_loop_that_a_call_ends_by_its_success_waits_for_its_address() {
 }
 
 #[test]
+fn a_text_that_asks_without_end_is_not_whole() {
+    let text = "import requests\nwhile True:\n  requests.get('http://h/')\n  break\n".repeat(2 * ASKS_LIMIT);
+    let reading = read(&text);
+    assert_eq!((reading.asks.len(), reading.whole), (ASKS_LIMIT, false));
+}
+
+#[test]
 fn what_is_asked_once_is_no_wait() {
     for text in [
         "import urllib.request\nurllib.request.urlopen(\"http://h/\")\n",
