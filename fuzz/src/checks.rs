@@ -3,7 +3,7 @@
 
 use std::str::from_utf8;
 
-use pvcheck_boot::{BootReport, GateUrl, Script, Unit, UnitFile, UnitSet, Wait, analyse};
+use pvcheck_boot::{BootReport, GateUrl, Language, Script, Unit, UnitFile, UnitSet, Wait, analyse};
 use pvcheck_gates::Config;
 use pvcheck_ipam::{Index, NetworkName, Reservations, Subnet, SubnetError};
 use pvcheck_journal::{Catalogue, MAX_LINE_BYTES, OwnNoise, Record, Scanner, Window, parse_file, scan};
@@ -22,6 +22,7 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("log_file", log_file),
     ("unit_file", unit_file),
     ("shell_text", shell_text),
+    ("python_text", python_text),
     ("stack_file", stack_file),
     ("gate_url", gate_url),
     ("route_url", route_url),
@@ -160,23 +161,32 @@ fn unit_file(data: &[u8]) {
 }
 
 /// A unit that runs a script and deploys a stack file.
-fn deploying(script: &str, stack: &str) -> BootReport {
+fn deploying(script: &str, language: Language, stack: &str) -> BootReport {
     let text = "[Service]\nType=oneshot\nExecStart=/bin/run x\nExecStartPost=/usr/bin/docker stack deploy -c /x.yml x\n\
                 [Install]\nWantedBy=multi-user.target\n";
     let (mut unit, _) = Unit::parse("fuzz.service", text).expect("the name is good");
-    let file = |path: &str, text: &str| Script {
+    let file = |path: &str, text: &str, language: Language| Script {
         asked: path.to_owned(),
         path: path.to_owned(),
         text: text.to_owned(),
+        language,
     };
-    unit.commands[0].script = Some(file("/bin/run", script));
-    unit.commands[1].stacks = vec![file("/x.yml", stack)];
+    unit.commands[0].script = Some(file("/bin/run", script, language));
+    unit.commands[1].stacks = vec![file("/x.yml", stack, Language::Shell)];
     analyse(&UnitSet::whole(vec![unit]), &[], &[])
 }
 
 fn shell_text(data: &[u8]) {
+    script_text(data, Language::Shell);
+}
+
+fn python_text(data: &[u8]) {
+    script_text(data, Language::Python);
+}
+
+fn script_text(data: &[u8], language: Language) {
     let Ok(text) = from_utf8(data) else { return };
-    let report = deploying(text, "");
+    let report = deploying(text, language, "");
     let lines = text.lines().count().max(1);
     for found in report.waits.iter().filter_map(|row| row.found.as_ref()) {
         assert!(found.line.is_some_and(|line| (1..=lines).contains(&line)), "{found}");
@@ -187,7 +197,7 @@ fn shell_text(data: &[u8]) {
 
 fn stack_file(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
-    let report = deploying("until curl -fs https://ci.example.org/; do sleep 1; done", text);
+    let report = deploying("until curl -fs https://ci.example.org/; do sleep 1; done", Language::Shell, text);
     assert_eq!(report.waits.len(), 1);
     assert_eq!(report.deadlocks, [], "a unit may wait for what it deploys itself");
 }

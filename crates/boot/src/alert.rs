@@ -1,7 +1,7 @@
 //! Alerts that commands leave as files.
 
 use crate::runs::Run;
-use crate::shell::program;
+use crate::simple::program;
 
 /// The file that a command writes to where alerts are, going by the path: such as `/var/lib/ci/alerts/proxy.json`.
 pub(crate) fn alert_of(run: &Run) -> Option<String> {
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
     use crate::evidence::Evidence;
     use crate::runs::of_line;
-    use crate::shell::Variables;
+    use crate::variables::Variables;
 
     #[test]
     fn a_file_among_alerts_is_found() {

@@ -10,13 +10,17 @@ use crate::unit::Unit;
 /// What `default.target` stands for where no link says so (systemd links it so, `units/meson.build`).
 pub(crate) const DEFAULT_TARGET: &str = "graphical.target";
 
-const WITH_ORDER: [(&str, &str); 9] = [
+const WITH_ORDER: [(&str, &str); 13] = [
+    // There from the beginning, whatever is started (systemd, `perpetual`).
+    ("-.mount", "DefaultDependencies=no"),
+    ("-.slice", "DefaultDependencies=no"),
     (
         "basic.target",
         "Requires=sysinit.target\nWants=sockets.target timers.target paths.target slices.target\n\
          After=sysinit.target sockets.target paths.target slices.target",
     ),
     ("graphical.target", "Requires=multi-user.target\nAfter=multi-user.target"),
+    ("init.scope", "DefaultDependencies=no"),
     ("local-fs.target", "DefaultDependencies=no\nAfter=local-fs-pre.target"),
     // Distributions enable remote-fs.target by their presets.
     ("multi-user.target", "Requires=basic.target\nWants=remote-fs.target\nAfter=basic.target"),
@@ -27,6 +31,7 @@ const WITH_ORDER: [(&str, &str); 9] = [
         "sysinit.target",
         "DefaultDependencies=no\nWants=local-fs.target swap.target\nAfter=local-fs.target swap.target",
     ),
+    ("system.slice", "DefaultDependencies=no"),
     ("timers.target", "DefaultDependencies=no"),
 ];
 

@@ -10,8 +10,9 @@ use crate::found::{self, Found};
 use crate::name::UnitName;
 use crate::place::Place;
 use crate::runs::{self, Runs, joined};
-use crate::script::Script;
-use crate::shell::{Variables, positional, program};
+use crate::script::{Language, Script};
+use crate::simple::program;
+use crate::variables::{Variables, positional};
 use crate::wrapper::file_run;
 
 /// At which point of a start a command runs (`systemd.service(5)`).
@@ -95,16 +96,17 @@ impl Command {
             let mut known = self.environment.clone();
             let file = runs.list.first().and_then(|run| file_run(&run.words));
             known.extend(positional(file.map_or(&[], |file| file.arguments)));
-            let own = runs::of_script(script, &known, folder);
+            let own = runs::of_script(script, &known, folder, runs.list.first());
             runs.list.extend(own.list);
+            runs.asked.extend(own.asked);
             runs.unclear.extend(own.unclear);
             runs.variables = own.variables;
         }
         runs
     }
 
-    /// The path of the file that it runs first, and whether a shell is told to read it.
-    pub(crate) fn file(&self) -> Option<(String, bool)> {
+    /// The path of the file that it runs first, and what is told to read it.
+    pub(crate) fn file(&self) -> Option<(String, Option<Language>)> {
         let runs = runs::of_line(&self.line, &self.evidence, &self.environment, None);
         let file = file_run(&runs.list.first()?.words)?;
         Some((file.path.to_owned(), file.given))
@@ -189,8 +191,11 @@ mod tests {
             let evidence = Evidence { source: "a.service".to_owned(), line: Some(1), text: String::new() };
             Command::new(Stage::ExecStart, line.to_owned(), evidence).file()
         };
-        assert_eq!(file("-/opt/x.sh a"), Some(("/opt/x.sh".to_owned(), false)));
-        assert_eq!(file("/usr/bin/env A=1 /bin/sh -e /opt/x.sh"), Some(("/opt/x.sh".to_owned(), true)));
+        assert_eq!(file("-/opt/x.sh a"), Some(("/opt/x.sh".to_owned(), None)));
+        assert_eq!(
+            file("/usr/bin/env A=1 /bin/sh -e /opt/x.sh"),
+            Some(("/opt/x.sh".to_owned(), Some(Language::Shell)))
+        );
         assert_eq!(file("/bin/sh -c true"), None);
         assert_eq!(file(""), None);
     }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::UnitName;
 use crate::options::{has, value, values};
-use crate::shell::{Variables, program};
+use crate::simple::program;
 use crate::stack::{Deployer, is_for_routers, published, services};
+use crate::variables::Variables;
 
 /// What one command deploys.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -49,6 +49,7 @@ mod tests {
         let expected = [
             ("a.timer", "activated by a.timer (systemd.timer(5), implicit dependencies)"),
             ("gone.service", "After=gone.service (a.service:3)"),
+            ("system.slice", "After=system.slice (systemd.slice(5))"),
         ];
         assert_eq!(told, expected);
     }

@@ -1,6 +1,7 @@
 //! The processes of a unit: what they need is ordered before them, although no line says so.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -97,15 +98,15 @@ impl Execution {
         names.into_iter().filter_map(|name| name.parse::<UnitName>().ok()).collect()
     }
 
-    /// The slice that the unit is in, which it comes after; `None` if it is the root slice or in it, and for units without
-    /// cgroups. Mounts and swaps are in one that they name: whether another one is in system.slice depends on what it is
-    /// (systemd, `unit_is_extrinsic`).
+    /// The slice that the unit is in, which it comes after; `None` if it is the root slice, and for units without cgroups
+    /// (systemd, `unit_set_default_slice`).
     pub(crate) fn slice(&self, unit: &UnitName) -> Option<UnitName> {
+        let own = || self.slice.clone();
         match unit.suffix() {
-            // a-b.slice is in a.slice (systemd.slice(5)).
-            "slice" => format!("{}.slice", unit.stem().rsplit_once('-')?.0).parse().ok(),
-            "mount" | "swap" => self.slice.clone(),
-            "service" | "socket" => self.slice.clone().or_else(|| default_slice(unit)),
+            "slice" => slice_above(unit),
+            "mount" if is_of_the_system(unit) => own().or_else(root_slice),
+            "mount" | "service" | "socket" | "swap" => own().or_else(|| default_slice(unit)),
+            "scope" if unit.as_str() == "init.scope" => root_slice(),
             _ => None,
         }
     }
@@ -144,6 +145,27 @@ fn goes_both_ways(input: &str) -> bool {
 /// `syslog` is an old name for the journal (`systemd.exec(5)`, `StandardOutput=`).
 fn is_log(output: &str) -> bool {
     matches!(output.trim_end_matches("+console"), "journal" | "kmsg" | "syslog")
+}
+
+fn root_slice() -> Option<UnitName> {
+    "-.slice".parse().ok()
+}
+
+/// The slice that a slice is in: a-b.slice is in a.slice, and a.slice in the root slice (`systemd.slice(5)`).
+pub(crate) fn slice_above(slice: &UnitName) -> Option<UnitName> {
+    match slice.stem().rsplit_once('-') {
+        _ if slice.stem() == "-" => None,
+        Some((above, _)) => format!("{above}.slice").parse().ok(),
+        None => root_slice(),
+    }
+}
+
+/// True iff the mount is one that systemd leaves alone when the system stops: the root, /usr and what the kernel shows of
+/// itself (systemd, `mount_is_extrinsic`).
+pub(crate) fn is_of_the_system(mount: &UnitName) -> bool {
+    let point = mount.mount_point();
+    let below = ["/dev", "/proc", "/run/initramfs", "/run/nextroot", "/sys"];
+    matches!(point.as_str(), "/" | "/usr") || below.iter().any(|above| Path::new(&point).starts_with(above))
 }
 
 /// Instances have a slice for all of their template, whose name is escaped once more, since a dash in it would be a parent
@@ -237,10 +259,15 @@ mod tests {
             ("user@7.service", "[Service]\nSlice=user-%i.slice", Some("user-7.slice")),
             ("systemd-cryptsetup@a.service", "", Some(r"system-systemd\x2dcryptsetup.slice")),
             ("a.socket", "", Some("system.slice")),
-            ("srv.mount", "[Mount]\nType=ext4", None),
+            ("srv.mount", "[Mount]\nType=ext4", Some("system.slice")),
+            ("-.mount", "[Mount]\nType=ext4", Some("-.slice")),
+            ("sys-fs-fuse-connections.mount", "", Some("-.slice")),
+            ("system.mount", "", Some("system.slice")),
+            ("init.scope", "", Some("-.slice")),
             ("srv.mount", "[Mount]\nSlice=work.slice", Some("work.slice")),
             ("a-b-c.slice", "", Some("a-b.slice")),
-            ("a.slice", "", None),
+            ("a.slice", "", Some("-.slice")),
+            ("-.slice", "", None),
             ("a.target", "", None),
         ] {
             let (unit, _) = Unit::parse(name, text).unwrap();

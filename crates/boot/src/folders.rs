@@ -8,10 +8,10 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::name::UnitName;
 use crate::opaque::FileKind;
-use crate::script::Script;
-use crate::shell::program;
+use crate::script::{Language, Script};
+use crate::simple::program;
 use crate::unread::UnreadKind;
-use crate::wrapper::is_shell;
+use crate::wrapper::{is_python, is_shell};
 
 /// The largest file that is read. systemd's own limit for a line is as much.
 pub(crate) const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
@@ -113,10 +113,10 @@ impl Folders {
     }
 
     /// The text of a file of the host, with where it was read.
-    pub(crate) fn text(&self, path: &str) -> Option<Script> {
+    pub(crate) fn text(&self, path: &str, language: Language) -> Option<Script> {
         let (place, real) = self.place(Path::new(path))?;
         let (text, _) = read_bounded(&real).ok()?;
-        Some(Script { asked: path.to_owned(), path: place.display().to_string(), text })
+        Some(Script { asked: path.to_owned(), path: place.display().to_string(), text, language })
     }
 
     /// The files of a folder of the host; none where it is not there.
@@ -127,10 +127,14 @@ impl Folders {
         files.filter(|(_, path)| path.is_file()).map(|(_, path)| path.display().to_string()).collect()
     }
 
-    /// The shell script at an absolute path of the host. `given` says that a shell is told to read it, whatever its first
-    /// line says.
-    pub(crate) fn script(&self, path: &str, given: bool) -> Option<Script> {
-        (given || self.kind(path) == FileKind::Shell).then(|| self.text(path))?
+    /// The script at an absolute path of the host. `given` says what is told to read it, whatever its first line says.
+    pub(crate) fn script(&self, path: &str, given: Option<Language>) -> Option<Script> {
+        let language = given.or_else(|| match self.kind(path) {
+            FileKind::Python => Some(Language::Python),
+            FileKind::Shell => Some(Language::Shell),
+            _ => None,
+        });
+        self.text(path, language?)
     }
 
     /// What a program is: an absolute path of the host, or a name that is looked for where programs are. A name that is not
@@ -207,9 +211,11 @@ fn kind_of(path: &Path) -> FileKind {
     }
     let text = String::from_utf8_lossy(&bytes);
     let first = text.lines().next().unwrap_or_default();
-    let mut words = first.strip_prefix("#!").unwrap_or_default().split_whitespace();
-    if words.any(|word| is_shell(program(word))) {
+    let words = || first.strip_prefix("#!").unwrap_or_default().split_whitespace().map(program);
+    if words().any(is_shell) {
         FileKind::Shell
+    } else if words().any(is_python) {
+        FileKind::Python
     } else if text.starts_with("#!") || is_executable(path) {
         FileKind::Other
     } else {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::evidence::Evidence;
 use crate::place::Place;
 use crate::probe::probes;
-use crate::runs::{Run, Runs};
-use crate::shell::Again;
+use crate::runs::{Asked, Run, Runs};
+use crate::simple::Again;
 
 /// A wait that a command makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct Found {
 /// The waits of these commands. A loop that asks twice waits once.
 pub(crate) fn waits(runs: &Runs) -> Vec<Found> {
     let mut found = Vec::new();
-    for one in runs.list.iter().flat_map(of_run) {
+    for one in runs.list.iter().flat_map(of_run).chain(runs.asked.iter().map(of_python)) {
         if !found.contains(&one) {
             found.push(one);
         }
@@ -46,17 +46,28 @@ fn of_run(run: &Run) -> impl Iterator<Item = Found> {
             limit,
             starts: probe.starts,
             any_answer: probe.any_answer,
-            bounded: limit.is_some() || (run.simple.again != Again::No && run.simple.bounded),
+            bounded: limit.is_some() || (run.simple.again.is_wait() && run.simple.bounded),
         }
     })
+}
+
+fn of_python(asked: &Asked) -> Found {
+    Found {
+        place: asked.place.clone(),
+        evidence: asked.evidence.clone(),
+        limit: asked.limit,
+        starts: false,
+        any_answer: asked.any_answer,
+        bounded: asked.bounded || asked.limit.is_some(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::runs;
-    use crate::script::Script;
-    use crate::shell::Variables;
+    use crate::script::{Language, Script};
+    use crate::variables::Variables;
 
     fn shown(found: &[Found]) -> Vec<String> {
         let limit =
@@ -100,8 +111,8 @@ mod tests {
                     deploy --token s3cret\nuntil curl -fsS -H 'Authorization: s3cret' \"$URL?t=s3cret\"\ndo\n  sleep 2\ndone\n\
                     systemctl start late\n";
         let [asked, path] = ["/opt/x.sh"; 2].map(str::to_owned);
-        let script = Script { asked, path, text: text.to_owned() };
-        let found = waits(&runs::of_script(&script, &Variables::new(), None));
+        let script = Script { asked, path, text: text.to_owned(), language: Language::Shell };
+        let found = waits(&runs::of_script(&script, &Variables::new(), None, None));
         assert_eq!(
             shown(&found),
             ["curl (/opt/x.sh:6) https://h.example/health", "systemctl (/opt/x.sh:10) late.service"]

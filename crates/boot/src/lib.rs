@@ -8,8 +8,8 @@
 //! finds those cycles ([`analyse`]), each with its chain, its time bound and remedies that were tried on the graph.
 //!
 //! Everything but [`read_units`] and [`read_alerts`] is pure. It never talks to systemd, never runs a unit or a script
-//! and never follows a URL. A wait that is neither declared nor in a shell's words is not judged, and one that cannot be judged is unknown,
-//! with the reason. A file that was not read makes the waits that it could matter to unknown, never free.
+//! and never follows a URL. A wait that is neither declared nor in the words of a shell or of Python is not judged, and one
+//! that cannot be judged is unknown, with the reason. A file that was not read makes the waits that it could matter to unknown, never free.
 //!
 //! ```
 //! use pvcheck_boot::{Serves, Unit, UnitSet, Wait, analyse};
@@ -38,6 +38,7 @@
 mod alert;
 mod builtin;
 mod command;
+mod condition;
 mod cycle;
 mod deadlock;
 mod deploys;
@@ -48,10 +49,14 @@ mod execution;
 mod file;
 mod folders;
 mod found;
+mod frames;
 mod functions;
 mod gate_url;
+mod grammar;
 mod graph;
+mod lexer;
 mod lint;
+mod loops;
 mod name;
 mod opaque;
 mod options;
@@ -60,6 +65,9 @@ mod outcome;
 mod place;
 mod ports;
 mod probe;
+mod python;
+mod python_lines;
+mod python_loops;
 mod read;
 mod reason;
 mod remedy;
@@ -67,7 +75,9 @@ mod runs;
 mod script;
 mod search;
 mod served;
+mod settings;
 mod shell;
+mod simple;
 mod span;
 mod specifier;
 mod stack;
@@ -75,6 +85,7 @@ mod started;
 mod systemctl;
 mod unit;
 mod unread;
+mod variables;
 mod wait;
 mod words;
 mod wrapper;
@@ -96,7 +107,7 @@ pub use place::{Place, PlaceError};
 pub use read::{ReadError, UnitSet, read_alerts, read_units};
 pub use reason::{BoundReason, NotJudged};
 pub use remedy::{Remedy, RemedyChange};
-pub use script::Script;
+pub use script::{Language, Script};
 pub use span::{Span, SpanError};
 pub use unit::{Listen, MountsFor, Reference, Unit};
 pub use unread::{Unread, UnreadKind};

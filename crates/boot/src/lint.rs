@@ -12,7 +12,7 @@ use crate::name::UnitName;
 use crate::place::Place;
 use crate::read::UnitSet;
 use crate::runs::Run;
-use crate::shell::program;
+use crate::simple::program;
 use crate::systemctl::{self, Call};
 use crate::unit::Unit;
 

@@ -76,6 +76,11 @@ impl UnitName {
     pub(crate) fn of_mount_point(path: &str) -> Option<Self> {
         format!("{}.mount", escape_path(path)).parse().ok()
     }
+
+    /// The mount point of a mount or automount unit.
+    pub(crate) fn mount_point(&self) -> String {
+        format!("/{}", unescape(self.stem()).trim_matches('/'))
+    }
 }
 
 /// A path as part of a unit name (`systemd.unit(5)`, "String escaping for inclusion in unit names").

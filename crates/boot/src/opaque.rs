@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::Evidence;
 use crate::name::UnitName;
 use crate::runs::{Run, Runs, joined};
-use crate::shell::{PREFIXES, program};
+use crate::simple::{PREFIXES, program};
 use crate::wrapper::{file_run, is_shell};
 
 /// What a command of a unit's start runs and that was not read, so that it may wait for anything.
@@ -37,10 +37,12 @@ pub(crate) enum FileKind {
     Data,
     /// It is not here, and where it would be was not read either.
     Missing,
-    /// A script for something else than a shell, or a file that can be run and is neither.
+    /// A script for something else than a shell or Python, or a file that can be run and is none of these.
     Other,
     /// A compiled program.
     Program,
+    /// A script for Python.
+    Python,
     /// A script for a shell.
     Shell,
 }
@@ -103,7 +105,9 @@ fn what<'a>(run: &'a Run, read: Option<&str>, kind: &impl Fn(&str) -> FileKind) 
         FileKind::Program => {
             rest.iter().any(|word| runs_texts(word) || is_script(word, kind)).then_some(shown)
         }
-        FileKind::Data | FileKind::Missing | FileKind::Other | FileKind::Shell => Some(shown),
+        FileKind::Data | FileKind::Missing | FileKind::Other | FileKind::Python | FileKind::Shell => {
+            Some(shown)
+        }
     }
 }
 
@@ -122,7 +126,7 @@ fn runs_texts(word: &str) -> bool {
 }
 
 fn is_script(word: &str, kind: &impl Fn(&str) -> FileKind) -> bool {
-    word.starts_with('/') && matches!(kind(word), FileKind::Other | FileKind::Shell)
+    word.starts_with('/') && matches!(kind(word), FileKind::Other | FileKind::Python | FileKind::Shell)
 }
 
 /// True iff docker is told to run a command in a container and to wait for its end.
@@ -265,7 +269,7 @@ const KNOWN: &[&str] = &[
 mod tests {
     use super::*;
     use crate::runs;
-    use crate::shell::Variables;
+    use crate::variables::Variables;
 
     fn of(line: &str) -> Vec<String> {
         let evidence = Evidence { source: "u".to_owned(), line: Some(1), text: "ExecStart=".to_owned() };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::Evidence;
+use crate::execution::{is_of_the_system, slice_above};
 use crate::name::UnitName;
 use crate::unit::Unit;
 
@@ -55,6 +56,7 @@ pub(crate) fn orders(units: &[Loaded], names: &Names) -> Vec<Order> {
         found.processes(unit);
         found.mount(unit);
         found.mounts_for(unit);
+        found.shutdown(unit);
     }
     // Last, because a target is not ordered after what is already ordered after the target.
     for Loaded { unit, .. } in &alive {
@@ -76,11 +78,6 @@ pub(crate) fn mounts_of<'a>(path: &'a str, exists: impl Fn(&UnitName) -> bool + 
         }
     }
     found
-}
-
-/// The mount point of a mount or automount unit, from its name.
-pub(crate) fn mount_point(name: &UnitName) -> String {
-    format!("/{}", crate::name::unescape(name.stem()).trim_matches('/'))
 }
 
 struct Orders<'a> {
@@ -145,8 +142,33 @@ impl Orders<'_> {
         for needed in unit.execution.needs(&unit.name) {
             self.imply_known(&unit.name, &needed, "systemd.exec(5), implicit dependencies");
         }
-        if let Some(slice) = unit.execution.slice(&unit.name) {
-            self.imply_known(&unit.name, &slice, "systemd.slice(5)");
+        // Slices need no file: systemd makes those that are named, and those above them.
+        let mut inside = unit.name.clone();
+        let mut slice = unit.execution.slice(&unit.name);
+        while let Some(around) = slice {
+            self.imply(&inside, &around, "systemd.slice(5)");
+            if !self.by_name.contains_key(&around) {
+                self.imply_before(&around, "shutdown.target", "systemd.slice(5), default dependencies");
+            }
+            slice = slice_above(&around);
+            inside = around;
+        }
+    }
+
+    /// A unit is stopped before the system has shut down, so it comes before that (`systemd.special(7)`, `shutdown.target` and
+    /// `umount.target`; systemd, the `add_default_dependencies` of each type). No boot starts either.
+    fn shutdown(&mut self, unit: &Unit) {
+        if !unit.default_dependencies {
+            return;
+        }
+        let manual = format!("systemd.{}(5), default dependencies", unit.name.suffix());
+        match unit.name.suffix() {
+            "path" | "scope" | "service" | "slice" | "socket" | "target" | "timer" => {
+                self.imply_before(&unit.name, "shutdown.target", &manual);
+            }
+            "mount" if is_of_the_system(&unit.name) => {}
+            "automount" | "mount" | "swap" => self.imply_before(&unit.name, "umount.target", &manual),
+            _ => {}
         }
     }
 
@@ -181,7 +203,7 @@ impl Orders<'_> {
         if !matches!(suffix, "automount" | "mount") {
             return;
         }
-        let point = mount_point(&unit.name);
+        let point = unit.name.mount_point();
         let implicit = format!("systemd.{suffix}(5), implicit dependencies");
         // The mount at the same point is the unit itself, or what an automount comes before.
         let is_above =
@@ -250,9 +272,15 @@ mod tests {
         orders(units, &Names::new(units.iter().map(|loaded| &loaded.unit)))
     }
 
+    /// Without the orders that every service has, and those around all that runs.
     fn pairs(files: &[(&str, &str)]) -> Vec<String> {
         let found = all(&load(files));
-        let named = found.iter().filter(|order| !order.evidence.source.contains("systemd.service"));
+        let of_all = ["-.slice", "shutdown.target", "system.slice", "umount.target"];
+        let is_own = |order: &&Order| {
+            let ends = [order.unit.as_str(), order.after.as_str()];
+            !order.evidence.source.contains("systemd.service") && !ends.iter().any(|end| of_all.contains(end))
+        };
+        let named = found.iter().filter(is_own);
         named.map(|order| format!("{}>{}", order.unit, order.after)).collect()
     }
 
@@ -333,7 +361,7 @@ mod tests {
         let quiet = "[Unit]\nDefaultDependencies=no\n";
         let state = format!("{quiet}[Service]\nPrivateTmp=yes\nStateDirectory=a\nSlice=work.slice");
         let alone = [("a.service", state.as_str())];
-        assert_eq!(pairs(&alone), Vec::<String>::new());
+        assert_eq!(pairs(&alone), ["a.service>work.slice"]);
         let silent = format!("{quiet}[Service]\nStandardOutput=null");
         let host = [
             alone[0],
@@ -356,8 +384,63 @@ mod tests {
 
     #[test]
     fn services_come_after_the_basic_system() {
-        assert_eq!(all(&load(&[("a.service", "")])).len(), 2);
-        assert_eq!(all(&load(&[("a.service", "[Unit]\nDefaultDependencies=no")])).len(), 0);
+        let targets = |text: &str| {
+            let found = all(&load(&[("a.service", text)])).into_iter();
+            let after = found.filter(|order| order.unit.as_str() == "a.service").map(|order| order.after);
+            after.filter(|after| after.suffix() == "target").collect::<Vec<_>>()
+        };
+        assert_eq!(
+            targets("").iter().map(UnitName::as_str).collect::<Vec<_>>(),
+            ["sysinit.target", "basic.target"]
+        );
+        assert_eq!(targets("[Unit]\nDefaultDependencies=no"), []);
+    }
+
+    #[test]
+    fn what_runs_comes_after_its_slice_and_that_after_those_above_it() {
+        let slices = |name: &str, text: &str| {
+            let quiet = "[Unit]\nDefaultDependencies=no";
+            let files = [(name, text), ("-.slice", quiet), ("system.slice", quiet)];
+            let found = all(&load(&files)).into_iter().filter(|order| order.after.suffix() == "slice");
+            found.map(|order| format!("{}>{}", order.unit, order.after)).collect::<Vec<_>>()
+        };
+        assert_eq!(slices("a.service", ""), ["a.service>system.slice", "system.slice>-.slice"]);
+        // One that no file is about is made as any other.
+        let template = [
+            "a@b.service>system-a.slice",
+            "shutdown.target>system-a.slice",
+            "system-a.slice>system.slice",
+            "system.slice>-.slice",
+        ];
+        assert_eq!(slices("a@b.service", ""), template);
+        assert_eq!(slices("proc-x.mount", ""), ["proc-x.mount>-.slice", "system.slice>-.slice"]);
+        assert_eq!(slices("a.target", ""), ["system.slice>-.slice"]);
+    }
+
+    #[test]
+    fn what_stops_with_the_system_comes_before_its_shutdown() {
+        for (name, expected) in [
+            ("a.service", Some("shutdown.target")),
+            ("a.socket", Some("shutdown.target")),
+            ("a.path", Some("shutdown.target")),
+            ("a.timer", Some("shutdown.target")),
+            ("a.target", Some("shutdown.target")),
+            ("a.slice", Some("shutdown.target")),
+            ("a.mount", Some("umount.target")),
+            ("a.automount", Some("umount.target")),
+            ("a.swap", Some("umount.target")),
+            ("sys-a.mount", None),
+            ("a.device", None),
+        ] {
+            let later = |text: &str| {
+                let own =
+                    all(&load(&[(name, text)])).into_iter().filter(|order| order.after.as_str() == name);
+                let mut later = own.map(|order| order.unit.to_string());
+                later.find(|unit| unit == "shutdown.target" || unit == "umount.target")
+            };
+            assert_eq!(later("").as_deref(), expected, "{name}");
+            assert_eq!(later("[Unit]\nDefaultDependencies=no"), None, "{name}");
+        }
     }
 
     #[test]
@@ -390,9 +473,13 @@ mod tests {
             ("t@.service", quiet),
         ]);
         units[0].unit.aliases.push("other.service".parse().unwrap());
-        let found = all(&units);
-        assert_eq!((found.len(), found[0].after.as_str()), (1, "real.service"));
+        let of_u = |units: &[Loaded]| {
+            let found = all(units).into_iter().filter(|order| order.unit.as_str() == "u.service");
+            found.map(|order| order.after.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(of_u(&units), ["real.service", "system.slice"]);
+        assert_eq!(all(&units).iter().filter(|order| order.unit.is_template()).count(), 0);
         units[1].unit.masked = true;
-        assert_eq!(all(&units), []);
+        assert_eq!(of_u(&units), Vec::<String>::new());
     }
 }

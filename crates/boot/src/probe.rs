@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::name::UnitName;
 use crate::options::{has, value};
 use crate::place::Place;
-use crate::shell::{Again, Simple, program};
+use crate::simple::{Simple, program};
 use crate::systemctl::{self, Call};
 use crate::wrapper::span;
 
@@ -32,7 +32,7 @@ impl Probe {
 
 /// Everything that the command waits for: by itself, or because it is repeated until it succeeds.
 pub(crate) fn probes(words: &[String], simple: &Simple) -> Vec<Probe> {
-    let repeated = simple.again != Again::No;
+    let repeated = simple.again.is_wait();
     let mut found: Vec<Probe> =
         simple.targets.iter().filter(|_| repeated).filter_map(|target| device(target)).collect();
     let Some((first, rest)) = words.split_first() else { return found };
@@ -235,6 +235,7 @@ fn command(words: &[&str]) -> Option<Probe> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simple::Again;
     use crate::wrapper::unwrapped;
 
     fn found(text: &str, again: Again) -> Vec<String> {
@@ -243,8 +244,10 @@ mod tests {
             words: words.clone(),
             written: words.clone(),
             targets: Vec::new(),
+            document: None,
             line: 1,
             again,
+            negated: false,
             is_read: false,
             bounded: true,
         };

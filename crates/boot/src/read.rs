@@ -14,6 +14,7 @@ use crate::file::{UnitFile, Warning};
 use crate::folders::{Folders, Leads, entries, read_bounded};
 use crate::name::UnitName;
 use crate::opaque::opaque;
+use crate::script::Language;
 use crate::unit::{Reference, Unit};
 use crate::unread::{Unread, UnreadKind};
 
@@ -282,7 +283,8 @@ impl Reader {
     /// Reads what a command runs and deploys. Scripts that its script runs in turn are not read.
     fn files_of(&mut self, command: &mut Command) {
         command.script = command.file().and_then(|(path, given)| self.folders.script(&path, given));
-        let read = command.script.as_ref().map(|script| script.asked.as_str());
+        let read = command.script.as_ref().filter(|script| script.is_understood());
+        let read = read.map(|script| script.asked.as_str());
         command.opaque = opaque(&command.runs(), read, |program| self.folders.kind(program));
         for path in command.runs().list.iter().filter_map(alert_of) {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -290,7 +292,7 @@ impl Reader {
         }
         for deploys in command.deploys() {
             for file in deploys.files {
-                match file.as_ref().and_then(|path| self.folders.text(path)) {
+                match file.as_ref().and_then(|path| self.folders.text(path, Language::Shell)) {
                     Some(stack) => {
                         if !deploys.deployment.is_compose_file(&stack.text) {
                             self.warnings.push(not_understood(&stack.path, &deploys.evidence));

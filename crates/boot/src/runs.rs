@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use crate::evidence::Evidence;
-use crate::script::Script;
-use crate::shell::{self, Again, DEPTH_LIMIT, Simple, Variables, positional};
-use crate::wrapper::{shell_text, unwrapped};
+use crate::place::Place;
+use crate::python;
+use crate::script::{Language, Script};
+use crate::shell::{self, DEPTH_LIMIT};
+use crate::simple::{self, Again, Simple};
+use crate::variables::{Variables, positional};
+use crate::wrapper::{Python, python, shell_text, unwrapped};
 
 /// One command.
 #[derive(Clone, Debug)]
@@ -21,10 +25,22 @@ pub(crate) struct Run {
     pub(crate) folder: Option<String>,
 }
 
+/// What a text of Python waits for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) place: Place,
+    pub(crate) evidence: Evidence,
+    /// After this time it is ended.
+    pub(crate) limit: Option<Duration>,
+    pub(crate) bounded: bool,
+    pub(crate) any_answer: bool,
+}
+
 /// All of them, and what is known once they have run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Runs {
     pub(crate) list: Vec<Run>,
+    pub(crate) asked: Vec<Asked>,
     pub(crate) variables: Variables,
     /// Where texts stand that were taken in part for something that they are not.
     pub(crate) unclear: Vec<Evidence>,
@@ -38,10 +54,21 @@ pub(crate) fn of_line(line: &str, evidence: &Evidence, known: &Variables, folder
     walk.runs
 }
 
-/// Of a script that a unit runs.
-pub(crate) fn of_script(script: &Script, known: &Variables, folder: Option<&str>) -> Runs {
+/// Of a script that a unit runs, by this command.
+pub(crate) fn of_script(script: &Script, known: &Variables, folder: Option<&str>, by: Option<&Run>) -> Runs {
     let mut walk = Walk::new(At::Script(script), known, folder);
-    walk.text(&script.text, Again::No, None, DEPTH_LIMIT);
+    let (again, bounded) = by.map_or((Again::No, true), |run| (run.simple.again, run.simple.bounded));
+    let limit = by.and_then(|run| run.limit);
+    match script.language {
+        Language::Shell => walk.text(&script.text, again, limit, DEPTH_LIMIT),
+        Language::Python => {
+            walk.python(&script.text, again, bounded, limit, |ask| Evidence {
+                source: script.path.clone(),
+                line: Some(ask.line),
+                text: ask.call.clone(),
+            });
+        }
+    }
     walk.runs
 }
 
@@ -70,35 +97,76 @@ impl<'a> Walk<'a> {
         if !read.whole {
             self.runs.unclear.push(self.all());
         }
+        let single = read.commands.len() == 1;
         for mut simple in read.commands {
-            simple.again = simple.again.max(outer);
+            simple.again = simple.again.max(outer.inside(single && !simple.is_test(), simple.negated));
             let (words, own) = unwrapped(&simple.words);
             // Of what is repeated it is each try that has this time.
             let own = own.filter(|_| simple.again == Again::No);
             let limit = given.into_iter().chain(own).min();
             let evidence = self.evidence(words, &simple);
-            match Inner::of(words, &simple).filter(|_| depth != 0) {
-                // A script in a script is on the line of the command that holds it.
-                Some(inner) => {
-                    let mut known = self.runs.variables.clone();
-                    if let Some(arguments) = inner.arguments {
-                        known.retain(|name, _| !name.starts_with(|c: char| c.is_ascii_digit()));
-                        known.extend(positional(arguments));
-                    }
-                    let mut walk = Walk::new(At::Line(&evidence), &known, self.folder.as_deref());
-                    walk.text(&inner.text, simple.again, limit, depth - 1);
-                    // What a variable is filled in with may be a secret.
-                    let hidden = walk.runs.list.iter_mut().filter(|_| inner.filled);
-                    hidden.for_each(|run| run.simple.written.fill("$".to_owned()));
-                    if !inner.whole {
-                        self.runs.unclear.push(evidence.clone());
-                    }
-                    self.runs.list.append(&mut walk.runs.list);
-                    self.runs.unclear.append(&mut walk.runs.unclear);
-                }
-                None => self.run(words.to_vec(), simple, evidence, limit),
+            if let Some(inner) = Inner::of(words, &simple).filter(|_| depth != 0) {
+                self.inner(&inner, simple.again, &evidence, limit, depth - 1);
+                continue;
+            }
+            let own = |_: &python::Ask| evidence.clone();
+            let python = text_of_python(words, &simple);
+            let read =
+                python.is_some_and(|text| self.python(&text, simple.again, simple.bounded, limit, own));
+            if !read {
+                self.run(words.to_vec(), simple, evidence, limit);
             }
         }
+    }
+
+    /// A script in a script, which is on the line of the command that holds it.
+    fn inner(
+        &mut self,
+        inner: &Inner<'_>,
+        again: Again,
+        evidence: &Evidence,
+        limit: Option<Duration>,
+        depth: usize,
+    ) {
+        let mut known = self.runs.variables.clone();
+        if let Some(arguments) = inner.arguments {
+            known.retain(|name, _| !name.starts_with(|c: char| c.is_ascii_digit()));
+            known.extend(positional(arguments));
+        }
+        let mut walk = Walk::new(At::Line(evidence), &known, self.folder.as_deref());
+        walk.text(&inner.text, again, limit, depth);
+        // What a variable is filled in with may be a secret.
+        let hidden = walk.runs.list.iter_mut().filter(|_| inner.filled);
+        hidden.for_each(|run| run.simple.written.fill("$".to_owned()));
+        if !inner.whole {
+            self.runs.unclear.push(evidence.clone());
+        }
+        self.runs.list.append(&mut walk.runs.list);
+        self.runs.asked.append(&mut walk.runs.asked);
+        self.runs.unclear.append(&mut walk.runs.unclear);
+    }
+
+    /// Takes what a text of Python waits for; true iff it can wait for nothing else.
+    fn python(
+        &mut self,
+        text: &str,
+        again: Again,
+        bounded: bool,
+        limit: Option<Duration>,
+        evidence: impl Fn(&python::Ask) -> Evidence,
+    ) -> bool {
+        let reading = python::read(text);
+        let again = again.inside(reading.fails, false).is_wait();
+        let waits = reading.asks.into_iter().filter(|ask| ask.repeated || again);
+        let asked = waits.map(|ask| Asked {
+            evidence: evidence(&ask),
+            limit,
+            bounded: if ask.repeated { ask.bounded } else { bounded },
+            any_answer: ask.any_answer,
+            place: ask.place,
+        });
+        self.runs.asked.extend(asked);
+        reading.whole
     }
 
     /// Where all of the text stands.
@@ -125,10 +193,22 @@ impl<'a> Walk<'a> {
                 source: script.path.clone(),
                 line: Some(simple.line),
                 text: match words.len().checked_sub(1) {
-                    Some(rest) => shell::program(simple.shown(rest)).to_owned(),
+                    Some(rest) => simple::program(simple.shown(rest)).to_owned(),
                     None => "redirection".to_owned(),
                 },
             },
+        }
+    }
+}
+
+/// The text that Python is given, where all of it is known.
+fn text_of_python(words: &[String], simple: &Simple) -> Option<String> {
+    match python(words)? {
+        Python::File(..) => None,
+        Python::Input => simple.document.clone(),
+        Python::Text(text) => {
+            let at = words.iter().position(|word| std::ptr::eq(word.as_str(), text))?;
+            (!simple.is_computed(words.len() - 1 - at)).then(|| text.to_owned())
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::deploys::{Deployment, UnreadDeploy};
 use crate::evidence::Evidence;
 use crate::name::UnitName;
 use crate::place::Place;
-use crate::shell::program;
+use crate::simple::program;
 use crate::stack::{Service, services};
 use crate::unit::{Listen, Unit};
 use crate::wait::{Fit, Serves};

@@ -6,79 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::functions::{self, Function};
-use crate::words::{End, Token, Word, tokens};
-
-/// Variables whose values are known, by their names; the arguments of a script by their numbers.
-pub(crate) type Variables = BTreeMap<String, String>;
+use crate::grammar::Parser;
+use crate::loops::Raw;
+use crate::simple::{Again, COMPUTED, Simple};
+use crate::variables::{VALUE_LIMIT_BYTES, Variables, assignment, filled, positional};
+use crate::words::Word;
 
 /// How deep commands in commands are looked into.
 pub(crate) const DEPTH_LIMIT: usize = 4;
 
 /// The most calls of functions that are followed: functions that call functions must not grow without end.
 const CALLS_LIMIT: usize = 256;
-
-/// How many loops around a command are looked at, from the innermost.
-const LOOPS_LIMIT: usize = 8;
-
-/// The longest value of a variable that is filled in: values made of values must not grow without end.
-const VALUE_LIMIT_BYTES: usize = 256;
-
-/// Stands for a word that is not written out.
-const COMPUTED: &str = "$(…)";
-
-/// The prefixes of a command line (`systemd.service(5)`, "Special executable prefixes").
-pub(crate) const PREFIXES: [char; 6] = ['@', '-', ':', '+', '!', '|'];
-
-/// One command without the assignments in front of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Simple {
-    /// The words, with variables that the text sets filled in.
-    pub(crate) words: Vec<String>,
-    /// The same words as they are written; [`COMPUTED`] where part of one is what a command prints.
-    pub(crate) written: Vec<String>,
-    /// Files that it is redirected from and to.
-    pub(crate) targets: Vec<String>,
-    /// The line that it begins on, from 1.
-    pub(crate) line: usize,
-    /// Whether it is run again and again, and what for.
-    pub(crate) again: Again,
-    /// True iff something reads what it prints: a pipe or `$(…)`.
-    pub(crate) is_read: bool,
-    /// True iff it is not run again without end: the loop counts, or is left by something else than its success.
-    pub(crate) bounded: bool,
-}
-
-/// Whether a command is run until it succeeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Again {
-    No,
-    /// It is in a loop that sleeps and that something ends, or in what decides on the end of one.
-    Polled,
-    /// Its success ends the loop: `until COMMAND`, `while ! COMMAND`.
-    UntilItSucceeds,
-}
-
-impl Simple {
-    /// The word behind which `rest` more stand, as it is written: what a variable is filled in with may be a secret, and so
-    /// may any word that is not a plain name.
-    pub(crate) fn shown(&self, rest: usize) -> &str {
-        let word = self.written.iter().rev().nth(rest).map_or("", String::as_str);
-        let word = word.trim_start_matches(PREFIXES);
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_./+-[:".contains(c);
-        if !word.is_empty() && word.chars().all(plain) { word } else { "a command" }
-    }
-
-    /// True iff the word behind which `rest` more stand is known: no variable is left in it, and no command prints it.
-    pub(crate) fn is_known(&self, rest: usize) -> bool {
-        let word = self.words.iter().rev().nth(rest);
-        word.is_none_or(|word| !word.contains('$')) && !self.is_computed(rest)
-    }
-
-    /// True iff part of the word is what a command prints.
-    pub(crate) fn is_computed(&self, rest: usize) -> bool {
-        self.written.iter().rev().nth(rest).is_some_and(|word| word == COMPUTED)
-    }
-}
 
 /// What is in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,12 +47,6 @@ pub(crate) fn read(text: &str, known: &Variables) -> Text {
         reader.read(&function.body, At::From(function.line), outer, DEPTH_LIMIT - 1);
     }
     Text { commands: reader.found, variables: reader.variables, whole: reader.whole }
-}
-
-/// The name of a program without its folder and the prefixes of a command line.
-pub(crate) fn program(word: &str) -> &str {
-    let path = word.trim_start_matches(PREFIXES);
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 #[derive(Default)]
@@ -149,6 +81,7 @@ impl At {
 #[derive(Clone, Copy)]
 struct Outer {
     again: Again,
+    negated: bool,
     is_read: bool,
     bounded: bool,
     /// True iff the script waits somewhere for what it runs in the background.
@@ -157,7 +90,7 @@ struct Outer {
 
 impl Default for Outer {
     fn default() -> Self {
-        Self { again: Again::No, is_read: false, bounded: true, joins: false }
+        Self { again: Again::No, negated: false, is_read: false, bounded: true, joins: false }
     }
 }
 
@@ -168,6 +101,7 @@ impl Reader {
         self.functions.extend(functions.into_iter().map(|(name, function)| (name, moved(function))));
         let parser = Parser::parse(&text);
         self.whole &= parser.is_whole();
+        let single = parser.found.len() == 1;
         for mut command in parser.found {
             // What runs in the background delays nothing, unless the text waits for it later.
             if !outer.joins && command.is_in_background(&parser.loops) {
@@ -175,7 +109,8 @@ impl Reader {
             }
             let again = command.again(&parser.loops);
             let own = Outer {
-                again: again.max(outer.again),
+                again: again.max(outer.again.inside(single && !command.is_test(), command.negated)),
+                negated: outer.negated != command.negated,
                 is_read: outer.is_read || command.piped,
                 bounded: outer.bounded && command.bounded(again, &parser.loops),
                 joins: outer.joins,
@@ -185,7 +120,11 @@ impl Reader {
                 command.words.iter_mut().flat_map(|w| std::mem::take(&mut w.inner)).collect();
             self.add(&command, line, own, depth);
             // Of a command in `$(…)` it is not the success that ends the loop, but what it prints.
-            let again = if own.again == Again::No { Again::No } else { Again::Polled };
+            let again = match own.again {
+                Again::No => Again::No,
+                Again::UntilItFails if command.is_test() => Again::UntilItFails,
+                _ => Again::Polled,
+            };
             for text in inner.iter().filter(|_| depth != 0) {
                 self.read(text, At::On(line), Outer { again, is_read: true, ..own }, depth - 1);
             }
@@ -202,7 +141,7 @@ impl Reader {
         };
         for word in set.iter().filter(|_| words.is_empty()) {
             let Some((name, value)) = assignment(&word.text) else { continue };
-            let value = self.filled(value);
+            let value = filled(value, &self.variables);
             // What comes out of a command is not known, nor is then what was known before.
             if word.computed || value.is_empty() || value.len() > VALUE_LIMIT_BYTES {
                 self.variables.remove(name);
@@ -215,8 +154,13 @@ impl Reader {
         }
         let written = |word: &Word| if word.computed { COMPUTED.to_owned() } else { word.text.clone() };
         let written: Vec<String> = words.iter().map(written).collect();
-        let words: Vec<String> = words.iter().map(|word| self.filled(&word.text)).collect();
-        let targets = command.targets.iter().map(|word| self.filled(&word.text)).collect();
+        let words: Vec<String> = words.iter().map(|word| filled(&word.text, &self.variables)).collect();
+        let targets = command.targets.iter().map(|word| filled(&word.text, &self.variables)).collect();
+        let document = command.document.as_ref().filter(|document| !document.computed);
+        let document = document.map(|document| {
+            let text = document.text.clone();
+            if document.quoted { text } else { filled(&text, &self.variables) }
+        });
         let call = words.first().and_then(|name| Some((name.clone(), self.functions.get(name)?.clone())));
         if let Some((name, function)) = call.filter(|_| depth != 0 && self.calls < CALLS_LIMIT) {
             self.called.insert(name);
@@ -226,8 +170,8 @@ impl Reader {
             self.positional(&before);
             return;
         }
-        let Outer { again, is_read, bounded, .. } = outer;
-        self.found.push(Simple { words, written, targets, line, again, is_read, bounded });
+        let Outer { again, negated, is_read, bounded, .. } = outer;
+        self.found.push(Simple { words, written, targets, document, line, again, negated, is_read, bounded });
     }
 
     /// Sets the arguments, and returns those that were set before.
@@ -236,265 +180,6 @@ impl Reader {
             (1..10).map_while(|number| self.variables.remove(&number.to_string())).collect();
         self.variables.extend(positional(arguments));
         before
-    }
-
-    /// The text with `$NAME` and `${NAME}` replaced where they are known.
-    fn filled(&self, text: &str) -> String {
-        let mut filled = String::new();
-        let mut rest = text;
-        while let Some((plain, after)) = rest.split_once('$') {
-            filled.push_str(plain);
-            let braced = after.strip_prefix('{').and_then(|braced| braced.split_once('}'));
-            let (name, behind) = braced.unwrap_or_else(|| {
-                // `$12` is `$1` and a 2.
-                let number = usize::from(after.starts_with(|c: char| c.is_ascii_digit()));
-                let end = after.find(|c: char| !is_of_name(c)).unwrap_or(after.len());
-                after.split_at(if number == 1 { 1 } else { end })
-            });
-            // `${NAME:-DEFAULT}` and `${NAME:?MESSAGE}` of a name that is known.
-            let name = name.split_once([':', '-', '?']).map_or(name, |(name, _)| name);
-            if let Some(value) = self.variables.get(name) {
-                filled.push_str(value);
-            } else {
-                filled.push('$');
-                filled.push_str(&after[..after.len() - behind.len()]);
-            }
-            rest = behind;
-        }
-        filled.push_str(rest);
-        filled
-    }
-}
-
-/// Arguments as the variables `1` to `9`.
-pub(crate) fn positional(arguments: &[String]) -> impl Iterator<Item = (String, String)> {
-    let numbered = arguments.iter().take(9).enumerate();
-    numbered
-        .filter(|(_, value)| value.len() <= VALUE_LIMIT_BYTES)
-        .map(|(index, value)| ((index + 1).to_string(), value.clone()))
-}
-
-fn assignment(word: &str) -> Option<(&str, &str)> {
-    let (name, value) = word.split_once('=')?;
-    let valid = name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(is_of_name);
-    valid.then_some((name, value))
-}
-
-fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// What is known of a loop once all of it is read.
-#[derive(Default)]
-struct Loop {
-    sleeps: bool,
-    /// How many `break`, `exit` and `return` end it early.
-    exits: usize,
-    /// True iff it goes through a list, or its condition compares numbers.
-    counts: bool,
-    /// How many commands of the condition of a `while` or `until` say more than `true`.
-    asks: usize,
-    background: bool,
-}
-
-/// Conditions that ask for nothing.
-const CONSTANT: [&str; 4] = [":", "false", "read", "true"];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Body,
-    /// The words that a `for` goes through.
-    List,
-    Until,
-    While,
-}
-
-/// A command with where it stands.
-struct Raw {
-    words: Vec<Word>,
-    targets: Vec<Word>,
-    negated: bool,
-    background: bool,
-    piped: bool,
-    /// The loops around it, from the innermost, each with the part that it is in.
-    within: Vec<(usize, Part)>,
-}
-
-impl Raw {
-    fn line(&self) -> usize {
-        self.words.iter().chain(&self.targets).map(|word| word.line).min().unwrap_or(1)
-    }
-
-    fn has(&self, words: &[&str]) -> bool {
-        self.words.iter().any(|word| words.contains(&word.text.as_str()))
-    }
-
-    fn is_in_background(&self, loops: &[Loop]) -> bool {
-        self.background || self.within.iter().any(|(index, _)| loops[*index].background)
-    }
-
-    fn is_test(&self) -> bool {
-        self.words.first().is_some_and(|word| matches!(word.text.as_str(), "[" | "[[" | "test"))
-    }
-
-    /// Of a loop that is left by a command's success, any other way out bounds it.
-    fn bounded(&self, again: Again, loops: &[Loop]) -> bool {
-        let mut around = self.within.iter().map(|(index, _)| &loops[*index]);
-        let own_exits = usize::from(again == Again::Polled);
-        again == Again::No || around.any(|around| around.counts || own_exits < around.exits)
-    }
-
-    fn again(&self, loops: &[Loop]) -> Again {
-        let until = match self.within.first().map(|(_, part)| *part) {
-            Some(Part::Until) => !self.negated && !self.has(&["!"]),
-            Some(Part::While) => self.negated || (self.is_test() && self.has(&["!", "!=", "-ne", "-z"])),
-            Some(Part::Body | Part::List) | None => false,
-        };
-        // `while COMMAND` goes on for as long as it succeeds: what that says about the other end, nobody knows.
-        let polls = |(index, part): &(usize, Part)| {
-            let around = &loops[*index];
-            let body = *part == Part::Body && (around.exits != 0 || around.asks != 0) && !self.has(&["!"]);
-            around.sleeps && (body || (around.asks != 0 && matches!(part, Part::Until | Part::While)))
-        };
-        if until {
-            Again::UntilItSucceeds
-        } else if self.within.iter().any(polls) {
-            Again::Polled
-        } else {
-            Again::No
-        }
-    }
-}
-
-#[derive(Default)]
-struct Parser {
-    loops: Vec<Loop>,
-    /// Loops that are not closed yet, with the part that is being read.
-    open: Vec<(usize, Part)>,
-    words: Vec<Word>,
-    targets: Vec<Word>,
-    negated: bool,
-    /// How many `case` and how many brackets are open.
-    cases: usize,
-    brackets: usize,
-    /// The loop that was closed last, until another command begins.
-    closed: Option<usize>,
-    /// True iff the text waits for what it runs in the background.
-    joins: bool,
-    /// True iff a quote or a document is left open, or a loop ends that did not begin.
-    broken: bool,
-    found: Vec<Raw>,
-}
-
-impl Parser {
-    fn parse(text: &str) -> Self {
-        let tokens = tokens(text);
-        let mut parser = Self { broken: !tokens.whole, ..Self::default() };
-        for token in tokens.list {
-            match token {
-                Token::Word(word) => parser.word(word),
-                Token::Target(word) => parser.targets.push(word),
-                Token::End(end) => parser.end(end),
-            }
-        }
-        parser
-    }
-
-    fn is_whole(&self) -> bool {
-        !self.broken && self.open.is_empty()
-    }
-
-    fn word(&mut self, word: Word) {
-        if !self.words.is_empty() || word.quoted {
-            return self.words.push(word);
-        }
-        match word.text.as_str() {
-            "until" => self.enter(Part::Until),
-            "while" => self.enter(Part::While),
-            "for" | "select" => self.enter(Part::List),
-            "do" => {
-                if let Some((_, part)) = self.open.last_mut() {
-                    *part = Part::Body;
-                }
-            }
-            "done" => {
-                self.closed = self.open.pop().map(|(index, _)| index);
-                self.broken |= self.closed.is_none();
-            }
-            "!" => self.negated = !self.negated,
-            "case" => {
-                self.cases += 1;
-                self.words.push(word);
-            }
-            "esac" => self.cases = self.cases.saturating_sub(1),
-            "if" | "elif" | "then" | "else" | "fi" | "{" | "}" | "time" => {}
-            _ => self.words.push(word),
-        }
-    }
-
-    fn enter(&mut self, part: Part) {
-        self.open.push((self.loops.len(), part));
-        self.loops.push(Loop { counts: part == Part::List, ..Loop::default() });
-    }
-
-    /// True iff what ends is a pattern of `case`, or `case WORD in` with its first one.
-    fn is_pattern(&mut self, end: End) -> bool {
-        match end {
-            End::Opened => self.brackets += 1,
-            End::Closed if self.cases != 0 && self.brackets == 0 => return true,
-            End::Closed => self.brackets = self.brackets.saturating_sub(1),
-            End::Background | End::Piped | End::Plain => {}
-        }
-        false
-    }
-
-    fn end(&mut self, end: End) {
-        let (mut words, targets) = (std::mem::take(&mut self.words), std::mem::take(&mut self.targets));
-        // What follows `case WORD` is the first pattern.
-        if words.first().is_some_and(|word| !word.quoted && word.text == "case") {
-            words.truncate(2);
-        }
-        if self.is_pattern(end) {
-            // Of `a|b)` the first is taken for a command of a pipe until here.
-            while self.found.pop_if(|raw| raw.piped && raw.words.len() == 1).is_some() {}
-            return;
-        }
-        // `!` is for all of a pipeline.
-        let negated = self.negated;
-        self.negated &= end == End::Piped;
-        let background = end == End::Background;
-        if words.is_empty() {
-            // `done &`, `done >FILE &` and `(… done) &`.
-            if let Some(index) = self.closed.filter(|_| background) {
-                self.loops[index].background = true;
-            }
-            if targets.is_empty() {
-                return;
-            }
-        } else {
-            self.closed = None;
-        }
-        if self.open.last().is_some_and(|(_, part)| *part == Part::List) {
-            return;
-        }
-        if let (Some((index, Part::Until | Part::While)), None) = (self.open.last(), words.first()) {
-            self.loops[*index].asks += 1;
-        }
-        if let (Some((index, part)), Some(word)) = (self.open.last(), words.first()) {
-            let state = &mut self.loops[*index];
-            let compares = |word: &Word| matches!(word.text.as_str(), "-ge" | "-gt" | "-le" | "-lt" | "((");
-            state.counts |= *part != Part::Body && words.iter().any(compares);
-            state.asks += usize::from(*part != Part::Body && !CONSTANT.contains(&program(&word.text)));
-            match program(&word.text) {
-                "sleep" | "usleep" => state.sleeps = true,
-                "break" | "exit" | "return" => state.exits += 1,
-                _ => {}
-            }
-        }
-        self.joins |= words.first().is_some_and(|word| word.text == "wait");
-        let within = self.open.iter().rev().take(LOOPS_LIMIT).copied().collect();
-        let piped = end == End::Piped;
-        self.found.push(Raw { words, targets, negated, background, piped, within });
     }
 }
 
@@ -508,11 +193,16 @@ mod tests {
         read(text, &Variables::new()).commands
     }
 
-    /// The commands that are run again, `*` in front of those whose success ends the loop, with their lines.
+    /// The commands that are run again, `*` in front of those whose success ends the loop and `-` of those whose failure does,
+    /// with their lines.
     fn again(text: &str) -> Vec<String> {
         let again = commands(text).into_iter().filter(|simple| simple.again != Again::No);
         let shown = again.map(|simple| {
-            let mark = if simple.again == Again::UntilItSucceeds { "*" } else { "" };
+            let mark = match simple.again {
+                Again::UntilItFails => "-",
+                Again::UntilItSucceeds => "*",
+                Again::No | Again::Polled => "",
+            };
             format!("{mark}{}:{}", simple.words.join(" "), simple.line)
         });
         shown.filter(|text| !text.starts_with("sleep")).collect()
@@ -526,14 +216,14 @@ mod tests {
             ("while true; do sleep 1; done; curl http://h/", &[]),
             ("while read x; do curl $x; sleep 1; done", &[]),
             ("while false; do sleep 1; done", &[]),
-            ("until ! test -e /x; do sleep 1; done", &["test -e /x:1"]),
-            ("until [ ! -e /x ]; do sleep 1; done", &["[ ! -e /x ]:1"]),
+            ("until ! test -e /x; do sleep 1; done", &["-test -e /x:1"]),
+            ("until [ ! -e /x ]; do sleep 1; done", &["-[ ! -e /x ]:1"]),
             ("while [ ! -e /x ]; do sleep 1; done", &["*[ ! -e /x ]:1"]),
-            ("while nc -z h 1; do sleep 1; done", &["nc -z h 1:1"]),
-            ("while nc -z h 1; do a; done", &[]),
-            ("while [ $ok -eq 0 ]; do curl h && ok=1; sleep 1; done", &["[ $ok -eq 0 ]:1", "curl h:1"]),
+            ("while nc -z h 1; do sleep 1; done", &["-nc -z h 1:1"]),
+            ("while nc -z h 1; do a; done", &["-nc -z h 1:1"]),
+            ("while [ $ok -eq 0 ]; do curl h && ok=1; sleep 1; done", &["*[ $ok -eq 0 ]:1", "curl h:1"]),
             ("until [ $c = 200 ]; do c=$(curl h); sleep 1; done", &["*[ $c = 200 ]:1", "curl h:1"]),
-            ("while [ \"$(curl h)\" = 000 ]; do sleep 1; done", &["[  = 000 ]:1", "curl h:1"]),
+            ("while [ \"$(curl h)\" = 000 ]; do sleep 1; done", &["*[  = 000 ]:1", "curl h:1"]),
             ("a() { until b; do sleep 1; done & }; a; wait", &["*b:1"]),
             ("while ! a | b; do :; done", &["*a:1", "*b:1"]),
             ("a\nuntil [ \"$(b c)\" = 200 ]; do :; done", &["*[  = 200 ]:2", "b c:2"]),
@@ -547,6 +237,104 @@ mod tests {
             ("until a; do b & done", &["*a:1"]),
         ] {
             assert_eq!(again(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_ends_a_loop_by_failing_is_told_from_what_ends_it_by_succeeding() {
+        for (text, expected) in [
+            ("while ! nc -z h 1; do sleep 1; done", &["*nc -z h 1:1"][..]),
+            ("until ! nc -z h 1; do sleep 1; done", &["-nc -z h 1:1"]),
+            ("while ! ! a; do sleep 1; done", &["-a:1"]),
+            ("while ! (a); do sleep 1; done", &["*a:1"]),
+            ("while ! { a && b; } 2>/dev/null; do sleep 1; done", &["*a:1", "*b:1", "-:1"]),
+            ("until ! (a || ! b); do sleep 1; done", &["-a:1", "*b:1"]),
+            (
+                "while a &&
+ ! b
+do sleep 1; done",
+                &["-a:1", "*b:2"],
+            ),
+            // Only the last list of a condition decides; what stands before it may have left what that looks at.
+            ("while a; ! b; do sleep 1; done", &["a:1", "*b:1"]),
+            ("while a -o x; [ \"$(b x)\" != ok ]; do sleep 1; done", &["a -o x:1", "*[  != ok ]:1", "b x:1"]),
+            ("while a | grep -q x; do sleep 1; done", &["a:1", "-grep -q x:1"]),
+            ("while [ \"$(a)\" = 200 ]; do sleep 1; done", &["-[  = 200 ]:1", "-a:1"]),
+            ("while [ \"$(a)\" = 503 ]; do sleep 1; done", &["[  = 503 ]:1", "a:1"]),
+            ("while [ \"$(a | b)\" = 200 ]; do sleep 1; done", &["-[  = 200 ]:1", "a:1", "b:1"]),
+            ("while [ -e /x ]; do sleep 1; done", &["-[ -e /x ]:1"]),
+            ("while (( $(a) != 200 )); do sleep 1; done", &["((:1", "a:1"]),
+            ("while echo $(a); do sleep 1; done", &["-echo :1", "a:1"]),
+            ("until [ \"$(a)\" ]; do sleep 1; done", &["*[  ]:1", "a:1"]),
+        ] {
+            assert_eq!(again(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_a_loop_in_its_body_says_what_the_loop_waits_for() {
+        let of_a = |text: &str| {
+            let found = again(&format!("while true; do {text}; sleep 1; done"));
+            let of_a = found.iter().find(|shown| shown.trim_start_matches('-').starts_with("a:"));
+            of_a.map(|shown| shown.starts_with('-'))
+        };
+        for text in [
+            "a && break",
+            "if a; then break; fi",
+            "if a; then echo up; exit 0; fi",
+            "if ! a; then :; else break; fi",
+            "! a || break",
+            "a && { echo up; break; }",
+            "a || { sleep 1; continue; }; break",
+            "if ! a; then sleep 1; continue; fi; break",
+            // It gives up at some time, and waits until then.
+            "a && break; [ $n -gt 9 ] && exit 1",
+            "a || { [ $n -lt 9 ] && continue; exit 1; }; break",
+            "if ! a; then if [ $n -gt 9 ]; then exit 1; fi; continue; fi; break",
+            "a || break; b && break",
+            "if a; then break; else break; fi",
+            "a; [ $? -ne 0 ] && break",
+            "(a || break)",
+            "x=$(a); case $x in 200) break;; esac",
+        ] {
+            assert_eq!(of_a(text), Some(false), "{text}");
+        }
+        for text in [
+            "a || break",
+            "a || exit 1",
+            "! a && break",
+            "if ! a; then break; fi",
+            "if a; then sleep 1; else break; fi",
+            "a || { echo gone; break; }",
+            "a && b || break",
+            "{ a; } || break",
+        ] {
+            assert_eq!(of_a(text), Some(true), "{text}");
+        }
+        for (text, expected) in [
+            ("while :; do [ \"$(a)\" = 200 ] && break; sleep 1; done", "a:1"),
+            ("while :; do [ \"$(a)\" = 200 ] || break; sleep 1; done", "-a:1"),
+            ("while :; do [ \"$(a)\" != 200 ] && break; sleep 1; done", "-a:1"),
+            ("while :; do if [ \"$(a)\" = 000 ]; then break; fi; sleep 1; done", "-a:1"),
+        ] {
+            assert!(again(text).iter().any(|shown| shown == expected), "{text}: {:?}", again(text));
+        }
+        let file = "while :; do [ -e /x ] || { sleep 1; continue; }; break; done";
+        assert_eq!(again(file)[0], "[ -e /x ]:1");
+    }
+
+    #[test]
+    fn a_function_that_may_turn_its_answer_round_is_taken_for_a_wait() {
+        for (text, expected) in [
+            ("f() { a; }\nwhile f; do sleep 1; done", "-a:1"),
+            ("f() { a; }\nwhile ! f; do sleep 1; done", "*a:1"),
+            ("f() { ! a; }\nwhile f; do sleep 1; done", "*a:1"),
+            ("f() { ! a; }\nuntil f; do sleep 1; done", "-a:1"),
+            ("f() { if a; then return 1; fi; }\nwhile f; do sleep 1; done", "a:1"),
+            ("f() { [ ! -e /x ]; }\nwhile f; do sleep 1; done", "[ ! -e /x ]:1"),
+            ("f() { a || return 1; }\nuntil f; do sleep 1; done", "*a:1"),
+        ] {
+            assert_eq!(again(text)[0], expected, "{text}");
         }
     }
 
@@ -601,6 +389,15 @@ mod tests {
                 commands(text).into_iter().find(|simple| simple.words.first().is_some_and(|w| w == "a"));
             assert_eq!(found.map(|simple| simple.bounded), Some(bounded), "{text}");
         }
+    }
+
+    #[test]
+    fn groups_and_lists_without_end_are_read() {
+        let nested = format!("while ! {}a{}; do sleep 1; done", "{ ! ".repeat(2_000), "; }".repeat(2_000));
+        assert!(again("while ! { ! { ! a; }; }; do sleep 1; done")[0].starts_with('*'));
+        assert_eq!(commands(&nested).iter().filter(|simple| simple.words == ["a"]).count(), 1);
+        let long = format!("while true; do {}sleep 1; done", "a && break && ".repeat(10_000));
+        assert_eq!(commands(&long).len(), 20_002);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-use crate::shell::Variables;
+use crate::variables::Variables;
 
 /// What a file is deployed by: which of a service's labels a router sees depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

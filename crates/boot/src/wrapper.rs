@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::shell::{PREFIXES, program};
+use crate::script::Language;
+use crate::simple::{PREFIXES, program};
 use crate::span::Span;
 
 /// The words without what only runs them, such as `env A=1` and `timeout 60`, and the time that they are given.
@@ -85,8 +86,8 @@ fn operand(words: &[String]) -> Option<usize> {
 pub(crate) struct File<'a> {
     /// Its absolute path.
     pub(crate) path: &'a str,
-    /// True iff a shell is told to read it, so that its first line does not matter.
-    pub(crate) given: bool,
+    /// What reads it, where that is told to, so that its first line does not matter.
+    pub(crate) given: Option<Language>,
     pub(crate) arguments: &'a [String],
 }
 
@@ -94,11 +95,53 @@ pub(crate) struct File<'a> {
 pub(crate) fn file_run(words: &[String]) -> Option<File<'_>> {
     let (first, rest) = words.split_first()?;
     if is_shell(program(first)) {
-        let file = |at: usize| File { path: &rest[at], given: true, arguments: &rest[at + 1..] };
+        let file =
+            |at: usize| File { path: &rest[at], given: Some(Language::Shell), arguments: &rest[at + 1..] };
         return operand(rest).filter(|at| rest[*at].starts_with('/')).map(file);
     }
+    if let Some(Python::File(path, arguments)) = python(words) {
+        let file = File { path, given: Some(Language::Python), arguments };
+        return path.starts_with('/').then_some(file);
+    }
     let path = first.trim_start_matches(PREFIXES);
-    path.starts_with('/').then_some(File { path, given: false, arguments: rest })
+    path.starts_with('/').then_some(File { path, given: None, arguments: rest })
+}
+
+/// What Python is told to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Python<'a> {
+    /// This file, with arguments.
+    File(&'a str, &'a [String]),
+    /// What it is given to read.
+    Input,
+    /// This text.
+    Text(&'a str),
+}
+
+/// What Python runs (`python3 --help`); `None` for another program, and for a module, `-m`.
+pub(crate) fn python(words: &[String]) -> Option<Python<'_>> {
+    let (first, mut rest) = words.split_first().filter(|(first, _)| is_python(program(first)))?;
+    while let Some((word, behind)) = rest.split_first() {
+        let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
+            return Some(if word == "-" { Python::Input } else { Python::File(word, behind) });
+        };
+        // Letters without a value stand in front of one that has one.
+        let letters =
+            letters.trim_start_matches(['B', 'E', 'I', 'O', 'P', 'b', 'd', 'q', 's', 'S', 'u', 'v', 'x']);
+        rest = match letters {
+            "" => behind,
+            "W" | "X" => behind.get(1..)?,
+            "c" => return behind.first().map(|text| Python::Text(text)),
+            _ => return None,
+        };
+    }
+    (!first.is_empty()).then_some(Python::Input)
+}
+
+/// True iff it is Python, of whatever version.
+pub(crate) fn is_python(name: &str) -> bool {
+    let version = name.strip_prefix("python");
+    version.is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }
 
 /// True iff it is a shell whose texts are understood.
@@ -126,13 +169,23 @@ mod tests {
         assert_eq!(shell_text(&words(&["/bin/sh", "/x.sh", "-c", "a"])), None);
         assert_eq!(shell_text(&words(&["/bin/x", "-c", "a"])), None);
         let file = |text: &[&str]| file_run(&words(text)).map(|file| (file.path.to_owned(), file.given));
-        assert_eq!(file(&["/bin/sh", "-e", "/x.sh", "-c"]), Some(("/x.sh".to_owned(), true)));
-        assert_eq!(file(&["-/opt/x.sh", "a"]), Some(("/opt/x.sh".to_owned(), false)));
+        assert_eq!(
+            file(&["/bin/sh", "-e", "/x.sh", "-c"]),
+            Some(("/x.sh".to_owned(), Some(Language::Shell)))
+        );
+        assert_eq!(file(&["-/opt/x.sh", "a"]), Some(("/opt/x.sh".to_owned(), None)));
         assert_eq!(file(&["/bin/sh", "-c", "/x.sh"]), None);
         assert_eq!(file(&["x.sh"]), None);
         assert_eq!(file(&["sh", "x.sh", "/y.sh"]), None);
         assert_eq!(file(&["sh", "-s", "/y.sh"]), None);
-        assert_eq!(file(&["sh", "-eo", "pipefail", "/y.sh"]), Some(("/y.sh".to_owned(), true)));
+        assert_eq!(
+            file(&["sh", "-eo", "pipefail", "/y.sh"]),
+            Some(("/y.sh".to_owned(), Some(Language::Shell)))
+        );
+        let python = Some(("/y.py".to_owned(), Some(Language::Python)));
+        assert_eq!(file(&["python3", "-uB", "-W", "error", "/y.py", "-c"]), python);
+        assert_eq!(file(&["python3", "-c", "/y.py"]), None);
+        assert_eq!(file(&["python3", "-m", "/y.py"]), None);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Host {
         }
         host.file("bin/bash", "\u{7f}ELF");
         host.file("opt/inner.sh", "#!/bin/sh\nuntil curl -fsS https://ci.example.org/; do sleep 1; done\n");
-        host.file("opt/gate.py", "#!/usr/bin/python3\n");
+        host.file("opt/gate.py", "#!/usr/bin/python3\nimport gate\n");
         host.file("opt/gate.sh", &format!("#!/bin/bash\n{gate}\n"));
         host.file("opt/dash.yml", &format!("services:\n  d:\n    image: nginx\n    deploy:\n{LABEL}"));
         host
@@ -113,6 +113,103 @@ fn a_loop_that_polls_is_seen_however_it_is_written() {
     }
 }
 
+/// A gate of Python that asks for the address again and again until it answers.
+const PYTHON: &str = "import time\nimport urllib.request\n\nwhile True:\n    try:\n        \
+    urllib.request.urlopen(\"https://ci.example.org/\", timeout=5)\n        break\n    except OSError:\n        \
+    time.sleep(1)\n";
+
+#[test]
+fn a_gate_in_python_is_seen_however_it_is_run() {
+    let once = "import urllib.request; urllib.request.urlopen(\"https://ci.example.org/\")";
+    for gate in [
+        format!("python3 - <<'EOF'\n{PYTHON}EOF"),
+        format!("timeout 600 python3 <<EOF\n{PYTHON}EOF"),
+        format!("/usr/bin/python3 -u -c '{PYTHON}'"),
+        format!("until python3 -c '{once}'; do sleep 1; done"),
+        format!("for i in 1 2 3; do python3 - <<'EOF' && break\n{once}\nEOF\nsleep 1; done"),
+    ] {
+        assert_eq!(of(&gate).deadlock_free(), Some(false), "{gate}: {:#?}", of(&gate));
+    }
+    // It waits until the address is gone, asks once, or waits for nothing.
+    for gate in [
+        format!("while python3 -c '{once}'; do sleep 1; done"),
+        format!("python3 -c '{once}'"),
+        "python3 -c 'print(1)'".to_owned(),
+    ] {
+        assert_eq!(of(&gate).deadlock_free(), Some(true), "{gate}: {:#?}", of(&gate));
+    }
+    for gate in [
+        format!("python3 - <<EOF\nURL = \"$(cat /etc/url)\"\n{PYTHON}EOF"),
+        format!("python3 -c '{}'", PYTHON.replace("\"https://ci.example.org/\"", "url")),
+        "cat /opt/gate.py | python3".to_owned(),
+        "python3 -m gate".to_owned(),
+        "python3 -c \"$(cat /opt/gate.py)\"".to_owned(),
+        "python3 /opt/gate.py".to_owned(),
+    ] {
+        let report = of(&gate);
+        assert_eq!((report.deadlock_free(), report.deadlocks.len()), (None, 0), "{gate}: {report:#?}");
+    }
+}
+
+#[test]
+fn a_script_of_python_is_read_as_one_of_a_shell_is() {
+    for start in ["/opt/gate.py", "/usr/bin/python3 -u /opt/gate.py a"] {
+        let host = Host::new("");
+        host.file("opt/gate.py", &format!("#!/usr/bin/env python3\n{PYTHON}"));
+        host.unit("proxy", &format!("Type=oneshot\nExecStart={start}"), "After=docker.service");
+        let report = host.report();
+        let waits: Vec<String> = report.deadlocks[0].chain.iter().map(|link| link.evidence.clone()).collect();
+        let expected = format!("urlopen ({}/opt/gate.py:7) waits for", host.0.path().display());
+        assert!(waits[0].starts_with(&expected), "{waits:?}");
+        host.file("opt/gate.py", &format!("#!/usr/bin/env python3\nimport gate\n{PYTHON}"));
+        // What is seen is a deadlock, whatever else it may wait for.
+        let report = host.report();
+        assert_eq!((report.deadlocks.len(), report.opaque.len()), (1, 1), "{report:#?}");
+    }
+}
+
+#[test]
+fn a_script_that_is_run_until_it_succeeds_waits_for_what_it_asks() {
+    let check = |loops: &str, text: &str| {
+        let host = Host::new("");
+        host.file("opt/check.sh", text);
+        let start = format!("Type=oneshot\nExecStart=/bin/sh -c '{loops} /opt/check.sh; do sleep 1; done'");
+        host.unit("proxy", &start, "After=docker.service");
+        host.report().deadlock_free()
+    };
+    let shell = "#!/bin/sh\ncurl -fsS https://ci.example.org/\n";
+    let python =
+        "#!/usr/bin/python3\nimport urllib.request\nurllib.request.urlopen('https://ci.example.org/')\n";
+    for text in [shell, python] {
+        assert_eq!((check("until", text), check("while", text)), (Some(false), Some(true)), "{text}");
+    }
+    assert_eq!(check("while", "#!/bin/sh\n! curl -fsS https://ci.example.org/\n"), Some(false));
+}
+
+#[test]
+fn a_gate_that_waits_until_something_is_gone_is_no_wait_for_it() {
+    for gate in [
+        "while curl -fsS https://ci.example.org/; do sleep 1; done",
+        "until ! curl -fsS https://ci.example.org/; do sleep 1; done",
+        "while [ \"$(curl -s -o /dev/null -w '%{http_code}' https://ci.example.org/)\" = 200 ]; do sleep 1; done",
+        "while true; do curl -fsS https://ci.example.org/ || break; sleep 1; done",
+        "while true; do if ! curl -fsS https://ci.example.org/; then break; fi; sleep 1; done",
+    ] {
+        assert_eq!(of(gate).deadlock_free(), Some(true), "{gate}: {:#?}", of(gate));
+    }
+    for gate in [
+        "while true; do curl -fsS https://ci.example.org/ && break; sleep 1; done",
+        "while true; do if curl -fsS https://ci.example.org/; then break; fi; sleep 1; done",
+        "while true; do [ \"$(curl -s -o /dev/null -w '%{http_code}' https://ci.example.org/)\" = 200 ] && break; sleep 1; done",
+        "down() { ! curl -fsS https://ci.example.org/; }\nwhile down; do sleep 1; done",
+        "while ! { curl -fsS https://ci.example.org/ && true; } >/dev/null; do sleep 1; done",
+        // A router answers so for as long as nothing is behind it.
+        "while [ \"$(curl -s -o /dev/null -w '%{http_code}' https://ci.example.org/)\" = 502 ]; do sleep 1; done",
+    ] {
+        assert_eq!(of(gate).deadlock_free(), Some(false), "{gate}: {:#?}", of(gate));
+    }
+}
+
 #[test]
 fn what_is_not_understood_is_unknown() {
     for gate in [
@@ -152,7 +249,7 @@ fn what_is_not_understood_is_unknown() {
 #[test]
 fn a_gate_that_was_not_read_counts_whatever_comes_after_it() {
     let host = Host::new("");
-    host.file("opt/deploy.py", "#!/usr/bin/python3\n");
+    host.file("opt/deploy.py", "#!/usr/bin/python3\nimport subprocess\n");
     host.unit("proxy", "Type=oneshot\nExecStart=/opt/gate.py", "");
     host.unit("dash", "Type=oneshot\nExecStart=/opt/deploy.py", "After=proxy.service");
     assert_eq!(host.report().deadlock_free(), None, "{:#?}", host.report());

@@ -155,10 +155,11 @@ fn a_gate_that_cannot_be_told_is_unknown_and_never_free() {
         assert_eq!((opaque, report.deadlock_free()), (vec![what], None), "{report:#?}");
     }
     // Neither the gate nor who serves it is known, and another wait is free.
-    let both = dashboard_before_proxy().with(PROXY, "#!/bin/bash", "#!/usr/bin/python3");
-    let both = both.with("usr/local/sbin/deploy-stack", "#!/bin/sh", "#!/usr/bin/python3").report();
+    let both = dashboard_before_proxy().with(PROXY, "#!/bin/bash", "#!/usr/bin/python3\nimport gate");
+    let both =
+        both.with("usr/local/sbin/deploy-stack", "#!/bin/sh", "#!/usr/bin/python3\nimport deploy").report();
     assert_eq!(both.deadlock_free(), None, "{both:#?}");
-    let python = Host::new().with(PROXY, "#!/bin/bash", "#!/usr/bin/python3").report();
+    let python = Host::new().with(PROXY, "#!/bin/bash", "#!/usr/bin/python3\nimport gate").report();
     assert_eq!((python.opaque.len(), python.deadlock_free()), (1, None), "{python:#?}");
 }
 

@@ -49,6 +49,7 @@ fn is_ordered(set: &UnitSet, link: &Link) -> bool {
         || link.evidence.starts_with("Requires")
         || link.evidence.contains("Directory=")
         || link.evidence.starts_with("PrivateTmp=")
+        || link.evidence.starts_with("Persistent=")
         || link.evidence.starts_with("DynamicUser=")
 }
 

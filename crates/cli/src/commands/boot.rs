@@ -67,9 +67,9 @@ pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8,
     Ok(report.code())
 }
 
-/// What a program other than a shell waits for is not seen.
-const NO_WAIT: &str = "  UNKNOWN no wait was found and none is declared: what a program other than a shell waits for is not \
-                       seen, write it into --waits FILE\n";
+/// What a program other than a shell or Python waits for is not seen.
+const NO_WAIT: &str = "  UNKNOWN no wait was found and none is declared: what a program other than a shell or Python waits \
+                       for is not seen, write it into --waits FILE\n";
 
 fn read(path: &Path) -> Result<Declared, Failure> {
     let text = files::read(path, "--waits")?;

@@ -148,7 +148,9 @@ fn boot_lists_every_order_where_it_is_asked_to() {
     let of_unit = json["edges"].as_array().unwrap().iter().filter(|edge| edge["from"] == "a.service");
     let why = "After=b.service (units/a.service:3)";
     let edge = serde_json::json!({"from": "a.service", "to": "b.service", "why": why});
-    assert_eq!(of_unit.collect::<Vec<_>>(), [&edge]);
+    let why_slice = "After=system.slice (systemd.slice(5))";
+    let slice = serde_json::json!({"from": "a.service", "to": "system.slice", "why": why_slice});
+    assert_eq!(of_unit.collect::<Vec<_>>(), [&edge, &slice]);
     let table = rig.run(&asked);
     assert!(table.stdout.contains(&format!("  a.service after b.service  ({why})\n")), "{table:?}");
 }
