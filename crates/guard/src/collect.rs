@@ -65,7 +65,7 @@ fn is_over(snapshot: &Snapshot, run: &RunId) -> bool {
 }
 
 /// What is left to say where the Swarm could not be read.
-fn blind(why: String, unfinished: Option<RunId>) -> GuardFacts {
+pub(crate) fn blind(why: String, unfinished: Option<RunId>) -> GuardFacts {
     GuardFacts {
         at: Timestamp::now(),
         taken: Instant::now(),

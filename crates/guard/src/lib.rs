@@ -52,7 +52,7 @@ pub use memory::{Act, End, Memory, NotMemory, Outcome};
 pub use options::{GuardOptions, GuardPoint, Look};
 pub use page::Page;
 pub use report::{Done, Guard, GuardFacts, LeakedThen, Leftovers, Standing, judge};
-pub use run::{GuardError, act, watch};
+pub use run::{GuardError, act, unreached, watch};
 pub use signs::{Ahead, Brake, Logged, Now, Open, Orphans, Signs};
 pub use table::{Answer, Explained, ExplainedRow, Row, TABLE, decide, explained};
 pub use ways::{Way, WayFacts, ways};
