@@ -144,12 +144,16 @@ impl Rig {
     /// They ask the engine itself again.
     pub(crate) fn now_again(&self) -> Outcome {
         *self.front.borrow_mut() = None;
-        text(self.lab.command("rm").arg(drop_in("ahead.conf")))?;
-        text(self.lab.command("systemctl").arg("daemon-reload")).map(drop)
+        self.no_drop_in("ahead.conf")
     }
 
     pub(crate) fn drop_in(&self, name: &str, from: File) -> Outcome {
         self.put(&drop_in(name), from)?;
+        text(self.lab.command("systemctl").arg("daemon-reload")).map(drop)
+    }
+
+    pub(crate) fn no_drop_in(&self, name: &str) -> Outcome {
+        text(self.lab.command("rm").arg(drop_in(name)))?;
         text(self.lab.command("systemctl").arg("daemon-reload")).map(drop)
     }
 
@@ -288,7 +292,7 @@ fn drop_in(name: &str) -> String {
     format!("/etc/systemd/system/{UNIT}.d/{name}")
 }
 
-fn file_of(text: &str) -> std::io::Result<File> {
+pub(crate) fn file_of(text: &str) -> std::io::Result<File> {
     let mut file = tempfile::tempfile()?;
     file.write_all(text.as_bytes())?;
     file.rewind()?;
