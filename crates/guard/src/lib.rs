@@ -55,4 +55,4 @@ pub use report::{Done, Guard, GuardFacts, LeakedThen, Leftovers, Standing, judge
 pub use run::{GuardError, act, unreached, watch};
 pub use signs::{Ahead, Brake, Logged, Now, Open, Orphans, Signs};
 pub use table::{Answer, Explained, ExplainedRow, Row, TABLE, decide, explained};
-pub use ways::{Way, WayFacts, ways};
+pub use ways::{NoDrain, Way, WayFacts, ways};

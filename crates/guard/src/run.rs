@@ -15,6 +15,7 @@ use crate::page::call;
 use crate::report::{Done, Guard, GuardFacts, judge};
 use crate::signs::{Ahead, Now};
 use crate::table::Answer;
+use crate::ways::NoDrain;
 
 /// An interrupted cure is finished, what is left is drained, and a cure is done: each once, and nothing more in one run.
 const MOST_ACTS: usize = 3;
@@ -116,7 +117,8 @@ pub async fn unreached(
 
 async fn seen(look: Look<'_>, options: GuardOptions<'_>, memory: &Memory, drained: bool) -> GuardFacts {
     let mut facts = collect(look, memory).await;
-    facts.ways.may_drain &= !drained && memory.may_drain(options.config, facts.at);
+    let often = || (!memory.may_drain(options.config, facts.at)).then_some(NoDrain::Often);
+    facts.ways.no_drain = facts.ways.no_drain.or(drained.then_some(NoDrain::Done)).or_else(often);
     facts
 }
 
