@@ -41,7 +41,7 @@ async fn each_rung_is_taken_once_and_a_boot_in_the_middle_is_no_second_cure() ->
 
 async fn a_leak_restarts_nothing(rig: &Rig) -> Outcome {
     rig.lose_eight().await?;
-    // Of 13 addresses five are free, and four counts are needed to foretell anything.
+    // Of 13 addresses two are free, and four counts are needed to foretell anything.
     assert_eq!(rig.start()?, "exit-code", "{}", rig.said()?);
     assert_eq!((rig.acts()?, rig.restarts()?), (Vec::new(), 0), "{}", rig.said()?);
     assert_eq!(rig.leaked()?, Some(8));
