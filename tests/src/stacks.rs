@@ -88,18 +88,17 @@ pub fn stack_rm(lab: &Lab, names: &[String]) -> Outcome {
     Ok(())
 }
 
-/// Loses addresses of a network: in each round so many stacks of one task come and go, and each loses one.
+/// Loses so many addresses of a network: each task of a stack that comes and goes loses one. It takes one more that is free, and
+/// waits first until the tasks of removed services have given theirs back.
 ///
 /// # Errors
-/// If one of them does not come or go.
-pub async fn leak(lab: &Lab, engine: &Engine, network: &str, rounds: &[usize]) -> Outcome {
-    for (round, stacks) in rounds.iter().enumerate() {
-        let names: Vec<String> = (0..*stacks).map(|n| format!("gone-{round}-{n}")).collect();
-        deploy(lab, &names, Shape { shared: network, replicas: 1, script: STOPS_IN_2_S })?;
-        stack_rm(lab, &names)?;
-        until_gone(engine, &names).await?;
-    }
-    Ok(())
+/// If the stack does not come or go.
+pub async fn leak(lab: &Lab, engine: &Engine, network: &str, so_many: usize) -> Outcome {
+    let names = ["gone".to_owned()];
+    until_gone(engine, &[]).await?;
+    deploy(lab, &names, Shape { shared: network, replicas: so_many, script: STOPS_IN_2_S })?;
+    stack_rm(lab, &names)?;
+    until_gone(engine, &names).await
 }
 
 /// Addresses on the network of the running tasks of these stacks.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pvcheck_audit::{AllocatorCounts, SavedSnapshot, Snapshot};
 use pvcheck_gates::Config;
 use pvcheck_sim::ServedWorld;
-use pvcheck_swarm::{CallError, Engine, Host, Operation, read_counts, sweep_run};
+use pvcheck_swarm::{CallError, ConnectError, Engine, Host, Operation, read_counts, sweep_run};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Args, EngineChoice};
@@ -29,10 +29,20 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) async fn open(args: &Args, printer: &Printer) -> Result<Self, Failure> {
+        Ok(Self::open_if_answered(args, false, printer).await??)
+    }
+
+    /// As [`Session::open`]; the inner error says why no manager answers. One that `may_be_demoted` need not be one at the moment.
+    pub(crate) async fn open_if_answered(
+        args: &Args,
+        may_be_demoted: bool,
+        printer: &Printer,
+    ) -> Result<Result<Self, ConnectError>, Failure> {
         let (host, embedded) = place(args).await?;
-        let engine = Engine::connect(&host).await?;
-        printer.rests_on(engine.kind());
-        Ok(Self { engine, embedded })
+        Ok(manager(&host, may_be_demoted).await.map(|engine| {
+            printer.rests_on(engine.kind());
+            Self { engine, embedded }
+        }))
     }
 
     /// As [`Session::open`], and reads the Swarm along with it, which takes less than one after the other.
@@ -55,7 +65,7 @@ impl Session {
     }
 
     /// The configuration that is given, else that of the embedded engine's world.
-    fn config(&self, args: &Args, given: Option<Config>) -> Result<Config, Failure> {
+    pub(crate) fn config(&self, args: &Args, given: Option<Config>) -> Result<Config, Failure> {
         match (given, &self.embedded) {
             (None, Some(world)) => config_of(&world.config()),
             (Some(config), _) => Ok(config),
@@ -111,6 +121,16 @@ async fn place(args: &Args) -> Result<(Host, Option<ServedWorld>), Failure> {
             Ok((world.sim().host().parse::<Host>().map_err(Failure::unknown)?, Some(world)))
         }
         None => Ok((host(args)?, None)),
+    }
+}
+
+/// Connects to a manager, or to one that a reclaim has demoted if it `may_be_demoted`.
+pub(crate) async fn manager(host: &Host, may_be_demoted: bool) -> Result<Engine, ConnectError> {
+    match Engine::connect(host).await {
+        Err(ConnectError::Inactive { .. } | ConnectError::Worker { .. }) if may_be_demoted => {
+            Engine::reach(host, PATIENCE).await
+        }
+        outcome => outcome,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::memory::Memory;
 use crate::options::Look;
 use crate::report::GuardFacts;
 use crate::signs::Now;
-use crate::ways::WayFacts;
+use crate::ways::{NoDrain, WayFacts};
 
 /// From one look at what waits to the next.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -47,7 +47,7 @@ pub async fn collect(look: Look<'_>, memory: &Memory) -> GuardFacts {
     let ways = WayFacts {
         reclaim: reclaim_facts(engine, look.others).await.map_err(|error| error.to_string()),
         busy: busy(engine, look.config).await,
-        may_drain: true,
+        no_drain: None,
     };
     let swarm = Some(snapshot.engine.cluster);
     GuardFacts { at, taken, swarm, full, log, guarded, orphans, ways, unfinished }
@@ -65,7 +65,7 @@ fn is_over(snapshot: &Snapshot, run: &RunId) -> bool {
 }
 
 /// What is left to say where the Swarm could not be read.
-fn blind(why: String, unfinished: Option<RunId>) -> GuardFacts {
+pub(crate) fn blind(why: String, unfinished: Option<RunId>) -> GuardFacts {
     GuardFacts {
         at: Timestamp::now(),
         taken: Instant::now(),
@@ -74,7 +74,7 @@ fn blind(why: String, unfinished: Option<RunId>) -> GuardFacts {
         log: Err(why.clone()),
         guarded: Vec::new(),
         orphans: Err(why.clone()),
-        ways: WayFacts { reclaim: Err(why.clone()), busy: Err(why), may_drain: false },
+        ways: WayFacts { reclaim: Err(why.clone()), busy: Err(why), no_drain: Some(NoDrain::Unseen) },
         unfinished,
     }
 }

@@ -15,7 +15,7 @@ use crate::logged::RanOut;
 use crate::memory::{Act, End, Memory, Outcome};
 use crate::page::Page;
 use crate::signs::{Now, Orphans, Signs};
-use crate::table::{Answer, decide};
+use crate::table::{Answer, BLIND, decide};
 use crate::ways::{Way, WayFacts, open, ways};
 
 /// What was seen: everything that a decision rests on.
@@ -205,6 +205,13 @@ pub enum Standing {
 }
 
 impl Guard {
+    /// True iff the decision is for a person: by the table, since the guard is blind, or since what is to be finished could not be
+    /// begun, as no engine answers.
+    pub(crate) fn calls(&self) -> bool {
+        let left = self.answer == Answer::Finish && self.done.is_empty();
+        left || self.answer == Answer::Call || BLIND.contains(&self.row)
+    }
+
     /// How it stands: by what is still to be decided, after what was done.
     pub fn standing(&self) -> Standing {
         let ended = |outcome| self.done.iter().any(|done| done.end.outcome == outcome);

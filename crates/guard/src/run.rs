@@ -1,17 +1,21 @@
 //! A run of the guard: look, decide, and with `--apply` act once and prove that it helped.
 
+use std::path::Path;
+
 use pvcheck_gates::GuardConfig;
+use pvcheck_swarm::{ConnectError, unfinished_run};
 use thiserror::Error;
 
 use crate::acting::Acting;
-use crate::collect::{collect, look_until_served};
+use crate::collect::{blind, collect, look_until_served};
 use crate::file::{StateError, StateFile, read_state};
 use crate::memory::{Memory, Outcome};
 use crate::options::{GuardOptions, Look};
 use crate::page::call;
 use crate::report::{Done, Guard, GuardFacts, judge};
 use crate::signs::{Ahead, Now};
-use crate::table::{Answer, BLIND};
+use crate::table::Answer;
+use crate::ways::NoDrain;
 
 /// An interrupted cure is finished, what is left is drained, and a cure is done: each once, and nothing more in one run.
 const MOST_ACTS: usize = 3;
@@ -87,9 +91,34 @@ pub async fn act(look: Look<'_>, options: GuardOptions<'_>) -> Result<Guard, Gua
     Ok(report)
 }
 
+/// What is left where no manager answers: the Swarm is unseen, and a guard that is to act calls a person. It changes nothing, and
+/// an interrupted cure stays for a run that has an engine.
+///
+/// # Errors
+/// As [`watch`], and as [`act`] if it is to act.
+pub async fn unreached(
+    why: &ConnectError,
+    apply: bool,
+    reclaim_state: &Path,
+    options: GuardOptions<'_>,
+) -> Result<Guard, GuardError> {
+    let facts = blind(why.to_string(), unfinished_run(reclaim_state));
+    if !apply {
+        return Ok(judge(options.config, &facts, &read_state(options.state, None)?));
+    }
+    let file = StateFile::hold(options.state)?;
+    let mut memory = file.read(None)?;
+    let mut report = judge(options.config, &facts, &memory);
+    report.applied = true;
+    called(&mut report, options.config, &mut memory).await;
+    file.write(&memory)?;
+    Ok(report)
+}
+
 async fn seen(look: Look<'_>, options: GuardOptions<'_>, memory: &Memory, drained: bool) -> GuardFacts {
     let mut facts = collect(look, memory).await;
-    facts.ways.may_drain &= !drained && memory.may_drain(options.config, facts.at);
+    let often = || (!memory.may_drain(options.config, facts.at)).then_some(NoDrain::Often);
+    facts.ways.no_drain = facts.ways.no_drain.or(drained.then_some(NoDrain::Done)).or_else(often);
     facts
 }
 
@@ -113,17 +142,16 @@ async fn called(report: &mut Guard, config: &GuardConfig, memory: &mut Memory) {
     let vain = report.done.iter().find(|done| done.end.outcome != Outcome::Helped);
     let (row, why) = match vain {
         Some(done) => ("in-vain", done.to_string()),
-        None if report.answer == Answer::Call || BLIND.contains(&report.row) => {
-            (report.row, report.because.to_owned())
-        }
+        None if report.calls() => (report.row, report.because.to_owned()),
         None => return,
     };
     let at = report.at;
     if vain.is_none() && !memory.calls(config, row, at) {
         return;
     }
-    let names = report.full.names();
-    let about = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    let names = report.full.names().join(", ");
+    let about = report.full.unknown.as_ref().unwrap_or(&names);
+    let about = if about.is_empty() { String::new() } else { format!(" ({about})") };
     let page = call(config.page.as_ref(), format!("pvcheck guard: {why}{about}")).await;
     // One that did not arrive is tried again by the next run.
     if page.arrived() {

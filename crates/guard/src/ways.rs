@@ -1,5 +1,7 @@
 //! Which rungs of the ladder are open, and why the others are not.
 
+use std::fmt;
+
 use pvcheck_gates::{GuardConfig, Rung, Signal};
 use pvcheck_swarm::{ReclaimFacts, Strategy, Wish, plan_reclaim};
 use serde::Serialize;
@@ -25,8 +27,29 @@ pub struct WayFacts {
     pub reclaim: Result<ReclaimFacts, String>,
     /// What makes the time a bad one for a restart, or why it could not be looked at.
     pub busy: Result<Vec<Signal>, String>,
-    /// True iff what pvcheck left may be removed once more today.
-    pub may_drain: bool,
+    /// Why what pvcheck left is not to be removed now; `None` if it may be.
+    pub no_drain: Option<NoDrain>,
+}
+
+/// Why what earlier runs of pvcheck left is not removed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDrain {
+    /// The Swarm could not be read.
+    Unseen,
+    /// It was done in this run: what is left after that is left for a reason.
+    Done,
+    /// It was done as often as is allowed in a day.
+    Often,
+}
+
+impl fmt::Display for NoDrain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unseen => "not known what is left: the Swarm could not be read",
+            Self::Done => "done in this run",
+            Self::Often => "done as often today as is allowed ([guard] cures_a_day)",
+        })
+    }
 }
 
 /// The rungs, the gentlest first.
@@ -71,8 +94,7 @@ pub(crate) fn wish(strategy: Strategy) -> Wish {
 
 fn barred(rung: Rung, facts: &WayFacts) -> Option<String> {
     let Some(strategy) = strategy(rung) else {
-        let often = "done as often today as is allowed ([guard] cures_a_day)";
-        return (!facts.may_drain).then(|| often.to_owned());
+        return facts.no_drain.map(|why| why.to_string());
     };
     let reclaim = match &facts.reclaim {
         Ok(facts) => facts,
@@ -128,7 +150,7 @@ mod tests {
             moving: Vec::new(),
             here,
         };
-        WayFacts { reclaim: Ok(reclaim), busy: Ok(Vec::new()), may_drain: true }
+        WayFacts { reclaim: Ok(reclaim), busy: Ok(Vec::new()), no_drain: None }
     }
 
     fn config(may: &[Rung]) -> GuardConfig {
@@ -171,7 +193,10 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_is_not_open() {
-        let blind = WayFacts { reclaim: Err("no answer".into()), may_drain: false, ..facts(1) };
-        assert_eq!(open(&ways(&config(&Rung::ALL), &blind)), Open::default());
+        let no_drain = Some(NoDrain::Unseen);
+        let blind = WayFacts { reclaim: Err("no answer".into()), no_drain, ..facts(1) };
+        let blind = ways(&config(&Rung::ALL), &blind);
+        assert_eq!(open(&blind), Open::default());
+        assert!(reason(&blind, Rung::Drain).contains("could not be read"), "{blind:?}");
     }
 }

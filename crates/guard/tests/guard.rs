@@ -9,10 +9,10 @@ use std::time::Duration;
 use pvcheck_gates::{Config, GuardConfig, Rung};
 use pvcheck_guard::{
     Ahead, Answer, Brake, Guard, GuardError, GuardOptions, GuardPoint, Logged, Look, Now, Outcome, Standing,
-    StateError, act, watch,
+    StateError, act, unreached, watch,
 };
 use pvcheck_sim::{Fault, FaultRule, Model, NetworkDraft, ServiceDraft, Sim, SimOptions, Timings, world};
-use pvcheck_swarm::{Engine, Host, Moment, Operation, Permit, RunId, Step, silent};
+use pvcheck_swarm::{ConnectError, Engine, Host, Moment, Operation, Permit, RunId, Step, silent};
 
 const SETTLE: Duration = Duration::from_secs(10);
 /// The addresses that are lost in [`exhausted`].
@@ -383,6 +383,42 @@ async fn without_a_log_nothing_is_called_well() {
         let guard = rig.apply().await;
         assert_eq!((guard.answer, guard.standing()), (Answer::Undecided, Standing::Unknown), "{guard:?}");
     }
+}
+
+/// An interrupted cure that no engine answers for is no reason to be quiet, and nothing is forgotten of it.
+#[tokio::test]
+async fn where_no_manager_answers_a_person_is_called_and_what_is_unfinished_stays() {
+    let page = "page = { command = [\"true\"] }";
+    let rig = Rig::new(exhausted(), &format!("{RESTART}\n{page}"));
+    let state = rig.state();
+    let why = ConnectError::NoSocket { path: "/nowhere".into(), reason: "no process listens".into() };
+    let options = GuardOptions { config: rig.own(), state: &state, holder: "a test", hook: &|_| () };
+    let told = unreached(&why, false, rig.folder.path(), options).await.expect("it tells");
+    assert_eq!((told.row, told.standing(), told.page), ("unseen", Standing::Unknown, None));
+    assert!(!state.exists(), "a dry run");
+    let called = unreached(&why, true, rig.folder.path(), options).await.expect("it calls");
+    assert!(called.page.is_some_and(|page| page.arrived() && page.text.contains("/nowhere")));
+
+    let restart = rig.restarter();
+    let hook = |point: GuardPoint| {
+        restart(&point);
+        if let GuardPoint::Reclaim(at) = &point
+            && at.step == Step::Unlock
+        {
+            rig.sim.inject(FaultRule::new(Fault::Fail { status: 500 }).method("DELETE"));
+        }
+    };
+    rig.guard(true, &hook).await.expect("it acts");
+    let blind = unreached(&why, true, rig.folder.path(), options).await.expect("it calls");
+    assert_eq!((blind.row, blind.done.len(), blind.standing()), ("unfinished", 0, Standing::Open));
+    assert!(blind.page.is_some_and(|page| page.text.contains("a cure was interrupted")));
+    rig.sim.clear_faults();
+    let finished = rig.apply().await;
+    assert_eq!(
+        (finished.done.first().map(|done| done.rung), rig.restarts()),
+        (Some(None), 1),
+        "{finished:?}"
+    );
 }
 
 #[tokio::test]

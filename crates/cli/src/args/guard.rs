@@ -21,7 +21,7 @@ pub(crate) struct Guard {
     /// The file of what the guard did and counted; a reclaim keeps its step log beside it
     #[arg(long, value_name = "FILE", default_value_os_t = pvcheck_swarm::default_state().join("guard.json"))]
     pub(crate) state: PathBuf,
-    /// Socket of another manager of the same Swarm, used while the first is demoted; may be repeated
+    /// Socket of another manager of the same Swarm, used while the first is demoted; may be repeated; left out if it is down
     #[arg(long, value_name = "URL")]
     pub(crate) helper: Vec<Host>,
 }

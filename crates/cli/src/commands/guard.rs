@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use pvcheck_gates::{Config, GuardConfig};
 use pvcheck_guard::{
-    Explained, ForeignGuard, Guard, GuardOptions, Look, act, check_foreign, explained, watch,
+    Explained, ForeignGuard, Guard, GuardOptions, Look, act, check_foreign, explained, unreached, watch,
 };
-use pvcheck_swarm::{Engine, Operation, Permit, ReclaimOptions, RunId, resume_reclaim, unfinished_run};
+use pvcheck_swarm::{
+    ConnectError, Engine, Host, Operation, Permit, ReclaimOptions, RunId, resume_reclaim, unfinished_run,
+};
 
 use crate::args::{self, Args};
 use crate::failure::{DONE, Failure, INTERRUPTED, Outcome};
 use crate::files;
 use crate::printer::Printer;
 use crate::report::Document;
-use crate::session::{Session, brings_its_own, configured, guarded, has_config, holder};
+use crate::session::{Session, brings_its_own, config, guarded, has_config, holder, manager};
 
 /// How long something must wait for an address before it counts.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -49,21 +51,49 @@ pub(crate) async fn run(args: &Args, asked: &args::Guard, printer: &Printer) -> 
         printer.result(&guard, || text::foreign(&guard))?;
         return Ok(guard.verdict.code());
     }
-    let (config, session) = if has_config(args) || brings_its_own(args) {
-        let (config, session) = configured(args, printer).await?;
-        (Some(config), session)
-    } else {
-        (None, Session::open(args, printer).await?)
+    let given = if has_config(args) { Some(config(args)?) } else { None };
+    // What an interrupted cure has demoted is still the engine that can finish it.
+    let unfinished = unfinished_run(folder(asked)).is_some();
+    let guard = match Session::open_if_answered(args, unfinished, printer).await? {
+        Err(why) => blind(&why, &own(given.as_ref()), asked).await?,
+        Ok(session) => {
+            let expected = given.is_some() || brings_its_own(args);
+            let config = if expected { Some(session.config(args, given)?) } else { None };
+            let others = helpers(&asked.helper, unfinished, printer).await;
+            on(&session.engine, &others, config.as_ref(), &own(config.as_ref()), asked, printer).await?
+        }
     };
-    let mut others = Vec::new();
-    for host in &asked.helper {
-        others.push(Engine::connect(host).await?);
-    }
-    let own = config.as_ref().and_then(|config| config.guard.clone()).unwrap_or_default();
-    let guard = on(&session.engine, &others, config.as_ref(), &own, asked, printer).await?;
     printer.done();
     printer.result(&guard, || text::guard(&guard))?;
     Ok(guard.code())
+}
+
+fn own(config: Option<&Config>) -> GuardConfig {
+    config.and_then(|config| config.guard.clone()).unwrap_or_default()
+}
+
+/// The folder of the state, in which a reclaim keeps its step log.
+fn folder(asked: &args::Guard) -> &Path {
+    asked.state.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The other managers that answer: a guard that ended because one of them is down would be blind just then.
+async fn helpers(hosts: &[Host], may_be_demoted: bool, printer: &Printer) -> Vec<Engine> {
+    let mut others = Vec::new();
+    for host in hosts {
+        match manager(host, may_be_demoted).await {
+            Ok(engine) => others.push(engine),
+            Err(error) => printer.note(&format!("pvcheck: going on without {host}: {error}")),
+        }
+    }
+    others
+}
+
+/// What is left to do where no manager answers.
+async fn blind(why: &ConnectError, own: &GuardConfig, asked: &args::Guard) -> Result<Guard, Failure> {
+    let holder = holder();
+    let options = GuardOptions { config: own, state: &asked.state, holder: &holder, hook: &|_| {} };
+    Ok(unreached(why, asked.apply, folder(asked), options).await?)
 }
 
 async fn on(
@@ -77,8 +107,7 @@ async fn on(
     let (permit, run) = (Permit::granted_by_operator(), RunId::unique());
     let watcher = |progress| printer.show(progress);
     let op = Operation::new(engine, permit, &run, &watcher);
-    let folder =
-        asked.state.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(asked);
     let look = Look { op, others, config, probe: asked.probe, patience: PATIENCE, reclaim_state: folder };
     let holder = holder();
     let options = GuardOptions { config: own, state: &asked.state, holder: &holder, hook: &|_| {} };

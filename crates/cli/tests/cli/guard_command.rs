@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pvcheck_sim::{Model, ServiceDraft};
+use pvcheck_sim::{Membership, Model, ServiceDraft};
 
 use crate::support::*;
 
@@ -106,6 +106,42 @@ fn a_state_that_is_damaged_or_another_guards_is_refused() {
     rig.file("state/guard.json", "{\"schema\": \"pvcheck/v9\"}");
     rig.run(&words(&["--apply"])).assert_refused(4, &["`pvcheck/v9`"]);
     assert!(rig.writes().is_empty(), "{:?}", rig.writes());
+}
+
+/// Where no manager answers nothing says that all is well: the table says so, and a person is called once.
+#[test]
+fn an_engine_that_does_not_answer_is_for_a_person() {
+    let rig = guarded(cc_ci(), "page = { command = [\"sh\", \"-c\", \"echo $1 >>heard\", \"sh\"] }");
+    let nowhere = |more: &[&'static str]| {
+        let asked = [&words(more)[..], &["--host", "unix:///nowhere.sock"]].concat();
+        Done::of(bare(rig.dir.path(), &asked))
+    };
+    let told = nowhere(&[]);
+    assert_eq!(told.code, Some(3), "{told:?}");
+    assert!(told.stdout.contains("-> undecided (unseen)"), "{told:?}");
+    assert!(told.stdout.contains("no engine at unix:///nowhere.sock"), "{told:?}");
+    assert!(!rig.path("heard").exists() && !rig.path("state").exists(), "a dry run");
+    for run in ["first", "second"] {
+        let done = nowhere(&["--apply", "-o", "json"]);
+        let guard = done.json();
+        assert_eq!((done.code, guard["row"].as_str()), (Some(3), Some("unseen")), "{run}: {guard:#}");
+        assert_eq!(guard["page"].is_null(), run == "second", "{run}: {guard:#}");
+    }
+    let heard = std::fs::read_to_string(rig.path("heard")).expect("a person was called");
+    assert_eq!(heard.lines().count(), 1, "{heard}");
+    assert!(heard.contains("no engine at unix:///nowhere.sock"), "{heard}");
+}
+
+/// A manager that is demoted at the moment answers, and is no manager: unless a cure is to be finished, it is of no use.
+#[test]
+fn a_worker_is_unseen_and_a_helper_that_is_down_is_left_out() {
+    let rig = Rig::with(Membership::Worker);
+    let told = rig.run(&words(&["-o", "json"]));
+    assert_eq!((told.code, told.json()["row"].as_str()), (Some(3), Some("unseen")), "{told:?}");
+    let rig = guarded(exhausted(), "may = [\"restart\"]");
+    let told = rig.run(&words(&["-o", "json", "--helper", "unix:///nowhere.sock"]));
+    assert_eq!((told.code, told.json()["row"].as_str()), (Some(1), Some("full-restart")), "{told:?}");
+    assert!(told.stderr.contains("going on without unix:///nowhere.sock"), "{told:?}");
 }
 
 #[test]
