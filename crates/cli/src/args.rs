@@ -495,6 +495,10 @@ pub(crate) struct Scan {
     /// Read the journal in this directory, such as a copy of /var/log/journal of another host
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     pub(crate) directory: Option<PathBuf>,
+    /// Read the journal through the program journalctl instead of its files, such as one of a newer systemd; damage in the middle
+    /// of a file is not seen then
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) journalctl: bool,
     /// The role of the log's engine; most findings are logged by the leader only [default: what the log or, for --unit, the
     /// engine of this host says]
     #[arg(long, value_name = "ROLE")]
