@@ -37,7 +37,7 @@ fn files_and_journalctl_give_the_same_of_a_booted_hosts_journal() -> Outcome {
 fn both(lab: &Lab, words: &[&str]) -> Result<Value, Box<dyn Error>> {
     // Without a journalctl that it could run.
     let by_files = scan(lab, &["env", "PATH=/nowhere", "/usr/local/bin/pvcheck"], words)?;
-    let by_program = scan(lab, &["pvcheck"], &[words, &["--journalctl"]].concat())?;
+    let by_program = scan(lab, &["pvcheck"], &[words, &["--reader", "journalctl"]].concat())?;
     assert_eq!(by_files, by_program, "{words:?}");
     Ok(by_files.1)
 }

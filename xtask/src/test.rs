@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change goes in.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -19,7 +19,7 @@ mod tests;
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub(crate) struct Test {
-    /// Only the steps whose name contains this: format, clippy, docs, unit, engine, pages, examples
+    /// Only the steps whose name contains this: format, clippy, docs, unit, journald, engine, pages, examples
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// The long rounds of the engine tests as well: every kill, every size, every suite
@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
         run: |p| p.cargo(&["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")]),
     },
     Step { name: "unit", run: |p| unit_tests::run(&p.root, &p.environment()) },
+    Step { name: "journald", run: journald },
     Step { name: "engine", run: |p| engine_tests::run(&p.root, &p.environment()) },
     Step { name: "pages", run: pages },
     Step { name: "examples", run: |p| examples::run(&p.root, &p.program, p.examples) },
@@ -142,6 +143,34 @@ fn pages(places: &Places) -> anyhow::Result<()> {
     };
     written("pages", &[])?;
     written("cli", &["the_committed_schemas"])
+}
+
+/// The reader of the systemd journal, which needs libsystemd to build.
+fn journald(places: &Places) -> anyhow::Result<()> {
+    let probe = Command::new("pkg-config").args(["--exists", "libsystemd"]).status();
+    if probe.is_ok_and(|status| status.success()) {
+        places.cargo(&["check", "--package", "pvcheck-cli", "--features", "journald"], &[])?;
+        return places.cargo(&["test", "--package", "pvcheck-journal", "--features", "journald"], &[]);
+    }
+    let required = std::env::var_os("PVCHECK_REQUIRE_ENGINE");
+    skip(
+        &places.not_run,
+        "journald",
+        "libsystemd is missing; install libsystemd-dev and pkg-config",
+        required.as_deref(),
+    )
+}
+
+/// Leaves a note that a step was not run.
+///
+/// # Errors
+/// If `required` (the value of `PVCHECK_REQUIRE_ENGINE`) says that nothing may be left out, or the note cannot be written.
+fn skip(folder: &Path, name: &str, why: &str, required: Option<&OsStr>) -> anyhow::Result<()> {
+    // The same reading of the variable as in the engine tests: set, and not 0.
+    if required.is_some_and(|value| value != "0") {
+        bail!("{why}");
+    }
+    std::fs::write(folder.join(name), why).context("cannot write to target/not-run")
 }
 
 impl Places {

@@ -70,10 +70,13 @@ impl Fields {
     pub(crate) fn set(&mut self, name: &[u8], value: &[u8]) {
         let text = || String::from_utf8_lossy(value).into_owned();
         match name {
-            b"MESSAGE" => self.message = Some(value.to_vec()),
+            b"MESSAGE" => self.add_message(value),
             b"PRIORITY" => self.priority = text().parse().ok(),
-            b"SYSLOG_IDENTIFIER" => self.ident = Some(text().into()),
-            b"_COMM" => self.command = Some(text().into()),
+            // Of a name that was given twice none counts, as in what journalctl prints as JSON.
+            b"SYSLOG_IDENTIFIER" if self.ident.is_some() => self.ident = None,
+            b"SYSLOG_IDENTIFIER" => self.ident = printable(value).map(Into::into),
+            b"_COMM" if self.command.is_some() => self.command = None,
+            b"_COMM" => self.command = printable(value).map(Into::into),
             b"CONTAINER_ID" => self.container = true,
             b"__REALTIME_TIMESTAMP" => self.realtime_usec = text().parse().ok(),
             // Without the time of reception, the one that the program gave (systemd.journal-fields(7)).
@@ -115,6 +118,13 @@ impl Fields {
     fn names_dockerd(&self) -> bool {
         [&self.ident, &self.command].into_iter().flatten().any(|name| is_dockerd(name))
     }
+}
+
+/// The text of a field's value; `None` where `journalctl -o json` gives a list of bytes (systemd `src/basic/utf8.c`
+/// utf8_is_printable_newline).
+pub(crate) fn printable(value: &[u8]) -> Option<&str> {
+    let is_unprintable = |c: char| c.is_control() && !matches!(c, '\t' | '\n');
+    from_utf8(value).ok().filter(|text| !text.contains(is_unprintable))
 }
 
 /// A value is text, an array of bytes where it is not printable UTF-8, an array of these where the field was given

@@ -7,13 +7,15 @@ mod error;
 mod file;
 mod frames;
 mod journalctl;
+#[cfg(feature = "journald")]
+mod libsystemd;
 mod lines;
 mod log;
 mod mark;
 mod reading;
 mod xz;
 
-pub use self::directory::Directory;
+pub use self::directory::{Directory, JournalReader};
 pub use self::error::SourceError;
 pub use self::journalctl::Journalctl;
 pub use self::lines::parse_file;

@@ -37,7 +37,8 @@ fn without_a_name_all_steps_run_and_the_slow_ones_come_last() -> anyhow::Result<
 #[test]
 fn a_name_selects_every_step_that_contains_it() -> anyhow::Result<()> {
     assert_eq!(names(&selected(Some("examples"))?), ["examples"]);
-    assert_eq!(names(&selected(Some("n"))?), ["unit", "engine"]);
+    assert_eq!(names(&selected(Some("jour"))?), ["journald"]);
+    assert_eq!(names(&selected(Some("n"))?), ["unit", "journald", "engine"]);
     Ok(())
 }
 
@@ -45,7 +46,7 @@ fn a_name_selects_every_step_that_contains_it() -> anyhow::Result<()> {
 fn an_unknown_name_is_refused_with_the_names_there_are() {
     let error = selected(Some("readme")).err().map(|error| error.to_string()).unwrap_or_default();
     let expected =
-        "no step is called readme; give one of format, clippy, docs, unit, engine, pages, examples";
+        "no step is called readme; give one of format, clippy, docs, unit, journald, engine, pages, examples";
     assert_eq!(error, expected);
 }
 
@@ -103,6 +104,26 @@ fn notes_are_read_by_name() -> anyhow::Result<()> {
 #[test]
 fn a_folder_of_notes_that_is_missing_is_an_error_and_not_an_empty_list() {
     assert!(notes(Path::new("/nonexistent/not-run")).is_err());
+}
+
+#[test]
+fn a_step_that_cannot_run_leaves_a_note() -> anyhow::Result<()> {
+    for required in [None, Some(OsStr::new("0"))] {
+        let folder = tempfile::tempdir()?;
+        skip(folder.path(), "journald", "no library", required)?;
+        assert_eq!(notes(folder.path())?, ["journald: no library"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn where_an_engine_is_required_a_step_that_cannot_run_fails() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    for required in ["1", "", "yes"] {
+        assert!(skip(folder.path(), "journald", "no library", Some(OsStr::new(required))).is_err());
+    }
+    assert_eq!(notes(folder.path())?, Vec::<String>::new());
+    Ok(())
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use pvcheck_gates::engine_role;
 use pvcheck_journal::{
-    Class, Coverage, Directory, Journalctl, Limits, Matched, NetworkId, ReadFrom, RemovedNetworks, Role,
-    Scan, Scanner, ServiceId, Since, Source,
+    Class, Coverage, Directory, JournalReader, Journalctl, Limits, Matched, NetworkId, ReadFrom,
+    RemovedNetworks, Role, Scan, Scanner, ServiceId, Since, Source,
 };
 use pvcheck_swarm::SavedRenewal;
 
-use crate::args::{self, Args, JournalCommand, LogRole};
+use crate::args::{self, Args, JournalCommand, LogRole, Reader};
 use crate::failure::{Failure, Outcome as _};
 use crate::printer::Printer;
 use crate::session::Session;
@@ -40,16 +40,22 @@ pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -
     Ok(scan.code())
 }
 
-/// The journal of a unit, read from its files or by its own program.
+/// The journal of a unit.
 fn journal(asked: &args::Scan) -> Source {
     let unit = asked.unit.clone();
-    if !asked.journalctl {
-        return Source::Directory(Directory { path: asked.directory.clone(), unit });
+    let directory =
+        |by| Source::Directory(Directory { path: asked.directory.clone(), unit: unit.clone(), by });
+    match asked.reader {
+        Reader::Files => directory(JournalReader::Pvcheck),
+        #[cfg(feature = "journald")]
+        Reader::Libsystemd => directory(JournalReader::Libsystemd),
+        Reader::Journalctl => {
+            let mut journalctl = Journalctl::unit(unit);
+            let directory = asked.directory.as_ref();
+            journalctl.args.extend(directory.map(|directory| format!("--directory={}", directory.display())));
+            Source::Journalctl(journalctl)
+        }
     }
-    let mut journalctl = Journalctl::unit(unit);
-    let directory = asked.directory.as_ref();
-    journalctl.args.extend(directory.map(|directory| format!("--directory={}", directory.display())));
-    Source::Journalctl(journalctl)
 }
 
 /// The old networks of renewals, each with the time when the renewal had ended.

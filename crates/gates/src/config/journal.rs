@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use pvcheck_journal::{Directory, Since, Source};
+use pvcheck_journal::{Directory, JournalReader, Since, Source};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -74,7 +74,11 @@ impl JournalConfig {
 
 /// The journal of a unit; of the one that writes the engine's log where none is named.
 pub(crate) fn unit_source(unit: Option<&str>) -> Source {
-    Source::Directory(Directory { path: None, unit: unit.unwrap_or(DOCKER_UNIT).to_owned() })
+    Source::Directory(Directory {
+        path: None,
+        unit: unit.unwrap_or(DOCKER_UNIT).to_owned(),
+        by: JournalReader::Pvcheck,
+    })
 }
 
 impl<'de> Deserialize<'de> for NodeLog {

@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 
 use super::binary::{Entries, Files, Flaw, Next, Wanted, is_of_several_machines};
 use super::error::SourceError;
+#[cfg(feature = "journald")]
+use super::libsystemd;
 use super::mark::Mark;
 use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry::{self, Fields};
@@ -24,7 +26,7 @@ const WAITING: usize = 4;
 
 /// The systemd journal, read from its files: this system's, or the one in a directory that was copied from elsewhere.
 ///
-/// Every object of a file is read up to its last entry, and every entry is checked by its hash, so that damage anywhere makes a
+/// By pvcheck's own reader every object of a file is read up to its last entry, and every entry is checked by its hash, so that damage anywhere makes a
 /// scan incomplete; `journalctl` and libsystemd leave out what they cannot find in the file's index, and say nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -33,6 +35,24 @@ pub struct Directory {
     pub path: Option<PathBuf>,
     /// The engine's unit, as `docker` or `docker.service`.
     pub unit: String,
+    /// What reads it.
+    #[serde(default)]
+    pub by: JournalReader,
+}
+
+/// What reads the files of a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum JournalReader {
+    /// pvcheck, by the files' format.
+    #[default]
+    Pvcheck,
+    /// systemd's own library, which knows the formats of its version and says nothing of damage in the middle of a file. From
+    /// a cursor on pvcheck reads all the same: where two files have the same entries, the library was seen to pass over the one
+    /// behind the cursor.
+    #[cfg(feature = "journald")]
+    Libsystemd,
 }
 
 /// What the reading thread reports.
@@ -133,43 +153,77 @@ impl Directory {
     fn run(&self, from: &ReadFrom, send: &Report) {
         let last = match self.entries(from, send) {
             Ok(()) => Item::End,
-            Err(error) => Item::Failed(error.to_string()),
+            Err(error) => Item::Failed(error),
         };
         // This fails only when the receiver is gone, which then needs no word.
         let _ = send.blocking_send(last);
     }
 
-    fn entries(&self, from: &ReadFrom, send: &Report) -> io::Result<()> {
-        let files = self.files()?;
-        let lacks = |reason| drop(send.blocking_send(Item::Lacks(reason)));
+    fn entries(&self, from: &ReadFrom, send: &Report) -> Result<(), String> {
+        let files = self.files().map_err(|error| error.to_string())?;
         if files.are_hidden {
-            lacks(Incomplete::NotAllowed);
+            lacks(send, Incomplete::NotAllowed);
         }
+        let mut batch = Batch::default();
+        #[cfg(feature = "journald")]
+        if self.by == JournalReader::Libsystemd && !matches!(from, ReadFrom::Mark(Mark::Cursor { .. })) {
+            self.by_libsystemd(&files, from, send, &mut batch)?;
+            batch.send(send);
+            return Ok(());
+        }
+        self.by_pvcheck(&files, from, send, &mut batch);
+        batch.send(send);
+        Ok(())
+    }
+
+    fn by_pvcheck(&self, files: &Files, from: &ReadFrom, send: &Report, batch: &mut Batch) {
         let mut entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
-        entries.unopened().filter_map(|(path, flaw)| lack(path, flaw)).for_each(lacks);
+        let unopened = entries.unopened().filter_map(|(path, flaw)| lack(path, flaw));
+        unopened.for_each(|reason| lacks(send, reason));
         match from {
             ReadFrom::Mark(Mark::Cursor { cursor }) => {
                 if !entries.seek_after(cursor) {
-                    lacks(Incomplete::MarkGone);
+                    lacks(send, Incomplete::MarkGone);
                 }
             }
             ReadFrom::Beginning | ReadFrom::Mark(_) => {}
             ReadFrom::Time(at) => entries.seek_time(micros(*at)),
         }
-        let mut batch = Batch::default();
-        loop {
+        while !send.is_closed() {
             match entries.next() {
                 Next::Entry(fields) => batch.push(fields, send),
-                Next::Flaw(path, flaw) => lack(&path, &flaw).into_iter().for_each(lacks),
+                Next::Flaw(path, flaw) => {
+                    lack(&path, &flaw).into_iter().for_each(|reason| lacks(send, reason));
+                }
                 Next::More => {}
                 Next::End => break,
             }
-            if send.is_closed() {
-                return Ok(());
-            }
         }
-        batch.send(send);
-        Ok(())
+    }
+
+    #[cfg(feature = "journald")]
+    fn by_libsystemd(
+        &self,
+        files: &Files,
+        from: &ReadFrom,
+        send: &Report,
+        batch: &mut Batch,
+    ) -> Result<(), String> {
+        libsystemd::left_out(&files.paths).into_iter().for_each(|reason| lacks(send, reason));
+        let mut read = || -> systemd::Result<()> {
+            let mut entries = libsystemd::Parts::open(self.path.as_deref(), &self.unit())?;
+            match from {
+                ReadFrom::Beginning | ReadFrom::Mark(_) => entries.seek_head()?,
+                ReadFrom::Time(at) => entries.seek_time(micros(*at))?,
+            }
+            while let Some(fields) = entries.next()?
+                && !send.is_closed()
+            {
+                batch.push(fields, send);
+            }
+            Ok(())
+        };
+        read().map_err(|error| error.to_string())
     }
 
     fn last_cursor(&self) -> Result<Option<String>, String> {
@@ -178,7 +232,7 @@ impl Directory {
         entries.last_cursor().map_err(|(path, flaw)| format!("{}: {flaw}", path.display()))
     }
 
-    /// When the first entry of root's was received, in microseconds.
+    /// When the first entry of root's was received, in microseconds. By pvcheck whatever reads the rest: it is what both see.
     fn first_of_root(&self) -> io::Result<Option<i64>> {
         let mut entries = Entries::open(&self.files()?.paths, Wanted::of_root());
         loop {
@@ -199,6 +253,12 @@ impl Directory {
     fn unit(&self) -> String {
         if self.unit.contains('.') { self.unit.clone() } else { format!("{}.service", self.unit) }
     }
+}
+
+/// Says why the scan is not whole.
+fn lacks(send: &Report, reason: Incomplete) {
+    // The receiver is gone where this fails, which the caller sees.
+    let _ = send.blocking_send(Item::Lacks(reason));
 }
 
 /// What a flaw of a file says of the scan; `None` where the file was removed meanwhile, with what it had.

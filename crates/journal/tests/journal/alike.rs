@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pvcheck_journal::{Journalctl, Mark, ReadFrom, Record, Source};
+use pvcheck_journal::{Directory, JournalReader, Journalctl, Mark, ReadFrom, Record, Source};
 use tempfile::TempDir;
 
 use crate::made::{VIP, add};
@@ -111,23 +111,31 @@ async fn every_format_of_a_file_has_the_records_that_journalctl_prints() {
         if !is_made {
             return;
         }
-        let [by_program, by_files] = &sources(dir.path())[..] else { panic!("two ways") };
+        let sources = sources(dir.path());
+        let [by_program, others @ ..] = &sources[..] else { panic!("several ways") };
         let all = read(by_program, ReadFrom::Beginning).await.records;
-        let expected = without_cursors(all.clone());
-        assert!(150 < expected.len(), "{}", expected.len());
-        let got = read(by_files, ReadFrom::Beginning).await;
-        assert_eq!(got.reading.incomplete, [], "{format:?}");
-        same(&got.records, &expected, format);
-        let middle = "2026-06-13T05:38:11.35Z".parse().unwrap();
-        let late = read(by_files, ReadFrom::Time(middle)).await.records;
-        same(&late, &without_cursors(read(by_program, ReadFrom::Time(middle)).await.records), format);
-        // From each of some entries, wherever it is.
-        for number in [0, 7, 111, 123, expected.len() - 1] {
-            let cursor = all[number].cursor.clone().unwrap();
-            let new = read(by_files, ReadFrom::Mark(Mark::Cursor { cursor })).await;
-            assert_eq!(new.reading.incomplete, [], "{format:?}, {number}");
-            same(&new.records, &expected[number + 1..], format);
+        assert!(150 < all.len(), "{}", all.len());
+        for source in others {
+            alike(by_program, source, &all, format).await;
         }
+    }
+}
+
+/// From the beginning, from a time, and from some entries.
+async fn alike(by_program: &Source, source: &Source, all: &[Record], format: &[(&str, &str)]) {
+    let expected = without_cursors(all.to_vec());
+    let got = read(source, ReadFrom::Beginning).await;
+    assert_eq!(got.reading.incomplete, [], "{source:?}, {format:?}");
+    same(&got.records, &expected, format);
+    let middle = "2026-06-13T05:38:11.35Z".parse().unwrap();
+    let late = read(source, ReadFrom::Time(middle)).await.records;
+    same(&late, &without_cursors(read(by_program, ReadFrom::Time(middle)).await.records), format);
+    // From each of some entries, wherever it is.
+    for number in [0, 7, 111, 123, expected.len() - 1] {
+        let cursor = all[number].cursor.clone().unwrap();
+        let new = read(source, ReadFrom::Mark(Mark::Cursor { cursor })).await;
+        assert_eq!(new.reading.incomplete, [], "{source:?}, {format:?}, {number}");
+        same(&new.records, &expected[number + 1..], format);
     }
 }
 
@@ -144,7 +152,8 @@ async fn this_hosts_own_journal_has_the_records_that_journalctl_prints() {
     // Of what runs on most hosts with a journal. It is written meanwhile, so what was there before is compared.
     for unit in ["systemd-journald", "cron", "ssh", "docker", "dbus"] {
         let by_program = Source::Journalctl(Journalctl::unit(unit));
-        let by_files = Source::Directory(pvcheck_journal::Directory { path: None, unit: unit.into() });
+        let by_files =
+            Source::Directory(Directory { path: None, unit: unit.into(), by: JournalReader::Pvcheck });
         let Some(expected) = try_read(&by_program).await else { return };
         let Some(got) = try_read(&by_files).await else { return };
         assert!(expected.len() <= got.len(), "{unit}");

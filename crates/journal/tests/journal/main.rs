@@ -16,8 +16,8 @@ use std::fs;
 use std::path::Path;
 
 use pvcheck_journal::{
-    Catalogue, Directory, Incomplete, Journalctl, Mark, ReadFrom, Reading, Record, Scan, Scanner, Since,
-    Source, Window,
+    Catalogue, Directory, Incomplete, JournalReader, Journalctl, Mark, ReadFrom, Reading, Record, Scan,
+    Scanner, Since, Source, Window,
 };
 
 use made::{VIP, engine, entry, journal, journal_of, limits};
@@ -28,8 +28,15 @@ fn sources(dir: &Path) -> Vec<Source> {
     journalctl.args.push(format!("--directory={}", dir.display()));
     vec![
         Source::Journalctl(journalctl),
-        Source::Directory(Directory { path: Some(dir.to_owned()), unit: "docker".into() }),
+        by(Some(dir), JournalReader::Pvcheck),
+        #[cfg(feature = "journald")]
+        by(Some(dir), JournalReader::Libsystemd),
     ]
+}
+
+/// The journal in a directory, or this system's.
+fn by(dir: Option<&Path>, by: JournalReader) -> Source {
+    Source::Directory(Directory { path: dir.map(Path::to_owned), unit: "docker".into(), by })
 }
 
 struct Records {
@@ -159,8 +166,7 @@ async fn a_journal_that_begins_before_a_time_goes_back_to_it_though_the_unit_was
 
 #[tokio::test]
 async fn a_directory_that_is_not_there_is_an_error_with_the_mend() {
-    let source =
-        Source::Directory(Directory { path: Some("/nonexistent/journal".into()), unit: "docker".into() });
+    let source = by(Some(Path::new("/nonexistent/journal")), JournalReader::Pvcheck);
     let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None);
     let text = source.scan(&ReadFrom::Beginning, &limits(), scanner).await.unwrap_err().to_string();
     assert!(text.starts_with("cannot read journal of unit docker in /nonexistent/journal: "), "{text}");

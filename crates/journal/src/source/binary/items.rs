@@ -1,10 +1,10 @@
 //! What the data objects are that entries refer to, by their offsets.
 
-use std::str::from_utf8;
 use std::sync::Arc;
 
 use super::hash::jenkins;
 use super::wanted::Wanted;
+use crate::entry::printable;
 
 /// Objects that are remembered: most entries share most of their data.
 const SLOTS: usize = 1024;
@@ -31,7 +31,7 @@ impl Value {
             return Self::Message;
         }
         let Some(at) = payload.iter().position(|byte| *byte == b'=') else { return Self::Other };
-        let text = || from_utf8(&payload[at + 1..]).ok().filter(|text| !text.contains(is_unprintable));
+        let text = || printable(&payload[at + 1..]);
         match &payload[..at] {
             b"PRIORITY" => Self::Priority(text().and_then(|text| text.parse().ok())),
             b"SYSLOG_IDENTIFIER" => Self::Ident(text().map(Into::into)),
@@ -40,11 +40,6 @@ impl Value {
             _ => Self::Other,
         }
     }
-}
-
-/// `journalctl -o json` gives such text as a list of bytes (systemd `src/basic/utf8.c` utf8_is_printable_newline).
-fn is_unprintable(c: char) -> bool {
-    c.is_control() && !matches!(c, '\t' | '\n')
 }
 
 /// What is known of a data object.
