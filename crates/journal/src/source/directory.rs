@@ -193,7 +193,9 @@ impl Directory {
             match entries.next() {
                 Next::Entry(fields) => batch.push(fields, send),
                 Next::Flaw(path, flaw) => {
-                    lack(&path, &flaw).into_iter().for_each(|reason| lacks(send, reason));
+                    if let Some(reason) = lack(&path, &flaw) {
+                        lacks(send, reason);
+                    }
                 }
                 Next::More => {}
                 Next::End => break,
@@ -209,7 +211,9 @@ impl Directory {
         send: &Report,
         batch: &mut Batch,
     ) -> Result<(), String> {
-        libsystemd::left_out(&files.paths).into_iter().for_each(|reason| lacks(send, reason));
+        for reason in libsystemd::left_out(&files.paths) {
+            lacks(send, reason);
+        }
         let mut read = || -> systemd::Result<()> {
             let mut entries = libsystemd::Parts::open(self.path.as_deref(), &self.unit())?;
             match from {
