@@ -203,7 +203,7 @@ pub fn addresses_by_docker(
 /// # Errors
 /// If it cannot be built or found.
 pub fn xtask() -> Result<PathBuf, Box<dyn std::error::Error>> {
-    built("xtask", "xtask", None)
+    built("xtask", "xtask")
 }
 
 /// The `pvcheck` program, likewise.
@@ -211,28 +211,19 @@ pub fn xtask() -> Result<PathBuf, Box<dyn std::error::Error>> {
 /// # Errors
 /// If it cannot be built or found.
 pub fn pvcheck() -> Result<PathBuf, Box<dyn std::error::Error>> {
-    built("pvcheck-cli", "pvcheck", None)
-}
-
-/// The `pvcheck` program with a feature that it does not have by default.
-///
-/// # Errors
-/// If it cannot be built or found.
-pub fn pvcheck_with(feature: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
-    built("pvcheck-cli", "pvcheck", Some(feature))
+    built("pvcheck-cli", "pvcheck")
 }
 
 /// The programs that were asked for, each asked of cargo once in a process.
 static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
-fn built(package: &str, program: &str, feature: Option<&str>) -> Result<PathBuf, Box<dyn std::error::Error>> {
+fn built(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let mut built = BUILT.lock().map_err(|error| error.to_string())?;
-    let name = format!("{program} {}", feature.unwrap_or_default());
-    if let Some(path) = built.get(&name) {
+    if let Some(path) = built.get(program) {
         return Ok(path.clone());
     }
-    let path = kept(program, &built_now(package, program, feature)?)?;
-    built.insert(name, path.clone());
+    let path = kept(program, &built_now(package, program)?)?;
+    built.insert(program.to_owned(), path.clone());
     Ok(path)
 }
 
@@ -301,13 +292,8 @@ pub fn cargo(words: &[&str]) -> Command {
 }
 
 /// Cargo names the programs of a test's own package only, so it is asked where it put the others.
-fn built_now(
-    package: &str,
-    program: &str,
-    feature: Option<&str>,
-) -> Result<PathBuf, Box<dyn std::error::Error>> {
+fn built_now(package: &str, program: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let mut build = cargo(&["build", "--quiet", "--package", package, "--message-format", "json"]);
-    build.args(feature.map(|feature| format!("--features={feature}")));
     let messages = text(&mut build)?;
     let of_program = |line: &str| {
         let message: Value = serde_json::from_str(line).ok()?;

@@ -495,6 +495,9 @@ pub(crate) struct Scan {
     /// Read the journal in this directory, such as a copy of /var/log/journal of another host
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     pub(crate) directory: Option<PathBuf>,
+    /// What reads the journal; only pvcheck's own reader sees damage in the middle of a file
+    #[arg(long, value_name = "READER", default_value = "files", conflicts_with = "file")]
+    pub(crate) reader: Reader,
     /// The role of the log's engine; most findings are logged by the leader only [default: what the log or, for --unit, the
     /// engine of this host says]
     #[arg(long, value_name = "ROLE")]
@@ -502,6 +505,18 @@ pub(crate) struct Scan {
     /// Your own signatures too, from a TOML file (docs/journal.md has its form)
     #[arg(long, value_name = "FILE")]
     pub(crate) catalogue: Option<PathBuf>,
+}
+
+/// What reads the systemd journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reader {
+    /// pvcheck itself, from the journal's files
+    Files,
+    /// The program journalctl
+    Journalctl,
+    /// systemd's library
+    #[cfg(feature = "journald")]
+    Libsystemd,
 }
 
 /// The role of the engine that wrote a log.

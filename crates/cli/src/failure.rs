@@ -572,6 +572,7 @@ impl Ends for SourceError {
             Self::IsDirectory { .. }
             | Self::Io { .. }
             | Self::Journalctl { .. }
+            | Self::Journald { .. }
             | Self::JournalNotAllowed { .. }
             | Self::Missing { .. }
             | Self::NoMark { .. }
@@ -579,8 +580,6 @@ impl Ends for SourceError {
             | Self::NotRegular { .. }
             | Self::Program { .. }
             | Self::WrongMark { .. } => UNKNOWN,
-            #[cfg(feature = "journald")]
-            Self::Journald { .. } => UNKNOWN,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::time::Instant;
 
-use pvcheck_journal::{Catalogue, Directory, Limits, Mark, ReadFrom, Scanner, Source, Window};
+use pvcheck_journal::{Catalogue, Directory, JournalReader, Limits, Mark, ReadFrom, Scanner, Source, Window};
 
 /// When the first entry was written, in microseconds; the others follow ten a second.
 const BEGIN_US: u64 = 1_780_000_000_000_000;
@@ -69,8 +69,11 @@ fn engine(number: u64) -> String {
 }
 
 fn scan(directory: &str, cursor: Option<&str>) -> Result<(), Box<dyn Error>> {
-    let source =
-        Source::Directory(Directory { path: Some(directory.into()), unit: "docker.service".to_owned() });
+    let source = Source::Directory(Directory {
+        path: Some(directory.into()),
+        unit: "docker.service".to_owned(),
+        by: JournalReader::Pvcheck,
+    });
     let from = cursor
         .map_or(ReadFrom::Beginning, |cursor| ReadFrom::Mark(Mark::Cursor { cursor: cursor.to_owned() }));
     let begun = Instant::now();

@@ -1,5 +1,9 @@
 //! Entries of the systemd journal: `journalctl -o json`, one object a line.
 
+use std::borrow::Cow;
+use std::str::from_utf8;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -36,9 +40,11 @@ impl Record {
 pub(crate) struct Fields {
     /// `None` if the entry has none, or journald left it out for its size.
     pub(crate) message: Option<Vec<u8>>,
+    /// Bytes of the message that are not kept.
+    pub(crate) cut_bytes: u64,
     pub(crate) priority: Option<u8>,
-    pub(crate) ident: Option<String>,
-    pub(crate) command: Option<String>,
+    pub(crate) ident: Option<Arc<str>>,
+    pub(crate) command: Option<Arc<str>>,
     pub(crate) container: bool,
     pub(crate) realtime_usec: Option<i64>,
     pub(crate) cursor: Option<String>,
@@ -49,9 +55,10 @@ impl Fields {
         let text = |key: &str| object.get(key).and_then(Value::as_str);
         Self {
             message: object.get("MESSAGE").and_then(bytes),
+            cut_bytes: 0,
             priority: text("PRIORITY").and_then(|text| text.parse().ok()),
-            ident: text("SYSLOG_IDENTIFIER").map(str::to_owned),
-            command: text("_COMM").map(str::to_owned),
+            ident: text("SYSLOG_IDENTIFIER").map(Into::into),
+            command: text("_COMM").map(Into::into),
             // The journald logging driver adds this field to the output of containers (moby daemon/logger/journald).
             container: object.contains_key("CONTAINER_ID"),
             realtime_usec: text("__REALTIME_TIMESTAMP").and_then(|text| text.parse().ok()),
@@ -63,10 +70,13 @@ impl Fields {
     pub(crate) fn set(&mut self, name: &[u8], value: &[u8]) {
         let text = || String::from_utf8_lossy(value).into_owned();
         match name {
-            b"MESSAGE" => self.message = Some(value.to_vec()),
+            b"MESSAGE" => self.add_message(value),
             b"PRIORITY" => self.priority = text().parse().ok(),
-            b"SYSLOG_IDENTIFIER" => self.ident = Some(text()),
-            b"_COMM" => self.command = Some(text()),
+            // Of a name that was given twice none counts, as in what journalctl prints as JSON.
+            b"SYSLOG_IDENTIFIER" if self.ident.is_some() => self.ident = None,
+            b"SYSLOG_IDENTIFIER" => self.ident = printable(value).map(Into::into),
+            b"_COMM" if self.command.is_some() => self.command = None,
+            b"_COMM" => self.command = printable(value).map(Into::into),
             b"CONTAINER_ID" => self.container = true,
             b"__REALTIME_TIMESTAMP" => self.realtime_usec = text().parse().ok(),
             // Without the time of reception, the one that the program gave (systemd.journal-fields(7)).
@@ -75,6 +85,17 @@ impl Fields {
             }
             b"__CURSOR" => self.cursor = Some(text()),
             _ => {}
+        }
+    }
+
+    /// Takes a message, or another line of it where the entry has several. What is too long is not kept.
+    pub(crate) fn add_message(&mut self, text: &[u8]) {
+        let gap: &[u8] = if self.message.is_none() { b"" } else { b"\n" };
+        let message = self.message.get_or_insert_default();
+        for part in [gap, text] {
+            let (kept, cut) = cut_at(part, MAX_LINE_BYTES - message.len());
+            message.extend_from_slice(kept);
+            self.cut_bytes += cut;
         }
     }
 
@@ -97,6 +118,13 @@ impl Fields {
     fn names_dockerd(&self) -> bool {
         [&self.ident, &self.command].into_iter().flatten().any(|name| is_dockerd(name))
     }
+}
+
+/// The text of a field's value; `None` where `journalctl -o json` gives a list of bytes (systemd `src/basic/utf8.c`
+/// utf8_is_printable_newline).
+pub(crate) fn printable(value: &[u8]) -> Option<&str> {
+    let is_unprintable = |c: char| c.is_control() && !matches!(c, '\t' | '\n');
+    from_utf8(value).ok().filter(|text| !text.contains(is_unprintable))
 }
 
 /// A value is text, an array of bytes where it is not printable UTF-8, an array of these where the field was given
@@ -123,7 +151,7 @@ fn one(value: &Value) -> Option<Vec<u8>> {
 
 pub(crate) fn from_fields(fields: &Fields) -> Record {
     let mut record = match &fields.message {
-        Some(message) => message_record(message),
+        Some(message) => message_record(message, fields.cut_bytes),
         None => Record::bare(Form::Unparsed, ""),
     };
     record.origin = fields.origin();
@@ -137,16 +165,17 @@ pub(crate) fn from_fields(fields: &Fields) -> Record {
     record
 }
 
-fn message_record(message: &[u8]) -> Record {
+fn message_record(message: &[u8], cut_before: u64) -> Record {
     let (kept, cut) = cut_at(message, MAX_LINE_BYTES);
-    let text = String::from_utf8_lossy(kept);
+    // Looking whether all of it is UTF-8 is much faster than looking for what is not.
+    let text = from_utf8(kept).map_or_else(|_| String::from_utf8_lossy(kept), Cow::Borrowed);
     let text = text.trim_end_matches(['\r', '\n']);
     let mut record = logfmt::record(text);
     if record.form == Form::Unparsed {
         // The entry itself was understood: it has a time and a writer, only no structure of logrus'.
         record.form = Form::Plain;
     }
-    record.cut_bytes = cut;
+    record.cut_bytes = cut_before + cut;
     record
 }
 

@@ -36,6 +36,14 @@ pub enum Incomplete {
         /// In how many places.
         places: u64,
     },
+    /// A part of a journal file is not what the format has there. Entries in it, or after it up to the next one that the file's
+    /// index has, were not read.
+    Damaged {
+        /// The file.
+        file: String,
+        /// Where in it.
+        offset_bytes: u64,
+    },
     /// Not all of the journal may be read.
     NotAllowed,
     /// Reading failed after some records.
@@ -118,6 +126,9 @@ impl fmt::Display for Incomplete {
             }
             Self::MarkGone => f.write_str("the journal was vacuumed since the mark"),
             Self::Suppressed { places } => write!(f, "journald or a syslog daemon dropped lines in {places} places"),
+            Self::Damaged { file, offset_bytes } => {
+                write!(f, "the journal file {file} is damaged at byte {offset_bytes}; `journalctl --verify --file {file}` says more")
+            }
             Self::NotAllowed => f.write_str("this user may not read all of the journal"),
             Self::Failed { error } => write!(f, "reading ended early: {error}"),
             Self::NoRecords { read: 0 } => f.write_str(

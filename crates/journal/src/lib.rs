@@ -57,7 +57,7 @@ pub use redact::redact;
 pub use scan::{MAX_SAMPLE_CHARS, MAX_SAMPLES, MAX_SUBJECTS, Matched, Sample, Scan};
 pub use scanner::{Scanner, scan};
 pub use signature::{Class, Place, Signature};
-#[cfg(feature = "journald")]
-pub use source::Directory;
-pub use source::{Journalctl, Limits, Mark, ReadFrom, Reading, Source, SourceError, parse_file};
+pub use source::{
+    Directory, JournalReader, Journalctl, Limits, Mark, ReadFrom, Reading, Source, SourceError, parse_file,
+};
 pub use window::{Since, Window};

@@ -30,7 +30,8 @@ pub(crate) fn record(line: &str) -> Record {
 }
 
 fn without_escapes(line: &str) -> Record {
-    let header = Header::of(line);
+    // Most lines begin with logrus' part, before which nothing stands.
+    let header = if is_logrus(line) { None } else { Header::of(line) };
     let body = header.as_ref().map_or(line, |header| &line[header.end..]);
     let mut record = json(line, body)
         .or_else(|| body_start(line).and_then(|start| text(line, &line[start..])))
@@ -44,9 +45,13 @@ fn without_escapes(line: &str) -> Record {
     record
 }
 
+fn is_logrus(line: &str) -> bool {
+    line.starts_with("time=") || line.starts_with("level=")
+}
+
 /// Where logrus' part begins: `time=` comes first, or `level=` where the engine is configured to write no time.
 fn body_start(line: &str) -> Option<usize> {
-    if line.starts_with("time=") || line.starts_with("level=") {
+    if is_logrus(line) {
         return Some(0);
     }
     // `time=` is tried first: the prefix of a syslog line may hold `level=`, but not logrus' quoted time.
@@ -58,7 +63,8 @@ fn body_start(line: &str) -> Option<usize> {
 }
 
 fn text(line: &str, body: &str) -> Option<Record> {
-    let mut record = Record::bare(Form::Text, line);
+    let mut record = Record::bare(Form::Text, "");
+    line.clone_into(&mut record.raw);
     let (mut level, mut message) = (None, None);
     for (key, value) in pairs(body) {
         match key {

@@ -1,24 +1,21 @@
 //! Where records come from. This is the only part of the crate that touches the world.
 
+mod binary;
 mod decode;
-#[cfg(feature = "journald")]
 mod directory;
 mod error;
 mod file;
 mod frames;
-#[cfg(feature = "journald")]
-mod journal_files;
 mod journalctl;
+#[cfg(feature = "journald")]
+mod libsystemd;
 mod lines;
 mod log;
 mod mark;
-#[cfg(feature = "journald")]
-mod parts;
 mod reading;
 mod xz;
 
-#[cfg(feature = "journald")]
-pub use self::directory::Directory;
+pub use self::directory::{Directory, JournalReader};
 pub use self::error::SourceError;
 pub use self::journalctl::Journalctl;
 pub use self::lines::parse_file;

@@ -57,7 +57,7 @@ struct Sides {
 
 /// Measures the sides and prints their ratio; fails where the demand is not met.
 pub(crate) fn run(args: &Journal) -> anyhow::Result<ExitCode> {
-    let words = ["--package", "pvcheck-journal", "--features", "journald", "--example", "bench_journal"];
+    let words = ["--package", "pvcheck-journal", "--example", "bench_journal"];
     let bench = release_build(&words)?.join("examples/bench_journal");
     let folder = journal(&bench, args.entries)?;
     let cursor = cursor(&folder)?;

@@ -1,16 +1,16 @@
 //! `pvcheck journal`.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pvcheck_gates::engine_role;
 use pvcheck_journal::{
-    Class, Coverage, Limits, Matched, NetworkId, ReadFrom, RemovedNetworks, Role, Scan, Scanner, ServiceId,
-    Since, Source,
+    Class, Coverage, Directory, JournalReader, Journalctl, Limits, Matched, NetworkId, ReadFrom,
+    RemovedNetworks, Role, Scan, Scanner, ServiceId, Since, Source,
 };
 use pvcheck_swarm::SavedRenewal;
 
-use crate::args::{self, Args, JournalCommand, LogRole};
+use crate::args::{self, Args, JournalCommand, LogRole, Reader};
 use crate::failure::{Failure, Outcome as _};
 use crate::printer::Printer;
 use crate::session::Session;
@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -
     let catalogue = signatures::catalogue(asked.catalogue.as_deref())?;
     let source = match &asked.file {
         Some(file) => Source::File(file.clone()),
-        None => journal(&asked.unit, asked.directory.as_deref()),
+        None => journal(asked),
     };
     let since = match asked.since.or(asked.fixed_at) {
         Some(at) => Since::At(at),
@@ -40,21 +40,22 @@ pub(crate) async fn run(args: &Args, asked: &args::Journal, printer: &Printer) -
     Ok(scan.code())
 }
 
-/// The journal, read by libsystemd.
-#[cfg(feature = "journald")]
-fn journal(unit: &str, directory: Option<&Path>) -> Source {
-    Source::Directory(pvcheck_journal::Directory {
-        path: directory.map(Path::to_owned),
-        unit: unit.to_owned(),
-    })
-}
-
-/// The journal, read by its own program.
-#[cfg(not(feature = "journald"))]
-fn journal(unit: &str, directory: Option<&Path>) -> Source {
-    let mut journalctl = pvcheck_journal::Journalctl::unit(unit);
-    journalctl.args.extend(directory.map(|directory| format!("--directory={}", directory.display())));
-    Source::Journalctl(journalctl)
+/// The journal of a unit.
+fn journal(asked: &args::Scan) -> Source {
+    let unit = asked.unit.clone();
+    let directory =
+        |by| Source::Directory(Directory { path: asked.directory.clone(), unit: unit.clone(), by });
+    match asked.reader {
+        Reader::Files => directory(JournalReader::Pvcheck),
+        #[cfg(feature = "journald")]
+        Reader::Libsystemd => directory(JournalReader::Libsystemd),
+        Reader::Journalctl => {
+            let mut journalctl = Journalctl::unit(unit);
+            let directory = asked.directory.as_ref();
+            journalctl.args.extend(directory.map(|directory| format!("--directory={}", directory.display())));
+            Source::Journalctl(journalctl)
+        }
+    }
 }
 
 /// The old networks of renewals, each with the time when the renewal had ended.

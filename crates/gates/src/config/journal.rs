@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use pvcheck_journal::{Journalctl, Since, Source};
+use pvcheck_journal::{Directory, JournalReader, Since, Source};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -25,7 +25,7 @@ pub(crate) const DOCKER_UNIT: &str = "docker.service";
 pub struct JournalConfig {
     /// A file that the engine's output goes to.
     pub file: Option<PathBuf>,
-    /// A unit whose records `journalctl` gives.
+    /// A unit of the systemd journal.
     pub unit: Option<String>,
     /// From when on it is judged, in the place of the engine's start; what it has before is mended.
     #[serde(default, deserialize_with = "moment")]
@@ -74,7 +74,11 @@ impl JournalConfig {
 
 /// The journal of a unit; of the one that writes the engine's log where none is named.
 pub(crate) fn unit_source(unit: Option<&str>) -> Source {
-    Source::Journalctl(Journalctl::unit(unit.unwrap_or(DOCKER_UNIT)))
+    Source::Directory(Directory {
+        path: None,
+        unit: unit.unwrap_or(DOCKER_UNIT).to_owned(),
+        by: JournalReader::Pvcheck,
+    })
 }
 
 impl<'de> Deserialize<'de> for NodeLog {

@@ -148,7 +148,7 @@ impl fmt::Display for Hint {
                 "no [overlay.creation] declared of `{overlay}`: creation.declared of {plan} stays UNKNOWN there"
             ),
             Self::NoJournal => {
-                f.write_str("no [journal]: the log is that of unit docker.service, by journalctl")
+                f.write_str("no [journal]: the log is that of unit docker.service, in the journal")
             }
             Self::NoBusyStacks => f.write_str("no [window] busy_stacks: no stack is known to be a run's"),
             Self::WaiverExpired { check, expires } => {

@@ -1,26 +1,33 @@
-//! The systemd journal, read by libsystemd instead of the journalctl program (feature `journald`).
+//! The systemd journal, read from its files.
 
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::binary::{Entries, Files, Flaw, Next, Wanted, is_of_several_machines};
 use super::error::SourceError;
-use super::journal_files::{self, LeftOut};
+#[cfg(feature = "journald")]
+use super::libsystemd;
 use super::mark::Mark;
-use super::parts::{self, Parts};
 use super::reading::{Limits, ReadFrom, Reading, Sink};
 use crate::entry::{self, Fields};
 use crate::incomplete::Incomplete;
 
 /// Entries that the thread that reads the journal hands over at once to the task that parses and scans them.
-const BATCH: usize = 64;
+const BATCH: usize = 1024;
+/// Bytes of their messages, about.
+const BATCH_BYTES: usize = 512 * 1024;
 /// Batches buffered between them.
-const WAITING: usize = 16;
+const WAITING: usize = 4;
 
-/// The systemd journal, read by libsystemd: this system's, or the one in a directory that was copied from elsewhere.
+/// The systemd journal, read from its files: this system's, or the one in a directory that was copied from elsewhere.
+///
+/// By pvcheck's own reader every object of a file is read up to its last entry, and every entry is checked by its hash, so that damage anywhere makes a
+/// scan incomplete; `journalctl` and libsystemd leave out what they cannot find in the file's index, and say nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Directory {
@@ -28,13 +35,30 @@ pub struct Directory {
     pub path: Option<PathBuf>,
     /// The engine's unit, as `docker` or `docker.service`.
     pub unit: String,
+    /// What reads it.
+    #[serde(default)]
+    pub by: JournalReader,
+}
+
+/// What reads the files of a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum JournalReader {
+    /// pvcheck, by the files' format.
+    #[default]
+    Pvcheck,
+    /// systemd's own library, which knows the formats of its version and says nothing of damage in the middle of a file. From
+    /// a cursor on pvcheck reads all the same: where two files have the same entries, the library was seen to pass over the one
+    /// behind the cursor.
+    #[cfg(feature = "journald")]
+    Libsystemd,
 }
 
 /// What the reading thread reports.
 enum Item {
     Entries(Vec<Fields>),
-    MarkGone,
-    LeftOut(LeftOut),
+    Lacks(Incomplete),
     Failed(String),
     /// There is no more. Without it the thread broke off.
     End,
@@ -55,7 +79,7 @@ impl Directory {
         let last = tokio::task::spawn_blocking(move || this.last_cursor());
         match tokio::time::timeout(limits.deadline, last).await {
             Ok(Ok(Ok(cursor))) => Ok(cursor.map_or(Mark::Empty, |cursor| Mark::Cursor { cursor })),
-            Ok(Ok(Err(error))) => Err(self.failed(&error.to_string())),
+            Ok(Ok(Err(error))) => Err(self.failed(&error)),
             Ok(Err(error)) => Err(self.failed(&error.to_string())),
             Err(_) => Err(SourceError::NoMark {
                 source_name: self.describe(),
@@ -76,25 +100,18 @@ impl Directory {
         }
         let (send, mut receive) = mpsc::channel(WAITING);
         let (this, from) = (self.clone(), from.clone());
-        // `Journal` is neither Send nor Sync, so it stays on one thread, which ends when the receiver is dropped.
+        // It reads files, and ends when the receiver is dropped.
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || this.run(&from, &send))
             .map_err(|error| self.failed(&error.to_string()))?;
-        let (mut is_hidden, mut is_whole) = (false, false);
+        let mut is_whole = false;
         while let Some(item) = receive.recv().await {
             match item {
-                Item::Failed(error) if reading.records == 0 => return Err(self.failed(&error)),
-                Item::Failed(error) => {
-                    is_whole = true;
-                    reading.incomplete.push(Incomplete::Failed { error });
-                }
+                Item::Failed(error) => return Err(self.failed(&error)),
                 Item::End => is_whole = true,
-                Item::MarkGone => reading.incomplete.push(Incomplete::MarkGone),
-                Item::LeftOut(LeftOut::NotAllowed) => is_hidden = true,
-                Item::LeftOut(LeftOut::Unreadable { error }) => {
-                    reading.incomplete.push(Incomplete::Failed { error });
-                }
+                Item::Lacks(reason) if reading.incomplete.contains(&reason) => {}
+                Item::Lacks(reason) => reading.incomplete.push(reason),
                 Item::Entries(entries) => {
                     if let Some(reason) = take(&entries, limits, reading, sink) {
                         reading.incomplete.push(reason);
@@ -108,10 +125,9 @@ impl Directory {
             let error = "the reader of the journal broke off".to_owned();
             reading.incomplete.push(Incomplete::Failed { error });
         }
-        if is_hidden && reading.records == 0 {
+        if reading.records == 0 && reading.incomplete.contains(&Incomplete::NotAllowed) {
             return Err(SourceError::JournalNotAllowed { unit: self.unit.clone() });
         }
-        reading.incomplete.extend(is_hidden.then_some(Incomplete::NotAllowed));
         Ok(())
     }
 
@@ -120,20 +136,14 @@ impl Directory {
     /// (journald.conf(5)). What users other than root log may be in files of their own, which are kept longer; and of two
     /// machines in one folder, neither vouches for the other.
     pub(super) async fn reaches(&self, at: Timestamp, limits: &Limits) -> bool {
-        let path = self.path.clone();
-        if path.as_deref().is_some_and(journal_files::is_of_several_machines) {
+        if self.path.as_deref().is_some_and(is_of_several_machines) {
             return false;
         }
-        let first = tokio::task::spawn_blocking(move || {
-            let mut journal = parts::open(path.as_deref())?;
-            journal.match_add("_UID", "0")?;
-            journal.seek_head()?;
-            if journal.next()? == 0 { Ok(None) } else { journal.timestamp_usec().map(Some) }
-        });
+        let this = self.clone();
+        let first = tokio::task::spawn_blocking(move || this.first_of_root());
         // Whatever fails leaves the scan incomplete.
-        let first: Option<systemd::Result<Option<u64>>> =
-            tokio::time::timeout(limits.deadline, first).await.ok().and_then(Result::ok);
-        matches!(first, Some(Ok(Some(first))) if first <= micros(at))
+        let first = tokio::time::timeout(limits.deadline, first).await.ok().and_then(Result::ok);
+        matches!(first, Some(Ok(Some(first))) if first <= at.as_microsecond())
     }
 
     fn failed(&self, message: &str) -> SourceError {
@@ -141,49 +151,150 @@ impl Directory {
     }
 
     fn run(&self, from: &ReadFrom, send: &Report) {
-        if let Err(error) = self.entries(from, send) {
-            // This fails only when the receiver is gone, which then needs no error.
-            let _ = send.blocking_send(Item::Failed(error.to_string()));
-        }
+        let last = match self.entries(from, send) {
+            Ok(()) => Item::End,
+            Err(error) => Item::Failed(error),
+        };
+        // This fails only when the receiver is gone, which then needs no word.
+        let _ = send.blocking_send(last);
     }
 
-    fn entries(&self, from: &ReadFrom, send: &Report) -> systemd::Result<()> {
-        for left_out in journal_files::left_out(self.path.as_deref()) {
-            let _ = send.blocking_send(Item::LeftOut(left_out));
+    fn entries(&self, from: &ReadFrom, send: &Report) -> Result<(), String> {
+        let files = self.files().map_err(|error| error.to_string())?;
+        if files.are_hidden {
+            lacks(send, Incomplete::NotAllowed);
         }
-        let mut entries = self.open()?;
-        match from {
-            ReadFrom::Mark(Mark::Cursor { cursor }) => {
-                if !entries.seek_after(cursor)? {
-                    let _ = send.blocking_send(Item::MarkGone);
-                }
-            }
-            ReadFrom::Beginning | ReadFrom::Mark(_) => entries.seek_head()?,
-            ReadFrom::Time(at) => entries.seek_time(micros(*at))?,
+        let mut batch = Batch::default();
+        #[cfg(feature = "journald")]
+        if self.by == JournalReader::Libsystemd && !matches!(from, ReadFrom::Mark(Mark::Cursor { .. })) {
+            self.by_libsystemd(&files, from, send, &mut batch)?;
+            batch.send(send);
+            return Ok(());
         }
-        let mut batch = Vec::with_capacity(BATCH);
-        while let Some(fields) = entries.next()? {
-            batch.push(fields);
-            if batch.len() == BATCH {
-                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                // The receiver is gone.
-                if send.blocking_send(Item::Entries(full)).is_err() {
-                    return Ok(());
-                }
-            }
-        }
-        let _ = send.blocking_send(Item::Entries(batch));
-        let _ = send.blocking_send(Item::End);
+        self.by_pvcheck(&files, from, send, &mut batch);
+        batch.send(send);
         Ok(())
     }
 
-    fn last_cursor(&self) -> systemd::Result<Option<String>> {
-        self.open()?.last_cursor()
+    fn by_pvcheck(&self, files: &Files, from: &ReadFrom, send: &Report, batch: &mut Batch) {
+        let mut entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
+        let unopened = entries.unopened().filter_map(|(path, flaw)| lack(path, flaw));
+        unopened.for_each(|reason| lacks(send, reason));
+        match from {
+            ReadFrom::Mark(Mark::Cursor { cursor }) => {
+                if !entries.seek_after(cursor) {
+                    lacks(send, Incomplete::MarkGone);
+                }
+            }
+            ReadFrom::Beginning | ReadFrom::Mark(_) => {}
+            ReadFrom::Time(at) => entries.seek_time(micros(*at)),
+        }
+        while !send.is_closed() {
+            match entries.next() {
+                Next::Entry(fields) => batch.push(fields, send),
+                Next::Flaw(path, flaw) => {
+                    if let Some(reason) = lack(&path, &flaw) {
+                        lacks(send, reason);
+                    }
+                }
+                Next::More => {}
+                Next::End => break,
+            }
+        }
     }
 
-    fn open(&self) -> systemd::Result<Parts> {
-        let unit = if self.unit.contains('.') { self.unit.clone() } else { format!("{}.service", self.unit) };
-        Parts::open(self.path.as_deref(), &unit)
+    #[cfg(feature = "journald")]
+    fn by_libsystemd(
+        &self,
+        files: &Files,
+        from: &ReadFrom,
+        send: &Report,
+        batch: &mut Batch,
+    ) -> Result<(), String> {
+        for reason in libsystemd::left_out(&files.paths) {
+            lacks(send, reason);
+        }
+        let mut read = || -> systemd::Result<()> {
+            let mut entries = libsystemd::Parts::open(self.path.as_deref(), &self.unit())?;
+            match from {
+                ReadFrom::Beginning | ReadFrom::Mark(_) => entries.seek_head()?,
+                ReadFrom::Time(at) => entries.seek_time(micros(*at))?,
+            }
+            while let Some(fields) = entries.next()?
+                && !send.is_closed()
+            {
+                batch.push(fields, send);
+            }
+            Ok(())
+        };
+        read().map_err(|error| error.to_string())
+    }
+
+    fn last_cursor(&self) -> Result<Option<String>, String> {
+        let files = self.files().map_err(|error| error.to_string())?;
+        let entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
+        entries.last_cursor().map_err(|(path, flaw)| format!("{}: {flaw}", path.display()))
+    }
+
+    /// When the first entry of root's was received, in microseconds. By pvcheck whatever reads the rest: it is what both see.
+    fn first_of_root(&self) -> io::Result<Option<i64>> {
+        let mut entries = Entries::open(&self.files()?.paths, Wanted::of_root());
+        loop {
+            match entries.next() {
+                Next::Entry(fields) => return Ok(fields.realtime_usec),
+                Next::End => return Ok(None),
+                // What is damaged makes the scan incomplete by itself.
+                Next::Flaw(..) | Next::More => {}
+            }
+        }
+    }
+
+    fn files(&self) -> io::Result<Files> {
+        self.path.as_deref().map_or_else(Files::of_system, Files::of_directory)
+    }
+
+    /// The unit's whole name.
+    fn unit(&self) -> String {
+        if self.unit.contains('.') { self.unit.clone() } else { format!("{}.service", self.unit) }
+    }
+}
+
+/// Says why the scan is not whole.
+fn lacks(send: &Report, reason: Incomplete) {
+    // The receiver is gone where this fails, which the caller sees.
+    let _ = send.blocking_send(Item::Lacks(reason));
+}
+
+/// What a flaw of a file says of the scan; `None` where the file was removed meanwhile, with what it had.
+fn lack(path: &Path, flaw: &Flaw) -> Option<Incomplete> {
+    let file = path.display().to_string();
+    match flaw {
+        Flaw::Io(error) if error.kind() == ErrorKind::NotFound => None,
+        Flaw::Io(error) if error.kind() == ErrorKind::PermissionDenied => Some(Incomplete::NotAllowed),
+        Flaw::Damage { offset } => Some(Incomplete::Damaged { file, offset_bytes: *offset }),
+        flaw => Some(Incomplete::Failed { error: format!("{file}: {flaw}") }),
+    }
+}
+
+/// Entries on their way to the task.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<Fields>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, fields: Fields, send: &Report) {
+        self.bytes += fields.message.as_ref().map_or(0, Vec::len);
+        self.entries.push(fields);
+        if BATCH <= self.entries.len() || BATCH_BYTES <= self.bytes {
+            std::mem::take(self).send(send);
+        }
+    }
+
+    fn send(self, send: &Report) {
+        // The receiver is gone where this fails, which the caller sees.
+        let _ = send.blocking_send(Item::Entries(self.entries));
     }
 }
 

@@ -78,15 +78,14 @@ pub enum SourceError {
         /// The time limit.
         after_ms: u64,
     },
-    /// libsystemd reports an error.
-    #[cfg(feature = "journald")]
+    /// The journal's files cannot be read.
     #[error(
         "cannot read {source_name}: {message}; run as root or a member of systemd-journal, or name another with [journal] directory"
     )]
     Journald {
         /// The source's name, as [`Source::describe`](crate::Source::describe) gives it.
         source_name: String,
-        /// What libsystemd says.
+        /// What the system says.
         message: String,
     },
 }

@@ -7,7 +7,6 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "journald")]
 use super::directory::Directory;
 use super::error::SourceError;
 use super::file;
@@ -31,8 +30,7 @@ pub enum Source {
     JsonFile(PathBuf),
     /// The systemd journal of this host, read by its own program.
     Journalctl(Journalctl),
-    /// The systemd journal, read by libsystemd.
-    #[cfg(feature = "journald")]
+    /// The systemd journal, read from its files.
     Directory(Directory),
 }
 
@@ -43,7 +41,6 @@ impl Source {
             Self::File(path) => format!("file {}", path.display()),
             Self::JsonFile(path) => format!("journal entries in {}", path.display()),
             Self::Journalctl(journal) => journal.describe(),
-            #[cfg(feature = "journald")]
             Self::Directory(directory) => directory.describe(),
         }
     }
@@ -56,7 +53,6 @@ impl Source {
         match self {
             Self::File(path) | Self::JsonFile(path) => file::mark(path).await,
             Self::Journalctl(journal) => journal.mark(limits).await,
-            #[cfg(feature = "journald")]
             Self::Directory(directory) => directory.mark(limits).await,
         }
     }
@@ -98,7 +94,6 @@ impl Source {
         match self {
             Self::File(_) | Self::JsonFile(_) => false,
             Self::Journalctl(journal) => journal.reaches(at, limits).await,
-            #[cfg(feature = "journald")]
             Self::Directory(directory) => directory.reaches(at, limits).await,
         }
     }
@@ -156,7 +151,6 @@ impl Source {
         match self {
             Self::File(path) | Self::JsonFile(path) => file::read(path, from, limits, reading, sink).await,
             Self::Journalctl(journal) => journal.read(from, limits, reading, sink).await,
-            #[cfg(feature = "journald")]
             Self::Directory(directory) => directory.read(from, limits, reading, sink).await,
         }
     }

@@ -1,15 +1,17 @@
-//! The entries of a unit, by libsystemd.
+//! The entries of a unit, by libsystemd (feature `journald`).
 //!
 //! What `journalctl --unit` asks for is several conjunctions of fields. One reader with all of them looks each one up again for
 //! each entry; a reader for each, whose next entries are compared, looks up only what it has read.
 
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use systemd::id128::Id128;
-use systemd::journal::{Journal, OpenDirectoryOptions, OpenOptions};
+use systemd::journal::{Journal, OpenDirectoryOptions, OpenFilesOptions, OpenOptions};
 
 use crate::entry::Fields;
+use crate::incomplete::Incomplete;
 use crate::record::MAX_LINE_BYTES;
 
 /// A field and its value.
@@ -53,36 +55,6 @@ impl Parts {
 
     pub(super) fn seek_time(&mut self, at_usec: u64) -> systemd::Result<()> {
         self.each(|part| part.journal.seek_realtime_usec(at_usec))
-    }
-
-    /// Goes to the entries after that one; false if it is not there any more, and what comes next is what was nearest to it.
-    pub(super) fn seek_after(&mut self, cursor: &str) -> systemd::Result<bool> {
-        let mut is_there = false;
-        for part in &mut self.0 {
-            part.journal.seek_cursor(cursor)?;
-            part.step()?;
-            if part.head.is_some() && part.journal.test_cursor(cursor)? {
-                is_there = true;
-                part.step()?;
-            }
-        }
-        Ok(is_there)
-    }
-
-    /// The last entry.
-    pub(super) fn last_cursor(&mut self) -> systemd::Result<Option<String>> {
-        let mut last: Option<(Place, String)> = None;
-        for part in &mut self.0 {
-            part.journal.seek_tail()?;
-            if part.journal.previous()? == 0 {
-                continue;
-            }
-            let place = Place::of(&part.journal)?;
-            if last.as_ref().is_none_or(|(last, _)| last.is_before(&place)) {
-                last = Some((place, part.journal.cursor()?));
-            }
-        }
-        Ok(last.map(|(_, cursor)| cursor))
     }
 
     /// The next entry.
@@ -168,11 +140,26 @@ impl Place {
 }
 
 /// This system's journal, or the one in a directory.
-pub(super) fn open(path: Option<&Path>) -> systemd::Result<Journal> {
+fn open(path: Option<&Path>) -> systemd::Result<Journal> {
     match path {
         Some(path) => OpenDirectoryOptions::default().open_directory(path.as_os_str().as_bytes()),
         None => OpenOptions::default().system(true).local_only(true).open(),
     }
+}
+
+/// What libsystemd leaves out of these files. `sd_journal_open` says nothing of it; opening each file by itself does.
+pub(super) fn left_out(files: &[PathBuf]) -> Vec<Incomplete> {
+    let of_file = |file: &PathBuf| {
+        let error = OpenFilesOptions::default().open_files([file.as_os_str().as_bytes()]).err()?;
+        match error.kind() {
+            // journald removed it meanwhile: what it had is gone.
+            ErrorKind::NotFound => None,
+            ErrorKind::PermissionDenied => Some(Incomplete::NotAllowed),
+            // It is truncated, corrupted or of a newer systemd.
+            _ => Some(Incomplete::Failed { error: format!("{}: {error}", file.display()) }),
+        }
+    };
+    files.iter().filter_map(of_file).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A real journal, made by `systemd-journal-remote` and read by the real `journalctl` and by libsystemd. Where these programs
+//! Real journals, made by `systemd-journal-remote` and read by the real `journalctl` and from their files. Where these programs
 //! are missing nothing is tested, and that is said.
 
 #![expect(
@@ -7,105 +7,20 @@
     reason = "helpers of tests: a panic is the failure, a print the skip"
 )]
 
-use std::fmt::Write as _;
+mod alike;
+mod damage;
+mod growing;
+mod made;
+
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
-#[cfg(feature = "journald")]
-use pvcheck_journal::Directory;
 use pvcheck_journal::{
-    Catalogue, Incomplete, Journalctl, Limits, Mark, ReadFrom, Reading, Record, Scan, Scanner, Since, Source,
-    Window,
+    Catalogue, Directory, Incomplete, JournalReader, Journalctl, Mark, ReadFrom, Reading, Record, Scan,
+    Scanner, Since, Source, Window,
 };
-use tempfile::TempDir;
 
-const VIP: &str = r#"level=error msg="Failed allocation for service svc4qm2v9k1t8r3w6y5z0a1b2" error="could not find an available IP while allocating VIP""#;
-
-fn limits() -> Limits {
-    Limits { deadline: Duration::from_secs(30), ..Limits::default() }
-}
-
-/// One entry in systemd's export format; `second` orders them.
-fn entry(second: u64, fields: &[(&str, &str)]) -> String {
-    let mut text = format!(
-        "__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={second}000000\n",
-        1_781_329_080_000_000 + second * 1_000_000
-    );
-    text.push_str(
-        "_BOOT_ID=0123456789abcdef0123456789abcdef\n_MACHINE_ID=0123456789abcdef0123456789abcdef\n",
-    );
-    for (key, value) in fields {
-        writeln!(text, "{key}={value}").unwrap();
-    }
-    text + "\n"
-}
-
-fn engine(second: u64, message: &str) -> String {
-    let fields = [
-        ("SYSLOG_IDENTIFIER", "dockerd"),
-        ("_SYSTEMD_UNIT", "docker.service"),
-        ("PRIORITY", "6"),
-        ("MESSAGE", message),
-    ];
-    entry(second, &fields)
-}
-
-/// Some of everything: an exhausted start, systemd's start, an exhausted line after it, a container that quotes it, another
-/// unit.
-fn export() -> String {
-    let unit = ("_SYSTEMD_UNIT", "docker.service");
-    let container = [
-        ("SYSLOG_IDENTIFIER", "dockerd"),
-        unit,
-        ("CONTAINER_ID", "3f4e5d6c7b8a"),
-        ("PRIORITY", "3"),
-        ("MESSAGE", VIP),
-    ];
-    let systemd = [
-        ("SYSLOG_IDENTIFIER", "systemd"),
-        ("_PID", "1"),
-        ("_UID", "0"),
-        ("UNIT", "docker.service"),
-        ("MESSAGE", "Starting docker.service - Docker Application Container Engine..."),
-    ];
-    let other = [("_SYSTEMD_UNIT", "other.service"), ("MESSAGE", VIP)];
-    [
-        engine(1, VIP),
-        entry(2, &systemd),
-        engine(3, "level=info msg=\"Starting up\""),
-        engine(4, VIP),
-        entry(5, &container),
-        entry(6, &other),
-        engine(7, "level=info msg=last"),
-    ]
-    .concat()
-}
-
-/// A directory with that journal, or `None` if it cannot be made here.
-fn journal() -> Option<TempDir> {
-    journal_of(&export())
-}
-
-fn journal_of(export: &str) -> Option<TempDir> {
-    let remote = ["/lib/systemd/systemd-journal-remote", "/usr/lib/systemd/systemd-journal-remote"]
-        .into_iter()
-        .find(|path| Path::new(path).exists());
-    let has_journalctl = Command::new("journalctl").arg("--version").output().is_ok();
-    let (Some(remote), true) = (remote, has_journalctl) else {
-        println!("not tested: systemd-journal-remote or journalctl is missing");
-        return None;
-    };
-    let dir = TempDir::new().unwrap();
-    let text = dir.path().join("export");
-    fs::write(&text, export).unwrap();
-    let made =
-        Command::new(remote).arg("-o").arg(dir.path().join("all.journal")).arg(&text).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    fs::remove_file(text).unwrap();
-    Some(dir)
-}
+use made::{VIP, engine, entry, journal, journal_of, limits};
 
 /// All ways to read it that are built in.
 fn sources(dir: &Path) -> Vec<Source> {
@@ -113,9 +28,15 @@ fn sources(dir: &Path) -> Vec<Source> {
     journalctl.args.push(format!("--directory={}", dir.display()));
     vec![
         Source::Journalctl(journalctl),
+        by(Some(dir), JournalReader::Pvcheck),
         #[cfg(feature = "journald")]
-        Source::Directory(Directory { path: Some(dir.to_owned()), unit: "docker".into() }),
+        by(Some(dir), JournalReader::Libsystemd),
     ]
+}
+
+/// The journal in a directory, or this system's.
+fn by(dir: Option<&Path>, by: JournalReader) -> Source {
+    Source::Directory(Directory { path: dir.map(Path::to_owned), unit: "docker".into(), by })
 }
 
 struct Records {
@@ -148,7 +69,7 @@ async fn a_real_journal_is_scanned_alike_by_every_reader() {
     for source in &sources {
         let mut records = read(source, ReadFrom::Beginning).await.records;
         for (record, expected) in records.iter_mut().zip(&expected.records) {
-            // libsystemd makes a cursor where it is asked for one.
+            // Only journalctl gives a cursor with each entry.
             record.cursor.get_or_insert_with(|| expected.cursor.clone().unwrap());
         }
         assert_eq!(records, expected.records, "{source:?}");
@@ -243,11 +164,9 @@ async fn a_journal_that_begins_before_a_time_goes_back_to_it_though_the_unit_was
     }
 }
 
-#[cfg(feature = "journald")]
 #[tokio::test]
 async fn a_directory_that_is_not_there_is_an_error_with_the_mend() {
-    let source =
-        Source::Directory(Directory { path: Some("/nonexistent/journal".into()), unit: "docker".into() });
+    let source = by(Some(Path::new("/nonexistent/journal")), JournalReader::Pvcheck);
     let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None);
     let text = source.scan(&ReadFrom::Beginning, &limits(), scanner).await.unwrap_err().to_string();
     assert!(text.starts_with("cannot read journal of unit docker in /nonexistent/journal: "), "{text}");
