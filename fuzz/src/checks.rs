@@ -140,8 +140,9 @@ fn unit_file(data: &[u8]) {
     assert!(file.assignments.iter().all(|found| (1..=lines).contains(&found.line)));
     assert!(file.assignments.is_sorted_by_key(|found| found.line));
     assert!(warnings.iter().all(|warning| warning.line.is_some_and(|line| (1..=lines).contains(&line))));
+    // A value may end with a backslash that a blank followed: at the line's end it would go on in the next line.
     let plain: String =
-        file.assignments.iter().map(|a| format!("[{}]\n{}={}\n", a.section, a.key, a.value)).collect();
+        file.assignments.iter().map(|a| format!("[{}]\n{}={} \n", a.section, a.key, a.value)).collect();
     let (again, _) = UnitFile::parse("fuzz.service", &plain);
     let words = |file: &UnitFile| -> Vec<_> {
         file.assignments.iter().map(|a| (a.section.clone(), a.key.clone(), a.value.clone())).collect()
