@@ -36,6 +36,9 @@ pub enum Incomplete {
         /// In how many places.
         places: u64,
     },
+    /// The journal ends in a burst: as many lines as journald's rate limit allows, and none after it. journald tells only with the
+    /// next line whether it dropped some.
+    Burst,
     /// A part of a journal file is not what the format has there. Entries in it, or after it up to the next one that the file's
     /// index has, were not read.
     Damaged {
@@ -126,6 +129,9 @@ impl fmt::Display for Incomplete {
             }
             Self::MarkGone => f.write_str("the journal was vacuumed since the mark"),
             Self::Suppressed { places } => write!(f, "journald or a syslog daemon dropped lines in {places} places"),
+            Self::Burst => f.write_str(
+                "the journal ends in a burst of lines, and journald tells later whether it dropped some; scan again after a minute",
+            ),
             Self::Damaged { file, offset_bytes } => {
                 write!(f, "the journal file {file} is damaged at byte {offset_bytes}; `journalctl --verify --file {file}` says more")
             }

@@ -1,6 +1,7 @@
 //! Where records come from. This is the only part of the crate that touches the world.
 
 mod binary;
+mod burst;
 mod decode;
 mod directory;
 mod error;

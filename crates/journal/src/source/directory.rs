@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::binary::{Entries, Files, Flaw, Next, Wanted, is_of_several_machines};
+use super::burst::Burst;
 use super::error::SourceError;
 #[cfg(feature = "journald")]
 use super::libsystemd;
@@ -105,7 +106,7 @@ impl Directory {
             .name("journal".to_owned())
             .spawn(move || this.run(&from, &send))
             .map_err(|error| self.failed(&error.to_string()))?;
-        let mut is_whole = false;
+        let (mut is_whole, mut burst) = (false, Burst::default());
         while let Some(item) = receive.recv().await {
             match item {
                 Item::Failed(error) => return Err(self.failed(&error)),
@@ -113,6 +114,7 @@ impl Directory {
                 Item::Lacks(reason) if reading.incomplete.contains(&reason) => {}
                 Item::Lacks(reason) => reading.incomplete.push(reason),
                 Item::Entries(entries) => {
+                    entries.iter().filter_map(|fields| fields.realtime_usec).for_each(|at| burst.saw(at));
                     if let Some(reason) = take(&entries, limits, reading, sink) {
                         reading.incomplete.push(reason);
                         is_whole = true;
@@ -124,6 +126,9 @@ impl Directory {
         if !is_whole {
             let error = "the reader of the journal broke off".to_owned();
             reading.incomplete.push(Incomplete::Failed { error });
+        }
+        if burst.is_open() {
+            reading.incomplete.push(Incomplete::Burst);
         }
         if reading.records == 0 && reading.incomplete.contains(&Incomplete::NotAllowed) {
             return Err(SourceError::JournalNotAllowed { unit: self.unit.clone() });

@@ -4,13 +4,13 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use pvcheck_journal::{ReadFrom, Source};
+use pvcheck_journal::{Incomplete, ReadFrom, Source};
 use tempfile::TempDir;
 
-use crate::made::{engine, remote};
+use crate::made::{engine, journal_of, remote};
 use crate::{read, sources};
 
-const ENTRIES: u64 = 20_000;
+const ENTRIES: usize = 20_000;
 const LIMIT: Duration = Duration::from_mins(2);
 
 #[tokio::test]
@@ -21,13 +21,13 @@ async fn each_reading_is_the_beginning_of_the_next_and_none_is_incomplete() {
     let mut writer = remote.arg("-").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = writer.stdin.take().unwrap();
     let feeder = std::thread::spawn(move || {
-        for number in 0..ENTRIES {
+        for number in 0..ENTRIES as u64 {
             input.write_all(engine(number, &format!("level=info msg=x number={number}")).as_bytes()).unwrap();
         }
     });
     let source: Source = sources(dir.path()).remove(1);
     let (begun, mut seen, mut rounds) = (Instant::now(), 0, 0);
-    while seen < ENTRIES as usize && begun.elapsed() < LIMIT {
+    while seen < ENTRIES && begun.elapsed() < LIMIT {
         if !file.exists() {
             tokio::task::yield_now().await;
             continue;
@@ -44,6 +44,18 @@ async fn each_reading_is_the_beginning_of_the_next_and_none_is_incomplete() {
     }
     feeder.join().unwrap();
     assert!(writer.wait().unwrap().success());
-    assert_eq!(seen, ENTRIES as usize);
+    assert_eq!(seen, ENTRIES);
     assert!(3 < rounds, "{rounds}");
+}
+
+#[tokio::test]
+async fn a_journal_that_ends_in_a_burst_is_no_all_clear_until_a_line_comes_after_it() {
+    // Ten thousand lines in ten seconds, and one a minute later.
+    let burst: String = (0..10_000).map(|number| engine(number / 1_000, "level=info msg=x")).collect();
+    let later = engine(70, "level=info msg=x");
+    for (export, expected) in [(burst.clone(), &[Incomplete::Burst][..]), (burst + &later, &[])] {
+        let Some(dir) = journal_of(&export) else { return };
+        let found = read(&sources(dir.path())[1], ReadFrom::Beginning).await;
+        assert_eq!(found.reading.incomplete, expected);
+    }
 }

@@ -50,16 +50,12 @@ impl Ahead {
             self.is_at_end = matches!(step, Step::End);
             return step;
         }
-        match self.batches.recv() {
-            Ok(batch) => {
-                self.batch = batch.into_iter();
-                Step::More
-            }
-            Err(_) => {
-                self.is_at_end = true;
-                Step::Flaw(Flaw::Io(io::Error::other("the reader of the file broke off")))
-            }
+        if let Ok(batch) = self.batches.recv() {
+            self.batch = batch.into_iter();
+            return Step::More;
         }
+        self.is_at_end = true;
+        Step::Flaw(Flaw::Io(io::Error::other("the reader of the file broke off")))
     }
 }
 

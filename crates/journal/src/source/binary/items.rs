@@ -59,7 +59,7 @@ impl Datum {
 
 /// The data objects of a file that were read last.
 pub(super) struct Remembered {
-    keys: Box<[Key; SLOTS]>,
+    keys: Vec<Key>,
     values: Vec<Value>,
     /// Which of the slots that were tried goes first.
     turn: usize,
@@ -80,8 +80,7 @@ impl Key {
 
 impl Remembered {
     pub(super) fn new() -> Self {
-        let keys = Box::new([Key::NONE; SLOTS]);
-        Self { keys, values: vec![Value::Other; SLOTS], turn: 0 }
+        Self { keys: vec![Key::NONE; SLOTS], values: vec![Value::Other; SLOTS], turn: 0 }
     }
 
     /// Hash and bit of a datum.
