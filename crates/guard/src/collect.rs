@@ -47,6 +47,7 @@ pub async fn collect(look: Look<'_>, memory: &Memory) -> GuardFacts {
     let ways = WayFacts {
         reclaim: reclaim_facts(engine, look.others).await.map_err(|error| error.to_string()),
         busy: busy(engine, look.config).await,
+        unanswered: look.unanswered.to_vec(),
         no_drain: None,
     };
     let swarm = Some(snapshot.engine.cluster);
@@ -74,7 +75,12 @@ pub(crate) fn blind(why: String, unfinished: Option<RunId>) -> GuardFacts {
         log: Err(why.clone()),
         guarded: Vec::new(),
         orphans: Err(why.clone()),
-        ways: WayFacts { reclaim: Err(why.clone()), busy: Err(why), no_drain: Some(NoDrain::Unseen) },
+        ways: WayFacts {
+            reclaim: Err(why.clone()),
+            busy: Err(why),
+            unanswered: Vec::new(),
+            no_drain: Some(NoDrain::Unseen),
+        },
         unfinished,
     }
 }

@@ -13,6 +13,8 @@ pub struct Look<'a> {
     pub op: Operation<'a>,
     /// Further managers.
     pub others: &'a [Engine],
+    /// Further managers that were named and do not answer.
+    pub unanswered: &'a [String],
     /// What is expected of the Swarm, where there is a configuration.
     pub config: Option<&'a Config>,
     /// True iff leaked addresses are counted by a census where the engine publishes no count.

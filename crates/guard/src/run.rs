@@ -137,16 +137,17 @@ fn remember(memory: &mut Memory, facts: &GuardFacts) {
     }
 }
 
-/// Calls a person where the table says so, where the guard is blind, and after every act that did not help.
+/// Calls a person where the table says so, where the guard is blind, and after every act that did not help. A cure that cannot
+/// be finished is tried again by each run, and like a row it is no new call each time.
 async fn called(report: &mut Guard, config: &GuardConfig, memory: &mut Memory) {
     let vain = report.done.iter().find(|done| done.end.outcome != Outcome::Helped);
     let (row, why) = match vain {
-        Some(done) => ("in-vain", done.to_string()),
+        Some(done) => (if done.rung.is_none() { "unfinished" } else { "in-vain" }, done.to_string()),
         None if report.calls() => (report.row, report.because.to_owned()),
         None => return,
     };
     let at = report.at;
-    if vain.is_none() && !memory.calls(config, row, at) {
+    if vain.is_none_or(|done| done.rung.is_none()) && !memory.calls(config, row, at) {
         return;
     }
     let names = report.full.names().join(", ");

@@ -27,6 +27,8 @@ pub struct WayFacts {
     pub reclaim: Result<ReclaimFacts, String>,
     /// What makes the time a bad one for a restart, or why it could not be looked at.
     pub busy: Result<Vec<Signal>, String>,
+    /// Managers that were named and do not answer: with them a gentler way might be open.
+    pub unanswered: Vec<String>,
     /// Why what pvcheck left is not to be removed now; `None` if it may be.
     pub no_drain: Option<NoDrain>,
 }
@@ -104,7 +106,14 @@ fn barred(rung: Rung, facts: &WayFacts) -> Option<String> {
     if plan.strategy.is_none() {
         return Some(plan.refused.first().map_or_else(String::new, |refused| refused.reason.to_string()));
     }
-    if rung == Rung::Restart { not_quiet(&facts.busy) } else { None }
+    if rung != Rung::Restart {
+        return None;
+    }
+    if !facts.unanswered.is_empty() {
+        let names = facts.unanswered.join(" and ");
+        return Some(format!("not known whether a gentler way is open: no answer from {names}"));
+    }
+    not_quiet(&facts.busy)
 }
 
 /// Why the time is a bad one for a restart. What a full network looks like is left out: it is what the restart is for.
@@ -150,7 +159,7 @@ mod tests {
             moving: Vec::new(),
             here,
         };
-        WayFacts { reclaim: Ok(reclaim), busy: Ok(Vec::new()), no_drain: None }
+        WayFacts { reclaim: Ok(reclaim), busy: Ok(Vec::new()), unanswered: Vec::new(), no_drain: None }
     }
 
     fn config(may: &[Rung]) -> GuardConfig {
@@ -189,6 +198,23 @@ mod tests {
         assert_eq!(reason(&busy, Rung::Restart), "the window is BUSY: a task of s is starting");
         let blind = with(Err("no answer".into()));
         assert!(!open(&blind).restart && reason(&blind, Rung::Restart).contains("no answer"));
+    }
+
+    #[test]
+    fn a_manager_that_does_not_answer_makes_no_way_for_a_restart() {
+        let config = config(&[Rung::HandOver, Rung::Restart]);
+        let mut alone = facts(3);
+        alone.reclaim.as_mut().expect("they were read").others.clear();
+        // Nobody else was named: a hand-over is not possible from here, whoever answers.
+        let of_one = Open { restart: true, ..Open::default() };
+        assert_eq!(open(&ways(&config, &alone)), of_one);
+        alone.unanswered = vec!["tcp://192.0.2.2:2376".into()];
+        let silent = ways(&config, &alone);
+        assert_eq!(open(&silent), Open::default(), "{silent:?}");
+        assert_eq!(
+            reason(&silent, Rung::Restart),
+            "not known whether a gentler way is open: no answer from tcp://192.0.2.2:2376"
+        );
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl Rig {
         let look = Look {
             op,
             others: &[],
+            unanswered: &[],
             config: Some(&self.config),
             probe: true,
             patience: Duration::from_millis(100),
@@ -412,6 +413,11 @@ async fn where_no_manager_answers_a_person_is_called_and_what_is_unfinished_stay
     let blind = unreached(&why, true, rig.folder.path(), options).await.expect("it calls");
     assert_eq!((blind.row, blind.done.len(), blind.standing()), ("unfinished", 0, Standing::Open));
     assert!(blind.page.is_some_and(|page| page.text.contains("a cure was interrupted")));
+    // As long as it cannot be finished each run tries it, and a person has been called for it.
+    let in_vain = rig.guard(true, &|_| ()).await.expect("it tries");
+    let tried = in_vain.done.first().map(|done| (done.rung, done.end.outcome));
+    assert_eq!(tried, Some((None, Outcome::Unknown)), "{in_vain:?}");
+    assert!(in_vain.page.is_none(), "{in_vain:?}");
     rig.sim.clear_faults();
     let finished = rig.apply().await;
     assert_eq!(

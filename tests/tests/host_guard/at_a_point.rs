@@ -74,6 +74,7 @@ async fn ends_at_a_point() -> Outcome {
     let look = Look {
         op: Operation::new(&engine, Permit::granted_by_operator(), &run, &silent),
         others: &[],
+        unanswered: &[],
         config: Some(&config),
         probe: true,
         patience: Duration::from_secs(3),

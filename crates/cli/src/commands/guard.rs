@@ -59,8 +59,8 @@ pub(crate) async fn run(args: &Args, asked: &args::Guard, printer: &Printer) -> 
         Ok(session) => {
             let expected = given.is_some() || brings_its_own(args);
             let config = if expected { Some(session.config(args, given)?) } else { None };
-            let others = helpers(&asked.helper, unfinished, printer).await;
-            on(&session.engine, &others, config.as_ref(), &own(config.as_ref()), asked, printer).await?
+            let helpers = helpers(&asked.helper, unfinished, printer).await;
+            on(&session.engine, &helpers, config.as_ref(), &own(config.as_ref()), asked, printer).await?
         }
     };
     printer.done();
@@ -77,16 +77,26 @@ fn folder(asked: &args::Guard) -> &Path {
     asked.state.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The other managers that answer: a guard that ended because one of them is down would be blind just then.
-async fn helpers(hosts: &[Host], may_be_demoted: bool, printer: &Printer) -> Vec<Engine> {
-    let mut others = Vec::new();
+/// The other managers that were named.
+#[derive(Default)]
+struct Helpers {
+    engines: Vec<Engine>,
+    /// Those that do not answer: a guard that ended because one of them is down would be blind just then.
+    unanswered: Vec<String>,
+}
+
+async fn helpers(hosts: &[Host], may_be_demoted: bool, printer: &Printer) -> Helpers {
+    let mut helpers = Helpers::default();
     for host in hosts {
         match manager(host, may_be_demoted).await {
-            Ok(engine) => others.push(engine),
-            Err(error) => printer.note(&format!("pvcheck: going on without {host}: {error}")),
+            Ok(engine) => helpers.engines.push(engine),
+            Err(error) => {
+                printer.note(&format!("pvcheck: going on without {host}: {error}"));
+                helpers.unanswered.push(host.to_string());
+            }
         }
     }
-    others
+    helpers
 }
 
 /// What is left to do where no manager answers.
@@ -98,7 +108,7 @@ async fn blind(why: &ConnectError, own: &GuardConfig, asked: &args::Guard) -> Re
 
 async fn on(
     engine: &Engine,
-    others: &[Engine],
+    helpers: &Helpers,
     config: Option<&Config>,
     own: &GuardConfig,
     asked: &args::Guard,
@@ -108,7 +118,16 @@ async fn on(
     let watcher = |progress| printer.show(progress);
     let op = Operation::new(engine, permit, &run, &watcher);
     let folder = folder(asked);
-    let look = Look { op, others, config, probe: asked.probe, patience: PATIENCE, reclaim_state: folder };
+    let Helpers { engines: others, unanswered } = helpers;
+    let look = Look {
+        op,
+        others,
+        unanswered,
+        config,
+        probe: asked.probe,
+        patience: PATIENCE,
+        reclaim_state: folder,
+    };
     let holder = holder();
     let options = GuardOptions { config: own, state: &asked.state, holder: &holder, hook: &|_| {} };
     let work =
