@@ -138,8 +138,8 @@ fn by_systemd(units: &BTreeMap<String, Loaded>) -> BTreeSet<Edge> {
 fn reason(units: &BTreeMap<String, Loaded>, named: &BTreeSet<&str>, edge: &Edge) -> Option<Reason> {
     let either = |is: &dyn Fn(&str) -> bool| is(&edge.0) || is(&edge.1);
     let is_mounted = |name: &str| {
-        let is_unread = units.get(name).is_some_and(|unit| !unit.is_read());
-        name.ends_with(".mount") && name != "-.mount" && is_unread
+        let is_mount = name.rsplit_once('.').is_some_and(|(stem, suffix)| suffix == "mount" && stem != "-");
+        is_mount && units.get(name).is_some_and(|unit| !unit.is_read())
     };
     let is_instance = |name: &str| name.contains('@') && !named.contains(name);
     if either(&is_mounted) { Some(Reason::Mounted) } else { either(&is_instance).then_some(Reason::Instance) }
