@@ -11,7 +11,7 @@ use crate::name::UnitName;
 use crate::place::Place;
 use crate::runs::{self, Runs, joined};
 use crate::script::{Language, Script};
-use crate::simple::program;
+use crate::simple::{Again, program};
 use crate::variables::{Variables, positional};
 use crate::wrapper::file_run;
 
@@ -97,6 +97,10 @@ impl Command {
             let file = runs.list.first().and_then(|run| file_run(&run.words));
             known.extend(positional(file.map_or(&[], |file| file.arguments)));
             let own = runs::of_script(script, &known, folder, runs.list.first());
+            // What was read says itself what it is that has to be gone.
+            if let Some(run) = runs.list.first_mut().filter(|run| run.simple.again == Again::UntilItFails) {
+                run.simple.again = Again::No;
+            }
             runs.list.extend(own.list);
             runs.asked.extend(own.asked);
             runs.unclear.extend(own.unclear);

@@ -42,16 +42,16 @@ pub(crate) fn meaning(words: &[Word], success: bool) -> Meaning {
 
 /// The meaning of a comparison that ends a loop where both sides are equal, or where they are not.
 fn compared(left: &Word, right: &Word, equal: bool) -> Meaning {
-    let value = match (is_known(left), is_known(right)) {
+    let (value, of) = match (is_known(left), is_known(right)) {
         // `[ "x$(…)" = x200 ]`.
-        (false, true) => right.text.strip_prefix(left.text.split('$').next().unwrap_or_default()),
-        (true, false) => Some(left.text.as_str()),
-        _ => None,
+        (false, true) => (right.text.strip_prefix(left.text.split('$').next().unwrap_or_default()), left),
+        (true, false) => (Some(left.text.as_str()), right),
+        _ => (None, left),
     };
     match (value, equal) {
-        (Some(value), true) if is_of_absence(value) => Meaning::Gone,
+        (Some(value), true) if is_of_absence(value, of) => Meaning::Gone,
         (_, true) => Meaning::There,
-        (Some(value), false) if is_of_absence(value) => Meaning::There,
+        (Some(value), false) if is_of_absence(value, of) => Meaning::There,
         (Some(value), false) if is_of_presence(value) => Meaning::Gone,
         (_, false) => Meaning::Unclear,
     }
@@ -62,8 +62,13 @@ fn is_known(word: &Word) -> bool {
 }
 
 /// What is printed of a thing that is not there: nothing, no status (`curl(1)`, `http_code`), or that a unit does not run.
-fn is_of_absence(value: &str) -> bool {
-    value.bytes().all(|digit| digit == b'0') || matches!(value, "failed" | "inactive" | "unknown")
+fn is_of_absence(value: &str, of: &Word) -> bool {
+    let of_unit = || of.inner.iter().all(|text| text.trim_start().starts_with("systemctl "));
+    match value {
+        "" | "000" => true,
+        "failed" | "inactive" | "unknown" => of.computed && of_unit(),
+        _ => false,
+    }
 }
 
 /// What is printed only of a thing that is there. A status that tells of an error is none: a router sends it for what is
@@ -96,7 +101,9 @@ mod tests {
             ("[ \"x$(a)\" != x200 ]", Gone, There),
             ("[ \"$(a)\" = 000 ]", Gone, There),
             ("[ \"$(a)\" != \"\" ]", There, Gone),
-            ("[ \"$(a)\" = inactive ]", Gone, There),
+            ("[ \"$(systemctl is-active a)\" = inactive ]", Gone, There),
+            ("[ \"$(a)\" = inactive ]", There, Unclear),
+            ("[ \"$(a)\" = 0 ]", There, Unclear),
             // Neither the value of a thing that is there, nor that of one that is not.
             ("[ \"$(a)\" = 503 ]", There, Unclear),
             ("[ \"$(a)\" = starting ]", There, Unclear),

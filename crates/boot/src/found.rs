@@ -46,7 +46,7 @@ fn of_run(run: &Run) -> impl Iterator<Item = Found> {
             limit,
             starts: probe.starts,
             any_answer: probe.any_answer,
-            bounded: limit.is_some() || (run.simple.again.is_wait() && run.simple.bounded),
+            bounded: limit.is_some() || (run.simple.again != Again::No && run.simple.bounded),
         }
     })
 }

@@ -220,16 +220,35 @@ impl Parser {
             state.asks += usize::from(is_condition);
             return;
         };
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if is_condition {
+            // `$NAME` and `${NAME`.
+            let texts = words.iter().flat_map(|word| word.text.split('$').skip(1));
+            let names = texts.map(|text| text.trim_start_matches('{'));
+            let names = names.map(|text| text.split(|c| !is_name(c)).next().unwrap_or_default());
+            let names = names.filter(|name| name.starts_with(|c: char| !c.is_ascii_digit()));
+            state.looks_at.extend(names.map(str::to_owned));
+        }
         let compares = |word: &Word| matches!(word.text.as_str(), "-ge" | "-gt" | "-le" | "-lt" | "((");
         state.counts |= is_condition && words.iter().any(compares);
         let is_constant =
             [word.text.as_str(), program(&word.text)].iter().any(|name| CONSTANT.contains(name));
         state.asks += usize::from(is_condition && !is_constant);
-        match program(&word.text) {
-            "sleep" | "usleep" => state.sleeps = true,
-            "continue" => state.continues = true,
+        let name = program(&word.text);
+        // It goes through what it reads.
+        state.counts |= is_condition && name == "read";
+        let sleeps = words.iter().any(|word| matches!(program(&word.text), "sleep" | "usleep"))
+            || (name == "read" && words.iter().any(|word| word.text.starts_with("-t")));
+        let set = word.text.split_once('=').map(|(name, _)| name);
+        for (around, _) in &self.open {
+            let around = &mut self.loops[*around];
+            around.sleeps |= sleeps;
+            around.sets |= set.is_some_and(|name| around.looks_at.contains(name));
+        }
+        match name {
+            "continue" => self.loops[index].continues = true,
             "break" | "exit" | "return" => {
-                state.exits += 1;
+                self.loops[index].exits += 1;
                 let is_by_what_is_gone = self.leave();
                 self.loops[index].exits_when_gone += usize::from(is_by_what_is_gone);
             }

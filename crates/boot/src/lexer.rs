@@ -160,6 +160,7 @@ impl Lexer<'_> {
 
     /// `((…))` is one command. Its second bracket is the next character.
     fn arithmetic(&mut self) {
+        self.word();
         let inner = self.balanced();
         self.whole &= is_in_brackets(&inner);
         let commands = self.substituted(&inner);
@@ -326,6 +327,8 @@ impl Lexer<'_> {
 
     fn dollar(&mut self) {
         if self.skip('(') {
+            // The word begins here, not where the bracket closes.
+            self.word();
             let inner = self.balanced();
             // `$((…))` is arithmetic.
             let inner = if is_in_brackets(&inner) { self.substituted(&inner) } else { vec![inner] };
@@ -359,6 +362,7 @@ impl Lexer<'_> {
     }
 
     fn backticks(&mut self) {
+        self.word();
         let mut inner = String::new();
         let mut closed = false;
         while let Some(c) = self.next() {

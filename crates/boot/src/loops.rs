@@ -1,5 +1,7 @@
 //! The loops of a shell's text, and what they repeat.
 
+use std::collections::BTreeSet;
+
 use crate::condition::{self, Meaning};
 use crate::simple::{Again, is_test};
 use crate::words::{End, Word};
@@ -19,9 +21,18 @@ pub(crate) struct Loop {
     /// How many commands of the condition of a `while` or `until` say more than `true`.
     pub(crate) asks: usize,
     pub(crate) background: bool,
+    /// The variables that its condition looks at.
+    pub(crate) looks_at: BTreeSet<String>,
+    /// True iff its body sets one of them.
+    pub(crate) sets: bool,
 }
 
 impl Loop {
+    /// True iff it goes on for as long as what it asks says so.
+    fn goes_on(&self) -> bool {
+        self.sleeps || self.sets || (self.asks == 0 && !self.counts)
+    }
+
     /// True iff nothing but that something is gone leaves it, besides its count.
     fn ends_when_gone(&self) -> bool {
         let by_itself = self.asks == 0 || self.counts;
@@ -84,7 +95,8 @@ impl Raw {
     /// Of a loop that is left by a command's success, any other way out bounds it.
     pub(crate) fn bounded(&self, again: Again, loops: &[Loop]) -> bool {
         let mut around = self.within.iter().map(|(index, _)| &loops[*index]);
-        let own_exits = usize::from(again == Again::Polled);
+        let is_in_body = self.within.first().is_some_and(|(_, part)| *part == Part::Body);
+        let own_exits = usize::from(again == Again::Polled || (again == Again::UntilItFails && is_in_body));
         again == Again::No || around.any(|around| around.counts || own_exits < around.exits)
     }
 
@@ -118,21 +130,22 @@ impl Raw {
             (Some((around, Part::Until | Part::While)), Meaning::Gone) if around.asks != 0 => {
                 Again::UntilItFails
             }
-            // Of several commands in a condition the last one decides, perhaps on what an earlier one has left.
-            (Some((around, Part::Until | Part::While)), Meaning::Unclear)
-                if self.leaves == Leaves::Unclear && around.asks != 0 =>
-            {
+            // Of several commands in a condition the last one decides, perhaps on what an earlier one has left; and a
+            // comparison may be with anything.
+            (Some((around, Part::Until | Part::While)), Meaning::Unclear) if around.asks != 0 => {
                 Again::Polled
             }
-            (Some((around, Part::Body)), Meaning::Gone) if around.ends_when_gone() => Again::UntilItFails,
+            (Some((around, Part::Body)), Meaning::Gone) if around.ends_when_gone() && around.goes_on() => {
+                Again::UntilItFails
+            }
             _ => Again::No,
         };
-        // What a loop asks that sleeps and ends in some other way: what it says about the other end, nobody knows.
+        // What a loop asks that goes on and ends in some other way: what it says about the other end, nobody knows.
         let polls = |(index, part): &(usize, Part)| {
             let around = &loops[*index];
             let ends = around.exits != 0 || around.asks != 0;
             let body = *part == Part::Body && ends && (meaning == Meaning::There || !self.has(&["!"]));
-            around.sleeps && (body || (around.asks != 0 && matches!(part, Part::Until | Part::While)))
+            around.goes_on() && (body || (around.asks != 0 && matches!(part, Part::Until | Part::While)))
         };
         if own == Again::No && self.within.iter().any(polls) { Again::Polled } else { own }
     }

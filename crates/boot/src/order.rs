@@ -122,7 +122,6 @@ impl Orders<'_> {
 
     /// Timers, sockets and paths come before the service that they activate, automounts before their mount
     /// (`systemd.timer(5)`, `systemd.socket(5)`, `systemd.path(5)`, `systemd.automount(5)`, implicit dependencies).
-    /// `Unit=` is not read: the service of the same name is the default.
     fn activator(&mut self, unit: &Unit) {
         let suffix = unit.name.suffix();
         let kind = match suffix {
@@ -327,6 +326,14 @@ mod tests {
     fn a_socket_comes_before_the_service_that_it_names() {
         let socket = "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/x\nService=other.service";
         assert_eq!(pairs(&[("n.socket", socket)]), ["other.service>n.socket"]);
+    }
+
+    #[test]
+    fn timers_and_paths_come_before_the_unit_that_they_name() {
+        for (kind, section) in [("timer", "Timer"), ("path", "Path")] {
+            let text = format!("[Unit]\nDefaultDependencies=no\n[{section}]\nUnit=y.service");
+            assert_eq!(pairs(&[(&format!("x.{kind}"), &text)]), [format!("y.service>x.{kind}")]);
+        }
     }
 
     #[test]

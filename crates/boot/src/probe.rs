@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::name::UnitName;
 use crate::options::{has, value};
 use crate::place::Place;
-use crate::simple::{Simple, program};
+use crate::simple::{Again, Simple, is_network, is_test, program};
 use crate::systemctl::{self, Call};
 use crate::wrapper::span;
 
@@ -30,7 +30,8 @@ impl Probe {
     }
 }
 
-/// Everything that the command waits for: by itself, or because it is repeated until it succeeds.
+/// Everything that the command waits for: by itself, or because it is repeated until it succeeds, or until it fails on what
+/// a unit may hold on to that has begun.
 pub(crate) fn probes(words: &[String], simple: &Simple) -> Vec<Probe> {
     let repeated = simple.again.is_wait();
     let mut found: Vec<Probe> =
@@ -42,20 +43,38 @@ pub(crate) fn probes(words: &[String], simple: &Simple) -> Vec<Probe> {
         "systemctl" => found.extend(of_systemctl(rest, repeated)),
         "curl" if repeated || by_itself => found.extend(of_curl(rest, simple.is_read)),
         "wget" if repeated || by_itself => found.extend(urls(rest).map(Probe::of)),
-        "nc" | "nc.openbsd" | "nc.traditional" | "ncat" | "netcat" if repeated => found.extend(of_nc(rest)),
+        _ if repeated && is_network(name) => found.extend(of_nc(rest)),
         "wait-for" | "wait-for-it" | "wait-for-it.sh" | "wait-for.sh" => found.extend(of_wait_for_it(rest)),
-        "[" | "[[" | "test" if repeated => found.extend(of_test(rest)),
+        _ if repeated && is_test(name) => found.extend(of_test(rest)),
         "docker" if repeated && asks_engine(rest, simple) => found.extend(ENGINE.parse().ok().map(Probe::of)),
         "docker" | "docker-compose" => found.extend(of_docker(name, rest)),
         _ if repeated && READERS.contains(&name) => found.extend(of_reader(rest)),
         _ => {}
     }
+    // A lock that is there is given up by nobody who waits for this unit.
+    let gone = simple.again == Again::UntilItFails && may_be_held(name, rest);
+    let asked = if is_test(name) { "test" } else { program(simple.shown(rest.len())) };
+    found.extend(gone.then(|| command(&[asked])).flatten());
     // Such as `curl "$URL"`, where the text does not set the URL: a wait, and nothing says for what.
     let asks = repeated && !QUIET.contains(&name) && !READERS.contains(&name);
     let unknown = found.is_empty() && (asks || by_itself);
     // Its arguments may hold a secret.
     found.extend(unknown.then(|| command(&[program(simple.shown(rest.len()))])).flatten());
     found
+}
+
+/// True iff what the command asks for may be there before the unit that ends it has started: anything but an address, or a
+/// unit that is active.
+fn may_be_held(name: &str, words: &[String]) -> bool {
+    let asks_unit = name == "systemctl" && words.first().is_some_and(|verb| verb == "is-active");
+    if is_network(name) || asks_unit {
+        return false;
+    }
+    match name {
+        _ if is_test(name) => of_test(words).is_some(),
+        _ if READERS.contains(&name) => of_reader(words).next().is_some(),
+        _ => !QUIET.contains(&name),
+    }
 }
 
 /// True iff the command is run to wait, in no loop.
@@ -235,7 +254,6 @@ fn command(words: &[&str]) -> Option<Probe> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simple::Again;
     use crate::wrapper::unwrapped;
 
     fn found(text: &str, again: Again) -> Vec<String> {
@@ -297,6 +315,26 @@ mod tests {
         }
         for text in ["pg_isready -h db", "docker inspect -f {{.State.Health.Status}} x"] {
             assert_eq!(found(text, Again::Polled).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_held_by_a_unit_that_has_begun_is_a_command_that_has_to_end() {
+        for (text, place) in [
+            ("[ -e /run/migrate.lock ]", "command:test"),
+            ("test ! -e relative", "command:test"),
+            ("pgrep -x apt", "command:pgrep"),
+            ("/usr/bin/fuser /var/lib/dpkg/lock", "command:fuser"),
+            ("systemctl list-jobs", "command:systemctl"),
+            ("grep -q x /run/state", "command:grep"),
+            ("mytool s3cret", "command:mytool"),
+        ] {
+            assert_eq!(found(text, Again::UntilItFails), [place], "{text}");
+        }
+        for text in
+            ["curl http://h/", "nc -z h 1", "systemctl is-active a", "[ $n -lt 3 ]", "grep -q x", "sleep 1"]
+        {
+            assert_eq!(found(text, Again::UntilItFails), Vec::<String>::new(), "{text}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::place::Place;
 use crate::python_lines::{Line, lines};
-use crate::python_loops::{Blocks, Way};
+use crate::python_loops::{Blocks, Way, decides};
 
 /// What was read of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) struct Reading {
     pub(crate) asks: Vec<Ask>,
     /// True iff nothing else in it can wait, as far as its words tell.
     pub(crate) whole: bool,
-    /// True iff it ends by itself where a call fails: it handles no exception.
+    /// True iff it fails where a call fails, and nowhere else: it handles no exception and has no status of its own.
     pub(crate) fails: bool,
 }
 
@@ -95,6 +95,9 @@ const HARMLESS: [&str; 40] = [
     "time",
 ];
 
+/// Functions that ask for something, and that are no names of anything else.
+const ASKING: [&str; 5] = ["HTTPConnection", "HTTPSConnection", "connect_ex", "create_connection", "urlopen"];
+
 /// Words that look like the name of a function where a bracket follows them.
 const KEYWORDS: [&str; 14] = [
     "and", "assert", "await", "del", "elif", "except", "for", "if", "in", "is", "not", "or", "return",
@@ -122,14 +125,24 @@ pub(crate) fn read(text: &str) -> Reading {
     let looks_at_status = lines.iter().any(|line| line.names().any(|name| OF_STATUS.contains(&name)));
     let mut reading = Reading {
         asks: Vec::new(),
-        whole: closed && lines.iter().all(imports_known),
-        fails: !lines.iter().any(|line| line.keyword() == "except"),
+        whole: closed
+            && lines.iter().all(|line| imports_known(line) && hands_on_nothing(line, blocks.functions())),
+        fails: !lines.iter().any(decides),
     };
+    let requests: Vec<usize> = (0..lines.len()).filter(|at| requests(&lines[*at])).collect();
     for (number, line) in lines.iter().enumerate() {
         for call in calls(line) {
             // Their failure is an exception, whatever the answer would be.
             let raises = matches!(call.name, "connect" | "create_connection" | "urlopen");
+            // What is made once may be asked again and again.
+            let is_connection = matches!(call.name, "HTTPConnection" | "HTTPSConnection");
+            let is_apart = |at: &usize| !blocks.is_repeated_with(number, *at);
+            reading.whole &= !is_connection || !requests.iter().any(is_apart);
             match called(line, &call, blocks.functions(), path) {
+                // A name that is no longer what it is elsewhere.
+                Called::Harmless if call.of.is_empty() && lines.iter().any(|line| binds(line, call.name)) => {
+                    reading.whole = false;
+                }
                 Called::Harmless => {}
                 Called::Unknown => reading.whole = false,
                 Called::Asks(_) if reading.asks.len() == ASKS_LIMIT => reading.whole = false,
@@ -193,12 +206,21 @@ fn called(line: &Line, call: &Call<'_>, own: &BTreeSet<&str>, path: Option<&str>
         "Request" if url(line, first).is_some() => Called::Harmless,
         "get" | "head" | "post" | "put" => match url(line, first) {
             // A value of a dictionary.
-            None if line.text(first).is_some() && !matches!(call.of, "" | "requests") => Called::Harmless,
+            None if is_key(line, first) && !matches!(call.of, "" | "requests") => Called::Harmless,
             place => asks(place),
         },
         "connect" | "connect_ex" | "create_connection" => asks(address(line, first)),
         "HTTPConnection" | "HTTPSConnection" => asks(connection(line, call, path)),
-        "request" if line.text(first).is_some() && line.text(first + 2).is_some() => Called::Harmless,
+        "request" => {
+            // Of a connection, which is asked for where it is made.
+            let is_path = argument(line, first + 2).is_some_and(|path| path.starts_with('/'));
+            match url(line, first + 2) {
+                None if is_path && is_key(line, first) && !matches!(call.of, "" | "requests") => {
+                    Called::Harmless
+                }
+                place => asks(place),
+            }
+        }
         name if HARMLESS.contains(&name) || own.contains(name) => Called::Harmless,
         _ => Called::Unknown,
     }
@@ -209,6 +231,11 @@ fn argument(line: &Line, at: usize) -> Option<&str> {
     let ends = line.is_mark(at + 1, ',') || line.is_mark(at + 1, ')');
     // What a shell would fill in is not known.
     line.text(at).filter(|text| ends && !text.contains(['$', '{', '%']))
+}
+
+/// True iff it is an argument that is no address.
+fn is_key(line: &Line, at: usize) -> bool {
+    argument(line, at).is_some_and(|text| !text.contains("://"))
 }
 
 fn url(line: &Line, at: usize) -> Option<Place> {
@@ -237,6 +264,36 @@ fn connection(line: &Line, call: &Call<'_>, path: Option<&str>) -> Option<Place>
     format!("{scheme}://{host}{port}{}", path.unwrap_or("/")).parse().ok()
 }
 
+/// True iff something is asked of a connection on the line.
+fn requests(line: &Line) -> bool {
+    calls(line).any(|call| matches!(call.name, "getresponse" | "request"))
+}
+
+/// True iff the line gives a meaning to a name: by `NAME =`, `for NAME`, `as NAME` or as what a function is given.
+fn binds(line: &Line, name: &str) -> bool {
+    let takes = line.has("def") || line.has("lambda");
+    (0..line.parts.len()).filter(|at| line.name(*at) == Some(name)).any(|at| {
+        let is_part = at.checked_sub(1).is_some_and(|before| line.is_mark(before, '.'));
+        let is_set = (line.is_mark(at + 1, '=') && !line.is_mark(at + 2, '='))
+            || (line.is_mark(at + 1, ':') && line.is_mark(at + 2, '='));
+        let follows = at.checked_sub(1).is_some_and(|before| {
+            matches!(line.name(before), Some("as" | "for" | "lambda"))
+                || (takes && ['(', ',', '*'].iter().any(|mark| line.is_mark(before, *mark)))
+        });
+        !is_part && (is_set || follows)
+    })
+}
+
+/// False iff the line hands on a function instead of calling it: who calls it then, and how often, is not known.
+fn hands_on_nothing(line: &Line, own: &BTreeSet<&str>) -> bool {
+    let is_function = |at: &usize| {
+        let name = line.name(*at).unwrap_or_default();
+        own.contains(name) || ASKING.contains(&name)
+    };
+    let mut functions = (0..line.parts.len()).filter(is_function);
+    line.is_import() || functions.all(|at| line.is_mark(at + 1, '('))
+}
+
 /// The path of `request("GET", PATH)`.
 fn requested(lines: &[Line]) -> Option<&str> {
     lines.iter().find_map(|line| {
@@ -246,6 +303,10 @@ fn requested(lines: &[Line]) -> Option<&str> {
 }
 
 fn imports_known(line: &Line) -> bool {
+    // Under another name it is not known again.
+    if line.is_import() && line.has("as") {
+        return false;
+    }
     let known = |name: Option<&str>| name.is_some_and(|name| MODULES.contains(&name));
     match line.name(0) {
         Some("from") => known(line.name(1)) && !(0..line.parts.len()).any(|at| line.is_mark(at, '*')),

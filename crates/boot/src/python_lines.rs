@@ -56,6 +56,11 @@ impl Line {
         !self.keyword().is_empty()
     }
 
+    /// True iff it imports something.
+    pub(crate) fn is_import(&self) -> bool {
+        matches!(self.name(0), Some("from" | "import"))
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names().any(|own| own == name)
     }
@@ -66,12 +71,14 @@ impl Line {
     }
 }
 
-/// The lines, and whether every string and bracket is closed.
+/// The lines, and whether every string and bracket is closed and no string runs anything. What follows `if x:` on its line
+/// is a line of its own, indented further.
 pub(crate) fn lines(text: &str) -> (Vec<Line>, bool) {
-    let mut lexer = Lexer { rest: text, number: 1, open: 0, line: Line::default(), lines: Vec::new() };
+    let (line, lines) = (Line::default(), Vec::new());
+    let mut lexer = Lexer { rest: text, number: 1, open: 0, line, lines, runs_in_text: false };
     let whole = lexer.run();
     lexer.end_line();
-    (lexer.lines, whole && lexer.open == 0)
+    (lexer.lines, whole && lexer.open == 0 && !lexer.runs_in_text)
 }
 
 struct Lexer<'a> {
@@ -81,6 +88,8 @@ struct Lexer<'a> {
     open: usize,
     line: Line,
     lines: Vec<Line>,
+    /// True iff there is a string such as `f"{call()}"`.
+    runs_in_text: bool,
 }
 
 impl Lexer<'_> {
@@ -117,12 +126,14 @@ impl Lexer<'_> {
                         return false;
                     }
                 }
-                // What follows `if x:` on its line stays there.
-                ';' if self.open == 0 && !self.line.is_compound() => {
+                ';' if self.open == 0 => {
                     self.skip(1);
-                    let indent = self.line.indent;
-                    self.end_line();
-                    self.line.indent = indent;
+                    self.next_line(0);
+                }
+                ':' if self.open == 0 && self.line.is_compound() && !self.rest.starts_with(":=") => {
+                    self.skip(1);
+                    self.push(Part::Mark(':'));
+                    self.next_line(1);
                 }
                 _ => {
                     match c {
@@ -157,6 +168,13 @@ impl Lexer<'_> {
         }
     }
 
+    /// Begins another line on the same one of the text, this much further in.
+    fn next_line(&mut self, further: usize) {
+        let indent = self.line.indent + further;
+        self.end_line();
+        self.line.indent = indent;
+    }
+
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         if !line.parts.is_empty() {
@@ -172,6 +190,10 @@ impl Lexer<'_> {
         let (line, inside) = (self.number, &self.rest[end.len()..]);
         let Some(length) = closing(inside, end) else { return false };
         let text = &inside[..length];
+        let is_filled = prefix.contains(['F', 'T', 'f', 't']) && text.contains('{');
+        // A quote of the same kind in `{…}` ends the text too early.
+        let is_cut = text.matches('{').count() != text.matches('}').count();
+        self.runs_in_text |= is_filled && (is_cut || text.contains('('));
         let plain = prefix.chars().all(|c| matches!(c, 'R' | 'U' | 'r' | 'u')) && !text.contains('\\');
         self.number += text.matches('\n').count();
         self.rest = &inside[length + end.len()..];
@@ -223,7 +245,9 @@ mod tests {
             (0, "if:3 x:3 :"),
             (8, r#"y:4 = None:4 + Some("1\n2"):4"#),
             (8, "e:5 ( None:5 ) . f:6"),
-            (8, "with:7 g:7 : h:7 ; i:7"),
+            (8, "with:7 g:7 :"),
+            (9, "h:7"),
+            (9, "i:7"),
         ];
         assert_eq!(shown, expected.map(|(indent, text)| (indent, text.to_owned())));
         assert!(whole);
@@ -233,6 +257,16 @@ mod tests {
     fn what_is_left_open_is_not_whole() {
         for text in ["a(", "'a", "'a\nb'", "\"\"\"a\"\"", "a = 'b\\'"] {
             assert!(!lines(text).1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_string_that_calls_is_not_whole() {
+        for text in ["f'{a()}'", "Rf\"{a(1)}\"", "t'''{a()}'''", "f\"{a[\"b\"](c)}\""] {
+            assert!(!lines(text).1, "{text}");
+        }
+        for text in ["f'{a}'", "'{a()}'", "f'a (b)'", "f'{a}' + b('(')"] {
+            assert!(lines(text).1, "{text}");
         }
     }
 

@@ -48,21 +48,18 @@ impl<'a> Blocks<'a> {
 
     /// What becomes of a call on this line.
     pub(crate) fn way(&self, line: usize) -> Way {
-        if let Some(around) = self.loop_around(line) {
-            return self.way_out(around);
-        }
-        let Some(function) = self.function_around(line) else { return Way::Once };
+        let own = self.way_of_loops(line);
+        let Some(function) = self.function_around(line).filter(|_| own == Way::Once) else { return own };
         if !self.tells_success(function) {
             return Way::Unclear;
         }
         let name = defines(&self.lines[function]).unwrap_or_default();
         let callers = (0..self.lines.len()).filter(|at| *at != function && self.lines[*at].has(name));
         let ways: Vec<Way> = callers
-            .map(|caller| match self.loop_around(caller) {
-                Some(around) => self.way_out(around),
+            .map(|caller| match self.way_of_loops(caller) {
                 // Who calls the caller is not looked at.
-                None if self.function_around(caller).is_some() => Way::Unclear,
-                None => Way::Once,
+                Way::Once if self.function_around(caller).is_some() => Way::Unclear,
+                way => way,
             })
             .collect();
         let is_unclear = ways.contains(&Way::Unclear);
@@ -74,12 +71,26 @@ impl<'a> Blocks<'a> {
         self.lines[line].keyword()
     }
 
-    /// The innermost loop of the line's own function; a `while` is its own, since its condition is asked again.
-    fn loop_around(&self, line: usize) -> Option<usize> {
+    /// The loops around the line in its own function, the innermost first; a `while` is its own, since its condition is asked
+    /// again.
+    fn loops_around(&self, line: usize) -> impl Iterator<Item = usize> {
         let own = Some(line).filter(|line| self.keyword(*line) == "while");
         let inner =
             self.around[line].iter().take_while(|outer| !matches!(self.keyword(**outer), "class" | "def"));
-        own.or_else(|| inner.copied().find(|outer| matches!(self.keyword(*outer), "for" | "while")))
+        let inner = inner.copied().filter(|outer| matches!(self.keyword(*outer), "for" | "while"));
+        own.into_iter().chain(inner)
+    }
+
+    /// True iff the two lines are in the same loop of the same function.
+    pub(crate) fn is_repeated_with(&self, line: usize, other: usize) -> bool {
+        let place = |line: usize| (self.loops_around(line).next(), self.function_around(line));
+        place(line) == place(other)
+    }
+
+    /// What the innermost loop makes of a call that does not leave it to the one around it.
+    fn way_of_loops(&self, line: usize) -> Way {
+        let mut ways = self.loops_around(line).map(|around| self.way_out(around));
+        ways.find(|way| *way != Way::Once).unwrap_or(Way::Once)
     }
 
     fn function_around(&self, line: usize) -> Option<usize> {
@@ -122,9 +133,12 @@ impl<'a> Blocks<'a> {
         for line in inside.iter().copied().chain([around]) {
             self.exits(line, around, &mut found);
         }
-        let sleeps = header.has("sleep") || inside.iter().any(|line| self.lines[*line].has("sleep"));
-        // What it calls may end it.
-        found.unclear |= !found.success && matches!(header.name(1), Some("1" | "True"));
+        let lines = || inside.iter().copied().chain([around]).map(|line| &self.lines[line]);
+        let sleeps = lines().any(|line| line.has("sleep"));
+        let calls_own = lines().any(|line| line.names().any(|name| self.functions.contains(name)));
+        // What it calls may end it or sleep, and a condition may look at what is asked in any way.
+        found.unclear |= !found.success && (is_while || sleeps || calls_own);
+        found.unclear |= !is_while && !sleeps && calls_own;
         match found {
             Exits { unclear: true, .. } => Way::Unclear,
             Exits { success: true, bounded, .. } if is_while || sleeps => Way::Success { bounded },
@@ -188,16 +202,31 @@ enum Exit {
 }
 
 fn exit(line: &Line) -> Option<Exit> {
-    let at = (0..line.parts.len()).find(|at| matches!(line.name(*at), Some("SystemExit" | "exit")));
-    let Some(at) = at else { return line.has("raise").then_some(Exit::Failed) };
-    let status = (line.name(at + 2), line.text(at + 2));
-    Some(match status {
+    let mut at = (0..line.parts.len()).filter(|at| matches!(line.name(*at), Some("SystemExit" | "exit")));
+    let Some(first) = at.next() else { return line.has("raise").then_some(Exit::Failed) };
+    // `exit(0) if x else exit(1)`.
+    Some(if at.next().is_some() { Exit::Unclear } else { exit_at(line, first) })
+}
+
+fn exit_at(line: &Line, at: usize) -> Exit {
+    match (line.name(at + 2), line.text(at + 2)) {
         _ if !line.is_mark(at + 1, '(') || line.is_mark(at + 2, ')') => Exit::Well,
+        // `exit(0 if x else 1)`.
+        _ if !line.is_mark(at + 3, ')') => Exit::Unclear,
         (Some("0"), _) => Exit::Well,
         (Some(number), _) if number.bytes().all(|digit| digit.is_ascii_digit()) => Exit::Failed,
         (_, Some(_)) => Exit::Failed,
         _ => Exit::Unclear,
-    })
+    }
+}
+
+/// True iff the line may end the program by a failure that is none of a call's, or take one for a success.
+pub(crate) fn decides(line: &Line) -> bool {
+    let handles = matches!(line.keyword(), "except" | "finally");
+    handles
+        || line.has("assert")
+        || line.has("connect_ex")
+        || exit(line).is_some_and(|exit| exit != Exit::Well)
 }
 
 fn is_negated(line: &Line) -> bool {

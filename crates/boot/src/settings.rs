@@ -82,7 +82,9 @@ impl Builder {
                 self.listens(source, set);
                 self.mounts_for(source, set);
             }
-            ("Socket", "Service") => self.unit.activates = set.value.parse().ok(),
+            ("Socket", "Service") | ("Path" | "Timer", "Unit") => {
+                self.unit.activates = set.value.parse().ok();
+            }
             ("Service", "WorkingDirectory") => {
                 self.folder =
                     Some(set.value.trim_start_matches('-').to_owned()).filter(|f| f.starts_with('/'));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::functions::{self, Function};
 use crate::grammar::Parser;
 use crate::loops::Raw;
-use crate::simple::{Again, COMPUTED, Simple};
+use crate::simple::{Again, COMPUTED, Simple, is_network, program};
 use crate::variables::{VALUE_LIMIT_BYTES, Variables, assignment, filled, positional};
 use crate::words::Word;
 
@@ -99,8 +99,9 @@ impl Reader {
         let (text, functions) = functions::split(text);
         let moved = |function: Function| Function { line: at.line(function.line), ..function };
         self.functions.extend(functions.into_iter().map(|(name, function)| (name, moved(function))));
-        let parser = Parser::parse(&text);
+        let mut parser = Parser::parse(&text);
         self.whole &= parser.is_whole();
+        self.sleep_in_functions(&mut parser);
         let single = parser.found.len() == 1;
         for mut command in parser.found {
             // What runs in the background delays nothing, unless the text waits for it later.
@@ -119,15 +120,29 @@ impl Reader {
             let inner: Vec<String> =
                 command.words.iter_mut().flat_map(|w| std::mem::take(&mut w.inner)).collect();
             self.add(&command, line, own, depth);
-            // Of a command in `$(…)` it is not the success that ends the loop, but what it prints.
-            let again = match own.again {
-                Again::No => Again::No,
-                Again::UntilItFails if command.is_test() => Again::UntilItFails,
-                _ => Again::Polled,
-            };
             for text in inner.iter().filter(|_| depth != 0) {
+                // Of a command in `$(…)` it is not the success that ends the loop, but what it prints.
+                let again = match own.again {
+                    Again::No => Again::No,
+                    Again::UntilItFails if command.is_test() && is_silent_of_absence(text) => {
+                        Again::UntilItFails
+                    }
+                    _ => Again::Polled,
+                };
                 self.read(text, At::On(line), Outer { again, is_read: true, ..own }, depth - 1);
             }
+        }
+    }
+
+    /// A loop that calls a function sleeps if a function does: which one sleeps is not looked at.
+    fn sleep_in_functions(&self, parser: &mut Parser) {
+        if !self.functions.values().any(|function| function.body.contains("sleep")) {
+            return;
+        }
+        let calls =
+            |raw: &&Raw| raw.words.first().is_some_and(|word| self.functions.contains_key(&word.text));
+        for (index, _) in parser.found.iter().filter(calls).flat_map(|raw| &raw.within) {
+            parser.loops[*index].sleeps = true;
         }
     }
 
@@ -183,6 +198,16 @@ impl Reader {
     }
 }
 
+/// True iff the text is one command of which it is known what it prints where nothing is there: nothing, or that a unit is
+/// not active. An error that is printed along is something.
+fn is_silent_of_absence(text: &str) -> bool {
+    let found = Parser::parse(text).found;
+    let [command] = found.as_slice() else { return false };
+    let word = |at: usize| command.words.get(at).map_or("", |word| program(&word.text));
+    let asks = is_network(word(0)) || (word(0) == "systemctl" && word(1) == "is-active");
+    asks && command.targets.iter().all(|target| target.text == "/dev/null")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -221,7 +246,7 @@ mod tests {
             ("while [ ! -e /x ]; do sleep 1; done", &["*[ ! -e /x ]:1"]),
             ("while nc -z h 1; do sleep 1; done", &["-nc -z h 1:1"]),
             ("while nc -z h 1; do a; done", &["-nc -z h 1:1"]),
-            ("while [ $ok -eq 0 ]; do curl h && ok=1; sleep 1; done", &["*[ $ok -eq 0 ]:1", "curl h:1"]),
+            ("while [ $ok -eq 0 ]; do curl h && ok=1; sleep 1; done", &["[ $ok -eq 0 ]:1", "curl h:1"]),
             ("until [ $c = 200 ]; do c=$(curl h); sleep 1; done", &["*[ $c = 200 ]:1", "curl h:1"]),
             ("while [ \"$(curl h)\" = 000 ]; do sleep 1; done", &["*[  = 000 ]:1", "curl h:1"]),
             ("a() { until b; do sleep 1; done & }; a; wait", &["*b:1"]),
@@ -229,6 +254,20 @@ mod tests {
             ("a\nuntil [ \"$(b c)\" = 200 ]; do :; done", &["*[  = 200 ]:2", "b c:2"]),
             ("for i in 1 2; do\n curl h && break\n sleep 1\ndone", &["curl h:2", "break:2"]),
             ("for i in 1 2; do curl h; sleep 1; done", &[]),
+            ("while true; do curl h && break; done", &["curl h:1", "break:1"]),
+            ("until [ \"$ok\" = 1 ]; do curl h && ok=1; done", &["*[ $ok = 1 ]:1", "curl h:1"]),
+            (
+                "until [ $ok ]; do for u in a b; do curl $u || { a; sleep 1; }; done; done",
+                &["*[ $ok ]:1", "curl $u:1", "a:1"],
+            ),
+            ("p() { sleep 5; }; for i in 1 2; do curl h && break; p; done", &[]),
+            ("p() { sleep 5; }\nfor i in 1 2; do curl h && break; p; done", &["curl h:2", "break:2"]),
+            (
+                "for i in 1 2; do curl h && break; busybox sleep 1; done",
+                &["curl h:1", "break:1", "busybox sleep 1:1"],
+            ),
+            ("for i in 1 2; do a $i || exit 1; done", &[]),
+            ("while read x; do a $x || exit 1; done", &[]),
             ("for i in 1 2; do curl h && break; done", &[]),
             ("until a; do for x in 1; do b; done; done; done; c", &["*a:1"]),
             ("until a; do sleep 1; done &\nb", &[]),
@@ -259,7 +298,12 @@ do sleep 1; done",
             ("while a; ! b; do sleep 1; done", &["a:1", "*b:1"]),
             ("while a -o x; [ \"$(b x)\" != ok ]; do sleep 1; done", &["a -o x:1", "*[  != ok ]:1", "b x:1"]),
             ("while a | grep -q x; do sleep 1; done", &["a:1", "-grep -q x:1"]),
-            ("while [ \"$(a)\" = 200 ]; do sleep 1; done", &["-[  = 200 ]:1", "-a:1"]),
+            ("while [ \"$(a)\" = 200 ]; do sleep 1; done", &["-[  = 200 ]:1", "a:1"]),
+            ("while [ \"$(curl a)\" = 200 ]; do sleep 1; done", &["-[  = 200 ]:1", "-curl a:1"]),
+            ("until [ -z \"$(curl a 2>/dev/null)\" ]; do sleep 1; done", &["-[ -z  ]:1", "-curl a:1"]),
+            ("until [ -z \"$(curl a 2>&1)\" ]; do sleep 1; done", &["-[ -z  ]:1", "curl a:1"]),
+            ("until [ \"$(curl a)\" = 0 ]; do sleep 1; done", &["*[  = 0 ]:1", "curl a:1"]),
+            ("while [ \"$(a)\" = 503 ]; do :; done", &["[  = 503 ]:1", "a:1"]),
             ("while [ \"$(a)\" = 503 ]; do sleep 1; done", &["[  = 503 ]:1", "a:1"]),
             ("while [ \"$(a | b)\" = 200 ]; do sleep 1; done", &["-[  = 200 ]:1", "a:1", "b:1"]),
             ("while [ -e /x ]; do sleep 1; done", &["-[ -e /x ]:1"]),
@@ -313,9 +357,9 @@ do sleep 1; done",
         }
         for (text, expected) in [
             ("while :; do [ \"$(a)\" = 200 ] && break; sleep 1; done", "a:1"),
-            ("while :; do [ \"$(a)\" = 200 ] || break; sleep 1; done", "-a:1"),
-            ("while :; do [ \"$(a)\" != 200 ] && break; sleep 1; done", "-a:1"),
-            ("while :; do if [ \"$(a)\" = 000 ]; then break; fi; sleep 1; done", "-a:1"),
+            ("while :; do [ \"$(nc a)\" = 200 ] || break; sleep 1; done", "-nc a:1"),
+            ("while :; do [ \"$(nc a)\" != 200 ] && break; sleep 1; done", "-nc a:1"),
+            ("while :; do if [ \"$(nc a)\" = 000 ]; then break; fi; sleep 1; done", "-nc a:1"),
         ] {
             assert!(again(text).iter().any(|shown| shown == expected), "{text}: {:?}", again(text));
         }

@@ -91,6 +91,11 @@ pub(crate) fn is_test(name: &str) -> bool {
     matches!(name, "[" | "[[" | "test")
 }
 
+/// True iff a program of this name asks for an address of the network, and for nothing else.
+pub(crate) fn is_network(name: &str) -> bool {
+    matches!(name, "curl" | "nc" | "nc.openbsd" | "nc.traditional" | "ncat" | "netcat" | "wget")
+}
+
 /// The name of a program without its folder and the prefixes of a command line.
 pub(crate) fn program(word: &str) -> &str {
     let path = word.trim_start_matches(PREFIXES);

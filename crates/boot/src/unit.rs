@@ -58,7 +58,7 @@ pub struct Unit {
     pub timeout_start: Option<(Span, Evidence)>,
     /// `ListenStream=` of a socket.
     pub listens: Vec<Listen>,
-    /// `Service=` of a socket; `None` when not set, which means the service of the same name.
+    /// `Service=` of a socket, `Unit=` of a timer or a path; `None` when not set, which means the service of the same name.
     pub activates: Option<UnitName>,
     /// True iff `RemainAfterExit=` is set, so that it stays active once its command has ended.
     pub remains: bool,

@@ -19,6 +19,17 @@ fn shown(text: &str) -> String {
 }
 
 #[test]
+fn a_word_stands_where_it_begins() {
+    for text in ["\n$(a\nb)", "\n`a\nb`", "\n((a\nb))", "\n\"a\nb\"", "\n$(a\n"] {
+        let lines = tokens(text).list.into_iter().filter_map(|token| match token {
+            Token::Word(word) => Some(word.line),
+            _ => None,
+        });
+        assert_eq!(lines.collect::<Vec<_>>(), [2], "{text}");
+    }
+}
+
+#[test]
 fn a_text_is_split_as_a_shell_does() {
     for (text, words) in [
         ("a  b;c", "a b ; c ;"),

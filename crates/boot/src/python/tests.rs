@@ -61,6 +61,26 @@ fn a_loop_that_a_call_ends_by_its_success_waits_for_its_address() {
             "import time, urllib.request\nfor i in range(60):\n  try:\n    urllib.request.urlopen('http://h/')\n    raise SystemExit(0)\n  except OSError:\n    time.sleep(1)\nraise SystemExit('gone')\n",
             "http://h/:4",
         ),
+        (
+            "import requests, time\nwhile True:\n  try:\n    requests.request(\"GET\", \"http://h/\").raise_for_status()\n    break\n  except OSError: time.sleep(1)\n",
+            "!http://h/:4",
+        ),
+        (
+            "import socket, time\ndef up(): return socket.socket().connect_ex((\"db\", 5432)) == 0\nwhile not up(): time.sleep(1)\n",
+            "?!tcp://db:5432:2",
+        ),
+        (
+            "import time\nfrom urllib.request import urlopen\ndef up():\n  for _ in range(3):\n    try:\n      urlopen(\"http://h/\")\n      return True\n    except OSError: pass\n  return False\nwhile not up(): time.sleep(5)\n",
+            "!http://h/:6",
+        ),
+        (
+            "import requests, time\nok = False\nwhile not ok:\n  for _ in range(3):\n    try: ok = requests.get('http://h/').ok\n    except OSError: pass\n  time.sleep(5)\n",
+            "!http://h/:5",
+        ),
+        (
+            "import sys, time\nfrom urllib.request import urlopen\nfor _ in range(9):\n  try: urlopen('http://h/'); sys.exit(0)\n  except OSError: time.sleep(1)\n",
+            "http://h/:4",
+        ),
     ] {
         assert_eq!(waits(text), [expected], "{text}");
     }
@@ -113,6 +133,19 @@ fn what_is_no_literal_or_no_known_call_may_be_anything() {
         "import requests\nrequests.Session().get('http://h/')\n",
         "import requests, time\nwhile True:\n  requests.get('http://h/')\n  time.sleep(1)\n",
         "import requests, sys, time\nfor i in range(9):\n  sys.exit(requests.get('http://h/').status_code)\n",
+        "import requests, sys, time\nfor i in range(9):\n  sys.exit(0 if requests.get('http://h/').ok else 1)\n",
+        "import requests\nrequests.request('GET', '/')\n",
+        "from requests import request\nrequest('GET', url)\n",
+        "import requests as r\nr.get('http://h/')\n",
+        "import os\nos.path.get('http://' + HOST)\n",
+        "import requests\nr.get('http://%s/' % h)\n",
+        "from urllib.request import urlopen as load\nload('http://h/')\n",
+        "import time\nfrom urllib.request import urlopen\nload = urlopen\n",
+        "load = f\nload('http://h/')\n",
+        "def wait(read):\n  read()\n",
+        "import socket, time\ndef up(): socket.create_connection(('h', 1))\ndef retry(f): pass\nretry(up)\n",
+        "import urllib.request\nprint(f\"up: {urllib.request.urlopen('http://h/').status}\")\n",
+        "import os\nprint(f\"{os.system('/opt/gate')}\")\n",
     ] {
         assert_eq!(waits(text), ["UNKNOWN"], "{text}");
     }
@@ -149,6 +182,51 @@ fn what_may_go_on_until_something_is_gone_is_no_wait_for_it() {
     ] {
         let text = body(header, &inner);
         assert_eq!(waits(&text), ["UNKNOWN"], "{text}");
+    }
+}
+
+#[test]
+fn a_loop_whose_end_is_not_seen_may_be_a_wait() {
+    let text =
+        |loops: &str| format!("import requests, socket, time\nfrom urllib.request import urlopen\n{loops}");
+    for loops in [
+        "while s.connect_ex(('127.0.0.1', 80)) > 0: time.sleep(1)\n",
+        "while n < 60 and s.connect_ex(('127.0.0.1', 80)):\n  time.sleep(1)\n",
+        "while status < 200:\n  try: status = urlopen('http://h/').status\n  except OSError: time.sleep(1)\n",
+        "for i in range(9):\n  try: ok = urlopen('http://h/').status\n  except OSError: time.sleep(1)\n",
+        "def pause(): time.sleep(9)\nfor i in range(9):\n  try:\n    urlopen('http://h/')\n    break\n  except OSError: pause()\n",
+        "def up():\n  for i in range(3): requests.get('http://h/')\ndef f(): up()\nwhile f(): pass\n",
+    ] {
+        let text = text(loops);
+        assert_eq!(waits(&text), ["UNKNOWN"], "{text}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_made_before_the_loop_is_asked_in_it() {
+    let text = |before: &str, inside: &str| {
+        format!(
+            "import http.client, time\n{before}while True:\n  try:\n{inside}    c.request(\"GET\", \"/\")\n    c.getresponse()\n    break\n  except OSError: time.sleep(1)\n"
+        )
+    };
+    let made = "c = http.client.HTTPConnection(\"h\", 80)\n";
+    assert_eq!(waits(&text(made, "")), ["UNKNOWN"]);
+    assert_eq!(waits(&text("", &format!("    {made}"))), ["?!http://h:80/:4"]);
+}
+
+#[test]
+fn a_text_with_a_status_of_its_own_may_fail_where_a_call_succeeds() {
+    for (text, fails) in [
+        ("import requests\nrequests.get('http://h/').raise_for_status()\n", true),
+        ("import requests, sys\nrequests.get('http://h/')\nsys.exit(0)\n", true),
+        ("import socket, sys; sys.exit(socket.socket().connect_ex((\"db\", 5432)) == 0)", false),
+        ("import requests, sys\nsys.exit(requests.get('http://h/').ok)\n", false),
+        ("import requests, sys\nif requests.get('http://h/').ok: sys.exit(1)\n", false),
+        ("import requests\nassert not requests.get('http://h/').ok\n", false),
+        ("import requests\ntry: requests.get('http://h/')\nfinally: f()\n", false),
+        ("import requests\ntry: requests.get('http://h/')\nexcept OSError: pass\n", false),
+    ] {
+        assert_eq!(read(text).fails, fails, "{text}");
     }
 }
 

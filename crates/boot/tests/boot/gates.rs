@@ -107,6 +107,10 @@ fn a_loop_that_polls_is_seen_however_it_is_written() {
         "retry() {\n  for i in 1 2 3; do eval \"$1\" && return 0; sleep 5; done\n}\nretry \"curl -fsS https://ci.example.org/\"",
         "IFS=$'\\''\nuntil curl -fsS https://ci.example.org/; do sleep 1; done",
         "bash -c 'until curl -fsS \"$1\"; do sleep 1; done' _ https://ci.example.org/",
+        "while true; do curl -fsS https://ci.example.org/ && break; done",
+        "pause() { sleep 5; }\nwhile true; do curl -fsS https://ci.example.org/ && break; pause; done",
+        "until [ \"$ok\" = 1 ]; do ok=1; for u in https://ci.example.org/ http://b/; do curl -fsS https://ci.example.org/ || { ok=0; sleep 1; }; done; done",
+        "until [ \"$ok\" = 1 ]; do curl -fsS https://ci.example.org/ && ok=1; done",
         "cat <<EOF\n$(until curl -fsS https://ci.example.org/; do sleep 1; done)\nEOF",
     ] {
         assert_eq!(of(gate).deadlock_free(), Some(false), "{gate}: {:#?}", of(gate));
@@ -138,6 +142,11 @@ fn a_gate_in_python_is_seen_however_it_is_run() {
     ] {
         assert_eq!(of(&gate).deadlock_free(), Some(true), "{gate}: {:#?}", of(&gate));
     }
+    // It fails where the address is there.
+    let inverted = "import socket,sys; sys.exit(socket.socket().connect_ex((\"ci.example.org\", 443)) == 0)";
+    let inverted = format!("while python3 -c '{inverted}'; do sleep 1; done");
+    // No port of that name is published by a unit.
+    assert_eq!(of(&inverted).deadlock_free(), None, "{:#?}", of(&inverted));
     for gate in [
         format!("python3 - <<EOF\nURL = \"$(cat /etc/url)\"\n{PYTHON}EOF"),
         format!("python3 -c '{}'", PYTHON.replace("\"https://ci.example.org/\"", "url")),
@@ -194,6 +203,7 @@ fn a_gate_that_waits_until_something_is_gone_is_no_wait_for_it() {
         "while [ \"$(curl -s -o /dev/null -w '%{http_code}' https://ci.example.org/)\" = 200 ]; do sleep 1; done",
         "while true; do curl -fsS https://ci.example.org/ || break; sleep 1; done",
         "while true; do if ! curl -fsS https://ci.example.org/; then break; fi; sleep 1; done",
+        "while systemctl is-active dash.service; do sleep 1; done",
     ] {
         assert_eq!(of(gate).deadlock_free(), Some(true), "{gate}: {:#?}", of(gate));
     }
@@ -203,6 +213,8 @@ fn a_gate_that_waits_until_something_is_gone_is_no_wait_for_it() {
         "while true; do [ \"$(curl -s -o /dev/null -w '%{http_code}' https://ci.example.org/)\" = 200 ] && break; sleep 1; done",
         "down() { ! curl -fsS https://ci.example.org/; }\nwhile down; do sleep 1; done",
         "while ! { curl -fsS https://ci.example.org/ && true; } >/dev/null; do sleep 1; done",
+        "until [ -z \"$(curl -sS https://ci.example.org/ 2>&1)\" ]; do sleep 1; done",
+        "until [ \"$(curl -s https://ci.example.org/pending)\" = 0 ]; do sleep 1; done",
         // A router answers so for as long as nothing is behind it.
         "while [ \"$(curl -s -o /dev/null -w '%{http_code}' https://ci.example.org/)\" = 502 ]; do sleep 1; done",
     ] {
@@ -240,6 +252,12 @@ fn what_is_not_understood_is_unknown() {
         "wait-for-it \"$DB:5432\"",
         "wait-for-it tcp://u:p@db:5432",
         "curl --retry 60 --retry-connrefused -fsS \"$URL\"",
+        "until [ -z \"$(systemctl list-jobs --no-legend)\" ]; do sleep 1; done",
+        "until [ \"$(docker inspect -f '{{.State.ExitCode}}' m)\" = 0 ]; do sleep 1; done",
+        "while [ -e /run/migrate.lock ]; do sleep 1; done",
+        "while true; do [ -e /run/migrate.lock ] || break; sleep 1; done",
+        "while pgrep -x apt >/dev/null; do sleep 1; done",
+        "while fuser /var/lib/dpkg/lock; do sleep 1; done",
     ] {
         let report = of(gate);
         assert_eq!((report.deadlock_free(), report.deadlocks.len()), (None, 0), "{gate}: {report:#?}");

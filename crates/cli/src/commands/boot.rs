@@ -42,6 +42,11 @@ impl Declared {
 }
 
 pub(crate) fn run(_: &Args, asked: &args::Boot, printer: &Printer) -> Result<u8, Failure> {
+    if asked.edges && matches!(printer.output(), Output::Dot | Output::Mermaid) {
+        return Err(Failure::usage(
+            "--edges: a diagram has no orders, only what is waited for: leave out -o",
+        ));
+    }
     let declared = asked.waits.as_deref().map(read).transpose()?.unwrap_or_default();
     let named = declared.units();
     let mut units = read_units(&asked.units, asked.root.as_deref(), &named).map_err(Failure::usage)?;

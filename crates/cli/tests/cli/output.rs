@@ -153,6 +153,11 @@ fn boot_lists_every_order_where_it_is_asked_to() {
     assert_eq!(of_unit.collect::<Vec<_>>(), [&edge, &slice]);
     let table = rig.run(&asked);
     assert!(table.stdout.contains(&format!("  a.service after b.service  ({why})\n")), "{table:?}");
+    for format in ["dot", "mermaid"] {
+        let drawn = rig.run(&[&asked[..], &["-o", format]].concat());
+        assert_eq!((drawn.code, drawn.stdout.as_str()), (Some(2), ""), "{drawn:?}");
+        assert!(drawn.stderr.contains("--edges: a diagram has no orders"), "{drawn:?}");
+    }
 }
 
 #[test]
