@@ -109,7 +109,8 @@ fn barred(rung: Rung, facts: &WayFacts) -> Option<String> {
     if rung != Rung::Restart {
         return None;
     }
-    if !facts.unanswered.is_empty() {
+    // With a single manager there is no gentler way that another one could open.
+    if 1 < reclaim.managers.len() && !facts.unanswered.is_empty() {
         let names = facts.unanswered.join(" and ");
         return Some(format!("not known whether a gentler way is open: no answer from {names}"));
     }
