@@ -24,6 +24,8 @@ const BATCH: usize = 1024;
 const BATCH_BYTES: usize = 512 * 1024;
 /// Batches buffered between them.
 const WAITING: usize = 4;
+/// How often the files are listed that change meanwhile.
+const MOST_LISTINGS: usize = 8;
 
 /// The systemd journal, read from its files: this system's, or the one in a directory that was copied from elsewhere.
 ///
@@ -165,7 +167,8 @@ impl Directory {
     }
 
     fn entries(&self, from: &ReadFrom, send: &Report) -> Result<(), String> {
-        let files = self.files().map_err(|error| error.to_string())?;
+        let (files, entries) =
+            self.open(&Wanted::of_unit(&self.unit())).map_err(|error| error.to_string())?;
         if files.are_hidden {
             lacks(send, Incomplete::NotAllowed);
         }
@@ -176,36 +179,9 @@ impl Directory {
             batch.send(send);
             return Ok(());
         }
-        self.by_pvcheck(&files, from, send, &mut batch);
+        by_pvcheck(entries, from, send, &mut batch);
         batch.send(send);
         Ok(())
-    }
-
-    fn by_pvcheck(&self, files: &Files, from: &ReadFrom, send: &Report, batch: &mut Batch) {
-        let mut entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
-        let unopened = entries.unopened().filter_map(|(path, flaw)| lack(path, flaw));
-        unopened.for_each(|reason| lacks(send, reason));
-        match from {
-            ReadFrom::Mark(Mark::Cursor { cursor }) => {
-                if !entries.seek_after(cursor) {
-                    lacks(send, Incomplete::MarkGone);
-                }
-            }
-            ReadFrom::Beginning | ReadFrom::Mark(_) => {}
-            ReadFrom::Time(at) => entries.seek_time(micros(*at)),
-        }
-        while !send.is_closed() {
-            match entries.next() {
-                Next::Entry(fields) => batch.push(fields, send),
-                Next::Flaw(path, flaw) => {
-                    if let Some(reason) = lack(&path, &flaw) {
-                        lacks(send, reason);
-                    }
-                }
-                Next::More => {}
-                Next::End => break,
-            }
-        }
     }
 
     #[cfg(feature = "journald")]
@@ -236,14 +212,13 @@ impl Directory {
     }
 
     fn last_cursor(&self) -> Result<Option<String>, String> {
-        let files = self.files().map_err(|error| error.to_string())?;
-        let entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
+        let (_, entries) = self.open(&Wanted::of_unit(&self.unit())).map_err(|error| error.to_string())?;
         entries.last_cursor().map_err(|(path, flaw)| format!("{}: {flaw}", path.display()))
     }
 
     /// When the first entry of root's was received, in microseconds. By pvcheck whatever reads the rest: it is what both see.
     fn first_of_root(&self) -> io::Result<Option<i64>> {
-        let mut entries = Entries::open(&self.files()?.paths, Wanted::of_root());
+        let (_, mut entries) = self.open(&Wanted::of_root())?;
         loop {
             match entries.next() {
                 Next::Entry(fields) => return Ok(fields.realtime_usec),
@@ -254,6 +229,21 @@ impl Directory {
         }
     }
 
+    /// Opens the files, and lists them again: journald renames the file that it writes when it begins another, and what was listed
+    /// before and opened after is the new one, without the entries of the old one.
+    fn open(&self, wanted: &Wanted) -> io::Result<(Files, Entries)> {
+        let mut files = self.files()?;
+        for _ in 0..MOST_LISTINGS {
+            let entries = Entries::open(&files.paths, wanted.clone());
+            let again = self.files()?;
+            if again.paths == files.paths {
+                return Ok((files, entries));
+            }
+            files = again;
+        }
+        Err(io::Error::other("its files change all the time; try again"))
+    }
+
     fn files(&self) -> io::Result<Files> {
         self.path.as_deref().map_or_else(Files::of_system, Files::of_directory)
     }
@@ -261,6 +251,33 @@ impl Directory {
     /// The unit's whole name.
     fn unit(&self) -> String {
         if self.unit.contains('.') { self.unit.clone() } else { format!("{}.service", self.unit) }
+    }
+}
+
+/// Hands over what pvcheck's own reader reads.
+fn by_pvcheck(mut entries: Entries, from: &ReadFrom, send: &Report, batch: &mut Batch) {
+    let unopened = entries.unopened().filter_map(|(path, flaw)| lack(path, flaw));
+    unopened.for_each(|reason| lacks(send, reason));
+    match from {
+        ReadFrom::Mark(Mark::Cursor { cursor }) => {
+            if !entries.seek_after(cursor) {
+                lacks(send, Incomplete::MarkGone);
+            }
+        }
+        ReadFrom::Beginning | ReadFrom::Mark(_) => {}
+        ReadFrom::Time(at) => entries.seek_time(micros(*at)),
+    }
+    while !send.is_closed() {
+        match entries.next() {
+            Next::Entry(fields) => batch.push(fields, send),
+            Next::Flaw(path, flaw) => {
+                if let Some(reason) = lack(&path, &flaw) {
+                    lacks(send, reason);
+                }
+            }
+            Next::More => {}
+            Next::End => break,
+        }
     }
 }
 
