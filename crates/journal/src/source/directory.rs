@@ -167,8 +167,9 @@ impl Directory {
     }
 
     fn entries(&self, from: &ReadFrom, send: &Report) -> Result<(), String> {
-        let (files, entries) =
-            self.open(&Wanted::of_unit(&self.unit())).map_err(|error| error.to_string())?;
+        let (files, entries) = self
+            .open(&Wanted::of_unit(&self.unit()), |files| &files.paths)
+            .map_err(|error| error.to_string())?;
         if files.are_hidden {
             lacks(send, Incomplete::NotAllowed);
         }
@@ -212,13 +213,14 @@ impl Directory {
     }
 
     fn last_cursor(&self) -> Result<Option<String>, String> {
-        let (_, entries) = self.open(&Wanted::of_unit(&self.unit())).map_err(|error| error.to_string())?;
+        let opened = self.open(&Wanted::of_unit(&self.unit()), |files| &files.paths);
+        let (_, entries) = opened.map_err(|error| error.to_string())?;
         entries.last_cursor().map_err(|(path, flaw)| format!("{}: {flaw}", path.display()))
     }
 
     /// When the first entry of root's was received, in microseconds. By pvcheck whatever reads the rest: it is what both see.
     fn first_of_root(&self) -> io::Result<Option<i64>> {
-        let (_, mut entries) = self.open(&Wanted::of_root())?;
+        let (_, mut entries) = self.open(&Wanted::of_root(), |files| &files.of_root)?;
         loop {
             match entries.next() {
                 Next::Entry(fields) => return Ok(fields.realtime_usec),
@@ -231,10 +233,10 @@ impl Directory {
 
     /// Opens the files, and lists them again: journald renames the file that it writes when it begins another, and what was listed
     /// before and opened after is the new one, without the entries of the old one.
-    fn open(&self, wanted: &Wanted) -> io::Result<(Files, Entries)> {
+    fn open(&self, wanted: &Wanted, which: fn(&Files) -> &[PathBuf]) -> io::Result<(Files, Entries)> {
         let mut files = self.files()?;
         for _ in 0..MOST_LISTINGS {
-            let entries = Entries::open(&files.paths, wanted.clone());
+            let entries = Entries::open(which(&files), wanted.clone());
             let again = self.files()?;
             if again.paths == files.paths {
                 return Ok((files, entries));
