@@ -20,7 +20,7 @@ use crate::incomplete::Incomplete;
 
 /// Entries that the thread that reads the journal hands over at once to the task that parses and scans them.
 const BATCH: usize = 1024;
-/// Bytes of their messages, about.
+/// Bytes of their texts, about.
 const BATCH_BYTES: usize = 512 * 1024;
 /// Batches buffered between them.
 const WAITING: usize = 4;
@@ -309,7 +309,7 @@ struct Batch {
 
 impl Batch {
     fn push(&mut self, fields: Fields, send: &Report) {
-        self.bytes += fields.message.as_ref().map_or(0, Vec::len);
+        self.bytes += fields.text_bytes();
         self.entries.push(fields);
         if BATCH <= self.entries.len() || BATCH_BYTES <= self.bytes {
             std::mem::take(self).send(send);
