@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::binary::{Entries, Files, Flaw, Next, Wanted, is_of_several_machines};
+use super::binary::{Asker, Entries, Files, Flaw, Next, Wanted, is_of_several_machines, whole_name};
 use super::burst::Burst;
 use super::error::SourceError;
 #[cfg(feature = "journald")]
@@ -102,11 +102,12 @@ impl Directory {
             return Err(SourceError::WrongMark { source_name: self.describe() });
         }
         let (send, mut receive) = mpsc::channel(WAITING);
-        let (this, from) = (self.clone(), from.clone());
-        // It reads files, and ends when the receiver is dropped.
+        let (this, from, asker) = (self.clone(), from.clone(), Asker::default());
+        let wanted = self.wanted().map_err(|error| self.failed(&error))?.by(&asker);
+        // It reads files, and ends when the receiver is dropped, or the asker.
         std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || this.run(&from, &send))
+            .spawn(move || this.run(&wanted, &from, &send))
             .map_err(|error| self.failed(&error.to_string()))?;
         let (mut is_whole, mut burst) = (false, Burst::default());
         while let Some(item) = receive.recv().await {
@@ -146,8 +147,9 @@ impl Directory {
         if self.path.as_deref().is_some_and(is_of_several_machines) {
             return false;
         }
-        let this = self.clone();
-        let first = tokio::task::spawn_blocking(move || this.first_of_root());
+        let (this, asker) = (self.clone(), Asker::default());
+        let wanted = Wanted::of_root().by(&asker);
+        let first = tokio::task::spawn_blocking(move || this.first_of_root(&wanted));
         // Whatever fails leaves the scan incomplete.
         let first = tokio::time::timeout(limits.deadline, first).await.ok().and_then(Result::ok);
         matches!(first, Some(Ok(Some(first))) if first <= at.as_microsecond())
@@ -157,8 +159,8 @@ impl Directory {
         SourceError::Journald { source_name: self.describe(), message: message.to_owned() }
     }
 
-    fn run(&self, from: &ReadFrom, send: &Report) {
-        let last = match self.entries(from, send) {
+    fn run(&self, wanted: &Wanted, from: &ReadFrom, send: &Report) {
+        let last = match self.entries(wanted, from, send) {
             Ok(()) => Item::End,
             Err(error) => Item::Failed(error),
         };
@@ -166,10 +168,8 @@ impl Directory {
         let _ = send.blocking_send(last);
     }
 
-    fn entries(&self, from: &ReadFrom, send: &Report) -> Result<(), String> {
-        let (files, entries) = self
-            .open(&Wanted::of_unit(&self.unit()), |files| &files.paths)
-            .map_err(|error| error.to_string())?;
+    fn entries(&self, wanted: &Wanted, from: &ReadFrom, send: &Report) -> Result<(), String> {
+        let (files, entries) = self.open(wanted, |files| &files.paths).map_err(|error| error.to_string())?;
         if files.are_hidden {
             lacks(send, Incomplete::NotAllowed);
         }
@@ -196,8 +196,9 @@ impl Directory {
         for reason in libsystemd::left_out(&files.paths) {
             lacks(send, reason);
         }
+        let unit = whole_name(&self.unit)?;
         let mut read = || -> systemd::Result<()> {
-            let mut entries = libsystemd::Parts::open(self.path.as_deref(), &self.unit())?;
+            let mut entries = libsystemd::Parts::open(self.path.as_deref(), &unit)?;
             match from {
                 ReadFrom::Beginning | ReadFrom::Mark(_) => entries.seek_head()?,
                 ReadFrom::Time(at) => entries.seek_time(micros(*at))?,
@@ -213,14 +214,14 @@ impl Directory {
     }
 
     fn last_cursor(&self) -> Result<Option<String>, String> {
-        let opened = self.open(&Wanted::of_unit(&self.unit()), |files| &files.paths);
+        let opened = self.open(&self.wanted()?, |files| &files.paths);
         let (_, entries) = opened.map_err(|error| error.to_string())?;
         entries.last_cursor().map_err(|(path, flaw)| format!("{}: {flaw}", path.display()))
     }
 
     /// When the first entry of root's was received, in microseconds. By pvcheck whatever reads the rest: it is what both see.
-    fn first_of_root(&self) -> io::Result<Option<i64>> {
-        let (_, mut entries) = self.open(&Wanted::of_root(), |files| &files.of_root)?;
+    fn first_of_root(&self, wanted: &Wanted) -> io::Result<Option<i64>> {
+        let (_, mut entries) = self.open(wanted, |files| &files.of_root)?;
         loop {
             match entries.next() {
                 Next::Entry(fields) => return Ok(fields.realtime_usec),
@@ -250,9 +251,8 @@ impl Directory {
         self.path.as_deref().map_or_else(Files::of_system, Files::of_directory)
     }
 
-    /// The unit's whole name.
-    fn unit(&self) -> String {
-        if self.unit.contains('.') { self.unit.clone() } else { format!("{}.service", self.unit) }
+    fn wanted(&self) -> Result<Wanted, String> {
+        whole_name(&self.unit).map(|unit| Wanted::of_unit(&unit))
     }
 }
 

@@ -190,3 +190,18 @@ async fn a_format_that_is_not_known_is_no_all_clear() {
     let [Incomplete::Failed { error }] = &found.reading.incomplete[..] else { panic!("{:?}", found.reading) };
     assert!(error.contains("all.journal: a journal file of a newer systemd (flags 0x40)"), "{error}");
 }
+
+#[tokio::test]
+async fn fields_that_a_program_gave_twice_are_no_damage() {
+    let twice = [("A", "1"), ("A", "1"), ("B", "2"), ("B", "2"), ("C", "3"), ("C", "3"), ("MESSAGE", "x")];
+    let mut export: String = (1..40).map(|second| entry(second, &twice)).collect();
+    export.push_str(&engine(40, VIP));
+    for format in [PLAIN, COMPACT] {
+        let dir = TempDir::new().unwrap();
+        if !add(dir.path(), "all.journal", export.as_bytes(), format) {
+            return;
+        }
+        let found = by_files(dir.path()).await;
+        assert_eq!((found.records.len(), &found.reading.incomplete[..]), (1, &[][..]), "{format:?}");
+    }
+}
