@@ -81,8 +81,7 @@ impl Directory {
         let this = self.clone();
         let last = tokio::task::spawn_blocking(move || this.last_cursor());
         match tokio::time::timeout(limits.deadline, last).await {
-            Ok(Ok(Ok(cursor))) => Ok(cursor.map_or(Mark::Empty, |cursor| Mark::Cursor { cursor })),
-            Ok(Ok(Err(error))) => Err(self.failed(&error)),
+            Ok(Ok(last)) => Ok(last?.map_or(Mark::Empty, |cursor| Mark::Cursor { cursor })),
             Ok(Err(error)) => Err(self.failed(&error.to_string())),
             Err(_) => Err(SourceError::NoMark {
                 source_name: self.describe(),
@@ -134,7 +133,7 @@ impl Directory {
             reading.incomplete.push(Incomplete::Burst);
         }
         if reading.records == 0 && reading.incomplete.contains(&Incomplete::NotAllowed) {
-            return Err(SourceError::JournalNotAllowed { unit: self.unit.clone() });
+            return Err(self.not_allowed());
         }
         Ok(())
     }
@@ -159,6 +158,10 @@ impl Directory {
         SourceError::Journald { source_name: self.describe(), message: message.to_owned() }
     }
 
+    fn not_allowed(&self) -> SourceError {
+        SourceError::JournalNotAllowed { unit: self.unit.clone() }
+    }
+
     fn run(&self, wanted: &Wanted, from: &ReadFrom, send: &Report) {
         let last = match self.entries(wanted, from, send) {
             Ok(()) => Item::End,
@@ -176,6 +179,9 @@ impl Directory {
         let mut batch = Batch::default();
         #[cfg(feature = "journald")]
         if self.by == JournalReader::Libsystemd && !matches!(from, ReadFrom::Mark(Mark::Cursor { .. })) {
+            // It passes over a name that leads nowhere.
+            let gone = entries.unopened().filter(|(_, flaw)| is_gone(flaw));
+            gone.for_each(|(path, flaw)| lacks(send, lack(path, flaw)));
             self.by_libsystemd(&files, from, send, &mut batch)?;
             batch.send(send);
             return Ok(());
@@ -213,10 +219,32 @@ impl Directory {
         read().map_err(|error| error.to_string())
     }
 
-    fn last_cursor(&self) -> Result<Option<String>, String> {
-        let opened = self.open(&self.wanted()?, |files| &files.paths);
-        let (_, entries) = opened.map_err(|error| error.to_string())?;
-        entries.last_cursor().map_err(|(path, flaw)| format!("{}: {flaw}", path.display()))
+    /// The cursor of the last entry of all. A file that cannot be opened may have a later one.
+    fn last_cursor(&self) -> Result<Option<String>, SourceError> {
+        let wanted = self.wanted().map_err(|error| self.failed(&error))?;
+        let opened = self.open(&wanted, |files| &files.paths);
+        let (files, entries) = opened.map_err(|error| self.failed(&error.to_string()))?;
+        self.check_opened(files.are_hidden, entries.unopened())?;
+        entries.last_cursor().map_err(|(path, flaw)| self.flawed(&path, &flaw))
+    }
+
+    /// Refuses a journal of which this user may not read everything, or a file of which cannot be opened.
+    fn check_opened<'a>(
+        &self,
+        are_hidden: bool,
+        mut unopened: impl Iterator<Item = (&'a Path, &'a Flaw)>,
+    ) -> Result<(), SourceError> {
+        if are_hidden {
+            return Err(self.not_allowed());
+        }
+        unopened.next().map_or(Ok(()), |(path, flaw)| match lack(path, flaw) {
+            Incomplete::NotAllowed => Err(self.not_allowed()),
+            _ => Err(self.flawed(path, flaw)),
+        })
+    }
+
+    fn flawed(&self, path: &Path, flaw: &Flaw) -> SourceError {
+        self.failed(&format!("{}: {flaw}", path.display()))
     }
 
     /// When the first entry of root's was received, in microseconds. By pvcheck whatever reads the rest: it is what both see.
@@ -233,13 +261,15 @@ impl Directory {
     }
 
     /// Opens the files, and lists them again: journald renames the file that it writes when it begins another, and what was listed
-    /// before and opened after is the new one, without the entries of the old one.
+    /// before and opened after is the new one, without the entries of the old one. So it does where a name has no file any more; a link
+    /// that leads nowhere stays so.
     fn open(&self, wanted: &Wanted, which: fn(&Files) -> &[PathBuf]) -> io::Result<(Files, Entries)> {
         let mut files = self.files()?;
-        for _ in 0..MOST_LISTINGS {
-            let entries = Entries::open(which(&files), wanted.clone());
+        for listing in 1..=MOST_LISTINGS {
+            let entries = Entries::open(which(&files), wanted.clone(), self.path.is_none());
             let again = self.files()?;
-            if again.paths == files.paths {
+            let are_there = listing == MOST_LISTINGS || !entries.unopened().any(|(_, flaw)| is_gone(flaw));
+            if are_there && again.paths == files.paths {
                 return Ok((files, entries));
             }
             files = again;
@@ -258,8 +288,7 @@ impl Directory {
 
 /// Hands over what pvcheck's own reader reads.
 fn by_pvcheck(mut entries: Entries, from: &ReadFrom, send: &Report, batch: &mut Batch) {
-    let unopened = entries.unopened().filter_map(|(path, flaw)| lack(path, flaw));
-    unopened.for_each(|reason| lacks(send, reason));
+    entries.unopened().for_each(|(path, flaw)| lacks(send, lack(path, flaw)));
     match from {
         ReadFrom::Mark(Mark::Cursor { cursor }) => {
             if !entries.seek_after(cursor) {
@@ -272,11 +301,7 @@ fn by_pvcheck(mut entries: Entries, from: &ReadFrom, send: &Report, batch: &mut 
     while !send.is_closed() {
         match entries.next() {
             Next::Entry(fields) => batch.push(fields, send),
-            Next::Flaw(path, flaw) => {
-                if let Some(reason) = lack(&path, &flaw) {
-                    lacks(send, reason);
-                }
-            }
+            Next::Flaw(path, flaw) => lacks(send, lack(&path, &flaw)),
             Next::More => {}
             Next::End => break,
         }
@@ -289,15 +314,19 @@ fn lacks(send: &Report, reason: Incomplete) {
     let _ = send.blocking_send(Item::Lacks(reason));
 }
 
-/// What a flaw of a file says of the scan; `None` where the file was removed meanwhile, with what it had.
-fn lack(path: &Path, flaw: &Flaw) -> Option<Incomplete> {
+/// What a flaw of a file says of the scan.
+fn lack(path: &Path, flaw: &Flaw) -> Incomplete {
     let file = path.display().to_string();
     match flaw {
-        Flaw::Io(error) if error.kind() == ErrorKind::NotFound => None,
-        Flaw::Io(error) if error.kind() == ErrorKind::PermissionDenied => Some(Incomplete::NotAllowed),
-        Flaw::Damage { offset } => Some(Incomplete::Damaged { file, offset_bytes: *offset }),
-        flaw => Some(Incomplete::Failed { error: format!("{file}: {flaw}") }),
+        Flaw::Io(error) if error.kind() == ErrorKind::PermissionDenied => Incomplete::NotAllowed,
+        Flaw::Damage { offset } => Incomplete::Damaged { file, offset_bytes: *offset },
+        flaw => Incomplete::Failed { error: format!("{file}: {flaw}") },
     }
+}
+
+/// True iff there was no file of that name.
+fn is_gone(flaw: &Flaw) -> bool {
+    matches!(flaw, Flaw::Io(error) if error.kind() == ErrorKind::NotFound)
 }
 
 /// Entries on their way to the task.
@@ -345,4 +374,27 @@ fn take(
 
 fn micros(at: Timestamp) -> u64 {
     u64::try_from(at.as_microsecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_mark_is_set_on_what_may_not_be_read_or_cannot_be_opened() {
+        let unit = || "docker".to_owned();
+        let directory = Directory { path: None, unit: unit(), by: JournalReader::Pvcheck };
+        let check = |are_hidden: bool, flaw: Option<Flaw>| {
+            let unopened = flaw.iter().map(|flaw| (Path::new("system.journal"), flaw));
+            directory.check_opened(are_hidden, unopened).map_err(|error| error.to_string())
+        };
+        let not_allowed = Err(SourceError::JournalNotAllowed { unit: unit() }.to_string());
+        assert_eq!(check(false, None), Ok(()));
+        assert_eq!(check(true, None), not_allowed);
+        assert_eq!(check(false, Some(Flaw::Io(ErrorKind::PermissionDenied.into()))), not_allowed);
+        for flaw in [Flaw::NotAJournal, Flaw::Flags(64), Flaw::Io(ErrorKind::NotFound.into())] {
+            let text = check(false, Some(flaw)).unwrap_err();
+            assert!(text.starts_with("cannot read journal of unit docker: system.journal: "), "{text}");
+        }
+    }
 }

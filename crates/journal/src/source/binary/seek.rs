@@ -6,7 +6,7 @@ use super::layout::{
     ARRAY_ITEMS, ENTRY_ITEMS, Flaw, HEAD_BYTES, Head, Header, Kind, array_item_bytes, u32_at, u64_at,
 };
 use super::pages::Pages;
-use super::place::Place;
+use super::place::{Place, Span};
 
 /// Arrays of a chain; each is longer than the one before it.
 const MOST_ARRAYS: usize = 100_000;
@@ -32,26 +32,27 @@ struct Index<'a> {
 /// # Errors
 /// If the index is damaged: the file is to be walked from its beginning.
 pub(super) fn first(of: Indexed<'_>, is_late: impl Fn(&Place) -> bool) -> Result<Option<(u64, u64)>, Flaw> {
-    let mut index = Index::of(of)?;
-    let (mut early, mut late) = (0, of.header.n_entries);
-    while early < late {
-        let middle = early + (late - early) / 2;
-        let offset = index.offset(middle)?;
-        if is_late(&index.place(offset)?) { late = middle } else { early = middle + 1 }
-    }
-    if late == of.header.n_entries { Ok(None) } else { Ok(Some((index.offset(late)?, late))) }
+    Index::of(of)?.first(|index, offset| Ok(is_late(&index.place(offset)?)))
 }
 
 /// The first entry behind that offset, with the number of those before it; `None` if the index does not have one.
 pub(super) fn first_after(of: Indexed<'_>, offset: u64) -> Option<(u64, u64)> {
-    let mut index = Index::of(of).ok()?;
-    let (mut early, mut late) = (0, of.header.n_entries);
-    while early < late {
-        let middle = early + (late - early) / 2;
-        if offset < index.offset(middle).ok()? { late = middle } else { early = middle + 1 }
+    let found = Index::of(of).ok()?.first(|_, found| Ok(offset < found)).ok()??;
+    found.0.is_multiple_of(8).then_some(found)
+}
+
+/// The first and the last entry; `None` if there is none.
+///
+/// # Errors
+/// If the index is damaged, or its last entry is not the header's.
+pub(super) fn span(of: Indexed<'_>) -> Result<Option<Span>, Flaw> {
+    let Some(last) = last(of)? else { return Ok(None) };
+    let first = nth(of, 0)?;
+    if last.seqnum == of.header.tail_seqnum {
+        Ok(Some(Span { first, last }))
+    } else {
+        Err(Flaw::Damage { offset: of.header.entry_array })
     }
-    let found = (late < of.header.n_entries).then(|| index.offset(late).ok())??;
-    (offset < found && found.is_multiple_of(8)).then_some((found, late))
 }
 
 /// The last entry; `None` if there is none.
@@ -95,6 +96,29 @@ impl<'a> Index<'a> {
             at = next;
         }
         Ok(index)
+    }
+
+    /// The first entry from which on that holds, with the number of those before it. Entries are one behind the other: an offset
+    /// that is not between those on both sides of it is damage.
+    fn first(
+        &mut self,
+        mut is_late: impl FnMut(&mut Self, u64) -> Result<bool, Flaw>,
+    ) -> Result<Option<(u64, u64)>, Flaw> {
+        let (mut early, mut late) = (0, self.of.header.n_entries);
+        let (mut behind, mut found) = (0, None);
+        while early < late {
+            let middle = early + (late - early) / 2;
+            let offset = self.offset(middle)?;
+            if offset <= behind || found.is_some_and(|(before, _)| before <= offset) {
+                return Err(Flaw::Damage { offset });
+            }
+            if is_late(self, offset)? {
+                (late, found) = (middle, Some((offset, middle)));
+            } else {
+                (early, behind) = (middle + 1, offset);
+            }
+        }
+        Ok(found)
     }
 
     /// Where an entry is, by the number of those before it.
