@@ -99,6 +99,12 @@ impl Fields {
         }
     }
 
+    /// How long its texts are.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let names = [&self.ident, &self.command].into_iter().flatten().map(|name| name.len());
+        self.message.as_ref().map_or(0, Vec::len) + names.sum::<usize>()
+    }
+
     fn origin(&self) -> Origin {
         if self.container {
             return Origin::Other;

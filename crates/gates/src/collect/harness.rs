@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pvcheck_audit::{Service, ServiceId, Snapshot, TaskId};
-use pvcheck_journal::{Class, Limits, Mark, ReadFrom, Scanner, Since};
+use pvcheck_journal::{Class, Incomplete, Limits, Mark, ReadFrom, Scan, Scanner, Since};
 use pvcheck_swarm::{Engine, Operation, SavedRenewal};
 
 use super::preflight::{Preflight, PreflightError};
@@ -204,14 +204,20 @@ impl One<'_> {
         let scanner = Scanner::since(self.ready.catalogue, Since::Beginning, None).role(self.ready.role);
         match log.source.scan(&ReadFrom::Mark(mark), &Limits::default(), scanner).await {
             Err(error) => failed(error.to_string()),
-            Ok(scan) => {
-                let grave =
-                    scan.findings().filter(|m| matches!(m.class, Class::Exhaustion | Class::PoolsExhausted));
-                Seen::Known(
-                    grave.map(|m| Counted { signature: m.signature.clone(), count: m.count }).collect(),
-                )
-            }
+            Ok(scan) => grave(scan),
         }
+    }
+}
+
+/// The signatures of exhausted networks in a scan from a mark on. That there are none it shows only where nothing is missing but
+/// lines of the engine, which may have had nothing to say.
+fn grave(mut scan: Scan) -> Seen<Vec<Counted>> {
+    let grave = scan.findings().filter(|m| matches!(m.class, Class::Exhaustion | Class::PoolsExhausted));
+    let grave: Vec<_> = grave.map(|m| Counted { signature: m.signature.clone(), count: m.count }).collect();
+    scan.incomplete.retain(|reason| !matches!(reason, Incomplete::NoRecords { .. }));
+    match scan.doubt() {
+        Some(doubt) if grave.is_empty() => Seen::Unknown(Unseen::Failed { error: doubt.to_string() }),
+        _ => Seen::Known(grave),
     }
 }
 
@@ -341,4 +347,40 @@ fn is_another(before: &Metadata, now: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let of = |m: &Metadata| (m.ino(), m.mtime(), m.mtime_nsec(), m.len());
     of(before) != of(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use pvcheck_journal::{Catalogue, Source};
+
+    use super::*;
+
+    #[test]
+    fn nothing_found_in_a_log_of_which_a_part_is_missing_is_unknown() {
+        let scan = |reason: Option<Incomplete>| {
+            let mut scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None);
+            if let Some(reason) = reason {
+                scanner.note_incomplete(reason);
+            }
+            grave(scanner.finish())
+        };
+        assert_eq!(scan(None), Seen::Known(Vec::new()), "an engine that logged nothing meanwhile");
+        for reason in [Incomplete::MarkGone, Incomplete::Burst, Incomplete::NotAllowed] {
+            let Seen::Unknown(why) = scan(Some(reason.clone())) else { panic!("{reason}") };
+            assert_eq!(why.to_string(), format!("{reason}; so none found means nothing"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_found_is_known_whatever_is_missing() {
+        let line = r#"level=error msg="Failed allocation for service a" error="could not find an available IP while allocating VIP""#;
+        let log = tempfile::NamedTempFile::new().expect("a file of the test");
+        fs::write(log.path(), format!("{line}\n{line}\n")).expect("a file of the test");
+        let limits = Limits { max_bytes: 1, ..Limits::default() };
+        let scanner = Scanner::since(Catalogue::builtin(), Since::Beginning, None);
+        let scan = Source::File(log.path().to_owned()).scan(&ReadFrom::Beginning, &limits, scanner).await;
+        let scan = scan.expect("it is there");
+        assert!(!scan.complete);
+        assert!(matches!(grave(scan), Seen::Known(found) if found.len() == 1));
+    }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use pvcheck_audit::{EngineKind, Snapshot};
-use pvcheck_journal::{Limits, Mark};
+use pvcheck_journal::{Limits, ReadFrom, Source};
 use pvcheck_routes::{Cause, Prober, Roots, RouteFact, RouteSpec, judge};
 use pvcheck_swarm::Engine;
 
@@ -55,9 +56,23 @@ async fn find_log(kind: EngineKind) -> LogSeen {
     if kind == EngineKind::Embedded {
         return LogSeen::NotFound("a model of a Swarm has no journal; --log FILE names a file".to_owned());
     }
-    match unit_source(None).mark(&Limits::default()).await {
-        Ok(Mark::Empty) => LogSeen::NotFound(format!("the journal of {DOCKER_UNIT} is empty here")),
-        Ok(_) => LogSeen::Unit(DOCKER_UNIT.to_owned()),
+    find_unit(&unit_source(None)).await
+}
+
+/// Whether the unit has a record, however old.
+async fn find_unit(source: &Source) -> LogSeen {
+    // The first record exceeds it.
+    let limits = Limits { max_bytes: 0, ..Limits::default() };
+    let first = source.each(&ReadFrom::Beginning, &limits, |_| ControlFlow::Continue(())).await;
+    match first {
+        Ok(reading) if 0 < reading.records => LogSeen::Unit(DOCKER_UNIT.to_owned()),
+        Ok(reading) if reading.incomplete.is_empty() => {
+            LogSeen::NotFound(format!("the journal of {DOCKER_UNIT} is empty here"))
+        }
+        Ok(reading) => {
+            let why: Vec<String> = reading.incomplete.iter().map(ToString::to_string).collect();
+            LogSeen::NotFound(format!("no record of {DOCKER_UNIT} was read: {}", why.join("; ")))
+        }
         Err(error) => LogSeen::NotFound(error.to_string()),
     }
 }
@@ -105,9 +120,35 @@ fn is_no_tls(cause: &Cause) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use pvcheck_journal::{Directory, JournalReader};
     use pvcheck_routes::{End, Phase};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_unit_has_a_log_if_it_has_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Some(folder.path().to_owned());
+        let source =
+            Source::Directory(Directory { path, unit: DOCKER_UNIT.into(), by: JournalReader::Pvcheck });
+        let not_found = |log: LogSeen| match log {
+            LogSeen::NotFound(why) => why,
+            log => panic!("{log:?}"),
+        };
+        let why = not_found(find_unit(&source).await);
+        assert_eq!(why, "the journal of docker.service is empty here");
+        fs::write(folder.path().join("torn.journal"), "x").unwrap();
+        let why = not_found(find_unit(&source).await);
+        assert!(
+            why.starts_with("no record of docker.service was read: ") && why.contains("torn.journal"),
+            "{why}"
+        );
+        let file = folder.path().join("dockerd.log");
+        fs::write(&file, "level=info msg=x\nlevel=info msg=y\n").unwrap();
+        assert_eq!(find_unit(&Source::File(file)).await, LogSeen::Unit(DOCKER_UNIT.to_owned()));
+    }
 
     #[test]
     fn only_a_refusal_or_plain_text_shows_that_there_is_no_tls() {

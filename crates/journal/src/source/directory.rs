@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::binary::{Entries, Files, Flaw, Next, Wanted, is_of_several_machines};
+use super::binary::{Asker, Entries, Files, Flaw, Next, Wanted, is_of_several_machines, whole_name};
 use super::burst::Burst;
 use super::error::SourceError;
 #[cfg(feature = "journald")]
@@ -20,10 +20,12 @@ use crate::incomplete::Incomplete;
 
 /// Entries that the thread that reads the journal hands over at once to the task that parses and scans them.
 const BATCH: usize = 1024;
-/// Bytes of their messages, about.
+/// Bytes of their texts, about.
 const BATCH_BYTES: usize = 512 * 1024;
 /// Batches buffered between them.
 const WAITING: usize = 4;
+/// How often the files are listed that change meanwhile.
+const MOST_LISTINGS: usize = 8;
 
 /// The systemd journal, read from its files: this system's, or the one in a directory that was copied from elsewhere.
 ///
@@ -79,8 +81,7 @@ impl Directory {
         let this = self.clone();
         let last = tokio::task::spawn_blocking(move || this.last_cursor());
         match tokio::time::timeout(limits.deadline, last).await {
-            Ok(Ok(Ok(cursor))) => Ok(cursor.map_or(Mark::Empty, |cursor| Mark::Cursor { cursor })),
-            Ok(Ok(Err(error))) => Err(self.failed(&error)),
+            Ok(Ok(last)) => Ok(last?.map_or(Mark::Empty, |cursor| Mark::Cursor { cursor })),
             Ok(Err(error)) => Err(self.failed(&error.to_string())),
             Err(_) => Err(SourceError::NoMark {
                 source_name: self.describe(),
@@ -100,11 +101,12 @@ impl Directory {
             return Err(SourceError::WrongMark { source_name: self.describe() });
         }
         let (send, mut receive) = mpsc::channel(WAITING);
-        let (this, from) = (self.clone(), from.clone());
-        // It reads files, and ends when the receiver is dropped.
+        let (this, from, asker) = (self.clone(), from.clone(), Asker::default());
+        let wanted = self.wanted().map_err(|error| self.failed(&error))?.by(&asker);
+        // It reads files, and ends when the receiver is dropped, or the asker.
         std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || this.run(&from, &send))
+            .spawn(move || this.run(&wanted, &from, &send))
             .map_err(|error| self.failed(&error.to_string()))?;
         let (mut is_whole, mut burst) = (false, Burst::default());
         while let Some(item) = receive.recv().await {
@@ -131,7 +133,7 @@ impl Directory {
             reading.incomplete.push(Incomplete::Burst);
         }
         if reading.records == 0 && reading.incomplete.contains(&Incomplete::NotAllowed) {
-            return Err(SourceError::JournalNotAllowed { unit: self.unit.clone() });
+            return Err(self.not_allowed());
         }
         Ok(())
     }
@@ -144,8 +146,9 @@ impl Directory {
         if self.path.as_deref().is_some_and(is_of_several_machines) {
             return false;
         }
-        let this = self.clone();
-        let first = tokio::task::spawn_blocking(move || this.first_of_root());
+        let (this, asker) = (self.clone(), Asker::default());
+        let wanted = Wanted::of_root().by(&asker);
+        let first = tokio::task::spawn_blocking(move || this.first_of_root(&wanted));
         // Whatever fails leaves the scan incomplete.
         let first = tokio::time::timeout(limits.deadline, first).await.ok().and_then(Result::ok);
         matches!(first, Some(Ok(Some(first))) if first <= at.as_microsecond())
@@ -155,8 +158,12 @@ impl Directory {
         SourceError::Journald { source_name: self.describe(), message: message.to_owned() }
     }
 
-    fn run(&self, from: &ReadFrom, send: &Report) {
-        let last = match self.entries(from, send) {
+    fn not_allowed(&self) -> SourceError {
+        SourceError::JournalNotAllowed { unit: self.unit.clone() }
+    }
+
+    fn run(&self, wanted: &Wanted, from: &ReadFrom, send: &Report) {
+        let last = match self.entries(wanted, from, send) {
             Ok(()) => Item::End,
             Err(error) => Item::Failed(error),
         };
@@ -164,48 +171,24 @@ impl Directory {
         let _ = send.blocking_send(last);
     }
 
-    fn entries(&self, from: &ReadFrom, send: &Report) -> Result<(), String> {
-        let files = self.files().map_err(|error| error.to_string())?;
+    fn entries(&self, wanted: &Wanted, from: &ReadFrom, send: &Report) -> Result<(), String> {
+        let (files, entries) = self.open(wanted, |files| &files.paths).map_err(|error| error.to_string())?;
         if files.are_hidden {
             lacks(send, Incomplete::NotAllowed);
         }
         let mut batch = Batch::default();
         #[cfg(feature = "journald")]
         if self.by == JournalReader::Libsystemd && !matches!(from, ReadFrom::Mark(Mark::Cursor { .. })) {
+            // It passes over a name that leads nowhere.
+            let gone = entries.unopened().filter(|(_, flaw)| is_gone(flaw));
+            gone.for_each(|(path, flaw)| lacks(send, lack(path, flaw)));
             self.by_libsystemd(&files, from, send, &mut batch)?;
             batch.send(send);
             return Ok(());
         }
-        self.by_pvcheck(&files, from, send, &mut batch);
+        by_pvcheck(entries, from, send, &mut batch);
         batch.send(send);
         Ok(())
-    }
-
-    fn by_pvcheck(&self, files: &Files, from: &ReadFrom, send: &Report, batch: &mut Batch) {
-        let mut entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
-        let unopened = entries.unopened().filter_map(|(path, flaw)| lack(path, flaw));
-        unopened.for_each(|reason| lacks(send, reason));
-        match from {
-            ReadFrom::Mark(Mark::Cursor { cursor }) => {
-                if !entries.seek_after(cursor) {
-                    lacks(send, Incomplete::MarkGone);
-                }
-            }
-            ReadFrom::Beginning | ReadFrom::Mark(_) => {}
-            ReadFrom::Time(at) => entries.seek_time(micros(*at)),
-        }
-        while !send.is_closed() {
-            match entries.next() {
-                Next::Entry(fields) => batch.push(fields, send),
-                Next::Flaw(path, flaw) => {
-                    if let Some(reason) = lack(&path, &flaw) {
-                        lacks(send, reason);
-                    }
-                }
-                Next::More => {}
-                Next::End => break,
-            }
-        }
     }
 
     #[cfg(feature = "journald")]
@@ -219,8 +202,9 @@ impl Directory {
         for reason in libsystemd::left_out(&files.paths) {
             lacks(send, reason);
         }
+        let unit = whole_name(&self.unit)?;
         let mut read = || -> systemd::Result<()> {
-            let mut entries = libsystemd::Parts::open(self.path.as_deref(), &self.unit())?;
+            let mut entries = libsystemd::Parts::open(self.path.as_deref(), &unit)?;
             match from {
                 ReadFrom::Beginning | ReadFrom::Mark(_) => entries.seek_head()?,
                 ReadFrom::Time(at) => entries.seek_time(micros(*at))?,
@@ -235,15 +219,37 @@ impl Directory {
         read().map_err(|error| error.to_string())
     }
 
-    fn last_cursor(&self) -> Result<Option<String>, String> {
-        let files = self.files().map_err(|error| error.to_string())?;
-        let entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
-        entries.last_cursor().map_err(|(path, flaw)| format!("{}: {flaw}", path.display()))
+    /// The cursor of the last entry of all. A file that cannot be opened may have a later one.
+    fn last_cursor(&self) -> Result<Option<String>, SourceError> {
+        let wanted = self.wanted().map_err(|error| self.failed(&error))?;
+        let opened = self.open(&wanted, |files| &files.paths);
+        let (files, entries) = opened.map_err(|error| self.failed(&error.to_string()))?;
+        self.check_opened(files.are_hidden, entries.unopened())?;
+        entries.last_cursor().map_err(|(path, flaw)| self.flawed(&path, &flaw))
+    }
+
+    /// Refuses a journal of which this user may not read everything, or a file of which cannot be opened.
+    fn check_opened<'a>(
+        &self,
+        are_hidden: bool,
+        mut unopened: impl Iterator<Item = (&'a Path, &'a Flaw)>,
+    ) -> Result<(), SourceError> {
+        if are_hidden {
+            return Err(self.not_allowed());
+        }
+        unopened.next().map_or(Ok(()), |(path, flaw)| match lack(path, flaw) {
+            Incomplete::NotAllowed => Err(self.not_allowed()),
+            _ => Err(self.flawed(path, flaw)),
+        })
+    }
+
+    fn flawed(&self, path: &Path, flaw: &Flaw) -> SourceError {
+        self.failed(&format!("{}: {flaw}", path.display()))
     }
 
     /// When the first entry of root's was received, in microseconds. By pvcheck whatever reads the rest: it is what both see.
-    fn first_of_root(&self) -> io::Result<Option<i64>> {
-        let mut entries = Entries::open(&self.files()?.paths, Wanted::of_root());
+    fn first_of_root(&self, wanted: &Wanted) -> io::Result<Option<i64>> {
+        let (_, mut entries) = self.open(wanted, |files| &files.of_root)?;
         loop {
             match entries.next() {
                 Next::Entry(fields) => return Ok(fields.realtime_usec),
@@ -254,13 +260,51 @@ impl Directory {
         }
     }
 
+    /// Opens the files, and lists them again: journald renames the file that it writes when it begins another, and what was listed
+    /// before and opened after is the new one, without the entries of the old one. So it does where a name has no file any more; a link
+    /// that leads nowhere stays so.
+    fn open(&self, wanted: &Wanted, which: fn(&Files) -> &[PathBuf]) -> io::Result<(Files, Entries)> {
+        let mut files = self.files()?;
+        for listing in 1..=MOST_LISTINGS {
+            let entries = Entries::open(which(&files), wanted.clone(), self.path.is_none());
+            let again = self.files()?;
+            let are_there = listing == MOST_LISTINGS || !entries.unopened().any(|(_, flaw)| is_gone(flaw));
+            if are_there && again.paths == files.paths {
+                return Ok((files, entries));
+            }
+            files = again;
+        }
+        Err(io::Error::other("its files change all the time; try again"))
+    }
+
     fn files(&self) -> io::Result<Files> {
         self.path.as_deref().map_or_else(Files::of_system, Files::of_directory)
     }
 
-    /// The unit's whole name.
-    fn unit(&self) -> String {
-        if self.unit.contains('.') { self.unit.clone() } else { format!("{}.service", self.unit) }
+    fn wanted(&self) -> Result<Wanted, String> {
+        whole_name(&self.unit).map(|unit| Wanted::of_unit(&unit))
+    }
+}
+
+/// Hands over what pvcheck's own reader reads.
+fn by_pvcheck(mut entries: Entries, from: &ReadFrom, send: &Report, batch: &mut Batch) {
+    entries.unopened().for_each(|(path, flaw)| lacks(send, lack(path, flaw)));
+    match from {
+        ReadFrom::Mark(Mark::Cursor { cursor }) => {
+            if !entries.seek_after(cursor) {
+                lacks(send, Incomplete::MarkGone);
+            }
+        }
+        ReadFrom::Beginning | ReadFrom::Mark(_) => {}
+        ReadFrom::Time(at) => entries.seek_time(micros(*at)),
+    }
+    while !send.is_closed() {
+        match entries.next() {
+            Next::Entry(fields) => batch.push(fields, send),
+            Next::Flaw(path, flaw) => lacks(send, lack(&path, &flaw)),
+            Next::More => {}
+            Next::End => break,
+        }
     }
 }
 
@@ -270,15 +314,19 @@ fn lacks(send: &Report, reason: Incomplete) {
     let _ = send.blocking_send(Item::Lacks(reason));
 }
 
-/// What a flaw of a file says of the scan; `None` where the file was removed meanwhile, with what it had.
-fn lack(path: &Path, flaw: &Flaw) -> Option<Incomplete> {
+/// What a flaw of a file says of the scan.
+fn lack(path: &Path, flaw: &Flaw) -> Incomplete {
     let file = path.display().to_string();
     match flaw {
-        Flaw::Io(error) if error.kind() == ErrorKind::NotFound => None,
-        Flaw::Io(error) if error.kind() == ErrorKind::PermissionDenied => Some(Incomplete::NotAllowed),
-        Flaw::Damage { offset } => Some(Incomplete::Damaged { file, offset_bytes: *offset }),
-        flaw => Some(Incomplete::Failed { error: format!("{file}: {flaw}") }),
+        Flaw::Io(error) if error.kind() == ErrorKind::PermissionDenied => Incomplete::NotAllowed,
+        Flaw::Damage { offset } => Incomplete::Damaged { file, offset_bytes: *offset },
+        flaw => Incomplete::Failed { error: format!("{file}: {flaw}") },
     }
+}
+
+/// True iff there was no file of that name.
+fn is_gone(flaw: &Flaw) -> bool {
+    matches!(flaw, Flaw::Io(error) if error.kind() == ErrorKind::NotFound)
 }
 
 /// Entries on their way to the task.
@@ -290,7 +338,7 @@ struct Batch {
 
 impl Batch {
     fn push(&mut self, fields: Fields, send: &Report) {
-        self.bytes += fields.message.as_ref().map_or(0, Vec::len);
+        self.bytes += fields.text_bytes();
         self.entries.push(fields);
         if BATCH <= self.entries.len() || BATCH_BYTES <= self.bytes {
             std::mem::take(self).send(send);
@@ -326,4 +374,27 @@ fn take(
 
 fn micros(at: Timestamp) -> u64 {
     u64::try_from(at.as_microsecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_mark_is_set_on_what_may_not_be_read_or_cannot_be_opened() {
+        let unit = || "docker".to_owned();
+        let directory = Directory { path: None, unit: unit(), by: JournalReader::Pvcheck };
+        let check = |are_hidden: bool, flaw: Option<Flaw>| {
+            let unopened = flaw.iter().map(|flaw| (Path::new("system.journal"), flaw));
+            directory.check_opened(are_hidden, unopened).map_err(|error| error.to_string())
+        };
+        let not_allowed = Err(SourceError::JournalNotAllowed { unit: unit() }.to_string());
+        assert_eq!(check(false, None), Ok(()));
+        assert_eq!(check(true, None), not_allowed);
+        assert_eq!(check(false, Some(Flaw::Io(ErrorKind::PermissionDenied.into()))), not_allowed);
+        for flaw in [Flaw::NotAJournal, Flaw::Flags(64), Flaw::Io(ErrorKind::NotFound.into())] {
+            let text = check(false, Some(flaw)).unwrap_err();
+            assert!(text.starts_with("cannot read journal of unit docker: system.journal: "), "{text}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use pvcheck_journal::{Directory, JournalReader, Journalctl, Mark, ReadFrom, Record, Source};
 use tempfile::TempDir;
 
-use crate::made::{VIP, add};
+use crate::made::{VIP, add, engine, entry, journal_of};
 use crate::{read, sources};
 
 /// The formats that a systemd since version 246 writes. What an older one does not know of them it leaves out.
@@ -170,4 +170,65 @@ async fn try_read(source: &Source) -> Option<Vec<Record>> {
     };
     source.each(&ReadFrom::Beginning, &crate::made::limits(), each).await.ok()?;
     Some(without_cursors(records))
+}
+
+#[tokio::test]
+async fn a_name_that_was_given_more_than_once_is_none_for_every_reader() {
+    let name = |number: u32| ("SYSLOG_IDENTIFIER", format!("other{number}"));
+    let export: String = (1..5)
+        .map(|times| {
+            let names: Vec<_> = (0..times).map(name).collect();
+            let mut fields = vec![("_SYSTEMD_UNIT", "docker.service"), ("MESSAGE", VIP)];
+            fields.extend(names.iter().map(|(name, value)| (*name, value.as_str())));
+            entry(times.into(), &fields)
+        })
+        .collect();
+    let Some(dir) = journal_of(&export) else { return };
+    let sources = sources(dir.path());
+    let all = without_cursors(read(&sources[0], ReadFrom::Beginning).await.records);
+    assert_eq!(all.len(), 4);
+    let got = without_cursors(read(&sources[1], ReadFrom::Beginning).await.records);
+    same(&got, &all, &[]);
+}
+
+#[tokio::test]
+async fn a_namespace_is_left_out_as_journalctl_does() {
+    let dir = TempDir::new().unwrap();
+    let id = "0123456789abcdef".repeat(2);
+    for (number, name) in [(1, id.clone()), (2, format!("{id}.space"))] {
+        let folder = dir.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        if !add(&folder, "system.journal", engine(number, VIP).as_bytes(), &[]) {
+            return;
+        }
+    }
+    for source in sources(dir.path()) {
+        assert_eq!(read(&source, ReadFrom::Beginning).await.records.len(), 1, "{source:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slice_has_what_its_units_say_as_journalctl_prints_it() {
+    let of = |second: u64, slice: &str| entry(second, &[("_SYSTEMD_SLICE", slice), ("MESSAGE", "x")]);
+    let Some(dir) = journal_of(&[of(1, "system.slice"), of(2, "user.slice")].concat()) else { return };
+    let mut by_program = Journalctl::unit("system.slice");
+    by_program.args.push(format!("--directory={}", dir.path().display()));
+    let path = Some(dir.path().to_owned());
+    let by_files = Directory { path, unit: "system.slice".into(), by: JournalReader::Pvcheck };
+    for source in [Source::Journalctl(by_program), Source::Directory(by_files)] {
+        assert_eq!(read(&source, ReadFrom::Beginning).await.records.len(), 1, "{source:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pattern_of_units_is_refused() {
+    let Some(dir) = journal_of(&engine(1, VIP)) else { return };
+    let path = Some(dir.path().to_owned());
+    let source = Source::Directory(Directory { path, unit: "docker*".into(), by: JournalReader::Pvcheck });
+    let each = |_| std::ops::ControlFlow::Continue(());
+    let read = source.each(&ReadFrom::Beginning, &crate::made::limits(), each).await;
+    let mark = source.mark(&crate::made::limits()).await;
+    for text in [read.unwrap_err().to_string(), mark.unwrap_err().to_string()] {
+        assert!(text.contains("`docker*` is a pattern, and one unit is read"), "{text}");
+    }
 }

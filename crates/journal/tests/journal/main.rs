@@ -13,6 +13,7 @@ mod growing;
 mod made;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use pvcheck_journal::{
@@ -20,7 +21,8 @@ use pvcheck_journal::{
     Scanner, Since, Source, Window,
 };
 
-use made::{VIP, engine, entry, journal, journal_of, limits};
+use made::{VIP, add, engine, entry, journal, journal_of, limits};
+use tempfile::TempDir;
 
 /// All ways to read it that are built in.
 fn sources(dir: &Path) -> Vec<Source> {
@@ -142,6 +144,144 @@ async fn a_damaged_file_of_a_journal_makes_a_scan_incomplete_for_every_reader() 
         assert!(scan.incomplete.iter().any(named), "{source:?}: {:?}", scan.incomplete);
         assert_eq!(scan.exhaustion_count(), 2, "{source:?}");
     }
+}
+
+#[tokio::test]
+async fn a_name_that_leads_nowhere_is_no_removed_file() {
+    let Some(dir) = journal() else { return };
+    symlink("nowhere", dir.path().join("gone.journal")).unwrap();
+    for source in &sources(dir.path())[1..] {
+        let found = read(source, ReadFrom::Beginning).await;
+        let [Incomplete::Failed { error }] = &found.reading.incomplete[..] else {
+            panic!("{:?}", found.reading)
+        };
+        assert!(error.contains("gone.journal: "), "{source:?}: {error}");
+        assert_eq!(found.records.len(), 6, "{source:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_mark_is_set_where_a_file_cannot_be_opened() {
+    for is_torn in [true, false] {
+        let Some(dir) = journal() else { return };
+        let other = dir.path().join("other.journal");
+        if is_torn { fs::write(other, "x".repeat(4096)) } else { symlink("nowhere", other) }.unwrap();
+        let text =
+            by(Some(dir.path()), JournalReader::Pvcheck).mark(&limits()).await.unwrap_err().to_string();
+        assert!(text.contains("other.journal: "), "{text}");
+    }
+}
+
+/// An entry by a clock that was set, in seconds: what time it had, and when it was.
+fn set(at: u64, since_boot: u64, boot: char) -> String {
+    let text = engine(at, &format!("level=info msg=x number={since_boot}"));
+    text.replace(&format!("_TIMESTAMP={at}000000\n"), &format!("_TIMESTAMP={since_boot}000000\n")).replace(
+        "_BOOT_ID=0123456789abcdef0123456789abcdef",
+        &format!("_BOOT_ID={}", boot.to_string().repeat(32)),
+    )
+}
+
+fn numbers(records: &[Record]) -> Vec<&str> {
+    records.iter().map(|record| &record.fields["number"] as &str).collect()
+}
+
+#[tokio::test]
+async fn what_was_written_after_a_clock_was_set_back_is_not_before_a_mark() {
+    const AHEAD: u64 = 126_000_000;
+    let dir = TempDir::new().unwrap();
+    let first = [set(AHEAD, 1, 'a'), set(AHEAD + 1, 2, 'a')].concat();
+    let second = [set(1, 11, 'b'), set(2, 12, 'b')].concat();
+    let is_made = add(dir.path(), "first.journal", first.as_bytes(), &[])
+        && add(dir.path(), "second.journal", second.as_bytes(), &[]);
+    if !is_made {
+        return;
+    }
+    let source = by(Some(dir.path()), JournalReader::Pvcheck);
+    let mark = source.mark(&limits()).await.unwrap();
+    let found = read(&source, ReadFrom::Mark(mark)).await;
+    assert_eq!(
+        (&numbers(&found.records)[..], &found.reading.incomplete[..]),
+        (&["11", "12"][..], &[Incomplete::MarkGone][..])
+    );
+}
+
+#[tokio::test]
+async fn a_file_with_the_boot_of_a_mark_is_read_on_from_it_though_the_clock_was_set_back() {
+    const AHEAD: u64 = 1_000;
+    let dir = TempDir::new().unwrap();
+    let first = [set(AHEAD, 1, 'a'), set(AHEAD + 1, 2, 'a')].concat();
+    let second = [set(AHEAD + 1, 2, 'a'), set(AHEAD + 2, 3, 'a'), set(3, 1, 'b'), set(4, 2, 'b')].concat();
+    let is_made = add(dir.path(), "first.journal", first.as_bytes(), &[])
+        && add(dir.path(), "second.journal", second.as_bytes(), &[]);
+    if !is_made {
+        return;
+    }
+    let sources = sources(dir.path());
+    let all = read(&sources[0], ReadFrom::Beginning).await.records;
+    let marked = all.iter().find(|record| {
+        record
+            .cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.contains(";m=1e8480;") && cursor.contains("b=aaaa"))
+    });
+    let cursor = marked.unwrap().cursor.clone().unwrap();
+    let found = read(&sources[1], ReadFrom::Mark(Mark::Cursor { cursor })).await;
+    let mut numbers = numbers(&found.records);
+    numbers.sort_unstable();
+    assert_eq!((&numbers[..], &found.reading.incomplete[..]), (&["1", "2", "3"][..], &[][..]));
+}
+
+#[tokio::test]
+async fn what_was_received_in_the_window_is_read_though_the_clock_was_set_back_after_it() {
+    // An hour late, as it was, and then set to the time that was before it.
+    let before = (1..10).map(|number| set(number, number, 'a'));
+    let after = (11..30).map(|number| set(number, 3_600 + number, 'a'));
+    let export: String = before.chain([set(3_600, 3_600, 'a')]).chain(after).collect();
+    let Some(dir) = journal_of(&export) else { return };
+    let source = by(Some(dir.path()), JournalReader::Pvcheck);
+    let found = read(&source, ReadFrom::Time("2026-06-13T06:00:00Z".parse().unwrap())).await;
+    assert_eq!((&numbers(&found.records)[..], &found.reading.incomplete[..]), (&["3600"][..], &[][..]));
+}
+
+#[tokio::test]
+async fn an_entry_of_two_files_is_one_entry_though_they_are_of_two_sequences() {
+    let dir = TempDir::new().unwrap();
+    let export = [engine(1, VIP), engine(2, "level=info msg=x")].concat();
+    for name in ["run.journal", "var.journal"] {
+        if !add(dir.path(), name, export.as_bytes(), &[]) {
+            return;
+        }
+    }
+    for source in sources(dir.path()) {
+        assert_eq!(read(&source, ReadFrom::Beginning).await.records.len(), 2, "{source:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_out_of_order_is_not_searched() {
+    let plain = [("SYSTEMD_JOURNAL_COMPACT", "0")];
+    let export: String = (1..10).map(|number| set(number, number, 'a')).collect();
+    let dir = TempDir::new().unwrap();
+    if !add(dir.path(), "all.journal", export.as_bytes(), &plain) {
+        return;
+    }
+    let sources = sources(dir.path());
+    let cursor = read(&sources[0], ReadFrom::Beginning).await.records[1].cursor.clone().unwrap();
+    let path = dir.path().join("all.journal");
+    let mut file = fs::read(&path).unwrap();
+    let number = |file: &[u8], at: usize| {
+        usize::try_from(u64::from_le_bytes(*file[at..].first_chunk().unwrap())).unwrap()
+    };
+    // The first array has four items, and the next one eight. The third item of the first becomes the ninth.
+    let array = number(&file, 176);
+    assert_eq!(number(&file, array + 8), 24 + 4 * 8);
+    let next = number(&file, array + 16);
+    let last = number(&file, next + 24 + 4 * 8) as u64;
+    let item = array + 24 + 2 * 8;
+    file[item..item + 8].copy_from_slice(&last.to_le_bytes());
+    fs::write(&path, file).unwrap();
+    let found = read(&sources[1], ReadFrom::Mark(Mark::Cursor { cursor })).await;
+    assert_eq!(numbers(&found.records), ["3", "4", "5", "6", "7", "8", "9"]);
 }
 
 #[tokio::test]

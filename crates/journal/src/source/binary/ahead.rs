@@ -11,7 +11,7 @@ use super::wanted::Wanted;
 
 /// Entries that are handed over at once.
 const BATCH: usize = 256;
-/// Bytes of their messages, about.
+/// Bytes of their texts, about.
 const BATCH_BYTES: usize = 128 * 1024;
 /// So many batches wait for their turn.
 const WAITING: usize = 64;
@@ -66,7 +66,7 @@ fn run(mut walk: Walk, wanted: &Wanted, send: &SyncSender<Vec<Step>>) {
         let step = walk.step(wanted);
         let is_end = matches!(step, Step::End);
         if let Step::Found(found) = &step {
-            bytes += found.fields.message.as_ref().map_or(0, Vec::len);
+            bytes += found.fields.text_bytes();
         }
         batch.push(step);
         if is_end || BATCH <= batch.len() || BATCH_BYTES <= bytes {

@@ -1,6 +1,7 @@
 //! The data of an entry.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::File;
 
 use super::decompress::{MOST_UNPACKED, unpack};
@@ -9,6 +10,9 @@ use super::layout::{Flaw, HEAD_BYTES, Head, Kind, Packing, data_payload};
 use super::pages::Pages;
 use super::wanted::Wanted;
 use crate::entry::Fields;
+
+/// Of so many data any may have been given twice. A wrong hash passes for such a one in one of 16 million cases.
+const MOST_DOUBLES: usize = 40;
 
 /// The data objects of a file, while an entry is read.
 pub(super) struct Data<'a> {
@@ -19,6 +23,16 @@ pub(super) struct Data<'a> {
     pub(super) file: &'a File,
     pub(super) is_compact: bool,
     pub(super) wanted: &'a Wanted,
+    /// Which of the fields that count once the entry had.
+    pub(super) had: Had,
+}
+
+/// Fields of an entry that count once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Had {
+    priority: bool,
+    ident: bool,
+    command: bool,
 }
 
 /// A payload, as far as it is read.
@@ -41,17 +55,41 @@ pub(super) struct Sum {
     pub(super) is_open: bool,
 }
 
-/// Sets a field; one that is given twice says nothing.
-fn once<T>(field: &mut Option<T>, value: Option<T>) {
-    *field = if field.is_some() { None } else { value };
+/// Sets a field; one that is given more than once says nothing.
+fn once<T>(field: &mut Option<T>, had: &mut bool, value: Option<T>) {
+    *field = if *had { None } else { value };
+    *had = true;
+}
+
+/// True iff `off` is what a hash is off by that has some of these twice. Of many only one or two are looked for: any number
+/// is the exclusive or of some of 64.
+pub(super) fn is_of_doubles(off: u64, hashes: &[u64]) -> bool {
+    if MOST_DOUBLES < hashes.len() {
+        let all: HashSet<u64> = hashes.iter().copied().collect();
+        return all.contains(&off) || all.iter().any(|hash| all.contains(&(hash ^ off)));
+    }
+    // Gaussian elimination: each of the basis has a highest bit of its own.
+    let mut basis: Vec<u64> = Vec::new();
+    let reduced = |basis: &[u64], number: u64| basis.iter().fold(number, |rest, one| rest.min(rest ^ one));
+    for hash in hashes {
+        let rest = reduced(&basis, *hash);
+        if rest != 0 {
+            basis.push(rest);
+            basis.sort_unstable_by(|one, other| other.cmp(one));
+        }
+    }
+    reduced(&basis, off) == 0
 }
 
 impl Data<'_> {
     /// Adds a datum of the entry at that offset.
     ///
     /// # Errors
-    /// If it is not there, or damaged.
+    /// If it is not there, or damaged, or if nobody asks any more.
     pub(super) fn add(&mut self, offset: u64, entry: u64, sum: &mut Sum) -> Result<(), Flaw> {
+        if self.wanted.is_over() {
+            return Err(Flaw::over());
+        }
         // An entry is written after its data.
         if entry <= offset || !offset.is_multiple_of(8) {
             return Err(Flaw::Damage { offset: entry });
@@ -77,12 +115,20 @@ impl Data<'_> {
         Ok(())
     }
 
-    /// True iff the hash of one of these data is that.
-    pub(super) fn has(&mut self, mut offsets: impl Iterator<Item = u64>, entry: u64, hash: u64) -> bool {
-        offsets.any(|offset| {
+    /// The hashes of these data.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub(super) fn hashes(
+        &mut self,
+        offsets: impl Iterator<Item = u64>,
+        entry: u64,
+    ) -> Result<Vec<u64>, Flaw> {
+        let mut hash = |offset| {
             let mut sum = Sum::default();
-            self.add(offset, entry, &mut sum).is_ok() && !sum.is_open && sum.xor == hash
-        })
+            self.add(offset, entry, &mut sum).map(|()| sum.xor)
+        };
+        offsets.map(&mut hash).collect()
     }
 
     /// Takes what a record needs of a datum that [`add`](Self::add) has seen.
@@ -101,9 +147,9 @@ impl Data<'_> {
             Some(value) => value,
         };
         match value {
-            Value::Priority(priority) => once(&mut fields.priority, priority),
-            Value::Ident(ident) => once(&mut fields.ident, ident),
-            Value::Command(command) => once(&mut fields.command, command),
+            Value::Priority(priority) => once(&mut fields.priority, &mut self.had.priority, priority),
+            Value::Ident(ident) => once(&mut fields.ident, &mut self.had.ident, ident),
+            Value::Command(command) => once(&mut fields.command, &mut self.had.command, command),
             Value::Container => fields.container = true,
             Value::Message | Value::Other => {}
         }
@@ -137,6 +183,34 @@ impl Data<'_> {
                 let unpacked = unpack(packing, bytes).ok_or_else(damage)?;
                 Ok(Payload { bytes: unpacked.bytes.into(), is_whole: unpacked.is_whole, is_near })
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_of_a_few_data_may_be_there_twice_and_one_or_two_of_many() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for (data, twice, expected) in
+            [(30, 1, true), (30, 2, true), (40, 17, true), (41, 1, true), (41, 2, true), (41, 5, false)]
+        {
+            let hashes: Vec<u64> = (0..data).map(|_| random.u64(..)).collect();
+            let off = hashes[..twice].iter().fold(0, |off, hash| off ^ hash);
+            assert_eq!(is_of_doubles(off, &hashes), expected, "{data}, {twice}");
+            assert!(!is_of_doubles(random.u64(..), &hashes), "{data}");
+        }
+        assert!(!is_of_doubles(1, &[]));
+    }
+
+    #[test]
+    fn a_field_that_is_given_more_than_once_says_nothing() {
+        let (mut field, mut had) = (None, false);
+        for (value, expected) in [(Some(1), Some(1)), (Some(2), None), (Some(3), None)] {
+            once(&mut field, &mut had, value);
+            assert_eq!(field, expected);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use super::ahead::Ahead;
-use super::layout::Flaw;
-use super::place::Place;
+use super::layout::{Flaw, Id};
+use super::place::{Place, Stand, this_boot};
 use super::seek;
 use super::walk::{Found, Step, Walk};
 use super::wanted::Wanted;
@@ -20,7 +20,7 @@ const LEAST_CHUNK: usize = 8 * 1024;
 const AHEAD: usize = 2;
 
 /// What comes next.
-pub(in crate::source) enum Next {
+pub(crate) enum Next {
     Entry(Fields),
     /// Something of a file cannot be read.
     Flaw(PathBuf, Flaw),
@@ -30,11 +30,13 @@ pub(in crate::source) enum Next {
 }
 
 /// The entries of a journal that are asked for.
-pub(in crate::source) struct Entries {
+pub(crate) struct Entries {
     wanted: Wanted,
     files: Vec<One>,
     /// Files that could not be opened.
     unopened: Vec<(PathBuf, Flaw)>,
+    /// The boot that runs now, where the journal is this system's.
+    boot: Option<Id>,
     /// Only what comes after this is asked for.
     after: Option<Place>,
     /// The one that came last, which may be in two files.
@@ -49,11 +51,23 @@ struct One {
     ahead: Option<Ahead>,
     head: Option<Found>,
     is_at_end: bool,
+    /// What of it comes after a mark.
+    after: After,
+}
+
+/// What of a file comes after a mark.
+#[derive(Clone, Copy)]
+enum After {
+    All,
+    /// What is after it in the journal's order.
+    InOrder,
+    /// That, and what is of another boot.
+    OrOfAnotherBoot,
 }
 
 impl Entries {
-    /// Opens the files. Those that cannot be opened come as flaws.
-    pub(in crate::source) fn open(paths: &[PathBuf], wanted: Wanted) -> Self {
+    /// Opens the files. Those that cannot be opened come as flaws. Of this system's journal it is known which boot is the last.
+    pub(crate) fn open(paths: &[PathBuf], wanted: Wanted, is_of_system: bool) -> Self {
         let chunk = (MEMORY_BYTES / paths.len().max(1)).clamp(LEAST_CHUNK, MOST_CHUNK);
         let (mut files, mut unopened) = (Vec::new(), Vec::new());
         for path in paths {
@@ -62,36 +76,41 @@ impl Entries {
                 Err(flaw) => unopened.push((path.clone(), flaw)),
             }
         }
-        Self { wanted, files, unopened, after: None, last: None }
+        let boot = is_of_system.then(this_boot).flatten();
+        Self { wanted, files, unopened, boot, after: None, last: None }
     }
 
-    /// Begins with what was received at that time.
-    pub(in crate::source) fn seek_time(&mut self, at_usec: u64) {
-        for one in &mut self.files {
-            one.go_to(|place| at_usec <= place.at_usec);
+    /// Passes the files that are older than that time. In the others entries may be earlier than those before them, as the clock is
+    /// set, so that they are read from their beginning.
+    pub(crate) fn seek_time(&mut self, at_usec: u64) {
+        for walk in self.files.iter_mut().filter_map(|one| one.walk.as_mut()) {
+            if seek::span(walk.indexed()).is_ok_and(|span| span.is_some_and(|span| span.is_before(at_usec))) {
+                walk.go_to_end();
+            }
         }
     }
 
-    /// Begins behind the entry of a cursor; false if it is not there any more, and what comes is what was written after it.
-    pub(in crate::source) fn seek_after(&mut self, cursor: &str) -> bool {
+    /// Begins behind the entry of a cursor, with what was written after it; false if it is not there any more, or if only the clock
+    /// says of a file whether it was written after it. Such a file is read as a whole.
+    pub(crate) fn seek_after(&mut self, cursor: &str) -> bool {
         let Some(mark) = Place::of_cursor(cursor) else { return false };
-        let mut is_there = false;
+        let (mut is_there, mut is_known) = (false, true);
         for one in &mut self.files {
             is_there |= one.has(&mark);
-            one.go_to(|place| place.order(&mark) == Ordering::Greater);
+            is_known &= one.go_after(&mark, self.boot);
         }
         self.after = Some(mark);
-        is_there
+        is_there && is_known
     }
 
-    /// The cursor of the last entry of all, whatever is asked for; `None` if the journal is empty.
-    pub(in crate::source) fn last_cursor(&self) -> Result<Option<String>, (PathBuf, Flaw)> {
+    /// The cursor of the last entry of all, whatever is asked for, in the files that could be opened; `None` if they are empty.
+    pub(crate) fn last_cursor(&self) -> Result<Option<String>, (PathBuf, Flaw)> {
         let mut last: Option<Place> = None;
         for one in &self.files {
             let Some(walk) = &one.walk else { continue };
-            let place = seek::last(walk).map_err(|flaw| (one.path.clone(), flaw))?;
+            let place = seek::last(walk.indexed()).map_err(|flaw| (one.path.clone(), flaw))?;
             if let Some(place) = place
-                && last.as_ref().is_none_or(|last| last.order(&place) == Ordering::Less)
+                && last.is_none_or(|last| last.order_now(&place, self.boot) == Ordering::Less)
             {
                 last = Some(place);
             }
@@ -100,12 +119,12 @@ impl Entries {
     }
 
     /// The files that could not be opened.
-    pub(in crate::source) fn unopened(&self) -> impl Iterator<Item = (&Path, &Flaw)> {
+    pub(crate) fn unopened(&self) -> impl Iterator<Item = (&Path, &Flaw)> {
         self.unopened.iter().map(|(path, flaw)| (path.as_path(), flaw))
     }
 
     /// The next entry, or what stands in its way. It reads a bounded part of the journal.
-    pub(in crate::source) fn next(&mut self) -> Next {
+    pub(crate) fn next(&mut self) -> Next {
         if let Some(behind) = self.files.iter_mut().find(|one| one.head.is_none() && !one.is_at_end) {
             return behind.step(&self.wanted);
         }
@@ -114,10 +133,11 @@ impl Entries {
         let first = heads.reduce(|first, other| if other.1.order(first.1).is_lt() { other } else { first });
         let Some((at, _)) = first else { return Next::End };
         self.walk_ahead(at);
-        let Some(found) = self.files[at].head.take() else { return Next::End };
-        // An entry of two files is one entry.
-        let is_again = self.last.replace(found.place) == Some(found.place);
-        if is_again || self.after.is_some_and(|after| found.place.order(&after) != Ordering::Greater) {
+        let one = &mut self.files[at];
+        let Some(found) = one.head.take() else { return Next::End };
+        // An entry of two files is one entry, also where they are of two sequences, as in `/run` and `/var`.
+        let is_again = self.last.replace(found.place).is_some_and(|last| last.order(&found.place).is_eq());
+        if is_again || self.after.is_some_and(|mark| !one.after.has(&found.place, &mark)) {
             return Next::More;
         }
         Next::Entry(found.fields)
@@ -143,10 +163,20 @@ impl Entries {
     }
 }
 
+impl After {
+    fn has(self, place: &Place, mark: &Place) -> bool {
+        match self {
+            Self::All => true,
+            Self::InOrder => place.order(mark).is_gt(),
+            Self::OrOfAnotherBoot => place.boot != mark.boot || place.order(mark).is_gt(),
+        }
+    }
+}
+
 impl One {
     fn new(path: &Path, walk: Walk) -> Self {
         let walk = Some(Box::new(walk));
-        Self { path: path.to_owned(), walk, ahead: None, head: None, is_at_end: false }
+        Self { path: path.to_owned(), walk, ahead: None, head: None, is_at_end: false, after: After::InOrder }
     }
 
     /// Walks on a thread of its own from here on, where there can be one.
@@ -158,25 +188,45 @@ impl One {
         }
     }
 
-    /// Goes to the first entry from which on that holds, or, where the index is damaged, to the beginning: what is too
-    /// early is left out then, by its place or its time.
-    fn go_to(&mut self, is_late: impl Fn(&Place) -> bool) {
-        let Some(walk) = &mut self.walk else { return };
-        match seek::first(walk, is_late) {
-            Ok(Some((offset, before))) => walk.go_to(offset, before),
-            Ok(None) => walk.go_to_end(),
-            Err(_) => {}
+    /// Goes to what was written after a mark, or stays at the beginning, where what is before it is left out by its place. False if
+    /// only the clock says what was.
+    fn go_after(&mut self, mark: &Place, boot: Option<Id>) -> bool {
+        let Some(walk) = &mut self.walk else { return true };
+        let indexed = walk.indexed();
+        if indexed.header.seqnum_id == mark.seqnum_id {
+            let has_later = mark.seqnum < indexed.header.tail_seqnum;
+            match seek::first(indexed, |place| place.order(mark).is_gt()) {
+                Ok(Some((offset, before))) => walk.go_to(offset, before),
+                Ok(None) if !has_later => walk.go_to_end(),
+                // Its index is damaged, or it is being written.
+                Ok(None) | Err(_) => {}
+            }
+            return true;
         }
+        let stand = match seek::span(indexed) {
+            Ok(Some(span)) => span.stand(mark, boot),
+            // What it will have is new.
+            Ok(None) => Stand::After,
+            Err(_) => Stand::Unknown,
+        };
+        match stand {
+            Stand::Before => walk.go_to_end(),
+            Stand::Across => {}
+            Stand::From => self.after = After::OrOfAnotherBoot,
+            Stand::After | Stand::Unknown => self.after = After::All,
+        }
+        stand != Stand::Unknown
     }
 
     /// True iff the file has that entry.
     fn has(&self, mark: &Place) -> bool {
-        let Some(walk) = self.walk.as_ref().filter(|walk| walk.header().seqnum_id == mark.seqnum_id) else {
+        let Some(walk) = self.walk.as_ref().filter(|walk| walk.indexed().header.seqnum_id == mark.seqnum_id)
+        else {
             return false;
         };
-        let found = seek::first(walk, |place| mark.seqnum <= place.seqnum);
+        let found = seek::first(walk.indexed(), |place| mark.seqnum <= place.seqnum);
         let Ok(Some((_, before))) = found else { return false };
-        seek::nth(walk, before).is_ok_and(|place| place == *mark)
+        seek::nth(walk.indexed(), before).is_ok_and(|place| place == *mark)
     }
 
     fn step(&mut self, wanted: &Wanted) -> Next {

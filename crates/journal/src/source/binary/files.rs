@@ -1,21 +1,22 @@
 //! Which files a journal consists of.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Where journald keeps this system's journal (journald.conf(5), `Storage=`).
-const PLACES: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+/// Where journald keeps this system's journal, and where it does until the disk is there (journald.conf(5), `Storage=`).
+const KEPT: &str = "/var/log/journal";
+const UNTIL_THEN: &str = "/run/log/journal";
 
 /// The files of a journal.
 #[derive(Debug, Default)]
-pub(in crate::source) struct Files {
-    pub(in crate::source) paths: Vec<PathBuf>,
+pub(crate) struct Files {
+    pub(crate) paths: Vec<PathBuf>,
+    /// Those of them that have what root logs, and that are kept no longer than the others.
+    pub(crate) of_root: Vec<PathBuf>,
     /// There are folders that this user may not look into.
-    pub(in crate::source) are_hidden: bool,
+    pub(crate) are_hidden: bool,
 }
 
 impl Files {
@@ -23,26 +24,33 @@ impl Files {
     ///
     /// # Errors
     /// If it cannot be read. One that this user may not look into is no error here.
-    pub(in crate::source) fn of_directory(folder: &Path) -> Result<Self, io::Error> {
+    pub(crate) fn of_directory(folder: &Path) -> Result<Self, io::Error> {
         match files(folder) {
-            Ok(paths) => Ok(Self { paths, are_hidden: false }),
+            Ok(paths) => Ok(Self { of_root: paths.clone(), paths, are_hidden: false }),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                Ok(Self { paths: Vec::new(), are_hidden: true })
+                Ok(Self { are_hidden: true, ..Self::default() })
             }
             Err(error) => Err(error),
         }
     }
 
-    /// The files of this system's journal, which are none where no journal is kept. Other users' journals are not the system's.
+    /// The files of this system's journal, which are none where no journal is kept. A unit with `User=` logs to that user's.
     ///
     /// # Errors
-    /// As [`of_directory`](Self::of_directory).
-    pub(in crate::source) fn of_system() -> Result<Self, io::Error> {
+    /// As [`of_directory`](Self::of_directory), or if this machine has no id.
+    pub(crate) fn of_system() -> Result<Self, io::Error> {
+        let machine = machine(&fs::read_to_string("/etc/machine-id").unwrap_or_default())?;
+        // Of the disk those of this machine; in `/run` there are no other one's (systemd `sd-journal.c` add_directory).
+        Self::of_folders(&[&Path::new(KEPT).join(&machine), Path::new(UNTIL_THEN)])
+    }
+
+    fn of_folders(folders: &[&Path]) -> Result<Self, io::Error> {
         let mut all = Self::default();
-        for folder in of_this_machine() {
-            match Self::of_directory(&folder) {
+        for folder in folders {
+            match Self::of_directory(folder) {
                 Ok(found) => {
-                    all.paths.extend(found.paths.into_iter().filter(|file| is_of_system(file)));
+                    all.of_root.extend(found.of_root.into_iter().filter(|file| is_of_system(file)));
+                    all.paths.extend(found.paths);
                     all.are_hidden |= found.are_hidden;
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -53,9 +61,14 @@ impl Files {
     }
 }
 
-fn of_this_machine() -> Vec<PathBuf> {
-    let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    PLACES.iter().map(|place| Path::new(place).join(machine.trim())).collect()
+/// The machine's id (machine-id(5)).
+fn machine(text: &str) -> Result<String, io::Error> {
+    let id = text.trim();
+    if is_id(id.as_bytes()) {
+        Ok(id.to_owned())
+    } else {
+        Err(io::Error::other("/etc/machine-id has no machine id; name the journal with --directory"))
+    }
 }
 
 /// The journal files in a folder and in the folders of machines in it (`sd_journal_open_directory`).
@@ -66,7 +79,12 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, io::Error> {
         if is_journal(&path) {
             files.push(path);
         } else if is_of_machine(&path) && path.is_dir() {
-            let below = fs::read_dir(&path)?.map(|entry| entry.map(|entry| entry.path()));
+            let below = match fs::read_dir(&path) {
+                Ok(below) => below.map(|entry| entry.map(|entry| entry.path())),
+                // It was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             files.extend(below.collect::<Result<Vec<_>, _>>()?.into_iter().filter(|file| is_journal(file)));
         }
     }
@@ -84,20 +102,19 @@ fn is_of_system(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"system"))
 }
 
-/// True iff its name is a machine's id, perhaps with a namespace of journald.
+/// True iff its name is a machine's id. With a namespace behind it, it is a journal of its own, which `journalctl` leaves out too.
 fn is_of_machine(path: &Path) -> bool {
-    let name = path.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-    let id = name.split(|byte| *byte == b'.').next().unwrap_or_default();
-    id.len() == 32 && id.iter().all(u8::is_ascii_hexdigit)
+    path.file_name().is_some_and(|name| is_id(name.as_bytes()))
+}
+
+fn is_id(name: &[u8]) -> bool {
+    name.len() == 32 && name.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// True iff this folder has the journals of more than one machine.
-pub(in crate::source) fn is_of_several_machines(folder: &Path) -> bool {
+pub(crate) fn is_of_several_machines(folder: &Path) -> bool {
     let below = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
-    let folders = below.filter(|path| is_of_machine(path) && path.is_dir());
-    // A namespace of journald is of the same machine.
-    let machines = folders.filter_map(|path| path.file_stem().map(OsStr::to_owned));
-    1 < machines.collect::<BTreeSet<_>>().len()
+    1 < below.filter(|path| is_of_machine(path) && path.is_dir()).count()
 }
 
 #[cfg(test)]
@@ -110,7 +127,8 @@ mod tests {
         assert_eq!(Files::of_directory(folder.path()).unwrap().paths, [] as [PathBuf; 0]);
         let machine = folder.path().join("0123456789abcdef0123456789abcdef");
         let other = folder.path().join("other");
-        for inside in [&machine, &other] {
+        let namespace = folder.path().join("0123456789abcdef0123456789abcdef.space");
+        for inside in [&machine, &other, &namespace] {
             fs::create_dir(inside).unwrap();
             for name in ["notes.txt", "system.journal", "old.journal~"] {
                 fs::write(inside.join(name), "x").unwrap();
@@ -119,6 +137,34 @@ mod tests {
         let found = Files::of_directory(folder.path()).unwrap();
         assert_eq!(found.paths, [machine.join("old.journal~"), machine.join("system.journal")]);
         assert!(!found.are_hidden);
+    }
+
+    #[test]
+    fn users_files_are_of_the_system_and_do_not_vouch_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [kept, until_then] = ["kept", "until-then"].map(|name| folder.path().join(name));
+        let inside = until_then.join("0123456789abcdef0123456789abcdef");
+        for folder in [&kept, &inside] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        let system = [kept.join("system.journal"), inside.join("system@1.journal")];
+        let users = [kept.join("user-1000.journal"), inside.join("user-1000@1.journal~")];
+        for file in system.iter().chain(&users) {
+            fs::write(file, "x").unwrap();
+        }
+        let missing = folder.path().join("missing");
+        let found = Files::of_folders(&[&kept, &missing, &until_then]).unwrap();
+        assert_eq!(found.paths, [&system[0], &users[0], &system[1], &users[1]].map(Clone::clone));
+        assert_eq!(found.of_root, system);
+    }
+
+    #[test]
+    fn a_machine_without_an_id_has_no_folder() {
+        assert_eq!(machine("0123456789abcdef0123456789abcdef\n").unwrap().len(), 32);
+        for text in ["", "\n", "uninitialized\n", "..", "0123456789abcdef0123456789abcdef.space"] {
+            let error = machine(text).unwrap_err().to_string();
+            assert_eq!(error, "/etc/machine-id has no machine id; name the journal with --directory");
+        }
     }
 
     #[test]

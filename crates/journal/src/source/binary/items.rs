@@ -11,6 +11,11 @@ const SLOTS: usize = 1024;
 /// So many slots are tried for an offset.
 const TRIED: usize = 4;
 
+/// What is longer is read again where it is needed.
+const MOST_REMEMBERED: usize = 4096;
+/// So much of a program's name is kept, in characters: those of the engine are far shorter.
+const NAME_CHARS: usize = 256;
+
 pub(super) const MESSAGE: &[u8] = b"MESSAGE=";
 
 /// What a data object says, as far as a record needs it.
@@ -32,14 +37,19 @@ impl Value {
         }
         let Some(at) = payload.iter().position(|byte| *byte == b'=') else { return Self::Other };
         let text = || printable(&payload[at + 1..]);
+        let name = || text().map(|text| beginning(text).into());
         match &payload[..at] {
             b"PRIORITY" => Self::Priority(text().and_then(|text| text.parse().ok())),
-            b"SYSLOG_IDENTIFIER" => Self::Ident(text().map(Into::into)),
-            b"_COMM" => Self::Command(text().map(Into::into)),
+            b"SYSLOG_IDENTIFIER" => Self::Ident(name()),
+            b"_COMM" => Self::Command(name()),
             b"CONTAINER_ID" => Self::Container,
             _ => Self::Other,
         }
     }
+}
+
+fn beginning(name: &str) -> &str {
+    name.char_indices().nth(NAME_CHARS).map_or(name, |(end, _)| &name[..end])
 }
 
 /// What is known of a data object.
@@ -49,11 +59,14 @@ pub(super) struct Datum {
     /// See [`Wanted::bit`].
     pub(super) bit: u8,
     pub(super) value: Value,
+    /// In bytes.
+    len: usize,
 }
 
 impl Datum {
     pub(super) fn of(payload: &[u8], wanted: &Wanted) -> Self {
-        Self { hash: jenkins(payload), bit: wanted.bit(payload), value: Value::of(payload) }
+        let (hash, bit, value) = (jenkins(payload), wanted.bit(payload), Value::of(payload));
+        Self { hash, bit, value, len: payload.len() }
     }
 }
 
@@ -93,7 +106,11 @@ impl Remembered {
         self.slot(offset).map(|slot| &self.values[slot])
     }
 
+    /// Remembers a datum, unless it is long.
     pub(super) fn add(&mut self, offset: u64, datum: Datum) {
+        if MOST_REMEMBERED < datum.len {
+            return;
+        }
         let slots = slots(offset);
         self.turn = (self.turn + 1) % TRIED;
         let free = slots.into_iter().find(|slot| self.keys[*slot].offset == Key::NONE.offset);
@@ -120,7 +137,22 @@ mod tests {
     use super::*;
 
     fn datum(hash: u64) -> Datum {
-        Datum { hash, bit: 1, value: Value::Container }
+        Datum { hash, bit: 1, value: Value::Container, len: 8 }
+    }
+
+    #[test]
+    fn what_is_long_is_not_remembered_and_of_a_long_name_only_the_beginning_is() {
+        let (mut remembered, wanted) = (Remembered::new(), Wanted::of_root());
+        let ident = |letters: usize| format!("SYSLOG_IDENTIFIER={}", "é".repeat(letters));
+        for (at, letters, kept) in [(8, 300, Some(NAME_CHARS)), (16, 3000, None)] {
+            remembered.add(at, Datum::of(ident(letters).as_bytes(), &wanted));
+            let chars = remembered.value(at).map(|value| match value {
+                Value::Ident(Some(ident)) => ident.chars().count(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(chars, kept);
+            assert_eq!(remembered.sum(at).is_some(), kept.is_some());
+        }
     }
 
     #[test]

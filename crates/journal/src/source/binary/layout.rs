@@ -17,12 +17,14 @@ const COMPRESSED_ZSTD: u32 = 8;
 const COMPACT: u32 = 16;
 const KNOWN: u32 = COMPRESSED_XZ | COMPRESSED_LZ4 | KEYED_HASH | COMPRESSED_ZSTD | COMPACT;
 
+const STATE_ONLINE: u8 = 1;
+
 /// An id of 128 bits.
 pub(super) type Id = [u8; 16];
 
 /// Why a file, or a part of it, cannot be read.
 #[derive(Debug)]
-pub(in crate::source) enum Flaw {
+pub(crate) enum Flaw {
     /// The system says so.
     Io(io::Error),
     /// It does not begin as a journal file does, or its header contradicts itself.
@@ -34,6 +36,13 @@ pub(in crate::source) enum Flaw {
         /// In bytes, from the beginning of the file.
         offset: u64,
     },
+}
+
+impl Flaw {
+    /// Nobody asks any more, and the rest was not read.
+    pub(super) fn over() -> Self {
+        Self::Io(io::ErrorKind::Interrupted.into())
+    }
 }
 
 impl fmt::Display for Flaw {
@@ -60,6 +69,8 @@ impl From<io::Error> for Flaw {
 #[derive(Clone, Debug)]
 pub(super) struct Header {
     pub(super) seqnum_id: Id,
+    /// It is open for writing, or was when its writer died.
+    pub(super) is_online: bool,
     /// Where the first object is.
     pub(super) begin: u64,
     /// Where the file may have its last byte; it grows while it is written.
@@ -86,6 +97,7 @@ impl Header {
         let (begin, arena) = (u64_at(bytes, 88), u64_at(bytes, 96));
         let header = Self {
             seqnum_id: id_at(bytes, 72),
+            is_online: bytes[16] == STATE_ONLINE,
             begin,
             end: begin.checked_add(arena).ok_or(Flaw::NotAJournal)?,
             tail_object: u64_at(bytes, 136),

@@ -21,4 +21,4 @@ mod wanted;
 pub(super) use self::entries::{Entries, Next};
 pub(super) use self::files::{Files, is_of_several_machines};
 pub(super) use self::layout::Flaw;
-pub(super) use self::wanted::Wanted;
+pub(super) use self::wanted::{Asker, Wanted, whole_name};

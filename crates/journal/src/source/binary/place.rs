@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
+use std::fs;
 
 use super::layout::{Id, id_at, u64_at};
 
@@ -42,6 +43,12 @@ impl Place {
         by_seqnum.then(by_boot).then(by_clock).then(self.xor_hash.cmp(&other.xor_hash))
     }
 
+    /// The same where the boot is known that runs now: no other one came after it, whatever the clock says.
+    pub(super) fn order_now(&self, other: &Self, boot: Option<Id>) -> Ordering {
+        let is_now = |place: &Self| boot == Some(place.boot);
+        is_now(self).cmp(&is_now(other)).then_with(|| self.order(other))
+    }
+
     /// The cursor, as `sd_journal_get_cursor` writes it.
     pub(super) fn cursor(&self) -> String {
         let Self { seqnum, since_boot_usec, at_usec, xor_hash, .. } = self;
@@ -65,6 +72,70 @@ impl Place {
             xor_hash: number("x")?,
         })
     }
+}
+
+/// Where the entries of a file stand to a mark that is of another sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// All of them before it, or it is one of them.
+    Before,
+    /// All of them after it.
+    After,
+    /// Some may be, and the order says which.
+    Across,
+    /// The first ones may be before it, and those of other boots are after it, whatever the clock says.
+    From,
+    /// Only the clock says so, which may have been set.
+    Unknown,
+}
+
+/// The first and the last entry of a file, in which entries are in the order in which they were written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) first: Place,
+    pub(super) last: Place,
+}
+
+impl Span {
+    /// Where they stand to a mark of another sequence. `boot` is the one that runs now, where that is known: no other one came
+    /// after it.
+    pub(super) fn stand(&self, mark: &Place, boot: Option<Id>) -> Stand {
+        let Self { first, last } = self;
+        let is_of_its_boot = |place: &Place| place.boot == mark.boot;
+        // In a copy the clock is believed where it has gone on.
+        let is_by_clock = boot.is_none() && mark.at_usec < last.at_usec;
+        let is_after = |place: &Place| is_of_its_boot(place) && place.order(mark).is_gt();
+        if is_after(first) {
+            Stand::After
+        } else if is_after(last) {
+            Stand::Across
+        } else if is_of_its_boot(last) {
+            Stand::Before
+        } else if is_of_its_boot(first) {
+            if is_by_clock { Stand::Across } else { Stand::From }
+        } else if boot == Some(mark.boot) {
+            Stand::Before
+        } else if boot == Some(first.boot) {
+            Stand::After
+        } else {
+            Stand::Unknown
+        }
+    }
+
+    /// True iff all of them were received before that time: they are of one boot, and the last one was by its own time and by what
+    /// had passed since the first one's, so that the clock was not set back between them.
+    pub(super) fn is_before(&self, at_usec: u64) -> bool {
+        let Self { first, last } = self;
+        let passed = last.since_boot_usec.checked_sub(first.since_boot_usec);
+        let by_first = passed.and_then(|passed| first.at_usec.checked_add(passed));
+        first.boot == last.boot && last.at_usec < at_usec && by_first.is_some_and(|at| at < at_usec)
+    }
+}
+
+/// The boot that runs now; `None` if the kernel does not say.
+pub(super) fn this_boot() -> Option<Id> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    id(&text.trim().replace('-', ""))
 }
 
 fn hex(id: Id) -> String {
@@ -108,6 +179,50 @@ mod tests {
         let early = Place { seqnum: 1, ..place(1, 20, 900) };
         let late = Place { seqnum: 2, ..place(1, 10, 500) };
         assert_eq!(early.order(&late), Ordering::Less);
+    }
+
+    #[test]
+    fn the_boot_that_runs_now_is_the_last_one_whatever_the_clock_says() {
+        let (ahead, now) = (place(1, 10, 900), place(2, 20, 500));
+        assert_eq!(ahead.order(&now), Ordering::Greater);
+        assert_eq!(ahead.order_now(&now, Some([2; 16])), Ordering::Less);
+        assert_eq!(now.order_now(&place(2, 30, 400), Some([2; 16])), Ordering::Less);
+        assert!(this_boot().is_some());
+    }
+
+    #[test]
+    fn a_file_stands_to_a_mark_by_boots_and_never_by_the_clock_alone() {
+        let at =
+            |boot: u8, since_boot_usec: u64| Place { seqnum_id: [9; 16], ..place(boot, since_boot_usec, 5) };
+        let mark = place(2, 100, 900);
+        for (first, last, boot, expected) in [
+            (at(2, 101), at(3, 1), None, Stand::After),
+            (at(1, 1), at(2, 101), None, Stand::Across),
+            (at(2, 1), at(2, 101), None, Stand::Across),
+            (at(1, 1), at(2, 99), None, Stand::Before),
+            (at(2, 1), at(3, 1), None, Stand::From),
+            (at(2, 1), Place { at_usec: 901, ..at(3, 1) }, None, Stand::Across),
+            (at(2, 1), Place { at_usec: 901, ..at(3, 1) }, Some(3), Stand::From),
+            (at(1, 1), at(3, 1), None, Stand::Unknown),
+            (at(3, 1), at(3, 2), None, Stand::Unknown),
+            (at(3, 1), at(3, 2), Some(3), Stand::After),
+            (at(1, 1), at(3, 2), Some(3), Stand::Unknown),
+            (at(1, 1), at(1, 2), Some(2), Stand::Before),
+        ] {
+            let span = Span { first, last };
+            assert_eq!(span.stand(&mark, boot.map(|boot| [boot; 16])), expected, "{span:?}, {boot:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_before_a_time_only_by_both_of_its_ends() {
+        let span = |first: Place, last: Place| Span { first, last };
+        assert!(span(place(1, 10, 500), place(1, 20, 510)).is_before(511));
+        assert!(!span(place(1, 10, 500), place(1, 20, 510)).is_before(510));
+        // The clock was set back between them, the first one's time is damaged, there was another boot.
+        assert!(!span(place(1, 10, 500), place(1, 90, 510)).is_before(580));
+        assert!(!span(place(1, 10, u64::MAX), place(1, 20, 510)).is_before(580));
+        assert!(!span(place(1, 10, 500), place(2, 20, 510)).is_before(580));
     }
 
     #[test]
