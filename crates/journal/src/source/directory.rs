@@ -22,6 +22,8 @@ const BATCH: usize = 1024;
 const BATCH_BYTES: usize = 512 * 1024;
 /// Batches buffered between them.
 const WAITING: usize = 4;
+/// How often the files are listed that change meanwhile.
+const MOST_LISTINGS: usize = 8;
 
 /// The systemd journal, read from its files: this system's, or the one in a directory that was copied from elsewhere.
 ///
@@ -145,13 +147,12 @@ impl Directory {
     }
 
     fn entries(&self, from: &ReadFrom, send: &Report) -> io::Result<()> {
-        let files = self.files()?;
+        let (files, mut entries) = self.open(&Wanted::of_unit(&self.unit()))?;
         let lacks = |reason| drop(send.blocking_send(Item::Lacks(reason)));
         if files.are_hidden {
             lacks(Incomplete::NotAllowed);
         }
-        let mut entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
-        entries.unopened().filter_map(|(path, flaw)| lack(path, flaw)).for_each(lacks);
+        entries.unopened().map(|(path, flaw)| lack(path, flaw)).for_each(lacks);
         match from {
             ReadFrom::Mark(Mark::Cursor { cursor }) => {
                 if !entries.seek_after(cursor) {
@@ -165,7 +166,7 @@ impl Directory {
         loop {
             match entries.next() {
                 Next::Entry(fields) => batch.push(fields, send),
-                Next::Flaw(path, flaw) => lack(&path, &flaw).into_iter().for_each(lacks),
+                Next::Flaw(path, flaw) => lacks(lack(&path, &flaw)),
                 Next::More => {}
                 Next::End => break,
             }
@@ -178,14 +179,13 @@ impl Directory {
     }
 
     fn last_cursor(&self) -> Result<Option<String>, String> {
-        let files = self.files().map_err(|error| error.to_string())?;
-        let entries = Entries::open(&files.paths, Wanted::of_unit(&self.unit()));
+        let (_, entries) = self.open(&Wanted::of_unit(&self.unit())).map_err(|error| error.to_string())?;
         entries.last_cursor().map_err(|(path, flaw)| format!("{}: {flaw}", path.display()))
     }
 
     /// When the first entry of root's was received, in microseconds.
     fn first_of_root(&self) -> io::Result<Option<i64>> {
-        let mut entries = Entries::open(&self.files()?.paths, Wanted::of_root());
+        let (_, mut entries) = self.open(&Wanted::of_root())?;
         loop {
             match entries.next() {
                 Next::Entry(fields) => return Ok(fields.realtime_usec),
@@ -194,6 +194,23 @@ impl Directory {
                 Next::Flaw(..) | Next::More => {}
             }
         }
+    }
+
+    /// Opens the files, and lists them again: journald renames the file that it writes when it begins another, and what was listed
+    /// before and opened after is the new one, without the entries of the old one.
+    fn open(&self, wanted: &Wanted) -> io::Result<(Files, Entries)> {
+        let (mut files, mut opened) = (self.files()?, None);
+        for _ in 0..MOST_LISTINGS {
+            let entries = Entries::open(&files.paths, wanted.clone());
+            let again = self.files()?;
+            let is_same = again.paths == files.paths;
+            if is_same && !entries.unopened().any(|(_, flaw)| is_gone(flaw)) {
+                return Ok((files, entries));
+            }
+            opened = is_same.then_some((files, entries));
+            files = again;
+        }
+        opened.ok_or_else(|| io::Error::other("its files change all the time; try again"))
     }
 
     fn files(&self) -> io::Result<Files> {
@@ -206,14 +223,18 @@ impl Directory {
     }
 }
 
-/// What a flaw of a file says of the scan; `None` where the file was removed meanwhile, with what it had.
-fn lack(path: &Path, flaw: &Flaw) -> Option<Incomplete> {
+/// True iff the file is not there any more under its name.
+fn is_gone(flaw: &Flaw) -> bool {
+    matches!(flaw, Flaw::Io(error) if error.kind() == ErrorKind::NotFound)
+}
+
+/// What a flaw of a file says of the scan.
+fn lack(path: &Path, flaw: &Flaw) -> Incomplete {
     let file = path.display().to_string();
     match flaw {
-        Flaw::Io(error) if error.kind() == ErrorKind::NotFound => None,
-        Flaw::Io(error) if error.kind() == ErrorKind::PermissionDenied => Some(Incomplete::NotAllowed),
-        Flaw::Damage { offset } => Some(Incomplete::Damaged { file, offset_bytes: *offset }),
-        flaw => Some(Incomplete::Failed { error: format!("{file}: {flaw}") }),
+        Flaw::Io(error) if error.kind() == ErrorKind::PermissionDenied => Incomplete::NotAllowed,
+        Flaw::Damage { offset } => Incomplete::Damaged { file, offset_bytes: *offset },
+        flaw => Incomplete::Failed { error: format!("{file}: {flaw}") },
     }
 }
 

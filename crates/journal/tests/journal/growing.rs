@@ -2,12 +2,14 @@
 
 use std::io::Write as _;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pvcheck_journal::{Incomplete, ReadFrom, Source};
 use tempfile::TempDir;
 
-use crate::made::{engine, journal_of, remote};
+use crate::made::{engine, journal_of, limits, remote};
 use crate::{read, sources};
 
 const ENTRIES: usize = 20_000;
@@ -58,4 +60,35 @@ async fn a_journal_that_ends_in_a_burst_is_no_all_clear_until_a_line_comes_after
         let found = read(&sources(dir.path())[1], ReadFrom::Beginning).await;
         assert_eq!(found.reading.incomplete, expected);
     }
+}
+
+#[tokio::test]
+async fn a_file_that_gets_another_name_while_it_is_opened_is_read_all_the_same() {
+    let Some(dir) = journal_of(&engine(1, "level=info msg=x")) else { return };
+    let names = [dir.path().join("all.journal"), dir.path().join("all@1.journal")];
+    let done = Arc::new(AtomicBool::new(false));
+    let is_done = Arc::clone(&done);
+    let renamer = std::thread::spawn(move || {
+        let mut renamed = 0_u64;
+        while !is_done.load(Ordering::Relaxed) {
+            std::fs::rename(&names[0], &names[1]).unwrap();
+            std::fs::rename(&names[1], &names[0]).unwrap();
+            renamed += 1;
+        }
+        renamed
+    });
+    let source: Source = sources(dir.path()).remove(1);
+    for _ in 0..500 {
+        let mut records = 0;
+        let each = |_| {
+            records += 1;
+            std::ops::ControlFlow::Continue(())
+        };
+        let reading = source.each(&ReadFrom::Beginning, &limits(), each).await;
+        // One that changes all the time may be refused.
+        let is_known = reading.as_ref().is_ok_and(|reading| reading.incomplete.is_empty());
+        assert!(records == 1 || !is_known, "{reading:?}");
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(100 < renamer.join().unwrap());
 }

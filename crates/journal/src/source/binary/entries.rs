@@ -20,7 +20,7 @@ const LEAST_CHUNK: usize = 8 * 1024;
 const AHEAD: usize = 2;
 
 /// What comes next.
-pub(in crate::source) enum Next {
+pub(crate) enum Next {
     Entry(Fields),
     /// Something of a file cannot be read.
     Flaw(PathBuf, Flaw),
@@ -30,7 +30,7 @@ pub(in crate::source) enum Next {
 }
 
 /// The entries of a journal that are asked for.
-pub(in crate::source) struct Entries {
+pub(crate) struct Entries {
     wanted: Wanted,
     files: Vec<One>,
     /// Files that could not be opened.
@@ -53,7 +53,7 @@ struct One {
 
 impl Entries {
     /// Opens the files. Those that cannot be opened come as flaws.
-    pub(in crate::source) fn open(paths: &[PathBuf], wanted: Wanted) -> Self {
+    pub(crate) fn open(paths: &[PathBuf], wanted: Wanted) -> Self {
         let chunk = (MEMORY_BYTES / paths.len().max(1)).clamp(LEAST_CHUNK, MOST_CHUNK);
         let (mut files, mut unopened) = (Vec::new(), Vec::new());
         for path in paths {
@@ -66,14 +66,14 @@ impl Entries {
     }
 
     /// Begins with what was received at that time.
-    pub(in crate::source) fn seek_time(&mut self, at_usec: u64) {
+    pub(crate) fn seek_time(&mut self, at_usec: u64) {
         for one in &mut self.files {
             one.go_to(|place| at_usec <= place.at_usec);
         }
     }
 
     /// Begins behind the entry of a cursor; false if it is not there any more, and what comes is what was written after it.
-    pub(in crate::source) fn seek_after(&mut self, cursor: &str) -> bool {
+    pub(crate) fn seek_after(&mut self, cursor: &str) -> bool {
         let Some(mark) = Place::of_cursor(cursor) else { return false };
         let mut is_there = false;
         for one in &mut self.files {
@@ -85,11 +85,11 @@ impl Entries {
     }
 
     /// The cursor of the last entry of all, whatever is asked for; `None` if the journal is empty.
-    pub(in crate::source) fn last_cursor(&self) -> Result<Option<String>, (PathBuf, Flaw)> {
+    pub(crate) fn last_cursor(&self) -> Result<Option<String>, (PathBuf, Flaw)> {
         let mut last: Option<Place> = None;
         for one in &self.files {
             let Some(walk) = &one.walk else { continue };
-            let place = seek::last(walk).map_err(|flaw| (one.path.clone(), flaw))?;
+            let place = seek::last(walk.indexed()).map_err(|flaw| (one.path.clone(), flaw))?;
             if let Some(place) = place
                 && last.as_ref().is_none_or(|last| last.order(&place) == Ordering::Less)
             {
@@ -100,12 +100,12 @@ impl Entries {
     }
 
     /// The files that could not be opened.
-    pub(in crate::source) fn unopened(&self) -> impl Iterator<Item = (&Path, &Flaw)> {
+    pub(crate) fn unopened(&self) -> impl Iterator<Item = (&Path, &Flaw)> {
         self.unopened.iter().map(|(path, flaw)| (path.as_path(), flaw))
     }
 
     /// The next entry, or what stands in its way. It reads a bounded part of the journal.
-    pub(in crate::source) fn next(&mut self) -> Next {
+    pub(crate) fn next(&mut self) -> Next {
         if let Some(behind) = self.files.iter_mut().find(|one| one.head.is_none() && !one.is_at_end) {
             return behind.step(&self.wanted);
         }
@@ -162,7 +162,7 @@ impl One {
     /// early is left out then, by its place or its time.
     fn go_to(&mut self, is_late: impl Fn(&Place) -> bool) {
         let Some(walk) = &mut self.walk else { return };
-        match seek::first(walk, is_late) {
+        match seek::first(walk.indexed(), is_late) {
             Ok(Some((offset, before))) => walk.go_to(offset, before),
             Ok(None) => walk.go_to_end(),
             Err(_) => {}
@@ -171,12 +171,13 @@ impl One {
 
     /// True iff the file has that entry.
     fn has(&self, mark: &Place) -> bool {
-        let Some(walk) = self.walk.as_ref().filter(|walk| walk.header().seqnum_id == mark.seqnum_id) else {
+        let Some(walk) = self.walk.as_ref().filter(|walk| walk.indexed().header.seqnum_id == mark.seqnum_id)
+        else {
             return false;
         };
-        let found = seek::first(walk, |place| mark.seqnum <= place.seqnum);
+        let found = seek::first(walk.indexed(), |place| mark.seqnum <= place.seqnum);
         let Ok(Some((_, before))) = found else { return false };
-        seek::nth(walk, before).is_ok_and(|place| place == *mark)
+        seek::nth(walk.indexed(), before).is_ok_and(|place| place == *mark)
     }
 
     fn step(&mut self, wanted: &Wanted) -> Next {

@@ -12,10 +12,10 @@ const PLACES: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
 
 /// The files of a journal.
 #[derive(Debug, Default)]
-pub(in crate::source) struct Files {
-    pub(in crate::source) paths: Vec<PathBuf>,
+pub(crate) struct Files {
+    pub(crate) paths: Vec<PathBuf>,
     /// There are folders that this user may not look into.
-    pub(in crate::source) are_hidden: bool,
+    pub(crate) are_hidden: bool,
 }
 
 impl Files {
@@ -23,7 +23,7 @@ impl Files {
     ///
     /// # Errors
     /// If it cannot be read. One that this user may not look into is no error here.
-    pub(in crate::source) fn of_directory(folder: &Path) -> Result<Self, io::Error> {
+    pub(crate) fn of_directory(folder: &Path) -> Result<Self, io::Error> {
         match files(folder) {
             Ok(paths) => Ok(Self { paths, are_hidden: false }),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -37,7 +37,7 @@ impl Files {
     ///
     /// # Errors
     /// As [`of_directory`](Self::of_directory).
-    pub(in crate::source) fn of_system() -> Result<Self, io::Error> {
+    pub(crate) fn of_system() -> Result<Self, io::Error> {
         let mut all = Self::default();
         for folder in of_this_machine() {
             match Self::of_directory(&folder) {
@@ -92,7 +92,7 @@ fn is_of_machine(path: &Path) -> bool {
 }
 
 /// True iff this folder has the journals of more than one machine.
-pub(in crate::source) fn is_of_several_machines(folder: &Path) -> bool {
+pub(crate) fn is_of_several_machines(folder: &Path) -> bool {
     let below = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let folders = below.filter(|path| is_of_machine(path) && path.is_dir());
     // A namespace of journald is of the same machine.

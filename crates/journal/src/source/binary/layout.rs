@@ -22,7 +22,7 @@ pub(super) type Id = [u8; 16];
 
 /// Why a file, or a part of it, cannot be read.
 #[derive(Debug)]
-pub(in crate::source) enum Flaw {
+pub(crate) enum Flaw {
     /// The system says so.
     Io(io::Error),
     /// It does not begin as a journal file does, or its header contradicts itself.

@@ -10,7 +10,7 @@ use super::items::Remembered;
 use super::layout::{ENTRY_ITEMS, Flaw, HEADER_BYTES, Head, Header, Kind, u32_at, u64_at};
 use super::pages::{MOST_BYTES, Pages};
 use super::place::Place;
-use super::seek;
+use super::seek::{self, Indexed};
 use super::wanted::Wanted;
 use crate::entry::Fields;
 
@@ -76,12 +76,9 @@ impl Walk {
         Ok(Self { file, header, at, seen: 0, last_seqnum: 0, flaws: 0, looks: 0, parts })
     }
 
-    pub(super) fn header(&self) -> &Header {
-        &self.header
-    }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    /// What its entries are found by.
+    pub(super) fn indexed(&self) -> Indexed<'_> {
+        Indexed { file: &self.file, header: &self.header }
     }
 
     /// Goes to an entry, before which there are so many.
@@ -184,7 +181,7 @@ impl Walk {
     /// Goes on after something that is no object, at the next entry that the file's index has.
     fn resume(&mut self, flaw: Flaw) -> Step {
         let next = match &flaw {
-            Flaw::Damage { offset } => seek::first_after(self, *offset),
+            Flaw::Damage { offset } => seek::first_after(self.indexed(), *offset),
             _ => None,
         };
         match next {

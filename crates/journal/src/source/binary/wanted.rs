@@ -5,7 +5,7 @@ type Way = u8;
 
 /// Entries that have all fields of one of several conditions.
 #[derive(Clone, Debug)]
-pub(in crate::source) struct Wanted {
+pub(crate) struct Wanted {
     /// Fields as `NAME=value`; the place of one is its bit.
     fields: Vec<String>,
     ways: Vec<Way>,
@@ -14,7 +14,7 @@ pub(in crate::source) struct Wanted {
 impl Wanted {
     /// The unit's own entries, its core dumps, and what systemd and journald say of it: what `journalctl --unit` asks for
     /// (systemd `src/shared/logs-show.c`, `add_matches_for_unit`).
-    pub(in crate::source) fn of_unit(unit: &str) -> Self {
+    pub(crate) fn of_unit(unit: &str) -> Self {
         let of = |name: &str| format!("{name}={unit}");
         Self {
             fields: vec![
@@ -31,7 +31,7 @@ impl Wanted {
     }
 
     /// What root logged, which is in the system's journal files.
-    pub(in crate::source) fn of_root() -> Self {
+    pub(crate) fn of_root() -> Self {
         Self { fields: vec!["_UID=0".to_owned()], ways: vec![1] }
     }
 
