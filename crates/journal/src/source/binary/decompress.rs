@@ -54,3 +54,54 @@ fn lz4(packed: &[u8]) -> Option<Unpacked> {
     let written = lz4_flex::block::decompress_into(block, &mut bytes).ok()?;
     (written == length).then_some(Unpacked { bytes, is_whole: true })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use liblzma::write::XzEncoder;
+
+    use super::*;
+
+    fn xz(text: &[u8]) -> Vec<u8> {
+        let mut encoder = XzEncoder::new(Vec::new(), 6);
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// Four literals, which a match repeats twice, and five literals; after their length.
+    fn lz4_block(length: u64) -> Vec<u8> {
+        let mut packed = length.to_le_bytes().to_vec();
+        packed.extend_from_slice(b"\x44abcd\x04\x00\x50hello");
+        packed
+    }
+
+    fn text(packing: Packing, packed: &[u8]) -> Option<Vec<u8>> {
+        unpack(packing, packed).filter(|unpacked| unpacked.is_whole).map(|unpacked| unpacked.bytes)
+    }
+
+    #[test]
+    fn what_older_versions_of_systemd_packed_is_unpacked() {
+        assert_eq!(text(Packing::Lz4, &lz4_block(17)).as_deref(), Some(&b"abcdabcdabcdhello"[..]));
+        assert_eq!(text(Packing::Xz, &xz(b"MESSAGE=x")).as_deref(), Some(&b"MESSAGE=x"[..]));
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_unpacked() {
+        assert_eq!(text(Packing::Lz4, &lz4_block(18)), None);
+        assert_eq!(text(Packing::Lz4, b"short"), None);
+        let packed = xz(b"MESSAGE=x");
+        assert_eq!(text(Packing::Xz, &packed[..packed.len() - 1]), None);
+        for packing in [Packing::Xz, Packing::Zstd] {
+            assert_eq!(text(packing, &[0xa5; 64]), None);
+        }
+    }
+
+    #[test]
+    fn no_more_than_a_bound_is_unpacked() {
+        let unpacked = unpack(Packing::Xz, &xz(&vec![b'x'; MOST_UNPACKED + 1])).unwrap();
+        assert_eq!((unpacked.bytes.len(), unpacked.is_whole), (MOST_UNPACKED, false));
+        let unpacked = unpack(Packing::Lz4, &lz4_block(u64::MAX / 2)).unwrap();
+        assert_eq!((unpacked.bytes.len(), unpacked.is_whole), (0, false));
+    }
+}
