@@ -143,7 +143,7 @@ impl Place {
 fn open(path: Option<&Path>) -> systemd::Result<Journal> {
     match path {
         Some(path) => OpenDirectoryOptions::default().open_directory(path.as_os_str().as_bytes()),
-        None => OpenOptions::default().system(true).local_only(true).open(),
+        None => OpenOptions::default().local_only(true).open(),
     }
 }
 

@@ -52,7 +52,7 @@ impl fmt::Display for Flaw {
             Self::NotAJournal => f.write_str("not a journal file"),
             Self::Flags(flags) => write!(
                 f,
-                "a journal file of a newer systemd (flags {flags:#x}); try `pvcheck journal scan --journalctl`"
+                "a journal file of a newer systemd (flags {flags:#x}); try `pvcheck journal scan --reader journalctl`"
             ),
             Self::Damage { offset } => write!(f, "damaged at byte {offset}"),
         }
