@@ -80,6 +80,11 @@ impl Raw {
         self.words.iter().chain(&self.targets).map(|word| word.line).min().unwrap_or(1)
     }
 
+    /// Its first word; empty for a redirection alone.
+    pub(crate) fn name(&self) -> &str {
+        self.words.first().map_or("", |word| word.text.as_str())
+    }
+
     fn has(&self, words: &[&str]) -> bool {
         self.words.iter().any(|word| words.contains(&word.text.as_str()))
     }

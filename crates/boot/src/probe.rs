@@ -66,7 +66,8 @@ pub(crate) fn probes(words: &[String], simple: &Simple) -> Vec<Probe> {
 /// True iff what the command asks for may be there before the unit that ends it has started: anything but an address, or a
 /// unit that is active.
 fn may_be_held(name: &str, words: &[String]) -> bool {
-    let asks_unit = name == "systemctl" && words.first().is_some_and(|verb| verb == "is-active");
+    let verb = words.iter().find(|word| !word.starts_with('-'));
+    let asks_unit = name == "systemctl" && verb.is_some_and(|verb| verb == "is-active");
     if is_network(name) || asks_unit {
         return false;
     }
@@ -331,9 +332,14 @@ mod tests {
         ] {
             assert_eq!(found(text, Again::UntilItFails), [place], "{text}");
         }
-        for text in
-            ["curl http://h/", "nc -z h 1", "systemctl is-active a", "[ $n -lt 3 ]", "grep -q x", "sleep 1"]
-        {
+        for text in [
+            "curl http://h/",
+            "nc -z h 1",
+            "systemctl --quiet is-active a",
+            "[ $n -lt 3 ]",
+            "grep -q x",
+            "sleep 1",
+        ] {
             assert_eq!(found(text, Again::UntilItFails), Vec::<String>::new(), "{text}");
         }
     }

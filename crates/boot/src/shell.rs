@@ -10,7 +10,7 @@ use crate::grammar::Parser;
 use crate::loops::Raw;
 use crate::simple::{Again, COMPUTED, Simple, is_network, program};
 use crate::variables::{VALUE_LIMIT_BYTES, Variables, assignment, filled, positional};
-use crate::words::Word;
+use crate::words::{End, Word};
 
 /// How deep commands in commands are looked into.
 pub(crate) const DEPTH_LIMIT: usize = 4;
@@ -134,13 +134,18 @@ impl Reader {
         }
     }
 
-    /// A loop that calls a function sleeps if a function does: which one sleeps is not looked at.
+    /// A loop that calls a function sleeps if a function does: which one sleeps is not looked at. `f() { a; }; b` stays in the
+    /// text, with `f` in front of a bracket that is closed.
     fn sleep_in_functions(&self, parser: &mut Parser) {
-        if !self.functions.values().any(|function| function.body.contains("sleep")) {
+        let is_inline = |raw: &&Raw| raw.words.len() == 1 && matches!(raw.then, End::Closed | End::Opened);
+        let inline: BTreeSet<&str> = parser.found.iter().filter(is_inline).map(Raw::name).collect();
+        let mut bodies = self.functions.values().map(|function| &function.body);
+        let sleeps = bodies.any(|body| body.contains("sleep"))
+            || (!inline.is_empty() && parser.found.iter().any(|raw| program(raw.name()) == "sleep"));
+        if !sleeps {
             return;
         }
-        let calls =
-            |raw: &&Raw| raw.words.first().is_some_and(|word| self.functions.contains_key(&word.text));
+        let calls = |raw: &&Raw| self.functions.contains_key(raw.name()) || inline.contains(raw.name());
         for (index, _) in parser.found.iter().filter(calls).flat_map(|raw| &raw.within) {
             parser.loops[*index].sleeps = true;
         }
@@ -260,7 +265,7 @@ mod tests {
                 "until [ $ok ]; do for u in a b; do curl $u || { a; sleep 1; }; done; done",
                 &["*[ $ok ]:1", "curl $u:1", "a:1"],
             ),
-            ("p() { sleep 5; }; for i in 1 2; do curl h && break; p; done", &[]),
+            ("p() { sleep 5; }; for i in 1 2; do curl h && break; p; done", &["curl h:1", "break:1", "p:1"]),
             ("p() { sleep 5; }\nfor i in 1 2; do curl h && break; p; done", &["curl h:2", "break:2"]),
             (
                 "for i in 1 2; do curl h && break; busybox sleep 1; done",
