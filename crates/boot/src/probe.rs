@@ -104,10 +104,10 @@ fn of_reader(words: &[String]) -> impl Iterator<Item = Probe> {
 const QUIET: &[&str] = &[
     "((", ".", ":", "[", "[[", "alias", "basename", "break", "case", "cd", "chgrp", "chmod", "chown",
     "continue", "cp", "cut", "date", "declare", "dirname", "echo", "eval", "exec", "exit", "export", "expr",
-    "false", "hash", "id", "install", "kill", "let", "ln", "local", "logger", "mapfile", "mkdir", "mktemp",
-    "mv", "printf", "pwd", "read", "readonly", "return", "rm", "rmdir", "seq", "set", "shift", "shopt",
-    "sleep", "sort", "source", "sync", "tee", "test", "touch", "tr", "trap", "true", "type", "typeset",
-    "ulimit", "umask", "uname", "uniq", "unset", "usleep", "wait", "wc",
+    "false", "getopts", "hash", "id", "install", "kill", "let", "ln", "local", "logger", "mapfile", "mkdir",
+    "mktemp", "mv", "printf", "pwd", "read", "readonly", "return", "rm", "rmdir", "seq", "set", "shift",
+    "shopt", "sleep", "sort", "source", "sync", "tee", "test", "touch", "tr", "trap", "true", "type",
+    "typeset", "ulimit", "umask", "uname", "uniq", "unset", "usleep", "wait", "wc",
 ];
 
 /// Without one of these curl takes a refused connection for final (`curl(1)`, `--retry`).
@@ -339,6 +339,7 @@ mod tests {
             "[ $n -lt 3 ]",
             "grep -q x",
             "sleep 1",
+            "getopts nrAV opt",
         ] {
             assert_eq!(found(text, Again::UntilItFails), Vec::<String>::new(), "{text}");
         }
