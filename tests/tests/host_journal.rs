@@ -50,7 +50,11 @@ fn scan(lab: &Lab, program: &[&str], words: &[&str]) -> Result<(Option<i32>, Val
     let mut command = lab.command(first);
     command.args(rest).args(["journal", "scan", "--role", "leader", "--quiet", "-o", "json"]).args(words);
     let output = command.output()?;
-    let scan: Value = serde_json::from_slice(&output.stdout)
+    let mut scan: Value = serde_json::from_slice(&output.stdout)
         .map_err(|e| format!("{e}: {}", String::from_utf8_lossy(&output.stderr)))?;
+    if words.iter().any(|word| ["--since", "--fixed-at"].contains(word)) {
+        // A clock may have been set, so the files are read from before the time: what is there is read, and in no window.
+        (scan["read"], scan["coverage"]["first"]) = (Value::Null, Value::Null);
+    }
     Ok((output.status.code(), scan))
 }
