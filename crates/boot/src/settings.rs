@@ -302,12 +302,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn unit(text: &str) -> Unit {
-        let (unit, warnings) = Unit::parse("a.service", text).unwrap();
-        assert_eq!(warnings, []);
-        unit
-    }
+    use crate::unit::tests::unit;
 
     fn names(list: &[Reference]) -> Vec<&str> {
         list.iter().map(|reference| reference.unit.as_str()).collect()

@@ -152,10 +152,10 @@ impl Unit {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn unit(text: &str) -> Unit {
+    pub(crate) fn unit(text: &str) -> Unit {
         let (unit, warnings) = Unit::parse("a.service", text).unwrap();
         assert_eq!(warnings, []);
         unit

@@ -127,7 +127,7 @@ impl fmt::Display for Incomplete {
             Self::Truncated { mark_bytes, size_bytes } => {
                 write!(f, "the log was cut since the mark or while it was read ({mark_bytes} bytes then, {size_bytes} now)")
             }
-            Self::MarkGone => f.write_str("the journal was vacuumed since the mark"),
+            Self::MarkGone => f.write_str("the journal was vacuumed since the mark, or a clock was set, and what is new cannot be told"),
             Self::Suppressed { places } => write!(f, "journald or a syslog daemon dropped lines in {places} places"),
             Self::Burst => f.write_str(
                 "the journal ends in a burst of lines, and journald tells later whether it dropped some; scan again after a minute",

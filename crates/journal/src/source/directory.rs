@@ -179,9 +179,6 @@ impl Directory {
         let mut batch = Batch::default();
         #[cfg(feature = "journald")]
         if self.by == JournalReader::Libsystemd && !matches!(from, ReadFrom::Mark(Mark::Cursor { .. })) {
-            // It passes over a name that leads nowhere.
-            let gone = entries.unopened().filter(|(_, flaw)| is_gone(flaw));
-            gone.for_each(|(path, flaw)| lacks(send, lack(path, flaw)));
             self.by_libsystemd(&files, from, send, &mut batch)?;
             batch.send(send);
             return Ok(());

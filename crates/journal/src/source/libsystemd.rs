@@ -152,10 +152,8 @@ pub(super) fn left_out(files: &[PathBuf]) -> Vec<Incomplete> {
     let of_file = |file: &PathBuf| {
         let error = OpenFilesOptions::default().open_files([file.as_os_str().as_bytes()]).err()?;
         match error.kind() {
-            // journald removed it meanwhile: what it had is gone.
-            ErrorKind::NotFound => None,
             ErrorKind::PermissionDenied => Some(Incomplete::NotAllowed),
-            // It is truncated, corrupted or of a newer systemd.
+            // It is truncated, corrupted, of a newer systemd, or its name leads nowhere, and what it had may have another one.
             _ => Some(Incomplete::Failed { error: format!("{}: {error}", file.display()) }),
         }
     };

@@ -25,7 +25,7 @@ pub enum Mark {
         /// The entry's cursor.
         cursor: String,
     },
-    /// The journal had no entry of the unit yet, so that each one is new.
+    /// The journal had no entry yet, so that each one is new.
     Empty,
 }
 
